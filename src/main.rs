@@ -1,0 +1,3 @@
+//! The `zpa-bulk` command.
+
+fn main() {}
