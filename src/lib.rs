@@ -1,3 +1,10 @@
 //! A rate-limit-aware bulk operations engine for Zscaler Private Access.
 
+pub mod ledger;
+pub mod manifest;
+pub mod model;
+pub mod pacer;
+pub mod plan;
+pub mod resource;
+pub mod retry;
 pub mod sim;

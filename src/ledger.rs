@@ -1,0 +1,204 @@
+//! The state of every item: the fold of what was written down.
+//!
+//! The same fold serves a run as it happens and a run that is resumed, so both know the same. Two bytes
+//! an item.
+
+use crate::model::{Event, ItemNumber, Status, index};
+
+/// Where an item stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was sent for it, or what was sent was certainly not executed.
+    Waiting,
+    /// A call that carries it was about to be sent, and nothing is known of how that ended.
+    InDoubt,
+    /// It has ended.
+    Settled(Status),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    state: State,
+    attempts: u8,
+}
+
+/// How many items stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Tally {
+    /// All of them.
+    pub items: u64,
+    /// Created.
+    pub created: u64,
+    /// Updated.
+    pub updated: u64,
+    /// Deleted.
+    pub deleted: u64,
+    /// Executed by a call whose answer was lost.
+    pub recovered: u64,
+    /// With nothing to do.
+    pub unchanged: u64,
+    /// Failed.
+    pub failed: u64,
+    /// In doubt.
+    pub unknown: u64,
+    /// Not yet carried out.
+    pub waiting: u64,
+}
+
+/// The state of every item of a run.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+    tally: Tally,
+}
+
+impl Ledger {
+    /// `items` items that wait.
+    #[must_use]
+    pub fn new(items: u32) -> Self {
+        let entry = Entry {
+            state: State::Waiting,
+            attempts: 0,
+        };
+        Self {
+            entries: vec![entry; index(items)],
+            tally: Tally {
+                items: u64::from(items),
+                waiting: u64::from(items),
+                ..Tally::default()
+            },
+        }
+    }
+
+    /// Takes in what happened. Items that the run does not have are passed over.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Intent { items, .. } => {
+                for item in items {
+                    self.set(*item, State::InDoubt);
+                    if let Some(entry) = self.entries.get_mut(index(*item)) {
+                        entry.attempts = entry.attempts.saturating_add(1);
+                    }
+                }
+            }
+            Event::Void { items, .. } => {
+                for item in items {
+                    self.set(*item, State::Waiting);
+                }
+            }
+            Event::Outcomes(outcomes) => {
+                for outcome in outcomes {
+                    self.set(outcome.item, State::Settled(outcome.status));
+                }
+            }
+        }
+    }
+
+    /// Where the item stands.
+    #[must_use]
+    pub fn state(&self, item: ItemNumber) -> State {
+        self.entries
+            .get(index(item))
+            .map_or(State::Waiting, |entry| entry.state)
+    }
+
+    /// How many calls were sent, or about to be sent, for the item.
+    #[must_use]
+    pub fn attempts(&self, item: ItemNumber) -> u32 {
+        self.entries
+            .get(index(item))
+            .map_or(0, |entry| u32::from(entry.attempts))
+    }
+
+    /// How many items stand where.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    fn set(&mut self, item: ItemNumber, state: State) {
+        let Some(entry) = self.entries.get_mut(index(item)) else {
+            return;
+        };
+        // What has ended stays ended: a journal never takes an outcome back.
+        if matches!(entry.state, State::Settled(_)) {
+            return;
+        }
+        let before = std::mem::replace(&mut entry.state, state);
+        *self.tally.counter(before) -= 1;
+        *self.tally.counter(state) += 1;
+    }
+}
+
+impl Tally {
+    /// How many have ended.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.items - self.waiting - self.unknown
+    }
+
+    fn counter(&mut self, state: State) -> &mut u64 {
+        match state {
+            State::Waiting => &mut self.waiting,
+            State::InDoubt => &mut self.unknown,
+            State::Settled(Status::Created) => &mut self.created,
+            State::Settled(Status::Updated) => &mut self.updated,
+            State::Settled(Status::Deleted) => &mut self.deleted,
+            State::Settled(Status::Recovered) => &mut self.recovered,
+            State::Settled(Status::Unchanged) => &mut self.unchanged,
+            State::Settled(Status::Failed) => &mut self.failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Outcome;
+
+    fn outcome(item: ItemNumber, status: Status) -> Event {
+        Event::Outcomes(vec![Outcome {
+            item,
+            status,
+            id: None,
+            failure: None,
+        }])
+    }
+
+    #[test]
+    fn an_intent_without_outcome_is_in_doubt_and_a_void_one_waits_again() {
+        let mut ledger = Ledger::new(3);
+        let items = vec![0, 1];
+        ledger.apply(&Event::Intent {
+            call: 1,
+            items: items.clone(),
+        });
+        assert_eq!(ledger.state(0), State::InDoubt);
+        assert_eq!(ledger.tally().unknown, 2);
+        ledger.apply(&Event::Void { call: 1, items });
+        assert_eq!(ledger.state(1), State::Waiting);
+        ledger.apply(&Event::Intent {
+            call: 2,
+            items: vec![0],
+        });
+        ledger.apply(&outcome(0, Status::Created));
+        assert_eq!(ledger.attempts(0), 2);
+        assert_eq!(ledger.tally().created, 1);
+        assert_eq!(ledger.tally().waiting, 2);
+        assert_eq!(ledger.tally().settled(), 1);
+    }
+
+    #[test]
+    fn what_has_ended_stays_ended() {
+        let mut ledger = Ledger::new(1);
+        ledger.apply(&outcome(0, Status::Created));
+        ledger.apply(&outcome(0, Status::Failed));
+        ledger.apply(&Event::Intent {
+            call: 9,
+            items: vec![0, 77],
+        });
+        assert_eq!(ledger.state(0), State::Settled(Status::Created));
+        assert_eq!(ledger.tally().created, 1);
+        assert_eq!(ledger.tally().failed, 0);
+    }
+}

@@ -1,0 +1,254 @@
+//! CSV (RFC 4180): comma, quoted line breaks, UTF-8 with or without byte order mark, CRLF or LF.
+
+use std::io::{self, BufRead, Read};
+use std::mem;
+
+use csv::{ByteRecord, ReaderBuilder, StringRecord};
+
+use super::Title;
+use crate::model::{Cells, Problem, Row};
+
+/// A line break behind the last row, so that a file that lacks one counts its rows like any other.
+/// An additional one is an empty line, which is passed over.
+type Terminated<R> = io::Chain<R, &'static [u8]>;
+
+fn reader<R: Read>(input: R) -> csv::Reader<Terminated<R>> {
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(1 << 16)
+        .from_reader(input.chain(b"\n".as_slice()))
+}
+
+/// The header.
+pub(super) fn titles<R: BufRead>(
+    mut input: R,
+    file: u16,
+    problems: &mut Vec<Problem>,
+) -> io::Result<Vec<Title>> {
+    if let Some(encoding) = foreign_encoding(input.fill_buf()?) {
+        problems.push(Problem::row(
+            file,
+            1,
+            format!("the file is {encoding}; save it as \"CSV UTF-8\""),
+        ));
+        return Ok(Vec::new());
+    }
+    let mut record = ByteRecord::new();
+    reader(input).read_byte_record(&mut record).map_err(to_io)?;
+    let titles: Vec<Title> = record
+        .iter()
+        .map(|title| Title {
+            text: String::from_utf8_lossy(title).trim().to_owned(),
+            row: 1,
+        })
+        .collect();
+    problems.extend(header_problem(file, &titles));
+    Ok(titles)
+}
+
+fn foreign_encoding(start: &[u8]) -> Option<&'static str> {
+    match start {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        [b'P', b'K', 3, 4, ..] => Some("a workbook, not a CSV"),
+        _ => None,
+    }
+}
+
+fn header_problem(file: u16, titles: &[Title]) -> Option<Problem> {
+    let [only] = titles else {
+        return titles.is_empty().then(|| {
+            Problem::row(
+                file,
+                1,
+                "the manifest is empty; its first row must name the columns",
+            )
+        });
+    };
+    let separator = [(';', "semicolons"), ('\t', "tabs")]
+        .into_iter()
+        .find(|(separator, _)| only.text.contains(*separator));
+    separator.map(|(_, name)| {
+        let message = format!("the columns are separated by {name}; save the file with commas");
+        Problem::row(file, 1, message)
+    })
+}
+
+/// The rows below the header.
+pub(super) struct Rows<R> {
+    reader: csv::Reader<Terminated<R>>,
+    file: u16,
+    titles: Vec<String>,
+    record: StringRecord,
+    number: u32,
+}
+
+impl<R: BufRead> Rows<R> {
+    pub(super) fn new(input: R, file: u16, titles: &[Title]) -> Self {
+        Self {
+            reader: reader(input),
+            file,
+            titles: titles.iter().map(|t| t.text.clone()).collect(),
+            record: StringRecord::new(),
+            number: 0,
+        }
+    }
+
+    /// Goes on to the next row that can be taken apart; false behind the last.
+    pub(super) fn advance(&mut self, problems: &mut Vec<Problem>) -> io::Result<bool> {
+        loop {
+            let mut bytes = mem::take(&mut self.record).into_byte_record();
+            let before = self.reader.position().line();
+            if !self.reader.read_byte_record(&mut bytes).map_err(to_io)? {
+                return Ok(false);
+            }
+            let header = self.number == 0;
+            self.number += rows_passed(&self.reader, before, &bytes);
+            match StringRecord::from_byte_record(bytes) {
+                _ if header => {}
+                Ok(record) => {
+                    self.record = record;
+                    if !self.is_blank() && self.is_whole(problems) {
+                        return Ok(true);
+                    }
+                }
+                Err(error) => self.report_encoding(&error.into_byte_record(), problems),
+            }
+        }
+    }
+
+    /// The row that [`Rows::advance`] went to.
+    pub(super) fn row(&self) -> Row<'_> {
+        Row {
+            file: self.file,
+            number: self.number,
+            cells: self,
+        }
+    }
+
+    /// A row of separators alone, as spreadsheets leave them below the last row.
+    fn is_blank(&self) -> bool {
+        self.record.as_slice().trim().is_empty()
+    }
+
+    fn is_whole(&self, problems: &mut Vec<Problem>) -> bool {
+        let (cells, columns) = (self.record.len(), self.titles.len());
+        if cells == columns {
+            return true;
+        }
+        problems.push(Problem::row(
+            self.file,
+            self.number,
+            format!("the row has {cells} cells where the header has {columns}"),
+        ));
+        false
+    }
+
+    fn report_encoding(&self, record: &ByteRecord, problems: &mut Vec<Problem>) {
+        let broken = record
+            .iter()
+            .zip(&self.titles)
+            .filter(|(cell, _)| std::str::from_utf8(cell).is_err());
+        for (_, title) in broken {
+            let message = "the text is not UTF-8; save the file as \"CSV UTF-8\"";
+            problems.push(Problem::cell(self.file, self.number, title, message));
+        }
+    }
+}
+
+impl<R> Cells for Rows<R> {
+    fn cell(&self, column: usize) -> Option<&str> {
+        self.record
+            .get(column)
+            .map(str::trim)
+            .filter(|cell| !cell.is_empty())
+    }
+
+    fn raw(&self, column: usize) -> &str {
+        self.record.get(column).unwrap_or_default()
+    }
+}
+
+/// How many rows of a spreadsheet lie between the last record and the end of this one: the record
+/// itself, and the empty lines before it, which the reader passes over. Line breaks inside cells do
+/// not count.
+fn rows_passed<R: Read>(reader: &csv::Reader<R>, before: u64, record: &ByteRecord) -> u32 {
+    let lines = reader.position().line().saturating_sub(before);
+    if lines <= 1 {
+        return 1;
+    }
+    let inside = record.as_slice().split(|b| *b == b'\n').skip(1).count() as u64;
+    u32::try_from(lines.saturating_sub(inside))
+        .unwrap_or(u32::MAX)
+        .max(1)
+}
+
+fn to_io(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::new(io::ErrorKind::InvalidData, format!("{kind:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &[u8]) -> (Vec<(u32, Vec<String>)>, Vec<String>) {
+        let mut problems = Vec::new();
+        let titles = titles(text, 0, &mut problems).unwrap();
+        let mut rows = Rows::new(text, 0, &titles);
+        let mut read = Vec::new();
+        while rows.advance(&mut problems).unwrap() {
+            let row = rows.row();
+            let cells = (0..titles.len()).map(|i| row.cells.cell(i).unwrap_or("-").to_owned());
+            read.push((row.number, cells.collect()));
+        }
+        let files = ["f.csv".to_owned()];
+        (read, problems.iter().map(|p| p.describe(&files)).collect())
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_crlf_make_no_difference() {
+        let (rows, problems) = read(b"\xef\xbb\xbfname,url\r\nWiki, https://w \r\n");
+        assert_eq!(rows, [(2, vec!["Wiki".to_owned(), "https://w".to_owned()])]);
+        assert!(problems.is_empty());
+        let titles = titles(b"\xef\xbb\xbfname,url\r\n".as_slice(), 0, &mut Vec::new()).unwrap();
+        assert_eq!(titles[0].text, "name");
+    }
+
+    #[test]
+    fn rows_are_numbered_as_a_spreadsheet_shows_them() {
+        let (rows, _) = read(b"a,b\n1,\"x\ny\"\n\n,\n2,z\n\n3,w");
+        let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [2, 5, 7]);
+        assert_eq!(rows[0].1[1], "x\ny");
+    }
+
+    #[test]
+    fn ragged_rows_and_foreign_bytes_are_reported_and_the_others_read() {
+        let (rows, problems) = read(b"a,b\n1\n2,\xff\n3,4,5\n6,7\n");
+        assert_eq!(rows, [(5, vec!["6".to_owned(), "7".to_owned()])]);
+        assert_eq!(
+            problems,
+            [
+                "f.csv:2: the row has 1 cells where the header has 2",
+                "f.csv:3: column \"b\": the text is not UTF-8; save the file as \"CSV UTF-8\"",
+                "f.csv:4: the row has 3 cells where the header has 2",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_or_with_other_separators_is_named_as_such() {
+        for (text, said) in [
+            (b"\xff\xfen\0".as_slice(), "UTF-16"),
+            (b"PK\x03\x04".as_slice(), "a workbook"),
+            (b"name;url\n".as_slice(), "semicolons"),
+            (b"".as_slice(), "empty"),
+        ] {
+            let (_, problems) = read(text);
+            assert!(problems[0].contains(said), "{problems:?}");
+        }
+    }
+}

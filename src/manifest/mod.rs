@@ -1,0 +1,205 @@
+//! Reading manifests: CSV and JSON Lines, from a file or standard input, into rows that know where
+//! they stand.
+//!
+//! A manifest is read several times (its problems are looked for before anything is asked of the
+//! tenant, and its rows are planned after that), so that no row needs to stay in memory: standard input is spooled
+//! to an unnamed temporary file first. What a cell means is not decided here but in
+//! [`plan`](crate::plan).
+
+mod csv;
+mod jsonl;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::Path;
+
+use crate::model::{Problem, Row};
+
+/// Which form a manifest has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated values, RFC 4180, UTF-8, with a header.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// A manifest that could not be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the manifest {name}")]
+pub struct ManifestError {
+    name: String,
+    #[source]
+    source: io::Error,
+}
+
+/// A manifest, opened; its rows can be read again and again.
+#[derive(Debug)]
+pub struct Manifest {
+    name: String,
+    number: u16,
+    format: Format,
+    file: File,
+    columns: Vec<Title>,
+}
+
+/// A column as the manifest spells it, and the row where it first appears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Title {
+    /// The title.
+    pub text: String,
+    /// 1 for a CSV; in JSON Lines the first line that has it.
+    pub row: u32,
+}
+
+impl Manifest {
+    /// Opens the manifest at `path`, or standard input for `-`, as the run's manifest `number`, and
+    /// reads its columns. The form follows from the name's ending (`.jsonl`, `.ndjson`, `.json`, `.csv`),
+    /// else from the first character.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read. Mistakes in its content become `problems`.
+    pub fn open(
+        path: &Path,
+        number: u16,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Self, ManifestError> {
+        let name = path.display().to_string();
+        let failed = |source| ManifestError {
+            name: name.clone(),
+            source,
+        };
+        let mut file = if name == "-" {
+            spool(io::stdin().lock()).map_err(failed)?
+        } else {
+            File::open(path)
+                .and_then(refuse_directory)
+                .map_err(failed)?
+        };
+        if !file.metadata().map_err(failed)?.is_file() {
+            file = spool(file).map_err(failed)?;
+        }
+        let format = format_of(path, &file).map_err(failed)?;
+        let mut manifest = Self {
+            name: name.clone(),
+            number,
+            format,
+            file,
+            columns: Vec::new(),
+        };
+        manifest.columns = manifest.read_columns(problems).map_err(failed)?;
+        Ok(manifest)
+    }
+
+    /// The name in messages: the path as given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which of the run's manifests it is, from 0.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Its form.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Its columns in order.
+    #[must_use]
+    pub fn columns(&self) -> &[Title] {
+        &self.columns
+    }
+
+    /// Reads every row in order. A row that cannot be taken apart becomes a problem and is passed over.
+    ///
+    /// # Errors
+    /// When reading fails, or `visit` does.
+    pub fn for_each_row<E: From<ManifestError>>(
+        &self,
+        problems: &mut Vec<Problem>,
+        mut visit: impl FnMut(Row<'_>, &mut Vec<Problem>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let reader = self.reader().map_err(|e| self.failed(e))?;
+        match self.format {
+            Format::Csv => {
+                let mut rows = csv::Rows::new(reader, self.number, &self.columns);
+                while rows.advance(problems).map_err(|e| self.failed(e))? {
+                    visit(rows.row(), problems)?;
+                }
+            }
+            Format::Jsonl => {
+                let mut rows = jsonl::Rows::new(reader, self.number, &self.columns);
+                while rows.advance(problems).map_err(|e| self.failed(e))? {
+                    visit(rows.row(), problems)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_columns(&self, problems: &mut Vec<Problem>) -> io::Result<Vec<Title>> {
+        let reader = self.reader()?;
+        match self.format {
+            Format::Csv => csv::titles(reader, self.number, problems),
+            Format::Jsonl => jsonl::titles(reader),
+        }
+    }
+
+    fn reader(&self) -> io::Result<BufReader<File>> {
+        let mut file = self.file.try_clone()?;
+        file.rewind()?;
+        Ok(BufReader::with_capacity(1 << 16, file))
+    }
+
+    fn failed(&self, source: io::Error) -> ManifestError {
+        ManifestError {
+            name: self.name.clone(),
+            source,
+        }
+    }
+}
+
+fn refuse_directory(file: File) -> io::Result<File> {
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a directory",
+        ));
+    }
+    Ok(file)
+}
+
+fn spool(mut from: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut from, &mut file)?;
+    Ok(file)
+}
+
+fn format_of(path: &Path, file: &File) -> io::Result<Format> {
+    let ending = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(str::to_lowercase);
+    match ending.as_deref() {
+        Some("jsonl" | "ndjson" | "json") => return Ok(Format::Jsonl),
+        Some("csv") => return Ok(Format::Csv),
+        _ => {}
+    }
+    let mut file = file.try_clone()?;
+    file.rewind()?;
+    let mut reader = BufReader::new(file);
+    let start = reader.fill_buf()?;
+    let start = start.strip_prefix(BOM).unwrap_or(start);
+    match start.iter().find(|b| !b.is_ascii_whitespace()) {
+        Some(b'{') => Ok(Format::Jsonl),
+        _ => Ok(Format::Csv),
+    }
+}
+
+/// The byte order mark that spreadsheets put before UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";

@@ -1,0 +1,633 @@
+//! The words that every layer shares: ids, requests and replies, items and their outcomes.
+//!
+//! Nothing here decides anything, does IO or reads a clock. What is here is plain data, and the few
+//! readings of it (an id from a JSON value, an error from an answer) that several layers need alike.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::resource::Kind;
+
+/// A JSON object as the API answers it. Fields that this program does not know are kept.
+pub type Object = Map<String, Value>;
+
+/// The id of an object on a tenant: the digits as text, never a number, so that no digit is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Id(String);
+
+impl Id {
+    /// Takes an id as text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Reads an id from a JSON string or integer. The API answers strings, documented requests show
+    /// numbers too; a fraction or an empty string is no id.
+    #[must_use]
+    pub fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) if !text.is_empty() => Some(Self(text.clone())),
+            Value::Number(number) if number.is_u64() => Some(Self(number.to_string())),
+            _ => None,
+        }
+    }
+
+    /// The `id` of an object.
+    #[must_use]
+    pub fn of(object: &Object) -> Option<Self> {
+        object.get("id").and_then(Self::from_value)
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whom the rate limit counts a call against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuotaClass {
+    /// `GET`.
+    Read,
+    /// `POST`, `PUT` and `DELETE` together.
+    Write,
+}
+
+impl fmt::Display for QuotaClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
+/// The HTTP methods that the API uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; free to repeat.
+    Get,
+    /// Creates; a lost answer leaves it unknown whether it was carried out.
+    Post,
+    /// Replaces; free to repeat.
+    Put,
+    /// Deletes; free to repeat.
+    Delete,
+}
+
+impl Method {
+    /// The quota class that a call with this method counts against.
+    #[must_use]
+    pub fn class(self) -> QuotaClass {
+        match self {
+            Self::Get => QuotaClass::Read,
+            Self::Post | Self::Put | Self::Delete => QuotaClass::Write,
+        }
+    }
+
+    /// Whether sending it twice does the same as sending it once.
+    #[must_use]
+    pub fn idempotent(self) -> bool {
+        self != Self::Post
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        })
+    }
+}
+
+/// The two versions of the management API's paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// `/mgmtconfig/v1/…`
+    V1,
+    /// `/mgmtconfig/v2/…`
+    V2,
+}
+
+/// One request to the API, before host, prefix, customer and token are added.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The version in the path.
+    pub version: Version,
+    /// What follows `…/customers/{customerId}/`, with no slash before or behind it.
+    pub path: String,
+    /// Query parameters besides the microtenant.
+    pub query: Vec<(&'static str, String)>,
+    /// Sent as `microtenantId`; left out, the API means the Default microtenant.
+    pub microtenant: Option<Id>,
+    /// The JSON body.
+    pub body: Option<Value>,
+}
+
+impl Request {
+    /// A request with neither query nor body.
+    pub fn new(method: Method, path: impl Into<String>, microtenant: Option<Id>) -> Self {
+        Self {
+            method,
+            version: Version::V1,
+            path: path.into(),
+            query: Vec::new(),
+            microtenant,
+            body: None,
+        }
+    }
+
+    /// The same request carrying `body`.
+    #[must_use]
+    pub fn with_body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// What came of one request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// The server answered, whatever it said.
+    Answer(Answer),
+    /// The request never left: nobody listened, no name, no TLS. It was not executed.
+    NotSent(String),
+    /// The request went out and no whole answer came back. It may have been executed.
+    Lost(String),
+}
+
+/// A whole HTTP answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The `Retry-After` header as it came.
+    pub retry_after: Option<String>,
+    /// The `Date` header as it came; an HTTP date in `Retry-After` is relative to it.
+    pub date: Option<String>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON, when it is JSON.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// What the body says went wrong: the API's own form `{id, reason}`, the gateway's
+    /// `{detail, title}`, an OAuth answer's `{error}`, or the beginning of whatever text it is.
+    #[must_use]
+    pub fn error(&self) -> Failure {
+        let Some(Value::Object(object)) = self.json() else {
+            return self.text_error();
+        };
+        let text = |key: &str| {
+            let value = object.get(key).and_then(Value::as_str)?;
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        let message = text("reason")
+            .or_else(|| text("detail"))
+            .or_else(|| text("error_description"))
+            .or_else(|| text("title"));
+        let error_id = text("id")
+            .or_else(|| text("exception"))
+            .or_else(|| text("error"));
+        Failure {
+            message: message
+                .or_else(|| error_id.clone())
+                .unwrap_or_else(|| format!("the server answered {}", self.status)),
+            error_id,
+            status: Some(self.status),
+        }
+    }
+
+    fn text_error(&self) -> Failure {
+        const SHOWN: usize = 200;
+        let text = String::from_utf8_lossy(&self.body);
+        let mut shown: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some((cut, _)) = shown.char_indices().nth(SHOWN) {
+            shown.truncate(cut);
+            shown.push('…');
+        }
+        let message = match shown.as_str() {
+            "" => format!("the server answered {} with an empty body", self.status),
+            shown => format!("the server answered {}: {shown}", self.status),
+        };
+        Failure {
+            error_id: None,
+            message,
+            status: Some(self.status),
+        }
+    }
+}
+
+/// Why an item failed: what the user reads in `errors.csv`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The server's own id of the error (`resource.not.found`), when it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_id: Option<String>,
+    /// What happened, in words.
+    pub message: String,
+    /// The HTTP status, when the server answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+impl Failure {
+    /// A failure that this program found, not the server.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            error_id: None,
+            message: message.into(),
+            status: None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.error_id {
+            Some(id) if *id != self.message => write!(f, " ({id})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a row asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Create if absent, update if different, else leave alone.
+    #[default]
+    Ensure,
+    /// Create; fail if it exists.
+    Create,
+    /// Update; fail if it does not exist.
+    Update,
+    /// Delete; fine if already gone.
+    Delete,
+}
+
+impl Action {
+    /// Every action with its name.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("ensure", Self::Ensure),
+        ("create", Self::Create),
+        ("update", Self::Update),
+        ("delete", Self::Delete),
+    ];
+
+    /// The action of that name, in any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, action)| *action)
+    }
+}
+
+/// What the cells of one row say.
+pub trait Cells {
+    /// The trimmed text in the column at that position, or `None` where the row says nothing.
+    fn cell(&self, column: usize) -> Option<&str>;
+
+    /// The cell exactly as the manifest has it, for the result files.
+    fn raw(&self, column: usize) -> &str;
+}
+
+/// One row of a manifest: where it stands and what its cells say.
+#[derive(Clone, Copy)]
+pub struct Row<'r> {
+    /// Which of the manifests of this run, from 0.
+    pub file: u16,
+    /// The row as a spreadsheet numbers it: the header of a CSV is row 1. In JSON Lines, the line.
+    pub number: u32,
+    /// Its cells.
+    pub cells: &'r dyn Cells,
+}
+
+impl fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Row {}:{}", self.file, self.number)
+    }
+}
+
+/// Something wrong with a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which of the manifests, from 0.
+    pub file: u16,
+    /// The row; the header of a CSV is row 1.
+    pub row: u32,
+    /// The column, as the manifest spells it; none when the row as a whole is meant.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with one cell.
+    pub fn cell(file: u16, row: u32, column: &str, message: impl Into<String>) -> Self {
+        Self {
+            file,
+            row,
+            column: Some(column.to_owned()),
+            message: message.into(),
+        }
+    }
+
+    /// A problem with a row as a whole.
+    pub fn row(file: u16, row: u32, message: impl Into<String>) -> Self {
+        Self {
+            file,
+            row,
+            column: None,
+            message: message.into(),
+        }
+    }
+
+    /// `file:row: column "x": what is wrong`.
+    #[must_use]
+    pub fn describe(&self, files: &[String]) -> String {
+        let file = files
+            .get(usize::from(self.file))
+            .map_or("?", String::as_str);
+        let (row, message) = (self.row, &self.message);
+        match &self.column {
+            Some(column) => format!("{file}:{row}: column {column:?}: {message}"),
+            None => format!("{file}:{row}: {message}"),
+        }
+    }
+}
+
+/// A checked value of one field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FieldValue<'r> {
+    /// A boolean.
+    Flag(bool),
+    /// Text as the API takes it.
+    Text(Cow<'r, str>),
+    /// References to other objects: ids once resolved.
+    Refs(Vec<Reference<'r>>),
+}
+
+/// A reference to another object as it stands in a request: `{"id": "…"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reference<'r> {
+    /// The id.
+    pub id: Cow<'r, str>,
+}
+
+/// Wire fields with their values, in the order of the resource's table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields<'r>(pub Vec<(Cow<'r, str>, FieldValue<'r>)>);
+
+impl<'r> Fields<'r> {
+    /// The value of the wire field `name`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&FieldValue<'r>> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// The text of the wire field `name`.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.find(name) {
+            Some(FieldValue::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// As a JSON object.
+    #[must_use]
+    pub fn to_object(&self) -> Object {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_json()))
+            .collect()
+    }
+}
+
+impl FieldValue<'_> {
+    /// As it stands in a request.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Flag(flag) => Value::Bool(*flag),
+            Self::Text(text) => Value::String(text.to_string()),
+            Self::Refs(refs) => refs
+                .iter()
+                .map(|r| serde_json::json!({ "id": r.id }))
+                .collect(),
+        }
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'_> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// Reads an object without losing the order of its members.
+struct InOrder;
+
+impl<'de> serde::de::Visitor<'de> for InOrder {
+    type Value = Fields<'static>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of wire fields")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, FieldValue<'static>>()? {
+            fields.push((Cow::Owned(name), value));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+/// One field that an update changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The wire name of the field.
+    pub field: String,
+    /// What it is on the tenant, as a person reads it.
+    pub old: String,
+    /// What it becomes.
+    pub new: String,
+}
+
+/// What is to happen to an item's object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Change<'r> {
+    /// Create it.
+    Create {
+        /// Items of one group may share a call.
+        group: u32,
+        /// The whole object.
+        body: Fields<'r>,
+    },
+    /// Read it, put the named fields into what was read, write it back.
+    Update {
+        /// Its id.
+        id: Id,
+        /// The fields that the manifest names and that differ.
+        set: Fields<'r>,
+        /// The same as a person reads it.
+        changes: Vec<FieldChange>,
+    },
+    /// Delete it.
+    Delete {
+        /// Its id.
+        id: Id,
+    },
+    /// Nothing: it is as asked.
+    Unchanged {
+        /// Its id; none when what is to be deleted is already gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<Id>,
+    },
+    /// Nothing: the row cannot be carried out on the tenant as it is.
+    Error {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// The number of an item in its run, from 0, in the order of the rows.
+pub type ItemNumber = u32;
+
+/// A number of an item, or of anything else that is counted like it, as an index.
+#[must_use]
+pub fn index(number: ItemNumber) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// One row, checked and compared with the tenant: what is to be done for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item<'r> {
+    /// Its number in the run.
+    pub item: ItemNumber,
+    /// Which manifest it comes from.
+    pub file: u16,
+    /// Which row of it.
+    pub row: u32,
+    /// What kind of object it is about.
+    pub resource: Kind,
+    /// The object's natural key, as a person knows it.
+    pub key: Cow<'r, str>,
+    /// The microtenant it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub microtenant: Option<Id>,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub change: Change<'r>,
+}
+
+/// How an item ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Created by this run, confirmed by the server's answer.
+    Created,
+    /// Updated by this run.
+    Updated,
+    /// Deleted by this run.
+    Deleted,
+    /// Carried out by a call of this run whose answer was lost; found on the tenant afterwards.
+    Recovered,
+    /// There was nothing to do.
+    Unchanged,
+    /// Not carried out.
+    Failed,
+}
+
+impl Status {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+            Self::Recovered => "recovered",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The one true end of an item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Which item.
+    pub item: ItemNumber,
+    /// How it ended.
+    pub status: Status,
+    /// The object's id, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// What is written down of a run as it happens. The ledger is the fold of these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Event {
+    /// A call that changes these items is about to be sent.
+    Intent {
+        /// The number of the call.
+        call: u32,
+        /// The items it carries.
+        items: Vec<ItemNumber>,
+    },
+    /// That call was certainly not carried out: refused, or never sent.
+    Void {
+        /// The number of the call.
+        call: u32,
+        /// The items it carried.
+        items: Vec<ItemNumber>,
+    },
+    /// Items have ended.
+    Outcomes(Vec<Outcome>),
+}

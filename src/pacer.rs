@@ -1,0 +1,559 @@
+//! When may the next call of a quota class go?
+//!
+//! GCRA on governor's limiter, with the time passed in. A server that allows L calls per window W is
+//! never sent more than L in ANY window of W: GCRA with interval T and burst b emits at most
+//! `b + ceil(W/T) - 1` calls in any half-open window, so T is at least `W / (L - b + 1)`. A guard on top
+//! of W allows for calls that arrive closer together than they were sent.
+//!
+//! The burst follows from the number of calls that are expected: all at once when they fit into one
+//! window, else 1, which gives the full rate. Because the burst may change while earlier calls still count,
+//! the pacer also remembers the last L admissions and lets no call go before the one L calls
+//! earlier has left the window. In steady state that never delays: L intervals are exactly one window
+//! and its guard.
+//!
+//! No timers, no clocks, no waiting: the caller waits until [`Admission::NotBefore`] and asks again,
+//! so that an admission takes at most two checks, however many wait.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock, FakeRelativeClock};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota as GovernorQuota, RateLimiter};
+
+/// The share of the window that is added to it as a guard against calls that bunch up on their way.
+/// Smaller is faster and risks refusals; larger is slower and safer. 2 % keeps a run at 1.02 of the
+/// least possible time.
+const GUARD: f64 = 0.02;
+
+/// What a rate limit allows: so many calls in any window of that length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// L, the calls.
+    pub calls: NonZeroU32,
+    /// W, the window.
+    pub window: Duration,
+}
+
+impl Quota {
+    /// The published limit for reads: 20 per 10 s (ZPA API documentation, Understanding Rate Limiting).
+    pub const READ: Self = Self::per_ten_seconds(20);
+    /// The published limit for writes: 10 per 10 s.
+    pub const WRITE: Self = Self::per_ten_seconds(10);
+
+    const fn per_ten_seconds(calls: u32) -> Self {
+        Self {
+            calls: NonZeroU32::MIN.saturating_add(calls - 1),
+            window: Duration::from_secs(10),
+        }
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (calls, window) = (self.calls, self.window);
+        if window.subsec_nanos() == 0 {
+            write!(f, "{calls}/{}s", window.as_secs())
+        } else {
+            write!(f, "{calls}/{}ms", window.as_millis())
+        }
+    }
+}
+
+/// A quota that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a quota: write calls/duration, like 20/10s, or off")]
+pub struct QuotaError(String);
+
+/// A quota or none: what `--read-quota` and `--write-quota` say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Paced.
+    At(Quota),
+    /// Not paced at all (`off`).
+    Unlimited,
+}
+
+impl FromStr for Pace {
+    type Err = QuotaError;
+
+    fn from_str(text: &str) -> Result<Self, QuotaError> {
+        let failed = || QuotaError(text.to_owned());
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(Self::Unlimited);
+        }
+        let (calls, window) = text.split_once('/').ok_or_else(failed)?;
+        let window = parse_duration(window).ok_or_else(failed)?;
+        if window.is_zero() || window > Duration::from_secs(86_400) {
+            return Err(failed());
+        }
+        Ok(Self::At(Quota {
+            calls: calls.trim().parse().map_err(|_| failed())?,
+            window,
+        }))
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(quota) => quota.fmt(f),
+            Self::Unlimited => f.write_str("off"),
+        }
+    }
+}
+
+impl Pace {
+    /// The least time from the first to the last of `calls` calls.
+    #[must_use]
+    pub fn least_time(self, calls: u64) -> Duration {
+        let Self::At(quota) = self else {
+            return Duration::ZERO;
+        };
+        let Shape { burst, interval } = Shape::new(quota, calls);
+        let waits = calls.saturating_sub(u64::from(burst.get()));
+        let nanos = interval.as_nanos().saturating_mul(u128::from(waits));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// A duration as flags and files write it: a whole number with `ms`, `s`, `m` or `h`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    match unit.trim() {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+/// The parameters of GCRA: burst b and interval T.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    burst: NonZeroU32,
+    interval: Duration,
+}
+
+impl Shape {
+    /// The shape that ends soonest for `expected` calls: the last one goes at
+    /// `(n - b) W / (L - b + 1)`, which is least for b = n when n <= L and for b = 1 otherwise.
+    fn new(quota: Quota, expected: u64) -> Self {
+        let all = u32::try_from(expected).ok().and_then(NonZeroU32::new);
+        let burst = all.filter(|n| *n <= quota.calls).unwrap_or(NonZeroU32::MIN);
+        Self {
+            burst,
+            interval: interval(quota, burst),
+        }
+    }
+}
+
+/// T for that burst. Rounded up: with T a nanosecond too small, one more call fits into the window.
+fn interval(quota: Quota, burst: NonZeroU32) -> Duration {
+    let steps = u128::from(quota.calls.get() - burst.get() + 1);
+    let nanos = guarded(quota).as_nanos().div_ceil(steps);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// The window with its guard.
+fn guarded(quota: Quota) -> Duration {
+    quota.window + quota.window.mul_f64(GUARD)
+}
+
+/// The answer to "may a call go now?".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Yes, and it is charged.
+    Admitted,
+    /// No; it may at this instant, unless the class is paused until then.
+    NotBefore(Instant),
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>;
+
+/// Paces one quota class.
+#[derive(Debug)]
+pub struct Pacer {
+    paced: Option<Paced>,
+    paused_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Paced {
+    quota: Quota,
+    shape: Shape,
+    /// Set by a refusal: the server counts otherwise than we do, so nothing is sent in bursts again.
+    burst_refused: bool,
+    limiter: Limiter,
+    clock: FakeRelativeClock,
+    now: Instant,
+    /// The last L admissions, oldest first.
+    admitted: VecDeque<Instant>,
+    /// Learnt from a refused check; none is made before it.
+    not_before: Option<Instant>,
+}
+
+impl Pacer {
+    /// A pacer whose time begins at `now` with nothing charged.
+    #[must_use]
+    pub fn new(pace: Pace, now: Instant) -> Self {
+        let paced = match pace {
+            Pace::At(quota) => Some(Paced::new(quota, now)),
+            Pace::Unlimited => None,
+        };
+        Self {
+            paced,
+            paused_until: None,
+        }
+    }
+
+    /// Says how many calls are expected from now on; the burst follows from it.
+    pub fn expect(&mut self, calls: u64, now: Instant) {
+        if let Some(paced) = &mut self.paced {
+            paced.expect(calls, now);
+        }
+    }
+
+    /// Asks for one call at `now`, and charges it if it may go. `now` must not go backwards.
+    pub fn admit(&mut self, now: Instant) -> Admission {
+        if let Some(until) = self.paused_until {
+            if now < until {
+                return Admission::NotBefore(until);
+            }
+            self.paused_until = None;
+        }
+        match &mut self.paced {
+            Some(paced) => paced.admit(now),
+            None => Admission::Admitted,
+        }
+    }
+
+    /// A guess, for preparing calls ahead: how many could be admitted by `at`, at most. Charges nothing.
+    #[must_use]
+    pub fn room_by(&self, at: Instant) -> usize {
+        if self.paused_until.is_some_and(|until| at < until) {
+            return 0;
+        }
+        self.paced
+            .as_ref()
+            .map_or(usize::MAX, |paced| paced.room_by(at))
+    }
+
+    /// The instant at which [`Pacer::room_by`] next grows, as far as it is known.
+    #[must_use]
+    pub fn not_before(&self) -> Option<Instant> {
+        let not_before = self.paced.as_ref().and_then(|paced| paced.not_before);
+        self.paused_until.max(not_before)
+    }
+
+    /// The server refused a call: nothing of the class goes before `until` and one interval more, and
+    /// nothing in bursts after that.
+    pub fn pause(&mut self, until: Instant, now: Instant) {
+        let mut spacing = Duration::ZERO;
+        if let Some(paced) = &mut self.paced {
+            paced.burst_refused = true;
+            paced.expect(u64::MAX, now);
+            spacing = paced.shape.interval;
+        }
+        self.paused_until = self.paused_until.max(Some(until + spacing));
+    }
+
+    /// Until when the class is paused, if it is at `now`.
+    #[must_use]
+    pub fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.paused_until.filter(|until| now < *until)
+    }
+
+    /// The time that `calls` more calls need from `now` on, if none is refused.
+    #[must_use]
+    pub fn time_for(&self, calls: u64, now: Instant) -> Duration {
+        let pause = self
+            .paused_until
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        pause
+            + self
+                .paced
+                .as_ref()
+                .map_or(Duration::ZERO, |paced| paced.time_for(calls, now))
+    }
+}
+
+impl Paced {
+    fn new(quota: Quota, now: Instant) -> Self {
+        let clock = FakeRelativeClock::default();
+        let shape = Shape::new(quota, u64::MAX);
+        Self {
+            quota,
+            shape,
+            burst_refused: false,
+            limiter: limiter(shape, &clock),
+            clock,
+            now,
+            admitted: VecDeque::new(),
+            not_before: None,
+        }
+    }
+
+    fn expect(&mut self, calls: u64, now: Instant) {
+        self.advance(now);
+        let used = u64::try_from(self.in_window(now)).unwrap_or(u64::MAX);
+        let shape = if self.burst_refused
+            || used.saturating_add(calls) > u64::from(self.quota.calls.get())
+        {
+            Shape::new(self.quota, u64::MAX)
+        } else {
+            Shape::new(self.quota, calls.max(1))
+        };
+        if shape != self.shape {
+            self.shape = shape;
+            self.limiter = limiter(shape, &self.clock);
+            self.not_before = None;
+        }
+    }
+
+    fn admit(&mut self, now: Instant) -> Admission {
+        if let Some(until) = self.not_before
+            && now < until
+        {
+            return Admission::NotBefore(until);
+        }
+        self.advance(now);
+        let refused = match self.window_opens() {
+            Some(opens) if now < opens => Some(opens),
+            _ => match self.limiter.check() {
+                Ok(()) => None,
+                Err(not_until) => Some(now + not_until.wait_time_from(self.clock.now())),
+            },
+        };
+        self.not_before = refused;
+        if let Some(until) = refused {
+            return Admission::NotBefore(until);
+        }
+        if self.admitted.len() == self.capacity() {
+            self.admitted.pop_front();
+        }
+        self.admitted.push_back(now);
+        Admission::Admitted
+    }
+
+    /// When the call L calls ago leaves the window, so that another may enter it.
+    fn window_opens(&self) -> Option<Instant> {
+        let full = self.admitted.len() == self.capacity();
+        let oldest = self.admitted.front().filter(|_| full)?;
+        Some(*oldest + guarded(self.quota))
+    }
+
+    fn room_by(&self, at: Instant) -> usize {
+        if self.not_before.is_some_and(|until| at < until) {
+            return 0;
+        }
+        let open = self.capacity() - self.in_window(at).min(self.capacity());
+        let burst = usize::try_from(self.shape.burst.get()).unwrap_or(usize::MAX);
+        open.min(burst)
+    }
+
+    fn in_window(&self, at: Instant) -> usize {
+        let window = guarded(self.quota);
+        self.admitted
+            .iter()
+            .filter(|sent| at < **sent + window)
+            .count()
+    }
+
+    fn time_for(&self, calls: u64, now: Instant) -> Duration {
+        let burst_left = u64::try_from(self.room_by(now)).unwrap_or(u64::MAX);
+        let waits = calls.saturating_sub(burst_left.max(1));
+        let first = self
+            .not_before
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let nanos = self
+            .shape
+            .interval
+            .as_nanos()
+            .saturating_mul(u128::from(waits));
+        first + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    fn capacity(&self) -> usize {
+        usize::try_from(self.quota.calls.get()).unwrap_or(usize::MAX)
+    }
+
+    /// Brings governor's clock to `now`.
+    fn advance(&mut self, now: Instant) {
+        self.clock.advance(now.saturating_duration_since(self.now));
+        self.now = self.now.max(now);
+    }
+}
+
+fn limiter(shape: Shape, clock: &FakeRelativeClock) -> Limiter {
+    let interval = shape.interval.max(Duration::from_nanos(1));
+    let quota = GovernorQuota::with_period(interval)
+        .unwrap_or(GovernorQuota::per_second(NonZeroU32::MIN))
+        .allow_burst(shape.burst);
+    RateLimiter::direct_with_clock(quota, clock.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn quota(calls: u32, window: Duration) -> Quota {
+        Quota {
+            calls: NonZeroU32::new(calls).unwrap(),
+            window,
+        }
+    }
+
+    /// Sends as soon as it may and answers the instants, each `idle` after it could have been sent.
+    fn send(pacer: &mut Pacer, from: Instant, calls: usize, idle: &[Duration]) -> Vec<Instant> {
+        let mut now = from;
+        let mut sent = Vec::new();
+        while sent.len() < calls {
+            match pacer.admit(now) {
+                Admission::Admitted => {
+                    sent.push(now);
+                    now += idle
+                        .get(sent.len() % idle.len().max(1))
+                        .copied()
+                        .unwrap_or_default();
+                }
+                Admission::NotBefore(until) => {
+                    assert!(until > now, "a refusal must name a later instant");
+                    now = until;
+                }
+            }
+        }
+        sent
+    }
+
+    fn most_in_any_window(sent: &[Instant], window: Duration) -> usize {
+        let within = |from: &Instant| {
+            sent.iter()
+                .filter(|at| *from <= **at && **at < *from + window)
+                .count()
+        };
+        sent.iter().map(within).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn ten_thousand_calls_take_at_most_1_03_of_the_least_possible_time() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
+        pacer.expect(10_000, start);
+        let sent = send(&mut pacer, start, 10_000, &[]);
+        let took = *sent.last().unwrap() - start;
+        let least = Duration::from_secs(10) * 999;
+        assert!(took <= least.mul_f64(1.03), "{took:?} against {least:?}");
+        assert_eq!(most_in_any_window(&sent, Duration::from_secs(10)), 10);
+    }
+
+    #[test]
+    fn calls_that_fit_into_one_window_go_at_once() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
+        pacer.expect(10, start);
+        assert_eq!(send(&mut pacer, start, 10, &[]), [start; 10]);
+        assert_eq!(
+            pacer.admit(start),
+            Admission::NotBefore(start + Duration::from_millis(10_200))
+        );
+    }
+
+    #[test]
+    fn a_call_is_admitted_at_the_promised_instant_and_not_a_nanosecond_before() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Pace::At(quota(3, Duration::from_secs(1))), start);
+        assert_eq!(pacer.admit(start), Admission::Admitted);
+        let Admission::NotBefore(promised) = pacer.admit(start) else {
+            panic!("the second call went at once");
+        };
+        assert_eq!(promised - start, Duration::from_secs(1).mul_f64(1.02) / 3);
+        let before = promised.checked_sub(Duration::from_nanos(1)).unwrap();
+        assert_eq!(pacer.admit(before), Admission::NotBefore(promised));
+        assert_eq!(pacer.admit(promised), Admission::Admitted);
+    }
+
+    #[test]
+    fn a_pause_holds_the_whole_class_and_ends_bursts() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
+        pacer.expect(10, start);
+        assert_eq!(pacer.admit(start), Admission::Admitted);
+        pacer.pause(start + Duration::from_secs(4), start);
+        let until = start + Duration::from_millis(5020);
+        assert_eq!(pacer.admit(start), Admission::NotBefore(until));
+        assert_eq!(pacer.paused_until(start), Some(until));
+        assert_eq!(pacer.admit(until), Admission::Admitted);
+        let next = until + Duration::from_millis(1020);
+        assert_eq!(pacer.admit(until), Admission::NotBefore(next));
+    }
+
+    #[test]
+    fn quotas_are_written_as_calls_per_duration() {
+        assert_eq!("20/10s".parse(), Ok(Pace::At(Quota::READ)));
+        assert_eq!("10/10s".parse(), Ok(Pace::At(Quota::WRITE)));
+        assert_eq!("off".parse(), Ok(Pace::Unlimited));
+        assert_eq!("5/500ms".parse::<Pace>().unwrap().to_string(), "5/500ms");
+        for text in [
+            "",
+            "20",
+            "0/10s",
+            "20/0s",
+            "20/10",
+            "-1/10s",
+            "20/10 parsec",
+            "1/999999h",
+        ] {
+            assert!(text.parse::<Pace>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_least_time_is_none_for_one_window_and_a_little_over_the_lower_bound_beyond() {
+        let pace = Pace::At(Quota::WRITE);
+        assert_eq!(pace.least_time(0), Duration::ZERO);
+        assert_eq!(pace.least_time(10), Duration::ZERO);
+        assert_eq!(pace.least_time(11), Duration::from_millis(10_200));
+        assert_eq!(Pace::Unlimited.least_time(1_000_000), Duration::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_ever_holds_more_than_the_quota(
+            calls in 1_u32..30,
+            window_ms in 1_u64..20_000,
+            phases in prop::collection::vec((0_u64..60, 0_u64..40), 1..6),
+            idle_us in prop::collection::vec(0_u64..3_000_000, 1..8),
+            pauses in prop::collection::vec(any::<bool>(), 6),
+        ) {
+            let window = Duration::from_millis(window_ms);
+            let start = Instant::now();
+            let mut pacer = Pacer::new(Pace::At(quota(calls, window)), start);
+            let idle: Vec<Duration> = idle_us.iter().map(|us| Duration::from_micros(*us)).collect();
+            let mut sent = vec![];
+            let mut now = start;
+            for ((expected, calls), pause) in phases.into_iter().zip(pauses) {
+                pacer.expect(expected, now);
+                sent.extend(send(&mut pacer, now, usize::try_from(calls).unwrap(), &idle));
+                now = sent.last().copied().unwrap_or(now);
+                if pause {
+                    pacer.pause(now + window / 3, now);
+                }
+            }
+            let most = most_in_any_window(&sent, window);
+            prop_assert!(most <= usize::try_from(calls).unwrap(), "{most} of {calls}");
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! Checking a row by itself: everything that can be known to be wrong without asking the tenant.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::columns::{Layout, column_for};
+use super::{Defaults, similar};
+use crate::model::{Action, FieldValue, Fields, Id, Problem, Row};
+use crate::resource::{Column, Form, Kind};
+
+/// A row that is right in itself.
+#[derive(Clone, Debug)]
+pub struct Draft<'r> {
+    /// Which manifest.
+    pub file: u16,
+    /// Which row of it.
+    pub row: u32,
+    /// What it is about.
+    pub kind: Kind,
+    /// What it asks for.
+    pub action: Action,
+    /// The object's id, when the row gives it.
+    pub id: Option<&'r str>,
+    /// The microtenant, from the row or the settings.
+    pub microtenant: Option<Id>,
+    /// The natural key; empty when the row names its object by id alone.
+    pub key: &'r str,
+    /// The wire fields that the row names.
+    pub values: Fields<'r>,
+    /// The references that the row names, still as written: wire field, column title, text.
+    pub refs: Vec<(&'static str, &'r str, &'r str)>,
+}
+
+/// Checks rows one after the other and remembers which objects they name.
+#[derive(Debug)]
+pub struct Checker {
+    defaults: Defaults,
+    /// By a 128-bit fingerprint of what names the object, so that a million rows take 24 bytes each.
+    seen: HashMap<u128, (u16, u32)>,
+}
+
+impl Checker {
+    /// A checker that has seen nothing.
+    #[must_use]
+    pub fn new(defaults: Defaults) -> Self {
+        Self {
+            defaults,
+            seen: HashMap::new(),
+        }
+    }
+
+    /// What the row asks for, or `None` when it has problems; they are added to `problems`. The second
+    /// row that names the same object is a problem too.
+    pub fn check<'r>(
+        &mut self,
+        row: Row<'r>,
+        layout: &'r Layout,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Draft<'r>> {
+        let draft = self.draft(row, layout, problems)?;
+        let (file, number) = (draft.file, draft.row);
+        match self.seen.entry(fingerprint(&draft)) {
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert((file, number));
+                Some(draft)
+            }
+            std::collections::hash_map::Entry::Occupied(first) => {
+                problems.push(repeated(&draft, *first.get(), layout));
+                None
+            }
+        }
+    }
+
+    /// The same without remembering: for a second reading of rows that were checked before.
+    pub fn draft<'r>(
+        &self,
+        row: Row<'r>,
+        layout: &'r Layout,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Draft<'r>> {
+        let before = problems.len();
+        let cell = |at: Option<usize>| row.cells.cell(at?).filter(|text| !text.is_empty());
+        let kind = self.kind(row, layout, problems)?;
+        let fields = layout.fields(kind)?;
+        let mut draft = Draft {
+            file: row.file,
+            row: row.number,
+            kind,
+            action: self.action(row, layout, problems),
+            id: cell(layout.id),
+            microtenant: cell(layout.microtenant)
+                .map(Id::new)
+                .or_else(|| self.defaults.microtenant.clone()),
+            key: "",
+            values: Fields(Vec::with_capacity(fields.len() + 2)),
+            refs: Vec::new(),
+        };
+        for (at, column) in fields {
+            let title = layout.titles.get(*at).map_or("", String::as_str);
+            if let Some(text) = row.cells.cell(*at)
+                && let Err(message) = draft.take(column, title, text)
+            {
+                problems.push(Problem::cell(row.file, row.number, title, message));
+            }
+        }
+        draft.check_ids(layout, problems);
+        draft.check_foreign(row, layout, problems);
+        draft.check_required(layout, problems);
+        (problems.len() == before).then_some(draft)
+    }
+
+    fn kind(&self, row: Row<'_>, layout: &Layout, problems: &mut Vec<Problem>) -> Option<Kind> {
+        let told = layout.resource.and_then(|at| row.cells.cell(at));
+        let Some(name) = told.filter(|name| !name.is_empty()) else {
+            let kind = self.defaults.resource.or_else(|| layout.only_kind());
+            if kind.is_none() && layout.resource.is_some() {
+                let message = "the row does not say which resource it is about";
+                problems.push(Problem::cell(row.file, row.number, "resource", message));
+            }
+            return kind;
+        };
+        let kind = Kind::from_name(name).filter(|kind| kind.in_manifests());
+        if kind.is_none() {
+            let known = Kind::all().filter(|kind| kind.in_manifests());
+            let known: Vec<&str> = known.map(|kind| kind.name()).collect();
+            let message = format!("{name:?} is no resource; known are {}", known.join(", "));
+            problems.push(Problem::cell(row.file, row.number, "resource", message));
+        }
+        kind
+    }
+
+    fn action(&self, row: Row<'_>, layout: &Layout, problems: &mut Vec<Problem>) -> Action {
+        let told = layout.action.and_then(|at| row.cells.cell(at));
+        let Some(name) = told.filter(|name| !name.is_empty()) else {
+            return self.defaults.action;
+        };
+        Action::from_name(name).unwrap_or_else(|| {
+            let known = Action::ALL.map(|(name, _)| name);
+            let hint = match similar(name, known.into_iter()).first() {
+                Some(likely) => format!("did you mean {likely:?}?"),
+                None => format!("known are {}", known.join(", ")),
+            };
+            let message = format!("{name:?} is no action; {hint}");
+            problems.push(Problem::cell(row.file, row.number, "action", message));
+            self.defaults.action
+        })
+    }
+}
+
+impl<'r> Draft<'r> {
+    fn take(
+        &mut self,
+        column: &'static Column,
+        title: &'r str,
+        text: &'r str,
+    ) -> Result<(), String> {
+        match column.form {
+            Form::Text(check) => {
+                let value = if text.is_empty() {
+                    Cow::Borrowed("")
+                } else {
+                    check(text)?
+                };
+                if column.wire == self.kind.key_field() {
+                    self.key = text;
+                }
+                self.put(column.wire, FieldValue::Text(value))
+            }
+            Form::Flag => self.put(column.wire, FieldValue::Flag(flag(text)?)),
+            Form::Split(split) => split(text)?
+                .into_iter()
+                .try_for_each(|(wire, part)| self.put(wire, FieldValue::Text(part))),
+            Form::Refs(_) => {
+                self.refs.push((column.wire, title, text));
+                Ok(())
+            }
+        }
+    }
+
+    fn put(&mut self, wire: &'static str, value: FieldValue<'r>) -> Result<(), String> {
+        if self.values.find(wire).is_some() {
+            return Err(format!(
+                "{wire} is given by another column too; keep one of them"
+            ));
+        }
+        self.values.0.push((Cow::Borrowed(wire), value));
+        Ok(())
+    }
+
+    fn check_ids(&self, layout: &Layout, problems: &mut Vec<Problem>) {
+        let microtenant = self.microtenant.as_ref().map(Id::as_str);
+        let given = [(layout.id, self.id), (layout.microtenant, microtenant)];
+        for (at, id) in given {
+            let title = at.and_then(|at| layout.titles.get(at));
+            if let (Some(title), Some(id)) = (title, id)
+                && !id.bytes().all(|b| b.is_ascii_digit())
+            {
+                let message = format!("{id:?} is not an id: an id is all digits");
+                problems.push(Problem::cell(self.file, self.row, title, message));
+            }
+        }
+    }
+
+    /// Cells in columns that only other resources know.
+    fn check_foreign(&self, row: Row<'_>, layout: &Layout, problems: &mut Vec<Problem>) {
+        let others = layout.fields.iter().filter(|(kind, _)| *kind != self.kind);
+        for (at, column) in others.flat_map(|(_, fields)| fields) {
+            let title = layout.titles.get(*at).map_or("", String::as_str);
+            let filled = row.cells.cell(*at).is_some_and(|text| !text.is_empty());
+            if filled && self.kind.column(title).is_none() {
+                let message = format!("a {} has no {}", self.kind.noun(), column.name);
+                problems.push(Problem::cell(self.file, self.row, title, message));
+            }
+        }
+    }
+
+    fn check_required(&self, layout: &Layout, problems: &mut Vec<Problem>) {
+        let named = self.id.is_some() || !self.key.is_empty();
+        let creates = match self.action {
+            Action::Create => true,
+            Action::Ensure => self.id.is_none(),
+            Action::Update | Action::Delete => false,
+        };
+        let key_field = self.kind.key_field();
+        for wire in self.kind.required() {
+            let empty = self.values.text(wire).is_none_or(str::is_empty);
+            let needed = creates || (*wire == key_field && !named);
+            if needed && empty && !self.is_reported(wire, problems) {
+                let title = self.title_for(wire, layout);
+                let message = format!("a {} needs a value here", self.kind.noun());
+                problems.push(Problem::cell(self.file, self.row, title, message));
+            }
+        }
+    }
+
+    /// Whether the cell that should give `wire` was found wrong already: one mistake, one problem.
+    fn is_reported(&self, wire: &str, problems: &[Problem]) -> bool {
+        let mine = problems
+            .iter()
+            .rev()
+            .take_while(|p| p.row == self.row && p.file == self.file);
+        let columns = mine.filter_map(|p| p.column.as_deref());
+        columns
+            .filter_map(|title| self.kind.column(title))
+            .any(|column| column.wire == wire)
+    }
+
+    fn title_for<'l>(&self, wire: &str, layout: &'l Layout) -> &'l str {
+        let fields = layout.fields(self.kind).unwrap_or_default();
+        let at = fields
+            .iter()
+            .find(|(_, column)| column.wire == wire)
+            .map(|(at, _)| *at);
+        at.and_then(|at| layout.titles.get(at))
+            .map_or_else(|| column_for(self.kind, wire), String::as_str)
+    }
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    const TRUE: [&str; 4] = ["true", "yes", "on", "1"];
+    const FALSE: [&str; 4] = ["false", "no", "off", "0"];
+    let is = |word: &&str| word.eq_ignore_ascii_case(text);
+    match (TRUE.iter().any(is), FALSE.iter().any(is)) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
+fn fingerprint(draft: &Draft<'_>) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        salt.hash(&mut hasher);
+        draft.kind.name().hash(&mut hasher);
+        draft.microtenant.hash(&mut hasher);
+        draft.id.hash(&mut hasher);
+        if draft.id.is_none() {
+            draft.key.hash(&mut hasher);
+        }
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
+fn repeated(draft: &Draft<'_>, first: (u16, u32), layout: &Layout) -> Problem {
+    let place = if first.0 == draft.file {
+        format!("row {}", first.1)
+    } else {
+        format!("row {} of manifest {}", first.1, first.0 + 1)
+    };
+    let noun = draft.kind.noun();
+    if let (Some(id), Some(title)) = (draft.id, layout.id.and_then(|at| layout.titles.get(at))) {
+        let message = format!("the same {noun} twice: {place} names {id} too");
+        return Problem::cell(draft.file, draft.row, title, message);
+    }
+    let title = draft.title_for(draft.kind.key_field(), layout);
+    let message = format!("the same {noun} twice: {place} names {:?} too", draft.key);
+    Problem::cell(draft.file, draft.row, title, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Cells;
+
+    struct Texts(Vec<&'static str>);
+
+    impl Cells for Texts {
+        fn cell(&self, column: usize) -> Option<&str> {
+            self.0.get(column).copied().filter(|text| !text.is_empty())
+        }
+
+        fn raw(&self, column: usize) -> &str {
+            self.0.get(column).copied().unwrap_or_default()
+        }
+    }
+
+    fn problems(header: &str, rows: &[&[&'static str]]) -> Vec<String> {
+        let titles: Vec<(&str, u32)> = header.split(',').map(|title| (title, 1)).collect();
+        let mut problems = Vec::new();
+        let layout = Layout::new(0, &titles, true, &Defaults::default(), &mut problems);
+        let mut checker = Checker::new(Defaults::default());
+        for (number, row) in (2..).zip(rows) {
+            let cells = Texts(row.to_vec());
+            let row = Row {
+                file: 0,
+                number,
+                cells: &cells,
+            };
+            checker.check(row, &layout, &mut problems);
+        }
+        let files = ["f.csv".to_owned()];
+        problems.iter().map(|p| p.describe(&files)).collect()
+    }
+
+    #[test]
+    fn every_mistake_of_a_row_is_reported_at_its_column() {
+        let found = problems(
+            "name,url,enabled,icon_text,action",
+            &[&["", "htp://wiki", "maybe", "x.png", "ensrue"]],
+        );
+        let starts = [
+            "f.csv:2: column \"action\": \"ensrue\" is no action; did you mean \"ensure\"?",
+            "f.csv:2: column \"url\": \"htp://wiki\" has no https:// or http:// scheme",
+            "f.csv:2: column \"enabled\": \"maybe\" is neither true nor false",
+            "f.csv:2: column \"icon_text\": the icon does not start with",
+            "f.csv:2: column \"name\": a portal link needs a value here",
+        ];
+        assert_eq!(found.len(), starts.len(), "{found:#?}");
+        for (problem, start) in found.iter().zip(starts) {
+            assert!(problem.starts_with(start), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_second_row_that_names_a_link_is_refused() {
+        let found = problems(
+            "id,name,url",
+            &[
+                &["", "a", "https://x"],
+                &["", "a", "https://y"],
+                &["7", "b", ""],
+                &["7", "c", ""],
+                &["", "b", "https://z"],
+            ],
+        );
+        assert_eq!(
+            found,
+            [
+                "f.csv:3: column \"name\": the same portal link twice: row 2 names \"a\" too",
+                "f.csv:5: column \"id\": the same portal link twice: row 4 names 7 too",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_address_given_twice_over_is_refused() {
+        let found = problems("name,url,link", &[&["a", "https://x", "y"]]);
+        assert_eq!(
+            found,
+            ["f.csv:2: column \"link\": link is given by another column too; keep one of them"]
+        );
+    }
+
+    #[test]
+    fn a_row_that_deletes_needs_no_more_than_a_name_or_an_id() {
+        let header = "id,name,url,action";
+        assert_eq!(problems(header, &[&["", "a", "", "delete"]]), [""; 0]);
+        assert_eq!(problems(header, &[&["12", "", "", "delete"]]), [""; 0]);
+        assert_eq!(
+            problems(header, &[&["", "", "", "delete"]]),
+            ["f.csv:2: column \"name\": a portal link needs a value here"]
+        );
+        assert_eq!(
+            problems(header, &[&["1.45E+17", "", "", "delete"]]),
+            ["f.csv:2: column \"id\": \"1.45E+17\" is not an id: an id is all digits"]
+        );
+    }
+}

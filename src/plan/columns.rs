@@ -1,0 +1,269 @@
+//! What the columns of a manifest mean.
+
+use super::{Defaults, similar};
+use crate::model::{Action, Problem};
+use crate::resource::{Column, Form, Kind, fold};
+
+/// Columns that result files add; they are passed over, so that `errors.csv` can be applied as it is.
+pub const RESULT_COLUMNS: [&str; 6] =
+    ["_row", "_status", "_id", "_error_id", "_error", "_attempts"];
+
+/// What one column means, whatever the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Resource,
+    Action,
+    Microtenant,
+    Id,
+    Result,
+    Field,
+}
+
+/// What the columns of one manifest mean: the same for every row, so it is settled once.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub(super) titles: Vec<String>,
+    pub(super) resource: Option<usize>,
+    pub(super) action: Option<usize>,
+    pub(super) microtenant: Option<usize>,
+    pub(super) id: Option<usize>,
+    /// For each kind that rows may be about, its columns with their positions.
+    pub(super) fields: Vec<(Kind, Vec<(usize, &'static Column)>)>,
+}
+
+impl Layout {
+    /// Reads the titles of manifest `file`, each with the row that has it. `strict` is for manifests
+    /// whose header holds for every row: there a required column that is missing is a problem.
+    pub fn new(
+        file: u16,
+        titles: &[(&str, u32)],
+        strict: bool,
+        defaults: &Defaults,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let roles: Vec<Role> = titles.iter().map(|(title, _)| role(title)).collect();
+        let position = |role| roles.iter().position(|r| *r == role);
+        let mut layout = Self {
+            titles: titles
+                .iter()
+                .map(|(title, _)| (*title).to_owned())
+                .collect(),
+            resource: position(Role::Resource),
+            action: position(Role::Action),
+            microtenant: position(Role::Microtenant),
+            id: position(Role::Id),
+            fields: Vec::new(),
+        };
+        let kinds = layout.kinds(&roles, defaults.resource);
+        layout.fields = kinds
+            .iter()
+            .map(|kind| (*kind, fields_of(*kind, &layout.titles, &roles)))
+            .collect();
+        layout.report_titles(file, titles, &roles, problems);
+        if strict && !titles.is_empty() {
+            layout.report_missing(file, defaults, problems);
+        }
+        layout
+    }
+
+    /// The columns of `kind` in this manifest; `None` when rows cannot be about it.
+    pub(super) fn fields(&self, kind: Kind) -> Option<&[(usize, &'static Column)]> {
+        let (_, fields) = self.fields.iter().find(|(known, _)| *known == kind)?;
+        Some(fields)
+    }
+
+    /// The one kind that rows are about when they do not say it.
+    pub(super) fn only_kind(&self) -> Option<Kind> {
+        match self.fields.as_slice() {
+            [(kind, _)] => Some(*kind),
+            _ => None,
+        }
+    }
+
+    /// The kinds that rows may be about: all with a `resource` column, else the one told, else
+    /// those that know the most of these columns.
+    fn kinds(&self, roles: &[Role], told: Option<Kind>) -> Vec<Kind> {
+        if self.resource.is_none()
+            && let Some(kind) = told
+        {
+            return vec![kind];
+        }
+        let all = Kind::all().filter(|kind| kind.in_manifests());
+        if self.resource.is_some() {
+            return all.collect();
+        }
+        let scored: Vec<(usize, Kind)> = all
+            .map(|kind| (fields_of(kind, &self.titles, roles).len(), kind))
+            .collect();
+        let best = scored.iter().map(|(score, _)| *score).max();
+        scored
+            .into_iter()
+            .filter(|(score, _)| Some(*score) == best)
+            .map(|(_, kind)| kind)
+            .collect()
+    }
+
+    fn report_titles(
+        &self,
+        file: u16,
+        titles: &[(&str, u32)],
+        roles: &[Role],
+        problems: &mut Vec<Problem>,
+    ) {
+        let mut seen: Vec<(String, &str)> = Vec::new();
+        for ((title, row), role) in titles.iter().zip(roles) {
+            if *role == Role::Field && !self.knows(title) {
+                problems.push(Problem::cell(file, *row, title, self.unknown(title)));
+                continue;
+            }
+            let meaning = self.meaning(title, *role);
+            match seen.iter().find(|(known, _)| *known == meaning) {
+                Some((_, first)) if first == title => {
+                    let message = "the column is there twice";
+                    problems.push(Problem::cell(file, *row, title, message));
+                }
+                Some((_, first)) => {
+                    let message = format!("the column is there twice: {first:?} means the same");
+                    problems.push(Problem::cell(file, *row, title, message));
+                }
+                None => seen.push((meaning, title)),
+            }
+        }
+    }
+
+    fn knows(&self, title: &str) -> bool {
+        self.fields
+            .iter()
+            .any(|(kind, _)| kind.column(title).is_some())
+    }
+
+    fn meaning(&self, title: &str, role: Role) -> String {
+        let column = self.fields.iter().find_map(|(kind, _)| kind.column(title));
+        match (role, column) {
+            (Role::Field, Some(column)) => column.name.to_owned(),
+            (Role::Field | Role::Result, _) => fold(title),
+            (role, _) => format!("{role:?}"),
+        }
+    }
+
+    fn unknown(&self, title: &str) -> String {
+        if title.is_empty() {
+            return "the column has no name".to_owned();
+        }
+        let names = self.fields.iter().flat_map(|(kind, _)| kind.columns());
+        let common = ["resource", "action", "microtenant", "id"];
+        let known: Vec<&str> = names.map(|column| column.name).chain(common).collect();
+        match similar(title, known.iter().copied()).first() {
+            Some(likely) => format!("unknown column; did you mean {likely:?}?"),
+            None => format!("unknown column; known are {}", known.join(", ")),
+        }
+    }
+
+    fn report_missing(&self, file: u16, defaults: &Defaults, problems: &mut Vec<Problem>) {
+        let Some(kind) = self.only_kind() else {
+            if self.resource.is_none() {
+                let message = "the columns fit several resources; add a column \"resource\"";
+                problems.push(Problem::row(file, 1, message));
+            }
+            return;
+        };
+        let may_create =
+            self.action.is_some() || matches!(defaults.action, Action::Ensure | Action::Create);
+        let fields = self.fields(kind).unwrap_or_default();
+        for wire in kind.required() {
+            let given = fields.iter().any(|(_, column)| column.wire == *wire);
+            let by_id = self.id.is_some() && (*wire == kind.key_field() || self.action.is_some());
+            let needed = *wire == kind.key_field() || (may_create && self.action.is_none());
+            if needed && !given && !by_id {
+                let column = column_for(kind, wire);
+                let message = format!("the column is missing; a {} needs it", kind.noun());
+                problems.push(Problem::cell(file, 1, column, message));
+            }
+        }
+    }
+}
+
+/// The column to ask for when `wire` is missing: the one that is easiest to fill in.
+pub(super) fn column_for(kind: Kind, wire: &str) -> &'static str {
+    let columns = kind.columns().iter().filter(|column| column.wire == wire);
+    let split = columns.clone().find(|c| matches!(c.form, Form::Split(_)));
+    split
+        .or_else(|| columns.clone().next())
+        .map_or("name", |column| column.name)
+}
+
+fn role(title: &str) -> Role {
+    if RESULT_COLUMNS.contains(&title) {
+        return Role::Result;
+    }
+    match fold(title).as_str() {
+        "resource" => Role::Resource,
+        "action" => Role::Action,
+        "microtenant" | "microtenantid" => Role::Microtenant,
+        "id" => Role::Id,
+        _ => Role::Field,
+    }
+}
+
+fn fields_of(kind: Kind, titles: &[String], roles: &[Role]) -> Vec<(usize, &'static Column)> {
+    let titles = titles.iter().zip(roles).enumerate();
+    titles
+        .filter(|(_, (_, role))| **role == Role::Field)
+        .filter_map(|(at, (title, _))| Some((at, kind.column(title)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(header: &str) -> Vec<String> {
+        let titles: Vec<(&str, u32)> = header.split(',').map(|title| (title, 1)).collect();
+        let mut problems = Vec::new();
+        Layout::new(0, &titles, true, &Defaults::default(), &mut problems);
+        let files = ["f.csv".to_owned()];
+        problems.iter().map(|p| p.describe(&files)).collect()
+    }
+
+    #[test]
+    fn headers_as_people_write_them_are_understood() {
+        for header in [
+            "name,url,user_portals",
+            "Name,URL,User Portals",
+            "NAME,link,linkPath,protocol,userPortals,iconText",
+            "id,name,url,_row,_status,_id,_error_id,_error,_attempts",
+            "resource,action,name,url,microtenant_id",
+        ] {
+            assert_eq!(problems(header), [""; 0], "{header}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_column_is_named_with_what_was_probably_meant() {
+        assert_eq!(
+            problems("nmae,url,name"),
+            ["f.csv:1: column \"nmae\": unknown column; did you mean \"name\"?"]
+        );
+        assert_eq!(
+            problems("name,url,user_protals"),
+            ["f.csv:1: column \"user_protals\": unknown column; did you mean \"user_portals\"?"]
+        );
+        assert!(problems("name,url,zebra")[0].contains("known are name, url"));
+    }
+
+    #[test]
+    fn a_missing_and_a_doubled_column_are_problems() {
+        assert_eq!(
+            problems("name,description"),
+            ["f.csv:1: column \"url\": the column is missing; a portal link needs it"]
+        );
+        assert_eq!(
+            problems("url,description"),
+            ["f.csv:1: column \"name\": the column is missing; a portal link needs it"]
+        );
+        assert_eq!(
+            problems("name,url,Name"),
+            ["f.csv:1: column \"Name\": the column is there twice: \"name\" means the same"]
+        );
+    }
+}

@@ -1,0 +1,447 @@
+//! Comparing rows with live state: what is to be done for each.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use super::{Backlog, CallCounts, Draft, Resolver, Snapshot};
+use crate::model::{
+    Action, Change, Failure, FieldChange, FieldValue, Fields, Id, Item, Object, Problem, Reference,
+};
+use crate::resource::{Form, Kind, live_refs};
+
+/// The most portal links that a tenant takes. The API does not tell its limits, so they are settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Links in the organization; the product's default is 500.
+    pub links: u32,
+    /// Links on one portal; the product's default is 500.
+    pub links_per_portal: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            links: 500,
+            links_per_portal: 500,
+        }
+    }
+}
+
+/// How many items of each kind a plan has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Totals {
+    /// All of them: one for each row.
+    pub items: u32,
+    /// To be created.
+    pub create: u32,
+    /// To be updated.
+    pub update: u32,
+    /// To be deleted.
+    pub delete: u32,
+    /// With nothing to do.
+    pub unchanged: u32,
+    /// That cannot be carried out on the tenant as it is.
+    pub error: u32,
+}
+
+/// Turns drafts into items, one after the other.
+#[derive(Debug)]
+pub struct Planner<'s> {
+    snapshot: &'s Snapshot,
+    limits: Limits,
+    scopes: HashMap<(Kind, Option<Id>), Scope<'s>>,
+    resolvers: HashMap<(&'static str, Option<Id>), Resolver<'s>>,
+    groups: HashMap<(Kind, Option<Id>, Vec<Reference<'s>>), u32>,
+    taken: HashSet<&'s str>,
+    load: Load<'s>,
+    totals: Totals,
+    backlog: Backlog,
+}
+
+/// The live objects of one kind in one microtenant, by id and by natural key.
+#[derive(Debug, Default)]
+struct Scope<'s> {
+    by_id: HashMap<&'s str, &'s Object>,
+    by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
+}
+
+/// How many links there will be, by portal and in all.
+#[derive(Debug, Default)]
+struct Load<'s> {
+    links: i64,
+    by_portal: HashMap<Cow<'s, str>, i64>,
+    grown: HashSet<Cow<'s, str>>,
+}
+
+impl<'s> Planner<'s> {
+    /// A planner against that snapshot.
+    #[must_use]
+    pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
+        let mut scopes: HashMap<(Kind, Option<Id>), Scope<'s>> = HashMap::new();
+        let mut load = Load::default();
+        for listing in &snapshot.listings {
+            let scope = scopes
+                .entry((listing.kind, listing.microtenant.clone()))
+                .or_default();
+            for object in &listing.objects {
+                scope.add(listing.kind, object);
+                if listing.kind == Kind::portal_link() {
+                    load.count(&portals_of(object), 1);
+                }
+            }
+        }
+        Self {
+            snapshot,
+            limits,
+            scopes,
+            resolvers: HashMap::new(),
+            groups: HashMap::new(),
+            taken: HashSet::new(),
+            load,
+            totals: Totals::default(),
+            backlog: Backlog::default(),
+        }
+    }
+
+    /// What is to be done for this row. A row that is right but cannot be carried out on the tenant as
+    /// it is becomes an item of [`Change::Error`].
+    ///
+    /// # Errors
+    /// When a name in the row is unknown or ambiguous, or another row means the same live object.
+    pub fn plan<'r>(&mut self, mut draft: Draft<'r>) -> Result<Item<'r>, Problem>
+    where
+        's: 'r,
+    {
+        self.resolve_refs(&mut draft)?;
+        let live = self.find(&draft);
+        if let Ok(Some((id, _))) = &live
+            && !self.taken.insert(id)
+        {
+            let message = format!("another row is about the same {} ({id})", draft.kind.noun());
+            return Err(Problem::row(draft.file, draft.row, message));
+        }
+        let key = match &live {
+            Ok(Some((_, object))) if draft.key.is_empty() => {
+                draft.kind.key_of(object).unwrap_or_default()
+            }
+            _ => Cow::Borrowed(draft.key),
+        };
+        let item = Item {
+            item: self.totals.items,
+            file: draft.file,
+            row: draft.row,
+            resource: draft.kind,
+            key: match draft.id {
+                Some(id) if key.is_empty() => Cow::Borrowed(id),
+                _ => key,
+            },
+            microtenant: draft.microtenant.clone(),
+            change: match live {
+                Ok(live) => self.change(draft, live),
+                Err(failure) => Change::Error { failure },
+            },
+        };
+        self.count(&item);
+        Ok(item)
+    }
+
+    /// How many items there are so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The calls that carrying the items out takes, with at most `batch_size` objects in one.
+    #[must_use]
+    pub fn calls(&self, batch_size: u32) -> CallCounts {
+        self.backlog.calls(batch_size)
+    }
+
+    /// What is to be done, ready to be cut into calls.
+    #[must_use]
+    pub fn into_backlog(self) -> Backlog {
+        self.backlog
+    }
+
+    /// In words, every limit of the tenant that the plan would exceed.
+    #[must_use]
+    pub fn exceeded(&self) -> Vec<String> {
+        let mut exceeded = Vec::new();
+        if self.totals.create > 0 && self.load.links > i64::from(self.limits.links) {
+            exceeded.push(format!(
+                "the organization would have {} portal links; the limit is {} (--links-limit)",
+                self.load.links, self.limits.links
+            ));
+        }
+        let limit = i64::from(self.limits.links_per_portal);
+        let over = self
+            .load
+            .by_portal
+            .iter()
+            .filter(|(_, count)| **count > limit);
+        let mut portals: Vec<String> = over
+            .filter(|(portal, _)| self.load.grown.contains(*portal))
+            .map(|(portal, count)| {
+                let portal = self.portal_name(portal);
+                format!("{portal} would have {count} links; the limit is {limit} (--links-per-portal-limit)")
+            })
+            .collect();
+        portals.sort_unstable();
+        exceeded.append(&mut portals);
+        exceeded
+    }
+
+    fn portal_name(&self, id: &str) -> String {
+        let portals = self
+            .snapshot
+            .listings
+            .iter()
+            .flat_map(|listing| &listing.objects);
+        let portal = portals
+            .filter(|object| object.get("id").and_then(serde_json::Value::as_str) == Some(id))
+            .find_map(|object| Kind::portal_link().key_of(object));
+        match portal {
+            Some(name) => format!("portal {name:?} ({id})"),
+            None => format!("portal {id}"),
+        }
+    }
+
+    fn resolve_refs<'r>(&mut self, draft: &mut Draft<'r>) -> Result<(), Problem>
+    where
+        's: 'r,
+    {
+        for (wire, title, text) in std::mem::take(&mut draft.refs) {
+            let refs = self
+                .references(draft, wire, text)
+                .map_err(|message| Problem::cell(draft.file, draft.row, title, message))?;
+            draft
+                .values
+                .0
+                .push((Cow::Borrowed(wire), FieldValue::Refs(refs)));
+        }
+        Ok(())
+    }
+
+    fn references(
+        &mut self,
+        draft: &Draft<'_>,
+        wire: &str,
+        text: &str,
+    ) -> Result<Vec<Reference<'s>>, String> {
+        let Some(target) = reference_target(draft.kind, wire) else {
+            return Ok(Vec::new());
+        };
+        let microtenant = draft.microtenant.clone();
+        let snapshot = self.snapshot;
+        let resolver = self
+            .resolvers
+            .entry((target.name(), microtenant.clone()))
+            .or_insert_with(|| Resolver::new(target, snapshot, microtenant.as_ref()));
+        resolver.resolve(text)
+    }
+
+    fn find(&self, draft: &Draft<'_>) -> Result<Option<(&'s str, &'s Object)>, Failure> {
+        let scope = self.scopes.get(&(draft.kind, draft.microtenant.clone()));
+        let Some(scope) = scope else {
+            return Ok(None);
+        };
+        if let Some(id) = draft.id {
+            return Ok(scope
+                .by_id
+                .get_key_value(id)
+                .map(|(id, object)| (*id, *object)));
+        }
+        match scope.by_key.get(draft.key).map(Vec::as_slice) {
+            None | Some([]) => Ok(None),
+            Some([one]) => Ok(id_of(one).map(|id| (id, *one))),
+            Some(several) => {
+                let ids: Vec<&str> = several.iter().filter_map(|o| id_of(o)).collect();
+                Err(Failure::new(format!(
+                    "{} {}s are called {:?} ({}); name the one that is meant in a column \"id\"",
+                    several.len(),
+                    draft.kind.noun(),
+                    draft.key,
+                    ids.join(", ")
+                )))
+            }
+        }
+    }
+
+    fn change<'r>(&mut self, draft: Draft<'r>, live: Option<(&'s str, &'s Object)>) -> Change<'r>
+    where
+        's: 'r,
+    {
+        let noun = draft.kind.noun();
+        match (draft.action, live) {
+            (Action::Ensure, None) if draft.id.is_some() => missing(noun, draft.id),
+            (Action::Update, None) => missing(noun, draft.id),
+            (Action::Ensure | Action::Create, None) => self.create(draft),
+            (Action::Create, Some((id, _))) => Change::Error {
+                failure: Failure::new(format!("the {noun} exists already ({id})")),
+            },
+            (Action::Ensure | Action::Update, Some((id, object))) => self.update(draft, id, object),
+            (Action::Delete, None) => Change::Unchanged { id: None },
+            (Action::Delete, Some((id, object))) => {
+                if draft.kind == Kind::portal_link() {
+                    self.load.count(&portals_of(object), -1);
+                }
+                Change::Delete { id: Id::new(id) }
+            }
+        }
+    }
+
+    fn create<'r>(&mut self, draft: Draft<'r>) -> Change<'r>
+    where
+        's: 'r,
+    {
+        let mut body = draft.values;
+        for (wire, value) in draft.kind.defaults() {
+            if body.find(wire).is_none() {
+                body.0.push((Cow::Borrowed(wire), value.clone()));
+            }
+        }
+        // Empty fields are left out of requests as the API leaves them out of answers.
+        body.0
+            .retain(|(_, value)| !matches!(value, FieldValue::Text(text) if text.is_empty()));
+        let shared = shared_refs(draft.kind, &body);
+        if draft.kind == Kind::portal_link() {
+            let portals: Vec<Cow<'s, str>> = shared
+                .iter()
+                .map(|r| Cow::Owned(r.id.to_string()))
+                .collect();
+            self.load.count(&portals, 1);
+        }
+        let next = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        let group = (draft.kind, draft.microtenant, shared);
+        Change::Create {
+            group: *self.groups.entry(group).or_insert(next),
+            body,
+        }
+    }
+
+    fn update<'r>(&mut self, draft: Draft<'r>, id: &str, live: &'s Object) -> Change<'r>
+    where
+        's: 'r,
+    {
+        let kind = draft.kind;
+        let mut set = draft.values;
+        set.0.retain(|(wire, value)| !kind.same(wire, live, value));
+        let id = Id::new(id);
+        if set.0.is_empty() {
+            return Change::Unchanged { id: Some(id) };
+        }
+        if kind == Kind::portal_link()
+            && matches!(set.find("userPortals"), Some(FieldValue::Refs(_)))
+        {
+            self.load.count(&portals_of(live), -1);
+            let portals: Vec<Cow<'s, str>> = shared_refs(kind, &set)
+                .iter()
+                .map(|r| Cow::Owned(r.id.to_string()))
+                .collect();
+            self.load.count(&portals, 1);
+        }
+        let changes = set
+            .0
+            .iter()
+            .map(|(wire, value)| FieldChange {
+                field: wire.to_string(),
+                old: kind.show(wire, live),
+                new: show(value),
+            })
+            .collect();
+        Change::Update { id, set, changes }
+    }
+
+    fn count(&mut self, item: &Item<'_>) {
+        let counter = match item.change {
+            Change::Create { .. } => &mut self.totals.create,
+            Change::Update { .. } => &mut self.totals.update,
+            Change::Delete { .. } => &mut self.totals.delete,
+            Change::Unchanged { .. } => &mut self.totals.unchanged,
+            Change::Error { .. } => &mut self.totals.error,
+        };
+        *counter += 1;
+        self.totals.items += 1;
+        self.backlog.push(item.item, &item.change);
+    }
+}
+
+impl<'s> Scope<'s> {
+    fn add(&mut self, kind: Kind, object: &'s Object) {
+        if let Some(id) = id_of(object) {
+            self.by_id.insert(id, object);
+        }
+        if let Some(key) = kind.key_of(object) {
+            let key = match key {
+                Cow::Borrowed(key) => Cow::Borrowed(key.trim()),
+                Cow::Owned(key) => Cow::Owned(key.trim().to_owned()),
+            };
+            self.by_key.entry(key).or_default().push(object);
+        }
+    }
+}
+
+impl<'s> Load<'s> {
+    fn count(&mut self, portals: &[Cow<'s, str>], change: i64) {
+        self.links += change;
+        for portal in portals {
+            *self.by_portal.entry(portal.clone()).or_default() += change;
+            if change > 0 {
+                self.grown.insert(portal.clone());
+            }
+        }
+    }
+}
+
+/// The kind of object that the wire field of `kind` refers to.
+fn reference_target(kind: Kind, wire: &str) -> Option<Kind> {
+    let column = kind.columns().iter().find(|column| column.wire == wire)?;
+    match column.form {
+        Form::Refs(target) => Kind::from_name(target),
+        _ => None,
+    }
+}
+
+/// What a bulk call would share: the items of one group have it in common.
+fn shared_refs<'s>(kind: Kind, body: &Fields<'_>) -> Vec<Reference<'s>> {
+    let shared = kind.bulk().map(|bulk| bulk.shared);
+    match shared.and_then(|shared| body.find(shared)) {
+        Some(FieldValue::Refs(refs)) => refs
+            .iter()
+            .map(|r| Reference {
+                id: Cow::Owned(r.id.to_string()),
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn portals_of(link: &Object) -> Vec<Cow<'_, str>> {
+    let ids = live_refs("userPortals", link);
+    ids.into_iter().map(Cow::Borrowed).collect()
+}
+
+fn id_of(object: &Object) -> Option<&str> {
+    object.get("id").and_then(serde_json::Value::as_str)
+}
+
+fn missing<'r>(noun: &str, id: Option<&str>) -> Change<'r> {
+    let which = id.map_or_else(
+        || "of that name".to_owned(),
+        |id| format!("with the id {id}"),
+    );
+    Change::Error {
+        failure: Failure::new(format!("there is no {noun} {which}")),
+    }
+}
+
+fn show(value: &FieldValue<'_>) -> String {
+    match value {
+        FieldValue::Flag(flag) => flag.to_string(),
+        FieldValue::Text(text) => text.to_string(),
+        FieldValue::Refs(refs) => {
+            let ids: Vec<&str> = refs.iter().map(|r| &*r.id).collect();
+            ids.join(";")
+        }
+    }
+}

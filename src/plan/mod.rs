@@ -1,0 +1,77 @@
+//! From rows and a snapshot of live state to items and calls. Pure: what the tenant holds is passed in,
+//! and the same rows, snapshot and settings give the same plan.
+//!
+//! The way of a row: [`Layout`] says what its columns mean, [`Checker`] turns it into a [`Draft`] or
+//! into problems, [`Planner`] resolves the names in it and compares it with the tenant, and the
+//! [`Backlog`] groups what is to be done into calls. The multiset of items does not depend on how they are
+//! cut into calls.
+
+mod calls;
+mod check;
+mod columns;
+mod compare;
+mod estimate;
+mod names;
+
+pub use self::calls::{Backlog, Work};
+pub use self::check::{Checker, Draft};
+pub use self::columns::{Layout, RESULT_COLUMNS};
+pub use self::compare::{Limits, Planner, Totals};
+pub use self::estimate::{CallCounts, Estimate};
+pub use self::names::Resolver;
+
+use crate::model::{Action, Id, Object};
+use crate::resource::Kind;
+
+/// What a row means where it does not say so itself.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// The resource; `None` infers it from the columns.
+    pub resource: Option<Kind>,
+    /// The action.
+    pub action: Action,
+    /// The microtenant.
+    pub microtenant: Option<Id>,
+}
+
+/// All live objects of one kind in one microtenant.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// Of which kind they are.
+    pub kind: Kind,
+    /// The microtenant that was asked for.
+    pub microtenant: Option<Id>,
+    /// They, as the API answers them.
+    pub objects: Vec<Object>,
+}
+
+/// What the tenant holds, as far as the plan needs it.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The listings that were taken.
+    pub listings: Vec<Listing>,
+}
+
+impl Snapshot {
+    /// The listing of that kind in that microtenant; empty when it was not taken.
+    #[must_use]
+    pub fn objects(&self, kind: Kind, microtenant: Option<&Id>) -> &[Object] {
+        self.listings
+            .iter()
+            .find(|l| l.kind == kind && l.microtenant.as_ref() == microtenant)
+            .map_or(&[], |listing| &listing.objects)
+    }
+}
+
+/// `candidates` that are written much like `word`, the likeliest first.
+fn similar<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Vec<&'c str> {
+    /// Below this two words are rather two words than one misspelt.
+    const ALIKE: f64 = 0.8;
+    let word = word.to_lowercase();
+    let mut scored: Vec<(f64, &str)> = candidates
+        .map(|c| (strsim::jaro_winkler(&word, &c.to_lowercase()), c))
+        .filter(|(score, _)| *score >= ALIKE)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scored.into_iter().map(|(_, candidate)| candidate).collect()
+}

@@ -1,0 +1,200 @@
+//! Resolving the names of other objects against a listing of them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::{Snapshot, similar};
+use crate::model::{Id, Object, Reference};
+use crate::resource::{Kind, unescape};
+
+/// How many candidates a message names.
+const SHOWN: usize = 5;
+
+/// Finds the objects of one kind in one microtenant by name or id.
+#[derive(Debug)]
+pub struct Resolver<'s> {
+    kind: Kind,
+    by_id: HashMap<&'s str, Cow<'s, str>>,
+    by_name: HashMap<Cow<'s, str>, Vec<&'s str>>,
+}
+
+impl<'s> Resolver<'s> {
+    /// A resolver for the `kind` objects that the snapshot lists in `microtenant`.
+    #[must_use]
+    pub fn new(kind: Kind, snapshot: &'s Snapshot, microtenant: Option<&Id>) -> Self {
+        let mut resolver = Self {
+            kind,
+            by_id: HashMap::new(),
+            by_name: HashMap::new(),
+        };
+        for object in snapshot.objects(kind, microtenant) {
+            if let Some((id, name)) = id_and_name(object) {
+                resolver.by_name.entry(name.clone()).or_default().push(id);
+                resolver.by_id.insert(id, name);
+            }
+        }
+        resolver
+    }
+
+    /// The objects that a cell names, several separated by `;`, sorted and each once.
+    ///
+    /// # Errors
+    /// Words for the user when a name is unknown or fits several objects, with the candidates.
+    pub fn resolve(&self, text: &str) -> Result<Vec<Reference<'s>>, String> {
+        let names = text
+            .split(';')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        let found: Result<Vec<&'s str>, String> = names.map(|name| self.find(name)).collect();
+        let mut ids = found?;
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids
+            .into_iter()
+            .map(|id| Reference {
+                id: Cow::Borrowed(id),
+            })
+            .collect())
+    }
+
+    fn find(&self, name: &str) -> Result<&'s str, String> {
+        if let Some((id, _)) = self.by_id.get_key_value(name) {
+            return Ok(id);
+        }
+        let exact = self
+            .by_name
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let loose: Vec<&'s str> = if exact.is_empty() {
+            self.ignoring_case(name)
+        } else {
+            exact.to_vec()
+        };
+        match loose.as_slice() {
+            [id] => Ok(id),
+            [] => Err(self.unknown(name)),
+            several => Err(format!(
+                "{name:?} fits {} {}s: {}; give the id instead",
+                several.len(),
+                self.kind.noun(),
+                self.describe(several)
+            )),
+        }
+    }
+
+    fn ignoring_case(&self, name: &str) -> Vec<&'s str> {
+        let wanted = name.to_lowercase();
+        let mut ids: Vec<&'s str> = self
+            .by_name
+            .iter()
+            .filter(|(known, _)| known.to_lowercase() == wanted)
+            .flat_map(|(_, ids)| ids.iter().copied())
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let noun = self.kind.noun();
+        let likely = similar(name, self.by_name.keys().map(|known| &**known));
+        if let Some(likely) = likely.first() {
+            return format!("no {noun} is called {name:?}; did you mean {likely:?}?");
+        }
+        let mut known: Vec<&str> = self.by_name.keys().map(|known| &**known).collect();
+        known.sort_unstable();
+        if known.is_empty() {
+            return format!("no {noun} is called {name:?}: there is none at all");
+        }
+        let more = if known.len() > SHOWN { ", …" } else { "" };
+        known.truncate(SHOWN);
+        format!(
+            "no {noun} is called {name:?}; there are {}{more}",
+            known.join(", ")
+        )
+    }
+
+    fn describe(&self, ids: &[&str]) -> String {
+        let name = |id: &str| self.by_id.get(id).map_or("", |name| name).to_owned();
+        let shown = ids
+            .iter()
+            .take(SHOWN)
+            .map(|id| format!("{id} ({:?})", name(id)));
+        shown.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn id_and_name(object: &Object) -> Option<(&str, Cow<'_, str>)> {
+    let id = object.get("id")?.as_str()?;
+    Some((id, unescape(object.get("name")?.as_str()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::Listing;
+
+    fn portals(portals: &[(&str, &str)]) -> Snapshot {
+        let kind = Kind::from_name("user-portal").unwrap();
+        let object = |(id, name): &(&str, &str)| {
+            json!({"id": id, "name": name}).as_object().unwrap().clone()
+        };
+        Snapshot {
+            listings: vec![Listing {
+                kind,
+                microtenant: None,
+                objects: portals.iter().map(object).collect(),
+            }],
+        }
+    }
+
+    fn resolve(snapshot: &Snapshot, text: &str) -> Result<Vec<String>, String> {
+        let kind = Kind::from_name("user-portal").unwrap();
+        let refs = Resolver::new(kind, snapshot, None).resolve(text)?;
+        Ok(refs.into_iter().map(|r| r.id.into_owned()).collect())
+    }
+
+    #[test]
+    fn names_and_ids_resolve_in_any_order_and_once() {
+        let snapshot = portals(&[("12", "Staff"), ("7", "R&amp;D")]);
+        assert_eq!(
+            resolve(&snapshot, "R&D; 12 ;Staff;"),
+            Ok(vec!["12".into(), "7".into()])
+        );
+        assert_eq!(resolve(&snapshot, "staff"), Ok(vec!["12".into()]));
+    }
+
+    #[test]
+    fn an_unknown_name_comes_with_what_was_probably_meant_or_with_what_there_is() {
+        let snapshot = portals(&[("12", "Staff"), ("7", "Partners")]);
+        let error = resolve(&snapshot, "Partner").unwrap_err();
+        assert_eq!(
+            error,
+            "no user portal is called \"Partner\"; did you mean \"Partners\"?"
+        );
+        let error = resolve(&snapshot, "Zebra").unwrap_err();
+        assert_eq!(
+            error,
+            "no user portal is called \"Zebra\"; there are Partners, Staff"
+        );
+    }
+
+    #[test]
+    fn a_name_that_fits_several_portals_comes_with_their_ids() {
+        let snapshot = portals(&[("12", "Staff"), ("7", "Staff")]);
+        let error = resolve(&snapshot, "Staff").unwrap_err();
+        assert!(
+            error.contains("fits 2 user portals: 12 (\"Staff\"), 7 (\"Staff\")"),
+            "{error}"
+        );
+        let snapshot = portals(&[("12", "Staff"), ("7", "STAFF")]);
+        assert_eq!(resolve(&snapshot, "STAFF"), Ok(vec!["7".into()]));
+        assert!(
+            resolve(&snapshot, "staff")
+                .unwrap_err()
+                .contains("7 (\"STAFF\")")
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! Checks of text that resources share. Each takes a trimmed cell and answers what the API is sent, or
+//! what is wrong with it in words that follow "column "x": ".
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+
+/// The longest name that the program sends, in characters.
+pub(super) const LONGEST_NAME: usize = 255;
+
+/// The largest icon that the portal shows, in pixels each way.
+const LARGEST_ICON: u32 = 32;
+
+/// Undoes the HTML entities that answers carry in place of some characters.
+#[must_use]
+pub fn unescape(text: &str) -> Cow<'_, str> {
+    if text.contains('&') {
+        html_escape::decode_html_entities(text)
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+pub(super) type Checked<'r> = Result<Cow<'r, str>, String>;
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "one form of function for every column"
+)]
+pub(super) fn any(text: &str) -> Checked<'_> {
+    Ok(Cow::Borrowed(text))
+}
+
+pub(super) fn name(text: &str) -> Checked<'_> {
+    // A text has no more characters than bytes, so most names need no counting.
+    if text.len() > LONGEST_NAME && text.chars().count() > LONGEST_NAME {
+        let length = text.chars().count();
+        return Err(format!(
+            "the name has {length} characters; the longest allowed is {LONGEST_NAME}"
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("a name cannot contain line breaks or control characters".to_owned());
+    }
+    Ok(Cow::Borrowed(text))
+}
+
+pub(super) fn digits(text: &str) -> Checked<'_> {
+    if text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 20 {
+        return Ok(Cow::Borrowed(text));
+    }
+    Err(format!("{text:?} is not an id: an id is all digits"))
+}
+
+pub(super) fn protocol(text: &str) -> Checked<'_> {
+    let bare = text.strip_suffix("://").unwrap_or(text);
+    if bare.eq_ignore_ascii_case("https") {
+        Ok(Cow::Borrowed("https://"))
+    } else if bare.eq_ignore_ascii_case("http") {
+        Ok(Cow::Borrowed("http://"))
+    } else {
+        Err(format!("{text:?} is neither https:// nor http://"))
+    }
+}
+
+/// A host without scheme and path, as the `link` field wants it; a port is let through.
+pub(super) fn host(text: &str) -> Checked<'_> {
+    if text.contains("://") {
+        return Err(format!(
+            "{text:?} has a scheme; give only the host here, or the whole address in a \"url\" column"
+        ));
+    }
+    if text.contains(['/', '?', '#']) {
+        return Err(format!(
+            "{text:?} has a path; put it into \"link_path\", or the whole address into a \"url\" column"
+        ));
+    }
+    check_host(text)?;
+    Ok(Cow::Borrowed(text))
+}
+
+pub(super) fn path(text: &str) -> Checked<'_> {
+    if !text.starts_with('/') {
+        return Err(format!("{text:?} does not start with /"));
+    }
+    check_path(text)?;
+    Ok(Cow::Borrowed(text))
+}
+
+/// Scheme, host and path of an address. An address without a path has the empty one.
+pub(super) fn url(text: &str) -> Result<[Cow<'_, str>; 3], String> {
+    let scheme_end = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(scheme_end);
+    let scheme = if scheme.eq_ignore_ascii_case("https://") {
+        "https://"
+    } else if scheme.eq_ignore_ascii_case("http://") {
+        "http://"
+    } else {
+        return Err(format!("{text:?} has no https:// or http:// scheme"));
+    };
+    let path_at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(path_at);
+    check_host(host)?;
+    check_path(path)?;
+    let path = match path {
+        "/" => Cow::Borrowed(""),
+        path if path.starts_with(['?', '#']) => Cow::Owned(format!("/{path}")),
+        path => Cow::Borrowed(path),
+    };
+    Ok([Cow::Borrowed(scheme), Cow::Borrowed(host), path])
+}
+
+fn check_path(path: &str) -> Result<(), String> {
+    match path.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        Some(_) => Err(format!("the path {path:?} contains white space")),
+        None => Ok(()),
+    }
+}
+
+fn check_host(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("there is no host".to_owned());
+    }
+    if text.contains('@') {
+        // Not echoed: what stands before the @ may be a password.
+        return Err("a user name or password does not belong into a link".to_owned());
+    }
+    let (host, port) = split_port(text);
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err(format!("{text:?} has no valid port"));
+    }
+    if host.parse::<IpAddr>().is_ok() || is_dns_name(host) {
+        return Ok(());
+    }
+    if !host.is_ascii() {
+        return Err(format!(
+            "{text:?} is not a host name in ASCII; write international names in their xn-- form"
+        ));
+    }
+    Err(format!("{text:?} is neither a host name nor an IP address"))
+}
+
+fn split_port(text: &str) -> (&str, Option<&str>) {
+    if let Some((host, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (host, port.strip_prefix(':'));
+    }
+    match text.split_once(':') {
+        Some((host, port)) if !port.contains(':') => (host, Some(port)),
+        _ => (text, None),
+    }
+}
+
+/// RFC 1123 section 2.1, and the underscore that real zones use.
+fn is_dns_name(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// A PNG of at most 32x32 as a data URI (RFC 2397), as the portal's icons are.
+pub(super) fn icon(text: &str) -> Checked<'_> {
+    const PREFIX: &str = "data:image/png;base64,";
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+    let Some(encoded) = text.strip_prefix(PREFIX) else {
+        return Err(format!("the icon does not start with {PREFIX}"));
+    };
+    let image = base64::engine::general_purpose::STANDARD
+        .decode(encoded)
+        .map_err(|_| "the icon is not valid base64".to_owned())?;
+    if !image.starts_with(PNG) {
+        return Err("the icon is not a PNG image".to_owned());
+    }
+    let side = |at: usize| {
+        let bytes = image.get(at..at + 4)?;
+        Some(u32::from_be_bytes(bytes.try_into().ok()?))
+    };
+    // PNG specification, section 11.2.2: width and height open the IHDR chunk.
+    match (side(16), side(20)) {
+        (Some(width), Some(height)) if width.max(height) <= LARGEST_ICON => Ok(Cow::Borrowed(text)),
+        (Some(width), Some(height)) => Err(format!(
+            "the icon is {width}x{height} pixels; the largest allowed is {LARGEST_ICON}x{LARGEST_ICON}"
+        )),
+        _ => Err("the icon's PNG image is cut off".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_split_into_scheme_host_and_path() {
+        let split = |text| url(text).map(|parts| parts.map(Cow::into_owned));
+        let parts = |s: &str, h: &str, p: &str| Ok([s.to_owned(), h.to_owned(), p.to_owned()]);
+        assert_eq!(
+            split("https://wiki.corp"),
+            parts("https://", "wiki.corp", "")
+        );
+        assert_eq!(
+            split("HTTP://wiki.corp/"),
+            parts("http://", "wiki.corp", "")
+        );
+        assert_eq!(
+            split("https://h.example:8443/a/b?c=1#d"),
+            parts("https://", "h.example:8443", "/a/b?c=1#d")
+        );
+        assert_eq!(split("https://h?c=1"), parts("https://", "h", "/?c=1"));
+        assert_eq!(split("https://[::1]/x"), parts("https://", "[::1]", "/x"));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_right_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("htp://wiki", "has no https:// or http:// scheme"),
+            ("wiki.corp/x", "has no https:// or http:// scheme"),
+            ("https://", "there is no host"),
+            ("https:///x", "there is no host"),
+            ("https://a b/x", "neither a host name nor an IP address"),
+            ("https://wiki/a b", "contains white space"),
+            ("https://wiki:99999/", "no valid port"),
+            ("https://wíki/", "xn--"),
+            ("https://-x.corp", "neither a host name"),
+        ] {
+            let error = url(text).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_repeated() {
+        let error = url("https://admin:hunter2@wiki/").unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_link_with_a_scheme_or_a_path_is_refused() {
+        assert!(host("https://wiki").unwrap_err().contains("has a scheme"));
+        assert!(host("wiki/a").unwrap_err().contains("has a path"));
+        assert_eq!(host("10.0.0.7").unwrap(), "10.0.0.7");
+    }
+
+    #[test]
+    fn an_icon_must_be_a_small_png_data_uri() {
+        let png = |side: u8| {
+            let mut image = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0".to_vec();
+            image.extend([side, 0, 0, 0, side]);
+            let encoded = base64::engine::general_purpose::STANDARD.encode(image);
+            format!("data:image/png;base64,{encoded}")
+        };
+        assert!(icon(&png(32)).is_ok());
+        assert!(icon(&png(33)).unwrap_err().contains("33x33"));
+        assert!(
+            icon("data:image/png;base64,!!")
+                .unwrap_err()
+                .contains("base64")
+        );
+        assert!(
+            icon("data:image/png;base64,R0lGODlh")
+                .unwrap_err()
+                .contains("not a PNG")
+        );
+        assert!(
+            icon("https://x/icon.png")
+                .unwrap_err()
+                .contains("does not start")
+        );
+    }
+
+    #[test]
+    fn a_name_is_counted_in_characters_not_bytes() {
+        assert!(name(&"é".repeat(LONGEST_NAME)).is_ok());
+        let error = name(&"x".repeat(LONGEST_NAME + 1)).unwrap_err();
+        assert!(error.contains("256 characters"), "{error}");
+    }
+
+    #[test]
+    fn entities_are_undone_and_plain_text_is_left_alone() {
+        assert_eq!(unescape("a&#x2a;b &amp; c"), "a*b & c");
+        assert_eq!(unescape("R&D"), "R&D");
+    }
+}
