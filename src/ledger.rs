@@ -84,6 +84,9 @@ impl Ledger {
             Event::Void { items, .. } => {
                 for item in items {
                     self.set(*item, State::Waiting);
+                    if let Some(entry) = self.entries.get_mut(index(*item)) {
+                        entry.attempts = entry.attempts.saturating_sub(1);
+                    }
                 }
             }
             Event::Outcomes(outcomes) => {
@@ -102,7 +105,7 @@ impl Ledger {
             .map_or(State::Waiting, |entry| entry.state)
     }
 
-    /// How many calls were sent, or about to be sent, for the item.
+    /// How many calls were sent, or about to be sent, for the item; refused ones do not count.
     #[must_use]
     pub fn attempts(&self, item: ItemNumber) -> u32 {
         self.entries
@@ -182,7 +185,7 @@ mod tests {
             items: vec![0],
         });
         ledger.apply(&outcome(0, Status::Created));
-        assert_eq!(ledger.attempts(0), 2);
+        assert_eq!(ledger.attempts(0), 1);
         assert_eq!(ledger.tally().created, 1);
         assert_eq!(ledger.tally().waiting, 2);
         assert_eq!(ledger.tally().settled(), 1);

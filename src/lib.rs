@@ -1,5 +1,6 @@
 //! A rate-limit-aware bulk operations engine for Zscaler Private Access.
 
+pub mod journal;
 pub mod ledger;
 pub mod manifest;
 pub mod model;
@@ -8,3 +9,4 @@ pub mod plan;
 pub mod resource;
 pub mod retry;
 pub mod sim;
+pub mod zpa;

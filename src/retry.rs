@@ -281,13 +281,8 @@ mod tests {
             "99999999999",
             "NaN",
             "1e9",
-            "4s4",
         ] {
-            let read = read(garbage);
-            assert!(
-                read.is_none() || garbage == "4s4",
-                "{garbage:?} was read as {read:?}"
-            );
+            assert_eq!(read(garbage), None, "{garbage:?}");
         }
     }
 

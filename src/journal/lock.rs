@@ -1,0 +1,53 @@
+//! One process at a time on a run. The lock is the operating system's: it ends with its process,
+//! however that ends.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use super::{JournalError, io_error, private};
+
+const FILE_NAME: &str = "lock";
+
+/// The exclusive lock, held as long as this value lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(dir: &Path) -> Result<Self, JournalError> {
+        let path = dir.join(FILE_NAME);
+        let failed = |source| io_error(&path, "locked", source);
+        let mut file = private().create(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(JournalError::Locked {
+                    path: dir.to_owned(),
+                    owner: owner(&mut file),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        // Told for the sake of messages only; the lock holds without it.
+        let told = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| write!(file, "{}", std::process::id()));
+        told.map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+pub(super) fn is_taken(dir: &Path) -> bool {
+    let file = File::open(dir.join(FILE_NAME));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn owner(file: &mut File) -> Option<String> {
+    let mut owner = String::new();
+    file.read_to_string(&mut owner).ok()?;
+    let is_pid = !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_digit());
+    is_pid.then_some(owner)
+}

@@ -1,0 +1,346 @@
+//! The journal of a run: what was about to be sent, and what came of it, on disk before it counts.
+//!
+//! # Format, version 1
+//!
+//! `journal.jsonl` in the run directory: JSON lines, appended and never changed. Every line has the form
+//!
+//! ```text
+//! {"seq":N,"at":"<RFC 3339, UTC>","<kind>":…,"crc":"<8 hexadecimal digits>"}
+//! ```
+//!
+//! - `seq` counts from 0 without a gap.
+//! - `crc` is the CRC-32 (ISO 3309, as in zlib) of the eight digits of the line before it, eight zeros
+//!   for the first line, followed by the line's own bytes up to the comma before `"crc"`. So a line
+//!   that is changed, missing, doubled or moved breaks the chain.
+//! - The first line's kind is `header` ([`Header`]): the format's version, the program's, the run, the
+//!   tenant, the SHA-256 of `plan.jsonl` and the settings. All others are `event`s ([`Event`]).
+//!
+//! # What holds
+//!
+//! - An intent is on disk (`fdatasync`) before its call is sent. Outcomes need not wait: one that is
+//!   lost leaves its intent without outcome, which is looked up on resume.
+//! - Records that arrive while a sync is under way share the next one (group commit).
+//! - A last line that is not whole is torn: a crash cut the write off, nothing was sent for it. It is cut when the
+//!   journal is opened. A bad line with lines behind it is damage, and the journal is refused.
+//! - One process at a time: `lock` in the run directory is held exclusively and names its owner.
+//! - After a failed write or sync nothing more is written: what the disk holds is then unknown.
+
+mod frame;
+mod lock;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use self::frame::Chain;
+pub use self::frame::Damage;
+use self::lock::Lock;
+use crate::model::Event;
+
+/// The version of the format that this program writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+/// The journal's file in the run directory.
+pub const FILE_NAME: &str = "journal.jsonl";
+
+/// The first record of a journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of the format.
+    pub format: u32,
+    /// The version of the program.
+    pub tool: String,
+    /// The id of the run.
+    pub run: String,
+    /// The customer id of the tenant.
+    pub tenant: String,
+    /// The SHA-256 of `plan.jsonl`, in hexadecimal.
+    pub plan_sha256: String,
+    /// What resuming needs to know and is no secret.
+    pub settings: serde_json::Value,
+}
+
+/// Why a journal is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Reading or writing failed.
+    #[error("{}: the journal cannot be {doing}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process works on the run.
+    #[error("{}: another process is working on this run{}", path.display(), owner.as_deref().map(|o| format!(" (pid {o})")).unwrap_or_default())]
+    Locked {
+        /// The run directory.
+        path: PathBuf,
+        /// The other process, as far as it said.
+        owner: Option<String>,
+    },
+    /// A line is not as it was written.
+    #[error("{}: line {line} is damaged: {damage}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+    /// A newer program wrote it.
+    #[error("{}: the journal has format {format}; this program reads up to {FORMAT}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+}
+
+/// A journal open for appending, locked against other processes.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    chain: Chain,
+    buffer: Vec<u8>,
+    broken: bool,
+    _lock: Lock,
+}
+
+impl Journal {
+    /// Starts a journal in the run directory `dir` with its header, on disk.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] when it exists already or cannot be written, [`JournalError::Locked`].
+    pub fn create(dir: &Path, header: &Header, now: Timestamp) -> Result<Self, JournalError> {
+        let lock = Lock::take(dir)?;
+        let path = dir.join(FILE_NAME);
+        let failed = |source| io_error(&path, "created", source);
+        let file = private().create_new(true).open(&path).map_err(failed)?;
+        let mut journal = Self {
+            path: path.clone(),
+            file,
+            chain: Chain::default(),
+            buffer: Vec::new(),
+            broken: false,
+            _lock: lock,
+        };
+        journal.push("header", header, now)?;
+        journal.commit()?;
+        sync_dir(dir).map_err(failed)?;
+        Ok(journal)
+    }
+
+    /// Opens the journal in `dir` to go on with it. Every event is handed to `visit` in order; a torn last line
+    /// is cut off.
+    ///
+    /// # Errors
+    /// All kinds of [`JournalError`].
+    pub fn open(dir: &Path, visit: impl FnMut(Event)) -> Result<(Self, Replayed), JournalError> {
+        let lock = Lock::take(dir)?;
+        let path = dir.join(FILE_NAME);
+        let failed = |source| io_error(&path, "opened", source);
+        let mut file = private().open(&path).map_err(failed)?;
+        let replayed = replay_file(&path, &file, visit)?;
+        if replayed.torn {
+            file.set_len(replayed.end).map_err(failed)?;
+            file.sync_all().map_err(failed)?;
+        }
+        file.seek(SeekFrom::Start(replayed.end)).map_err(failed)?;
+        let journal = Self {
+            path,
+            file,
+            chain: replayed.chain.clone(),
+            buffer: Vec::new(),
+            broken: false,
+            _lock: lock,
+        };
+        Ok((journal, replayed))
+    }
+
+    /// Adds an event to what the next [`Journal::commit`] puts on disk.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] after an earlier failure.
+    pub fn append(&mut self, event: &Event, now: Timestamp) -> Result<(), JournalError> {
+        self.push("event", event, now)
+    }
+
+    /// Puts everything appended on disk: one write, one `fdatasync`.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]; the journal takes nothing more after that.
+    pub fn commit(&mut self) -> Result<(), JournalError> {
+        self.refuse_broken()?;
+        let written = self
+            .file
+            .write_all(&self.buffer)
+            .and_then(|()| self.file.sync_data());
+        self.buffer.clear();
+        written.map_err(|source| {
+            self.broken = true;
+            io_error(&self.path, "written", source)
+        })
+    }
+
+    fn push(
+        &mut self,
+        kind: &str,
+        record: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        self.refuse_broken()?;
+        self.chain
+            .write(&mut self.buffer, kind, record, now)
+            .map_err(|source| {
+                self.broken = true;
+                io_error(&self.path, "written", source)
+            })
+    }
+
+    fn refuse_broken(&self) -> Result<(), JournalError> {
+        if self.broken {
+            let source = io::Error::other("an earlier write failed");
+            return Err(io_error(&self.path, "written", source));
+        }
+        Ok(())
+    }
+}
+
+/// What reading a journal found, besides its events.
+#[derive(Debug)]
+pub struct Replayed {
+    /// The header.
+    pub header: Header,
+    /// When the last whole record was written.
+    pub last: Timestamp,
+    /// Whether the last line was not whole.
+    pub torn: bool,
+    chain: Chain,
+    end: u64,
+}
+
+/// Reads the journal in `dir` without locking or changing it. Every event is handed to `visit` in order.
+///
+/// # Errors
+/// [`JournalError::Io`], [`JournalError::Damaged`] and [`JournalError::Newer`].
+pub fn replay(dir: &Path, visit: impl FnMut(Event)) -> Result<Replayed, JournalError> {
+    let path = dir.join(FILE_NAME);
+    let file = File::open(&path).map_err(|source| io_error(&path, "opened", source))?;
+    replay_file(&path, &file, visit)
+}
+
+/// Whether a process works on the run in `dir` right now.
+#[must_use]
+pub fn is_locked(dir: &Path) -> bool {
+    lock::is_taken(dir)
+}
+
+fn replay_file(
+    path: &Path,
+    file: &File,
+    mut visit: impl FnMut(Event),
+) -> Result<Replayed, JournalError> {
+    let failed = |source| io_error(path, "read", source);
+    let mut lines = BufReader::with_capacity(1 << 18, file);
+    let mut line = Vec::new();
+    let mut number = 0_u64;
+    let mut chain = Chain::default();
+    let mut found: Option<Replayed> = None;
+    loop {
+        line.clear();
+        let length = lines.read_until(b'\n', &mut line).map_err(failed)? as u64;
+        if length == 0 {
+            break;
+        }
+        number += 1;
+        let at_end = lines.fill_buf().map_err(failed)?.is_empty();
+        let damaged = |damage| JournalError::Damaged {
+            path: path.to_owned(),
+            line: number,
+            damage,
+        };
+        match (chain.check(&line), &mut found) {
+            (Ok(record), None) => {
+                found = Some(
+                    start(path, record)
+                        .map_err(|damage| damage.unwrap_or_else(|| damaged(Damage::NoHeader)))?,
+                );
+            }
+            (Ok(record), Some(_)) => visit(record.event().map_err(damaged)?),
+            (Err(damage), None) => return Err(damaged(damage)),
+            (Err(damage), Some(_)) if !at_end => return Err(damaged(damage)),
+            (Err(_), Some(found)) => {
+                found.torn = true;
+                break;
+            }
+        }
+        if let Some(found) = &mut found {
+            found.end += length;
+            if at_end {
+                found.last = frame::written_at(&line).unwrap_or(found.last);
+            }
+        }
+    }
+    let mut found = found.ok_or_else(|| JournalError::Damaged {
+        path: path.to_owned(),
+        line: 1,
+        damage: Damage::NoHeader,
+    })?;
+    found.chain = chain;
+    Ok(found)
+}
+
+fn start(path: &Path, record: frame::Record<'_>) -> Result<Replayed, Option<JournalError>> {
+    let format = record.format().ok_or(None)?;
+    if format > FORMAT {
+        return Err(Some(JournalError::Newer {
+            path: path.to_owned(),
+            format,
+        }));
+    }
+    Ok(Replayed {
+        header: record.header().map_err(|_| None)?,
+        last: Timestamp::UNIX_EPOCH,
+        torn: false,
+        chain: Chain::default(),
+        end: 0,
+    })
+}
+
+fn io_error(path: &Path, doing: &'static str, source: io::Error) -> JournalError {
+    JournalError::Io {
+        path: path.to_owned(),
+        doing,
+        source,
+    }
+}
+
+/// Files of a run are their owner's alone.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes the names of new files in `dir` last.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
