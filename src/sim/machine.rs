@@ -259,3 +259,126 @@ impl Delays {
         self.latency.base + Duration::from_nanos(self.random.below(jitter.saturating_add(1)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PORTALS: &str = "/mgmtconfig/v1/admin/customers/1/userPortal";
+
+    fn request(method: &str, path: &str, token: &str, body: &str) -> Request {
+        Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            authorization: Some(format!("Bearer {token}")),
+            content_type: Some("application/json".to_owned()),
+            body: body.into(),
+            ..Request::default()
+        }
+    }
+
+    fn sign_in(sim: &mut Sim) -> String {
+        let content_type = Some("application/x-www-form-urlencoded".to_owned());
+        let form = b"client_id=me&client_secret=s".to_vec();
+        let path = "/signin".to_owned();
+        let method = "POST".to_owned();
+        let request = Request {
+            method,
+            path,
+            content_type,
+            body: form,
+            ..Request::default()
+        };
+        let body: Value =
+            serde_json::from_slice(&sim.handle(Duration::ZERO, &request).body).unwrap();
+        body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    fn sim(scenario: &str) -> (Sim, String) {
+        let mut sim = Sim::new(Scenario::parse(scenario).unwrap(), 7, 1_700_000_000);
+        let token = sign_in(&mut sim);
+        (sim, token)
+    }
+
+    fn answers(seed: u64) -> Vec<Response> {
+        let mut sim = Sim::new(Scenario::default(), seed, 0);
+        let token = sign_in(&mut sim);
+        let link = PORTALS.to_owned() + "Link";
+        let create = request("POST", &link, &token, r#"{"name": "a", "link": "b.c"}"#);
+        let read = request("GET", PORTALS, &token, "");
+        vec![
+            sim.handle(Duration::ZERO, &create),
+            sim.handle(Duration::from_secs(1), &read),
+        ]
+    }
+
+    #[test]
+    fn the_same_seed_and_requests_give_the_same_answers_and_another_seed_others() {
+        assert_eq!(answers(1), answers(1));
+        let (one, two) = (answers(1), answers(2));
+        assert!(
+            one.iter()
+                .zip(&two)
+                .all(|(one, two)| one.body != two.body && one.delay != two.delay)
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_the_rest_of_the_window_and_the_call_passes_when_it_is_over() {
+        let (mut sim, token) = sim("quota = { read = \"1/10s\" }");
+        let read = request("GET", PORTALS, &token, "");
+        let mut at = |millis| sim.handle(Duration::from_millis(millis), &read);
+        assert_eq!(at(1000).status, 200);
+        let refused = at(4500);
+        assert_eq!(refused.status, 429);
+        assert!(refused.headers.contains(&("retry-after", "7s".to_owned())));
+        assert_eq!(at(10_999).status, 429);
+        assert_eq!(at(11_000).status, 200);
+    }
+
+    #[test]
+    fn answers_take_from_the_base_to_the_base_and_the_jitter() {
+        let (mut sim, token) =
+            sim("quota = { read = \"off\" }\nlatency = { base = \"10ms\", jitter = \"5ms\" }");
+        let read = request("GET", PORTALS, &token, "");
+        let delays: Vec<Duration> = (0..500)
+            .map(|_| sim.handle(Duration::ZERO, &read).delay)
+            .collect();
+        let (least, most) = (Duration::from_millis(10), Duration::from_millis(15));
+        assert!(delays.iter().all(|delay| (least..=most).contains(delay)));
+        let spread = delays
+            .iter()
+            .max()
+            .unwrap()
+            .saturating_sub(*delays.iter().min().unwrap());
+        assert!(spread > Duration::from_millis(4));
+    }
+
+    #[test]
+    fn an_expired_token_is_refused_and_the_times_of_objects_are_those_of_the_simulation() {
+        let (mut sim, token) = sim("token = { lifetime = \"5s\" }");
+        let create = request(
+            "POST",
+            &(PORTALS.to_owned() + "Link"),
+            &token,
+            r#"{"name": "a", "link": "b.c"}"#,
+        );
+        let created: Value =
+            serde_json::from_slice(&sim.handle(Duration::from_millis(4999), &create).body).unwrap();
+        assert_eq!(created["creationTime"], "1700000004");
+        assert_eq!(sim.handle(Duration::from_secs(5), &create).status, 401);
+    }
+
+    #[test]
+    fn the_state_is_answered_at_once_and_leaves_no_trace() {
+        let (mut sim, _) = sim("");
+        let response = sim.handle(Duration::ZERO, &request("GET", "/__sim/state", "", ""));
+        assert_eq!((response.status, response.delay), (200, Duration::ZERO));
+        assert_eq!(
+            sim.handle(Duration::ZERO, &request("GET", "/__sim/other", "", ""))
+                .status,
+            404
+        );
+        assert_eq!(sim.log().len(), 1, "the sign-in alone");
+    }
+}
