@@ -69,7 +69,7 @@ pub(super) fn copy_flags(from: &Object, fields: &[&str], to: &mut Object) -> Res
     Ok(())
 }
 
-/// Answers escape `*` in names and descriptions (ZPA API documentation, Application Segment Management).
+/// Answers escape `*` in names and descriptions (ZPA API documentation).
 pub(super) fn escaped(text: &str) -> String {
     text.replace('*', "&#x2a;")
 }

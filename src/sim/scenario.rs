@@ -152,7 +152,7 @@ impl Default for BulkRules {
     }
 }
 
-/// How much a tenant may hold (ZPA documentation, Ranges and Limitations).
+/// How much a tenant may hold (the published defaults of ZPA).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The links of one tenant, all microtenants together; 500 unless told otherwise.
