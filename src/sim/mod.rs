@@ -1,1 +1,48 @@
-//! The simulated tenant.
+//! The simulated tenant: what a ZPA administrator API answers, without ZPA.
+//!
+//! Tests, benchmarks and rehearsals run against it over real HTTP on loopback, or in memory through
+//! [`Sim::handle`]. [`Sim`] is a pure state machine: the time, the seed and the requests are passed in,
+//! so the same calls always get the same answers. [`Server`] is a thin HTTP server around one.
+//!
+//! What always holds:
+//!
+//! - The state changes when a request arrives; [`Response::delay`] says how much later its answer leaves.
+//! - Every request except those under `/__sim/` is in the log, in order of arrival.
+//! - It shares no type, field name or rule with the rest of this crate. It knows the wire by itself,
+//!   because a mistake made once and used by both sides would hide itself.
+//!
+//! Where the vendor's documentation leaves a behaviour open (the largest batch, whether a batch is
+//! atomic, whether names are unique) it is a setting of the [`Scenario`].
+//!
+//! What it does not do: check secrets (the literal secret `wrong` is refused, any other accepted),
+//! verify signed assertions, or bind a token to a tenant. It therefore listens on loopback only.
+//!
+//! A further resource is one file with its `ROUTES`, a line in the table of `route.rs`, and its
+//! collection in `tenant.rs`. Faults to inject belong around [`Sim::handle`], which is the single
+//! place where an answer and its delay are decided.
+
+mod access;
+mod collection;
+mod fields;
+mod http;
+mod limiter;
+mod listing;
+mod log;
+mod machine;
+mod portal_link;
+mod random;
+mod refusal;
+mod route;
+mod scenario;
+mod server;
+mod tenant;
+mod user_portal;
+
+pub use http::{Request, Response};
+pub use log::{Class, LogEntry};
+pub use machine::Sim;
+pub use scenario::{
+    BulkRules, Latency, Limits, Quota, QuotaRules, Scenario, ScenarioError, TenantStart,
+    TokenRules, Window,
+};
+pub use server::{Server, ServerOptions};

@@ -1,0 +1,260 @@
+//! Tokens: signing in, signing out, and which token is good for a call.
+//!
+//! Both styles of the ZPA API documentation: the legacy `/signin`, whose `expires_in` is a string, and the
+//! `OneAPI` token endpoint, whose `expires_in` is a number. Secrets are not checked, except that the
+//! literal [`WRONG_SECRET`] is refused so that a client's handling of bad credentials can be seen.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::http::{Answer, Pairs, Request};
+use super::random::SplitMix64;
+use super::refusal::{Refusal, unauthorized};
+
+/// The one secret that no client has.
+const WRONG_SECRET: &str = "wrong";
+
+/// The tokens that were issued and not ended.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    random: SplitMix64,
+    lifetime: Duration,
+    epoch: i64,
+    /// When each token stops being valid, since the simulator's start.
+    expiries: HashMap<String, Duration>,
+}
+
+impl Tokens {
+    pub(super) fn new(seed: u64, lifetime: Duration, epoch: i64) -> Self {
+        Self {
+            random: SplitMix64::new(seed, 3),
+            lifetime,
+            epoch,
+            expiries: HashMap::new(),
+        }
+    }
+
+    /// Legacy sign-in: a form with `client_id` and `client_secret`.
+    pub(super) fn sign_in(&mut self, now: Duration, request: &Request) -> Result<Answer, Refusal> {
+        let form = form(request)?;
+        let client = authenticated(&form, form.value("client_secret"))?;
+        let (token, expires_in) = self.issue(now, client);
+        Ok(granted(&token, &json!(expires_in.to_string())))
+    }
+
+    /// `OneAPI` token request: client credentials, proven by a secret or by a signed assertion.
+    pub(super) fn token(&mut self, now: Duration, request: &Request) -> Result<Answer, Refusal> {
+        let form = form(request)?;
+        if form.value("grant_type") != Some("client_credentials") {
+            return Err(Refusal::bad(
+                "unsupported_grant_type",
+                "The grant type must be client_credentials.",
+            ));
+        }
+        let proof = form
+            .value("client_secret")
+            .or_else(|| form.value("client_assertion"));
+        let client = authenticated(&form, proof)?;
+        let (token, expires_in) = self.issue(now, client);
+        Ok(granted(&token, &json!(expires_in)))
+    }
+
+    /// Ends the token the request carries.
+    pub(super) fn sign_out(
+        &mut self,
+        now: Duration,
+        request: &Request,
+        through_gateway: bool,
+    ) -> Answer {
+        if !self.admits(now, request) {
+            return unauthorized(through_gateway);
+        }
+        if let Some(token) = bearer(request) {
+            self.expiries.remove(token);
+        }
+        Answer::empty(200)
+    }
+
+    /// Whether the request carries a token that is valid at `now`.
+    pub(super) fn admits(&self, now: Duration, request: &Request) -> bool {
+        let expiry = bearer(request).and_then(|token| self.expiries.get(token));
+        expiry.is_some_and(|expiry| now < *expiry)
+    }
+
+    /// A new token for `client`, and its lifetime in seconds.
+    fn issue(&mut self, now: Duration, client: &str) -> (String, u64) {
+        let expiry = now.saturating_add(self.lifetime);
+        let token = self.signed(client, self.unix(now), self.unix(expiry));
+        self.expiries.insert(token.clone(), expiry);
+        (token, self.lifetime.as_secs())
+    }
+
+    /// A token of the usual three parts. The signature is only random; it and `jti` make each one unique.
+    fn signed(&mut self, client: &str, issued: i64, expires: i64) -> String {
+        let header = json!({"alg": "RS256", "typ": "JWT"});
+        let unique = format!("{:016x}", self.random.draw());
+        let payload =
+            json!({"sub": client, "cid": client, "iat": issued, "exp": expires, "jti": unique});
+        let signature: Vec<u8> = (0..4)
+            .flat_map(|_| self.random.draw().to_be_bytes())
+            .collect();
+        [
+            header.to_string().into_bytes(),
+            payload.to_string().into_bytes(),
+            signature,
+        ]
+        .map(|part| URL_SAFE_NO_PAD.encode(part))
+        .join(".")
+    }
+
+    /// Unix seconds, rounded down: the `exp` a client reads is never later than the true end.
+    fn unix(&self, now: Duration) -> i64 {
+        self.epoch.saturating_add_unsigned(now.as_secs())
+    }
+}
+
+/// The client id, when it came with an acceptable proof.
+fn authenticated<'a>(form: &'a Pairs, proof: Option<&str>) -> Result<&'a str, Refusal> {
+    match (form.value("client_id"), proof) {
+        (Some(client), Some(proof)) if proof != WRONG_SECRET => Ok(client),
+        _ => Err(Refusal::new(
+            401,
+            "invalid_client",
+            "Client authentication failed.",
+        )),
+    }
+}
+
+fn granted(token: &str, expires_in: &serde_json::Value) -> Answer {
+    Answer::json(
+        200,
+        &json!({"token_type": "Bearer", "access_token": token, "expires_in": expires_in}),
+    )
+}
+
+/// The body as a form; any other content type is refused.
+fn form(request: &Request) -> Result<Pairs, Refusal> {
+    if !is_content_type(request, "application/x-www-form-urlencoded") {
+        return Err(Refusal::new(
+            415,
+            "unsupported.media.type",
+            "The body must be a URL-encoded form.",
+        ));
+    }
+    Ok(Pairs::parse(&String::from_utf8_lossy(&request.body)))
+}
+
+/// Whether the request says its body is of type `expected`, parameters such as the charset aside.
+pub(super) fn is_content_type(request: &Request, expected: &str) -> bool {
+    let declared = request
+        .content_type
+        .as_deref()
+        .and_then(|value| value.split(';').next());
+    declared.is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
+}
+
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.authorization.as_deref()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: i64 = 1_700_000_000;
+
+    fn tokens() -> Tokens {
+        Tokens::new(1, Duration::from_secs(60), EPOCH)
+    }
+
+    fn form_request(body: &str) -> Request {
+        let content_type = Some("application/x-www-form-urlencoded; charset=utf-8".to_owned());
+        Request {
+            content_type,
+            body: body.into(),
+            ..Request::default()
+        }
+    }
+
+    fn with_token(answer: &Answer) -> Request {
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let authorization = Some(format!("Bearer {}", body["access_token"].as_str().unwrap()));
+        Request {
+            authorization,
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    fn a_token_is_valid_until_just_before_its_lifetime_is_over() {
+        let mut tokens = tokens();
+        let now = Duration::from_millis(500);
+        let call = with_token(
+            &tokens
+                .sign_in(now, &form_request("client_id=a&client_secret=b"))
+                .unwrap(),
+        );
+        assert!(tokens.admits(Duration::from_millis(60_499), &call));
+        assert!(!tokens.admits(Duration::from_millis(60_500), &call));
+    }
+
+    #[test]
+    fn signing_out_ends_that_token_and_no_other() {
+        let mut tokens = tokens();
+        let mut call = || {
+            with_token(
+                &tokens
+                    .sign_in(Duration::ZERO, &form_request("client_id=a&client_secret=b"))
+                    .unwrap(),
+            )
+        };
+        let (first, second) = (call(), call());
+        assert_ne!(first, second);
+        assert_eq!(tokens.sign_out(Duration::ZERO, &first, false).status, 200);
+        assert!(!tokens.admits(Duration::ZERO, &first));
+        assert!(tokens.admits(Duration::ZERO, &second));
+        assert_eq!(tokens.sign_out(Duration::ZERO, &first, false).status, 401);
+    }
+
+    #[test]
+    fn the_payload_names_the_client_and_the_times() {
+        let mut tokens = tokens();
+        let (token, expires_in) = tokens.issue(Duration::from_millis(2500), "client");
+        let parts: Vec<&str> = token.split('.').collect();
+        assert_eq!((parts.len(), expires_in), (3, 60));
+        let payload: serde_json::Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+        assert_eq!(
+            (&payload["sub"], &payload["cid"]),
+            (&json!("client"), &json!("client"))
+        );
+        assert_eq!(
+            (&payload["iat"], &payload["exp"]),
+            (&json!(EPOCH + 2), &json!(EPOCH + 62))
+        );
+    }
+
+    #[test]
+    fn missing_or_wrong_credentials_are_refused() {
+        for body in [
+            "client_id=a",
+            "client_secret=b",
+            "client_id=a&client_secret=wrong",
+            "",
+        ] {
+            assert_eq!(
+                tokens()
+                    .sign_in(Duration::ZERO, &form_request(body))
+                    .unwrap_err()
+                    .into_answer()
+                    .status,
+                401
+            );
+        }
+    }
+}

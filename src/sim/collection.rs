@@ -1,0 +1,304 @@
+//! The objects of one kind in one tenant, indexed so that a call costs no more as they grow in number.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::random::SplitMix64;
+
+/// An object's id: 18 digits, a JSON string on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Id(u64);
+
+impl Id {
+    /// Reads digits; anything else names no object.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| text.parse().ok().map(Self))?
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// The ids still to be given out. Each is larger than the one before, so their order is that of creation.
+#[derive(Debug)]
+pub(super) struct Ids {
+    last: u64,
+    random: SplitMix64,
+}
+
+impl Ids {
+    /// Begins far enough below the first number of 19 digits for any simulation.
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = SplitMix64::new(seed, 1);
+        Self {
+            last: 100_000_000_000_000_000 + random.below(800_000_000_000_000_000),
+            random,
+        }
+    }
+
+    pub(super) fn draw(&mut self) -> Id {
+        self.last += 1 + self.random.below(9);
+        Id(self.last)
+    }
+}
+
+/// A microtenant; 0 is the Default one (ZPA API documentation, User Portal Link Management).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) struct Microtenant(u64);
+
+impl Microtenant {
+    pub(super) const DEFAULT: Self = Self(0);
+
+    /// Reads the query parameter; absent means Default.
+    pub(super) fn parse(text: Option<&str>) -> Option<Self> {
+        text.map_or(Some(Self::DEFAULT), |text| text.parse().ok().map(Self))
+    }
+}
+
+impl fmt::Display for Microtenant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// One object.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) microtenant: Microtenant,
+    /// The name as it counts for uniqueness: trimmed, not escaped.
+    pub(super) name: String,
+    /// The fields as answers show them.
+    pub(super) fields: Map<String, Value>,
+}
+
+/// All objects of one kind, by id and, within each microtenant, in order of creation.
+#[derive(Debug, Default)]
+pub(super) struct Collection {
+    records: HashMap<Id, Record>,
+    scopes: HashMap<Microtenant, Scope>,
+}
+
+/// What one microtenant holds.
+#[derive(Debug, Default)]
+struct Scope {
+    order: Vec<Id>,
+    names: HashMap<String, usize>,
+}
+
+impl Scope {
+    fn remember_name(&mut self, name: &str) {
+        *self.names.entry(name.to_owned()).or_default() += 1;
+    }
+
+    fn forget_name(&mut self, name: &str) {
+        if let Some(count) = self.names.get_mut(name) {
+            *count -= 1;
+            if *count == 0 {
+                self.names.remove(name);
+            }
+        }
+    }
+}
+
+impl Collection {
+    /// The number of objects, all microtenants together.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Adds a new object; `id` must be the largest so far.
+    pub(super) fn insert(&mut self, id: Id, record: Record) {
+        let scope = self.scopes.entry(record.microtenant).or_default();
+        scope.order.push(id);
+        scope.remember_name(&record.name);
+        self.records.insert(id, record);
+    }
+
+    /// Gives an object a new name and new fields; an unknown one stays unknown.
+    pub(super) fn replace(&mut self, id: Id, name: String, fields: Map<String, Value>) {
+        let Some(record) = self.records.get_mut(&id) else {
+            return;
+        };
+        let scope = self.scopes.entry(record.microtenant).or_default();
+        scope.forget_name(&record.name);
+        scope.remember_name(&name);
+        record.name = name;
+        record.fields = fields;
+    }
+
+    /// Takes an object out.
+    pub(super) fn remove(&mut self, id: Id) {
+        let Some(record) = self.records.remove(&id) else {
+            return;
+        };
+        let scope = self.scopes.entry(record.microtenant).or_default();
+        scope.forget_name(&record.name);
+        remove_sorted(&mut scope.order, id);
+    }
+
+    /// The object, when a caller in `microtenant` can see it.
+    pub(super) fn find(&self, id: Id, microtenant: Microtenant) -> Option<&Record> {
+        self.record(id)
+            .filter(|record| record.microtenant == microtenant)
+    }
+
+    /// The object, whatever its microtenant.
+    pub(super) fn record(&self, id: Id) -> Option<&Record> {
+        self.records.get(&id)
+    }
+
+    /// The ids of a microtenant's objects in order of creation.
+    pub(super) fn ids(&self, microtenant: Microtenant) -> &[Id] {
+        self.scopes
+            .get(&microtenant)
+            .map_or(&[], |scope| &scope.order)
+    }
+
+    /// Every object in order of creation.
+    pub(super) fn all(&self) -> Vec<Id> {
+        let mut ids: Vec<Id> = self.records.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether an object of the microtenant other than `except` has this name.
+    pub(super) fn name_taken(
+        &self,
+        microtenant: Microtenant,
+        name: &str,
+        except: Option<Id>,
+    ) -> bool {
+        let holders = self
+            .scopes
+            .get(&microtenant)
+            .and_then(|scope| scope.names.get(name))
+            .copied()
+            .unwrap_or(0);
+        let own = except
+            .and_then(|id| self.find(id, microtenant))
+            .is_some_and(|record| record.name == name);
+        holders > usize::from(own)
+    }
+}
+
+/// Which links hang on which portals, from both sides.
+#[derive(Debug, Default)]
+pub(super) struct Attachments {
+    portals: HashMap<Id, Vec<Id>>,
+    /// In order of creation of the links.
+    links: HashMap<Id, Vec<Id>>,
+}
+
+impl Attachments {
+    /// Hangs a link on exactly these portals.
+    pub(super) fn attach(&mut self, link: Id, portals: &[Id]) {
+        self.detach(link);
+        for portal in portals {
+            insert_sorted(self.links.entry(*portal).or_default(), link);
+        }
+        self.portals.insert(link, portals.to_vec());
+    }
+
+    /// Takes a link off all its portals.
+    pub(super) fn detach(&mut self, link: Id) {
+        for portal in self.portals.remove(&link).unwrap_or_default() {
+            if let Some(links) = self.links.get_mut(&portal) {
+                remove_sorted(links, link);
+            }
+        }
+    }
+
+    /// The portals of a link, in the order they were given.
+    pub(super) fn portals_of(&self, link: Id) -> &[Id] {
+        self.portals.get(&link).map_or(&[], Vec::as_slice)
+    }
+
+    /// The links of a portal, in order of creation.
+    pub(super) fn links_of(&self, portal: Id) -> &[Id] {
+        self.links.get(&portal).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn insert_sorted(ids: &mut Vec<Id>, id: Id) {
+    if let Err(position) = ids.binary_search(&id) {
+        ids.insert(position, id);
+    }
+}
+
+fn remove_sorted(ids: &mut Vec<Id>, id: Id) {
+    if let Ok(position) = ids.binary_search(&id) {
+        ids.remove(position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(name: &str, microtenant: Microtenant) -> Record {
+        Record {
+            microtenant,
+            name: name.to_owned(),
+            fields: Map::new(),
+        }
+    }
+
+    #[test]
+    fn ids_have_eighteen_digits_and_only_grow() {
+        for seed in 0..200 {
+            let mut ids = Ids::new(seed);
+            let (first, second) = (ids.draw(), ids.draw());
+            assert!(first < second);
+            assert_eq!(
+                (first.to_string().len(), second.to_string().len()),
+                (18, 18)
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_is_digits_only() {
+        assert_eq!(Id::parse("145"), Some(Id(145)));
+        assert!(
+            ["", "+1", "-1", "bulk", "1.0", "99999999999999999999999"]
+                .iter()
+                .all(|text| Id::parse(text).is_none())
+        );
+    }
+
+    #[test]
+    fn a_name_is_taken_until_its_last_holder_is_renamed_or_removed() {
+        let mut all = Collection::default();
+        let home = Microtenant::DEFAULT;
+        all.insert(Id(1), record("wiki", home));
+        all.insert(Id(2), record("wiki", home));
+        assert!(all.name_taken(home, "wiki", Some(Id(1))));
+        all.replace(Id(2), "blog".to_owned(), Map::new());
+        assert!(!all.name_taken(home, "wiki", Some(Id(1))));
+        assert!(all.name_taken(home, "wiki", None));
+        assert!(!all.name_taken(Microtenant(7), "wiki", None));
+        all.remove(Id(1));
+        assert!(!all.name_taken(home, "wiki", None));
+        assert_eq!(all.ids(home), [Id(2)]);
+    }
+
+    #[test]
+    fn attachments_agree_from_both_sides_after_every_change() {
+        let mut attachments = Attachments::default();
+        attachments.attach(Id(2), &[Id(10), Id(11)]);
+        attachments.attach(Id(1), &[Id(10)]);
+        assert_eq!(attachments.links_of(Id(10)), [Id(1), Id(2)]);
+        attachments.attach(Id(2), &[Id(11)]);
+        assert_eq!(attachments.links_of(Id(10)), [Id(1)]);
+        assert_eq!(attachments.portals_of(Id(2)), [Id(11)]);
+        attachments.detach(Id(2));
+        assert!(attachments.links_of(Id(11)).is_empty());
+    }
+}

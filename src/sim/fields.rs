@@ -1,0 +1,88 @@
+//! Reading the fields of a posted object, and writing those of an answer.
+
+use serde_json::{Map, Value};
+
+use super::refusal::Refusal;
+
+/// A posted object. Fields nobody asks for are ignored, as the API does.
+pub(super) type Object = Map<String, Value>;
+
+/// A text field; missing, null and empty are the same.
+pub(super) fn text<'a>(object: &'a Object, field: &str) -> Result<Option<&'a str>, Refusal> {
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+        Some(_) => Err(wrong_type(field)),
+    }
+}
+
+/// A text field that must be there and not blank.
+pub(super) fn required<'a>(object: &'a Object, field: &str) -> Result<&'a str, Refusal> {
+    text(object, field)?
+        .filter(|text| !text.trim().is_empty())
+        .ok_or_else(|| Refusal::missing(field))
+}
+
+/// A true-or-false field; missing and null are the same.
+pub(super) fn flag(object: &Object, field: &str) -> Result<Option<bool>, Refusal> {
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(_) => Err(wrong_type(field)),
+    }
+}
+
+/// An id field: documented requests hold strings and numbers.
+pub(super) fn id(object: &Object, field: &str) -> Result<Option<String>, Refusal> {
+    match object.get(field).and_then(Value::as_u64) {
+        Some(number) => Ok(Some(number.to_string())),
+        None => text(object, field).map(|text| text.map(str::to_owned)),
+    }
+}
+
+/// A list field; missing and null are an empty one.
+pub(super) fn list<'a>(object: &'a Object, field: &str) -> Result<&'a [Value], Refusal> {
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(items)) => Ok(items),
+        Some(_) => Err(wrong_type(field)),
+    }
+}
+
+/// Copies the text `fields` that are there from a posted object to an answer's.
+pub(super) fn copy_text(from: &Object, fields: &[&str], to: &mut Object) -> Result<(), Refusal> {
+    for field in fields {
+        if let Some(value) = text(from, field)? {
+            to.insert((*field).to_owned(), value.into());
+        }
+    }
+    Ok(())
+}
+
+/// Copies the true-or-false `fields` that are there.
+pub(super) fn copy_flags(from: &Object, fields: &[&str], to: &mut Object) -> Result<(), Refusal> {
+    for field in fields {
+        if let Some(value) = flag(from, field)? {
+            to.insert((*field).to_owned(), value.into());
+        }
+    }
+    Ok(())
+}
+
+/// Answers escape `*` in names and descriptions (ZPA API documentation).
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('*', "&#x2a;")
+}
+
+/// The name of a posted object, as far as it has one, to say which item an error is about.
+pub(super) fn label(object: &Object) -> &str {
+    object.get("name").and_then(Value::as_str).unwrap_or("")
+}
+
+/// 400: a field holds another type than it can have.
+pub(super) fn wrong_type(field: &str) -> Refusal {
+    Refusal::bad(
+        "invalid.json",
+        format!("The field {field} has the wrong type."),
+    )
+}

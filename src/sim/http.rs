@@ -1,0 +1,153 @@
+//! A request and an answer as plain values, and the URL encoding both sign-in forms and queries use.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// One HTTP request as it arrived, the path and the query still percent-encoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The method in capitals, such as `GET`.
+    pub method: String,
+    /// The path without the query, such as `/signin`.
+    pub path: String,
+    /// What follows the `?`, empty when there was none.
+    pub query: String,
+    /// The `Authorization` header, such as `Bearer …`.
+    pub authorization: Option<String>,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
+    /// The body, empty when there was none.
+    pub body: Vec<u8>,
+}
+
+/// The answer to one [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status code.
+    pub status: u16,
+    /// The headers, their names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body, empty when there is none.
+    pub body: Vec<u8>,
+    /// How long after the arrival of the request the answer leaves.
+    pub delay: Duration,
+}
+
+/// An answer whose delay is not decided yet.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer with no body.
+    pub(super) fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// An answer whose body is `value` as JSON.
+    pub(super) fn json(status: u16, value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => Self::json_bytes(status, body),
+            Err(_) => Self::empty(500),
+        }
+    }
+
+    /// An answer whose body is JSON already.
+    pub(super) fn json_bytes(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        let content_type = ("content-type", "application/json".to_owned());
+        Self {
+            status,
+            headers: vec![content_type],
+            body: body.into(),
+        }
+    }
+
+    /// The same answer with one header more.
+    pub(super) fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The finished answer, leaving `delay` after the arrival of its request.
+    pub(super) fn after(self, delay: Duration) -> Response {
+        Response {
+            status: self.status,
+            headers: self.headers,
+            body: self.body,
+            delay,
+        }
+    }
+}
+
+/// The pairs of a query or a form, decoded, in the order they were sent.
+#[derive(Debug, Default)]
+pub(super) struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    /// Reads `application/x-www-form-urlencoded` text; a pair without `=` has an empty value.
+    pub(super) fn parse(encoded: &str) -> Self {
+        let pairs = encoded.split('&').filter(|pair| !pair.is_empty());
+        Self(
+            pairs
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(k, v)| (decode(k), decode(v)))
+                .collect(),
+        )
+    }
+
+    /// The first value of `name`; an empty one counts as absent.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+}
+
+/// Decodes `+` and `%XX`; a `%` that starts no valid escape stands for itself.
+fn decode(encoded: &str) -> String {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let (value, after) = match byte {
+            b'%' => escaped(tail).unwrap_or((byte, tail)),
+            b'+' => (b' ', tail),
+            _ => (byte, tail),
+        };
+        decoded.push(value);
+        rest = after;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The byte that two leading hexadecimal digits stand for, and what follows them.
+fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, after) = bytes.split_at_checked(2)?;
+    let digits = std::str::from_utf8(digits)
+        .ok()
+        .filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    Some((u8::from_str_radix(digits, 16).ok()?, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_decoded_and_the_first_of_a_name_wins() {
+        let pairs = Pairs::parse("a=1+2%2B3&b=%C3%A9&a=other&empty=&flag&bad=%zz%4");
+        assert_eq!(pairs.value("a"), Some("1 2+3"));
+        assert_eq!(pairs.value("b"), Some("é"));
+        assert_eq!(pairs.value("bad"), Some("%zz%4"));
+        assert_eq!(pairs.value("empty"), None);
+        assert_eq!(pairs.value("flag"), None);
+    }
+}

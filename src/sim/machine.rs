@@ -1,0 +1,384 @@
+//! The simulator as a state machine: a request and a time in, an answer and a delay out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::access::{Tokens, is_content_type};
+use super::collection::Microtenant;
+use super::http::{Answer, Pairs, Request, Response};
+use super::log::{Class, LogEntry};
+use super::random::SplitMix64;
+use super::refusal::{Refusal, too_many_requests, unauthorized};
+use super::route::{Call, find, unknown_path, wrong_method};
+use super::scenario::{Latency, Scenario};
+use super::tenant::{Tenant, World};
+
+/// A simulated ZPA service with any number of tenants, each of which starts when it is first touched.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use zpa_bulk::sim::{Request, Scenario, Sim};
+///
+/// let mut sim = Sim::new(Scenario::default(), 7, 1_700_000_000);
+/// let path = "/mgmtconfig/v1/admin/customers/1/userPortal".to_owned();
+/// let request = Request { method: "GET".to_owned(), path, ..Request::default() };
+/// assert_eq!(sim.handle(Duration::ZERO, &request).status, 401);
+/// assert_eq!(sim.log().len(), 1);
+/// ```
+#[derive(Debug)]
+pub struct Sim {
+    world: World,
+    tokens: Tokens,
+    tenants: BTreeMap<String, Tenant>,
+    delays: Delays,
+    log: Vec<LogEntry>,
+}
+
+impl Sim {
+    /// A simulator in which nothing has happened yet. The same `seed` and the same requests at the same
+    /// times give the same answers; `epoch` is the unix time in seconds at which `now` is zero.
+    #[must_use]
+    pub fn new(scenario: Scenario, seed: u64, epoch: i64) -> Self {
+        Self {
+            tokens: Tokens::new(seed, scenario.token.lifetime, epoch),
+            delays: Delays {
+                random: SplitMix64::new(seed, 2),
+                latency: scenario.latency.clone(),
+            },
+            world: World::new(scenario, seed, epoch),
+            tenants: BTreeMap::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// Carries out `request`, which arrives `now` after the simulator's start. `now` never goes backwards.
+    pub fn handle(&mut self, now: Duration, request: &Request) -> Response {
+        if let Some(control) = request.path.strip_prefix("/__sim/") {
+            return self.control(control, request).after(Duration::ZERO);
+        }
+        let address = Address::parse(&request.path);
+        let answer = self.answer(now, &address, request);
+        self.log.push(entry(now, &address, request, answer.status));
+        answer.after(self.delays.draw())
+    }
+
+    /// Every object of every tenant as `GET` answers it: what `GET /__sim/state` answers.
+    #[must_use]
+    pub fn state(&self) -> Value {
+        let tenants = self
+            .tenants
+            .iter()
+            .map(|(customer, tenant)| (customer.clone(), tenant.state()));
+        json!({"tenants": tenants.collect::<serde_json::Map<_, _>>()})
+    }
+
+    /// Every request so far except those under `/__sim/`, in order of arrival.
+    #[must_use]
+    pub fn log(&self) -> &[LogEntry] {
+        &self.log
+    }
+
+    /// The simulator's own paths: no token, no quota, no delay, not logged.
+    fn control(&self, path: &str, request: &Request) -> Answer {
+        match (request.method.as_str(), path) {
+            ("GET", "state") => Answer::json(200, &self.state()),
+            (method, "state") => wrong_method(method).into_answer(),
+            _ => unknown_path(&request.path).into_answer(),
+        }
+    }
+
+    fn answer(&mut self, now: Duration, address: &Address<'_>, request: &Request) -> Answer {
+        let result = match address.target {
+            Target::SignIn | Target::SignOut | Target::Token if request.method != "POST" => {
+                Err(wrong_method(&request.method))
+            }
+            Target::SignIn => self.tokens.sign_in(now, request),
+            Target::Token => self.tokens.token(now, request),
+            Target::SignOut => Ok(self.tokens.sign_out(now, request, address.through_gateway)),
+            _ if !self.tokens.admits(now, request) => Ok(unauthorized(address.through_gateway)),
+            Target::Unknown => Err(unknown_path(&request.path)),
+            Target::Api {
+                version,
+                customer,
+                path,
+            } => self.call(now, version, customer, path, request),
+        };
+        result.unwrap_or_else(Refusal::into_answer)
+    }
+
+    /// An API call with a valid token: the tenant's quota first, then the call itself.
+    fn call(
+        &mut self,
+        now: Duration,
+        version: &str,
+        customer: &str,
+        path: &str,
+        request: &Request,
+    ) -> Result<Answer, Refusal> {
+        let world = &mut self.world;
+        let tenant = self
+            .tenants
+            .entry(customer.to_owned())
+            .or_insert_with(|| Tenant::new(world));
+        let limiter = match Class::of_method(&request.method) {
+            Class::Read => &mut tenant.quotas.read,
+            _ => &mut tenant.quotas.write,
+        };
+        if let Err(wait) = limiter.admit(now) {
+            return Ok(too_many_requests(wait));
+        }
+        let (handler, param) = find(&request.method, version, path)?;
+        check_media_type(request)?;
+        let query = Pairs::parse(&request.query);
+        let microtenant = microtenant(&query)?;
+        let time = world.epoch.saturating_add_unsigned(now.as_secs());
+        handler(&mut Call {
+            world,
+            tenant,
+            microtenant,
+            query,
+            param,
+            body: &request.body,
+            time,
+        })
+    }
+}
+
+fn entry(now: Duration, address: &Address<'_>, request: &Request, status: u16) -> LogEntry {
+    LogEntry {
+        at: now,
+        at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        tenant: address.customer().to_owned(),
+        class: address.class(&request.method),
+        method: request.method.clone(),
+        path: request.path.clone(),
+        status,
+    }
+}
+
+/// Bodies of `GET` and `DELETE` are ignored, whatever they claim to be; all others must be JSON.
+fn check_media_type(request: &Request) -> Result<(), Refusal> {
+    let carries_json =
+        matches!(request.method.as_str(), "POST" | "PUT") && !request.body.is_empty();
+    if carries_json && !is_content_type(request, "application/json") {
+        return Err(Refusal::new(
+            415,
+            "unsupported.media.type",
+            "The body must be application/json.",
+        ));
+    }
+    Ok(())
+}
+
+fn microtenant(query: &Pairs) -> Result<Microtenant, Refusal> {
+    let text = query.value("microtenantId");
+    Microtenant::parse(text)
+        .ok_or_else(|| Refusal::bad("invalid.query.parameter", "microtenantId is not a number."))
+}
+
+/// What a path is about.
+#[derive(Debug)]
+struct Address<'a> {
+    /// `OneAPI` puts `/zpa` in front of every path; the legacy hosts take it bare.
+    through_gateway: bool,
+    target: Target<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Target<'a> {
+    SignIn,
+    SignOut,
+    Token,
+    Api {
+        version: &'a str,
+        customer: &'a str,
+        path: &'a str,
+    },
+    Unknown,
+}
+
+impl<'a> Address<'a> {
+    fn parse(path: &'a str) -> Self {
+        let behind_gateway = path
+            .strip_prefix("/zpa")
+            .filter(|rest| rest.starts_with('/'));
+        let bare = behind_gateway.unwrap_or(path);
+        let target = match bare.strip_suffix('/').unwrap_or(bare) {
+            "/signin" => Target::SignIn,
+            "/signout" => Target::SignOut,
+            "/oauth2/v1/token" => Target::Token,
+            other => api(other).unwrap_or(Target::Unknown),
+        };
+        Self {
+            through_gateway: behind_gateway.is_some(),
+            target,
+        }
+    }
+
+    fn customer(&self) -> &'a str {
+        match self.target {
+            Target::Api { customer, .. } => customer,
+            _ => "",
+        }
+    }
+
+    fn class(&self, method: &str) -> Class {
+        match self.target {
+            Target::SignIn | Target::SignOut | Target::Token => Class::Auth,
+            Target::Api { .. } | Target::Unknown => Class::of_method(method),
+        }
+    }
+}
+
+/// Reads `/mgmtconfig/{version}/admin/customers/{customerId}/{path}`.
+fn api(path: &str) -> Option<Target<'_>> {
+    let (version, rest) = path.strip_prefix("/mgmtconfig/")?.split_once('/')?;
+    let (customer, path) = rest.strip_prefix("admin/customers/")?.split_once('/')?;
+    let is_id = !customer.is_empty() && customer.bytes().all(|byte| byte.is_ascii_digit());
+    is_id.then_some(Target::Api {
+        version,
+        customer,
+        path,
+    })
+}
+
+/// How long the next answer takes.
+#[derive(Debug)]
+struct Delays {
+    random: SplitMix64,
+    latency: Latency,
+}
+
+impl Delays {
+    fn draw(&mut self) -> Duration {
+        let jitter = u64::try_from(self.latency.jitter.as_nanos()).unwrap_or(u64::MAX);
+        self.latency.base + Duration::from_nanos(self.random.below(jitter.saturating_add(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PORTALS: &str = "/mgmtconfig/v1/admin/customers/1/userPortal";
+
+    fn request(method: &str, path: &str, token: &str, body: &str) -> Request {
+        Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            authorization: Some(format!("Bearer {token}")),
+            content_type: Some("application/json".to_owned()),
+            body: body.into(),
+            ..Request::default()
+        }
+    }
+
+    fn sign_in(sim: &mut Sim) -> String {
+        let content_type = Some("application/x-www-form-urlencoded".to_owned());
+        let form = b"client_id=me&client_secret=s".to_vec();
+        let path = "/signin".to_owned();
+        let method = "POST".to_owned();
+        let request = Request {
+            method,
+            path,
+            content_type,
+            body: form,
+            ..Request::default()
+        };
+        let body: Value =
+            serde_json::from_slice(&sim.handle(Duration::ZERO, &request).body).unwrap();
+        body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    fn sim(scenario: &str) -> (Sim, String) {
+        let mut sim = Sim::new(Scenario::parse(scenario).unwrap(), 7, 1_700_000_000);
+        let token = sign_in(&mut sim);
+        (sim, token)
+    }
+
+    fn answers(seed: u64) -> Vec<Response> {
+        let mut sim = Sim::new(Scenario::default(), seed, 0);
+        let token = sign_in(&mut sim);
+        let link = PORTALS.to_owned() + "Link";
+        let create = request("POST", &link, &token, r#"{"name": "a", "link": "b.c"}"#);
+        let read = request("GET", PORTALS, &token, "");
+        vec![
+            sim.handle(Duration::ZERO, &create),
+            sim.handle(Duration::from_secs(1), &read),
+        ]
+    }
+
+    #[test]
+    fn the_same_seed_and_requests_give_the_same_answers_and_another_seed_others() {
+        assert_eq!(answers(1), answers(1));
+        let (one, two) = (answers(1), answers(2));
+        assert!(
+            one.iter()
+                .zip(&two)
+                .all(|(one, two)| one.body != two.body && one.delay != two.delay)
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_the_rest_of_the_window_and_the_call_passes_when_it_is_over() {
+        let (mut sim, token) = sim("quota = { read = \"1/10s\" }");
+        let read = request("GET", PORTALS, &token, "");
+        let mut at = |millis| sim.handle(Duration::from_millis(millis), &read);
+        assert_eq!(at(1000).status, 200);
+        let refused = at(4500);
+        assert_eq!(refused.status, 429);
+        assert!(refused.headers.contains(&("retry-after", "7s".to_owned())));
+        assert_eq!(at(10_999).status, 429);
+        assert_eq!(at(11_000).status, 200);
+    }
+
+    #[test]
+    fn answers_take_from_the_base_to_the_base_and_the_jitter() {
+        let (mut sim, token) =
+            sim("quota = { read = \"off\" }\nlatency = { base = \"10ms\", jitter = \"5ms\" }");
+        let read = request("GET", PORTALS, &token, "");
+        let delays: Vec<Duration> = (0..500)
+            .map(|_| sim.handle(Duration::ZERO, &read).delay)
+            .collect();
+        let (least, most) = (Duration::from_millis(10), Duration::from_millis(15));
+        assert!(delays.iter().all(|delay| (least..=most).contains(delay)));
+        let spread = delays
+            .iter()
+            .max()
+            .unwrap()
+            .saturating_sub(*delays.iter().min().unwrap());
+        assert!(spread > Duration::from_millis(4));
+    }
+
+    #[test]
+    fn an_expired_token_is_refused_and_the_times_of_objects_are_those_of_the_simulation() {
+        let (mut sim, token) = sim("token = { lifetime = \"5s\" }");
+        let create = request(
+            "POST",
+            &(PORTALS.to_owned() + "Link"),
+            &token,
+            r#"{"name": "a", "link": "b.c"}"#,
+        );
+        let created: Value =
+            serde_json::from_slice(&sim.handle(Duration::from_millis(4999), &create).body).unwrap();
+        assert_eq!(created["creationTime"], "1700000004");
+        assert_eq!(sim.handle(Duration::from_secs(5), &create).status, 401);
+    }
+
+    #[test]
+    fn the_state_is_answered_at_once_and_leaves_no_trace() {
+        let (mut sim, _) = sim("");
+        let response = sim.handle(Duration::ZERO, &request("GET", "/__sim/state", "", ""));
+        assert_eq!((response.status, response.delay), (200, Duration::ZERO));
+        assert_eq!(
+            sim.handle(Duration::ZERO, &request("GET", "/__sim/other", "", ""))
+                .status,
+            404
+        );
+        assert_eq!(sim.log().len(), 1, "the sign-in alone");
+    }
+}

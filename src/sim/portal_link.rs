@@ -1,0 +1,482 @@
+//! User portal links (ZPA API documentation, User Portal Link Management).
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::collection::{Id, Microtenant, Record};
+use super::fields::{self, Object};
+use super::http::Answer;
+use super::listing::Listing;
+use super::refusal::Refusal;
+use super::route::{Call, Route};
+use super::tenant::{Tenant, mark_microtenant};
+
+/// The calls on links.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "userPortalLink",
+        handler: list,
+    },
+    Route {
+        method: "POST",
+        version: "v1",
+        path: "userPortalLink",
+        handler: create,
+    },
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "userPortalLink/userPortal/{portalId}",
+        handler: list_of_portal,
+    },
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "userPortalLink/{id}",
+        handler: read,
+    },
+    Route {
+        method: "PUT",
+        version: "v1",
+        path: "userPortalLink/{id}",
+        handler: update,
+    },
+    Route {
+        method: "DELETE",
+        version: "v1",
+        path: "userPortalLink/{id}",
+        handler: delete,
+    },
+    Route {
+        method: "POST",
+        version: "v2",
+        path: "userPortalLink/bulk",
+        handler: create_bulk,
+    },
+];
+
+/// A link as an answer shows it; `P` is how its portals are shown.
+#[derive(Serialize)]
+struct View<'a, P> {
+    #[serde(flatten)]
+    fields: &'a Object,
+    #[serde(rename = "userPortals", skip_serializing_if = "Vec::is_empty")]
+    portals: Vec<P>,
+}
+
+/// A portal as the answer to a `POST` shows it.
+#[derive(Serialize)]
+struct PortalRef<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<&'a Value>,
+}
+
+/// The answer to a bulk call: the wrapper that was posted, with ids.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bulk<'a> {
+    user_portal_links: Vec<&'a Object>,
+    user_portals: Vec<PortalRef<'a>>,
+}
+
+/// A posted link that passed every check it can be given alone.
+struct Draft {
+    name: String,
+    fields: Object,
+}
+
+/// Every link as `GET` shows it, in order of creation.
+pub(super) fn state(tenant: &Tenant) -> Vec<Value> {
+    let links = tenant
+        .links
+        .all()
+        .into_iter()
+        .filter_map(|id| shown(tenant, id));
+    links
+        .map(|link| serde_json::to_value(link).unwrap_or_default())
+        .collect()
+}
+
+/// Gives a new tenant the scenario's links, in turn over its portals.
+pub(super) fn seed(call: &mut Call<'_>) {
+    let portals = call.tenant.portals.all();
+    let mut turn = portals.chunks(1).cycle();
+    for number in 1..=call.world.rules.tenant.links {
+        let link = format!("seeded-{number:04}.example.com");
+        let posted = json!({"name": format!("Seeded Link {number:04}"), "link": link, "protocol": "https://", "enabled": true});
+        if let Some(Ok(draft)) = posted.as_object().map(Draft::read) {
+            store(call, draft, turn.next().unwrap_or_default());
+        }
+    }
+}
+
+fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let tenant = &*call.tenant;
+    let ids = tenant.links.ids(call.microtenant);
+    Ok(Listing::parse(&call.query)?.answer(ids, &tenant.links, |id| shown(tenant, id)))
+}
+
+/// The links of one portal. Links and portals see each other within one microtenant only, so all of a
+/// visible portal's links are visible.
+fn list_of_portal(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let (tenant, portal) = (&*call.tenant, call.id()?);
+    tenant
+        .portals
+        .find(portal, call.microtenant)
+        .ok_or_else(|| Refusal::not_found(call.param))?;
+    let ids = tenant.attachments.links_of(portal);
+    Ok(Listing::parse(&call.query)?.answer(ids, &tenant.links, |id| shown(tenant, id)))
+}
+
+fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = known(call)?;
+    Ok(Answer::json(200, &shown(call.tenant, id)))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let body = call.object()?;
+    let (draft, portals) =
+        judged(call, &body, None).map_err(|refusal| refusal.about(fields::label(&body)))?;
+    check_room(call, &portals, 1)?;
+    let id = store(call, draft, &portals);
+    Ok(Answer::json(201, &created(call.tenant, id)))
+}
+
+/// Replaces the whole link: a field that is left out is lost.
+fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = known(call)?;
+    let body = call.object()?;
+    let (draft, portals) =
+        judged(call, &body, Some(id)).map_err(|refusal| refusal.about(fields::label(&body)))?;
+    let attached = call.tenant.attachments.portals_of(id);
+    let added: Vec<Id> = portals
+        .iter()
+        .filter(|portal| !attached.contains(portal))
+        .copied()
+        .collect();
+    check_portal_room(call, &added, 1)?;
+    overwrite(call, id, draft, &portals);
+    Ok(Answer::empty(204))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = known(call)?;
+    call.tenant.links.remove(id);
+    call.tenant.attachments.detach(id);
+    Ok(Answer::empty(204))
+}
+
+/// Creates many links at once. The portals belong to the call and apply to every link in it.
+fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let body = call.object()?;
+    let items = batch(&body, call.world.rules.bulk.max.get())?;
+    let portals = portals_in(call, &body)?;
+    let (drafts, bad) = judged_batch(call, items);
+    let bad = match bad {
+        Some(refusal) if call.world.rules.bulk.atomic => return Err(refusal),
+        other => other,
+    };
+    check_room(call, &portals, drafts.len())?;
+    let ids: Vec<Id> = drafts
+        .into_iter()
+        .map(|draft| store(call, draft, &portals))
+        .collect();
+    bad.map_or_else(|| Ok(created_bulk(call.tenant, &ids, &portals)), Err)
+}
+
+/// The items of a batch, when there are neither none nor too many.
+fn batch(body: &Object, max: u32) -> Result<&[Value], Refusal> {
+    let items = fields::list(body, "userPortalLinks")?;
+    if items.is_empty() {
+        return Err(Refusal::bad(
+            "bulk.empty",
+            "The field userPortalLinks holds no link.",
+        ));
+    }
+    if u32::try_from(items.len()).is_ok_and(|count| count <= max) {
+        return Ok(items);
+    }
+    Err(Refusal::bad(
+        "bulk.too.many",
+        format!(
+            "A call may create {max} links at most, not {}.",
+            items.len()
+        ),
+    ))
+}
+
+/// The good items of a batch, and why the first bad one is refused.
+fn judged_batch(call: &Call<'_>, items: &[Value]) -> (Vec<Draft>, Option<Refusal>) {
+    let mut names = HashSet::new();
+    let (mut good, mut bad) = (Vec::with_capacity(items.len()), None);
+    for item in items {
+        match judged_item(call, item, &mut names) {
+            Ok(draft) => good.push(draft),
+            Err(refusal) => bad = bad.or(Some(refusal)),
+        }
+    }
+    (good, bad)
+}
+
+/// One item of a batch, given the `names` of the good ones before it.
+fn judged_item(
+    call: &Call<'_>,
+    item: &Value,
+    names: &mut HashSet<String>,
+) -> Result<Draft, Refusal> {
+    let item = item
+        .as_object()
+        .ok_or_else(|| fields::wrong_type("userPortalLinks"))?;
+    let draft = Draft::read(item).map_err(|refusal| refusal.about(fields::label(item)))?;
+    check_name(call, &draft.name, None)?;
+    if !names.insert(draft.name.clone()) && call.world.rules.bulk.unique_names {
+        return Err(Refusal::duplicate(&draft.name));
+    }
+    Ok(draft)
+}
+
+/// A posted link and its portals, when both are right; `own` is the link it is to replace.
+fn judged(call: &Call<'_>, body: &Object, own: Option<Id>) -> Result<(Draft, Vec<Id>), Refusal> {
+    let draft = Draft::read(body)?;
+    check_name(call, &draft.name, own)?;
+    Ok((draft, portals_in(call, body)?))
+}
+
+impl Draft {
+    fn read(body: &Object) -> Result<Self, Refusal> {
+        let posted = fields::required(body, "name")?;
+        check_link(fields::required(body, "link")?)?;
+        check_protocol(fields::text(body, "protocol")?)?;
+        let name = posted.trim().to_owned();
+        let mut fields = Object::new();
+        fields.insert("name".to_owned(), fields::escaped(&name).into());
+        fields.insert("nameWithoutTrim".to_owned(), posted.into());
+        if let Some(description) = fields::text(body, "description")? {
+            fields.insert(
+                "description".to_owned(),
+                fields::escaped(description).into(),
+            );
+        }
+        fields::copy_text(
+            body,
+            &["link", "linkPath", "protocol", "iconText"],
+            &mut fields,
+        )?;
+        fields::copy_flags(body, &["enabled"], &mut fields)?;
+        if let Some(application) = fields::id(body, "applicationId")? {
+            fields.insert("applicationId".to_owned(), application.into());
+        }
+        Ok(Self { name, fields })
+    }
+}
+
+/// A link is a host name or an address: no scheme, no path.
+fn check_link(link: &str) -> Result<(), Refusal> {
+    if link.contains('/') {
+        return Err(Refusal::bad(
+            "invalid.link",
+            "The link must be an FQDN or an IP address, without scheme or path.",
+        ));
+    }
+    Ok(())
+}
+
+fn check_protocol(protocol: Option<&str>) -> Result<(), Refusal> {
+    match protocol {
+        None | Some("https://" | "http://") => Ok(()),
+        Some(other) => Err(Refusal::bad(
+            "invalid.protocol",
+            format!("The protocol {other} is not supported."),
+        )),
+    }
+}
+
+fn check_name(call: &Call<'_>, name: &str, own: Option<Id>) -> Result<(), Refusal> {
+    let unique = call.world.rules.bulk.unique_names;
+    if unique && call.tenant.links.name_taken(call.microtenant, name, own) {
+        return Err(Refusal::duplicate(name));
+    }
+    Ok(())
+}
+
+/// The portals a body names, each once, as `userPortals` or as `userPortalId`; all must be known.
+fn portals_in(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
+    let mut named = Vec::new();
+    for portal in fields::list(body, "userPortals")? {
+        let portal = portal
+            .as_object()
+            .ok_or_else(|| fields::wrong_type("userPortals"))?;
+        named.push(fields::id(portal, "id")?.ok_or_else(|| Refusal::missing("userPortals.id"))?);
+    }
+    named.extend(fields::id(body, "userPortalId")?);
+    let mut portals = Vec::with_capacity(named.len());
+    for name in named {
+        let id = known_portal(call, &name)?;
+        if !portals.contains(&id) {
+            portals.push(id);
+        }
+    }
+    Ok(portals)
+}
+
+/// The portal of this id. An unknown one in a body is 400, unlike an unknown one in a path.
+fn known_portal(call: &Call<'_>, text: &str) -> Result<Id, Refusal> {
+    let id = Id::parse(text).filter(|id| call.tenant.portals.find(*id, call.microtenant).is_some());
+    id.ok_or_else(|| {
+        Refusal::bad(
+            "resource.not.found",
+            format!("User portal not found: {text}."),
+        )
+    })
+}
+
+/// The link whose id is in the path.
+fn known(call: &Call<'_>) -> Result<Id, Refusal> {
+    let id = call.id()?;
+    call.tenant
+        .links
+        .find(id, call.microtenant)
+        .map(|_| id)
+        .ok_or_else(|| Refusal::not_found(call.param))
+}
+
+/// Whether the tenant and its portals have room for `count` new links.
+fn check_room(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
+    let limit = call.world.rules.limits.links;
+    if !fits(call.tenant.links.len(), count, limit) {
+        return Err(Refusal::limit_exceeded(format!(
+            "An organization may have {limit} user portal links."
+        )));
+    }
+    check_portal_room(call, portals, count)
+}
+
+fn check_portal_room(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
+    let limit = call.world.rules.limits.links_per_portal;
+    let has_room = |portal: &Id| {
+        fits(
+            call.tenant.attachments.links_of(*portal).len(),
+            count,
+            limit,
+        )
+    };
+    if portals.iter().all(has_room) {
+        return Ok(());
+    }
+    Err(Refusal::limit_exceeded(format!(
+        "A user portal may have {limit} links."
+    )))
+}
+
+/// Whether `count` more fit; none always do, even where the scenario began above the limit.
+fn fits(present: usize, count: usize, limit: u32) -> bool {
+    count == 0 || u32::try_from(present.saturating_add(count)).is_ok_and(|total| total <= limit)
+}
+
+fn store(call: &mut Call<'_>, draft: Draft, portals: &[Id]) -> Id {
+    let (id, microtenant) = (call.world.ids.draw(), call.microtenant);
+    let fields = finished(
+        call,
+        id,
+        draft.fields,
+        call.time.to_string().into(),
+        microtenant,
+    );
+    call.tenant.links.insert(
+        id,
+        Record {
+            microtenant,
+            name: draft.name,
+            fields,
+        },
+    );
+    call.tenant.attachments.attach(id, portals);
+    id
+}
+
+fn overwrite(call: &mut Call<'_>, id: Id, draft: Draft, portals: &[Id]) {
+    let created = call
+        .tenant
+        .links
+        .record(id)
+        .and_then(|record| record.fields.get("creationTime"))
+        .cloned();
+    let fields = finished(
+        call,
+        id,
+        draft.fields,
+        created.unwrap_or_default(),
+        call.microtenant,
+    );
+    call.tenant.links.replace(id, draft.name, fields);
+    call.tenant.attachments.attach(id, portals);
+}
+
+fn finished(
+    call: &Call<'_>,
+    id: Id,
+    mut fields: Object,
+    created: Value,
+    microtenant: Microtenant,
+) -> Object {
+    call.world.stamp(&mut fields, id, created, call.time);
+    mark_microtenant(&mut fields, microtenant);
+    fields
+}
+
+/// A link as `GET` shows it: each portal is the full object.
+fn shown(tenant: &Tenant, id: Id) -> Option<View<'_, &Object>> {
+    let portals = tenant.attachments.portals_of(id).iter();
+    let portals = portals
+        .filter_map(|portal| tenant.portals.record(*portal))
+        .map(|record| &record.fields)
+        .collect();
+    Some(View {
+        fields: &tenant.links.record(id)?.fields,
+        portals,
+    })
+}
+
+/// A link as the answer to its `POST` shows it: each portal is its id and whether it is enabled.
+fn created(tenant: &Tenant, id: Id) -> Option<View<'_, PortalRef<'_>>> {
+    let portals = portal_refs(tenant, tenant.attachments.portals_of(id));
+    Some(View {
+        fields: &tenant.links.record(id)?.fields,
+        portals,
+    })
+}
+
+fn created_bulk(tenant: &Tenant, links: &[Id], portals: &[Id]) -> Answer {
+    let links = links
+        .iter()
+        .filter_map(|id| tenant.links.record(*id))
+        .map(|record| &record.fields);
+    Answer::json(
+        201,
+        &Bulk {
+            user_portal_links: links.collect(),
+            user_portals: portal_refs(tenant, portals),
+        },
+    )
+}
+
+fn portal_refs<'a>(tenant: &'a Tenant, portals: &[Id]) -> Vec<PortalRef<'a>> {
+    let enabled = |id: &Id| {
+        tenant
+            .portals
+            .record(*id)
+            .and_then(|record| record.fields.get("enabled"))
+    };
+    portals
+        .iter()
+        .map(|id| PortalRef {
+            id: id.to_string(),
+            enabled: enabled(id),
+        })
+        .collect()
+}

@@ -1,0 +1,51 @@
+//! The simulator's only source of chance: splitmix64, so that a seed alone fixes a run.
+
+/// A stream of numbers that depends on its seed alone (Steele, Lea and Flood, 2014).
+#[derive(Debug, Clone)]
+pub(super) struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// The stream of `seed` for one `purpose`: streams of different purposes do not disturb each
+    /// other, so drawing a delay never changes the next id.
+    pub(super) fn new(seed: u64, purpose: u64) -> Self {
+        let mut parent = Self(seed);
+        let offset = parent.draw();
+        Self(offset ^ purpose.wrapping_mul(0xD6E8_FEB8_6659_FD93))
+    }
+
+    /// The next number, uniform over all of `u64`.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number in `0..bound`; 0 when `bound` is 0. The bias of the remainder is of no consequence here.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.draw().checked_rem(bound).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_and_purpose_give_the_same_stream_and_another_purpose_does_not() {
+        let draws = |seed, purpose| {
+            let mut stream = SplitMix64::new(seed, purpose);
+            [stream.draw(), stream.draw(), stream.draw()]
+        };
+        assert_eq!(draws(7, 1), draws(7, 1));
+        assert_ne!(draws(7, 1), draws(7, 2));
+        assert_ne!(draws(7, 1), draws(8, 1));
+    }
+
+    #[test]
+    fn a_bounded_draw_stays_below_its_bound() {
+        let mut stream = SplitMix64::new(1, 1);
+        assert!((0..1000).all(|_| stream.below(3) < 3));
+        assert_eq!(stream.below(0), 0);
+    }
+}

@@ -1,0 +1,559 @@
+//! What kind of tenant is simulated: a TOML file whose every key has a default.
+//!
+//! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
+//! worthless. A new table is one more struct here and one line in `Scenario::from_table`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use thiserror::Error;
+use toml::{Table, Value};
+
+/// All settings of a simulation. [`Scenario::default`] is the documented tenant with its published limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scenario {
+    /// How many calls a tenant admits.
+    pub quota: QuotaRules,
+    /// How long answers take.
+    pub latency: Latency,
+    /// How long tokens live.
+    pub token: TokenRules,
+    /// What every tenant holds when it is first touched.
+    pub tenant: TenantStart,
+    /// How batches and names are judged.
+    pub bulk: BulkRules,
+    /// How much a tenant may hold.
+    pub limits: Limits,
+}
+
+/// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
+/// Understanding Rate Limiting).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaRules {
+    /// For `GET`; 20 per 10 s unless told otherwise.
+    pub read: Quota,
+    /// For `POST`, `PUT` and `DELETE` together; 10 per 10 s unless told otherwise.
+    pub write: Quota,
+    /// What kind of window both use.
+    pub window: Window,
+}
+
+impl Default for QuotaRules {
+    fn default() -> Self {
+        let per = Duration::from_secs(10);
+        let limited = |calls| {
+            NonZeroU32::new(calls).map_or(Quota::Off, |calls| Quota::Limited { calls, per })
+        };
+        Self {
+            read: limited(20),
+            write: limited(10),
+            window: Window::default(),
+        }
+    }
+}
+
+/// One rate limit, written `N/DURATION` (`20/10s`) or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Every call is admitted.
+    Off,
+    /// So many calls in a window.
+    Limited {
+        /// The number of calls a window admits.
+        calls: NonZeroU32,
+        /// The length of the window, above zero.
+        per: Duration,
+    },
+}
+
+/// When a quota's window begins and ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Window {
+    /// `fixed`: windows lie end to end from the simulator's start.
+    Fixed,
+    /// `first-call`: a window begins with the first call while none is open, as documented.
+    #[default]
+    FirstCall,
+    /// `sliding-log`: no trailing window of the length holds more than the limit.
+    SlidingLog,
+}
+
+/// How long after its arrival a request is answered: uniform from `base` to `base + jitter`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latency {
+    /// The shortest time; 80 ms unless told otherwise.
+    pub base: Duration,
+    /// How much longer it may take; 40 ms unless told otherwise.
+    pub jitter: Duration,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_millis(80),
+            jitter: Duration::from_millis(40),
+        }
+    }
+}
+
+/// How tokens are issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRules {
+    /// How long a token is valid, in whole seconds, 1 s to 24 h; 1 h unless told otherwise.
+    pub lifetime: Duration,
+}
+
+impl Default for TokenRules {
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// What every tenant holds when it is first touched, all of it in the Default microtenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantStart {
+    /// The number of user portals; 4 unless told otherwise.
+    pub portals: u32,
+    /// The number of links, spread evenly over those portals; none unless told otherwise. They are
+    /// there whatever [`Limits`] say.
+    pub links: u32,
+}
+
+impl Default for TenantStart {
+    fn default() -> Self {
+        Self {
+            portals: 4,
+            links: 0,
+        }
+    }
+}
+
+/// How batches and names are judged. The documentation is silent on all three.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkRules {
+    /// The most links one bulk call may hold; 500 unless told otherwise.
+    pub max: NonZeroU32,
+    /// Whether one bad item keeps its whole batch from being created; it does unless told otherwise.
+    pub atomic: bool,
+    /// Whether a name may occur once only among the links, and once only among the portals, of a
+    /// microtenant; so it is unless told otherwise.
+    pub unique_names: bool,
+}
+
+impl Default for BulkRules {
+    fn default() -> Self {
+        Self {
+            max: NonZeroU32::MIN.saturating_add(499),
+            atomic: true,
+            unique_names: true,
+        }
+    }
+}
+
+/// How much a tenant may hold (the published defaults of ZPA).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The links of one tenant, all microtenants together; 500 unless told otherwise.
+    pub links: u32,
+    /// The links of one user portal; 500 unless told otherwise.
+    pub links_per_portal: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            links: 500,
+            links_per_portal: 500,
+        }
+    }
+}
+
+/// Why a scenario cannot be used.
+#[derive(Debug, Error)]
+pub enum ScenarioError {
+    /// The text is not TOML at all.
+    #[error("the scenario is not valid TOML: {0}")]
+    Syntax(String),
+    /// A table or a key that does not exist.
+    #[error("unknown key `{key}`; allowed here: {allowed}")]
+    UnknownKey {
+        /// The key, with its table.
+        key: String,
+        /// The keys that do exist there.
+        allowed: String,
+    },
+    /// A value its key cannot have.
+    #[error("`{key}` cannot be {value}; allowed: {allowed}")]
+    Value {
+        /// The key, with its table.
+        key: String,
+        /// The value as written.
+        value: String,
+        /// What the key can have.
+        allowed: &'static str,
+    },
+}
+
+impl Scenario {
+    /// Reads a scenario; what it leaves out keeps its default.
+    ///
+    /// # Errors
+    ///
+    /// [`ScenarioError`] when the text is not TOML, a key is unknown, or a value is not allowed for its key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use zpa_bulk::sim::{Quota, Scenario};
+    ///
+    /// let scenario = Scenario::parse("[quota]\nread = \"off\"")?;
+    /// assert_eq!(scenario.quota.read, Quota::Off);
+    /// assert_eq!(scenario.tenant.portals, 4);
+    /// # Ok::<(), zpa_bulk::sim::ScenarioError>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let table = text
+            .parse()
+            .map_err(|error: toml::de::Error| ScenarioError::Syntax(error.to_string()))?;
+        Self::from_table(table)
+    }
+
+    fn from_table(table: Table) -> Result<Self, ScenarioError> {
+        let mut scenario = Self::default();
+        let mut root = Section::root(table);
+        root.table("quota", |section| scenario.quota.fill(section))?;
+        root.table("latency", |section| scenario.latency.fill(section))?;
+        root.table("token", |section| scenario.token.fill(section))?;
+        root.table("tenant", |section| scenario.tenant.fill(section))?;
+        root.table("bulk", |section| scenario.bulk.fill(section))?;
+        root.table("limits", |section| scenario.limits.fill(section))?;
+        root.finish()?;
+        Ok(scenario)
+    }
+}
+
+impl QuotaRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value("read", &mut self.read, QUOTA_FORM, quota)?;
+        section.value("write", &mut self.write, QUOTA_FORM, quota)?;
+        section.value(
+            "window",
+            &mut self.window,
+            "\"fixed\", \"first-call\" or \"sliding-log\"",
+            window,
+        )
+    }
+}
+
+impl Latency {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value("base", &mut self.base, DURATION_FORM, latency)?;
+        section.value("jitter", &mut self.jitter, DURATION_FORM, latency)
+    }
+}
+
+impl TokenRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        let allowed = "whole seconds from \"1s\" to \"24h\"";
+        section.value("lifetime", &mut self.lifetime, allowed, lifetime)
+    }
+}
+
+impl TenantStart {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value(
+            "portals",
+            &mut self.portals,
+            "a whole number from 0 to 10000",
+            seeded,
+        )?;
+        section.value(
+            "links",
+            &mut self.links,
+            "a whole number from 0 to 1000000",
+            seeded_links,
+        )
+    }
+}
+
+impl BulkRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value(
+            "max",
+            &mut self.max,
+            "a whole number of at least 1",
+            |value| NonZeroU32::new(count(value)?),
+        )?;
+        section.value("atomic", &mut self.atomic, FLAG_FORM, Value::as_bool)?;
+        section.value(
+            "unique_names",
+            &mut self.unique_names,
+            FLAG_FORM,
+            Value::as_bool,
+        )
+    }
+}
+
+impl Limits {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value("links", &mut self.links, COUNT_FORM, count)?;
+        section.value(
+            "links_per_portal",
+            &mut self.links_per_portal,
+            COUNT_FORM,
+            count,
+        )
+    }
+}
+
+const QUOTA_FORM: &str =
+    "\"off\", or at least one call in a duration above zero, such as \"20/10s\"";
+const DURATION_FORM: &str =
+    "a whole number with a unit of ms, s, m or h, up to \"1h\", such as \"80ms\"";
+const COUNT_FORM: &str = "a whole number from 0 to 4294967295";
+const FLAG_FORM: &str = "true or false";
+
+/// One table being read: what is left in it, and which keys it may have.
+struct Section {
+    path: String,
+    entries: Table,
+    known: Vec<&'static str>,
+}
+
+impl Section {
+    fn root(entries: Table) -> Self {
+        Self {
+            path: String::new(),
+            entries,
+            known: Vec::new(),
+        }
+    }
+
+    /// Takes `key`, when it is there, into `target`.
+    fn value<T>(
+        &mut self,
+        key: &'static str,
+        target: &mut T,
+        allowed: &'static str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<(), ScenarioError> {
+        self.known.push(key);
+        let Some(value) = self.entries.remove(key) else {
+            return Ok(());
+        };
+        let key = self.full(key);
+        *target = read(&value).ok_or_else(|| ScenarioError::Value {
+            key,
+            value: value.to_string(),
+            allowed,
+        })?;
+        Ok(())
+    }
+
+    /// Takes the table `key`, when it is there, and lets `fill` read it to its last key.
+    fn table(
+        &mut self,
+        key: &'static str,
+        fill: impl FnOnce(&mut Self) -> Result<(), ScenarioError>,
+    ) -> Result<(), ScenarioError> {
+        let mut entries = None;
+        self.value(key, &mut entries, "a table", |value| {
+            value.as_table().cloned().map(Some)
+        })?;
+        let Some(entries) = entries else {
+            return Ok(());
+        };
+        let mut section = Self {
+            path: self.full(key),
+            entries,
+            known: Vec::new(),
+        };
+        fill(&mut section)?;
+        section.finish()
+    }
+
+    /// Refuses whatever nobody asked for.
+    fn finish(self) -> Result<(), ScenarioError> {
+        match self.entries.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(ScenarioError::UnknownKey {
+                key: self.full(key),
+                allowed: self.known.join(", "),
+            }),
+        }
+    }
+
+    fn full(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+}
+
+fn quota(value: &Value) -> Option<Quota> {
+    let text = value.as_str()?;
+    if text == "off" {
+        return Some(Quota::Off);
+    }
+    let (calls, per) = text.split_once('/')?;
+    let per = duration(per).filter(|per| !per.is_zero())?;
+    Some(Quota::Limited {
+        calls: calls.parse().ok()?,
+        per,
+    })
+}
+
+fn window(value: &Value) -> Option<Window> {
+    match value.as_str()? {
+        "fixed" => Some(Window::Fixed),
+        "first-call" => Some(Window::FirstCall),
+        "sliding-log" => Some(Window::SlidingLog),
+        _ => None,
+    }
+}
+
+fn latency(value: &Value) -> Option<Duration> {
+    duration(value.as_str()?).filter(|time| *time <= Duration::from_secs(3600))
+}
+
+fn lifetime(value: &Value) -> Option<Duration> {
+    let allowed = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+    duration(value.as_str()?).filter(|time| allowed.contains(time) && time.subsec_nanos() == 0)
+}
+
+fn count(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_integer()?).ok()
+}
+
+fn seeded(value: &Value) -> Option<u32> {
+    count(value).filter(|number| *number <= 10_000)
+}
+
+fn seeded_links(value: &Value) -> Option<u32> {
+    count(value).filter(|number| *number <= 1_000_000)
+}
+
+/// A whole number and its unit, without a space: `250ms`, `10s`, `1m`, `24h`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Scenario::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_scenario_is_the_default_one() {
+        assert_eq!(Scenario::parse("").unwrap(), Scenario::default());
+        assert_eq!(Scenario::default().bulk.max.get(), 500);
+    }
+
+    #[test]
+    fn every_key_is_read_into_its_field() {
+        let text = r#"
+            quota = { read = "3/250ms", write = "off", window = "sliding-log" }
+            latency = { base = "0ms", jitter = "2s" }
+            token = { lifetime = "2m" }
+            tenant = { portals = 1, links = 2 }
+            bulk = { max = 3, atomic = false, unique_names = false }
+            limits = { links = 4, links_per_portal = 5 }
+        "#;
+        let per = Duration::from_millis(250);
+        let read = Quota::Limited {
+            calls: NonZeroU32::new(3).unwrap(),
+            per,
+        };
+        let expected = Scenario {
+            quota: QuotaRules {
+                read,
+                write: Quota::Off,
+                window: Window::SlidingLog,
+            },
+            latency: Latency {
+                base: Duration::ZERO,
+                jitter: Duration::from_secs(2),
+            },
+            token: TokenRules {
+                lifetime: Duration::from_secs(120),
+            },
+            tenant: TenantStart {
+                portals: 1,
+                links: 2,
+            },
+            bulk: BulkRules {
+                max: NonZeroU32::new(3).unwrap(),
+                atomic: false,
+                unique_names: false,
+            },
+            limits: Limits {
+                links: 4,
+                links_per_portal: 5,
+            },
+        };
+        assert_eq!(Scenario::parse(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_table_and_the_keys_that_exist() {
+        assert_eq!(
+            refused("[quota]\nreed = \"off\""),
+            "unknown key `quota.reed`; allowed here: read, write, window"
+        );
+        let message = refused("[weather]\n");
+        assert!(
+            message.starts_with("unknown key `weather`; allowed here: quota, latency"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_not_allowed_is_named_with_its_key_and_what_is() {
+        let message = refused("[quota]\nwrite = \"10 per minute\"");
+        assert!(
+            message.starts_with("`quota.write` cannot be \"10 per minute\"; allowed: \"off\""),
+            "{message}"
+        );
+        let wrong = [
+            "quota.read = \"0/10s\"",
+            "quota.read = \"5/0s\"",
+            "quota.window = \"hourly\"",
+            "latency.base = \"80\"",
+            "latency.jitter = \"2h\"",
+            "token.lifetime = \"1500ms\"",
+            "tenant.portals = -1",
+            "tenant.links = 1000001",
+            "bulk.max = 0",
+            "bulk.atomic = \"yes\"",
+            "limits.links = 1.5",
+            "limits = 500",
+        ];
+        for text in wrong {
+            assert!(refused(text).contains("cannot be"), "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_toml_is_refused() {
+        assert!(matches!(
+            Scenario::parse("quota = "),
+            Err(ScenarioError::Syntax(_))
+        ));
+    }
+}

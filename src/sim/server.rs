@@ -1,0 +1,242 @@
+//! The simulator over real HTTP. Everything it answers is decided by [`Sim::handle`]; this only carries
+//! bytes, writes the log file and waits out the delay.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::serve::ListenerExt;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::{LogEntry, Request, Response, Scenario, Sim};
+
+/// The largest body that is read: a batch of 500 links, each with an icon, is well below.
+const LARGEST_BODY: usize = 64 << 20;
+
+/// How long [`Server::stop`] waits for answers that are still under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a [`Server`] is started.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Where to listen; a loopback address. Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// What is simulated.
+    pub scenario: Scenario,
+    /// Fixes the ids, the tokens and the delays.
+    pub seed: u64,
+    /// A file to which one JSON line is appended when a request arrives.
+    pub log: Option<PathBuf>,
+}
+
+/// A simulator listening on loopback. Time is counted from its start. Dropped, it stops accepting calls.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    start: Instant,
+    sim: Mutex<Sim>,
+    log: Option<Mutex<File>>,
+}
+
+impl Server {
+    /// Listens and answers from a task of the current tokio runtime until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] when the address is not a loopback one: secrets are not checked, so
+    /// nobody else may reach it. Otherwise whatever opening the port or the log file gives.
+    pub async fn start(options: ServerOptions) -> io::Result<Self> {
+        if !options.listen.ip().is_loopback() {
+            let message = format!(
+                "the simulator listens on loopback only, not on {}",
+                options.listen
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let listener = TcpListener::bind(options.listen).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(options)?);
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(serve(listener, Arc::clone(&shared), stopped));
+        Ok(Self {
+            address,
+            shared,
+            stop,
+            serving,
+        })
+    }
+
+    /// The base URL of every call, such as `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What `GET /__sim/state` answers.
+    #[must_use]
+    pub fn state(&self) -> Value {
+        lock(&self.shared.sim).state()
+    }
+
+    /// Every request so far, in order of arrival.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogEntry> {
+        lock(&self.shared.sim).log().to_vec()
+    }
+
+    /// Accepts no more calls, lets the answers under way leave for at most five seconds, and ends.
+    pub async fn stop(self) {
+        // A send fails only when the serving task has ended already.
+        let _ = self.stop.send(());
+        let mut serving = self.serving;
+        if tokio::time::timeout(STOP_PATIENCE, &mut serving)
+            .await
+            .is_err()
+        {
+            serving.abort();
+        }
+    }
+}
+
+impl Shared {
+    fn new(options: ServerOptions) -> io::Result<Self> {
+        let log = options
+            .log
+            .map(|path| OpenOptions::new().create(true).append(true).open(path))
+            .transpose()?;
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let epoch = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+        let sim = Mutex::new(Sim::new(options.scenario, options.seed, epoch));
+        Ok(Self {
+            start: Instant::now(),
+            sim,
+            log: log.map(Mutex::new),
+        })
+    }
+
+    /// Handles one request and logs it; also says when its answer leaves. The clock is read inside the
+    /// lock, so that times never go backwards.
+    fn handle(&self, request: &Request) -> (Response, Instant) {
+        let mut sim = lock(&self.sim);
+        let arrived = Instant::now();
+        let seen = sim.log().len();
+        let response = sim.handle(arrived - self.start, request);
+        if let Some(file) = &self.log {
+            let line = sim
+                .log()
+                .get(seen)
+                .and_then(|entry| serde_json::to_vec(entry).ok());
+            // The file is locked before the simulator is released, which keeps the lines in order.
+            let file = lock(file);
+            drop(sim);
+            append(file, line);
+        }
+        let leaves = arrived + response.delay;
+        (response, leaves)
+    }
+}
+
+fn append(mut file: MutexGuard<'_, File>, line: Option<Vec<u8>>) {
+    let Some(mut line) = line else { return };
+    line.push(b'\n');
+    if let Err(error) = file.write_all(&line) {
+        tracing::warn!(%error, "the simulator's request log could not be written");
+    }
+}
+
+/// A panic elsewhere leaves at worst one call half done, which is no reason to stop answering.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
+    // Small answers must not wait for the acknowledgement of earlier ones.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    let router = Router::new().fallback(answer).with_state(shared);
+    let until_stopped = async {
+        // A dropped sender means the same as a sent message: the server is gone.
+        let _ = stopped.await;
+    };
+    if let Err(error) = axum::serve(listener, router)
+        .with_graceful_shutdown(until_stopped)
+        .await
+    {
+        tracing::error!(%error, "the simulator stopped serving");
+    }
+}
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    request: axum::extract::Request,
+) -> axum::response::Response {
+    let Some(request) = received(request).await else {
+        return bare(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let (response, leaves) = shared.handle(&request);
+    if !response.delay.is_zero() {
+        tokio::time::sleep_until(leaves).await;
+    }
+    sent(response)
+}
+
+/// The whole request, unless its body is too large or ends early.
+async fn received(request: axum::extract::Request) -> Option<Request> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, LARGEST_BODY).await.ok()?;
+    Some(Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        authorization: text(&parts.headers, &header::AUTHORIZATION),
+        content_type: text(&parts.headers, &header::CONTENT_TYPE),
+        body: body.into(),
+    })
+}
+
+fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+}
+
+fn sent(response: Response) -> axum::response::Response {
+    let mut builder = axum::response::Response::builder().status(response.status);
+    for (name, value) in response.headers {
+        builder = builder.header(name, value);
+    }
+    builder
+        .body(Body::from(response.body))
+        .unwrap_or_else(|_| bare(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+fn bare(status: StatusCode) -> axum::response::Response {
+    let mut response = axum::response::Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,349 @@
+//! User portals (ZPA API documentation, Configuring User Portals Using API).
+//!
+//! A portal is managed by Zscaler, which makes up its domain, or has a certificate and a domain of its own.
+//! Answers never say which: `managedByZs` and `certManagedByZsRadio` are not echoed. A body without
+//! `managedByZs`, such as one read from here and sent back, is therefore managed unless it names a certificate.
+
+use serde_json::{Value, json};
+
+use super::collection::{Id, Record};
+use super::fields::{self, Object};
+use super::http::Answer;
+use super::listing::Listing;
+use super::refusal::Refusal;
+use super::route::{Call, Route};
+use super::tenant::{Tenant, mark_microtenant, scope_name};
+
+/// The calls on portals.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "userPortal",
+        handler: list,
+    },
+    Route {
+        method: "POST",
+        version: "v1",
+        path: "userPortal",
+        handler: create,
+    },
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "userPortal/{id}",
+        handler: read,
+    },
+    Route {
+        method: "PUT",
+        version: "v1",
+        path: "userPortal/{id}",
+        handler: update,
+    },
+    Route {
+        method: "DELETE",
+        version: "v1",
+        path: "userPortal/{id}",
+        handler: delete,
+    },
+];
+
+/// The names of a new tenant's first portals.
+const SEEDED: [&str; 4] = [
+    "Employee Portal",
+    "Engineering Portal",
+    "Contractor Portal",
+    "Partner Portal",
+];
+
+/// What `GET` shows and the answer to a `POST` does not.
+const NOT_IN_CREATED: [&str; 2] = ["scopeName", "extDomainName"];
+
+/// A posted portal that passed every check it can be given alone.
+struct Draft {
+    name: String,
+    fields: Object,
+}
+
+/// Every portal as `GET` shows it, in order of creation.
+pub(super) fn state(tenant: &Tenant) -> Vec<Value> {
+    let portals = tenant
+        .portals
+        .all()
+        .into_iter()
+        .filter_map(|id| shown(tenant, id));
+    portals.cloned().map(Value::Object).collect()
+}
+
+/// Gives a new tenant the scenario's portals.
+pub(super) fn seed(call: &mut Call<'_>) {
+    let numbered = (SEEDED.len() + 1..).map(|number| format!("Portal {number}"));
+    let names = SEEDED.iter().map(|name| (*name).to_owned()).chain(numbered);
+    let count = usize::try_from(call.world.rules.tenant.portals).unwrap_or(usize::MAX);
+    for name in names.take(count) {
+        let label = name.to_lowercase().replace(' ', "-");
+        let posted = json!({"name": name, "enabled": true, "managedByZs": true, "extLabel": label, "extDomain": "example.com"});
+        if let Some(Ok(draft)) = posted.as_object().map(Draft::read) {
+            store(call, draft);
+        }
+    }
+}
+
+fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let tenant = &*call.tenant;
+    let ids = tenant.portals.ids(call.microtenant);
+    Ok(Listing::parse(&call.query)?.answer(ids, &tenant.portals, |id| shown(tenant, id)))
+}
+
+fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = known(call)?;
+    Ok(Answer::json(200, &shown(call.tenant, id)))
+}
+
+fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let body = call.object()?;
+    let draft = judged(call, &body, None).map_err(|refusal| refusal.about(fields::label(&body)))?;
+    let id = store(call, draft);
+    let mut answer = shown(call.tenant, id).cloned().unwrap_or_default();
+    answer.retain(|field, _| !NOT_IN_CREATED.contains(&field.as_str()));
+    Ok(Answer::json(201, &answer))
+}
+
+/// Replaces the whole portal: a field that is left out is lost.
+fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = known(call)?;
+    let body = call.object()?;
+    let draft =
+        judged(call, &body, Some(id)).map_err(|refusal| refusal.about(fields::label(&body)))?;
+    let created = shown(call.tenant, id)
+        .and_then(|fields| fields.get("creationTime"))
+        .cloned();
+    let fields = finished(call, id, draft.fields, created.unwrap_or_default());
+    call.tenant.portals.replace(id, draft.name, fields);
+    Ok(Answer::empty(204))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = known(call)?;
+    if !call.tenant.attachments.links_of(id).is_empty() {
+        return Err(Refusal::bad(
+            "resource.in.use",
+            "The user portal still has links.",
+        ));
+    }
+    call.tenant.portals.remove(id);
+    Ok(Answer::empty(204))
+}
+
+/// A posted portal, when it is right; `own` is the portal it is to replace.
+fn judged(call: &Call<'_>, body: &Object, own: Option<Id>) -> Result<Draft, Refusal> {
+    let draft = Draft::read(body)?;
+    let unique = call.world.rules.bulk.unique_names;
+    if unique
+        && call
+            .tenant
+            .portals
+            .name_taken(call.microtenant, &draft.name, own)
+    {
+        return Err(Refusal::duplicate(&draft.name));
+    }
+    Ok(draft)
+}
+
+impl Draft {
+    fn read(body: &Object) -> Result<Self, Refusal> {
+        let name = fields::required(body, "name")?.trim().to_owned();
+        check_name(&name)?;
+        check_label(fields::text(body, "extLabel")?)?;
+        let mut fields = Object::new();
+        fields.insert("name".to_owned(), name.clone().into());
+        if let Some(description) = fields::text(body, "description")? {
+            fields.insert(
+                "description".to_owned(),
+                fields::escaped(description).into(),
+            );
+        }
+        fields::copy_text(
+            body,
+            &["extLabel", "extDomain", "userNotification", "imageData"],
+            &mut fields,
+        )?;
+        fields::copy_flags(body, &["enabled", "userNotificationEnabled"], &mut fields)?;
+        add_domain(body, &mut fields)?;
+        Ok(Self { name, fields })
+    }
+}
+
+fn add_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal> {
+    let certificate = fields::id(body, "certificateId")?;
+    let managed = fields::flag(body, "managedByZs")?.unwrap_or(certificate.is_none());
+    if managed {
+        add_managed_domain(body, fields)
+    } else {
+        add_own_domain(body, certificate, fields)
+    }
+}
+
+/// The server rewrites the domain, and forgets whatever domain and certificate were posted.
+fn add_managed_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal> {
+    let (label, domain) = (
+        fields::required(body, "extLabel")?,
+        fields::required(body, "extDomain")?,
+    );
+    let normal = format!("{}.p.zscalerportal.net", domain.replace('.', "-"));
+    fields.insert("domain".to_owned(), format!("{label}-{normal}").into());
+    fields.insert("extDomainName".to_owned(), normal.into());
+    fields.insert("extDomainTranslation".to_owned(), domain.into());
+    Ok(())
+}
+
+fn add_own_domain(
+    body: &Object,
+    certificate: Option<String>,
+    fields: &mut Object,
+) -> Result<(), Refusal> {
+    let certificate = certificate.ok_or_else(|| Refusal::missing("certificateId"))?;
+    let domain = fields::required(body, "domain")?;
+    if !is_https_fqdn(domain) {
+        return Err(Refusal::bad(
+            "invalid.domain",
+            "The domain must be an FQDN served over HTTPS.",
+        ));
+    }
+    fields.insert("domain".to_owned(), domain.into());
+    fields.insert(
+        "certificateName".to_owned(),
+        format!("Certificate {certificate}").into(),
+    );
+    fields.insert("certificateId".to_owned(), certificate.into());
+    Ok(())
+}
+
+/// Whether the text is a fully qualified name, alone or behind `https://`.
+fn is_https_fqdn(domain: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let host = domain.strip_prefix("https://").unwrap_or(domain);
+    host.contains('.') && host.split('.').all(is_label)
+}
+
+/// Letters, digits, space, `.`, `-` and `_`.
+fn check_name(name: &str) -> Result<(), Refusal> {
+    if name
+        .chars()
+        .all(|c| c.is_alphanumeric() || " .-_".contains(c))
+    {
+        return Ok(());
+    }
+    Err(Refusal::bad(
+        "invalid.name",
+        "A name may hold letters, digits, space, period, hyphen and underscore.",
+    ))
+}
+
+/// 3 to 31 lower-case letters, digits and hyphens.
+fn check_label(label: Option<&str>) -> Result<(), Refusal> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match label {
+        Some(label) if !(3..=31).contains(&label.len()) || !label.bytes().all(allowed) => {
+            Err(Refusal::bad(
+                "invalid.extLabel",
+                "The extLabel must be 3 to 31 lower-case letters, digits or hyphens.",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The portal whose id is in the path.
+fn known(call: &Call<'_>) -> Result<Id, Refusal> {
+    let id = call.id()?;
+    call.tenant
+        .portals
+        .find(id, call.microtenant)
+        .map(|_| id)
+        .ok_or_else(|| Refusal::not_found(call.param))
+}
+
+fn store(call: &mut Call<'_>, draft: Draft) -> Id {
+    let (id, microtenant) = (call.world.ids.draw(), call.microtenant);
+    let fields = finished(call, id, draft.fields, call.time.to_string().into());
+    call.tenant.portals.insert(
+        id,
+        Record {
+            microtenant,
+            name: draft.name,
+            fields,
+        },
+    );
+    id
+}
+
+fn finished(call: &Call<'_>, id: Id, mut fields: Object, created: Value) -> Object {
+    call.world.stamp(&mut fields, id, created, call.time);
+    mark_microtenant(&mut fields, call.microtenant);
+    fields.insert("scopeName".to_owned(), scope_name(call.microtenant).into());
+    fields
+}
+
+fn shown(tenant: &Tenant, id: Id) -> Option<&Object> {
+    tenant.portals.record(id).map(|record| &record.fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &Value) -> Result<Object, u16> {
+        Draft::read(body.as_object().unwrap())
+            .map(|draft| draft.fields)
+            .map_err(|refusal| refusal.into_answer().status)
+    }
+
+    #[test]
+    fn the_domain_of_a_managed_portal_is_made_from_label_and_domain() {
+        let body = json!({"name": "P", "managedByZs": true, "extLabel": "web", "extDomain": "corp.example.com",
+            "domain": "https://mine.example.com", "certificateId": "5", "certManagedByZsRadio": "managed"});
+        let fields = read(&body).unwrap();
+        let expected = json!({"name": "P", "extLabel": "web", "extDomain": "corp.example.com",
+            "domain": "web-corp-example-com.p.zscalerportal.net",
+            "extDomainName": "corp-example-com.p.zscalerportal.net", "extDomainTranslation": "corp.example.com"});
+        assert_eq!(Value::Object(fields), expected);
+    }
+
+    #[test]
+    fn a_portal_of_its_own_needs_certificate_and_https_domain() {
+        let body = |domain: &str| json!({"name": "P", "managedByZs": false, "certificateId": 5, "domain": domain});
+        assert_eq!(
+            read(&body("https://portal.example.com")).unwrap()["certificateId"],
+            "5"
+        );
+        for domain in [
+            "",
+            "http://portal.example.com",
+            "portal",
+            "https://portal..com",
+        ] {
+            assert_eq!(read(&body(domain)), Err(400), "{domain}");
+        }
+        let without = json!({"name": "P", "managedByZs": false, "domain": "portal.example.com"});
+        assert_eq!(read(&without), Err(400));
+    }
+
+    #[test]
+    fn names_and_labels_are_held_to_their_alphabet() {
+        let body = |name: &str, label: &str| json!({"name": name, "extLabel": label, "extDomain": "example.com"});
+        assert!(read(&body("My Portal-1_a.b", "abc")).is_ok());
+        let wrong = [("a*b", "abc"), ("ok", "ab"), ("ok", "Abc"), ("ok", "a_bc")];
+        assert!(
+            wrong
+                .iter()
+                .all(|(name, label)| read(&body(name, label)) == Err(400))
+        );
+        assert_eq!(read(&body("ok", &"a".repeat(32))), Err(400));
+    }
+}
