@@ -252,7 +252,7 @@ impl Pacer {
     /// The instant at which [`Pacer::room_by`] next grows, as far as it is known.
     #[must_use]
     pub fn not_before(&self) -> Option<Instant> {
-        let not_before = self.paced.as_ref().and_then(|paced| paced.not_before);
+        let not_before = self.paced.as_ref().and_then(Paced::next_slot);
         self.paused_until.max(not_before)
     }
 
@@ -354,12 +354,19 @@ impl Paced {
     }
 
     fn room_by(&self, at: Instant) -> usize {
-        if self.not_before.is_some_and(|until| at < until) {
+        if self.next_slot().is_some_and(|slot| at < slot) {
             return 0;
         }
         let open = self.capacity() - self.in_window(at).min(self.capacity());
         let burst = usize::try_from(self.shape.burst.get()).unwrap_or(usize::MAX);
         open.min(burst)
+    }
+
+    /// No call goes before it: learnt from a refused check, or, without bursts, one interval after the
+    /// last call.
+    fn next_slot(&self) -> Option<Instant> {
+        let last = self.admitted.back().filter(|_| self.shape.burst == NonZeroU32::MIN);
+        self.not_before.max(last.map(|last| *last + self.shape.interval))
     }
 
     fn in_window(&self, at: Instant) -> usize {
