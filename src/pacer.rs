@@ -365,8 +365,12 @@ impl Paced {
     /// No call goes before it: learnt from a refused check, or, without bursts, one interval after the
     /// last call.
     fn next_slot(&self) -> Option<Instant> {
-        let last = self.admitted.back().filter(|_| self.shape.burst == NonZeroU32::MIN);
-        self.not_before.max(last.map(|last| *last + self.shape.interval))
+        let last = self
+            .admitted
+            .back()
+            .filter(|_| self.shape.burst == NonZeroU32::MIN);
+        self.not_before
+            .max(last.map(|last| *last + self.shape.interval))
     }
 
     fn in_window(&self, at: Instant) -> usize {

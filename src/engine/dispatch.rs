@@ -132,17 +132,34 @@ impl Dispatcher {
 
     /// Takes a call in. `again` puts it before those that were never sent.
     pub(super) fn submit(&mut self, method: Method, again: bool) -> CallId {
+        let id = self.take_in(method, again, Stage::Queued);
+        self.lane(method).queue.insert((!again, id));
+        id
+    }
+
+    /// Takes a call in that is to be sent after `wait`.
+    pub(super) fn submit_delayed(
+        &mut self,
+        method: Method,
+        wait: Duration,
+        now: Instant,
+    ) -> CallId {
+        let id = self.take_in(method, true, Stage::Delayed);
+        self.delayed.insert((now + wait, id));
+        id
+    }
+
+    fn take_in(&mut self, method: Method, again: bool, stage: Stage) -> CallId {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
         let ticket = Ticket {
             method,
-            stage: Stage::Queued,
+            stage,
             attempt: 0,
             refusals: 0,
             renewed: false,
             again,
         };
-        self.lane(method).queue.insert(ticket.rank(id));
         self.tickets.insert(id, ticket);
         id
     }
@@ -172,16 +189,23 @@ impl Dispatcher {
             return None;
         }
         let lanes = [&self.read, &self.write];
-        let slots = lanes.into_iter().filter(|lane| !lane.queue.is_empty()).filter_map(|lane| {
-            let slot = lane.pacer.not_before()?;
-            let early = slot.checked_sub(LEAD).unwrap_or(slot);
-            Some(if early > now { early } else { slot })
-        });
+        let slots = lanes
+            .into_iter()
+            .filter(|lane| !lane.queue.is_empty())
+            .filter_map(|lane| {
+                let slot = lane.pacer.not_before()?;
+                let early = slot.checked_sub(LEAD).unwrap_or(slot);
+                Some(if early > now { early } else { slot })
+            });
         let token = match self.token {
             Token::Missing(until) if self.has_queued() => until,
             _ => None,
         };
-        slots.chain(delayed).chain(token).filter(|at| *at > now).min()
+        slots
+            .chain(delayed)
+            .chain(token)
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// The call's intent is on disk.
@@ -239,6 +263,7 @@ impl Dispatcher {
             }
             verdict => {
                 ticket.refusals = 0;
+                ticket.renewed = false;
                 if !matches!(verdict, Verdict::Again(..)) {
                     self.tickets.remove(&id);
                 }
@@ -277,7 +302,7 @@ impl Dispatcher {
                 self.generation += 1;
                 self.sign_in_failures = 0;
                 let margin = (lifetime / 10).min(Duration::from_secs(60));
-                self.token = Token::Valid(now + (lifetime - margin));
+                self.token = Token::Valid(now + lifetime.saturating_sub(margin));
                 Ok(())
             }
             Err(SignInError::Unavailable(why)) if self.sign_in_failures + 1 < SIGN_IN_ATTEMPTS => {
@@ -297,7 +322,10 @@ impl Dispatcher {
     /// Starts nothing any more. Answers the calls whose intents are on disk though they will not be sent.
     pub(super) fn halt(&mut self) -> Vec<CallId> {
         self.halted = true;
-        let ready = self.tickets.iter().filter(|(_, ticket)| ticket.stage == Stage::Ready);
+        let ready = self
+            .tickets
+            .iter()
+            .filter(|(_, ticket)| ticket.stage == Stage::Ready);
         let mut ready: Vec<CallId> = ready.map(|(id, _)| *id).collect();
         ready.sort_unstable();
         for id in &ready {
@@ -306,7 +334,7 @@ impl Dispatcher {
         ready
     }
 
-    /// Forgets a halt: for the next phase of a run.
+    /// Says how many calls of the class are expected from now on.
     pub(super) fn expect(&mut self, class: QuotaClass, calls: u64, now: Instant) {
         self.lane_of(class).pacer.expect(calls, now);
     }
@@ -317,10 +345,6 @@ impl Dispatcher {
 
     pub(super) fn is_recording(&self) -> bool {
         self.recording > 0
-    }
-
-    pub(super) fn is_renewing(&self) -> bool {
-        self.token == Token::Renewing
     }
 
     /// Whether nothing is queued, delayed or under way.
@@ -364,7 +388,13 @@ impl Dispatcher {
     fn prepare(&mut self, class: QuotaClass, now: Instant, directives: &mut Vec<Directive>) {
         let free = self.jobs.saturating_sub(self.in_flight);
         let room = self.pacer(class).room_by(now + LEAD).min(free);
-        let first: Vec<CallId> = self.lane_of(class).queue.iter().take(room).map(|(_, id)| *id).collect();
+        let first: Vec<CallId> = self
+            .lane_of(class)
+            .queue
+            .iter()
+            .take(room)
+            .map(|(_, id)| *id)
+            .collect();
         for id in first {
             let Some(ticket) = self.tickets.get_mut(&id) else {
                 continue;
@@ -392,7 +422,11 @@ impl Dispatcher {
             let Some((_, id)) = lane.queue.first().copied() else {
                 return;
             };
-            let Some(ticket) = self.tickets.get_mut(&id).filter(|t| t.stage == Stage::Ready) else {
+            let Some(ticket) = self
+                .tickets
+                .get_mut(&id)
+                .filter(|t| t.stage == Stage::Ready)
+            else {
                 return;
             };
             if lane.pacer.admit(now) != Admission::Admitted {

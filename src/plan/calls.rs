@@ -64,6 +64,19 @@ impl Backlog {
         }
     }
 
+    /// Whether what [`Backlog::pop`] gives next is an update.
+    #[must_use]
+    pub fn next_is_update(&self) -> bool {
+        self.deletes.is_empty() && !self.updates.is_empty()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let creates = self.groups.iter().any(|group| !group.is_empty());
+        self.deletes.is_empty() && self.updates.is_empty() && !creates
+    }
+
     /// The calls that all of it takes when nothing goes wrong.
     #[must_use]
     pub fn calls(&self, batch_size: u32) -> CallCounts {

@@ -372,11 +372,10 @@ impl<'s> Scope<'s> {
             self.by_id.insert(id, object);
         }
         if let Some(key) = kind.key_of(object) {
-            let key = match key {
-                Cow::Borrowed(key) => Cow::Borrowed(key.trim()),
-                Cow::Owned(key) => Cow::Owned(key.trim().to_owned()),
-            };
-            self.by_key.entry(key).or_default().push(object);
+            self.by_key
+                .entry(kind.trimmed(key))
+                .or_default()
+                .push(object);
         }
     }
 }

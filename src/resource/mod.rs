@@ -252,13 +252,24 @@ impl Kind {
         self.normalise(wire, &live) == want || self.normalise(wire, &unescape(&live)) == want
     }
 
-    /// Whether a live object is what creating `body` makes. Fields that an answer leaves out because
-    /// they are not expanded there (a create answers portals in short form) are for the caller to drop.
+    /// A natural key without the white space around it, which the server does not keep.
+    #[must_use]
+    pub fn trimmed(self, key: Cow<'_, str>) -> Cow<'_, str> {
+        match key {
+            Cow::Borrowed(key) => Cow::Borrowed(key.trim()),
+            Cow::Owned(key) if key.trim().len() == key.len() => Cow::Owned(key),
+            Cow::Owned(key) => Cow::Owned(key.trim().to_owned()),
+        }
+    }
+
+    /// Whether a live object is what creating `body` makes. Fields that an answer leaves out say nothing,
+    /// since not every answer carries every field; the required ones must be there.
     #[must_use]
     pub fn is_copy(self, live: &Object, body: &Fields<'_>) -> bool {
-        body.0
-            .iter()
-            .all(|(wire, value)| self.same(wire, live, value))
+        body.0.iter().all(|(wire, value)| {
+            let unsaid = !live.contains_key(&**wire) && !self.required().contains(&&**wire);
+            unsaid || self.same(wire, live, value)
+        })
     }
 
     /// The live value of a field as a person reads it.

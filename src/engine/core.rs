@@ -1,0 +1,791 @@
+//! What happens to items: the decisions of the engine, event by event.
+//!
+//! Pure: everything that happens comes in with the time at which it happened, and effects go out, which the
+//! [shell](super::shell) carries out. The rules:
+//!
+//! - No call that changes anything is sent before its intent is on disk.
+//! - A create that may have been executed is looked for before it is sent again.
+//! - A create that is refused as a whole is looked for, then halved until the bad item stands alone.
+//! - An update is read, merged and written; a repetition begins with the reading.
+//! - Every item ends with exactly one outcome.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
+use super::doubt::{Doubt, Look, Sight, Why, confirm};
+use super::listing::{Listing, Step};
+use super::progress::Progress;
+use super::{End, Settings};
+use crate::ledger::{Ledger, State};
+use crate::model::{
+    Answer, Change, Event, Failure, Fields, Id, Item, ItemNumber, Method, Object, Outcome,
+    QuotaClass, Reply, Request, Status,
+};
+use crate::plan::{self, Backlog, Snapshot, Work};
+use crate::resource::Kind;
+use crate::retry::Verdict;
+use crate::zpa::SignInError;
+
+/// How many updates may stand between their read and their write. Few, so that little time passes in
+/// which someone else's change could be overwritten; enough to keep the writes going.
+const UPDATES_AHEAD: usize = 4;
+
+/// What the shell is to do.
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Fetch a token, then [`Core::signed_in`].
+    SignIn,
+    /// Load the items of this work from the plan, then [`Core::loaded`].
+    Load(Work),
+    /// Put this intent on disk, then [`Core::recorded`].
+    Record(CallId, Event),
+    /// Send this, then [`Core::replied`].
+    Send(CallId, Request),
+    /// Write this down; nothing waits for it.
+    Append(Event),
+}
+
+/// What a call is about.
+#[derive(Debug)]
+enum Job {
+    Create(Vec<Item<'static>>),
+    Read(Item<'static>),
+    Put(Item<'static>, Box<Request>),
+    Delete(Item<'static>),
+    Page(u32),
+}
+
+/// Whom a listing is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Snapshot,
+    Look,
+}
+
+/// The engine's state for one tenant.
+#[derive(Debug)]
+pub(super) struct Core {
+    settings: Settings,
+    dispatcher: Dispatcher,
+    jobs: HashMap<CallId, Job>,
+    listings: BTreeMap<u32, (Purpose, Listing)>,
+    next_listing: u32,
+    snapshot: Snapshot,
+    ledger: Ledger,
+    backlog: Backlog,
+    /// Creates of an earlier process that are in doubt.
+    inherited: Backlog,
+    loading: usize,
+    open_updates: usize,
+    doubts: Vec<Doubt>,
+    effects: Vec<Effect>,
+    end: Option<End>,
+}
+
+impl Core {
+    pub(super) fn new(settings: Settings, now: Instant) -> Self {
+        Self {
+            dispatcher: Dispatcher::new(&settings, now),
+            settings,
+            jobs: HashMap::new(),
+            listings: BTreeMap::new(),
+            next_listing: 0,
+            snapshot: Snapshot::default(),
+            ledger: Ledger::new(0),
+            backlog: Backlog::default(),
+            inherited: Backlog::default(),
+            loading: 0,
+            open_updates: 0,
+            doubts: Vec::new(),
+            effects: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// Begins to read all objects of that kind, for [`Core::take_snapshot`].
+    pub(super) fn list(&mut self, kind: Kind, microtenant: Option<Id>, now: Instant) {
+        self.begin_listing(Purpose::Snapshot, kind, microtenant, now);
+    }
+
+    /// Says how many reads are coming, where only the caller knows.
+    pub(super) fn expect_reads(&mut self, calls: u64, now: Instant) {
+        self.dispatcher.expect(QuotaClass::Read, calls, now);
+    }
+
+    /// What was read so far.
+    pub(super) fn take_snapshot(&mut self) -> Snapshot {
+        std::mem::take(&mut self.snapshot)
+    }
+
+    /// Begins to carry out what waits. `inherited` are creates of an earlier process that are in doubt.
+    pub(super) fn start(
+        &mut self,
+        ledger: Ledger,
+        backlog: Backlog,
+        inherited: Backlog,
+        now: Instant,
+    ) {
+        let calls = backlog.calls(self.settings.batch_size.get());
+        self.dispatcher.expect(QuotaClass::Read, calls.read, now);
+        self.dispatcher.expect(QuotaClass::Write, calls.write, now);
+        self.ledger = ledger;
+        self.backlog = backlog;
+        self.inherited = inherited;
+    }
+
+    /// What is to be done at `now`. To be called after everything that happened.
+    pub(super) fn pump(&mut self, now: Instant) -> Vec<Effect> {
+        self.begin_looks(now);
+        self.refill(now);
+        for directive in self.dispatcher.pump(now) {
+            let effect = match directive {
+                Directive::SignIn => Some(Effect::SignIn),
+                Directive::Record(id) => self.intent(id).map(|event| self.record(id, event)),
+                Directive::Send(id) => self.request(id).map(|request| Effect::Send(id, request)),
+            };
+            self.effects.extend(effect);
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When to call [`Core::pump`] again if nothing happens before.
+    pub(super) fn wake_at(&self, now: Instant) -> Option<Instant> {
+        if self.end.is_some() {
+            return None;
+        }
+        let looks = self
+            .doubts
+            .iter()
+            .map(|doubt| doubt.due)
+            .filter(|due| *due > now);
+        looks.chain(self.dispatcher.wake_at(now)).min()
+    }
+
+    /// Whether nothing is left to do, or everything under way has landed after a stop.
+    pub(super) fn is_done(&self) -> bool {
+        if self.end.is_some() {
+            return self.dispatcher.in_flight() == 0 && !self.dispatcher.is_recording();
+        }
+        self.dispatcher.is_empty()
+            && self.backlog.is_empty()
+            && self.inherited.is_empty()
+            && self.doubts.is_empty()
+            && self.listings.is_empty()
+            && self.loading == 0
+    }
+
+    /// How it ended.
+    pub(super) fn end(&self) -> End {
+        self.end.clone().unwrap_or(End::Settled)
+    }
+
+    /// Starts nothing any more; what is under way lands.
+    pub(super) fn stop(&mut self, end: End) {
+        if self.end.is_some() {
+            return;
+        }
+        self.end = Some(end);
+        for id in self.dispatcher.halt() {
+            self.void(id);
+        }
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(super) fn progress(&self, now: Instant) -> Progress {
+        Progress::new(
+            &self.dispatcher,
+            self.ledger.tally(),
+            self.backlog.calls(self.settings.batch_size.get()),
+            &self.settings,
+            now,
+        )
+    }
+
+    pub(super) fn signed_in(
+        &mut self,
+        result: Result<Duration, SignInError>,
+        now: Instant,
+        random: f64,
+    ) {
+        if let Err(error) = self.dispatcher.signed_in(result, now, random) {
+            self.stop(End::SignIn(error));
+        }
+    }
+
+    pub(super) fn recorded(&mut self, id: CallId) {
+        self.dispatcher.recorded(id);
+        if self.end.is_some() {
+            self.void(id);
+            self.dispatcher.abandon(id);
+        }
+    }
+
+    pub(super) fn loaded(&mut self, work: &Work, mut items: Vec<Item<'static>>, now: Instant) {
+        self.loading -= 1;
+        match work {
+            Work::Create(_) if items.first().is_some_and(|i| self.in_doubt(i)) => {
+                self.doubts.push(Doubt {
+                    call: 0,
+                    items,
+                    why: Why::Lost(
+                        Failure::new("the run was cut off before the answer came"),
+                        now + self.settings.settle,
+                    ),
+                    due: now,
+                });
+            }
+            Work::Create(_) => self.submit(Job::Create(items), false),
+            Work::Update(_) => {
+                if let Some(item) = items.pop() {
+                    self.open_updates += 1;
+                    self.submit(Job::Read(item), false);
+                }
+            }
+            Work::Delete(_) => {
+                if let Some(item) = items.pop() {
+                    self.submit(Job::Delete(item), false);
+                }
+            }
+        }
+    }
+
+    pub(super) fn replied(
+        &mut self,
+        id: CallId,
+        reply: &Reply,
+        now: Instant,
+        wall: Timestamp,
+        random: f64,
+    ) {
+        match self.dispatcher.replied(id, reply, now, wall, random) {
+            Ruling::Requeued => self.append_void(id),
+            Ruling::Judged(Verdict::Again(wait, failure)) => self.again(id, wait, &failure, now),
+            Ruling::Judged(verdict) => {
+                if let Some(job) = self.jobs.remove(&id) {
+                    self.judged(id, job, verdict, answer_of(reply), now);
+                }
+            }
+        }
+    }
+
+    fn judged(
+        &mut self,
+        id: CallId,
+        job: Job,
+        verdict: Verdict,
+        answer: Option<&Answer>,
+        now: Instant,
+    ) {
+        match job {
+            Job::Create(items) => self.create_judged(id, items, verdict, answer, now),
+            Job::Read(item) => self.read_judged(item, verdict, answer),
+            Job::Put(item, _) => {
+                self.open_updates -= 1;
+                match verdict {
+                    Verdict::Success => self.settle(&item, Status::Updated, target(&item)),
+                    verdict => self.fail(&item, failure_of(verdict)),
+                }
+            }
+            Job::Delete(item) => match verdict {
+                Verdict::Success | Verdict::Absent(_) => {
+                    self.settle(&item, Status::Deleted, target(&item));
+                }
+                verdict => self.fail(&item, failure_of(verdict)),
+            },
+            Job::Page(listing) => self.page_judged(listing, verdict, answer, now),
+        }
+    }
+
+    fn create_judged(
+        &mut self,
+        call: CallId,
+        items: Vec<Item<'static>>,
+        verdict: Verdict,
+        answer: Option<&Answer>,
+        now: Instant,
+    ) {
+        let alone = items.len() == 1;
+        let why = match verdict {
+            Verdict::Success => return self.created(call, items, answer, now),
+            Verdict::Ambiguous(failure) => Why::Lost(failure, now + self.settings.settle),
+            Verdict::Exists(failure) if alone => Why::Exists(failure),
+            Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure)
+                if !alone =>
+            {
+                Why::Rejected(failure)
+            }
+            verdict => {
+                let failure = failure_of(verdict);
+                return items
+                    .iter()
+                    .for_each(|item| self.fail(item, failure.clone()));
+            }
+        };
+        self.doubts.push(Doubt {
+            call,
+            items,
+            why,
+            due: now,
+        });
+    }
+
+    /// A 2xx: what it confirms is created, what it does not confirm is looked for.
+    fn created(
+        &mut self,
+        call: CallId,
+        items: Vec<Item<'static>>,
+        answer: Option<&Answer>,
+        now: Instant,
+    ) {
+        let Some(kind) = items.first().map(|item| item.resource) else {
+            return;
+        };
+        let objects = kind.created_objects(answer.and_then(Answer::json));
+        let ids = confirm(kind, &items, &objects);
+        let mut outcomes = Vec::with_capacity(items.len());
+        let mut unconfirmed = Vec::new();
+        for (item, id) in items.into_iter().zip(ids) {
+            match id {
+                Some(id) => outcomes.push(outcome(&item, Status::Created, Some(id))),
+                None => unconfirmed.push(item),
+            }
+        }
+        self.append_outcomes(outcomes);
+        if !unconfirmed.is_empty() {
+            self.doubts.push(Doubt {
+                call,
+                items: unconfirmed,
+                why: Why::Unconfirmed,
+                due: now,
+            });
+        }
+    }
+
+    fn read_judged(&mut self, item: Item<'static>, verdict: Verdict, answer: Option<&Answer>) {
+        let live = match verdict {
+            Verdict::Success => answer.and_then(Answer::json),
+            verdict => {
+                self.open_updates -= 1;
+                return self.fail(&item, failure_of(verdict));
+            }
+        };
+        let (Some(serde_json::Value::Object(live)), Change::Update { id, set, .. }) =
+            (live, &item.change)
+        else {
+            self.open_updates -= 1;
+            let failure = Failure::new("the object that was read is not one; nothing was written");
+            return self.fail(&item, failure);
+        };
+        if let Some(request) = replacement(&item, id, set, &live) {
+            return self.submit(Job::Put(item, Box::new(request)), false);
+        }
+        self.open_updates -= 1;
+        let status = if self.ledger.attempts(item.item) > 0 {
+            Status::Recovered
+        } else {
+            Status::Unchanged
+        };
+        self.settle(&item, status, target(&item));
+    }
+
+    fn page_judged(
+        &mut self,
+        number: u32,
+        verdict: Verdict,
+        answer: Option<&Answer>,
+        now: Instant,
+    ) {
+        let Some((purpose, mut listing)) = self.listings.remove(&number) else {
+            return;
+        };
+        let step = match verdict {
+            Verdict::Success => listing.take(answer.and_then(Answer::json), now),
+            verdict => {
+                let failure = failure_of(verdict);
+                return self.stop(End::Unreadable(listing.kind, failure));
+            }
+        };
+        match step {
+            Step::Next(_) => {
+                self.listings.insert(number, (purpose, listing));
+                self.submit(Job::Page(number), true);
+            }
+            Step::Unusable(why) => self.stop(End::Unreadable(listing.kind, Failure::new(why))),
+            Step::Complete if purpose == Purpose::Snapshot => {
+                self.snapshot.listings.push(plan::Listing {
+                    kind: listing.kind,
+                    microtenant: listing.microtenant,
+                    objects: listing.objects,
+                });
+            }
+            Step::Complete => self.looked(&listing),
+        }
+    }
+
+    /// Settles the doubts that this listing answers.
+    fn looked(&mut self, listing: &Listing) {
+        let look = Look::new(listing.kind, &listing.objects);
+        let scope = Some((listing.kind, listing.microtenant.clone()));
+        let doubts = std::mem::take(&mut self.doubts);
+        for doubt in doubts {
+            if doubt.scope() == scope && doubt.due <= listing.begun {
+                self.resolve(doubt, &look, listing.begun);
+            } else {
+                self.doubts.push(doubt);
+            }
+        }
+    }
+
+    fn resolve(&mut self, doubt: Doubt, look: &Look<'_>, seen: Instant) {
+        let mut absent = Vec::new();
+        let mut outcomes = Vec::new();
+        for item in doubt.items {
+            match look.find(&item) {
+                Sight::Found(id) => {
+                    let status = self.found_status(&item, &doubt.why);
+                    outcomes.push(outcome(&item, status, Some(id)));
+                }
+                Sight::Conflict(id) => outcomes.push(failed(&item, conflict(&item, &id))),
+                Sight::Absent => absent.push(item),
+            }
+        }
+        self.append_outcomes(outcomes);
+        if !absent.is_empty() {
+            self.absent(doubt.call, absent, doubt.why, seen);
+        }
+    }
+
+    /// What is found after the server said "exists" to the first attempt is somebody else's.
+    fn found_status(&self, item: &Item<'_>, why: &Why) -> Status {
+        match why {
+            Why::Exists(_) if self.ledger.attempts(item.item) <= 1 => Status::Unchanged,
+            Why::Unconfirmed => Status::Created,
+            _ => Status::Recovered,
+        }
+    }
+
+    fn absent(&mut self, call: CallId, items: Vec<Item<'static>>, why: Why, seen: Instant) {
+        match why {
+            Why::Exists(failure) => items
+                .iter()
+                .for_each(|item| self.fail(item, failure.clone())),
+            Why::Lost(_, until) if seen < until => self.doubts.push(Doubt {
+                call,
+                items,
+                why,
+                due: until,
+            }),
+            Why::Lost(failure, _) => self.send_again(items, &failure),
+            Why::Unconfirmed => {
+                let failure = Failure::new("the server reported success and did not create it");
+                self.send_again(items, &failure);
+            }
+            Why::Rejected(_) => {
+                let numbers = items.iter().map(|item| item.item).collect();
+                self.append(Event::Void {
+                    call,
+                    items: numbers,
+                });
+                self.send_halves(items);
+            }
+        }
+    }
+
+    fn send_halves(&mut self, mut items: Vec<Item<'static>>) {
+        let half = items.split_off(items.len().div_ceil(2));
+        self.submit(Job::Create(items), true);
+        if !half.is_empty() {
+            self.submit(Job::Create(half), true);
+        }
+    }
+
+    fn send_again(&mut self, items: Vec<Item<'static>>, why: &Failure) {
+        let limit = self.settings.max_attempts.get();
+        let (over, left): (Vec<_>, Vec<_>) = items
+            .into_iter()
+            .partition(|item| self.ledger.attempts(item.item) >= limit);
+        for item in over {
+            self.fail(&item, given_up(limit, why));
+        }
+        if !left.is_empty() {
+            self.submit(Job::Create(left), true);
+        }
+    }
+
+    /// A call that may be repeated as it is. The write of an update is not: its read is repeated, so that
+    /// what happened meanwhile is seen.
+    fn again(&mut self, id: CallId, wait: Duration, failure: &Failure, now: Instant) {
+        let limit = self.settings.max_attempts.get();
+        if self.dispatcher.attempts(id) < limit {
+            tracing::info!(call = id, wait_ms = wait.as_millis(), %failure, "will be tried again");
+            return match self.jobs.remove(&id) {
+                Some(Job::Put(item, _)) if self.ledger.attempts(item.item) < limit => {
+                    self.dispatcher.abandon(id);
+                    self.submit_delayed(Job::Read(item), wait, now);
+                }
+                Some(Job::Put(item, _)) => {
+                    self.dispatcher.abandon(id);
+                    self.open_updates -= 1;
+                    self.fail(&item, given_up(limit, failure));
+                }
+                Some(job) => {
+                    self.jobs.insert(id, job);
+                    self.dispatcher.delay(id, wait, now);
+                }
+                None => self.dispatcher.abandon(id),
+            };
+        }
+        self.dispatcher.abandon(id);
+        if let Some(job) = self.jobs.remove(&id) {
+            let verdict = Verdict::Final(given_up(limit, failure));
+            self.judged(id, job, verdict, None, now);
+        }
+    }
+
+    fn begin_listing(
+        &mut self,
+        purpose: Purpose,
+        kind: Kind,
+        microtenant: Option<Id>,
+        now: Instant,
+    ) {
+        let number = self.next_listing;
+        self.next_listing += 1;
+        let listing = Listing::new(kind, microtenant, now);
+        self.listings.insert(number, (purpose, listing));
+        self.submit(Job::Page(number), purpose == Purpose::Look);
+    }
+
+    /// One look a scope at a time; it answers every doubt that was due when it began.
+    fn begin_looks(&mut self, now: Instant) {
+        if self.end.is_some() {
+            return;
+        }
+        let mut wanted: Vec<(Kind, Option<Id>)> = Vec::new();
+        for scope in self
+            .doubts
+            .iter()
+            .filter(|d| d.due <= now)
+            .filter_map(Doubt::scope)
+        {
+            let mut running = self
+                .listings
+                .values()
+                .map(|(_, l)| (l.kind, l.microtenant.clone()));
+            if !wanted.contains(&scope) && !running.any(|other| other == scope) {
+                wanted.push(scope);
+            }
+        }
+        for (kind, microtenant) in wanted {
+            self.begin_listing(Purpose::Look, kind, microtenant, now);
+        }
+    }
+
+    /// Takes as much from the backlog as may soon be sent, and no more: what waits there costs four bytes.
+    fn refill(&mut self, now: Instant) {
+        if self.end.is_some() {
+            return;
+        }
+        while let Some(work) = self.inherited.pop(self.settings.batch_size.get()) {
+            self.load(work);
+        }
+        let room = self.dispatcher.appetite(QuotaClass::Write, now);
+        while self.wants_more(room) {
+            let Some(work) = self.backlog.pop(self.settings.batch_size.get()) else {
+                return;
+            };
+            self.load(work);
+        }
+    }
+
+    /// Updates are read ahead of their slot, whatever room there is; all else waits for its slot.
+    fn wants_more(&self, room: usize) -> bool {
+        if self.backlog.next_is_update() {
+            self.open_updates + self.loading < UPDATES_AHEAD
+        } else {
+            self.loading < room
+        }
+    }
+
+    fn load(&mut self, work: Work) {
+        self.loading += 1;
+        self.effects.push(Effect::Load(work));
+    }
+
+    fn submit(&mut self, job: Job, again: bool) {
+        let id = self.dispatcher.submit(method_of(&job), again);
+        self.jobs.insert(id, job);
+    }
+
+    fn submit_delayed(&mut self, job: Job, wait: Duration, now: Instant) {
+        let id = self.dispatcher.submit_delayed(method_of(&job), wait, now);
+        self.jobs.insert(id, job);
+    }
+
+    fn record(&mut self, id: CallId, event: Event) -> Effect {
+        self.ledger.apply(&event);
+        Effect::Record(id, event)
+    }
+
+    fn intent(&self, id: CallId) -> Option<Event> {
+        let items = self.items_of(id);
+        (!items.is_empty()).then_some(Event::Intent { call: id, items })
+    }
+
+    /// The items that a call changes; none for a call that only reads.
+    fn items_of(&self, id: CallId) -> Vec<ItemNumber> {
+        match self.jobs.get(&id) {
+            Some(Job::Create(items)) => items.iter().map(|item| item.item).collect(),
+            Some(Job::Put(item, _) | Job::Delete(item)) => vec![item.item],
+            Some(Job::Read(_) | Job::Page(_)) | None => Vec::new(),
+        }
+    }
+
+    fn request(&self, id: CallId) -> Option<Request> {
+        match self.jobs.get(&id)? {
+            Job::Create(items) => {
+                let first = items.first()?;
+                let bodies: Vec<&Fields<'_>> = items.iter().filter_map(body_of).collect();
+                Some(first.resource.create(&bodies, first.microtenant.clone()))
+            }
+            Job::Read(item) => Some(item.resource.read(&target(item)?, item.microtenant.clone())),
+            Job::Put(_, request) => Some((**request).clone()),
+            Job::Delete(item) => Some(
+                item.resource
+                    .delete(&target(item)?, item.microtenant.clone()),
+            ),
+            Job::Page(number) => self
+                .listings
+                .get(number)
+                .map(|(_, listing)| listing.request()),
+        }
+    }
+
+    fn in_doubt(&self, item: &Item<'_>) -> bool {
+        self.ledger.state(item.item) == State::InDoubt
+    }
+
+    /// The call was certainly not executed and will be recorded anew before it is sent again.
+    fn append_void(&mut self, id: CallId) {
+        let items = self.items_of(id);
+        if !items.is_empty() {
+            self.append(Event::Void { call: id, items });
+        }
+    }
+
+    fn void(&mut self, id: CallId) {
+        self.append_void(id);
+        self.jobs.remove(&id);
+    }
+
+    fn settle(&mut self, item: &Item<'_>, status: Status, id: Option<Id>) {
+        self.append_outcomes(vec![outcome(item, status, id)]);
+    }
+
+    fn fail(&mut self, item: &Item<'_>, failure: Failure) {
+        self.append_outcomes(vec![failed(item, failure)]);
+    }
+
+    fn append_outcomes(&mut self, outcomes: Vec<Outcome>) {
+        if !outcomes.is_empty() {
+            self.append(Event::Outcomes(outcomes));
+        }
+    }
+
+    fn append(&mut self, event: Event) {
+        self.ledger.apply(&event);
+        self.effects.push(Effect::Append(event));
+    }
+}
+
+fn method_of(job: &Job) -> Method {
+    match job {
+        Job::Create(_) => Method::Post,
+        Job::Read(_) | Job::Page(_) => Method::Get,
+        Job::Put(..) => Method::Put,
+        Job::Delete(_) => Method::Delete,
+    }
+}
+
+fn body_of<'i>(item: &'i Item<'static>) -> Option<&'i Fields<'static>> {
+    match &item.change {
+        Change::Create { body, .. } => Some(body),
+        _ => None,
+    }
+}
+
+/// The id of the object that the item is about, for one that exists.
+fn target(item: &Item<'_>) -> Option<Id> {
+    match &item.change {
+        Change::Update { id, .. } | Change::Delete { id } => Some(id.clone()),
+        _ => None,
+    }
+}
+
+/// The write of an update, or none when the object is by now as asked.
+fn replacement(item: &Item<'_>, id: &Id, set: &Fields<'_>, live: &Object) -> Option<Request> {
+    let kind = item.resource;
+    let done = set
+        .0
+        .iter()
+        .all(|(wire, value)| kind.same(wire, live, value));
+    (!done).then(|| kind.replace(id, item.microtenant.clone(), live, set))
+}
+
+fn outcome(item: &Item<'_>, status: Status, id: Option<Id>) -> Outcome {
+    Outcome {
+        item: item.item,
+        status,
+        id,
+        failure: None,
+    }
+}
+
+fn failed(item: &Item<'_>, failure: Failure) -> Outcome {
+    Outcome {
+        item: item.item,
+        status: Status::Failed,
+        id: None,
+        failure: Some(failure),
+    }
+}
+
+fn conflict(item: &Item<'_>, other: &Id) -> Failure {
+    let noun = item.resource.noun();
+    Failure::new(format!(
+        "another {noun} of this name has appeared meanwhile ({other}); plan again"
+    ))
+}
+
+fn given_up(limit: u32, why: &Failure) -> Failure {
+    Failure {
+        message: format!("given up after {limit} attempts: {}", why.message),
+        ..why.clone()
+    }
+}
+
+fn failure_of(verdict: Verdict) -> Failure {
+    match verdict {
+        Verdict::Unauthorized(failure)
+        | Verdict::Again(_, failure)
+        | Verdict::Ambiguous(failure)
+        | Verdict::Absent(failure)
+        | Verdict::Exists(failure)
+        | Verdict::Rejected(failure)
+        | Verdict::Final(failure) => failure,
+        Verdict::Success | Verdict::Throttled(_) => Failure::new("the answer made no sense"),
+    }
+}
+
+fn answer_of(reply: &Reply) -> Option<&Answer> {
+    match reply {
+        Reply::Answer(answer) => Some(answer),
+        Reply::NotSent(_) | Reply::Lost(_) => None,
+    }
+}

@@ -1,0 +1,101 @@
+//! Items that may have been created, though nobody said so: what looking at the tenant makes of them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crate::model::{Change, Failure, Id, Item, Object};
+use crate::resource::Kind;
+
+/// Why items are in doubt.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Why {
+    /// Their call was sent and no answer came. Until that instant it may still be under way.
+    Lost(Failure, Instant),
+    /// The server reported success and did not mention them.
+    Unconfirmed,
+    /// Their call was refused as a whole, for the sake of some of them.
+    Rejected(Failure),
+    /// The server says that it exists.
+    Exists(Failure),
+}
+
+/// Items of one call that are to be looked for.
+#[derive(Debug)]
+pub(super) struct Doubt {
+    pub(super) call: u32,
+    pub(super) items: Vec<Item<'static>>,
+    pub(super) why: Why,
+    /// A listing that began before it proves nothing.
+    pub(super) due: Instant,
+}
+
+impl Doubt {
+    /// The kind and the microtenant to list.
+    pub(super) fn scope(&self) -> Option<(Kind, Option<Id>)> {
+        let item = self.items.first()?;
+        Some((item.resource, item.microtenant.clone()))
+    }
+}
+
+/// What a look says of one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// It is there, as it was to be created.
+    Found(Id),
+    /// Something else goes by its name.
+    Conflict(Id),
+    /// It is not there.
+    Absent,
+}
+
+/// A listing by natural key, to look items up in.
+#[derive(Debug)]
+pub(super) struct Look<'l> {
+    kind: Kind,
+    by_key: HashMap<Cow<'l, str>, Vec<&'l Object>>,
+}
+
+impl<'l> Look<'l> {
+    pub(super) fn new(kind: Kind, objects: &'l [Object]) -> Self {
+        let mut by_key: HashMap<Cow<'l, str>, Vec<&'l Object>> = HashMap::new();
+        for object in objects {
+            if let Some(key) = kind.key_of(object) {
+                by_key.entry(kind.trimmed(key)).or_default().push(object);
+            }
+        }
+        Self { kind, by_key }
+    }
+
+    /// Looks for what creating the item would have made. The plan creates only what had no namesake, so
+    /// whatever goes by its name now has come since.
+    pub(super) fn find(&self, item: &Item<'_>) -> Sight {
+        let namesakes = self
+            .by_key
+            .get(&*item.key)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let Change::Create { body, .. } = &item.change else {
+            return Sight::Absent;
+        };
+        let copy = namesakes.iter().find(|live| self.kind.is_copy(live, body));
+        match (copy.and_then(|live| Id::of(live)), namesakes.first()) {
+            (Some(id), _) => Sight::Found(id),
+            (None, Some(other)) => Sight::Conflict(Id::of(other).unwrap_or_else(|| Id::new("?"))),
+            (None, None) => Sight::Absent,
+        }
+    }
+}
+
+/// Matches the objects that an answer confirms to the items of its call, by content. Answers the id for each
+/// item, in the order of the items.
+pub(super) fn confirm(kind: Kind, items: &[Item<'_>], objects: &[Object]) -> Vec<Option<Id>> {
+    let look = Look::new(kind, objects);
+    items
+        .iter()
+        .map(|item| match look.find(item) {
+            Sight::Found(id) => Some(id),
+            Sight::Conflict(_) | Sight::Absent => None,
+        })
+        .collect()
+}

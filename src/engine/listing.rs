@@ -1,0 +1,183 @@
+//! Reading a whole collection, page by page.
+//!
+//! The API's listings are not snapshots: objects that come or go while the pages are read shift the
+//! rows of later pages, and a row may be skipped. So a listing whose total changes on the way begins again.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::model::{Id, Object, Request};
+use crate::resource::Kind;
+
+/// How often one listing begins again before it is given up.
+const RESTARTS: u32 = 5;
+
+/// What a page led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The page of that number is to be read next.
+    Next(u32),
+    /// All pages are read.
+    Complete,
+    /// The answer is not a listing, or it never held still.
+    Unusable(&'static str),
+}
+
+/// A listing under way.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) kind: Kind,
+    pub(super) microtenant: Option<Id>,
+    /// When it began: it shows at least what was there then.
+    pub(super) begun: Instant,
+    pub(super) objects: Vec<Object>,
+    seen: HashSet<Id>,
+    page: u32,
+    total: Option<Value>,
+    restarts: u32,
+}
+
+impl Listing {
+    pub(super) fn new(kind: Kind, microtenant: Option<Id>, now: Instant) -> Self {
+        Self {
+            kind,
+            microtenant,
+            begun: now,
+            objects: Vec::new(),
+            seen: HashSet::new(),
+            page: 1,
+            total: None,
+            restarts: 0,
+        }
+    }
+
+    /// The request for the page that is to be read next.
+    pub(super) fn request(&self) -> Request {
+        self.kind.list_page(self.page, self.microtenant.clone())
+    }
+
+    /// Takes the answer for that page in.
+    pub(super) fn take(&mut self, body: Option<Value>, now: Instant) -> Step {
+        let Some(Value::Object(mut envelope)) = body else {
+            return Step::Unusable("the answer is not a listing");
+        };
+        let total = envelope.get("totalCount").cloned();
+        if self.page > 1 && total != self.total {
+            return self.restart(now);
+        }
+        self.total = total;
+        let pages = envelope.get("totalPages").and_then(number).unwrap_or(1);
+        match envelope.remove("list") {
+            Some(Value::Array(rows)) => rows.into_iter().for_each(|row| self.add(row)),
+            None | Some(Value::Null) => {}
+            Some(_) => return Step::Unusable("the answer's list is not one"),
+        }
+        if u64::from(self.page) >= pages {
+            return Step::Complete;
+        }
+        self.page += 1;
+        Step::Next(self.page)
+    }
+
+    fn add(&mut self, row: Value) {
+        if let Value::Object(object) = row
+            && Id::of(&object).is_none_or(|id| self.seen.insert(id))
+        {
+            self.objects.push(object);
+        }
+    }
+
+    fn restart(&mut self, now: Instant) -> Step {
+        self.restarts += 1;
+        if self.restarts > RESTARTS {
+            return Step::Unusable("the listing changed each time while it was read");
+        }
+        self.begun = now;
+        self.objects.clear();
+        self.seen.clear();
+        self.total = None;
+        self.page = 1;
+        Step::Next(1)
+    }
+}
+
+/// Counts come as strings, and in some documents as numbers.
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        value => value.as_u64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn listing() -> Listing {
+        Listing::new(Kind::portal_link(), None, Instant::now())
+    }
+
+    fn page(total: &str, pages: &str, ids: &[&str]) -> Value {
+        let list: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
+        json!({"totalCount": total, "totalPages": pages, "list": list})
+    }
+
+    #[test]
+    fn pages_are_read_until_the_last_and_rows_kept_once() {
+        let (mut listing, now) = (listing(), Instant::now());
+        assert_eq!(
+            listing.take(Some(page("3", "2", &["1", "2"])), now),
+            Step::Next(2)
+        );
+        assert_eq!(
+            listing.take(Some(page("3", "2", &["2", "3"])), now),
+            Step::Complete
+        );
+        assert_eq!(listing.objects.len(), 3);
+    }
+
+    #[test]
+    fn a_total_of_zero_does_not_hide_rows_and_a_missing_list_is_an_empty_one() {
+        let (mut one, now) = (listing(), Instant::now());
+        assert_eq!(one.take(Some(page("0", "1", &["1"])), now), Step::Complete);
+        assert_eq!(one.objects.len(), 1);
+        let none = json!({"totalCount": "0", "totalPages": "0"});
+        assert_eq!(listing().take(Some(none), now), Step::Complete);
+    }
+
+    #[test]
+    fn a_listing_that_changes_on_the_way_begins_again_and_is_given_up_in_the_end() {
+        let (mut listing, now) = (listing(), Instant::now());
+        for round in 0..RESTARTS {
+            let total = round.to_string();
+            assert_eq!(
+                listing.take(Some(page(&total, "2", &["1"])), now),
+                Step::Next(2)
+            );
+            assert_eq!(
+                listing.take(Some(page("99", "2", &["2"])), now),
+                Step::Next(1)
+            );
+            assert!(listing.objects.is_empty());
+        }
+        listing.take(Some(page("5", "2", &["1"])), now);
+        assert!(matches!(
+            listing.take(Some(page("99", "2", &[])), now),
+            Step::Unusable(_)
+        ));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_listing_is_not_taken_for_an_empty_one() {
+        for body in [None, Some(json!([])), Some(json!({"list": "x"}))] {
+            assert!(matches!(
+                listing().take(body, Instant::now()),
+                Step::Unusable(_)
+            ));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Carrying a plan out: concurrently, inside the quota, and so that every item ends exactly once.
+//!
+//! Three parts: the dispatcher decides which call goes next and when; the core decides what
+//! happens to items, event by event; the [`Engine`] is the one select loop that carries their effects out.
+//! The first two are synchronous, take the time as an argument and are tested with no runtime.
+
+mod core;
+mod dispatch;
+mod doubt;
+mod listing;
+mod progress;
+mod shell;
+
+#[cfg(test)]
+mod tests;
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+pub use self::progress::{ClassProgress, Progress};
+pub use self::shell::{Engine, EngineError, Items, Undertaking};
+use crate::model::Failure;
+use crate::pacer::{Pace, Quota};
+use crate::resource::Kind;
+use crate::zpa::SignInError;
+
+/// How the engine works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What reads are paced by. Default 20 per 10 s.
+    pub read_quota: Pace,
+    /// What writes are paced by. Default 10 per 10 s.
+    pub write_quota: Pace,
+    /// The most calls in flight. Default 32. The quota needs no more than its rate times the latency, and
+    /// one; fewer may leave it unused.
+    pub jobs: NonZeroUsize,
+    /// The most objects in one bulk create. Default 150, the console's limit. Smaller ones take more
+    /// calls, larger ones may be refused.
+    pub batch_size: NonZeroU32,
+    /// How often an item is sent before it fails; throttled times do not count. Default 8.
+    pub max_attempts: NonZeroU32,
+    /// How long a create whose answer was lost may still be carried out by the server, and so how long
+    /// it is not sent again. Default twice the request timeout.
+    pub settle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
+        const BATCH_SIZE: NonZeroU32 = NonZeroU32::MIN.saturating_add(149);
+        const MAX_ATTEMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
+        Self {
+            read_quota: Pace::At(Quota::READ),
+            write_quota: Pace::At(Quota::WRITE),
+            jobs: JOBS,
+            batch_size: BATCH_SIZE,
+            max_attempts: MAX_ATTEMPTS,
+            settle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How a phase of a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Nothing is left to do.
+    Settled,
+    /// It was told to stop; what was under way has landed.
+    Stopped,
+    /// There is no token.
+    SignIn(SignInError),
+    /// Live state could not be read.
+    Unreadable(Kind, Failure),
+}

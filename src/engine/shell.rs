@@ -1,0 +1,313 @@
+//! The one select loop: carries the core's effects out and tells it what happened.
+
+use std::future::pending;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use super::core::{Core, Effect};
+use super::dispatch::CallId;
+use super::{End, Progress, Settings};
+use crate::journal::{Journal, JournalError};
+use crate::ledger::Ledger;
+use crate::model::{Event, Id, Item, ItemNumber, Reply};
+use crate::plan::{Backlog, Snapshot, Work};
+use crate::resource::Kind;
+use crate::zpa::{Api, SignInError};
+
+/// The items of a plan, by number.
+pub trait Items {
+    /// The item of that number.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn load(&self, number: ItemNumber) -> io::Result<Item<'static>>;
+}
+
+/// What ends a run that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal cannot be written: nothing may be sent without it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The plan cannot be read.
+    #[error("the plan of the run cannot be read")]
+    Plan(#[from] io::Error),
+}
+
+/// What is to be carried out.
+#[derive(Debug)]
+pub struct Undertaking {
+    /// Where every item stands.
+    pub ledger: Ledger,
+    /// What waits.
+    pub backlog: Backlog,
+    /// Creates of an earlier process that are in doubt.
+    pub in_doubt: Backlog,
+    /// Where intents and outcomes go.
+    pub journal: Journal,
+}
+
+/// The engine of one tenant.
+#[derive(Debug)]
+pub struct Engine<A> {
+    api: Arc<A>,
+    core: Core,
+    calls: JoinSet<(CallId, Reply)>,
+    signing_in: Option<JoinHandle<Result<Duration, SignInError>>>,
+    recorder: Recorder,
+    progress: watch::Sender<Option<Progress>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl<A: Api> Engine<A> {
+    /// An engine on that API. It starts nothing more once `stop` is true.
+    pub fn new(api: A, settings: Settings, stop: watch::Receiver<bool>) -> Self {
+        Self {
+            api: Arc::new(api),
+            core: Core::new(settings, now()),
+            calls: JoinSet::new(),
+            signing_in: None,
+            recorder: Recorder::default(),
+            progress: watch::Sender::new(None),
+            stop,
+        }
+    }
+
+    /// Where the engine says how far it is, after everything that happens.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Option<Progress>> {
+        self.progress.subscribe()
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress_now(&self) -> Progress {
+        self.core.progress(now())
+    }
+
+    /// Reads all objects of these kinds.
+    ///
+    /// # Errors
+    /// The [`End`] that came before all was read.
+    pub async fn snapshot(&mut self, scopes: Vec<(Kind, Option<Id>)>) -> Result<Snapshot, End> {
+        // How many pages there are is not known yet. A few at once make most plans quick; the pacer keeps
+        // every window inside the quota whatever comes after.
+        const EXPECTED: u64 = 4;
+        self.core
+            .expect_reads(EXPECTED.max(scopes.len() as u64), now());
+        for (kind, microtenant) in scopes {
+            self.core.list(kind, microtenant, now());
+        }
+        let ended = self.drive(&NoItems).await;
+        match ended {
+            Ok(End::Settled) => Ok(self.core.take_snapshot()),
+            Ok(end) => Err(end),
+            // Reading writes no journal and loads no item.
+            Err(_) => Err(End::Stopped),
+        }
+    }
+
+    /// Carries it out. Answers how it ended and where every item stands.
+    ///
+    /// # Errors
+    /// [`EngineError`]; what was sent and not written down is then in doubt.
+    pub async fn carry_out(
+        &mut self,
+        undertaking: Undertaking,
+        items: &impl Items,
+    ) -> Result<(End, Ledger), EngineError> {
+        let Undertaking {
+            ledger,
+            backlog,
+            in_doubt,
+            journal,
+        } = undertaking;
+        self.recorder.journal = Some(journal);
+        self.core.start(ledger, backlog, in_doubt, now());
+        let end = self.drive(items).await?;
+        Ok((end, self.core.ledger().clone()))
+    }
+
+    async fn drive(&mut self, items: &impl Items) -> Result<End, EngineError> {
+        loop {
+            self.carry_effects(items)?;
+            self.recorder.commit();
+            self.progress.send_replace(Some(self.core.progress(now())));
+            if self.core.is_done() && self.recorder.is_idle() {
+                return Ok(self.core.end());
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Carries effects out until there are none: loading items may lead to more.
+    fn carry_effects(&mut self, items: &impl Items) -> Result<(), EngineError> {
+        loop {
+            let effects = self.core.pump(now());
+            if effects.is_empty() {
+                return Ok(());
+            }
+            for effect in effects {
+                match effect {
+                    Effect::SignIn => self.sign_in(),
+                    Effect::Send(id, request) => {
+                        let api = Arc::clone(&self.api);
+                        self.calls
+                            .spawn(async move { (id, api.send(request).await) });
+                    }
+                    Effect::Record(id, event) => self.recorder.push(event, Some(id)),
+                    Effect::Append(event) => self.recorder.push(event, None),
+                    Effect::Load(work) => {
+                        let loaded = load(&work, items)?;
+                        self.core.loaded(&work, loaded, now());
+                    }
+                }
+            }
+        }
+    }
+
+    fn sign_in(&mut self) {
+        let api = Arc::clone(&self.api);
+        self.signing_in = Some(tokio::spawn(async move { api.sign_in().await }));
+    }
+
+    /// Waits for the next thing to happen and tells the core.
+    async fn wait(&mut self) -> Result<(), EngineError> {
+        let wake_at = self.core.wake_at(now());
+        tokio::select! {
+            Some(joined) = self.calls.join_next() => {
+                let (id, reply) = unwind(joined);
+                self.core.replied(id, &reply, now(), Timestamp::now(), random());
+            }
+            result = joined(&mut self.signing_in) => {
+                self.signing_in = None;
+                self.core.signed_in(result, now(), random());
+            }
+            committed = self.recorder.committed() => {
+                for id in committed? {
+                    self.core.recorded(id);
+                }
+            }
+            () = wake(wake_at) => {}
+            () = told_to(&mut self.stop), if self.core.end() == End::Settled => {
+                self.core.stop(End::Stopped);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Collects what is to be written down, and puts it on disk while the loop goes on: whatever arrives during a
+/// sync shares the next one.
+#[derive(Debug, Default)]
+struct Recorder {
+    journal: Option<Journal>,
+    pending: Vec<(Event, Timestamp)>,
+    waiting: Vec<CallId>,
+    committing: Option<JoinHandle<(Journal, Result<(), JournalError>)>>,
+    in_commit: Vec<CallId>,
+}
+
+impl Recorder {
+    fn push(&mut self, event: Event, waiting: Option<CallId>) {
+        self.pending.push((event, Timestamp::now()));
+        self.waiting.extend(waiting);
+    }
+
+    fn commit(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let Some(mut journal) = self.journal.take() else {
+            return;
+        };
+        let events = std::mem::take(&mut self.pending);
+        self.in_commit = std::mem::take(&mut self.waiting);
+        self.committing = Some(tokio::task::spawn_blocking(move || {
+            let appended = events
+                .iter()
+                .try_for_each(|(event, at)| journal.append(event, *at));
+            let result = appended.and_then(|()| journal.commit());
+            (journal, result)
+        }));
+    }
+
+    /// Waits for the sync under way, for ever if there is none. Answers the calls that waited for it.
+    async fn committed(&mut self) -> Result<Vec<CallId>, JournalError> {
+        let Some(committing) = &mut self.committing else {
+            return pending().await;
+        };
+        let (journal, result) = unwind(committing.await);
+        self.committing = None;
+        self.journal = Some(journal);
+        result?;
+        Ok(std::mem::take(&mut self.in_commit))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.pending.is_empty() && self.committing.is_none()
+    }
+}
+
+/// A plan without items, for reading alone.
+struct NoItems;
+
+impl Items for NoItems {
+    fn load(&self, number: ItemNumber) -> io::Result<Item<'static>> {
+        Err(io::Error::other(format!("there is no item {number}")))
+    }
+}
+
+fn load(work: &Work, items: &impl Items) -> io::Result<Vec<Item<'static>>> {
+    match work {
+        Work::Create(numbers) => numbers.iter().map(|number| items.load(*number)).collect(),
+        Work::Update(number) | Work::Delete(number) => Ok(vec![items.load(*number)?]),
+    }
+}
+
+async fn joined<T>(handle: &mut Option<JoinHandle<T>>) -> T {
+    match handle {
+        Some(handle) => unwind(handle.await),
+        None => pending().await,
+    }
+}
+
+/// The tasks here are never cancelled, so a task that did not end well has panicked: go on panicking.
+fn unwind<T>(result: Result<T, JoinError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+async fn told_to(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // Nobody is left who could say so.
+        pending::<()>().await;
+    }
+}
+
+async fn wake(at: Option<std::time::Instant>) {
+    match at {
+        Some(at) => sleep_until(Instant::from_std(at)).await,
+        None => pending().await,
+    }
+}
+
+/// tokio's clock, so that tests can stop it.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+/// Uniform in 0..1. It spreads waits and nothing depends on its quality.
+fn random() -> f64 {
+    let bits = RandomState::new().build_hasher().finish() >> 40;
+    f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(1_u32 << 24)
+}

@@ -1,0 +1,162 @@
+//! What came of a run: the result files and the summary.
+//!
+//! - `success.csv`: rows that were created, updated, deleted or recovered.
+//! - `skipped.csv`: rows with nothing to do.
+//! - `errors.csv`: all others; it can be applied again as it is.
+//! - `report.json`: the [`Report`].
+//!
+//! Every row of the manifests is in exactly one of the three. Result files keep every column of the
+//! manifests and add `_row,_status,_id,_error_id,_error,_attempts`. They are written beside
+//! their places and renamed, so a reader never sees half of one.
+
+mod rows;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use self::rows::{Replacement, write_rows};
+use crate::engine::{End, Progress};
+use crate::ledger::Ledger;
+use crate::model::{Outcome, index};
+use crate::run::{self, Run, RunError};
+
+/// The version of the report's form.
+const FORMAT: u32 = 1;
+
+/// What came of a run, in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// How it ended: `finished`, or `stopped` when some items have not.
+    pub end: &'static str,
+    /// All items: one for each row.
+    pub items: u64,
+    /// Created and confirmed by the server.
+    pub created: u64,
+    /// Updated.
+    pub updated: u64,
+    /// With nothing to do.
+    pub unchanged: u64,
+    /// Deleted.
+    pub deleted: u64,
+    /// Not carried out.
+    pub failed: u64,
+    /// Executed by a call whose answer was lost, and found afterwards.
+    pub recovered: u64,
+    /// Perhaps executed; resuming finds out.
+    pub unknown: u64,
+    /// Not tried yet.
+    pub waiting: u64,
+    /// `GET`s sent by this process.
+    pub read_calls: u64,
+    /// `POST`s, `PUT`s and `DELETE`s sent by this process.
+    pub write_calls: u64,
+    /// How many of them were answered 429.
+    pub throttled: u64,
+    /// How long this process worked, reading and planning included.
+    pub elapsed_ms: u64,
+    /// The run directory.
+    pub run_dir: PathBuf,
+}
+
+impl Summary {
+    /// The numbers of a run that ended like this.
+    #[must_use]
+    pub fn new(
+        end: &End,
+        ledger: &Ledger,
+        progress: &Progress,
+        elapsed_ms: u64,
+        run_dir: &Path,
+    ) -> Self {
+        let tally = ledger.tally();
+        let finished = *end == End::Settled && tally.settled() == tally.items;
+        Self {
+            end: if finished { "finished" } else { "stopped" },
+            items: tally.items,
+            created: tally.created,
+            updated: tally.updated,
+            unchanged: tally.unchanged,
+            deleted: tally.deleted,
+            failed: tally.failed,
+            recovered: tally.recovered,
+            unknown: tally.unknown,
+            waiting: tally.waiting,
+            read_calls: progress.read.sent,
+            write_calls: progress.write.sent,
+            throttled: progress.throttled,
+            elapsed_ms,
+            run_dir: run_dir.to_owned(),
+        }
+    }
+}
+
+/// One row that did not succeed.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailedRow {
+    /// The manifest.
+    pub file: String,
+    /// The row in it.
+    pub row: u32,
+    /// The object's name.
+    pub name: String,
+    /// `failed`, `unknown` or `waiting`.
+    pub status: &'static str,
+    /// The server's id of the error.
+    pub error_id: Option<String>,
+    /// What happened.
+    pub error: String,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The version of this form.
+    pub format: u32,
+    /// The run's name.
+    pub run: String,
+    /// The tenant's customer id.
+    pub tenant: String,
+    /// The numbers.
+    pub summary: Summary,
+    /// Every row that did not succeed.
+    pub errors: Vec<FailedRow>,
+}
+
+/// Writes the result files of a run into its directory.
+///
+/// # Errors
+/// [`RunError`] when the run cannot be read or the files cannot be written.
+pub fn write(run: &Run, ledger: &Ledger, summary: Summary) -> Result<Report, RunError> {
+    let directory = run.directory.path();
+    let failed = |source: io::Error| RunError::Io {
+        path: directory.to_owned(),
+        doing: "the results cannot be written",
+        source,
+    };
+    let outcomes = outcomes(directory, run.plan.len())?;
+    let errors = write_rows(directory, &run.plan, ledger, &outcomes).map_err(failed)?;
+    let report = Report {
+        format: FORMAT,
+        run: run.directory.name().to_string(),
+        tenant: run.header.tenant.clone(),
+        summary,
+        errors,
+    };
+    let mut file = Replacement::new(directory, "report.json").map_err(failed)?;
+    serde_json::to_writer_pretty(&mut file, &report).map_err(|e| failed(e.into()))?;
+    file.finish().map_err(failed)?;
+    Ok(report)
+}
+
+fn outcomes(directory: &Path, items: u32) -> Result<Vec<Option<Box<Outcome>>>, RunError> {
+    let mut outcomes = Vec::new();
+    outcomes.resize_with(index(items), || None);
+    run::outcomes(directory, |outcome| {
+        if let Some(slot @ None) = outcomes.get_mut(index(outcome.item)) {
+            *slot = Some(Box::new(outcome));
+        }
+    })?;
+    Ok(outcomes)
+}

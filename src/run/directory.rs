@@ -1,0 +1,176 @@
+//! Run directories: their names, and how one comes into being all at once.
+
+use std::fmt;
+use std::fs::{self, DirBuilder};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::RunError;
+
+/// The name of a run: when it began, and four digits that tell runs of the same second apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunName(String);
+
+impl RunName {
+    /// A name for a run that begins `now`.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        let salt = RandomState::new().build_hasher().finish() & 0xffff;
+        Self(format!("{}-{salt:04x}", now.strftime("%Y%m%dT%H%M%SZ")))
+    }
+}
+
+impl fmt::Display for RunName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The directory of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDirectory {
+    path: PathBuf,
+    name: RunName,
+}
+
+impl RunDirectory {
+    /// Makes a directory for a new run below `runs`. Until [`RunDirectory::publish`] it has a name that
+    /// no listing shows.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn create(runs: &Path, name: RunName) -> Result<Self, RunError> {
+        let path = runs.join(format!(".new-{name}"));
+        private_dirs(&path).map_err(|source| RunError::Io {
+            path: path.clone(),
+            doing: "the run directory cannot be made",
+            source,
+        })?;
+        Ok(Self { path, name })
+    }
+
+    /// The directory at `path`, which must hold a run.
+    ///
+    /// # Errors
+    /// [`RunError::Unknown`].
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let unknown = || RunError::Unknown(path.display().to_string());
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(unknown)?;
+        if !path.join(crate::journal::FILE_NAME).is_file() {
+            return Err(unknown());
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            name: RunName(name.to_owned()),
+        })
+    }
+
+    /// The run called `text`: the path of its directory, or its name, or the beginning of its name, below `runs`.
+    ///
+    /// # Errors
+    /// [`RunError::Unknown`] when there is none or several.
+    pub fn find(runs: &Path, text: &str) -> Result<Self, RunError> {
+        let path = Path::new(text.trim_end_matches('/'));
+        if let Ok(directory) = Self::open(path).or_else(|_| Self::open(&runs.join(path))) {
+            return Ok(directory);
+        }
+        let mut fitting = list(runs)?
+            .into_iter()
+            .filter(|run| run.name.0.starts_with(text));
+        match (fitting.next(), fitting.next()) {
+            (Some(only), None) if !text.is_empty() => Ok(only),
+            _ => Err(RunError::Unknown(text.to_owned())),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name of the run.
+    #[must_use]
+    pub fn name(&self) -> &RunName {
+        &self.name
+    }
+
+    /// Gives it its lasting name.
+    pub(super) fn publish(self) -> Result<Self, RunError> {
+        let path = self.path.with_file_name(&self.name.0);
+        let failed = |source| RunError::Io {
+            path: path.clone(),
+            doing: "the run directory cannot be named",
+            source,
+        };
+        fs::rename(&self.path, &path).map_err(failed)?;
+        sync_parent(&path).map_err(failed)?;
+        Ok(Self {
+            path,
+            name: self.name,
+        })
+    }
+
+    /// Takes a directory away that was never published.
+    pub fn discard(self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "could not be taken away");
+        }
+    }
+}
+
+/// All runs below `runs`, the oldest first.
+///
+/// # Errors
+/// [`RunError::Io`] when the directory is there and cannot be read.
+pub fn list(runs: &Path) -> Result<Vec<RunDirectory>, RunError> {
+    let failed = |source| RunError::Io {
+        path: runs.to_owned(),
+        doing: "the runs cannot be listed",
+        source,
+    };
+    let entries = match fs::read_dir(runs) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden {
+            found.extend(RunDirectory::open(&path));
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+fn private_dirs(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if cfg!(unix) => {
+            let parent = if parent.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                parent
+            };
+            fs::File::open(parent)?.sync_all()
+        }
+        _ => Ok(()),
+    }
+}

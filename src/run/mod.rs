@@ -1,0 +1,228 @@
+//! A run: its directory, and its life from manifests to outcomes.
+//!
+//! # The run directory
+//!
+//! `<runs>/<run id>/`, private to its owner (0700, files 0600):
+//!
+//! | File | What is in it |
+//! |---|---|
+//! | `plan.jsonl` | one line for the manifests and their columns, then one a row: the item and the row's cells |
+//! | `journal.jsonl` | intents and outcomes; see [`journal`](crate::journal) |
+//! | `lock` | held by the process that works on the run |
+//! | `success.csv`, `errors.csv`, `skipped.csv`, `report.json` | the results; see [`report`](crate::report) |
+//!
+//! It appears under its name only when the plan and the first journal record are on disk. Resuming needs
+//! nothing else.
+
+mod directory;
+mod plan_file;
+mod prepare;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+pub use self::directory::{RunDirectory, RunName, list};
+pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
+pub use self::prepare::{Checked, PlanError, check, plan};
+use crate::engine::Undertaking;
+use crate::journal::{self, Header, Journal, JournalError};
+use crate::ledger::{Ledger, State};
+use crate::model::{Change, Event, Outcome, Status};
+use crate::plan::Backlog;
+
+/// Why a run cannot be started, read or gone on with.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its journal is refused.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file of it cannot be read or written.
+    #[error("{}: {doing}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What did not work.
+        doing: &'static str,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Its plan is not the one that its journal was written for.
+    #[error("{}: the plan is not the one that the journal was written for", path.display())]
+    PlanChanged {
+        /// The plan.
+        path: PathBuf,
+    },
+    /// A line of its plan is not one.
+    #[error("{}:{line}: this is not a line of a plan", path.display())]
+    PlanDamaged {
+        /// The plan.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// There is no such run.
+    #[error("there is no run {0:?}")]
+    Unknown(String),
+}
+
+/// A run, opened to go on with it.
+#[derive(Debug)]
+pub struct Run {
+    /// Where it is.
+    pub directory: RunDirectory,
+    /// Its plan.
+    pub plan: PlanFile,
+    /// The first record of its journal.
+    pub header: Header,
+    /// What is to be carried out.
+    pub undertaking: Undertaking,
+}
+
+/// Where a run stands, read without touching it.
+#[derive(Debug)]
+pub struct Standing {
+    /// Where it is.
+    pub directory: RunDirectory,
+    /// The first record of its journal.
+    pub header: Header,
+    /// Every item.
+    pub ledger: Ledger,
+    /// When its journal was last written to.
+    pub last: Timestamp,
+    /// Whether a process works on it now.
+    pub active: bool,
+}
+
+impl Standing {
+    /// Whether every item has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        let tally = self.ledger.tally();
+        tally.settled() == tally.items
+    }
+}
+
+/// Starts a run with the plan that stands in `directory`. From here on it can be resumed.
+///
+/// # Errors
+/// [`RunError`]; the run is then not there.
+pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<Run, RunError> {
+    let plan = PlanFile::open(
+        &directory.path().join(plan_file::FILE_NAME),
+        &header.plan_sha256,
+    )?;
+    let journal = Journal::create(directory.path(), &header, now)?;
+    let directory = directory.publish()?;
+    let ledger = settled_by_plan(&plan);
+    let undertaking = undertaking(&plan, ledger, journal);
+    Ok(Run {
+        directory,
+        plan,
+        header,
+        undertaking,
+    })
+}
+
+/// Opens a run to go on where it stopped.
+///
+/// # Errors
+/// [`RunError`], of which [`RunError::Journal`] says that another process works on it or that it is
+/// damaged.
+pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
+    let mut events = Vec::new();
+    let (journal, replayed) = Journal::open(directory.path(), |event| events.push(event))?;
+    let header = replayed.header;
+    let plan = PlanFile::open(
+        &directory.path().join(plan_file::FILE_NAME),
+        &header.plan_sha256,
+    )?;
+    let mut ledger = settled_by_plan(&plan);
+    for event in &events {
+        ledger.apply(event);
+    }
+    let undertaking = undertaking(&plan, ledger, journal);
+    Ok(Run {
+        directory,
+        plan,
+        header,
+        undertaking,
+    })
+}
+
+/// Reads where a run stands.
+///
+/// # Errors
+/// [`RunError`].
+pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
+    let mut events = Vec::new();
+    let active = journal::is_locked(directory.path());
+    let replayed = journal::replay(directory.path(), |event| events.push(event))?;
+    let path = directory.path().join(plan_file::FILE_NAME);
+    let plan = PlanFile::open(&path, &replayed.header.plan_sha256)?;
+    let mut ledger = settled_by_plan(&plan);
+    for event in &events {
+        ledger.apply(event);
+    }
+    Ok(Standing {
+        directory,
+        header: replayed.header,
+        ledger,
+        last: replayed.last,
+        active,
+    })
+}
+
+/// Every outcome in the journal of the run in `directory`, handed to `visit` in the order written.
+///
+/// # Errors
+/// [`JournalError`].
+pub fn outcomes(directory: &Path, mut visit: impl FnMut(Outcome)) -> Result<(), JournalError> {
+    journal::replay(directory, |event| {
+        if let Event::Outcomes(outcomes) = event {
+            outcomes.into_iter().for_each(&mut visit);
+        }
+    })?;
+    Ok(())
+}
+
+/// The ledger in which what the plan already knows has ended.
+fn settled_by_plan(plan: &PlanFile) -> Ledger {
+    let mut ledger = Ledger::new(plan.len());
+    for brief in plan.briefs() {
+        let status = match brief.change {
+            Change::Unchanged { .. } => Status::Unchanged,
+            Change::Error { .. } => Status::Failed,
+            _ => continue,
+        };
+        ledger.apply(&Event::Outcomes(vec![Outcome {
+            item: brief.item,
+            status,
+            id: None,
+            failure: None,
+        }]));
+    }
+    ledger
+}
+
+fn undertaking(plan: &PlanFile, ledger: Ledger, journal: Journal) -> Undertaking {
+    let mut backlog = Backlog::default();
+    let mut in_doubt = Backlog::default();
+    for brief in plan.briefs() {
+        let creates = matches!(brief.change, Change::Create { .. });
+        match ledger.state(brief.item) {
+            State::Settled(_) => {}
+            // Updates and deletes may be repeated: they are simply done again.
+            State::InDoubt if creates => in_doubt.push(brief.item, &brief.change),
+            State::InDoubt | State::Waiting => backlog.push(brief.item, &brief.change),
+        }
+    }
+    Undertaking {
+        ledger,
+        backlog,
+        in_doubt,
+        journal,
+    }
+}

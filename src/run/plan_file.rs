@@ -1,0 +1,310 @@
+//! `plan.jsonl`: what a run is to do, row by row, as it was planned.
+//!
+//! The first line names the manifests and the columns; every other line is one item with the cells of
+//! its row. The journal's header holds the SHA-256 of the whole, so the plan is never changed once the
+//! run has started.
+
+use std::borrow::Cow;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::RunError;
+use crate::engine::Items;
+use crate::model::{Change, Failure, Fields, Id, Item, ItemNumber, index};
+
+/// Its name in the run directory.
+pub(super) const FILE_NAME: &str = "plan.jsonl";
+
+/// The first line of a plan: where its rows come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The manifests, as they were named.
+    pub files: Vec<String>,
+    /// Their columns, each once.
+    pub columns: Vec<String>,
+}
+
+/// One item with the cells of its row.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PlanLine {
+    /// The item.
+    #[serde(flatten)]
+    pub item: Item<'static>,
+    /// The cells, one for each of the plan's columns.
+    pub input: Vec<String>,
+}
+
+/// Writes a plan, line by line.
+#[derive(Debug)]
+pub struct PlanWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+    hash: Sha256,
+    line: Vec<u8>,
+}
+
+impl PlanWriter {
+    /// Starts the plan in the run directory `directory`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn create(directory: &Path, origin: &Origin) -> Result<Self, RunError> {
+        let path = directory.join(FILE_NAME);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(|e| failed(&path, e))?;
+        let mut writer = Self {
+            path,
+            file: BufWriter::with_capacity(1 << 16, file),
+            hash: Sha256::new(),
+            line: Vec::new(),
+        };
+        writer.put(|line| Ok(serde_json::to_writer(line, origin)?))?;
+        Ok(writer)
+    }
+
+    /// Adds an item with the cells of its row.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn push(&mut self, item: &Item<'_>, cells: &[&str]) -> Result<(), RunError> {
+        self.put(|line| {
+            serde_json::to_writer(&mut *line, item)?;
+            // The item is an object; the cells become one more member of it.
+            line.pop();
+            line.extend_from_slice(b",\"input\":");
+            serde_json::to_writer(&mut *line, cells)?;
+            line.push(b'}');
+            Ok(())
+        })
+    }
+
+    /// Puts the plan on disk and answers its SHA-256 in hexadecimal.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn finish(self) -> Result<String, RunError> {
+        let path = self.path;
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|e| failed(&path, e.into_error()))?;
+        file.sync_all().map_err(|e| failed(&path, e))?;
+        Ok(hex(self.hash))
+    }
+
+    fn put(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), RunError> {
+        self.line.clear();
+        let filled = fill(&mut self.line).and_then(|()| {
+            self.line.push(b'\n');
+            self.hash.update(&self.line);
+            self.file.write_all(&self.line)
+        });
+        filled.map_err(|e| failed(&self.path, e))
+    }
+}
+
+/// A plan, open for reading single items. In memory it takes sixteen bytes an item.
+#[derive(Debug)]
+pub struct PlanFile {
+    path: PathBuf,
+    file: File,
+    origin: Origin,
+    offsets: Vec<u64>,
+    briefs: Vec<BriefChange>,
+}
+
+/// As much of an item as is kept in memory.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    /// Its number.
+    pub item: ItemNumber,
+    /// What is to be done, without fields and ids.
+    pub change: Change<'static>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Op {
+    Create,
+    Update,
+    Delete,
+    Unchanged,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct BriefChange {
+    op: Op,
+    #[serde(default)]
+    group: u32,
+}
+
+impl PlanFile {
+    /// Opens the plan at `path` and checks that it is the one with that SHA-256.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::PlanChanged`], [`RunError::PlanDamaged`].
+    pub fn open(path: &Path, sha256: &str) -> Result<Self, RunError> {
+        let file = File::open(path).map_err(|e| failed(path, e))?;
+        let mut plan = Self {
+            path: path.to_owned(),
+            file: file.try_clone().map_err(|e| failed(path, e))?,
+            origin: Origin::default(),
+            offsets: Vec::new(),
+            briefs: Vec::new(),
+        };
+        let hash = plan.index(BufReader::with_capacity(1 << 18, file))?;
+        if hash != sha256 {
+            return Err(RunError::PlanChanged {
+                path: path.to_owned(),
+            });
+        }
+        Ok(plan)
+    }
+
+    /// How many items it has.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.briefs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it has no item.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.briefs.is_empty()
+    }
+
+    /// Where its rows come from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Every item in brief, in order.
+    pub fn briefs(&self) -> impl Iterator<Item = Brief> {
+        (0..).zip(&self.briefs).map(|(item, brief)| Brief {
+            item,
+            change: brief.change(),
+        })
+    }
+
+    /// The line of that item.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn line(&self, number: ItemNumber) -> io::Result<PlanLine> {
+        Ok(serde_json::from_slice(&self.bytes(number)?)?)
+    }
+
+    fn index(&mut self, mut lines: impl BufRead) -> Result<String, RunError> {
+        let mut hash = Sha256::new();
+        let mut line = Vec::new();
+        let mut at = 0_u64;
+        let mut number = 0_u64;
+        loop {
+            line.clear();
+            let length = lines
+                .read_until(b'\n', &mut line)
+                .map_err(|e| failed(&self.path, e))?;
+            if length == 0 {
+                // The end of the last line, so that every line has one.
+                self.offsets.push(at);
+                return Ok(hex(hash));
+            }
+            number += 1;
+            hash.update(&line);
+            self.take(number, at, &line)
+                .map_err(|_| RunError::PlanDamaged {
+                    path: self.path.clone(),
+                    line: number,
+                })?;
+            at += length as u64;
+        }
+    }
+
+    fn take(&mut self, number: u64, at: u64, line: &[u8]) -> serde_json::Result<()> {
+        if number == 1 {
+            self.origin = serde_json::from_slice(line)?;
+            return Ok(());
+        }
+        self.briefs.push(serde_json::from_slice(line)?);
+        self.offsets.push(at);
+        Ok(())
+    }
+
+    fn bytes(&self, number: ItemNumber) -> io::Result<Vec<u8>> {
+        let at = index(number);
+        let (Some(start), Some(end)) = (self.offsets.get(at), self.offsets.get(at + 1)) else {
+            return Err(io::Error::other(format!("the plan has no item {number}")));
+        };
+        let length = usize::try_from(end - start).unwrap_or(0);
+        let mut bytes = vec![0; length];
+        read_at(&self.file, &mut bytes, *start)?;
+        Ok(bytes)
+    }
+}
+
+impl Items for PlanFile {
+    fn load(&self, number: ItemNumber) -> io::Result<Item<'static>> {
+        Ok(self.line(number)?.item)
+    }
+}
+
+impl BriefChange {
+    fn change(self) -> Change<'static> {
+        let id = Id::new("");
+        match self.op {
+            Op::Create => Change::Create {
+                group: self.group,
+                body: Fields::default(),
+            },
+            Op::Update => Change::Update {
+                id,
+                set: Fields::default(),
+                changes: Vec::new(),
+            },
+            Op::Delete => Change::Delete { id },
+            Op::Unchanged => Change::Unchanged { id: None },
+            Op::Error => Change::Error {
+                failure: Failure::new(Cow::Borrowed("")),
+            },
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(bytes)
+}
+
+fn hex(hash: Sha256) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(64);
+    for byte in hash.finalize() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn failed(path: &Path, source: io::Error) -> RunError {
+    RunError::Io {
+        path: path.to_owned(),
+        doing: "the plan cannot be read or written",
+        source,
+    }
+}
