@@ -1,3 +1,7 @@
-//! The `zpa-bulk` command.
+//! The `zpa-bulk` command: see `zpa-bulk --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    zpa_bulk::cli::main()
+}

@@ -1,0 +1,261 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::Action;
+use crate::pacer::{Pace, parse_duration};
+use crate::resource::Kind;
+
+/// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
+#[derive(Debug, Parser)]
+#[command(name = "zpa-bulk", version, propagate_version = true, after_help = EXIT_CODES)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+    /// Settings, a TOML file; see samples/zpa-bulk.toml
+    #[arg(long, value_name = "FILE", env = "ZPA_BULK_CONFIG", global = true)]
+    pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 everything settled; 1 unexpected; 2 usage or settings; 3 manifest invalid, nothing sent; \
+4 finished, some items failed; 5 stopped early, resumable; 6 credentials refused; 7 journal refused; \
+8 stopped by a guard, nothing deleted; 130 interrupted twice
+
+Try it with no tenant: zpa-bulk apply samples/portal-links.csv --simulate --yes";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Read and check manifests, compare them with the tenant, show what would change; writes nothing
+    Plan(PlanArgs),
+    /// Plan, ask, and carry out
+    Apply(ApplyArgs),
+    /// Go on where a run stopped
+    Resume(ResumeArgs),
+    /// Show where a run stands
+    Status(StatusArgs),
+    /// List the runs
+    Runs(RunsArgs),
+    /// Serve a simulated tenant on loopback
+    Simulate(SimulateArgs),
+}
+
+/// How much is said, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Output {
+    /// Say less: no progress, no summary
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more; -vv shows every call. `ZPA_BULK_LOG` takes a filter like `zpa_bulk=debug`
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// No colours (also: `NO_COLOR`)
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) manifests: Manifests,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Show every row, however many there are
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    pub(super) manifests: Manifests,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// The run: its directory, its name or the beginning of its name [default: the newest unfinished one]
+    pub(super) run: Option<String>,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// The run: its directory, its name or the beginning of its name [default: the newest one]
+    pub(super) run: Option<String>,
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// Where to listen: a loopback address; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:8700", env = "ZPA_BULK_LISTEN")]
+    pub(super) listen: SocketAddr,
+    /// How the tenant behaves, a TOML file; see samples/scenario-default.toml
+    #[arg(long, value_name = "FILE", env = "ZPA_BULK_SCENARIO")]
+    pub(super) scenario: Option<PathBuf>,
+    /// Decides ids and latencies: the same seed gives the same tenant
+    #[arg(long, default_value_t = 1, env = "ZPA_BULK_SEED")]
+    pub(super) seed: u64,
+    /// Append one JSON line for each request
+    #[arg(long, value_name = "FILE", env = "ZPA_BULK_REQUEST_LOG")]
+    pub(super) log: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Manifests {
+    /// CSV or JSON Lines; `-` is standard input
+    #[arg(required = true, value_name = "MANIFEST")]
+    pub(super) manifests: Vec<PathBuf>,
+    /// What rows are about that do not say so [default: inferred from the columns]
+    #[arg(long, value_parser = kind, env = "ZPA_BULK_RESOURCE")]
+    pub(super) resource: Option<Kind>,
+    /// What rows ask for that do not say so
+    #[arg(long, value_enum, default_value_t, env = "ZPA_BULK_ACTION")]
+    pub(super) action: ActionName,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum ActionName {
+    /// Create if absent, update if different, else leave alone
+    #[default]
+    Ensure,
+    /// Create; fail if it exists
+    Create,
+    /// Update; fail if it does not exist
+    Update,
+    /// Delete; fine if already gone
+    Delete,
+}
+
+impl From<ActionName> for Action {
+    fn from(name: ActionName) -> Self {
+        match name {
+            ActionName::Ensure => Self::Ensure,
+            ActionName::Create => Self::Create,
+            ActionName::Update => Self::Update,
+            ActionName::Delete => Self::Delete,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsDir {
+    /// Where the run directories are [default: zpa-bulk-runs]
+    #[arg(long, value_name = "DIR", env = "ZPA_BULK_RUNS_DIR")]
+    pub(super) runs_dir: Option<PathBuf>,
+}
+
+/// Which tenant, and how to reach it. Secrets come from the environment or the settings file alone.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tenant")]
+pub(super) struct TenantArgs {
+    /// Run against an embedded simulated tenant that starts afresh
+    #[arg(long)]
+    pub(super) simulate: bool,
+    /// How the simulated tenant behaves, a TOML file
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    pub(super) scenario: Option<PathBuf>,
+    /// The tenant's customer id
+    #[arg(long, value_name = "ID", env = "ZPA_CUSTOMER_ID")]
+    pub(super) customer_id: Option<String>,
+    /// The microtenant of rows that name none; 0 is the Default microtenant
+    #[arg(long, value_name = "ID", env = "ZPA_MICROTENANT_ID")]
+    pub(super) microtenant: Option<String>,
+    /// The API's address in place of the cloud's
+    #[arg(long, value_name = "URL", env = "ZPA_BULK_BASE_URL")]
+    pub(super) base_url: Option<String>,
+    /// Where tokens come from, in place of the cloud's address
+    #[arg(long, value_name = "URL", env = "ZPA_BULK_TOKEN_URL")]
+    pub(super) token_url: Option<String>,
+    /// How long one request may take: 1s to 10m [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_TIMEOUT")]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// How the work is done.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub(super) struct EngineArgs {
+    /// The quota for reads, calls/duration, or `off` [default: 20/10s]
+    #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_READ_QUOTA")]
+    pub(super) read_quota: Option<Pace>,
+    /// The quota for writes, calls/duration, or `off` [default: 10/10s]
+    #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_WRITE_QUOTA")]
+    pub(super) write_quota: Option<Pace>,
+    /// The most calls in flight, 1 to 1024 [default: 32]
+    #[arg(long, value_name = "N", env = "ZPA_BULK_JOBS")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// The most links in one bulk call, 1 to 500 [default: 150]
+    #[arg(long, value_name = "N", env = "ZPA_BULK_BATCH_SIZE")]
+    pub(super) batch_size: Option<NonZeroU32>,
+    /// How often an item is sent before it fails, throttled times not counted, 1 to 100 [default: 8]
+    #[arg(long, value_name = "N", env = "ZPA_BULK_MAX_ATTEMPTS")]
+    pub(super) max_attempts: Option<NonZeroU32>,
+    /// How long to wait before a create whose answer was lost is sent again [default: twice the timeout]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_SETTLE")]
+    pub(super) settle: Option<Duration>,
+    /// The most links that the organization takes [default: 500]
+    #[arg(long, value_name = "N", env = "ZPA_BULK_LINKS_LIMIT")]
+    pub(super) links_limit: Option<u32>,
+    /// The most links that one portal takes [default: 500]
+    #[arg(long, value_name = "N", env = "ZPA_BULK_LINKS_PER_PORTAL_LIMIT")]
+    pub(super) links_per_portal_limit: Option<u32>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write a whole number with ms, s, m or h, like 30s".to_owned())
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let manifest = |kind: &Kind| kind.in_manifests();
+    Kind::from_name(text).filter(manifest).ok_or_else(|| {
+        let known: Vec<&str> = Kind::all().filter(manifest).map(|kind| kind.name()).collect();
+        format!("known are {}", known.join(", "))
+    })
+}

@@ -1,0 +1,157 @@
+//! What the user is told when a command does not succeed, and the exit codes.
+
+use std::error::Error;
+
+use crate::engine::{End, EngineError};
+use crate::journal::JournalError;
+use crate::run::{PlanError, RunError};
+use crate::zpa::{ConnectionError, SignInError};
+
+/// The exit codes. They are part of the command's interface.
+pub mod exit {
+    /// Everything settled.
+    pub const SETTLED: u8 = 0;
+    /// Something that should not happen.
+    pub const UNEXPECTED: u8 = 1;
+    /// Usage or settings.
+    pub const USAGE: u8 = 2;
+    /// The manifest is invalid; nothing was sent.
+    pub const MANIFEST: u8 = 3;
+    /// Finished, and some items failed.
+    pub const FAILED_ITEMS: u8 = 4;
+    /// Stopped early; can be resumed.
+    pub const STOPPED: u8 = 5;
+    /// The credentials were refused.
+    pub const CREDENTIALS: u8 = 6;
+    /// The journal was refused: locked, damaged, of a newer format or of another tenant.
+    pub const JOURNAL: u8 = 7;
+    /// Stopped by a guard; nothing was deleted.
+    pub const GUARD: u8 = 8;
+    /// Interrupted twice.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// An error on its way to the user.
+#[derive(Debug)]
+pub(super) struct CliError {
+    /// What happened; the first line stands behind "error: ".
+    pub(super) messages: Vec<String>,
+    /// What to do next.
+    pub(super) hint: Option<String>,
+    /// The exit code.
+    pub(super) code: u8,
+}
+
+impl CliError {
+    pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            messages: vec![message.into()],
+            hint: None,
+            code,
+        }
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(exit::USAGE, message)
+    }
+
+    pub(super) fn unexpected(what: &str, error: &dyn Error) -> Self {
+        Self::new(exit::UNEXPECTED, format!("{what}: {}", chain(error)))
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// An error with its sources, each once.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    text
+}
+
+impl From<PlanError> for CliError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Run(error) => error.into(),
+            PlanError::Manifest(error) => Self::new(exit::MANIFEST, chain(&error)),
+            PlanError::Problems(problems) => {
+                let count = problems.len();
+                let noun = if count == 1 { "problem" } else { "problems" };
+                Self {
+                    messages: problems,
+                    hint: Some(format!("{count} {noun}; nothing was changed")),
+                    code: exit::MANIFEST,
+                }
+            }
+        }
+    }
+}
+
+impl From<RunError> for CliError {
+    fn from(error: RunError) -> Self {
+        let code = match &error {
+            RunError::Journal(JournalError::Io { .. }) | RunError::Io { .. } => exit::UNEXPECTED,
+            RunError::Journal(_) | RunError::PlanChanged { .. } | RunError::PlanDamaged { .. } => {
+                exit::JOURNAL
+            }
+            RunError::Unknown(_) => exit::USAGE,
+        };
+        let hint = match &error {
+            RunError::Unknown(_) => Some("zpa-bulk runs lists the runs"),
+            RunError::Journal(JournalError::Locked { .. }) => {
+                Some("wait for it, or stop it, and try again")
+            }
+            RunError::Journal(JournalError::Newer { .. }) => Some("use the newer zpa-bulk"),
+            RunError::Journal(JournalError::Damaged { .. }) | RunError::PlanChanged { .. } => Some(
+                "nothing was sent; apply the manifest anew: what is already there is left alone",
+            ),
+            _ => None,
+        };
+        let mut this = Self::new(code, chain(&error));
+        this.hint = hint.map(str::to_owned);
+        this
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        Self::new(exit::UNEXPECTED, chain(&error))
+            .hint("the run was stopped before anything was sent that is not written down")
+    }
+}
+
+impl From<ConnectionError> for CliError {
+    fn from(error: ConnectionError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+/// Why live state was not read, or a run did not settle.
+pub(super) fn of_end(end: &End) -> Option<CliError> {
+    match end {
+        End::Settled => None,
+        End::Stopped => Some(CliError::new(exit::STOPPED, "stopped")),
+        End::SignIn(error @ SignInError::Refused(_)) => Some(
+            CliError::new(exit::CREDENTIALS, error.to_string())
+                .hint("check the client id, its secret, and that they belong to this cloud"),
+        ),
+        End::SignIn(error) => Some(
+            CliError::new(exit::STOPPED, error.to_string())
+                .hint("check the address and the network"),
+        ),
+        End::Unreadable(kind, failure) => {
+            let message = format!("the {}s of the tenant cannot be read: {failure}", kind.noun());
+            Some(CliError::new(exit::STOPPED, message))
+        }
+    }
+}

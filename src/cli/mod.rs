@@ -1,0 +1,66 @@
+//! The command line: what was typed, what it means, and one call into the library.
+//!
+//! Results go to standard output, messages and progress to standard error. One file a verb.
+
+mod apply;
+mod args;
+mod config;
+mod error;
+mod plan;
+mod progress;
+mod simulate;
+mod status;
+mod tenant;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::args::{Cli, Verb};
+use self::config::Config;
+pub use self::error::exit;
+use self::error::CliError;
+use self::terminal::Terminal;
+
+/// Runs the command with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A help text that cannot be written has nobody to be told.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::SETTLED });
+        }
+    };
+    let terminal = Terminal::new(&cli.output);
+    terminal::log_to(&terminal, &cli.output);
+    match run(cli, &terminal) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            terminal.error(&error);
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+fn run(cli: Cli, terminal: &Terminal) -> Result<u8, CliError> {
+    let config = Config::read(cli.config.as_deref(), terminal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::unexpected("the runtime cannot be started", &error))?;
+    let code = match cli.verb {
+        Verb::Plan(args) => runtime.block_on(plan::run(args, config, terminal)),
+        Verb::Apply(args) => runtime.block_on(apply::run(args, config, terminal)),
+        Verb::Resume(args) => runtime.block_on(apply::resume(args, config, terminal)),
+        Verb::Status(args) => status::run(&args, &config, terminal),
+        Verb::Runs(args) => status::runs(&args, &config, terminal),
+        Verb::Simulate(args) => runtime.block_on(simulate::run(args, terminal)),
+    };
+    // Whatever still runs in the background has nothing to say any more.
+    runtime.shutdown_background();
+    code
+}
