@@ -1,5 +1,6 @@
 //! A rate-limit-aware bulk operations engine for Zscaler Private Access.
 
+pub mod cli;
 pub mod engine;
 pub mod journal;
 pub mod ledger;

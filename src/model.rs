@@ -562,6 +562,61 @@ pub struct Item<'r> {
     pub change: Change<'r>,
 }
 
+impl Fields<'_> {
+    /// The same, borrowing nothing.
+    #[must_use]
+    pub fn to_owned_fields(&self) -> Fields<'static> {
+        let owned = |text: &Cow<'_, str>| Cow::Owned(text.to_string());
+        let value = |value: &FieldValue<'_>| match value {
+            FieldValue::Flag(flag) => FieldValue::Flag(*flag),
+            FieldValue::Text(text) => FieldValue::Text(owned(text)),
+            FieldValue::Refs(refs) => FieldValue::Refs(
+                refs.iter()
+                    .map(|r| Reference { id: owned(&r.id) })
+                    .collect(),
+            ),
+        };
+        Fields(
+            self.0
+                .iter()
+                .map(|(name, v)| (owned(name), value(v)))
+                .collect(),
+        )
+    }
+}
+
+impl Item<'_> {
+    /// The same, borrowing nothing.
+    #[must_use]
+    pub fn to_owned_item(&self) -> Item<'static> {
+        let change = match &self.change {
+            Change::Create { group, body } => Change::Create {
+                group: *group,
+                body: body.to_owned_fields(),
+            },
+            Change::Update { id, set, changes } => Change::Update {
+                id: id.clone(),
+                set: set.to_owned_fields(),
+                changes: changes.clone(),
+            },
+            Change::Delete { id } => Change::Delete { id: id.clone() },
+            Change::Unchanged { id } => Change::Unchanged { id: id.clone() },
+            Change::Error { failure } => Change::Error {
+                failure: failure.clone(),
+            },
+        };
+        Item {
+            item: self.item,
+            file: self.file,
+            row: self.row,
+            resource: self.resource,
+            key: Cow::Owned(self.key.to_string()),
+            microtenant: self.microtenant.clone(),
+            change,
+        }
+    }
+}
+
 /// How an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -151,7 +151,7 @@ pub(super) struct SimulateArgs {
 pub(super) struct Manifests {
     /// CSV or JSON Lines; `-` is standard input
     #[arg(required = true, value_name = "MANIFEST")]
-    pub(super) manifests: Vec<PathBuf>,
+    pub(super) paths: Vec<PathBuf>,
     /// What rows are about that do not say so [default: inferred from the columns]
     #[arg(long, value_parser = kind, env = "ZPA_BULK_RESOURCE")]
     pub(super) resource: Option<Kind>,
@@ -249,13 +249,17 @@ pub(super) struct EngineArgs {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "write a whole number with ms, s, m or h, like 30s".to_owned())
+    parse_duration(text)
+        .ok_or_else(|| "write a whole number with ms, s, m or h, like 30s".to_owned())
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
     let manifest = |kind: &Kind| kind.in_manifests();
     Kind::from_name(text).filter(manifest).ok_or_else(|| {
-        let known: Vec<&str> = Kind::all().filter(manifest).map(|kind| kind.name()).collect();
+        let known: Vec<&str> = Kind::all()
+            .filter(manifest)
+            .map(|kind| kind.name())
+            .collect();
         format!("known are {}", known.join(", "))
     })
 }

@@ -32,7 +32,7 @@ pub(super) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_id: Option<String>,
     #[serde(skip_serializing)]
-    pub(super) client_secret: Option<Secret>,
+    pub(super) client_secret: Option<SecretString>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) base_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,11 +58,6 @@ pub(super) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) runs_dir: Option<PathBuf>,
 }
-
-/// A secret of the settings file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Secret(pub(super) SecretString);
 
 /// A value that files write as text.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +140,12 @@ impl Config {
     /// How long a request may take.
     pub(super) fn timeout(&self) -> Result<Duration, CliError> {
         let timeout = self.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
-        within("timeout", &timeout, &Duration::from_secs(1), &LONGEST_TIMEOUT)?;
+        within(
+            "timeout",
+            &timeout,
+            &Duration::from_secs(1),
+            &LONGEST_TIMEOUT,
+        )?;
         Ok(timeout)
     }
 
@@ -154,7 +154,9 @@ impl Config {
         let default = Settings::default();
         let settings = Settings {
             read_quota: self.read_quota.map_or(default.read_quota, |quota| quota.0),
-            write_quota: self.write_quota.map_or(default.write_quota, |quota| quota.0),
+            write_quota: self
+                .write_quota
+                .map_or(default.write_quota, |quota| quota.0),
             jobs: self.jobs.unwrap_or(default.jobs),
             batch_size: self.batch_size.unwrap_or(default.batch_size),
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts),
@@ -163,7 +165,12 @@ impl Config {
         within("jobs", &settings.jobs.get(), &1, &1024)?;
         within("batch_size", &settings.batch_size.get(), &1, &500)?;
         within("max_attempts", &settings.max_attempts.get(), &1, &100)?;
-        within("settle", &settings.settle, &Duration::ZERO, &Duration::from_secs(3600))?;
+        within(
+            "settle",
+            &settings.settle,
+            &Duration::ZERO,
+            &Duration::from_secs(3600),
+        )?;
         Ok(settings)
     }
 
@@ -172,7 +179,9 @@ impl Config {
         let default = Limits::default();
         Limits {
             links: self.links_limit.unwrap_or(default.links),
-            links_per_portal: self.links_per_portal_limit.unwrap_or(default.links_per_portal),
+            links_per_portal: self
+                .links_per_portal_limit
+                .unwrap_or(default.links_per_portal),
         }
     }
 

@@ -150,7 +150,10 @@ pub(super) fn of_end(end: &End) -> Option<CliError> {
                 .hint("check the address and the network"),
         ),
         End::Unreadable(kind, failure) => {
-            let message = format!("the {}s of the tenant cannot be read: {failure}", kind.noun());
+            let message = format!(
+                "the {}s of the tenant cannot be read: {failure}",
+                kind.noun()
+            );
             Some(CliError::new(exit::STOPPED, message))
         }
     }

@@ -19,8 +19,8 @@ use clap::Parser as _;
 
 use self::args::{Cli, Verb};
 use self::config::Config;
-pub use self::error::exit;
 use self::error::CliError;
+pub use self::error::exit;
 use self::terminal::Terminal;
 
 /// Runs the command with the arguments of this process.
@@ -31,7 +31,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // A help text that cannot be written has nobody to be told.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::SETTLED });
+            return ExitCode::from(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::SETTLED
+            });
         }
     };
     let terminal = Terminal::new(&cli.output);

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use super::args::{EngineArgs, TenantArgs};
-use super::config::{Config, Secret, Text};
+use super::config::{Config, Text};
 use super::error::{CliError, exit};
 use crate::engine::Engine;
 use crate::model::Id;
@@ -98,7 +98,7 @@ fn simulated(config: Config, url: String) -> Config {
         vanity_domain: None,
         customer_id: Some(SIMULATED_CUSTOMER.to_owned()),
         client_id: Some("simulated".to_owned()),
-        client_secret: Some(Secret(SecretString::from("simulated"))),
+        client_secret: Some(SecretString::from("simulated")),
         base_url: Some(url),
         token_url: None,
         ..config
@@ -110,12 +110,19 @@ fn connection(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Connection, CliError> {
     let style = style(config, &environment);
-    let vanity = config.vanity_domain.clone().or_else(|| environment("ZSCALER_VANITY_DOMAIN"));
+    let vanity = config
+        .vanity_domain
+        .clone()
+        .or_else(|| environment("ZSCALER_VANITY_DOMAIN"));
     let cloud_name = match style {
         Style::Legacy => "ZPA_CLOUD",
         Style::OneApi => "ZSCALER_CLOUD",
     };
-    let cloud = config.cloud.clone().or_else(|| environment(cloud_name)).unwrap_or_default();
+    let cloud = config
+        .cloud
+        .clone()
+        .or_else(|| environment(cloud_name))
+        .unwrap_or_default();
     let customer = config.customer_id.as_deref().ok_or_else(|| {
         CliError::usage("the tenant's customer id is not set")
             .hint("set ZPA_CUSTOMER_ID or --customer-id; or try --simulate, which needs no tenant")
@@ -159,7 +166,7 @@ fn credentials(
         ))
     };
     let client_id = config.client_id.clone().or_else(|| environment(id_name));
-    let secret = config.client_secret.clone().map(|secret| secret.0);
+    let secret = config.client_secret.clone();
     let secret = secret.or_else(|| environment(secret_name).map(SecretString::from));
     Ok(Credentials {
         client_id: client_id.ok_or_else(|| missing(id_name))?,
@@ -174,7 +181,9 @@ pub(super) fn recorded(config: &Config, connection: &Connection) -> Config {
         customer_id: Some(connection.customer.clone()),
         base_url: Some(connection.base_url.clone()),
         token_url: Some(connection.token_url.clone()),
-        settle: config.settle.or_else(|| Some(Text(config.timeout().ok()? * 2))),
+        settle: config
+            .settle
+            .or_else(|| Some(Text(config.timeout().ok()? * 2))),
         runs_dir: None,
         client_id: None,
         ..config.clone()

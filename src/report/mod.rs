@@ -18,9 +18,10 @@ use serde::Serialize;
 
 use self::rows::{Replacement, write_rows};
 use crate::engine::{End, Progress};
+use crate::journal::Header;
 use crate::ledger::Ledger;
 use crate::model::{Outcome, index};
-use crate::run::{self, Run, RunError};
+use crate::run::{self, PlanFile, RunError};
 
 /// The version of the report's form.
 const FORMAT: u32 = 1;
@@ -128,19 +129,24 @@ pub struct Report {
 ///
 /// # Errors
 /// [`RunError`] when the run cannot be read or the files cannot be written.
-pub fn write(run: &Run, ledger: &Ledger, summary: Summary) -> Result<Report, RunError> {
-    let directory = run.directory.path();
+pub fn write(
+    directory: &Path,
+    plan: &PlanFile,
+    header: &Header,
+    ledger: &Ledger,
+    summary: Summary,
+) -> Result<Report, RunError> {
     let failed = |source: io::Error| RunError::Io {
         path: directory.to_owned(),
         doing: "the results cannot be written",
         source,
     };
-    let outcomes = outcomes(directory, run.plan.len())?;
-    let errors = write_rows(directory, &run.plan, ledger, &outcomes).map_err(failed)?;
+    let outcomes = outcomes(directory, plan.len())?;
+    let errors = write_rows(directory, plan, ledger, &outcomes).map_err(failed)?;
     let report = Report {
         format: FORMAT,
-        run: run.directory.name().to_string(),
-        tenant: run.header.tenant.clone(),
+        run: header.run.clone(),
+        tenant: header.tenant.clone(),
         summary,
         errors,
     };

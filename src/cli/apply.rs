@@ -1,0 +1,285 @@
+//! `zpa-bulk apply` and `zpa-bulk resume`: plan, ask, carry out, report.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::args::{ApplyArgs, ResumeArgs};
+use super::config::Config;
+use super::error::{CliError, exit, of_end};
+use super::plan::{self, Preview};
+use super::progress::{Display, rounded};
+use super::tenant::{Tenant, recorded};
+use super::terminal::Terminal;
+use crate::engine::End;
+use crate::journal::{FORMAT, Header};
+use crate::ledger::Ledger;
+use crate::report::{self, Report, Summary};
+use crate::run::{self, PlanError, PlanWriter, Run, RunDirectory, RunName};
+
+pub(super) async fn run(
+    args: ApplyArgs,
+    config: Config,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let started = Instant::now();
+    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
+    let stop = watch_for_interrupt(terminal);
+    let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop).await?;
+    let (rows, snapshot) = plan::read(&args.manifests, &mut tenant).await?;
+    let now = Timestamp::now();
+    let directory = RunDirectory::create(&runs, RunName::new(now))?;
+    let planned = plan_into(&directory, &rows, &snapshot, &tenant);
+    let (header, preview) = match planned {
+        Ok(planned) => planned,
+        Err(error) => {
+            directory.discard();
+            return Err(error);
+        }
+    };
+    if !agreed(&args, &preview, terminal) {
+        directory.discard();
+        return Err(CliError::usage("nothing was changed")
+            .hint("--yes carries the plan out without asking"));
+    }
+    let run = run::start(directory, header, now)?;
+    let outcome = carry_out(run, &mut tenant, args.json, started, terminal).await;
+    if let Some(simulator) = tenant.simulator {
+        simulator.stop().await;
+    }
+    outcome
+}
+
+pub(super) async fn resume(
+    args: ResumeArgs,
+    config: Config,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let started = Instant::now();
+    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
+    if args.tenant.simulate {
+        return Err(CliError::usage(
+            "an embedded simulated tenant starts afresh and has no run to resume",
+        )
+        .hint("run zpa-bulk simulate in a second terminal and name its --base-url"));
+    }
+    let directory = match &args.run {
+        Some(text) => RunDirectory::find(&runs, text)?,
+        None => newest_unfinished(&runs)?,
+    };
+    let run = run::resume(directory)?;
+    let recorded: Recorded = serde_json::from_value(run.header.settings.clone())
+        .map_err(|error| CliError::unexpected("the run's settings cannot be read", &error))?;
+    if recorded.simulated {
+        return Err(CliError::usage(
+            "this run was a rehearsal on an embedded simulated tenant, which is gone",
+        )
+        .hint("apply the manifest to go on"));
+    }
+    let stop = watch_for_interrupt(terminal);
+    let lower = config.over(recorded.config);
+    let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
+    if tenant.connection.customer != run.header.tenant {
+        let (other, own) = (&tenant.connection.customer, &run.header.tenant);
+        return Err(CliError::new(
+            exit::JOURNAL,
+            format!("this run is of tenant {own}, not of {other}"),
+        )
+        .hint("check ZPA_CUSTOMER_ID, --customer-id and the settings file"));
+    }
+    carry_out(run, &mut tenant, args.json, started, terminal).await
+}
+
+/// What a run records of how it was started.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Recorded {
+    simulated: bool,
+    #[serde(flatten)]
+    config: Config,
+}
+
+fn plan_into(
+    directory: &RunDirectory,
+    rows: &run::Checked,
+    snapshot: &crate::plan::Snapshot,
+    tenant: &Tenant,
+) -> Result<(Header, String), CliError> {
+    let mut writer = PlanWriter::create(directory.path(), &rows.origin())?;
+    let mut preview = Preview::new(false);
+    let planner = run::plan(rows, snapshot, tenant.config.limits(), |item, cells| {
+        preview.add(item);
+        writer.push(item, cells).map_err(PlanError::from)
+    })?;
+    let estimate = plan::estimate(&planner, tenant)?;
+    let text = preview.text() + &plan::describe(planner.totals(), estimate);
+    let settings = Recorded {
+        simulated: tenant.simulator.is_some(),
+        config: recorded(&tenant.config, &tenant.connection),
+    };
+    let header = Header {
+        format: FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        run: directory.name().to_string(),
+        tenant: tenant.connection.customer.clone(),
+        plan_sha256: writer.finish()?,
+        settings: serde_json::to_value(settings)
+            .map_err(|error| CliError::unexpected("the settings cannot be recorded", &error))?,
+    };
+    Ok((header, text))
+}
+
+fn agreed(args: &ApplyArgs, preview: &str, terminal: &Terminal) -> bool {
+    if args.yes {
+        return true;
+    }
+    terminal.say(preview.trim_end());
+    terminal.ask("Carry it out?")
+}
+
+async fn carry_out(
+    run: Run,
+    tenant: &mut Tenant,
+    json: bool,
+    started: Instant,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let Run {
+        directory,
+        plan,
+        header,
+        undertaking,
+    } = run;
+    let display = Display::start(terminal, tenant.engine.progress());
+    let carried = tenant.engine.carry_out(undertaking, &plan).await;
+    drop(display);
+    let (end, ledger) = carried.map_err(|error| {
+        let mut error = CliError::from(error);
+        error
+            .messages
+            .push(format!("the run stands in {}", directory.path().display()));
+        error
+    })?;
+    let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let progress = tenant.engine.progress_now();
+    let summary = Summary::new(&end, &ledger, &progress, elapsed, directory.path());
+    let report = report::write(directory.path(), &plan, &header, &ledger, summary)?;
+    if json {
+        terminal.json(&report)?;
+    } else if !terminal.is_quiet() {
+        terminal.result(&described(&report))?;
+    }
+    finish(&end, &ledger, directory.path(), terminal)
+}
+
+/// The exit code, and what to do next.
+fn finish(
+    end: &End,
+    ledger: &Ledger,
+    directory: &Path,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let resume = format!("zpa-bulk resume {}", directory.display());
+    match of_end(end) {
+        Some(error) if *end == End::Stopped => {
+            terminal.say(&format!("stopped; to go on: {resume}"));
+            Ok(error.code)
+        }
+        Some(error) => Err(error.hint(format!("to go on: {resume}"))),
+        None if ledger.tally().failed > 0 => Ok(exit::FAILED_ITEMS),
+        None => Ok(exit::SETTLED),
+    }
+}
+
+fn described(report: &Report) -> String {
+    const SHOWN: usize = 10;
+    let summary = &report.summary;
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (summary.created, "created"),
+        (summary.updated, "updated"),
+        (summary.deleted, "deleted"),
+        (summary.recovered, "recovered"),
+        (summary.unchanged, "unchanged"),
+        (summary.failed, "failed"),
+        (summary.unknown, "unknown"),
+        (summary.waiting, "not tried yet"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let mut text = format!("{} rows: {}\n", summary.items, parts.join(", "));
+    for row in report
+        .errors
+        .iter()
+        .filter(|row| row.status == "failed")
+        .take(SHOWN)
+    {
+        text.push_str(&format!(
+            "  {}:{} {:?}: {}\n",
+            row.file, row.row, row.name, row.error
+        ));
+    }
+    let failed = usize::try_from(summary.failed).unwrap_or(usize::MAX);
+    if failed > SHOWN {
+        text.push_str(&format!("  … and {} more in errors.csv\n", failed - SHOWN));
+    }
+    text.push_str(&format!(
+        "{} read and {} write calls in {}, {} throttled\nresults: {}\n",
+        summary.read_calls,
+        summary.write_calls,
+        rounded(Duration::from_millis(summary.elapsed_ms)),
+        summary.throttled,
+        summary.run_dir.display()
+    ));
+    text
+}
+
+fn newest_unfinished(runs: &Path) -> Result<RunDirectory, CliError> {
+    for directory in run::list(runs)?.into_iter().rev() {
+        match run::standing(directory) {
+            Ok(standing) if standing.is_finished() => {}
+            Ok(standing) => return Ok(standing.directory),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(CliError::usage(format!(
+        "there is no unfinished run in {}",
+        runs.display()
+    )))
+}
+
+/// The first Ctrl-C stops starting work; the second leaves at once.
+fn watch_for_interrupt(terminal: &Terminal) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    let terminal = terminal.clone();
+    tokio::spawn(async move {
+        if interrupted().await.is_err() {
+            return;
+        }
+        terminal.say("stopping; what is under way lands first. Ctrl-C again leaves at once");
+        sender.send_replace(true);
+        if interrupted().await.is_ok() {
+            std::process::exit(exit::INTERRUPTED.into());
+        }
+    });
+    receiver
+}
+
+#[cfg(unix)]
+async fn interrupted() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}

@@ -1,0 +1,162 @@
+//! Showing how far a run is: bars on a terminal, a plain line every few seconds elsewhere.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Zoned;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval};
+
+use super::terminal::Terminal;
+use crate::engine::{ClassProgress, Progress};
+use crate::pacer::Pace;
+
+const REDRAW: Duration = Duration::from_millis(100);
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows the progress until this is dropped.
+#[derive(Debug)]
+pub(super) struct Display {
+    task: Option<JoinHandle<()>>,
+    bar: Option<ProgressBar>,
+}
+
+impl Display {
+    pub(super) fn start(terminal: &Terminal, progress: watch::Receiver<Option<Progress>>) -> Self {
+        if terminal.is_quiet() {
+            return Self {
+                task: None,
+                bar: None,
+            };
+        }
+        if !terminal.is_watched() {
+            let task = tokio::spawn(lines(terminal.clone(), progress));
+            return Self {
+                task: Some(task),
+                bar: None,
+            };
+        }
+        let bar = terminal.bars().add(ProgressBar::new(0));
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:30.cyan/blue} {pos}/{len} items  {msg}")
+        {
+            bar.set_style(style);
+        }
+        Self {
+            task: Some(tokio::spawn(redraw(bar.clone(), progress))),
+            bar: Some(bar),
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
+    let started = Instant::now();
+    let mut ticks = interval(REDRAW);
+    loop {
+        ticks.tick().await;
+        let Some(now) = *progress.borrow() else {
+            continue;
+        };
+        bar.set_length(now.tally.items);
+        bar.set_position(now.tally.settled());
+        bar.set_message(message(&now, started.elapsed()));
+    }
+}
+
+async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) {
+    let started = Instant::now();
+    let mut ticks = interval(LINE_EVERY);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let Some(now) = *progress.borrow() else {
+            continue;
+        };
+        let (settled, items) = (now.tally.settled(), now.tally.items);
+        terminal.say(&format!(
+            "{settled}/{items} items  {}",
+            message(&now, started.elapsed())
+        ));
+    }
+}
+
+/// Failures, calls, rate against quota, and the time that is left or until when nothing is sent.
+fn message(now: &Progress, elapsed: Duration) -> String {
+    let calls = now.read.sent + now.write.sent;
+    let mut parts = vec![
+        format!("{} failed", now.tally.failed),
+        format!("{calls} calls"),
+        rate("reads", now.read, elapsed),
+        rate("writes", now.write, elapsed),
+    ];
+    if now.throttled > 0 {
+        parts.push(format!("{}x throttled", now.throttled));
+    }
+    match now.read.paused_for.max(now.write.paused_for) {
+        Some(pause) => parts.push(format!("throttled until {}", clock_in(pause))),
+        None => parts.push(format!("{} left", rounded(now.time_left))),
+    }
+    parts.join("  ")
+}
+
+fn rate(name: &str, class: ClassProgress, elapsed: Duration) -> String {
+    let sent = class.sent;
+    match class.quota {
+        Pace::Unlimited => format!("{sent} {name}"),
+        Pace::At(quota) => {
+            let window = quota.window.as_secs_f64();
+            let windows = (elapsed.as_secs_f64() / window).max(1.0);
+            let per_window = f64::from(u32::try_from(sent).unwrap_or(u32::MAX)) / windows;
+            format!("{name} {per_window:.0} of {quota}")
+        }
+    }
+}
+
+fn clock_in(wait: Duration) -> String {
+    let wait = jiff::SignedDuration::try_from(wait).unwrap_or_default();
+    let until = Zoned::now().checked_add(wait);
+    until.map_or_else(
+        |_| "later".to_owned(),
+        |until| until.strftime("%H:%M:%S").to_string(),
+    )
+}
+
+/// A duration as people say it: `0s`, `45s`, `3m 20s`, `2h 05m`.
+pub(super) fn rounded(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_rounded_up_and_said_in_two_units() {
+        for (millis, said) in [
+            (0, "0s"),
+            (1, "1s"),
+            (59_001, "1m 00s"),
+            (200_000, "3m 20s"),
+            (7_500_000, "2h 05m"),
+        ] {
+            assert_eq!(rounded(Duration::from_millis(millis)), said);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the user sees: messages on standard error, results on standard output, log lines that do not
+//! tear the progress bars.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::MultiProgress;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::args::Output;
+use super::error::{CliError, chain};
+
+/// The environment variable with a filter for the log, like `zpa_bulk=debug`.
+const LOG_VARIABLE: &str = "ZPA_BULK_LOG";
+
+/// Standard output and standard error as this command uses them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts about one terminal"
+)]
+#[derive(Clone, Debug)]
+pub(super) struct Terminal {
+    bars: MultiProgress,
+    quiet: bool,
+    colours: bool,
+    watched: bool,
+    can_ask: bool,
+}
+
+impl Terminal {
+    pub(super) fn new(output: &Output) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let watched = io::stderr().is_terminal();
+        Self {
+            bars: MultiProgress::new(),
+            quiet: output.quiet,
+            colours: watched && !output.no_color && !no_color,
+            watched,
+            can_ask: watched && io::stdin().is_terminal(),
+        }
+    }
+
+    /// Where progress bars go.
+    pub(super) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether somebody looks at standard error.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// A result, to standard output. A reader that has gone away is no error.
+    pub(super) fn result(&self, text: &str) -> Result<(), CliError> {
+        let written = self.bars.suspend(|| {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(CliError::unexpected("the result cannot be written", &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same as one JSON document.
+    pub(super) fn json(&self, document: &impl serde::Serialize) -> Result<(), CliError> {
+        let text = serde_json::to_string_pretty(document)
+            .map_err(|error| CliError::unexpected("the result cannot be written", &error))?;
+        self.result(&(text + "\n"))
+    }
+
+    /// Something worth knowing.
+    pub(super) fn say(&self, text: &str) {
+        if !self.quiet {
+            self.message(text);
+        }
+    }
+
+    /// Something that may be wrong.
+    pub(super) fn warn(&self, text: &str) {
+        let label = self.paint("33", "warning:");
+        self.message(&format!("{label} {text}"));
+    }
+
+    /// Why the command did not succeed.
+    pub(super) fn error(&self, error: &CliError) {
+        let label = self.paint("31;1", "error:");
+        for message in &error.messages {
+            self.message(&format!("{label} {message}"));
+        }
+        if let Some(hint) = &error.hint {
+            let label = self.paint("36", "hint: ");
+            self.message(&format!("{label} {hint}"));
+        }
+    }
+
+    /// Asks a yes-or-no question; anything but a clear yes, or nobody to be asked, is a no.
+    pub(super) fn ask(&self, question: &str) -> bool {
+        if !self.can_ask {
+            return false;
+        }
+        let mut err = io::stderr().lock();
+        let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+        let mut answer = String::new();
+        asked
+            .and_then(|()| io::stdin().read_line(&mut answer))
+            .is_ok()
+            && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    }
+
+    fn message(&self, text: &str) {
+        self.bars.suspend(|| {
+            // Nobody is left to be told that a message could not be written.
+            let _ = writeln!(io::stderr(), "{text}");
+        });
+    }
+
+    fn paint(&self, style: &str, text: &str) -> String {
+        if self.colours {
+            format!("\x1b[{style}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Sends log lines to standard error: warnings, more with `-v`, or what `ZPA_BULK_LOG` selects.
+pub(super) fn log_to(terminal: &Terminal, output: &Output) {
+    let level = match (output.quiet, output.verbose) {
+        (true, _) => "error",
+        (false, 0) => "zpa_bulk=warn",
+        (false, 1) => "zpa_bulk=info",
+        (false, 2) => "zpa_bulk=debug",
+        (false, _) => "debug",
+    };
+    let filter = match std::env::var(LOG_VARIABLE) {
+        Ok(text) if !text.is_empty() => EnvFilter::try_new(&text).unwrap_or_else(|error| {
+            terminal.warn(&format!(
+                "{LOG_VARIABLE} is not a filter: {}",
+                chain(&error)
+            ));
+            EnvFilter::new(level)
+        }),
+        _ => EnvFilter::new(level),
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(terminal.colours)
+        .with_target(false)
+        .with_writer(BesideBars(terminal.bars.clone()))
+        .finish();
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        terminal.warn("the log could not be set up");
+    }
+}
+
+/// Writes between the progress bars.
+#[derive(Clone)]
+struct BesideBars(MultiProgress);
+
+impl Write for BesideBars {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for BesideBars {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
