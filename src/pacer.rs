@@ -363,14 +363,14 @@ impl Paced {
     }
 
     /// No call goes before it: learnt from a refused check, or, without bursts, one interval after the
-    /// last call.
+    /// last call, or when the window has room again.
     fn next_slot(&self) -> Option<Instant> {
         let last = self
             .admitted
             .back()
             .filter(|_| self.shape.burst == NonZeroU32::MIN);
-        self.not_before
-            .max(last.map(|last| *last + self.shape.interval))
+        let spaced = last.map(|last| *last + self.shape.interval);
+        self.not_before.max(spaced).max(self.window_opens())
     }
 
     fn in_window(&self, at: Instant) -> usize {

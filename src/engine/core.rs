@@ -161,7 +161,8 @@ impl Core {
             .iter()
             .map(|doubt| doubt.due)
             .filter(|due| *due > now);
-        looks.chain(self.dispatcher.wake_at(now)).min()
+        let calls = self.dispatcher.wake_at(!self.backlog.is_empty(), now);
+        looks.chain(calls).min()
     }
 
     /// Whether nothing is left to do, or everything under way has landed after a stop.

@@ -182,30 +182,28 @@ impl Dispatcher {
         directives
     }
 
-    /// When to call [`Dispatcher::pump`] again if nothing happens before.
-    pub(super) fn wake_at(&self, now: Instant) -> Option<Instant> {
-        let delayed = self.delayed.first().map(|(until, _)| *until);
+    /// When to call [`Dispatcher::pump`] again if nothing happens before. `more_writes` says that more
+    /// writes will be submitted as soon as there is room for them.
+    pub(super) fn wake_at(&self, more_writes: bool, now: Instant) -> Option<Instant> {
         if self.halted {
             return None;
         }
-        let lanes = [&self.read, &self.write];
-        let slots = lanes
-            .into_iter()
-            .filter(|lane| !lane.queue.is_empty())
-            .filter_map(|lane| {
-                let slot = lane.pacer.not_before()?;
-                let early = slot.checked_sub(LEAD).unwrap_or(slot);
-                Some(if early > now { early } else { slot })
-            });
+        let slot = |lane: &Lane, wanted: bool| {
+            let slot = lane.pacer.not_before().filter(|_| wanted)?;
+            let early = slot.checked_sub(LEAD).unwrap_or(slot);
+            Some(if early > now { early } else { slot })
+        };
         let token = match self.token {
             Token::Missing(until) if self.has_queued() => until,
             _ => None,
         };
-        slots
-            .chain(delayed)
-            .chain(token)
-            .filter(|at| *at > now)
-            .min()
+        let instants = [
+            slot(&self.read, !self.read.queue.is_empty()),
+            slot(&self.write, more_writes || !self.write.queue.is_empty()),
+            self.delayed.first().map(|(until, _)| *until),
+            token,
+        ];
+        instants.into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// The call's intent is on disk.

@@ -11,9 +11,6 @@ mod listing;
 mod progress;
 mod shell;
 
-#[cfg(test)]
-mod tests;
-
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 

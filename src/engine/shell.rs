@@ -181,6 +181,14 @@ impl<A: Api> Engine<A> {
     /// Waits for the next thing to happen and tells the core.
     async fn wait(&mut self) -> Result<(), EngineError> {
         let wake_at = self.core.wake_at(now());
+        debug_assert!(
+            wake_at.is_some()
+                || !self.calls.is_empty()
+                || self.signing_in.is_some()
+                || self.recorder.committing.is_some(),
+            "nothing is under way and nothing is to come: {:?}",
+            self.core
+        );
         tokio::select! {
             Some(joined) = self.calls.join_next() => {
                 let (id, reply) = unwind(joined);

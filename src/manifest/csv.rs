@@ -8,16 +8,19 @@ use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use super::Title;
 use crate::model::{Cells, Problem, Row};
 
-/// A line break behind the last row, so that a file that lacks one counts its rows like any other.
-/// An additional one is an empty line, which is passed over.
-type Terminated<R> = io::Chain<R, &'static [u8]>;
+/// The input with a line break and one row more behind it. The line break makes a file that lacks it
+/// count its rows like any other; the row is there to be seen: a quote that is never closed swallows it.
+type Sealed<R> = io::Chain<R, &'static [u8]>;
 
-fn reader<R: Read>(input: R) -> csv::Reader<Terminated<R>> {
+/// The row behind the last: no text file has it.
+const SEAL: &str = "\0";
+
+fn reader<R: Read>(input: R) -> csv::Reader<Sealed<R>> {
     ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .buffer_capacity(1 << 16)
-        .from_reader(input.chain(b"\n".as_slice()))
+        .from_reader(input.chain(b"\n\0\n".as_slice()))
 }
 
 /// The header.
@@ -36,6 +39,9 @@ pub(super) fn titles<R: BufRead>(
     }
     let mut record = ByteRecord::new();
     reader(input).read_byte_record(&mut record).map_err(to_io)?;
+    if is_seal(&record) {
+        record.clear();
+    }
     let titles: Vec<Title> = record
         .iter()
         .map(|title| Title {
@@ -76,7 +82,7 @@ fn header_problem(file: u16, titles: &[Title]) -> Option<Problem> {
 
 /// The rows below the header.
 pub(super) struct Rows<R> {
-    reader: csv::Reader<Terminated<R>>,
+    reader: csv::Reader<Sealed<R>>,
     file: u16,
     titles: Vec<String>,
     record: StringRecord,
@@ -102,8 +108,19 @@ impl<R: BufRead> Rows<R> {
             if !self.reader.read_byte_record(&mut bytes).map_err(to_io)? {
                 return Ok(false);
             }
+            if is_seal(&bytes) {
+                return Ok(false);
+            }
             let header = self.number == 0;
             self.number += rows_passed(&self.reader, before, &bytes);
+            if bytes
+                .iter()
+                .next_back()
+                .is_some_and(|cell| cell.ends_with(b"\n\0\n"))
+            {
+                self.report_open_quote(problems);
+                return Ok(false);
+            }
             match StringRecord::from_byte_record(bytes) {
                 _ if header => {}
                 Ok(record) => {
@@ -144,6 +161,11 @@ impl<R: BufRead> Rows<R> {
         false
     }
 
+    fn report_open_quote(&self, problems: &mut Vec<Problem>) {
+        let message = "a quoted cell that begins in this row is never closed";
+        problems.push(Problem::row(self.file, self.number, message));
+    }
+
     fn report_encoding(&self, record: &ByteRecord, problems: &mut Vec<Problem>) {
         let broken = record
             .iter()
@@ -167,6 +189,10 @@ impl<R> Cells for Rows<R> {
     fn raw(&self, column: usize) -> &str {
         self.record.get(column).unwrap_or_default()
     }
+}
+
+fn is_seal(record: &ByteRecord) -> bool {
+    record.len() == 1 && record.get(0) == Some(SEAL.as_bytes())
 }
 
 /// How many rows of a spreadsheet lie between the last record and the end of this one: the record
@@ -236,6 +262,16 @@ mod tests {
                 "f.csv:3: column \"b\": the text is not UTF-8; save the file as \"CSV UTF-8\"",
                 "f.csv:4: the row has 3 cells where the header has 2",
             ]
+        );
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_reported_where_it_begins() {
+        let (rows, problems) = read(b"a,b\n1,x\n2,\"y\n3,z\n4,w");
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            problems,
+            ["f.csv:3: a quoted cell that begins in this row is never closed"]
         );
     }
 

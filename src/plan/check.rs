@@ -83,11 +83,12 @@ impl Checker {
         let cell = |at: Option<usize>| row.cells.cell(at?).filter(|text| !text.is_empty());
         let kind = self.kind(row, layout, problems)?;
         let fields = layout.fields(kind)?;
+        let action = self.action(row, layout, problems);
         let mut draft = Draft {
             file: row.file,
             row: row.number,
             kind,
-            action: self.action(row, layout, problems),
+            action: action.unwrap_or_default(),
             id: cell(layout.id),
             microtenant: cell(layout.microtenant)
                 .map(Id::new)
@@ -106,7 +107,7 @@ impl Checker {
         }
         draft.check_ids(layout, problems);
         draft.check_foreign(row, layout, problems);
-        draft.check_required(layout, problems);
+        draft.check_required(action, layout, problems);
         (problems.len() == before).then_some(draft)
     }
 
@@ -130,12 +131,13 @@ impl Checker {
         kind
     }
 
-    fn action(&self, row: Row<'_>, layout: &Layout, problems: &mut Vec<Problem>) -> Action {
+    /// `None` for a word that is no action: what the row needs is then not known.
+    fn action(&self, row: Row<'_>, layout: &Layout, problems: &mut Vec<Problem>) -> Option<Action> {
         let told = layout.action.and_then(|at| row.cells.cell(at));
         let Some(name) = told.filter(|name| !name.is_empty()) else {
-            return self.defaults.action;
+            return Some(self.defaults.action);
         };
-        Action::from_name(name).unwrap_or_else(|| {
+        Action::from_name(name).or_else(|| {
             let known = Action::ALL.map(|(name, _)| name);
             let hint = match similar(name, known.into_iter()).first() {
                 Some(likely) => format!("did you mean {likely:?}?"),
@@ -143,7 +145,7 @@ impl Checker {
             };
             let message = format!("{name:?} is no action; {hint}");
             problems.push(Problem::cell(row.file, row.number, "action", message));
-            self.defaults.action
+            None
         })
     }
 }
@@ -167,7 +169,11 @@ impl<'r> Draft<'r> {
                 }
                 self.put(column.wire, FieldValue::Text(value))
             }
+            Form::Flag if text.is_empty() => Ok(()),
             Form::Flag => self.put(column.wire, FieldValue::Flag(flag(text)?)),
+            Form::Split(_) if text.is_empty() => {
+                self.put(column.wire, FieldValue::Text(Cow::Borrowed("")))
+            }
             Form::Split(split) => split(text)?
                 .into_iter()
                 .try_for_each(|(wire, part)| self.put(wire, FieldValue::Text(part))),
@@ -215,18 +221,22 @@ impl<'r> Draft<'r> {
         }
     }
 
-    fn check_required(&self, layout: &Layout, problems: &mut Vec<Problem>) {
+    /// `action` is `None` where the row's is not known: then it needs what every action needs.
+    fn check_required(&self, action: Option<Action>, layout: &Layout, problems: &mut Vec<Problem>) {
         let named = self.id.is_some() || !self.key.is_empty();
-        let creates = match self.action {
-            Action::Create => true,
-            Action::Ensure => self.id.is_none(),
-            Action::Update | Action::Delete => false,
+        let creates = match action {
+            Some(Action::Create) => true,
+            Some(Action::Ensure) => self.id.is_none(),
+            Some(Action::Update | Action::Delete) | None => false,
         };
         let key_field = self.kind.key_field();
         for wire in self.kind.required() {
-            let empty = self.values.text(wire).is_none_or(str::is_empty);
-            let needed = creates || (*wire == key_field && !named);
-            if needed && empty && !self.is_reported(wire, problems) {
+            let value = self.values.text(wire);
+            let emptied = value == Some("") && action != Some(Action::Delete);
+            let lacking = value.is_none() && (creates || (*wire == key_field && !named));
+            let unnamed = value == Some("") && *wire == key_field && !named;
+            let told = layout.missing.contains(wire) || self.is_reported(wire, problems);
+            if (emptied || lacking || unnamed) && !told {
                 let title = self.title_for(wire, layout);
                 let message = format!("a {} needs a value here", self.kind.noun());
                 problems.push(Problem::cell(self.file, self.row, title, message));
@@ -273,7 +283,9 @@ fn fingerprint(draft: &Draft<'_>) -> u128 {
         let mut hasher = DefaultHasher::new();
         salt.hash(&mut hasher);
         draft.kind.name().hash(&mut hasher);
-        draft.microtenant.hash(&mut hasher);
+        // Naming the Default microtenant and naming none is the same.
+        let microtenant = draft.microtenant.as_ref().map(Id::as_str);
+        microtenant.filter(|id| *id != "0").hash(&mut hasher);
         draft.id.hash(&mut hasher);
         if draft.id.is_none() {
             draft.key.hash(&mut hasher);
@@ -372,6 +384,19 @@ mod tests {
                 "f.csv:5: column \"id\": the same portal link twice: row 4 names 7 too",
             ]
         );
+    }
+
+    #[test]
+    fn one_mistake_is_one_problem() {
+        assert_eq!(
+            problems("name,description", &[&["a", ""], &["b", ""]]).len(),
+            1
+        );
+        assert_eq!(
+            problems("name,url,URL", &[&["a", "https://x", "https://y"]]).len(),
+            1
+        );
+        assert_eq!(problems("name,url,action", &[&["a", "", "delte"]]).len(), 1);
     }
 
     #[test]

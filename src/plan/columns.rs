@@ -27,6 +27,8 @@ pub struct Layout {
     pub(super) action: Option<usize>,
     pub(super) microtenant: Option<usize>,
     pub(super) id: Option<usize>,
+    /// Required wire fields that no column stands for, as far as that was reported for all rows.
+    pub(super) missing: Vec<&'static str>,
     /// For each kind that rows may be about, its columns with their positions.
     pub(super) fields: Vec<(Kind, Vec<(usize, &'static Column)>)>,
 }
@@ -52,6 +54,7 @@ impl Layout {
             action: position(Role::Action),
             microtenant: position(Role::Microtenant),
             id: position(Role::Id),
+            missing: Vec::new(),
             fields: Vec::new(),
         };
         let kinds = layout.kinds(&roles, defaults.resource);
@@ -59,8 +62,9 @@ impl Layout {
             .iter()
             .map(|kind| (*kind, fields_of(*kind, &layout.titles, &roles)))
             .collect();
-        layout.report_titles(file, titles, &roles, problems);
+        layout.report_titles(file, titles, &roles, strict, problems);
         if strict && !titles.is_empty() {
+            layout.drop_doubled();
             layout.report_missing(file, defaults, problems);
         }
         layout
@@ -108,12 +112,17 @@ impl Layout {
         file: u16,
         titles: &[(&str, u32)],
         roles: &[Role],
+        strict: bool,
         problems: &mut Vec<Problem>,
     ) {
         let mut seen: Vec<(String, &str)> = Vec::new();
         for ((title, row), role) in titles.iter().zip(roles) {
             if *role == Role::Field && !self.knows(title) {
                 problems.push(Problem::cell(file, *row, title, self.unknown(title)));
+                continue;
+            }
+            if *role == Role::Field && !strict {
+                // Different rows may spell a column differently; a row that has both is found then.
                 continue;
             }
             let meaning = self.meaning(title, *role);
@@ -128,6 +137,18 @@ impl Layout {
                 }
                 None => seen.push((meaning, title)),
             }
+        }
+    }
+
+    /// Of a column that is there twice, the first counts: the second was reported already.
+    fn drop_doubled(&mut self) {
+        for (_, fields) in &mut self.fields {
+            let mut seen: Vec<&str> = Vec::new();
+            fields.retain(|(_, column)| {
+                let first = !seen.contains(&column.name);
+                seen.push(column.name);
+                first
+            });
         }
     }
 
@@ -159,7 +180,7 @@ impl Layout {
         }
     }
 
-    fn report_missing(&self, file: u16, defaults: &Defaults, problems: &mut Vec<Problem>) {
+    fn report_missing(&mut self, file: u16, defaults: &Defaults, problems: &mut Vec<Problem>) {
         let Some(kind) = self.only_kind() else {
             if self.resource.is_none() {
                 let message = "the columns fit several resources; add a column \"resource\"";
@@ -169,7 +190,7 @@ impl Layout {
         };
         let may_create =
             self.action.is_some() || matches!(defaults.action, Action::Ensure | Action::Create);
-        let fields = self.fields(kind).unwrap_or_default();
+        let fields = self.fields(kind).unwrap_or_default().to_vec();
         for wire in kind.required() {
             let given = fields.iter().any(|(_, column)| column.wire == *wire);
             let by_id = self.id.is_some() && (*wire == kind.key_field() || self.action.is_some());
@@ -178,6 +199,7 @@ impl Layout {
                 let column = column_for(kind, wire);
                 let message = format!("the column is missing; a {} needs it", kind.noun());
                 problems.push(Problem::cell(file, 1, column, message));
+                self.missing.push(wire);
             }
         }
     }

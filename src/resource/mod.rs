@@ -1,5 +1,5 @@
 //! What the program knows of each kind of object: columns, natural key, rules, endpoints, and what a
-//! comparison with live state ignores. One file a resource, one line in [`REGISTRY`].
+//! comparison with live state ignores. One file a resource, one line in the registry.
 //!
 //! The rest of the program is the same for every resource and asks these tables. A resource does no
 //! IO and holds no state.

@@ -54,7 +54,7 @@ pub(super) fn digits(text: &str) -> Checked<'_> {
 }
 
 pub(super) fn protocol(text: &str) -> Checked<'_> {
-    let bare = text.strip_suffix("://").unwrap_or(text);
+    let bare = text.trim_end_matches(['/', ':']);
     if bare.eq_ignore_ascii_case("https") {
         Ok(Cow::Borrowed("https://"))
     } else if bare.eq_ignore_ascii_case("http") {
@@ -66,6 +66,7 @@ pub(super) fn protocol(text: &str) -> Checked<'_> {
 
 /// A host without scheme and path, as the `link` field wants it; a port is let through.
 pub(super) fn host(text: &str) -> Checked<'_> {
+    refuse_user(text)?;
     if text.contains("://") {
         return Err(format!(
             "{text:?} has a scheme; give only the host here, or the whole address in a \"url\" column"
@@ -90,6 +91,7 @@ pub(super) fn path(text: &str) -> Checked<'_> {
 
 /// Scheme, host and path of an address. An address without a path has the empty one.
 pub(super) fn url(text: &str) -> Result<[Cow<'_, str>; 3], String> {
+    refuse_user(text)?;
     let scheme_end = text.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(scheme_end);
     let scheme = if scheme.eq_ignore_ascii_case("https://") {
@@ -122,15 +124,15 @@ fn check_host(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("there is no host".to_owned());
     }
-    if text.contains('@') {
-        // Not echoed: what stands before the @ may be a password.
-        return Err("a user name or password does not belong into a link".to_owned());
-    }
     let (host, port) = split_port(text);
-    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+    if port.is_some_and(|port| !is_port(port)) {
         return Err(format!("{text:?} has no valid port"));
     }
-    if host.parse::<IpAddr>().is_ok() || is_dns_name(host) {
+    let bracketed = text.starts_with('[');
+    let is_ip = host
+        .parse::<IpAddr>()
+        .is_ok_and(|ip| ip.is_ipv6() == bracketed);
+    if is_ip || (!bracketed && is_dns_name(host)) {
         return Ok(());
     }
     if !host.is_ascii() {
@@ -141,14 +143,33 @@ fn check_host(text: &str) -> Result<(), String> {
     Err(format!("{text:?} is neither a host name nor an IP address"))
 }
 
+/// Before anything else is said of an address: a message would repeat what stands before the @, which
+/// may be a password.
+fn refuse_user(text: &str) -> Result<(), String> {
+    let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let end = authority.find(['/', '?', '#']).unwrap_or(authority.len());
+    match authority.get(..end) {
+        Some(authority) if authority.contains('@') => {
+            Err("a user name or password does not belong into a link".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn split_port(text: &str) -> (&str, Option<&str>) {
-    if let Some((host, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return (host, port.strip_prefix(':'));
+    if let Some((host, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let port = rest.strip_prefix(':').unwrap_or(rest);
+        return (host, (!rest.is_empty()).then_some(port));
     }
     match text.split_once(':') {
         Some((host, port)) if !port.contains(':') => (host, Some(port)),
         _ => (text, None),
     }
+}
+
+fn is_port(text: &str) -> bool {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    digits && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// RFC 1123 section 2.1, and the underscore that real zones use.
@@ -162,7 +183,10 @@ fn is_dns_name(host: &str) -> bool {
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     let name = host.strip_suffix('.').unwrap_or(host);
-    name.len() <= 253 && name.split('.').all(label)
+    // A name that ends in a number is an IPv4 address, and this one is not valid (WHATWG URL, 3.5).
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let numeric = last.bytes().all(|b| b.is_ascii_digit());
+    !numeric && name.len() <= 253 && name.split('.').all(label)
 }
 
 /// A PNG of at most 32x32 as a data URI (RFC 2397), as the portal's icons are.
@@ -228,6 +252,12 @@ mod tests {
             ("https://wiki:99999/", "no valid port"),
             ("https://wíki/", "xn--"),
             ("https://-x.corp", "neither a host name"),
+            ("https://10.0.0.256", "neither a host name"),
+            ("https://2001:db8::1/", "neither a host name"),
+            ("https://[wiki]:80", "neither a host name"),
+            ("https://[::1]junk", "no valid port"),
+            ("https://wiki:+80", "no valid port"),
+            ("https://wiki:0", "no valid port"),
         ] {
             let error = url(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
@@ -236,8 +266,16 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_not_repeated() {
-        let error = url("https://admin:hunter2@wiki/").unwrap_err();
-        assert!(!error.contains("hunter2"), "{error}");
+        for text in [
+            "https://admin:hunter2@wiki/",
+            "htp://admin:hunter2@wiki/",
+            "admin:hunter2@wiki/x",
+        ] {
+            for error in [url(text).unwrap_err(), host(text).unwrap_err()] {
+                assert!(error.contains("does not belong"), "{error}");
+            }
+        }
+        assert!(url("https://wiki/@people").is_ok());
     }
 
     #[test]

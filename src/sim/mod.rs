@@ -9,7 +9,8 @@
 //! - The state changes when a request arrives; [`Response::delay`] says how much later its answer leaves.
 //! - Every request except those under `/__sim/` is in the log, in order of arrival.
 //! - It shares no type, field name or rule with the rest of this crate. It knows the wire by itself,
-//!   because a mistake made once and used by both sides would hide itself.
+//!   because a mistake made once and used by both sides would hide itself. Only [`InMemory`], which
+//!   carries requests to it without sockets, knows the client's side.
 //!
 //! Where the vendor's documentation leaves a behaviour open (the largest batch, whether a batch is
 //! atomic, whether names are unique) it is a setting of the [`Scenario`].
@@ -29,6 +30,7 @@ mod limiter;
 mod listing;
 mod log;
 mod machine;
+mod memory;
 mod portal_link;
 mod random;
 mod refusal;
@@ -41,6 +43,7 @@ mod user_portal;
 pub use http::{Request, Response};
 pub use log::{Class, LogEntry};
 pub use machine::Sim;
+pub use memory::InMemory;
 pub use scenario::{
     BulkRules, Latency, Limits, Quota, QuotaRules, Scenario, ScenarioError, TenantStart,
     TokenRules, Window,

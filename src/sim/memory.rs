@@ -1,0 +1,125 @@
+//! The simulator without sockets: for tests on tokio's paused clock, where real sockets would make
+//! timeouts fire at once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{LogEntry, Request, Response, Scenario, Sim};
+use crate::model::{self, Answer, Failure, Reply, Version};
+use crate::zpa::{Api, SignInError};
+
+/// One tenant of a simulator in memory. Clones share the simulator and its time.
+#[derive(Clone, Debug)]
+pub struct InMemory {
+    shared: Arc<Shared>,
+    customer: String,
+}
+
+#[derive(Debug)]
+struct Shared {
+    start: Instant,
+    sim: Mutex<Sim>,
+    token: Mutex<Option<String>>,
+}
+
+impl InMemory {
+    /// A simulator whose time begins now, and `customer`'s tenant on it.
+    #[must_use]
+    pub fn new(scenario: Scenario, seed: u64, customer: &str) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                start: Instant::now(),
+                sim: Mutex::new(Sim::new(scenario, seed, 1_700_000_000)),
+                token: Mutex::new(None),
+            }),
+            customer: customer.to_owned(),
+        }
+    }
+
+    /// Every object of every tenant.
+    #[must_use]
+    pub fn state(&self) -> Value {
+        lock(&self.shared.sim).state()
+    }
+
+    /// Every request so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogEntry> {
+        lock(&self.shared.sim).log().to_vec()
+    }
+
+    async fn exchange(&self, request: &Request) -> Response {
+        let response = lock(&self.shared.sim).handle(self.shared.start.elapsed(), request);
+        sleep(response.delay).await;
+        response
+    }
+
+    fn wire(&self, request: &model::Request) -> Request {
+        let version = match request.version {
+            Version::V1 => "v1",
+            Version::V2 => "v2",
+        };
+        let (customer, path) = (&self.customer, &request.path);
+        let microtenant = request
+            .microtenant
+            .iter()
+            .map(|id| ("microtenantId", id.to_string()));
+        let query = request.query.iter().cloned().chain(microtenant);
+        let query: Vec<String> = query
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let token = lock(&self.shared.token).clone();
+        let body = request.body.as_ref().map(ToString::to_string);
+        Request {
+            method: request.method.to_string(),
+            path: format!("/mgmtconfig/{version}/admin/customers/{customer}/{path}"),
+            query: query.join("&"),
+            authorization: token.map(|token| format!("Bearer {token}")),
+            content_type: body.as_ref().map(|_| "application/json".to_owned()),
+            body: body.unwrap_or_default().into_bytes(),
+        }
+    }
+}
+
+impl Api for InMemory {
+    async fn send(&self, request: model::Request) -> Reply {
+        let response = self.exchange(&self.wire(&request)).await;
+        let retry_after = response
+            .headers
+            .into_iter()
+            .find(|(name, _)| *name == "retry-after");
+        Reply::Answer(Answer {
+            status: response.status,
+            retry_after: retry_after.map(|(_, value)| value),
+            date: None,
+            body: response.body,
+        })
+    }
+
+    async fn sign_in(&self) -> Result<Duration, SignInError> {
+        let request = Request {
+            method: "POST".to_owned(),
+            path: "/signin".to_owned(),
+            content_type: Some("application/x-www-form-urlencoded".to_owned()),
+            body: b"client_id=me&client_secret=secret".to_vec(),
+            ..Request::default()
+        };
+        let response = self.exchange(&request).await;
+        let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let (Some(token), Some(seconds)) = (
+            answer.get("access_token").and_then(Value::as_str),
+            answer.get("expires_in").and_then(Value::as_str),
+        ) else {
+            return Err(SignInError::Refused(Failure::new(answer.to_string())));
+        };
+        *lock(&self.shared.token) = Some(token.to_owned());
+        Ok(Duration::from_secs(seconds.parse().unwrap_or(0)))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,557 @@
+//! The engine against the simulated tenant in memory, on tokio's paused clock: what the tenant's log and
+//! state say after whole runs, lost answers, refusals and crashes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::watch;
+use zpa_bulk::engine::{End, Engine, Settings};
+use zpa_bulk::journal::{self, FORMAT, Header};
+use zpa_bulk::ledger::Ledger;
+use zpa_bulk::model::{Failure, Method, Outcome, Reply, Request, Status};
+use zpa_bulk::pacer::Pace;
+use zpa_bulk::plan::{Defaults, Limits};
+use zpa_bulk::run::{self, PlanError, PlanWriter, Run, RunDirectory, RunName};
+use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
+use zpa_bulk::zpa::{Api, SignInError};
+
+const CUSTOMER: &str = "7";
+
+/// What happens to a call on its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// The request never arrives; the client waits in vain.
+    LoseRequest,
+    /// It arrives and is carried out; the answer is lost.
+    LoseAnswer,
+    /// It is carried out, and the answer is this status with an empty body.
+    Answer(u16),
+}
+
+type Faults = dyn Fn(&Request, usize) -> Option<Fault> + Send + Sync;
+
+/// The tenant behind a wire on which the test may break calls.
+#[derive(Clone)]
+struct Wire {
+    tenant: InMemory,
+    fault: Arc<Faults>,
+    writes: Arc<Mutex<usize>>,
+}
+
+impl Wire {
+    fn new(scenario: &str) -> Self {
+        Self::with_faults(scenario, |_, _| None)
+    }
+
+    /// `fault` is asked for every write, with the number of writes before it.
+    fn with_faults(
+        scenario: &str,
+        fault: impl Fn(&Request, usize) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            tenant: InMemory::new(Scenario::parse(scenario).unwrap(), 1, CUSTOMER),
+            fault: Arc::new(fault),
+            writes: Arc::default(),
+        }
+    }
+
+    fn next_fault(&self, request: &Request) -> Option<Fault> {
+        if request.method == Method::Get {
+            return None;
+        }
+        let mut writes = self.writes.lock().unwrap();
+        *writes += 1;
+        (self.fault)(request, *writes - 1)
+    }
+
+    fn log(&self, class: Class) -> Vec<LogEntry> {
+        self.tenant
+            .log()
+            .into_iter()
+            .filter(|entry| entry.class == class)
+            .collect()
+    }
+
+    /// The names of all links, each with the names of its portals.
+    fn links(&self) -> Vec<(String, Vec<String>)> {
+        let state = self.tenant.state();
+        let name = |object: &Value| object["name"].as_str().unwrap().to_owned();
+        let mut links: Vec<(String, Vec<String>)> = state["tenants"][CUSTOMER]["portal_links"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|link| {
+                let portals = link["userPortals"].as_array().into_iter().flatten();
+                (name(link), portals.map(name).collect())
+            })
+            .collect();
+        links.sort();
+        links
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.links().into_iter().map(|(name, _)| name).collect()
+    }
+}
+
+impl Api for Wire {
+    async fn send(&self, request: Request) -> Reply {
+        let fault = self.next_fault(&request);
+        if fault == Some(Fault::LoseRequest) {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            return Reply::Lost("timed out".to_owned());
+        }
+        let reply = self.tenant.send(request).await;
+        match (fault, reply) {
+            (Some(Fault::LoseAnswer), _) => Reply::Lost("connection reset".to_owned()),
+            (Some(Fault::Answer(status)), Reply::Answer(mut answer)) => {
+                answer.status = status;
+                answer.body.clear();
+                Reply::Answer(answer)
+            }
+            (_, reply) => reply,
+        }
+    }
+
+    async fn sign_in(&self) -> Result<Duration, SignInError> {
+        self.tenant.sign_in().await
+    }
+}
+
+/// A user's files and settings.
+struct Desk {
+    dir: tempfile::TempDir,
+    settings: Settings,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            settings: Settings::default(),
+        }
+    }
+
+    fn batch_size(mut self, size: u32) -> Self {
+        self.settings.batch_size = size.try_into().unwrap();
+        self
+    }
+
+    fn engine<A: Api>(&self, api: A) -> Engine<A> {
+        Engine::new(api, self.settings.clone(), watch::channel(false).1)
+    }
+
+    /// Plans the manifest and starts the run, as `apply` does.
+    async fn start<A: Api>(&self, engine: &mut Engine<A>, manifest: &str) -> Run {
+        let path = self.dir.path().join("links.csv");
+        std::fs::write(&path, manifest).unwrap();
+        let rows = run::check(&[path], Defaults::default()).unwrap();
+        let snapshot = engine.snapshot(rows.scopes()).await.unwrap();
+        let now = Timestamp::now();
+        let directory = RunDirectory::create(self.dir.path(), RunName::new(now)).unwrap();
+        let mut writer = PlanWriter::create(directory.path(), &rows.origin()).unwrap();
+        let limits = Limits {
+            links: 100_000,
+            links_per_portal: 100_000,
+        };
+        run::plan(&rows, &snapshot, limits, |item, cells| {
+            writer.push(item, cells).map_err(PlanError::from)
+        })
+        .unwrap();
+        let header = Header {
+            format: FORMAT,
+            tool: String::new(),
+            run: directory.name().to_string(),
+            tenant: CUSTOMER.to_owned(),
+            plan_sha256: writer.finish().unwrap(),
+            settings: Value::Null,
+        };
+        run::start(directory, header, now).unwrap()
+    }
+
+    async fn apply(&self, wire: &Wire, manifest: &str) -> Applied {
+        let mut engine = self.engine(wire.clone());
+        let run = self.start(&mut engine, manifest).await;
+        carry_out(&mut engine, run).await
+    }
+}
+
+/// A run that has come to its end.
+struct Applied {
+    end: End,
+    ledger: Ledger,
+    outcomes: BTreeMap<u32, Outcome>,
+}
+
+impl Applied {
+    fn failures(&self) -> Vec<(u32, &Failure)> {
+        let failed = self
+            .outcomes
+            .values()
+            .filter(|o| o.status == Status::Failed);
+        failed
+            .map(|o| (o.item, o.failure.as_ref().unwrap()))
+            .collect()
+    }
+}
+
+async fn carry_out<A: Api>(engine: &mut Engine<A>, run: Run) -> Applied {
+    let directory = run.directory.path().to_owned();
+    let (end, ledger) = engine.carry_out(run.undertaking, &run.plan).await.unwrap();
+    Applied {
+        end,
+        ledger,
+        outcomes: outcomes(&directory),
+    }
+}
+
+fn outcomes(directory: &Path) -> BTreeMap<u32, Outcome> {
+    let mut outcomes = BTreeMap::new();
+    run::outcomes(directory, |outcome| {
+        let before = outcomes.insert(outcome.item, outcome);
+        assert!(before.is_none(), "two outcomes: {before:?}");
+    })
+    .unwrap();
+    outcomes
+}
+
+const PORTALS: [&str; 3] = ["Employee Portal", "Engineering Portal", "Contractor Portal"];
+
+/// `count` links, in turn on one of three portals.
+fn manifest(count: usize) -> String {
+    let mut text = "name,url,user_portals\n".to_owned();
+    for (number, portal) in (0..count).zip(PORTALS.iter().cycle()) {
+        writeln!(
+            text,
+            "Link {number:05},https://app{number}.corp.example.com/,{portal}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn expected(count: usize) -> Vec<(String, Vec<String>)> {
+    (0..count)
+        .zip(PORTALS.iter().cycle())
+        .map(|(number, portal)| (format!("Link {number:05}"), vec![(*portal).to_owned()]))
+        .collect()
+}
+
+const ROOMY: &str = "limits = { links = 100000, links_per_portal = 100000 }";
+
+fn most_in_ten_seconds(log: &[LogEntry]) -> usize {
+    let window = Duration::from_secs(10);
+    let in_window = |from: Duration| {
+        log.iter()
+            .filter(|e| e.at >= from && e.at < from + window)
+            .count()
+    };
+    log.iter()
+        .map(|entry| in_window(entry.at))
+        .max()
+        .unwrap_or(0)
+}
+
+fn refusals(wire: &Wire) -> usize {
+    wire.tenant
+        .log()
+        .iter()
+        .filter(|entry| entry.status == 429)
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_hundred_links_on_three_portals_take_six_writes_and_no_refusal() {
+    let wire = Wire::new("");
+    let applied = Desk::new().apply(&wire, &manifest(500)).await;
+    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.ledger.tally().created, 500);
+    assert_eq!(wire.links(), expected(500));
+    assert_eq!(wire.log(Class::Write).len(), 6);
+    assert_eq!(refusals(&wire), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_run_stays_inside_every_window_and_close_to_the_lower_bound() {
+    let wire = Wire::new(ROOMY);
+    Desk::new()
+        .batch_size(1)
+        .apply(&wire, &manifest(1000))
+        .await;
+    let writes = wire.log(Class::Write);
+    assert_eq!(writes.len(), 1000);
+    assert!(most_in_ten_seconds(&writes) <= 10);
+    assert!(most_in_ten_seconds(&wire.log(Class::Read)) <= 20);
+    assert_eq!(refusals(&wire), 0);
+    let took = writes.last().unwrap().at.saturating_sub(writes[0].at);
+    let least = Duration::from_secs(10) * 99;
+    assert!(took <= least.mul_f64(1.03), "{took:?} against {least:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn applying_again_sends_no_write() {
+    let wire = Wire::new("");
+    let desk = Desk::new();
+    desk.apply(&wire, &manifest(50)).await;
+    let writes = wire.log(Class::Write).len();
+    let again = desk.apply(&wire, &manifest(50)).await;
+    assert_eq!(again.ledger.tally().unchanged, 50);
+    assert_eq!(wire.log(Class::Write).len(), writes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn updates_keep_what_the_manifest_does_not_name_and_deletes_are_done() {
+    let wire = Wire::new("");
+    let desk = Desk::new();
+    let head = "name,url,user_portals,description,action\n";
+    let first = "A,https://a.example/x,Employee Portal,old,\nB,https://b.example,,,\nC*,https://c.example,,keep,\n";
+    desk.apply(&wire, &format!("{head}{first}")).await;
+    let second = "A,https://a.example/y,,,\nB,,,,delete\nC*,https://C.example/,,,\nD,,,,delete\n";
+    let applied = desk.apply(&wire, &format!("{head}{second}")).await;
+    let tally = applied.ledger.tally();
+    assert_eq!((tally.updated, tally.deleted, tally.unchanged), (1, 1, 2));
+    let state = wire.tenant.state();
+    let links = state["tenants"][CUSTOMER]["portal_links"]
+        .as_array()
+        .unwrap();
+    assert_eq!(links.len(), 2);
+    assert_eq!(links[0]["linkPath"], "/y");
+    assert_eq!(links[0]["description"], "old");
+    assert_eq!(links[0]["userPortals"][0]["name"], "Employee Portal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_are_looked_up_and_nothing_is_created_twice() {
+    for fault in [
+        Fault::LoseAnswer,
+        Fault::Answer(500),
+        Fault::Answer(504),
+        Fault::Answer(408),
+    ] {
+        let wire = Wire::with_faults(ROOMY, move |_, n| (n < 4).then_some(fault));
+        let applied = Desk::new()
+            .batch_size(20)
+            .apply(&wire, &manifest(100))
+            .await;
+        assert_eq!(wire.links(), expected(100), "{fault:?}");
+        let tally = applied.ledger.tally();
+        assert_eq!(
+            (tally.created, tally.recovered),
+            (100 - 67, 67),
+            "{fault:?}"
+        );
+        assert_eq!(wire.log(Class::Write).len(), 6, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_201_is_looked_up_and_believed_only_then() {
+    let wire = Wire::with_faults(ROOMY, |_, n| (n == 0).then_some(Fault::Answer(201)));
+    let applied = Desk::new().apply(&wire, &manifest(30)).await;
+    assert_eq!(applied.ledger.tally().created, 30);
+    assert_eq!(wire.links(), expected(30));
+    assert_eq!(wire.log(Class::Write).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_request_is_sent_again_after_the_settle_time_and_not_before() {
+    let wire = Wire::with_faults(ROOMY, |_, n| (n == 0).then_some(Fault::LoseRequest));
+    let applied = Desk::new().apply(&wire, &manifest(3)).await;
+    assert_eq!(applied.ledger.tally().created, 3);
+    assert_eq!(wire.links(), expected(3));
+    let writes = wire.log(Class::Write);
+    let again = writes.last().unwrap().at;
+    // Lost after 30 s, settled 60 s later.
+    assert!(again >= Duration::from_secs(90), "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_item_fails_alone_with_the_servers_words() {
+    for atomic in [true, false] {
+        let scenario = format!("{ROOMY}\nbulk = {{ atomic = {atomic} }}");
+        let wire = Wire::new(&scenario);
+        let desk = Desk::new();
+        let mut engine = desk.engine(wire.clone());
+        let run = desk.start(&mut engine, &manifest(120)).await;
+        // Somebody else takes two of the names while the plan is being read.
+        for number in [17, 100] {
+            let body =
+                serde_json::json!({"name": format!("Link {number:05}"), "link": "else.example"});
+            let request = Request::new(Method::Post, "userPortalLink", None).with_body(body);
+            wire.tenant.send(request).await;
+        }
+        let applied = carry_out(&mut engine, run).await;
+        let failed: Vec<u32> = applied.failures().iter().map(|(item, _)| *item).collect();
+        assert_eq!(failed, [17, 100], "atomic {atomic}");
+        assert_eq!(applied.ledger.tally().failed, 2);
+        assert_eq!(wire.names().len(), 120, "atomic {atomic}");
+        // At most about 2 k log2 n, for k bad ones of n = 40 in each of three calls.
+        let writes = wire.log(Class::Write).len();
+        assert!(
+            writes <= 2 + 3 + 2 * 2 * 6,
+            "atomic {atomic}: {writes} writes"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_smaller_batches_gets_them() {
+    let wire = Wire::new(&format!("{ROOMY}\nbulk = {{ max = 10 }}"));
+    let applied = Desk::new().apply(&wire, &manifest(200)).await;
+    assert_eq!(applied.ledger.tally().created, 200);
+    assert_eq!(wire.links(), expected(200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stricter_server_is_obeyed_without_using_attempts_up() {
+    let scenario = format!("{ROOMY}\nquota = {{ write = \"3/10s\" }}");
+    let wire = Wire::new(&scenario);
+    let mut desk = Desk::new().batch_size(1);
+    desk.settings.max_attempts = 2.try_into().unwrap();
+    let applied = desk.apply(&wire, &manifest(60)).await;
+    assert_eq!(applied.ledger.tally().created, 60);
+    assert_eq!(wire.links(), expected(60));
+    assert!(refusals(&wire) > 0);
+    assert!(applied.failures().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_expires_often_is_renewed_once_for_all() {
+    let scenario = format!("{ROOMY}\ntoken = {{ lifetime = \"10s\" }}");
+    let wire = Wire::new(&scenario);
+    let applied = Desk::new().batch_size(1).apply(&wire, &manifest(100)).await;
+    assert_eq!(applied.ledger.tally().created, 100);
+    let refused = wire
+        .tenant
+        .log()
+        .iter()
+        .filter(|entry| entry.status == 401)
+        .count();
+    assert_eq!(refused, 0);
+    let sign_ins = wire.log(Class::Auth).len();
+    assert!(sign_ins <= 14, "{sign_ins} sign-ins for 102 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_never_goes_through_is_given_up_after_its_attempts() {
+    let wire = Wire::with_faults(ROOMY, |_, _| Some(Fault::LoseRequest));
+    let mut desk = Desk::new();
+    desk.settings.max_attempts = 3.try_into().unwrap();
+    let applied = desk.apply(&wire, &manifest(2)).await;
+    assert_eq!(applied.end, End::Settled);
+    let failures = applied.failures();
+    assert_eq!(failures.len(), 2);
+    assert!(
+        failures[0].1.message.contains("given up after 3 attempts"),
+        "{:?}",
+        failures[0]
+    );
+    assert_eq!(*wire.writes.lock().unwrap(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_lets_what_is_under_way_land_and_the_rest_wait() {
+    let wire = Wire::new(ROOMY);
+    let desk = Desk::new().batch_size(1);
+    let (stop, stopped) = watch::channel(false);
+    let mut engine = Engine::new(wire.clone(), desk.settings.clone(), stopped);
+    let run = desk.start(&mut engine, &manifest(100)).await;
+    let directory = run.directory.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        stop.send_replace(true);
+        std::future::pending::<()>().await;
+    });
+    let applied = carry_out(&mut engine, run).await;
+    assert_eq!(applied.end, End::Stopped);
+    let tally = applied.ledger.tally();
+    assert_eq!(tally.unknown, 0);
+    assert_eq!(tally.created, wire.names().len() as u64);
+    assert_eq!(tally.waiting, 100 - tally.created);
+    drop(engine);
+    let resumed = carry_out(
+        &mut desk.engine(wire.clone()),
+        run::resume(directory).unwrap(),
+    )
+    .await;
+    assert_eq!(resumed.ledger.tally().created, 100);
+    assert_eq!(wire.links(), expected(100));
+}
+
+/// Crashes at some instant and goes on, again and again, until the run is through. A crash is the end of
+/// everything that was not on disk; calls on their way arrive or not, as they happened to.
+#[tokio::test(start_paused = true)]
+async fn whatever_crashes_every_link_ends_up_there_exactly_once() {
+    let mut random = Random(0x5eed);
+    for history in 0..60 {
+        let seed = random.0;
+        let lossy = random.below(3) == 0;
+        let wire = Wire::with_faults(ROOMY, move |_, n| {
+            (lossy && n % 3 == 1).then_some(Fault::LoseAnswer)
+        });
+        let batch_size = [1, 4, 150][usize::try_from(random.below(3)).unwrap()];
+        let count = 40;
+        let mut desk = Desk::new().batch_size(batch_size);
+        desk.settings.write_quota = "10/1s".parse::<Pace>().unwrap();
+        desk.settings.settle = Duration::from_secs(5);
+        let wire = Wire {
+            tenant: InMemory::new(
+                Scenario::parse(&format!("{ROOMY}\nquota = {{ write = \"10/1s\" }}")).unwrap(),
+                history,
+                CUSTOMER,
+            ),
+            ..wire
+        };
+        let mut engine = desk.engine(wire.clone());
+        let mut run = desk.start(&mut engine, &manifest(count)).await;
+        let directory = run.directory.clone();
+        let mut crashes = 0;
+        let applied = loop {
+            // The last one is given the time that it needs.
+            let crash =
+                Duration::from_micros(random.below(2_500_000)) * if crashes < 6 { 1 } else { 1000 };
+            crashes += 1;
+            if let Ok(applied) = tokio::time::timeout(crash, carry_out(&mut engine, run)).await {
+                break applied;
+            }
+            drop(engine);
+            released(directory.path());
+            engine = desk.engine(wire.clone());
+            run = run::resume(directory.clone()).unwrap();
+        };
+        assert_eq!(applied.end, End::Settled, "seed {seed:#x}");
+        assert_eq!(wire.links(), expected(count), "seed {seed:#x}");
+        let succeeded = applied.outcomes.values().filter(|o| o.id.is_some()).count();
+        assert_eq!(succeeded, count, "seed {seed:#x}");
+    }
+}
+
+/// Waits until the dropped engine's last write has ended, which the system would do for a killed process.
+fn released(directory: &Path) {
+    while journal::is_locked(directory) {
+        std::thread::yield_now();
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        // xorshift64*, Vigna 2016.
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % limit
+    }
+}
