@@ -1,4 +1,46 @@
 //! A rate-limit-aware bulk operations engine for Zscaler Private Access.
+//!
+//! The library behind the `zpa-bulk` command. What the command does is in the README; this page says how
+//! the code is laid out.
+//!
+//! # Layers
+//!
+//! Imports point downward only (a test keeps it so). What decides never does IO and never reads a clock:
+//! time, randomness and answers are passed in, and a decision comes back as a value.
+//!
+//! | Layer | Module | |
+//! |---|---|---|
+//! | 5 | [`cli`] | what was typed, settings, progress; one file a verb |
+//! | 4 | [`report`] | result files and summary |
+//! | 4 | [`run`] | a run: its directory, from manifests to the engine's undertaking, resuming |
+//! | 3 | [`engine`] | one select loop around a synchronous core: events in, effects out |
+//! | 2 | [`manifest`] | CSV and JSON Lines into rows that know where they stand |
+//! | 2 | [`journal`] | append, group commit, replay, lock |
+//! | 2 | [`zpa`] | the HTTP edge; the only user of reqwest |
+//! | 1 | [`plan`] | rows and a snapshot into items and calls |
+//! | 1 | [`pacer`] | when may the next call of a quota class go? |
+//! | 1 | [`retry`] | what does a reply mean, and when again? |
+//! | 1 | [`ledger`] | the state of every item: a fold of what was written down |
+//! | 0 | [`resource`] | one file a kind of object: columns, rules, endpoints |
+//! | 0 | [`model`] | the words that all layers share |
+//! | | [`sim`] | beside the ladder: the simulated tenant, which knows the wire by itself |
+//!
+//! # The way of a row
+//!
+//! Read ([`manifest`]), checked by itself ([`plan::Checker`]), its names resolved and compared with live
+//! state ([`plan::Planner`]), grouped into a call ([`plan::Backlog`]), its call's intent on disk
+//! ([`journal`]), admitted ([`pacer`]), sent ([`zpa`]), its reply judged ([`retry`]), its outcome written
+//! down, reported ([`report`]).
+//!
+//! # Example
+//!
+//! ```
+//! use zpa_bulk::pacer::{Pace, Quota};
+//!
+//! // A thousand writes at the published quota need about 17 minutes.
+//! let least = Pace::At(Quota::WRITE).least_time(1000);
+//! assert_eq!(least.as_secs(), 1018);
+//! ```
 
 pub mod cli;
 pub mod engine;

@@ -7,7 +7,7 @@
 //! | File | What is in it |
 //! |---|---|
 //! | `plan.jsonl` | one line for the manifests and their columns, then one a row: the item and the row's cells |
-//! | `journal.jsonl` | intents and outcomes; see [`journal`](crate::journal) |
+//! | `journal.jsonl` | intents and outcomes; see [`journal`] |
 //! | `lock` | held by the process that works on the run |
 //! | `success.csv`, `errors.csv`, `skipped.csv`, `report.json` | the results; see [`report`](crate::report) |
 //!

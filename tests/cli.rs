@@ -1,0 +1,489 @@
+//! The command as a user meets it, against a simulated tenant in another process. What counts is what the
+//! tenant's own log and state say.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use self::common::{CUSTOMER, Ran, Tenant, rows, zpa_bulk};
+
+const QUICK: &str = "latency = { base = \"2ms\", jitter = \"2ms\" }\n";
+
+const PORTALS: [&str; 3] = ["Employee Portal", "Engineering Portal", "Contractor Portal"];
+
+fn manifest(count: usize) -> String {
+    let mut text = "Name,URL,User Portals\n".to_owned();
+    for (number, portal) in (0..count).zip(PORTALS.iter().cycle()) {
+        writeln!(
+            text,
+            "App {number:04},https://app{number}.corp.example.com/start,{portal}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn expected(count: usize) -> Vec<(String, Vec<String>)> {
+    (0..count)
+        .zip(PORTALS.iter().cycle())
+        .map(|(number, portal)| (format!("App {number:04}"), vec![(*portal).to_owned()]))
+        .collect()
+}
+
+fn sample(name: &str) -> String {
+    format!("{}/samples/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_first_command_of_the_readme_onboards_the_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = sample("portal-links.csv");
+    let mut command = zpa_bulk();
+    command
+        .current_dir(dir.path())
+        .args(["apply", &manifest, "--simulate", "--yes"]);
+    let ran = Ran::of(&mut command).expect(0);
+    assert!(
+        ran.stdout.contains("240 rows: 240 created"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("results: "), "{}", ran.stdout);
+    let ran = Ran::of(command.arg("--json")).expect(0);
+    let summary = &ran.json()["summary"];
+    for field in ["items", "created"] {
+        assert_eq!(summary[field], 240, "{field}");
+    }
+    for field in [
+        "updated",
+        "unchanged",
+        "deleted",
+        "failed",
+        "recovered",
+        "throttled",
+    ] {
+        assert_eq!(summary[field], 0, "{field}");
+    }
+    assert!(summary["read_calls"].as_u64().unwrap() >= 2);
+    assert!(summary["write_calls"].as_u64().unwrap() <= 8);
+    assert!(summary["elapsed_ms"].as_u64().unwrap() > 0);
+    let run_dir = dir.path().join(summary["run_dir"].as_str().unwrap());
+    assert_eq!(rows(&run_dir.join("success.csv")).len(), 240);
+}
+
+#[test]
+fn five_hundred_links_take_six_writes_and_a_second_time_none() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(500));
+    let ran = tenant
+        .run(&["apply", "links.csv", "--yes", "--json"])
+        .expect(0);
+    assert_eq!(ran.json()["summary"]["created"], 500);
+    assert!(tenant.log_of("write").len() <= 6);
+    assert!(tenant.log().iter().all(|entry| entry["status"] != 429));
+    assert_eq!(tenant.links(), expected(500));
+    let writes = tenant.log_of("write").len();
+    let ran = tenant
+        .run(&["apply", "links.csv", "--yes", "--json"])
+        .expect(0);
+    assert_eq!(ran.json()["summary"]["unchanged"], 500);
+    assert_eq!(tenant.log_of("write").len(), writes);
+}
+
+#[test]
+fn result_files_keep_every_row_with_its_cells_and_its_id() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("first.csv", "name,url,my\n".replace(",my", "").as_str());
+    tenant.write("links.csv", &manifest(7));
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    let success = rows(&tenant.run_dir().join("success.csv"));
+    let state = tenant.state();
+    assert_eq!(success.len(), 7);
+    for (number, row) in success.iter().enumerate() {
+        let live = state["portal_links"].as_array().unwrap();
+        let live = live
+            .iter()
+            .find(|link| link["name"] == *row["Name"])
+            .unwrap();
+        assert_eq!(row["_id"], live["id"].as_str().unwrap());
+        assert_eq!(
+            row["URL"],
+            format!("https://app{number}.corp.example.com/start")
+        );
+        assert_eq!(
+            (row["_row"].as_str(), row["_status"].as_str()),
+            ((number + 2).to_string().as_str(), "created")
+        );
+    }
+}
+
+#[test]
+fn a_broken_manifest_is_refused_whole_and_nothing_is_sent() {
+    let tenant = Tenant::start(QUICK);
+    let manifest = sample("broken.csv");
+    for verb in [&["plan"][..], &["apply", "--yes"]] {
+        let mut args = verb.to_vec();
+        args.push(&manifest);
+        let ran = tenant.run(&args).expect(3);
+        for row in [3, 4, 5, 13, 14, 18, 19, 20, 21, 26, 35, 37] {
+            assert!(
+                ran.stderr.contains(&format!("broken.csv:{row}: ")),
+                "row {row}: {}",
+                ran.stderr
+            );
+        }
+        assert!(ran.stderr.contains("did you mean \"description\"?"));
+        assert!(ran.stdout.is_empty());
+    }
+    assert!(tenant.log().is_empty());
+    assert!(!tenant.path("zpa-bulk-runs").exists());
+}
+
+#[test]
+fn unknown_and_ambiguous_portals_are_all_named_and_nothing_is_changed() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", "name,url,portal\na,https://a,Employe Portal\nb,https://b,Nowhere\nc,https://c,Partner Portal\n");
+    let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(3);
+    assert!(ran.stderr.contains("links.csv:2: column \"portal\": no user portal is called \"Employe Portal\"; did you mean \"Employee Portal\"?"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("links.csv:3: column \"portal\""),
+        "{}",
+        ran.stderr
+    );
+    assert!(tenant.log_of("write").is_empty());
+}
+
+#[test]
+fn a_plan_shows_every_change_with_its_fields_and_writes_nothing() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(3));
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    let before = tenant.log_of("write").len();
+    let changed = "name,url,user_portals,action\n\
+        App 0000,https://new.corp.example.com/start,,\n\
+        App 0001,,,delete\n\
+        App 0002,https://app2.corp.example.com/start,Contractor Portal,\n\
+        App 0009,https://app9.corp.example.com,Employee Portal,create\n\
+        App 0010,,,update\n";
+    tenant.write("changes.csv", changed);
+    let ran = tenant.run(&["plan", "changes.csv"]).expect(4);
+    assert!(
+        ran.stdout
+            .contains("link: \"app0.corp.example.com\" -> \"new.corp.example.com\""),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout
+            .contains("1 to create, 1 to update, 1 to delete, 1 unchanged, 1 impossible"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.contains("1 read and 3 write calls"),
+        "{}",
+        ran.stdout
+    );
+    let json = tenant
+        .run(&["plan", "changes.csv", "--json"])
+        .expect(4)
+        .json();
+    assert_eq!(json["summary"]["write_calls"], 3);
+    let ops: Vec<&str> = json["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["op"].as_str().unwrap())
+        .collect();
+    assert_eq!(ops, ["update", "delete", "unchanged", "create", "error"]);
+    assert_eq!(tenant.log_of("write").len(), before);
+    assert_eq!(
+        fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap().count(),
+        1
+    );
+}
+
+#[test]
+fn a_plan_beyond_the_tenants_limits_is_refused_before_anything_is_sent() {
+    let tenant = Tenant::start(&format!("{QUICK}tenant = {{ links = 10 }}"));
+    tenant.write("links.csv", &manifest(30));
+    let ran = tenant
+        .run(&[
+            "apply",
+            "links.csv",
+            "--yes",
+            "--links-limit",
+            "39",
+            "--links-per-portal-limit",
+            "12",
+        ])
+        .expect(3);
+    assert!(
+        ran.stderr
+            .contains("the organization would have 40 portal links; the limit is 39"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("\"Employee Portal\""), "{}", ran.stderr);
+    assert!(tenant.log_of("write").is_empty());
+}
+
+#[test]
+fn rows_the_server_refuses_fail_alone_and_can_be_applied_again_from_the_error_file() {
+    let tenant = Tenant::start(&format!(
+        "{QUICK}limits = {{ links_per_portal = 3 }}\nbulk = {{ atomic = false }}"
+    ));
+    tenant.write("links.csv", &manifest(15));
+    let ran = tenant.run(&["apply", "links.csv", "--yes", "--json"]);
+    let report = ran.json();
+    let summary = &report["summary"];
+    let (created, failed) = (
+        summary["created"].as_u64().unwrap(),
+        summary["failed"].as_u64().unwrap(),
+    );
+    assert_eq!(created + failed, 15);
+    assert_eq!(ran.code, Some(4));
+    assert!(
+        report["errors"][0]["error_id"]
+            .as_str()
+            .unwrap()
+            .contains("LIMIT"),
+        "{report}"
+    );
+    assert_eq!(tenant.links().len() as u64, created);
+    let errors = tenant.run_dir().join("errors.csv");
+    let again = tenant
+        .run(&["plan", errors.to_str().unwrap(), "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(again["summary"]["create"].as_u64(), Some(failed));
+}
+
+#[test]
+fn json_lines_and_standard_input_work_like_a_csv() {
+    let tenant = Tenant::start(QUICK);
+    let ran = tenant
+        .run(&["apply", &sample("portal-links.jsonl"), "--yes", "--json"])
+        .expect(0);
+    assert_eq!(ran.json()["summary"]["created"], 12);
+    let file = fs::File::open(sample("portal-links.jsonl")).unwrap();
+    let ran = Ran::of(tenant.command(&["plan", "-", "--json"]).stdin(file));
+    // The rows that ask for "create" exist by now.
+    let summary = &ran.json()["summary"];
+    assert_eq!(summary["create"], 0, "{summary}");
+    assert_eq!(summary["items"], 12);
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_nothing_is_changed() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(3));
+    let ran = tenant.run(&["apply", "links.csv"]).expect(2);
+    assert!(ran.stderr.contains("--yes"), "{}", ran.stderr);
+    assert!(tenant.log_of("write").is_empty());
+    assert_eq!(
+        fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap().count(),
+        0
+    );
+}
+
+#[test]
+fn both_sign_ins_work_and_wrong_credentials_end_with_their_own_code() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(3));
+    let mut one_api = tenant.command(&["apply", "links.csv", "--yes"]);
+    one_api
+        .env_remove("ZPA_CLIENT_ID")
+        .env_remove("ZPA_CLIENT_SECRET")
+        .env("ZSCALER_CLIENT_ID", "client")
+        .env("ZSCALER_CLIENT_SECRET", "secret");
+    Ran::of(&mut one_api).expect(0);
+    let paths: Vec<String> = tenant
+        .log()
+        .iter()
+        .map(|e| e["path"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(paths[0], "/oauth2/v1/token");
+    assert!(
+        paths[1..]
+            .iter()
+            .all(|path| path.starts_with("/zpa/mgmtconfig/")),
+        "{paths:?}"
+    );
+    let wrong = Ran::of(
+        tenant
+            .command(&["plan", "links.csv"])
+            .env("ZPA_CLIENT_SECRET", "wrong"),
+    )
+    .expect(6);
+    assert!(wrong.stderr.contains("invalid_client"), "{}", wrong.stderr);
+    let none = Ran::of(
+        tenant
+            .command(&["plan", "links.csv"])
+            .env_remove("ZPA_CLIENT_SECRET"),
+    )
+    .expect(2);
+    assert!(none.stderr.contains("ZPA_CLIENT_SECRET"), "{}", none.stderr);
+}
+
+#[test]
+fn settings_come_from_a_file_and_flags_go_over_them() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(9));
+    let settings = format!(
+        "style = \"legacy\"\ncustomer_id = \"{CUSTOMER}\"\nclient_id = \"me\"\nclient_secret = \"hidden\"\nbase_url = \"{}\"\nbatch_size = 2\nwrite_quota = \"off\"\nruns_dir = \"elsewhere\"\n",
+        tenant.url
+    );
+    tenant.write("settings.toml", &settings);
+    let mut command = zpa_bulk();
+    command.current_dir(tenant.path("")).args([
+        "apply",
+        "links.csv",
+        "--yes",
+        "--config",
+        "settings.toml",
+        "--batch-size",
+        "1",
+    ]);
+    Ran::of(&mut command).expect(0);
+    assert_eq!(tenant.log_of("write").len(), 9);
+    assert!(tenant.path("elsewhere").is_dir());
+    tenant.write(
+        "settings.toml",
+        "client_secret = \"hidden\"\nbatchsize = 2\n",
+    );
+    let ran = Ran::of(&mut command).expect(2);
+    assert!(
+        ran.stderr.contains("settings.toml:2") && ran.stderr.contains("batchsize"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("hidden"), "{}", ran.stderr);
+}
+
+#[test]
+fn plain_http_is_refused_except_on_this_machine() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(1));
+    let ran = tenant
+        .run(&["plan", "links.csv", "--base-url", "http://192.0.2.1"])
+        .expect(2);
+    assert!(ran.stderr.contains("plain HTTP"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_secret_is_nowhere_but_on_the_wire() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(3));
+    let ran = tenant
+        .run(&["apply", "links.csv", "--yes", "-vvv"])
+        .expect(0);
+    let mut texts = vec![ran.stdout, ran.stderr];
+    for entry in fs::read_dir(tenant.run_dir()).unwrap() {
+        texts.push(fs::read_to_string(entry.unwrap().path()).unwrap());
+    }
+    for text in &texts {
+        assert!(
+            !text.contains("s3cr3t") && !text.contains("Bearer ey"),
+            "{text}"
+        );
+    }
+    assert!(texts[1].contains("signed in"), "{}", texts[1]);
+}
+
+#[test]
+fn status_and_runs_show_where_a_run_stands() {
+    let tenant = Tenant::start(QUICK);
+    assert!(tenant.run(&["runs"]).expect(0).stderr.contains("no run"));
+    tenant.write("links.csv", &manifest(3));
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    let status = tenant.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(
+        (status["state"].as_str(), status["created"].as_u64()),
+        (Some("finished"), Some(3))
+    );
+    let runs = tenant.run(&["runs", "--json"]).expect(0).json();
+    assert_eq!(runs["runs"][0]["run"], status["run"]);
+    let unknown = tenant.run(&["status", "no-such-run"]).expect(2);
+    assert!(
+        unknown.stderr.contains("there is no run \"no-such-run\""),
+        "{}",
+        unknown.stderr
+    );
+}
+
+#[test]
+fn a_run_of_another_tenant_or_with_a_damaged_journal_is_refused() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(3));
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    let run_dir = tenant.run_dir();
+    let run = run_dir.to_str().unwrap();
+    let other = tenant
+        .run(&["resume", run, "--customer-id", "99"])
+        .expect(7);
+    assert!(other.stderr.contains(CUSTOMER), "{}", other.stderr);
+    let journal = run_dir.join("journal.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, text.replacen("\"call\":", "\"Call\":", 1)).unwrap();
+    let damaged = tenant.run(&["resume", run]).expect(7);
+    assert!(
+        damaged.stderr.contains("line 2 is damaged"),
+        "{}",
+        damaged.stderr
+    );
+}
+
+#[test]
+fn the_run_directory_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(3));
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let run_dir = tenant.run_dir();
+    assert_eq!(mode(&run_dir), 0o700);
+    for entry in fs::read_dir(&run_dir).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[test]
+fn every_window_of_a_run_with_retries_stays_inside_the_quota() {
+    // The server allows less than the client was told, so there are refusals to be repeated.
+    let tenant = Tenant::start(&format!(
+        "{QUICK}quota = {{ read = \"20/1s\", write = \"4/1s\" }}"
+    ));
+    tenant.write("links.csv", &manifest(24));
+    let quota = ["--read-quota", "20/1s", "--write-quota", "6/1s"];
+    let mut args = vec!["apply", "links.csv", "--yes", "--batch-size", "1", "--json"];
+    args.extend(quota);
+    let ran = tenant.run(&args).expect(0);
+    assert_eq!(tenant.links(), expected(24));
+    let refused = tenant
+        .log()
+        .iter()
+        .filter(|entry| entry["status"] == 429)
+        .count();
+    assert!(refused > 0);
+    assert_eq!(
+        ran.json()["summary"]["throttled"].as_u64(),
+        Some(refused as u64)
+    );
+    let at = |entry: &Value| entry["at_ms"].as_u64().unwrap();
+    let writes: Vec<u64> = tenant.log_of("write").iter().map(at).collect();
+    for start in &writes {
+        let most = writes
+            .iter()
+            .filter(|at| *at >= start && **at < start + 1000)
+            .count();
+        assert!(most <= 6, "{most} writes in the second from {start} ms");
+    }
+}

@@ -1,0 +1,213 @@
+//! A simulated tenant in a process of its own, and the command as a user runs it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![allow(dead_code, reason = "not every test file uses all of it")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+pub(crate) const CUSTOMER: &str = "145283994705985536";
+
+/// The binary under test.
+pub(crate) fn zpa_bulk() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zpa-bulk"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("ZPA_") || name.starts_with("ZSCALER_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A directory with a simulated tenant that listens on loopback until this is dropped.
+pub(crate) struct Tenant {
+    dir: tempfile::TempDir,
+    process: Child,
+    pub(crate) url: String,
+}
+
+impl Tenant {
+    pub(crate) fn start(scenario: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario_file = dir.path().join("scenario.toml");
+        fs::write(&scenario_file, scenario).unwrap();
+        let mut process = zpa_bulk()
+            .args([
+                "simulate",
+                "--quiet",
+                "--listen",
+                "127.0.0.1:0",
+                "--scenario",
+            ])
+            .arg(scenario_file)
+            .arg("--log")
+            .arg(dir.path().join("requests.jsonl"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let url = ready["listening"].as_str().unwrap().to_owned();
+        Self { dir, process, url }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The command with this tenant's address and credentials, in this directory.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = zpa_bulk();
+        command
+            .current_dir(self.dir.path())
+            .env("ZPA_CLIENT_ID", "client")
+            .env("ZPA_CLIENT_SECRET", "s3cr3t-of-the-tenant")
+            .env("ZPA_CUSTOMER_ID", CUSTOMER)
+            .env("ZPA_BULK_BASE_URL", &self.url)
+            .args(args);
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        Ran::of(&mut self.command(args))
+    }
+
+    /// Every request, as the simulator logged it.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("requests.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    pub(crate) fn log_of(&self, class: &str) -> Vec<Value> {
+        self.log()
+            .into_iter()
+            .filter(|entry| entry["class"] == class)
+            .collect()
+    }
+
+    /// What `GET /__sim/state` answers for this customer.
+    pub(crate) fn state(&self) -> Value {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let url = format!("{}/__sim/state", self.url);
+        let text = runtime.block_on(get(&url));
+        let state: Value = serde_json::from_str(&text).unwrap();
+        state["tenants"][CUSTOMER].clone()
+    }
+
+    /// The names of all links with the names of their portals, sorted.
+    pub(crate) fn links(&self) -> Vec<(String, Vec<String>)> {
+        let state = self.state();
+        let name = |object: &Value| object["name"].as_str().unwrap().to_owned();
+        let links = state["portal_links"].as_array().into_iter().flatten();
+        let mut links: Vec<(String, Vec<String>)> = links
+            .map(|link| {
+                let portals = link["userPortals"].as_array().into_iter().flatten();
+                (name(link), portals.map(name).collect())
+            })
+            .collect();
+        links.sort();
+        links
+    }
+
+    /// The one run directory.
+    pub(crate) fn run_dir(&self) -> PathBuf {
+        let mut runs: Vec<PathBuf> = fs::read_dir(self.path("zpa-bulk-runs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'))
+            .collect();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        runs.remove(0)
+    }
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        // Already ended is as good.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A plain HTTP GET without the client under test.
+async fn get(url: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_once('/').unwrap();
+    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// A command that has ended.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self::from(command.output().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!("{error}\nstdout: {}\nstderr: {}", self.stdout, self.stderr)
+        })
+    }
+
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A result file as rows of cells by column.
+pub(crate) fn rows(path: &Path) -> Vec<std::collections::HashMap<String, String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}

@@ -1,0 +1,233 @@
+//! Runs that are killed, interrupted and resumed, over real processes.
+//!
+//! `ZPA_BULK_KILLS=1000 cargo test --release --test crash` hunts longer; 50 is what CI does.
+
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use self::common::{Tenant, rows};
+
+const SCENARIO: &str = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"15ms\", jitter = \"10ms\" }\n";
+const LINKS: usize = 40;
+
+fn manifest() -> String {
+    let mut text = "name,url,portal\n".to_owned();
+    for number in 0..LINKS {
+        let portal = ["Employee Portal", "Partner Portal"][number % 2];
+        writeln!(
+            text,
+            "App {number:02},https://app{number}.corp.example.com,{portal}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn quick(command: &mut Command) -> &mut Command {
+    let settings = [
+        "--settle",
+        "200ms",
+        "--write-quota",
+        "4/100ms",
+        "--read-quota",
+        "off",
+    ];
+    command
+        .args(settings)
+        .args(["--jobs", "4", "--batch-size", "3"])
+}
+
+/// Runs the command and kills it after that time, unless it has ended by itself.
+fn kill_after(command: &mut Command, time: Duration) {
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    thread::sleep(time);
+    // SIGKILL; a process that has ended is as good.
+    let _ = child.kill();
+    child.wait().unwrap();
+}
+
+fn one_history(seed: u64) {
+    let tenant = Tenant::start(SCENARIO);
+    tenant.write("links.csv", &manifest());
+    let time = |salt: u64| {
+        let random = seed
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(salt.wrapping_mul(0xd1b5_4a32_d192_ed03));
+        Duration::from_micros((random >> 33) % 450_000)
+    };
+    kill_after(
+        quick(&mut tenant.command(&["apply", "links.csv", "--yes"])),
+        time(1),
+    );
+    if tenant.run(&["runs"]).stdout.is_empty() {
+        // Killed before the run was there: nothing can have been sent.
+        assert!(tenant.log_of("write").is_empty(), "seed {seed}");
+        quick(&mut tenant.command(&["apply", "links.csv", "--yes"]))
+            .output()
+            .unwrap();
+    } else {
+        kill_after(quick(&mut tenant.command(&["resume"])), time(2));
+    }
+    let run_dir = tenant.run_dir();
+    let run = run_dir.to_str().unwrap();
+    let resumed = common::Ran::of(quick(&mut tenant.command(&["resume", run])));
+    assert_eq!(resumed.code, Some(0), "seed {seed}: {}", resumed.stderr);
+    let names: Vec<String> = tenant.links().into_iter().map(|(name, _)| name).collect();
+    let wanted: Vec<String> = (0..LINKS)
+        .map(|number| format!("App {number:02}"))
+        .collect();
+    assert_eq!(names, wanted, "seed {seed}");
+    let state = tenant.state();
+    let success = rows(&run_dir.join("success.csv"));
+    assert_eq!(success.len(), LINKS, "seed {seed}");
+    for row in success {
+        let links = state["portal_links"].as_array().unwrap();
+        let live = links
+            .iter()
+            .find(|link| link["name"] == *row["name"])
+            .unwrap();
+        assert_eq!(live["id"], *row["_id"], "seed {seed}");
+    }
+}
+
+#[test]
+fn killed_at_any_moment_and_resumed_every_link_is_there_once_with_its_id() {
+    let kills = std::env::var("ZPA_BULK_KILLS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(50);
+    let first = RandomState::new().hash_one(0) >> 16;
+    println!("seeds {first} to {}", first + kills - 1);
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed) as u64;
+                    if number >= kills {
+                        return;
+                    }
+                    one_history(first + number);
+                }
+            });
+        }
+    });
+}
+
+/// Starts a run that takes long enough to be met on its way, and waits for its first write.
+fn under_way(tenant: &Tenant) -> Child {
+    tenant.write("links.csv", &manifest());
+    let mut command = tenant.command(&[
+        "apply",
+        "links.csv",
+        "--yes",
+        "--batch-size",
+        "1",
+        "--write-quota",
+        "5/1s",
+    ]);
+    let child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while tenant.log_of("write").len() < 3 {
+        thread::yield_now();
+    }
+    child
+}
+
+fn interrupt(child: &Child) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn the_first_interrupt_lands_what_is_under_way_and_says_how_to_go_on() {
+    let tenant = Tenant::start(SCENARIO);
+    let mut child = under_way(&tenant);
+    interrupt(&child);
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5), "{said}");
+    assert!(said.contains("zpa-bulk resume zpa-bulk-runs/"), "{said}");
+    let status = tenant.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(
+        (status["state"].as_str(), status["unknown"].as_u64()),
+        (Some("unfinished"), Some(0))
+    );
+    assert_eq!(
+        status["created"].as_u64(),
+        Some(tenant.links().len() as u64)
+    );
+    let run_dir = tenant.run_dir();
+    let files = ["success.csv", "errors.csv", "skipped.csv"];
+    assert_eq!(
+        files
+            .map(|file| rows(&run_dir.join(file)).len())
+            .iter()
+            .sum::<usize>(),
+        LINKS
+    );
+    tenant.run(&["resume", "--write-quota", "off"]).expect(0);
+    assert_eq!(tenant.links().len(), LINKS);
+}
+
+#[test]
+fn the_second_interrupt_leaves_at_once() {
+    let slow = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"3s\", jitter = \"0s\" }\n";
+    let tenant = Tenant::start(slow);
+    let mut child = under_way(&tenant);
+    interrupt(&child);
+    let mut said = [0_u8; 8];
+    child.stderr.take().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"stopping");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_run_that_is_being_worked_on_is_left_to_its_process() {
+    let tenant = Tenant::start(SCENARIO);
+    let mut child = under_way(&tenant);
+    let refused = tenant.run(&["resume"]).expect(7);
+    assert!(
+        refused.stderr.contains(&format!("pid {}", child.id())),
+        "{}",
+        refused.stderr
+    );
+    let status = tenant.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["state"], "running");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(fs::metadata(tenant.run_dir().join("lock")).is_ok());
+    tenant
+        .run(&["resume", "--write-quota", "off", "--settle", "100ms"])
+        .expect(0);
+    assert_eq!(tenant.links().len(), LINKS);
+}
