@@ -37,7 +37,7 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Makes a directory for a new run below `runs`. Until [`RunDirectory::publish`] it has a name that
+    /// Makes a directory for a new run below `runs`. Until the run has started it has a name that
     /// no listing shows.
     ///
     /// # Errors
