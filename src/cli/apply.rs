@@ -108,13 +108,14 @@ fn plan_into(
     tenant: &Tenant,
 ) -> Result<(Header, String), CliError> {
     let mut writer = PlanWriter::create(directory.path(), &rows.origin())?;
-    let mut preview = Preview::new(false);
+    let mut preview = Preview::new(snapshot, false);
     let planner = run::plan(rows, snapshot, tenant.config.limits(), |item, cells| {
         preview.add(item);
         writer.push(item, cells).map_err(PlanError::from)
     })?;
     let estimate = plan::estimate(&planner, tenant)?;
-    let text = preview.text() + &plan::describe(planner.totals(), estimate);
+    let text = preview.text("zpa-bulk plan --full shows them all")
+        + &plan::describe(planner.totals(), estimate);
     let settings = Recorded {
         simulated: tenant.simulator.is_some(),
         config: recorded(&tenant.config, &tenant.connection),

@@ -83,7 +83,7 @@ impl From<PlanError> for CliError {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Run(error) => error.into(),
-            PlanError::Manifest(error) => Self::new(exit::MANIFEST, chain(&error)),
+            PlanError::Manifest(error) => Self::usage(chain(&error)),
             PlanError::Problems(problems) => {
                 let count = problems.len();
                 let noun = if count == 1 { "problem" } else { "problems" };
@@ -140,7 +140,10 @@ impl From<ConnectionError> for CliError {
 pub(super) fn of_end(end: &End) -> Option<CliError> {
     match end {
         End::Settled => None,
-        End::Stopped => Some(CliError::new(exit::STOPPED, "stopped")),
+        End::Stopped => Some(CliError::new(
+            exit::STOPPED,
+            "stopped before anything was changed",
+        )),
         End::SignIn(error @ SignInError::Refused(_)) => Some(
             CliError::new(exit::CREDENTIALS, error.to_string())
                 .hint("check the client id, its secret, and that they belong to this cloud"),

@@ -1,5 +1,8 @@
 //! `zpa-bulk plan`: what would change, and what it would take. Writes nothing anywhere.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -9,8 +12,9 @@ use super::error::{CliError, exit, of_end};
 use super::progress::rounded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
-use crate::model::{Change, FieldValue, Fields, Item};
+use crate::model::{Change, FieldValue, Fields, Item, Object};
 use crate::plan::{CallCounts, Defaults, Estimate, Planner, Snapshot, Totals};
+use crate::resource::unescape;
 use crate::run::{self, Checked};
 
 /// How many rows of each kind are shown unless all are asked for.
@@ -24,7 +28,7 @@ pub(super) async fn run(
     let (_stop, stop) = watch::channel(false);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop).await?;
     let (rows, snapshot) = read(&args.manifests, &mut tenant).await?;
-    let mut preview = Preview::new(args.json || args.full);
+    let mut preview = Preview::new(&snapshot, args.json || args.full);
     let planner = run::plan(&rows, &snapshot, tenant.config.limits(), |item, _| {
         preview.add(item);
         Ok(())
@@ -40,8 +44,8 @@ pub(super) async fn run(
         };
         terminal.json(&document)?;
     } else {
-        terminal.result(&preview.text())?;
-        terminal.result(&describe(totals, estimate))?;
+        let text = preview.text("--full shows them all");
+        terminal.result(&(text + &describe(totals, estimate)))?;
     }
     Ok(if totals.error > 0 {
         exit::FAILED_ITEMS
@@ -141,11 +145,12 @@ impl Summary {
 
 /// The rows of a plan, as far as they are shown.
 #[derive(Debug)]
-pub(super) struct Preview {
+pub(super) struct Preview<'s> {
     all: bool,
     rows: Vec<PreviewRow>,
     /// By kind of change: how many there are.
     counts: [usize; 4],
+    names: HashMap<&'s str, Cow<'s, str>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -156,65 +161,94 @@ struct PreviewRow {
     text: String,
 }
 
-impl Preview {
-    pub(super) fn new(all: bool) -> Self {
+impl<'s> Preview<'s> {
+    /// A preview that calls the objects of the snapshot by their names.
+    pub(super) fn new(snapshot: &'s Snapshot, all: bool) -> Self {
+        let objects = snapshot
+            .listings
+            .iter()
+            .flat_map(|listing| &listing.objects);
+        let name = |object: &'s Object| {
+            let id = object.get("id")?.as_str()?;
+            Some((id, unescape(object.get("name")?.as_str()?)))
+        };
         Self {
             all,
             rows: Vec::new(),
             counts: [0; 4],
+            names: objects.filter_map(name).collect(),
         }
     }
 
     pub(super) fn add(&mut self, item: &Item<'_>) {
-        let (kind, text) = match &item.change {
-            Change::Create { body, .. } => {
-                (Some(0), format!("+ {:?}  {}", item.key, summary_of(body)))
-            }
-            Change::Update { changes, .. } => {
-                let mut text = format!("~ {:?}", item.key);
-                for change in changes {
-                    let (field, old, new) = (&change.field, &change.old, &change.new);
-                    text.push_str(&format!("\n    {field}: {old:?} -> {new:?}"));
-                }
-                (Some(1), text)
-            }
-            Change::Delete { id } => (Some(2), format!("- {:?} ({id})", item.key)),
-            Change::Error { failure } => (
-                Some(3),
-                format!("! row {} {:?}: {failure}", item.row, item.key),
-            ),
-            Change::Unchanged { .. } => (None, String::new()),
+        let kind = match &item.change {
+            Change::Create { .. } => Some(0),
+            Change::Update { .. } => Some(1),
+            Change::Delete { .. } => Some(2),
+            Change::Error { .. } => Some(3),
+            Change::Unchanged { .. } => None,
         };
         let count = kind.and_then(|kind| self.counts.get_mut(kind));
-        let shown = count.is_none_or(|count| {
+        let shown = count.is_some_and(|count| {
             *count += 1;
             *count <= SHOWN
         });
-        if self.all || (shown && kind.is_some()) {
-            let item = item.to_owned_item();
-            self.rows.push(PreviewRow { item, text });
+        if self.all || shown {
+            self.rows.push(PreviewRow {
+                text: self.line(item),
+                item: item.to_owned_item(),
+            });
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    /// One line a change, and how many are not shown.
+    pub(super) fn text(&self, how_to_see_more: &str) -> String {
         let shown = self.rows.iter().filter(|row| !row.text.is_empty());
         let mut text: String = shown.clone().map(|row| format!("{}\n", row.text)).collect();
         let more = self.counts.iter().sum::<usize>() - shown.count();
         if more > 0 {
-            text.push_str(&format!("… and {more} more; --full shows them all\n"));
+            text.push_str(&format!("… and {more} more; {how_to_see_more}\n"));
         }
         text
     }
-}
 
-fn summary_of(body: &Fields<'_>) -> String {
-    let text = |wire| body.text(wire).unwrap_or_default();
-    let address = format!("{}{}{}", text("protocol"), text("link"), text("linkPath"));
-    match body.find("userPortals") {
-        Some(FieldValue::Refs(refs)) if !refs.is_empty() => {
-            let ids: Vec<&str> = refs.iter().map(|r| &*r.id).collect();
-            format!("{address}  on {}", ids.join(", "))
+    fn line(&self, item: &Item<'_>) -> String {
+        let key = &item.key;
+        match &item.change {
+            Change::Create { body, .. } => format!("+ {key:?}  {}", self.summary_of(body)),
+            Change::Update { changes, .. } => {
+                let mut text = format!("~ {key:?}");
+                for change in changes {
+                    let (old, new) = (self.named(&change.old), self.named(&change.new));
+                    text.push_str(&format!("\n    {}: {old:?} -> {new:?}", change.field));
+                }
+                text
+            }
+            Change::Delete { id } => format!("- {key:?} ({id})"),
+            Change::Error { failure } => format!("! row {} {key:?}: {failure}", item.row),
+            Change::Unchanged { .. } => String::new(),
         }
-        _ => format!("{address}  on no portal"),
+    }
+
+    fn summary_of(&self, body: &Fields<'_>) -> String {
+        let text = |wire| body.text(wire).unwrap_or_default();
+        let address = format!("{}{}{}", text("protocol"), text("link"), text("linkPath"));
+        match body.find("userPortals") {
+            Some(FieldValue::Refs(refs)) if !refs.is_empty() => {
+                let names: Vec<&str> = refs.iter().map(|r| self.name(&r.id)).collect();
+                format!("{address}  on {}", names.join(", "))
+            }
+            _ => format!("{address}  on no portal"),
+        }
+    }
+
+    fn name<'n>(&'n self, id: &'n str) -> &'n str {
+        self.names.get(id).map_or(id, |name| name)
+    }
+
+    /// A list of ids as a list of names; any other text as it is.
+    fn named(&self, text: &str) -> String {
+        let parts: Vec<&str> = text.split(';').map(|part| self.name(part)).collect();
+        parts.join(";")
     }
 }

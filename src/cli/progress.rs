@@ -39,7 +39,7 @@ impl Display {
         }
         let bar = terminal.bars().add(ProgressBar::new(0));
         if let Ok(style) =
-            ProgressStyle::with_template("{bar:30.cyan/blue} {pos}/{len} items  {msg}")
+            ProgressStyle::with_template("{bar:24.cyan/blue} {pos}/{len} items  {wide_msg}")
         {
             bar.set_style(style);
         }
@@ -92,21 +92,23 @@ async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) 
     }
 }
 
-/// Failures, calls, rate against quota, and the time that is left or until when nothing is sent.
+/// Failures, the time that is left or until when nothing is sent, calls, and their rate against the
+/// quota: what matters most stands first, since a narrow terminal cuts the end off.
 fn message(now: &Progress, elapsed: Duration) -> String {
     let calls = now.read.sent + now.write.sent;
+    let left = match now.read.paused_for.max(now.write.paused_for) {
+        Some(pause) => format!("throttled until {}", clock_in(pause)),
+        None => format!("{} left", rounded(now.time_left)),
+    };
     let mut parts = vec![
         format!("{} failed", now.tally.failed),
+        left,
         format!("{calls} calls"),
         rate("reads", now.read, elapsed),
         rate("writes", now.write, elapsed),
     ];
     if now.throttled > 0 {
         parts.push(format!("{}x throttled", now.throttled));
-    }
-    match now.read.paused_for.max(now.write.paused_for) {
-        Some(pause) => parts.push(format!("throttled until {}", clock_in(pause))),
-        None => parts.push(format!("{} left", rounded(now.time_left))),
     }
     parts.join("  ")
 }
