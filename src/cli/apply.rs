@@ -212,7 +212,12 @@ fn described(report: &Report) -> String {
             parts.push(format!("{count} {what}"));
         }
     }
-    let mut text = format!("{} rows: {}\n", summary.items, parts.join(", "));
+    let parts = if parts.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        parts.join(", ")
+    };
+    let mut text = format!("{} rows: {parts}\n", summary.items);
     for row in report
         .errors
         .iter()
