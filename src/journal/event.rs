@@ -9,12 +9,16 @@ pub(super) fn read(content: &[u8]) -> Option<Event> {
     let event = if cursor.skip(b"{\"intent\":{\"call\":") {
         cursor.intent()?
     } else if cursor.skip(b"{\"outcomes\":[") {
-        Event::Outcomes(cursor.list(Cursor::outcome)?)
+        Event::Outcomes(cursor.list(OUTCOME, Cursor::outcome)?)
     } else {
         return None;
     };
     (cursor.0 == b"}").then_some(event)
 }
+
+/// The usual lengths of an outcome and of an item's number, for room that needs no second allocation.
+const OUTCOME: usize = 56;
+const NUMBER: usize = 5;
 
 /// What is left to read.
 struct Cursor<'c>(&'c [u8]);
@@ -23,7 +27,7 @@ impl<'c> Cursor<'c> {
     fn intent(&mut self) -> Option<Event> {
         let call = self.number()?;
         self.want(b",\"items\":[")?;
-        let items = self.list(Self::number)?;
+        let items = self.list(NUMBER, Self::number)?;
         self.want(b"}")?;
         Some(Event::Intent { call, items })
     }
@@ -49,15 +53,21 @@ impl<'c> Cursor<'c> {
 
     /// Digits alone: anything else might be escaped.
     fn id(&mut self) -> Option<Id> {
-        let digits = self.until_quote()?;
-        let plain = digits.iter().all(u8::is_ascii_digit);
-        let text = plain.then(|| str::from_utf8(digits).ok())?;
-        text.map(Id::new)
+        let end = self.0.iter().position(|b| !b.is_ascii_digit())?;
+        let (digits, rest) = self.0.split_at(end);
+        self.0 = rest;
+        self.want(b"\"")?;
+        Some(Id::new(str::from_utf8(digits).ok()?))
     }
 
-    /// One or more of something, and the bracket behind them.
-    fn list<T>(&mut self, mut one: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let mut read = vec![one(self)?];
+    /// One or more of something that takes about `size` bytes, and the bracket behind them.
+    fn list<T>(
+        &mut self,
+        size: usize,
+        mut one: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let mut read = Vec::with_capacity(self.0.len() / size + 1);
+        read.push(one(self)?);
         while self.skip(b",") {
             read.push(one(self)?);
         }
