@@ -50,28 +50,47 @@ latency = { base = "0ms", jitter = "0ms" }
 limits = { links = 1000000, links_per_portal = 1000000 }
 "#;
 
+/// A file system in memory, where a sync costs nothing: what is left is the engine's own work.
+const MEMORY: &str = "/dev/shm";
+
 fn main() {
+    let disk = tempfile::tempdir().unwrap();
+    let memory = tempfile::tempdir_in(MEMORY).ok();
     let runtime = Runtime::new().unwrap();
-    let dir = tempfile::tempdir().unwrap();
     let links = sized(LINKS);
     let bench = Bench {
-        manifest: write_manifest(dir.path(), links),
-        runs: dir.path().to_owned(),
+        manifest: write_manifest(disk.path(), links),
         server: runtime.block_on(start()),
         runtime,
         customers: Cell::new(145_283_994_705_985_536),
         links: usize::try_from(links).unwrap(),
     };
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut results = vec![compare(
+        &mut criterion,
+        "creating links, journal on disk",
+        &bench,
+        disk.path(),
+    )];
+    if let Some(memory) = memory {
+        let name = "creating links, journal in memory";
+        results.push(compare(&mut criterion, name, &bench, memory.path()));
+    }
+    criterion.final_summary();
+    println!();
+    for line in results {
+        println!("{line}");
+    }
+    bench.runtime.block_on(bench.server.stop());
+}
+
+fn compare(criterion: &mut Criterion, name: &'static str, bench: &Bench, runs: &Path) -> String {
     let comparison = Comparison {
-        name: "creating links one by one",
+        name,
         yardstick: "a bare loop of POSTs",
         aim: 0.6,
     };
-    let mut criterion = Criterion::default().configure_from_args();
-    let line = comparison.measure(&mut criterion, || bench.post(), || bench.carry_out());
-    criterion.final_summary();
-    println!("\n{line}");
-    bench.runtime.block_on(bench.server.stop());
+    comparison.measure(criterion, || bench.post(), || bench.carry_out(runs))
 }
 
 async fn start() -> Server {
@@ -87,7 +106,6 @@ async fn start() -> Server {
 /// What all rounds share.
 struct Bench {
     manifest: PathBuf,
-    runs: PathBuf,
     runtime: Runtime,
     server: Server,
     customers: Cell<u64>,
@@ -126,34 +144,15 @@ impl Bench {
     }
 
     /// Carries a run out; only that is timed, not its planning.
-    fn carry_out(&self) -> Duration {
+    fn carry_out(&self, runs: &Path) -> Duration {
         let mut tenant = self.runtime.block_on(self.tenant());
-        let run = self.planned(&tenant);
+        let run = planned(&tenant, runs);
         time(|| {
             let carried = tenant.engine.carry_out(run.undertaking, &run.plan);
             let (end, ledger) = self.runtime.block_on(carried).unwrap();
             assert_eq!(end, End::Settled);
             assert_eq!(ledger.tally().created, self.links as u64);
         })
-    }
-
-    fn planned(&self, tenant: &Tenant) -> Run {
-        let now = Timestamp::now();
-        let directory = RunDirectory::create(&self.runs, RunName::new(now)).unwrap();
-        let mut writer = PlanWriter::create(directory.path(), &tenant.rows.origin()).unwrap();
-        run::plan(&tenant.rows, &tenant.snapshot, limits(), |item, cells| {
-            writer.push(item, cells).map_err(PlanError::from)
-        })
-        .unwrap();
-        let header = Header {
-            format: FORMAT,
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            run: directory.name().to_string(),
-            tenant: tenant.connection.customer.clone(),
-            plan_sha256: writer.finish().unwrap(),
-            settings: Value::Null,
-        };
-        run::start(directory, header, now).unwrap()
     }
 
     /// The yardstick: as many POSTs of the same bodies, as many at once, and nothing else.
@@ -172,6 +171,26 @@ impl Bench {
             assert!(statuses.iter().all(StatusCode::is_success));
         })
     }
+}
+
+/// A run that is planned and has not sent anything yet.
+fn planned(tenant: &Tenant, runs: &Path) -> Run {
+    let now = Timestamp::now();
+    let directory = RunDirectory::create(runs, RunName::new(now)).unwrap();
+    let mut writer = PlanWriter::create(directory.path(), &tenant.rows.origin()).unwrap();
+    run::plan(&tenant.rows, &tenant.snapshot, limits(), |item, cells| {
+        writer.push(item, cells).map_err(PlanError::from)
+    })
+    .unwrap();
+    let header = Header {
+        format: FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        run: directory.name().to_string(),
+        tenant: tenant.connection.customer.clone(),
+        plan_sha256: writer.finish().unwrap(),
+        settings: Value::Null,
+    };
+    run::start(directory, header, now).unwrap()
 }
 
 async fn post_all(client: &Client, url: &str, token: &str, bodies: Vec<Value>) -> Vec<StatusCode> {
