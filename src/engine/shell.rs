@@ -191,8 +191,11 @@ impl<A: Api> Engine<A> {
         );
         tokio::select! {
             Some(joined) = self.calls.join_next() => {
-                let (id, reply) = unwind(joined);
-                self.core.replied(id, &reply, now(), Timestamp::now(), random());
+                self.take(joined);
+                // Whatever else has come is taken in at once: then their records share a sync.
+                while let Some(joined) = self.calls.try_join_next() {
+                    self.take(joined);
+                }
             }
             result = joined(&mut self.signing_in) => {
                 self.signing_in = None;
@@ -209,6 +212,14 @@ impl<A: Api> Engine<A> {
             }
         }
         Ok(())
+    }
+}
+
+impl<A> Engine<A> {
+    fn take(&mut self, joined: Result<(CallId, Reply), JoinError>) {
+        let (id, reply) = unwind(joined);
+        self.core
+            .replied(id, &reply, now(), Timestamp::now(), random());
     }
 }
 

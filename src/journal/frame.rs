@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Header;
+use super::{Header, event};
 use crate::model::Event;
 
 /// What closes every line: `,"crc":"` eight digits `"}`.
@@ -146,7 +146,9 @@ impl<'l> Record<'l> {
 
     pub(super) fn event(self) -> Result<Event, Damage> {
         match self.kind {
-            b"event" => serde_json::from_slice(self.content).map_err(|_| Damage::Content),
+            b"event" => event::read(self.content)
+                .map_or_else(|| serde_json::from_slice(self.content), Ok)
+                .map_err(|_| Damage::Content),
             _ => Err(Damage::Content),
         }
     }

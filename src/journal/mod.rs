@@ -25,6 +25,7 @@
 //! - One process at a time: `lock` in the run directory is held exclusively and names its owner.
 //! - After a failed write or sync nothing more is written: what the disk holds is then unknown.
 
+mod event;
 mod frame;
 mod lock;
 

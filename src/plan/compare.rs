@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Backlog, CallCounts, Draft, Resolver, Snapshot};
 use crate::model::{
     Action, Change, Failure, FieldChange, FieldValue, Fields, Id, Item, Object, Problem, Reference,
+    index,
 };
 use crate::resource::{Form, Kind, live_refs};
 
@@ -51,7 +52,7 @@ pub struct Planner<'s> {
     limits: Limits,
     scopes: HashMap<(Kind, Option<Id>), Scope<'s>>,
     resolvers: HashMap<(&'static str, Option<Id>), Resolver<'s>>,
-    groups: HashMap<(Kind, Option<Id>, Vec<Reference<'s>>), u32>,
+    groups: Groups,
     taken: HashSet<&'s str>,
     load: Load<'s>,
     totals: Totals,
@@ -65,8 +66,23 @@ struct Scope<'s> {
     by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
 }
 
-/// How many links there will be, by portal and in all.
+/// The creates that may share a call, by what they have in common. The portals of a link are what its group has
+/// in common, so its load is counted here, once for the whole group and not link by link.
 #[derive(Debug, Default)]
+struct Groups {
+    numbers: HashMap<(Kind, Option<Id>), HashMap<Vec<Reference<'static>>, u32>>,
+    links: Vec<Group>,
+}
+
+/// One group of creates.
+#[derive(Debug)]
+struct Group {
+    portals: Vec<Reference<'static>>,
+    links: i64,
+}
+
+/// How many links there will be, by portal and in all.
+#[derive(Clone, Debug, Default)]
 struct Load<'s> {
     links: i64,
     by_portal: HashMap<Cow<'s, str>, i64>,
@@ -95,7 +111,7 @@ impl<'s> Planner<'s> {
             limits,
             scopes,
             resolvers: HashMap::new(),
-            groups: HashMap::new(),
+            groups: Groups::default(),
             taken: HashSet::new(),
             load,
             totals: Totals::default(),
@@ -167,20 +183,17 @@ impl<'s> Planner<'s> {
     #[must_use]
     pub fn exceeded(&self) -> Vec<String> {
         let mut exceeded = Vec::new();
-        if self.totals.create > 0 && self.load.links > i64::from(self.limits.links) {
+        let load = self.whole_load();
+        if self.totals.create > 0 && load.links > i64::from(self.limits.links) {
             exceeded.push(format!(
                 "the organization would have {} portal links; the limit is {} (--links-limit)",
-                self.load.links, self.limits.links
+                load.links, self.limits.links
             ));
         }
         let limit = i64::from(self.limits.links_per_portal);
-        let over = self
-            .load
-            .by_portal
-            .iter()
-            .filter(|(_, count)| **count > limit);
+        let over = load.by_portal.iter().filter(|(_, count)| **count > limit);
         let mut portals: Vec<String> = over
-            .filter(|(portal, _)| self.load.grown.contains(*portal))
+            .filter(|(portal, _)| load.grown.contains(*portal))
             .map(|(portal, count)| {
                 let portal = self.portal_name(portal);
                 format!("{portal} would have {count} links; the limit is {limit} (--links-per-portal-limit)")
@@ -189,6 +202,14 @@ impl<'s> Planner<'s> {
         portals.sort_unstable();
         exceeded.append(&mut portals);
         exceeded
+    }
+
+    fn whole_load(&self) -> Load<'s> {
+        let mut load = self.load.clone();
+        for group in &self.groups.links {
+            load.count(&owned_ids(&group.portals), group.links);
+        }
+        load
     }
 
     fn portal_name(&self, id: &str) -> String {
@@ -303,18 +324,12 @@ impl<'s> Planner<'s> {
         // Empty fields are left out of requests as the API leaves them out of answers.
         body.0
             .retain(|(_, value)| !matches!(value, FieldValue::Text(text) if text.is_empty()));
-        let shared = shared_refs(draft.kind, &body);
-        if draft.kind == Kind::portal_link() {
-            let portals: Vec<Cow<'s, str>> = shared
-                .iter()
-                .map(|r| Cow::Owned(r.id.to_string()))
-                .collect();
-            self.load.count(&portals, 1);
-        }
-        let next = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
-        let group = (draft.kind, draft.microtenant, shared);
         Change::Create {
-            group: *self.groups.entry(group).or_insert(next),
+            group: self.groups.add(
+                draft.kind,
+                draft.microtenant,
+                shared_refs(draft.kind, &body),
+            ),
             body,
         }
     }
@@ -334,11 +349,7 @@ impl<'s> Planner<'s> {
             && matches!(set.find("userPortals"), Some(FieldValue::Refs(_)))
         {
             self.load.count(&portals_of(live), -1);
-            let portals: Vec<Cow<'s, str>> = shared_refs(kind, &set)
-                .iter()
-                .map(|r| Cow::Owned(r.id.to_string()))
-                .collect();
-            self.load.count(&portals, 1);
+            self.load.count(&owned_ids(shared_refs(kind, &set)), 1);
         }
         let changes = set
             .0
@@ -380,6 +391,31 @@ impl<'s> Scope<'s> {
     }
 }
 
+impl Groups {
+    /// The number of the group to which one more create belongs.
+    fn add(&mut self, kind: Kind, microtenant: Option<Id>, shared: &[Reference<'_>]) -> u32 {
+        let numbers = self.numbers.entry((kind, microtenant)).or_default();
+        let number = known(numbers, shared).unwrap_or_else(|| {
+            let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
+            let portals = owned_refs(shared);
+            numbers.insert(portals.clone(), number);
+            self.links.push(Group { portals, links: 0 });
+            number
+        });
+        if kind == Kind::portal_link()
+            && let Some(group) = self.links.get_mut(index(number))
+        {
+            group.links += 1;
+        }
+        number
+    }
+}
+
+/// Looking up takes references of any lifetime where adding takes only those that borrow nothing.
+fn known<'r>(numbers: &HashMap<Vec<Reference<'r>>, u32>, shared: &[Reference<'r>]) -> Option<u32> {
+    numbers.get(shared).copied()
+}
+
 impl<'s> Load<'s> {
     fn count(&mut self, portals: &[Cow<'s, str>], change: i64) {
         self.links += change;
@@ -402,17 +438,21 @@ fn reference_target(kind: Kind, wire: &str) -> Option<Kind> {
 }
 
 /// What a bulk call would share: the items of one group have it in common.
-fn shared_refs<'s>(kind: Kind, body: &Fields<'_>) -> Vec<Reference<'s>> {
+fn shared_refs<'b>(kind: Kind, body: &'b Fields<'_>) -> &'b [Reference<'b>] {
     let shared = kind.bulk().map(|bulk| bulk.shared);
     match shared.and_then(|shared| body.find(shared)) {
-        Some(FieldValue::Refs(refs)) => refs
-            .iter()
-            .map(|r| Reference {
-                id: Cow::Owned(r.id.to_string()),
-            })
-            .collect(),
-        _ => Vec::new(),
+        Some(FieldValue::Refs(refs)) => refs,
+        _ => &[],
     }
+}
+
+fn owned_ids(refs: &[Reference<'_>]) -> Vec<Cow<'static, str>> {
+    refs.iter().map(|r| Cow::Owned(r.id.to_string())).collect()
+}
+
+fn owned_refs(refs: &[Reference<'_>]) -> Vec<Reference<'static>> {
+    let ids = owned_ids(refs).into_iter();
+    ids.map(|id| Reference { id }).collect()
 }
 
 fn portals_of(link: &Object) -> Vec<Cow<'_, str>> {

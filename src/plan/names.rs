@@ -7,6 +7,9 @@ use super::{Snapshot, similar};
 use crate::model::{Id, Object, Reference};
 use crate::resource::{Kind, unescape};
 
+/// How many cell texts are remembered with what they name.
+const REMEMBERED: usize = 1024;
+
 /// How many candidates a message names.
 const SHOWN: usize = 5;
 
@@ -16,6 +19,8 @@ pub struct Resolver<'s> {
     kind: Kind,
     by_id: HashMap<&'s str, Cow<'s, str>>,
     by_name: HashMap<Cow<'s, str>, Vec<&'s str>>,
+    /// Many rows name the same few sets of objects.
+    resolved: HashMap<String, Vec<Reference<'s>>>,
 }
 
 impl<'s> Resolver<'s> {
@@ -26,6 +31,7 @@ impl<'s> Resolver<'s> {
             kind,
             by_id: HashMap::new(),
             by_name: HashMap::new(),
+            resolved: HashMap::new(),
         };
         for object in snapshot.objects(kind, microtenant) {
             if let Some((id, name)) = id_and_name(object) {
@@ -40,7 +46,18 @@ impl<'s> Resolver<'s> {
     ///
     /// # Errors
     /// Words for the user when a name is unknown or fits several objects, with the candidates.
-    pub fn resolve(&self, text: &str) -> Result<Vec<Reference<'s>>, String> {
+    pub fn resolve(&mut self, text: &str) -> Result<Vec<Reference<'s>>, String> {
+        if let Some(known) = self.resolved.get(text) {
+            return Ok(known.clone());
+        }
+        let found = self.look_up(text)?;
+        if self.resolved.len() < REMEMBERED {
+            self.resolved.insert(text.to_owned(), found.clone());
+        }
+        Ok(found)
+    }
+
+    fn look_up(&self, text: &str) -> Result<Vec<Reference<'s>>, String> {
         let names = text
             .split(';')
             .map(str::trim)

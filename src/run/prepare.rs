@@ -31,7 +31,7 @@ pub struct Checked {
     layouts: Vec<Layout>,
     defaults: Defaults,
     columns: Vec<String>,
-    scopes: BTreeSet<(&'static str, Option<Id>)>,
+    scopes: Scopes,
     rows: u64,
 }
 
@@ -50,7 +50,7 @@ pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError
         manifests: Vec::new(),
         layouts: Vec::new(),
         columns: Vec::new(),
-        scopes: BTreeSet::new(),
+        scopes: Scopes::default(),
         rows: 0,
         defaults,
     };
@@ -63,7 +63,7 @@ pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError
         manifest.for_each_row::<ManifestError>(&mut problems, |row, problems| {
             *rows += 1;
             if let Some(draft) = checker.check(row, layout, problems) {
-                note_scopes(&draft, scopes);
+                scopes.note(&draft);
             }
             Ok(())
         })?;
@@ -145,7 +145,7 @@ impl Checked {
     /// What has to be listed to plan these rows.
     #[must_use]
     pub fn scopes(&self) -> Vec<(Kind, Option<Id>)> {
-        let scopes = self.scopes.iter();
+        let scopes = self.scopes.noted.iter();
         scopes
             .filter_map(|(name, microtenant)| Some((Kind::from_name(name)?, microtenant.clone())))
             .collect()
@@ -202,23 +202,31 @@ impl Checked {
     }
 }
 
-/// The listings that planning this row takes: of its own kind, and of what it refers to.
-fn note_scopes(draft: &Draft<'_>, scopes: &mut BTreeSet<(&'static str, Option<Id>)>) {
-    let mut note = |name| {
-        let scope = (name, draft.microtenant.clone());
-        if !scopes.contains(&scope) {
-            scopes.insert(scope);
+/// The listings that planning takes: of the rows' own kinds, and of what they refer to.
+#[derive(Debug, Default)]
+struct Scopes {
+    noted: BTreeSet<(&'static str, Option<Id>)>,
+    /// What the row before needed; most rows need the same.
+    last: Option<(Kind, Option<Id>, Vec<&'static str>)>,
+}
+
+impl Scopes {
+    fn note(&mut self, draft: &Draft<'_>) {
+        let wires = || draft.refs.iter().map(|(wire, ..)| *wire);
+        if let Some((kind, microtenant, last)) = &self.last
+            && (*kind, microtenant) == (draft.kind, &draft.microtenant)
+            && wires().eq(last.iter().copied())
+        {
+            return;
         }
-    };
-    note(draft.kind.name());
-    for (wire, ..) in &draft.refs {
-        let column = draft
-            .kind
-            .columns()
-            .iter()
-            .find(|column| column.wire == *wire);
-        if let Some(Form::Refs(target)) = column.map(|column| column.form) {
-            note(target);
+        let columns = draft.kind.columns().iter();
+        let targets = columns.filter_map(|column| match column.form {
+            Form::Refs(target) if wires().any(|wire| wire == column.wire) => Some(target),
+            _ => None,
+        });
+        for name in targets.chain([draft.kind.name()]) {
+            self.noted.insert((name, draft.microtenant.clone()));
         }
+        self.last = Some((draft.kind, draft.microtenant.clone(), wires().collect()));
     }
 }

@@ -1,0 +1,193 @@
+//! Writing and reading the journal, next to the bare file operations that it cannot do without.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark has nobody to answer errors to, and its output is its purpose"
+)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use criterion::Criterion;
+use jiff::Timestamp;
+use zpa_bulk::journal::{self, FILE_NAME, FORMAT, Header, Journal};
+use zpa_bulk::model::{Event, Id, Outcome, Status};
+
+use self::common::{Comparison, sized, time};
+
+/// Within one and a half times the yardstick's time.
+const AIM: f64 = 1.0 / 1.5;
+
+/// Records that are synced one by one.
+const SYNCED: u32 = 500;
+
+/// Records that share a sync where they are grouped.
+const GROUP: usize = 100;
+
+/// Records that are replayed.
+const REPLAYED: u32 = 200_000;
+
+/// The items of one call in a run of batches.
+const BATCH: u32 = 150;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let synced = sized(SYNCED);
+    let lines = [
+        appending(&mut criterion, "append, one by one", synced, 1),
+        appending(
+            &mut criterion,
+            "append, grouped",
+            sized(SYNCED * 100),
+            GROUP,
+        ),
+        replaying(
+            &mut criterion,
+            "replay, 1 item a record",
+            sized(REPLAYED),
+            1,
+        ),
+        replaying(
+            &mut criterion,
+            "replay, 150 items a record",
+            sized(REPLAYED / BATCH),
+            BATCH,
+        ),
+    ];
+    criterion.final_summary();
+    println!();
+    for line in lines {
+        println!("{line}");
+    }
+}
+
+/// Appends records, each `group` of them with one sync.
+fn appending(criterion: &mut Criterion, name: &'static str, records: u32, group: usize) -> String {
+    let comparison = Comparison {
+        name,
+        yardstick: "write_all and sync_data",
+        aim: AIM,
+    };
+    let events = events(records, 1);
+    let written = tempfile::tempdir().unwrap();
+    write_journal(written.path(), &events, group);
+    let bytes = fs::read(written.path().join(FILE_NAME)).unwrap();
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').skip(1).collect();
+    assert_eq!(lines.len(), events.len());
+    comparison.measure(
+        criterion,
+        || write_bare(&lines, group),
+        || {
+            let dir = tempfile::tempdir().unwrap();
+            write_journal(dir.path(), &events, group)
+        },
+    )
+}
+
+/// The yardstick of writing: the same bytes, as often written and synced.
+fn write_bare(lines: &[&[u8]], group: usize) -> Duration {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = File::create(dir.path().join(FILE_NAME)).unwrap();
+    file.sync_all().unwrap();
+    time(|| {
+        for lines in lines.chunks(group) {
+            file.write_all(&lines.concat()).unwrap();
+            file.sync_data().unwrap();
+        }
+    })
+}
+
+fn write_journal(dir: &Path, events: &[Event], group: usize) -> Duration {
+    let mut journal = Journal::create(dir, &header(), Timestamp::now()).unwrap();
+    time(|| {
+        for events in events.chunks(group) {
+            for event in events {
+                journal.append(event, Timestamp::now()).unwrap();
+            }
+            journal.commit().unwrap();
+        }
+    })
+}
+
+fn replaying(criterion: &mut Criterion, name: &'static str, records: u32, items: u32) -> String {
+    let comparison = Comparison {
+        name,
+        yardstick: "reading the lines and summing them up",
+        aim: AIM,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    write_journal(dir.path(), &events(records, items), 10_000);
+    comparison.measure(
+        criterion,
+        || time(|| read_bare(&dir.path().join(FILE_NAME))),
+        || {
+            time(|| {
+                let mut read = 0;
+                journal::replay(dir.path(), |event| read += items_of(&event)).unwrap();
+                assert_eq!(read, records * items);
+            })
+        },
+    )
+}
+
+/// The yardstick of reading: every line with its checksum.
+fn read_bare(path: &Path) -> u32 {
+    let mut file = BufReader::new(File::open(path).unwrap());
+    let mut line = Vec::new();
+    let mut sum = 0;
+    while file.read_until(b'\n', &mut line).unwrap() > 0 {
+        sum ^= crc32fast::hash(&line);
+        line.clear();
+    }
+    sum
+}
+
+fn items_of(event: &Event) -> u32 {
+    let items = match event {
+        Event::Intent { items, .. } | Event::Void { items, .. } => items.len(),
+        Event::Outcomes(outcomes) => outcomes.len(),
+    };
+    u32::try_from(items).unwrap()
+}
+
+/// Intents and their outcomes by turns, as a run without trouble writes them.
+fn events(records: u32, items: u32) -> Vec<Event> {
+    (0..records)
+        .map(|record| {
+            let call = record / 2;
+            let items = call * items..(call + 1) * items;
+            if record % 2 == 0 {
+                return Event::Intent {
+                    call,
+                    items: items.collect(),
+                };
+            }
+            Event::Outcomes(items.map(created).collect())
+        })
+        .collect()
+}
+
+fn created(item: u32) -> Outcome {
+    Outcome {
+        item,
+        status: Status::Created,
+        id: Some(Id::new(format!("1452839947{item:08}"))),
+        failure: None,
+    }
+}
+
+fn header() -> Header {
+    Header {
+        format: FORMAT,
+        tool: "0.1.0".to_owned(),
+        run: "20260301T120000Z-12ab".to_owned(),
+        tenant: "145283994705985536".to_owned(),
+        plan_sha256: "0".repeat(64),
+        settings: serde_json::json!({}),
+    }
+}
