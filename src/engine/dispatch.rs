@@ -378,14 +378,19 @@ impl Dispatcher {
 
     /// How many calls of the class are worth having in the queue: those that may soon go.
     pub(super) fn appetite(&self, class: QuotaClass, now: Instant) -> usize {
-        let free = self.jobs.saturating_sub(self.in_flight);
-        let wanted = self.pacer(class).room_by(now + LEAD).min(free);
-        wanted.saturating_sub(self.queued(class))
+        self.room_ahead(class, now)
+            .saturating_sub(self.queued(class))
+    }
+
+    /// How many calls of the class may be made ready: as many as the pacer will soon let through, and no more
+    /// than can replace all that are in flight.
+    fn room_ahead(&self, class: QuotaClass, now: Instant) -> usize {
+        let ahead = (2 * self.jobs).saturating_sub(self.in_flight);
+        self.pacer(class).room_by(now + LEAD).min(ahead)
     }
 
     fn prepare(&mut self, class: QuotaClass, now: Instant, directives: &mut Vec<Directive>) {
-        let free = self.jobs.saturating_sub(self.in_flight);
-        let room = self.pacer(class).room_by(now + LEAD).min(free);
+        let room = self.room_ahead(class, now);
         let first: Vec<CallId> = self
             .lane_of(class)
             .queue

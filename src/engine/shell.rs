@@ -138,7 +138,7 @@ impl<A: Api> Engine<A> {
     async fn drive(&mut self, items: &impl Items) -> Result<End, EngineError> {
         loop {
             self.carry_effects(items)?;
-            self.recorder.commit();
+            self.recorder.write(self.core.is_done());
             self.progress.send_replace(Some(self.core.progress(now())));
             if self.core.is_done() && self.recorder.is_idle() {
                 return Ok(self.core.end());
@@ -224,7 +224,7 @@ impl<A> Engine<A> {
 }
 
 /// Collects what is to be written down, and puts it on disk while the loop goes on: whatever arrives during a
-/// sync shares the next one.
+/// sync shares the next one. Outcomes alone are not worth a sync of their own.
 #[derive(Debug, Default)]
 struct Recorder {
     journal: Option<Journal>,
@@ -232,6 +232,7 @@ struct Recorder {
     waiting: Vec<CallId>,
     committing: Option<JoinHandle<(Journal, Result<(), JournalError>)>>,
     in_commit: Vec<CallId>,
+    unsynced: bool,
 }
 
 impl Recorder {
@@ -240,8 +241,9 @@ impl Recorder {
         self.waiting.extend(waiting);
     }
 
-    fn commit(&mut self) {
-        if self.pending.is_empty() {
+    /// Starts a write, with a sync if a call waits for it or `all` must be on disk.
+    fn write(&mut self, all: bool) {
+        if self.pending.is_empty() && !(all && self.unsynced) {
             return;
         }
         let Some(mut journal) = self.journal.take() else {
@@ -249,11 +251,18 @@ impl Recorder {
         };
         let events = std::mem::take(&mut self.pending);
         self.in_commit = std::mem::take(&mut self.waiting);
+        let sync = all || !self.in_commit.is_empty();
+        self.unsynced = !sync;
         self.committing = Some(tokio::task::spawn_blocking(move || {
-            let appended = events
-                .iter()
-                .try_for_each(|(event, at)| journal.append(event, *at));
-            let result = appended.and_then(|()| journal.commit());
+            let mut appended = events.iter();
+            let appended = appended.try_for_each(|(event, at)| journal.append(event, *at));
+            let result = appended.and_then(|()| {
+                if sync {
+                    journal.commit()
+                } else {
+                    journal.write()
+                }
+            });
             (journal, result)
         }));
     }
@@ -271,7 +280,7 @@ impl Recorder {
     }
 
     fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.committing.is_none()
+        self.pending.is_empty() && self.committing.is_none() && !self.unsynced
     }
 }
 

@@ -17,8 +17,9 @@
 //!
 //! # What holds
 //!
-//! - An intent is on disk (`fdatasync`) before its call is sent. Outcomes need not wait: one that is
-//!   lost leaves its intent without outcome, which is looked up on resume.
+//! - An intent is on disk (`fdatasync`) before its call is sent. Outcomes are handed to the system at
+//!   once and synced with the next intent or at the end of the run: one that is lost with the machine
+//!   leaves its intent without outcome, which is looked up on resume.
 //! - Records that arrive while a sync is under way share the next one (group commit).
 //! - A last line that is not whole is torn: a crash cut the write off, nothing was sent for it. It is cut when the
 //!   journal is opened. A bad line with lines behind it is damage, and the journal is refused.
@@ -181,11 +182,27 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`]; the journal takes nothing more after that.
     pub fn commit(&mut self) -> Result<(), JournalError> {
+        self.write_out(File::sync_data)
+    }
+
+    /// Hands everything appended to the system: it outlives this process, but not yet the machine. Enough
+    /// for outcomes, which the next [`Journal::commit`] takes along.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]; the journal takes nothing more after that.
+    pub fn write(&mut self) -> Result<(), JournalError> {
+        self.write_out(|_| Ok(()))
+    }
+
+    fn write_out(
+        &mut self,
+        sync: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<(), JournalError> {
         self.refuse_broken()?;
         let written = self
             .file
             .write_all(&self.buffer)
-            .and_then(|()| self.file.sync_data());
+            .and_then(|()| sync(&self.file));
         self.buffer.clear();
         written.map_err(|source| {
             self.broken = true;

@@ -278,21 +278,20 @@ fn flag(text: &str) -> Result<bool, String> {
     }
 }
 
+/// What names the object, in 128 bits: two outputs of one hash whose state is larger than both.
 fn fingerprint(draft: &Draft<'_>) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        salt.hash(&mut hasher);
-        draft.kind.name().hash(&mut hasher);
-        // Naming the Default microtenant and naming none is the same.
-        let microtenant = draft.microtenant.as_ref().map(Id::as_str);
-        microtenant.filter(|id| *id != "0").hash(&mut hasher);
-        draft.id.hash(&mut hasher);
-        if draft.id.is_none() {
-            draft.key.hash(&mut hasher);
-        }
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
+    let mut hasher = DefaultHasher::new();
+    draft.kind.name().hash(&mut hasher);
+    // Naming the Default microtenant and naming none is the same.
+    let microtenant = draft.microtenant.as_ref().map(Id::as_str);
+    microtenant.filter(|id| *id != "0").hash(&mut hasher);
+    draft.id.hash(&mut hasher);
+    if draft.id.is_none() {
+        draft.key.hash(&mut hasher);
+    }
+    let high = u128::from(hasher.finish());
+    hasher.write_u8(0xff);
+    (high << 64) | u128::from(hasher.finish())
 }
 
 fn repeated(draft: &Draft<'_>, first: (u16, u32), layout: &Layout) -> Problem {

@@ -66,13 +66,13 @@ pub(super) fn protocol(text: &str) -> Checked<'_> {
 
 /// A host without scheme and path, as the `link` field wants it; a port is let through.
 pub(super) fn host(text: &str) -> Checked<'_> {
-    refuse_user(text)?;
-    if text.contains("://") {
+    let parts = Parts::of(text)?;
+    if !parts.scheme.is_empty() {
         return Err(format!(
             "{text:?} has a scheme; give only the host here, or the whole address in a \"url\" column"
         ));
     }
-    if text.contains(['/', '?', '#']) {
+    if !parts.path.is_empty() {
         return Err(format!(
             "{text:?} has a path; put it into \"link_path\", or the whole address into a \"url\" column"
         ));
@@ -91,9 +91,7 @@ pub(super) fn path(text: &str) -> Checked<'_> {
 
 /// Scheme, host and path of an address. An address without a path has the empty one.
 pub(super) fn url(text: &str) -> Result<[Cow<'_, str>; 3], String> {
-    refuse_user(text)?;
-    let scheme_end = text.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = text.split_at(scheme_end);
+    let Parts { scheme, host, path } = Parts::of(text)?;
     let scheme = if scheme.eq_ignore_ascii_case("https://") {
         "https://"
     } else if scheme.eq_ignore_ascii_case("http://") {
@@ -101,8 +99,6 @@ pub(super) fn url(text: &str) -> Result<[Cow<'_, str>; 3], String> {
     } else {
         return Err(format!("{text:?} has no https:// or http:// scheme"));
     };
-    let path_at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(path_at);
     check_host(host)?;
     check_path(path)?;
     let path = match path {
@@ -113,7 +109,38 @@ pub(super) fn url(text: &str) -> Result<[Cow<'_, str>; 3], String> {
     Ok([Cow::Borrowed(scheme), Cow::Borrowed(host), path])
 }
 
+/// An address taken apart (RFC 3986, section 3): the scheme with its slashes, the authority, the rest.
+struct Parts<'t> {
+    scheme: &'t str,
+    host: &'t str,
+    path: &'t str,
+}
+
+impl<'t> Parts<'t> {
+    /// Refuses a user name before anything else is said of the address: a message would repeat what
+    /// stands before the @, which may be a password.
+    fn of(text: &'t str) -> Result<Self, String> {
+        let colon = text.find(':').unwrap_or(text.len());
+        let (before, after) = text.split_at(colon);
+        let scheme_end = if after.starts_with("://") {
+            before.len() + 3
+        } else {
+            0
+        };
+        let (scheme, rest) = text.split_at(scheme_end);
+        let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (host, path) = rest.split_at(host_end);
+        if host.contains('@') {
+            return Err("a user name or password does not belong into a link".to_owned());
+        }
+        Ok(Self { scheme, host, path })
+    }
+}
+
 fn check_path(path: &str) -> Result<(), String> {
+    if path.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(());
+    }
     match path.chars().find(|c| c.is_whitespace() || c.is_control()) {
         Some(_) => Err(format!("the path {path:?} contains white space")),
         None => Ok(()),
@@ -129,10 +156,13 @@ fn check_host(text: &str) -> Result<(), String> {
         return Err(format!("{text:?} has no valid port"));
     }
     let bracketed = text.starts_with('[');
-    let is_ip = host
+    if !bracketed && is_dns_name(host) {
+        return Ok(());
+    }
+    if host
         .parse::<IpAddr>()
-        .is_ok_and(|ip| ip.is_ipv6() == bracketed);
-    if is_ip || (!bracketed && is_dns_name(host)) {
+        .is_ok_and(|ip| ip.is_ipv6() == bracketed)
+    {
         return Ok(());
     }
     if !host.is_ascii() {
@@ -141,19 +171,6 @@ fn check_host(text: &str) -> Result<(), String> {
         ));
     }
     Err(format!("{text:?} is neither a host name nor an IP address"))
-}
-
-/// Before anything else is said of an address: a message would repeat what stands before the @, which
-/// may be a password.
-fn refuse_user(text: &str) -> Result<(), String> {
-    let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let end = authority.find(['/', '?', '#']).unwrap_or(authority.len());
-    match authority.get(..end) {
-        Some(authority) if authority.contains('@') => {
-            Err("a user name or password does not belong into a link".to_owned())
-        }
-        _ => Ok(()),
-    }
 }
 
 fn split_port(text: &str) -> (&str, Option<&str>) {
