@@ -624,6 +624,41 @@ async fn a_search_finds_a_name_in_either_encoding() {
 }
 
 #[tokio::test]
+async fn a_search_takes_every_documented_operator_in_either_encoding() {
+    let tenant = tenant("tenant = { links = 3 }").await;
+    let listed = tenant.get(LINKS).await;
+    let ids: Vec<&str> = listed.body["list"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| link["id"].as_str().unwrap())
+        .collect();
+    let seeded = |numbers: &[u8]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|number| format!("Seeded Link {number:04}"))
+            .collect()
+    };
+    let expected = [
+        ("GT", seeded(&[3])),
+        ("LT", seeded(&[1])),
+        ("GTEQ", seeded(&[2, 3])),
+        ("LTEQ", seeded(&[1, 2])),
+        ("EQ", seeded(&[2])),
+    ];
+    for (operator, names) in expected {
+        for plus in ["+", "%2B"] {
+            let search = format!("id{plus}{operator}{plus}{}", ids[1]);
+            let reply = tenant.get(&format!("{LINKS}?search={search}")).await;
+            assert_eq!(reply.names(), names, "{search}");
+        }
+    }
+    let both = format!("id%2BGT%2B{}%2BAND%2Bid%2BLT%2B{}", ids[0], ids[2]);
+    let reply = tenant.get(&format!("{LINKS}?search={both}")).await;
+    assert_eq!(reply.names(), seeded(&[2]));
+}
+
+#[tokio::test]
 async fn a_microtenant_sees_its_own_objects_only() {
     let tenant = tenant("").await;
     let portal = tenant.portals().await.remove(0);
