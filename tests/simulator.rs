@@ -1057,6 +1057,6 @@ fn the_strict_and_the_busy_sample_differ_from_the_defaults_where_they_say() {
     let strict = sample("scenario-strict.toml").unwrap();
     assert!(!strict.bulk.atomic && strict.bulk.max < Scenario::default().bulk.max);
     let busy = sample("scenario-busy.toml").unwrap();
-    assert_eq!(busy.tenant.links, 300);
+    assert_eq!(busy.tenant.links, 200);
     assert!(busy.latency.base > Scenario::default().latency.base);
 }
