@@ -309,6 +309,28 @@ async fn reads_and_writes_and_tenants_have_quotas_of_their_own() {
 }
 
 #[tokio::test]
+async fn the_gateway_speaks_of_its_own_limit_also_on_a_refusal_of_the_tenants() {
+    let tenant = tenant("quota = { read = \"1/1h\" }").await;
+    let headers = async |path: &str| {
+        let url = format!("{}{path}", tenant.server.url());
+        let call = tenant.client.get(url).bearer_auth(&tenant.token);
+        let answer = call.send().await.unwrap();
+        let value = |name: &str| Some(answer.headers().get(name)?.to_str().unwrap().to_owned());
+        let names = ["limit", "remaining", "reset"];
+        let values = names.map(|name| value(&format!("x-ratelimit-{name}")));
+        (answer.status().as_u16(), values)
+    };
+    for (status, remaining) in [(200, "4999"), (429, "4998")] {
+        let (answered, [limit, left, reset]) = headers(&format!("/zpa{LINKS}")).await;
+        assert_eq!(answered, status);
+        assert_eq!(limit.unwrap(), "5000, 5000;w=60");
+        assert_eq!(left.unwrap(), remaining);
+        assert!((1..=60).contains(&reset.unwrap().parse::<u8>().unwrap()));
+    }
+    assert_eq!(headers(LINKS).await, (429, [None, None, None]));
+}
+
+#[tokio::test]
 async fn a_call_with_a_bad_token_is_not_counted() {
     let mut tenant = tenant("quota = { read = \"1/1h\" }").await;
     let good = std::mem::replace(&mut tenant.token, "bad".to_owned());
