@@ -309,6 +309,28 @@ async fn reads_and_writes_and_tenants_have_quotas_of_their_own() {
 }
 
 #[tokio::test]
+async fn the_gateway_speaks_of_its_own_limit_also_on_a_refusal_of_the_tenants() {
+    let tenant = tenant("quota = { read = \"1/1h\" }").await;
+    let headers = async |path: &str| {
+        let url = format!("{}{path}", tenant.server.url());
+        let call = tenant.client.get(url).bearer_auth(&tenant.token);
+        let answer = call.send().await.unwrap();
+        let value = |name: &str| Some(answer.headers().get(name)?.to_str().unwrap().to_owned());
+        let names = ["limit", "remaining", "reset"];
+        let values = names.map(|name| value(&format!("x-ratelimit-{name}")));
+        (answer.status().as_u16(), values)
+    };
+    for (status, remaining) in [(200, "4999"), (429, "4998")] {
+        let (answered, [limit, left, reset]) = headers(&format!("/zpa{LINKS}")).await;
+        assert_eq!(answered, status);
+        assert_eq!(limit.unwrap(), "5000, 5000;w=60");
+        assert_eq!(left.unwrap(), remaining);
+        assert!((1..=60).contains(&reset.unwrap().parse::<u8>().unwrap()));
+    }
+    assert_eq!(headers(LINKS).await, (429, [None, None, None]));
+}
+
+#[tokio::test]
 async fn a_call_with_a_bad_token_is_not_counted() {
     let mut tenant = tenant("quota = { read = \"1/1h\" }").await;
     let good = std::mem::replace(&mut tenant.token, "bad".to_owned());
@@ -621,6 +643,41 @@ async fn a_search_finds_a_name_in_either_encoding() {
             .status,
         400
     );
+}
+
+#[tokio::test]
+async fn a_search_takes_every_documented_operator_in_either_encoding() {
+    let tenant = tenant("tenant = { links = 3 }").await;
+    let listed = tenant.get(LINKS).await;
+    let ids: Vec<&str> = listed.body["list"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| link["id"].as_str().unwrap())
+        .collect();
+    let seeded = |numbers: &[u8]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|number| format!("Seeded Link {number:04}"))
+            .collect()
+    };
+    let expected = [
+        ("GT", seeded(&[3])),
+        ("LT", seeded(&[1])),
+        ("GTEQ", seeded(&[2, 3])),
+        ("LTEQ", seeded(&[1, 2])),
+        ("EQ", seeded(&[2])),
+    ];
+    for (operator, names) in expected {
+        for plus in ["+", "%2B"] {
+            let search = format!("id{plus}{operator}{plus}{}", ids[1]);
+            let reply = tenant.get(&format!("{LINKS}?search={search}")).await;
+            assert_eq!(reply.names(), names, "{search}");
+        }
+    }
+    let both = format!("id%2BGT%2B{}%2BAND%2Bid%2BLT%2B{}", ids[0], ids[2]);
+    let reply = tenant.get(&format!("{LINKS}?search={both}")).await;
+    assert_eq!(reply.names(), seeded(&[2]));
 }
 
 #[tokio::test]
@@ -1022,6 +1079,6 @@ fn the_strict_and_the_busy_sample_differ_from_the_defaults_where_they_say() {
     let strict = sample("scenario-strict.toml").unwrap();
     assert!(!strict.bulk.atomic && strict.bulk.max < Scenario::default().bulk.max);
     let busy = sample("scenario-busy.toml").unwrap();
-    assert_eq!(busy.tenant.links, 300);
+    assert_eq!(busy.tenant.links, 200);
     assert!(busy.latency.base > Scenario::default().latency.base);
 }

@@ -1,5 +1,7 @@
 //! Listings: paging, searching and the envelope (ZPA API documentation, User Portal Link Management).
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -103,14 +105,30 @@ struct Search(Vec<Clause>);
 #[derive(Debug, PartialEq, Eq)]
 struct Clause {
     field: String,
+    operator: Operator,
     value: String,
 }
 
+/// The documented operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Eq,
+    Gt,
+    Lt,
+    GtEq,
+    LtEq,
+}
+
 impl Search {
-    /// Reads `field EQ value`, joined with `AND`. Once the query is decoded the words are separated by
-    /// spaces or by literal plus signs, the two encodings in use. Other operators are refused.
+    /// Reads `field OPERATOR value`, joined with `AND`. Once the query is decoded the words are separated
+    /// by spaces or by literal plus signs, the two encodings in use; what follows the first field decides.
     fn parse(text: &str) -> Result<Self, Refusal> {
-        let separator = if text.contains("+EQ+") { "+" } else { " " };
+        let after_field = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+        let separator = if after_field.starts_with('+') {
+            "+"
+        } else {
+            " "
+        };
         let join = format!("{separator}AND{separator}");
         let clauses = text.split(join.as_str());
         let clauses: Option<Vec<Clause>> = clauses
@@ -132,21 +150,57 @@ impl Search {
 
 impl Clause {
     fn parse(text: &str, separator: &str) -> Option<Self> {
-        let (field, value) = text.split_once(&format!("{separator}EQ{separator}"))?;
+        let mut words = text.splitn(3, separator);
+        let (field, operator, value) = (words.next()?, words.next()?, words.next()?);
         let is_field = !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        is_field.then(|| Self {
+        is_field.then_some(Self {
             field: field.to_owned(),
+            operator: Operator::parse(operator)?,
             value: value.to_owned(),
         })
     }
 
     /// Compares what answers show; an object without the field does not match.
     fn matches(&self, record: &Record) -> bool {
-        match record.fields.get(&self.field) {
-            Some(Value::String(text)) => *text == self.value || *text == escaped(&self.value),
-            Some(Value::Bool(flag)) => self.value.parse() == Ok(*flag),
+        let Some(shown) = record.fields.get(&self.field) else {
+            return false;
+        };
+        let is = |admits: fn(Ordering) -> bool| self.order(shown).is_some_and(admits);
+        match self.operator {
+            Operator::Eq => self.equals(shown),
+            Operator::Gt => is(Ordering::is_gt),
+            Operator::Lt => is(Ordering::is_lt),
+            Operator::GtEq => is(Ordering::is_ge),
+            Operator::LtEq => is(Ordering::is_le),
+        }
+    }
+
+    fn equals(&self, shown: &Value) -> bool {
+        match shown {
+            Value::String(text) => *text == self.value || *text == escaped(&self.value),
+            Value::Bool(flag) => self.value.parse() == Ok(*flag),
             _ => false,
         }
+    }
+
+    /// How what is shown compares with the value. Ids and times, numbers in strings, have an order; text has
+    /// none.
+    fn order(&self, shown: &Value) -> Option<Ordering> {
+        let shown: u64 = shown.as_str()?.parse().ok()?;
+        Some(shown.cmp(&self.value.parse().ok()?))
+    }
+}
+
+impl Operator {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "EQ" => Self::Eq,
+            "GT" => Self::Gt,
+            "LT" => Self::Lt,
+            "GTEQ" => Self::GtEq,
+            "LTEQ" => Self::LtEq,
+            _ => return None,
+        })
     }
 }
 
@@ -187,10 +241,41 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_other_than_eq_is_refused() {
-        for search in ["name+LIKE+a", "wiki", "name+EQ+a+AND+b", "id+GT+5", "+EQ+a"] {
+    fn an_operator_that_is_not_documented_is_refused() {
+        for search in ["name+LIKE+a", "wiki", "name+EQ+a+AND+b", "id+NE+5", "+EQ+a"] {
             assert_eq!(clauses(search), None, "{search}");
         }
+    }
+
+    #[test]
+    fn the_value_may_hold_what_separates_the_words_of_the_other_encoding() {
+        let expected = Some(vec![("name".to_owned(), "a+EQ+b".to_owned())]);
+        assert_eq!(clauses("name+EQ+a%2BEQ%2Bb"), expected);
+        let expected = Some(vec![("name".to_owned(), "R AND D EQ 1".to_owned())]);
+        assert_eq!(clauses("name%2BEQ%2BR+AND+D+EQ+1"), expected);
+    }
+
+    #[test]
+    fn numbers_in_strings_have_an_order_and_text_has_none() {
+        let record = |shown: &str| {
+            let fields = serde_json::json!({"id": shown});
+            Record {
+                microtenant: crate::sim::collection::Microtenant::DEFAULT,
+                name: String::new(),
+                fields: fields.as_object().unwrap().clone(),
+            }
+        };
+        let matching =
+            |search: &str, shown: &str| Search::parse(search).unwrap().matches(&record(shown));
+        let orders = |operator: &str| {
+            ["9", "10", "11", "wiki"].map(|shown| matching(&format!("id {operator} 10"), shown))
+        };
+        assert_eq!(orders("EQ"), [false, true, false, false]);
+        assert_eq!(orders("GT"), [false, false, true, false]);
+        assert_eq!(orders("LT"), [true, false, false, false]);
+        assert_eq!(orders("GTEQ"), [false, true, true, false]);
+        assert_eq!(orders("LTEQ"), [true, true, false, false]);
+        assert!(!matching("creationTime GT 0", "10"), "no such field");
     }
 
     #[test]

@@ -25,6 +25,7 @@
 mod access;
 mod collection;
 mod fields;
+mod gateway;
 mod http;
 mod limiter;
 mod listing;
