@@ -16,13 +16,14 @@ use jiff::Timestamp;
 
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
 use super::doubt::{Doubt, Look, Sight, Why, confirm};
+use super::job::{Job, conflict, failed, failure_of, given_up, outcome, replacement, target};
 use super::listing::{Listing, Step};
 use super::progress::Progress;
 use super::{End, Settings};
 use crate::ledger::{Ledger, State};
 use crate::model::{
-    Answer, Change, Event, Failure, Fields, Id, Item, ItemNumber, Method, Object, Outcome,
-    QuotaClass, Reply, Request, Status,
+    Answer, Change, Event, Failure, Id, Item, ItemNumber, Outcome, QuotaClass, Reply, Request,
+    Status,
 };
 use crate::plan::{self, Backlog, Snapshot, Work};
 use crate::resource::Kind;
@@ -46,16 +47,6 @@ pub(super) enum Effect {
     Send(CallId, Request),
     /// Write this down; nothing waits for it.
     Append(Event),
-}
-
-/// What a call is about.
-#[derive(Debug)]
-enum Job {
-    Create(Vec<Item<'static>>),
-    Read(Item<'static>),
-    Put(Item<'static>, Box<Request>),
-    Delete(Item<'static>),
-    Page(u32),
 }
 
 /// Whom a listing is for.
@@ -620,12 +611,12 @@ impl Core {
     }
 
     fn submit(&mut self, job: Job, again: bool) {
-        let id = self.dispatcher.submit(method_of(&job), again);
+        let id = self.dispatcher.submit(job.method(), again);
         self.jobs.insert(id, job);
     }
 
     fn submit_delayed(&mut self, job: Job, wait: Duration, now: Instant) {
-        let id = self.dispatcher.submit_delayed(method_of(&job), wait, now);
+        let id = self.dispatcher.submit_delayed(job.method(), wait, now);
         self.jobs.insert(id, job);
     }
 
@@ -641,30 +632,13 @@ impl Core {
 
     /// The items that a call changes; none for a call that only reads.
     fn items_of(&self, id: CallId) -> Vec<ItemNumber> {
-        match self.jobs.get(&id) {
-            Some(Job::Create(items)) => items.iter().map(|item| item.item).collect(),
-            Some(Job::Put(item, _) | Job::Delete(item)) => vec![item.item],
-            Some(Job::Read(_) | Job::Page(_)) | None => Vec::new(),
-        }
+        self.jobs.get(&id).map(Job::items).unwrap_or_default()
     }
 
     fn request(&self, id: CallId) -> Option<Request> {
         match self.jobs.get(&id)? {
-            Job::Create(items) => {
-                let first = items.first()?;
-                let bodies: Vec<&Fields<'_>> = items.iter().filter_map(body_of).collect();
-                Some(first.resource.create(&bodies, first.microtenant.clone()))
-            }
-            Job::Read(item) => Some(item.resource.read(&target(item)?, item.microtenant.clone())),
-            Job::Put(_, request) => Some((**request).clone()),
-            Job::Delete(item) => Some(
-                item.resource
-                    .delete(&target(item)?, item.microtenant.clone()),
-            ),
-            Job::Page(number) => self
-                .listings
-                .get(number)
-                .map(|(_, listing)| listing.request()),
+            Job::Page(number) => self.listings.get(number).map(|(_, l)| l.request()),
+            job => job.request(),
         }
     }
 
@@ -702,85 +676,6 @@ impl Core {
     fn append(&mut self, event: Event) {
         self.ledger.apply(&event);
         self.effects.push(Effect::Append(event));
-    }
-}
-
-fn method_of(job: &Job) -> Method {
-    match job {
-        Job::Create(_) => Method::Post,
-        Job::Read(_) | Job::Page(_) => Method::Get,
-        Job::Put(..) => Method::Put,
-        Job::Delete(_) => Method::Delete,
-    }
-}
-
-fn body_of<'i>(item: &'i Item<'static>) -> Option<&'i Fields<'static>> {
-    match &item.change {
-        Change::Create { body, .. } => Some(body),
-        _ => None,
-    }
-}
-
-/// The id of the object that the item is about, for one that exists.
-fn target(item: &Item<'_>) -> Option<Id> {
-    match &item.change {
-        Change::Update { id, .. } | Change::Delete { id } => Some(id.clone()),
-        _ => None,
-    }
-}
-
-/// The write of an update, or none when the object is by now as asked.
-fn replacement(item: &Item<'_>, id: &Id, set: &Fields<'_>, live: &Object) -> Option<Request> {
-    let kind = item.resource;
-    let done = set
-        .0
-        .iter()
-        .all(|(wire, value)| kind.same(wire, live, value));
-    (!done).then(|| kind.replace(id, item.microtenant.clone(), live, set))
-}
-
-fn outcome(item: &Item<'_>, status: Status, id: Option<Id>) -> Outcome {
-    Outcome {
-        item: item.item,
-        status,
-        id,
-        failure: None,
-    }
-}
-
-fn failed(item: &Item<'_>, failure: Failure) -> Outcome {
-    Outcome {
-        item: item.item,
-        status: Status::Failed,
-        id: None,
-        failure: Some(failure),
-    }
-}
-
-fn conflict(item: &Item<'_>, other: &Id) -> Failure {
-    let noun = item.resource.noun();
-    Failure::new(format!(
-        "another {noun} of this name has appeared meanwhile ({other}); plan again"
-    ))
-}
-
-fn given_up(limit: u32, why: &Failure) -> Failure {
-    Failure {
-        message: format!("given up after {limit} attempts: {}", why.message),
-        ..why.clone()
-    }
-}
-
-fn failure_of(verdict: Verdict) -> Failure {
-    match verdict {
-        Verdict::Unauthorized(failure)
-        | Verdict::Again(_, failure)
-        | Verdict::Ambiguous(failure)
-        | Verdict::Absent(failure)
-        | Verdict::Exists(failure)
-        | Verdict::Rejected(failure)
-        | Verdict::Final(failure) => failure,
-        Verdict::Success | Verdict::Throttled(_) => Failure::new("the answer made no sense"),
     }
 }
 

@@ -7,6 +7,7 @@
 mod core;
 mod dispatch;
 mod doubt;
+mod job;
 mod listing;
 mod progress;
 mod shell;

@@ -110,10 +110,8 @@ impl Standing {
 /// # Errors
 /// [`RunError`]; the run is then not there.
 pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<Run, RunError> {
-    let plan = PlanFile::open(
-        &directory.path().join(plan_file::FILE_NAME),
-        &header.plan_sha256,
-    )?;
+    let plan = PlanFile::open(directory.path())?;
+    plan.verify(&header.plan_sha256)?;
     let journal = Journal::create(directory.path(), &header, now)?;
     let directory = directory.publish()?;
     let ledger = settled_by_plan(&plan);
@@ -132,22 +130,15 @@ pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<
 /// [`RunError`], of which [`RunError::Journal`] says that another process works on it or that it is
 /// damaged.
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
-    let mut events = Vec::new();
-    let (journal, replayed) = Journal::open(directory.path(), |event| events.push(event))?;
-    let header = replayed.header;
-    let plan = PlanFile::open(
-        &directory.path().join(plan_file::FILE_NAME),
-        &header.plan_sha256,
-    )?;
+    let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
-    for event in &events {
-        ledger.apply(event);
-    }
+    let (journal, replayed) = Journal::open(directory.path(), |event| ledger.apply(&event))?;
+    plan.verify(&replayed.header.plan_sha256)?;
     let undertaking = undertaking(&plan, ledger, journal);
     Ok(Run {
         directory,
         plan,
-        header,
+        header: replayed.header,
         undertaking,
     })
 }
@@ -157,15 +148,11 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
 /// # Errors
 /// [`RunError`].
 pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
-    let mut events = Vec::new();
     let active = journal::is_locked(directory.path());
-    let replayed = journal::replay(directory.path(), |event| events.push(event))?;
-    let path = directory.path().join(plan_file::FILE_NAME);
-    let plan = PlanFile::open(&path, &replayed.header.plan_sha256)?;
+    let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
-    for event in &events {
-        ledger.apply(event);
-    }
+    let replayed = journal::replay(directory.path(), |event| ledger.apply(&event))?;
+    plan.verify(&replayed.header.plan_sha256)?;
     Ok(Standing {
         directory,
         header: replayed.header,

@@ -17,7 +17,7 @@ use crate::engine::Items;
 use crate::model::{Change, Failure, Fields, Id, Item, ItemNumber, index};
 
 /// Its name in the run directory.
-pub(super) const FILE_NAME: &str = "plan.jsonl";
+const FILE_NAME: &str = "plan.jsonl";
 
 /// The first line of a plan: where its rows come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +115,7 @@ impl PlanWriter {
 pub struct PlanFile {
     path: PathBuf,
     file: File,
+    sha256: String,
     origin: Origin,
     offsets: Vec<u64>,
     briefs: Vec<BriefChange>,
@@ -147,26 +148,36 @@ struct BriefChange {
 }
 
 impl PlanFile {
-    /// Opens the plan at `path` and checks that it is the one with that SHA-256.
+    /// Opens the plan in the run directory `directory`.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::PlanChanged`], [`RunError::PlanDamaged`].
-    pub fn open(path: &Path, sha256: &str) -> Result<Self, RunError> {
-        let file = File::open(path).map_err(|e| failed(path, e))?;
+    /// [`RunError::Io`], [`RunError::PlanDamaged`].
+    pub fn open(directory: &Path) -> Result<Self, RunError> {
+        let path = directory.join(FILE_NAME);
+        let file = File::open(&path).map_err(|e| failed(&path, e))?;
         let mut plan = Self {
-            path: path.to_owned(),
-            file: file.try_clone().map_err(|e| failed(path, e))?,
+            file: file.try_clone().map_err(|e| failed(&path, e))?,
+            path,
+            sha256: String::new(),
             origin: Origin::default(),
             offsets: Vec::new(),
             briefs: Vec::new(),
         };
-        let hash = plan.index(BufReader::with_capacity(1 << 18, file))?;
-        if hash != sha256 {
-            return Err(RunError::PlanChanged {
-                path: path.to_owned(),
-            });
-        }
+        plan.sha256 = plan.index(BufReader::with_capacity(1 << 18, file))?;
         Ok(plan)
+    }
+
+    /// Checks that it is the plan with that SHA-256.
+    ///
+    /// # Errors
+    /// [`RunError::PlanChanged`].
+    pub fn verify(&self, sha256: &str) -> Result<(), RunError> {
+        if self.sha256 == sha256 {
+            return Ok(());
+        }
+        Err(RunError::PlanChanged {
+            path: self.path.clone(),
+        })
     }
 
     /// How many items it has.
