@@ -131,6 +131,12 @@ impl Core {
     pub(super) fn pump(&mut self, now: Instant) -> Vec<Effect> {
         self.begin_looks(now);
         self.refill(now);
+        let looking = |(purpose, listing): &(Purpose, Listing)| {
+            *purpose == Purpose::Look && listing.spans_pages()
+        };
+        // Our own changes would move the rows from page to page.
+        self.dispatcher
+            .hold_writes(self.listings.values().any(looking));
         for directive in self.dispatcher.pump(now) {
             let effect = match directive {
                 Directive::SignIn => Some(Effect::SignIn),
@@ -256,13 +262,30 @@ impl Core {
         random: f64,
     ) {
         match self.dispatcher.replied(id, reply, now, wall, random) {
-            Ruling::Requeued => self.append_void(id),
+            Ruling::Requeued => self.requeued(id),
+            Ruling::Barred(failure) => {
+                self.append_void(id);
+                self.stop(End::SignIn(SignInError::Refused(failure)));
+            }
             Ruling::Judged(Verdict::Again(wait, failure)) => self.again(id, wait, &failure, now),
             Ruling::Judged(verdict) => {
                 if let Some(job) = self.jobs.remove(&id) {
                     self.judged(id, job, verdict, answer_of(reply), now);
                 }
             }
+        }
+    }
+
+    /// The call was not executed and waits again. The write of an update is read anew, since by then the
+    /// object may be another.
+    fn requeued(&mut self, id: CallId) {
+        self.append_void(id);
+        match self.jobs.remove(&id) {
+            Some(Job::Put(item, _)) => {
+                self.dispatcher.abandon(id);
+                self.submit(Job::Read(item), true);
+            }
+            job => self.jobs.extend(job.map(|job| (id, job))),
         }
     }
 
@@ -285,6 +308,10 @@ impl Core {
                 }
             }
             Job::Delete(item) => match verdict {
+                // Gone before the first attempt: somebody else did it.
+                Verdict::Absent(_) if self.ledger.attempts(item.item) <= 1 => {
+                    self.settle(&item, Status::Unchanged, target(&item));
+                }
                 Verdict::Success | Verdict::Absent(_) => {
                     self.settle(&item, Status::Deleted, target(&item));
                 }
@@ -312,12 +339,8 @@ impl Core {
             {
                 Why::Rejected(failure)
             }
-            verdict => {
-                let failure = failure_of(verdict);
-                return items
-                    .iter()
-                    .for_each(|item| self.fail(item, failure.clone()));
-            }
+            verdict if alone => return self.fail_all(&items, &failure_of(verdict)),
+            verdict => Why::Refused(failure_of(verdict)),
         };
         self.doubts.push(Doubt {
             call,
@@ -339,7 +362,7 @@ impl Core {
             return;
         };
         let objects = kind.created_objects(answer.and_then(Answer::json));
-        let ids = confirm(kind, &items, &objects);
+        let (ids, keeps_names) = confirm(kind, &items, &objects);
         let mut outcomes = Vec::with_capacity(items.len());
         let mut unconfirmed = Vec::new();
         for (item, id) in items.into_iter().zip(ids) {
@@ -353,13 +376,24 @@ impl Core {
             self.doubts.push(Doubt {
                 call,
                 items: unconfirmed,
-                why: Why::Unconfirmed,
+                why: Why::Unconfirmed {
+                    until: now + self.settings.settle,
+                    keeps_names,
+                },
                 due: now,
             });
         }
     }
 
+    /// What is to be updated was read; or what was to be deleted, after its last attempt.
     fn read_judged(&mut self, item: Item<'static>, verdict: Verdict, answer: Option<&Answer>) {
+        let Change::Update { id, set, .. } = &item.change else {
+            return match verdict {
+                Verdict::Absent(_) => self.settle(&item, Status::Deleted, target(&item)),
+                Verdict::Success => self.fail(&item, self.exhausted()),
+                verdict => self.fail(&item, failure_of(verdict)),
+            };
+        };
         let live = match verdict {
             Verdict::Success => answer.and_then(Answer::json),
             verdict => {
@@ -367,23 +401,32 @@ impl Core {
                 return self.fail(&item, failure_of(verdict));
             }
         };
-        let (Some(serde_json::Value::Object(live)), Change::Update { id, set, .. }) =
-            (live, &item.change)
-        else {
-            self.open_updates -= 1;
-            let failure = Failure::new("the object that was read is not one; nothing was written");
-            return self.fail(&item, failure);
+        let attempts = self.ledger.attempts(item.item);
+        let end = match live {
+            Some(serde_json::Value::Object(live)) => match replacement(&item, id, set, &live) {
+                Some(_) if attempts >= self.settings.max_attempts.get() => Err(self.exhausted()),
+                Some(request) => {
+                    return self.submit(Job::Put(item, Box::new(request)), false);
+                }
+                None if attempts > 0 => Ok(Status::Recovered),
+                None => Ok(Status::Unchanged),
+            },
+            _ => Err(Failure::new(
+                "the object that was read is not one; nothing was written",
+            )),
         };
-        if let Some(request) = replacement(&item, id, set, &live) {
-            return self.submit(Job::Put(item, Box::new(request)), false);
-        }
         self.open_updates -= 1;
-        let status = if self.ledger.attempts(item.item) > 0 {
-            Status::Recovered
-        } else {
-            Status::Unchanged
-        };
-        self.settle(&item, status, target(&item));
+        match end {
+            Ok(status) => self.settle(&item, status, target(&item)),
+            Err(failure) => self.fail(&item, failure),
+        }
+    }
+
+    fn exhausted(&self) -> Failure {
+        let limit = self.settings.max_attempts;
+        Failure::new(format!(
+            "given up after {limit} attempts; the object is as it was"
+        ))
     }
 
     fn page_judged(
@@ -437,10 +480,14 @@ impl Core {
     fn resolve(&mut self, doubt: Doubt, look: &Look<'_>, seen: Instant) {
         let mut absent = Vec::new();
         let mut outcomes = Vec::new();
+        let mut why = doubt.why;
         for item in doubt.items {
             match look.find(&item) {
                 Sight::Found(id) => {
-                    let status = self.found_status(&item, &doubt.why);
+                    let status = self.found_status(&item, &why);
+                    if let Why::Unconfirmed { keeps_names, .. } = &mut why {
+                        *keeps_names = true;
+                    }
                     outcomes.push(outcome(&item, status, Some(id)));
                 }
                 Sight::Conflict(id) => outcomes.push(failed(&item, conflict(&item, &id))),
@@ -449,7 +496,7 @@ impl Core {
         }
         self.append_outcomes(outcomes);
         if !absent.is_empty() {
-            self.absent(doubt.call, absent, doubt.why, seen);
+            self.absent(doubt.call, absent, why, seen);
         }
     }
 
@@ -457,27 +504,34 @@ impl Core {
     fn found_status(&self, item: &Item<'_>, why: &Why) -> Status {
         match why {
             Why::Exists(_) if self.ledger.attempts(item.item) <= 1 => Status::Unchanged,
-            Why::Unconfirmed => Status::Created,
+            Why::Unconfirmed { .. } => Status::Created,
             _ => Status::Recovered,
         }
     }
 
     fn absent(&mut self, call: CallId, items: Vec<Item<'static>>, why: Why, seen: Instant) {
         match why {
-            Why::Exists(failure) => items
-                .iter()
-                .for_each(|item| self.fail(item, failure.clone())),
-            Why::Lost(_, until) if seen < until => self.doubts.push(Doubt {
-                call,
-                items,
-                why,
-                due: until,
-            }),
-            Why::Lost(failure, _) => self.send_again(items, &failure),
-            Why::Unconfirmed => {
-                let failure = Failure::new("the server reported success and did not create it");
-                self.send_again(items, &failure);
+            Why::Lost(_, until) | Why::Unconfirmed { until, .. } if seen < until => {
+                self.doubts.push(Doubt {
+                    call,
+                    items,
+                    why,
+                    due: until,
+                });
             }
+            Why::Lost(failure, _) => self.send_again(items, &failure),
+            Why::Unconfirmed { keeps_names, .. } => {
+                let failure = Failure::new(
+                    "the server reported success, and nothing of this name is there; look at the \
+                     tenant before applying it again",
+                );
+                if keeps_names {
+                    self.send_again(items, &failure);
+                } else {
+                    self.fail_all(&items, &failure);
+                }
+            }
+            Why::Exists(failure) | Why::Refused(failure) => self.fail_all(&items, &failure),
             Why::Rejected(_) => {
                 let numbers = items.iter().map(|item| item.item).collect();
                 self.append(Event::Void {
@@ -510,33 +564,36 @@ impl Core {
         }
     }
 
-    /// A call that may be repeated as it is. The write of an update is not: its read is repeated, so that
-    /// what happened meanwhile is seen.
+    /// A call that was not executed or may be repeated. What may have been executed in spite of its failure
+    /// is read before it is repeated or given up.
     fn again(&mut self, id: CallId, wait: Duration, failure: &Failure, now: Instant) {
         let limit = self.settings.max_attempts.get();
-        if self.dispatcher.attempts(id) < limit {
-            tracing::info!(call = id, wait_ms = wait.as_millis(), %failure, "will be tried again");
-            return match self.jobs.remove(&id) {
-                Some(Job::Put(item, _)) if self.ledger.attempts(item.item) < limit => {
-                    self.dispatcher.abandon(id);
-                    self.submit_delayed(Job::Read(item), wait, now);
+        let over = self.dispatcher.attempts(id) >= limit;
+        tracing::info!(call = id, wait_ms = wait.as_millis(), %failure, over, "failed for now");
+        match self.jobs.remove(&id) {
+            Some(Job::Put(item, _)) => {
+                self.dispatcher.abandon(id);
+                self.submit_delayed(Job::Read(item), wait, now);
+            }
+            Some(Job::Delete(item)) if over => {
+                self.dispatcher.abandon(id);
+                self.submit_delayed(Job::Read(item), wait, now);
+            }
+            Some(job) if over => {
+                self.dispatcher.abandon(id);
+                let verdict = Verdict::Final(given_up(limit, failure));
+                self.judged(id, job, verdict, None, now);
+            }
+            Some(job) => {
+                let creates = matches!(job, Job::Create(_));
+                self.jobs.insert(id, job);
+                if creates {
+                    // Judged so only if it was not executed.
+                    self.append_void(id);
                 }
-                Some(Job::Put(item, _)) => {
-                    self.dispatcher.abandon(id);
-                    self.open_updates -= 1;
-                    self.fail(&item, given_up(limit, failure));
-                }
-                Some(job) => {
-                    self.jobs.insert(id, job);
-                    self.dispatcher.delay(id, wait, now);
-                }
-                None => self.dispatcher.abandon(id),
-            };
-        }
-        self.dispatcher.abandon(id);
-        if let Some(job) = self.jobs.remove(&id) {
-            let verdict = Verdict::Final(given_up(limit, failure));
-            self.judged(id, job, verdict, None, now);
+                self.dispatcher.delay(id, wait, now);
+            }
+            None => self.dispatcher.abandon(id),
         }
     }
 
@@ -599,10 +656,11 @@ impl Core {
     /// Updates are read ahead of their slot, whatever room there is; all else waits for its slot.
     fn wants_more(&self, room: usize) -> bool {
         if self.backlog.next_is_update() {
-            self.open_updates + self.loading < UPDATES_AHEAD
-        } else {
-            self.loading < room
+            return self.open_updates + self.loading < UPDATES_AHEAD;
         }
+        // Creates may need the room or the name that a delete or an update gives free.
+        let creates_wait = self.backlog.next_is_create() && self.jobs.values().any(Job::frees);
+        self.loading < room && !creates_wait
     }
 
     fn load(&mut self, work: Work) {
@@ -665,6 +723,15 @@ impl Core {
 
     fn fail(&mut self, item: &Item<'_>, failure: Failure) {
         self.append_outcomes(vec![failed(item, failure)]);
+    }
+
+    fn fail_all(&mut self, items: &[Item<'_>], failure: &Failure) {
+        self.append_outcomes(
+            items
+                .iter()
+                .map(|item| failed(item, failure.clone()))
+                .collect(),
+        );
     }
 
     fn append_outcomes(&mut self, outcomes: Vec<Outcome>) {

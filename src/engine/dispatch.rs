@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::Settings;
-use crate::model::{Method, QuotaClass, Reply};
+use crate::model::{Failure, Method, QuotaClass, Reply};
 use crate::pacer::{Admission, Pacer};
 use crate::retry::{self, Verdict};
 use crate::zpa::SignInError;
@@ -20,6 +20,9 @@ pub(super) type CallId = u32;
 /// How long before its slot a call's intent is written: long enough for a slow disk, short enough that
 /// few calls are in doubt when the process is killed.
 const LEAD: Duration = Duration::from_millis(50);
+
+/// The longest that the documentation lets a token live.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
 
 /// How often a sign-in that fails for a passing reason is tried again.
 const SIGN_IN_ATTEMPTS: u32 = 8;
@@ -40,6 +43,8 @@ pub(super) enum Directive {
 pub(super) enum Ruling {
     /// It was not executed and waits in the queue again.
     Requeued,
+    /// Not executed: even a new token is not accepted.
+    Barred(Failure),
     /// It has left the dispatcher's hands.
     Judged(Verdict),
 }
@@ -103,6 +108,7 @@ pub(super) struct Dispatcher {
     generation: u32,
     sign_in_failures: u32,
     throttled: u64,
+    writes_held: bool,
     halted: bool,
 }
 
@@ -126,6 +132,7 @@ impl Dispatcher {
             generation: 0,
             sign_in_failures: 0,
             throttled: 0,
+            writes_held: false,
             halted: false,
         }
     }
@@ -176,6 +183,9 @@ impl Dispatcher {
             return directives;
         }
         for class in [QuotaClass::Read, QuotaClass::Write] {
+            if class == QuotaClass::Write && self.writes_held {
+                continue;
+            }
             self.prepare(class, now, &mut directives);
             self.admit(class, now, &mut directives);
         }
@@ -237,6 +247,11 @@ impl Dispatcher {
         };
         match retry::judge(call, reply, wall, random) {
             Verdict::Throttled(wait) => {
+                // "At once" is no answer to a class that nothing else slows down.
+                let wait = match wait {
+                    Duration::ZERO => retry::interval(call.refusals, random),
+                    wait => wait,
+                };
                 tracing::warn!(call = id, wait_ms = wait.as_millis(), "throttled");
                 ticket.refusals += 1;
                 ticket.attempt -= 1;
@@ -248,7 +263,7 @@ impl Dispatcher {
             }
             Verdict::Unauthorized(failure) if ticket.renewed => {
                 self.tickets.remove(&id);
-                Ruling::Judged(Verdict::Final(failure))
+                Ruling::Barred(failure)
             }
             Verdict::Unauthorized(_) => {
                 ticket.renewed = true;
@@ -278,9 +293,17 @@ impl Dispatcher {
         }
     }
 
-    /// Gives up a call that was judged [`Verdict::Again`].
+    /// Forgets a call that is not in flight.
     pub(super) fn abandon(&mut self, id: CallId) {
-        self.tickets.remove(&id);
+        if let Some(ticket) = self.tickets.remove(&id) {
+            let rank = ticket.rank(id);
+            self.lane(ticket.method).queue.remove(&rank);
+        }
+    }
+
+    /// Whether writes wait for something that they would disturb.
+    pub(super) fn hold_writes(&mut self, held: bool) {
+        self.writes_held = held;
     }
 
     /// How often the call was sent, throttled times not counted.
@@ -299,6 +322,7 @@ impl Dispatcher {
             Ok(lifetime) => {
                 self.generation += 1;
                 self.sign_in_failures = 0;
+                let lifetime = lifetime.clamp(Duration::from_secs(1), LONGEST_LIFETIME);
                 let margin = (lifetime / 10).min(Duration::from_secs(60));
                 self.token = Token::Valid(now + lifetime.saturating_sub(margin));
                 Ok(())

@@ -12,10 +12,18 @@ use crate::resource::Kind;
 pub(super) enum Why {
     /// Their call was sent and no answer came. Until that instant it may still be under way.
     Lost(Failure, Instant),
-    /// The server reported success and did not mention them.
-    Unconfirmed,
+    /// The server reported success and did not mention them. Until that instant they may still appear. They are
+    /// sent again only if the server is known to keep names: if not, they may be there under another.
+    Unconfirmed {
+        /// When the second look is due.
+        until: Instant,
+        /// Whether another item of the call was found under its name.
+        keeps_names: bool,
+    },
     /// Their call was refused as a whole, for the sake of some of them.
     Rejected(Failure),
+    /// Their call was refused for good. Some may have been created before that.
+    Refused(Failure),
     /// The server says that it exists.
     Exists(Failure),
 }
@@ -60,8 +68,8 @@ impl<'l> Look<'l> {
     pub(super) fn new(kind: Kind, objects: &'l [Object]) -> Self {
         let mut by_key: HashMap<Cow<'l, str>, Vec<&'l Object>> = HashMap::new();
         for object in objects {
-            if let Some(key) = kind.key_of(object) {
-                by_key.entry(kind.trimmed(key)).or_default().push(object);
+            for key in kind.keys_of(object) {
+                by_key.entry(key).or_default().push(object);
             }
         }
         Self { kind, by_key }
@@ -70,11 +78,7 @@ impl<'l> Look<'l> {
     /// Looks for what creating the item would have made. The plan creates only what had no namesake, so
     /// whatever goes by its name now has come since.
     pub(super) fn find(&self, item: &Item<'_>) -> Sight {
-        let namesakes = self
-            .by_key
-            .get(&*item.key)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let namesakes = self.namesakes(item);
         let Change::Create { body, .. } = &item.change else {
             return Sight::Absent;
         };
@@ -85,17 +89,40 @@ impl<'l> Look<'l> {
             (None, None) => Sight::Absent,
         }
     }
+
+    fn namesakes(&self, item: &Item<'_>) -> &[&'l Object] {
+        self.by_key
+            .get(&*item.key)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
 }
 
-/// Matches the objects that an answer confirms to the items of its call, by content. Answers the id for each
-/// item, in the order of the items.
-pub(super) fn confirm(kind: Kind, items: &[Item<'_>], objects: &[Object]) -> Vec<Option<Id>> {
+/// Matches the objects that a success answers to the items of its call: by name, and where a name came back
+/// changed, by position, if there are as many objects as items. Answers the id for each item, in the
+/// order of the items, and whether any was matched by its name.
+pub(super) fn confirm(
+    kind: Kind,
+    items: &[Item<'_>],
+    objects: &[Object],
+) -> (Vec<Option<Id>>, bool) {
     let look = Look::new(kind, objects);
-    items
+    let named: Vec<Option<Id>> = items
         .iter()
-        .map(|item| match look.find(item) {
-            Sight::Found(id) => Some(id),
-            Sight::Conflict(_) | Sight::Absent => None,
+        .map(|item| {
+            look.namesakes(item)
+                .iter()
+                .find_map(|object| Id::of(object))
         })
-        .collect()
+        .collect();
+    let keeps_names = named.iter().any(Option::is_some);
+    if items.len() != objects.len() {
+        return (named, keeps_names);
+    }
+    let taken: Vec<Id> = named.iter().flatten().cloned().collect();
+    let by_position = named
+        .into_iter()
+        .zip(objects)
+        .map(|(named, object)| named.or_else(|| Id::of(object).filter(|id| !taken.contains(id))));
+    (by_position.collect(), keeps_names)
 }

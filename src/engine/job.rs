@@ -39,6 +39,11 @@ impl Job {
         }
     }
 
+    /// Whether it may give room or a name free.
+    pub(super) fn frees(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::Put(..) | Self::Delete(_))
+    }
+
     /// What is sent; a page's request is its listing's business.
     pub(super) fn request(&self) -> Option<Request> {
         match self {

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{Id, Object, Request};
-use crate::resource::Kind;
+use crate::model::{Id, Object, Request, index};
+use crate::resource::{Kind, PAGE_SIZE};
 
 /// How often one listing begins again before it is given up.
 const RESTARTS: u32 = 5;
@@ -68,25 +68,42 @@ impl Listing {
             return self.restart(now);
         }
         self.total = total;
-        let pages = envelope.get("totalPages").and_then(number).unwrap_or(1);
-        match envelope.remove("list") {
-            Some(Value::Array(rows)) => rows.into_iter().for_each(|row| self.add(row)),
-            None | Some(Value::Null) => {}
+        let pages = envelope.get("totalPages").and_then(number);
+        let rows = match envelope.remove("list") {
+            Some(Value::Array(rows)) => rows,
+            None | Some(Value::Null) => Vec::new(),
             Some(_) => return Step::Unusable("the answer's list is not one"),
+        };
+        let full = rows.len() >= index(PAGE_SIZE);
+        if !rows.into_iter().all(|row| self.add(row)) {
+            return Step::Unusable("an object in the listing has no id");
         }
-        if u64::from(self.page) >= pages {
+        // Without a number of pages, a full one may have another behind it.
+        if pages.map_or(!full, |pages| u64::from(self.page) >= pages) {
             return Step::Complete;
         }
         self.page += 1;
         Step::Next(self.page)
     }
 
-    fn add(&mut self, row: Value) {
-        if let Value::Object(object) = row
-            && Id::of(&object).is_none_or(|id| self.seen.insert(id))
-        {
+    /// Whether rows may move from one page to another while it is read.
+    pub(super) fn spans_pages(&self) -> bool {
+        self.page > 1 || self.restarts > 0
+    }
+
+    /// Keeps a row, once. False when it cannot be told from others: it would look absent.
+    fn add(&mut self, row: Value) -> bool {
+        let Value::Object(mut object) = row else {
+            return false;
+        };
+        ids_as_text(&mut object);
+        let Some(id) = Id::of(&object) else {
+            return false;
+        };
+        if self.seen.insert(id) {
             self.objects.push(object);
         }
+        true
     }
 
     fn restart(&mut self, now: Instant) -> Step {
@@ -100,6 +117,22 @@ impl Listing {
         self.total = None;
         self.page = 1;
         Step::Next(1)
+    }
+}
+
+/// Ids come as strings, and in some documents as numbers: of the object and of those that it refers to.
+fn ids_as_text(object: &mut Object) {
+    for (name, value) in object.iter_mut() {
+        match value {
+            Value::Number(number) if name == "id" => *value = Value::String(number.to_string()),
+            Value::Array(values) => {
+                values
+                    .iter_mut()
+                    .filter_map(Value::as_object_mut)
+                    .for_each(ids_as_text);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -169,6 +202,35 @@ mod tests {
             listing.take(Some(page("99", "2", &[])), now),
             Step::Unusable(_)
         ));
+    }
+
+    #[test]
+    fn ids_that_come_as_numbers_are_kept_as_text_and_rows_without_one_are_refused() {
+        let (mut listing, now) = (listing(), Instant::now());
+        let list =
+            json!({"list": [{"id": 145_283_994_705_985_536_u64, "userPortals": [{"id": 7}]}]});
+        assert_eq!(listing.take(Some(list), now), Step::Complete);
+        let kept = Value::Object(listing.objects.remove(0));
+        assert_eq!(
+            kept,
+            json!({"id": "145283994705985536", "userPortals": [{"id": "7"}]})
+        );
+        let nameless = json!({"list": [{"name": "a"}]});
+        assert!(matches!(
+            listing.take(Some(nameless), now),
+            Step::Unusable(_)
+        ));
+    }
+
+    #[test]
+    fn without_a_number_of_pages_a_full_page_is_followed_by_another() {
+        let (mut listing, now) = (listing(), Instant::now());
+        let page = |from: u32, rows: u32| {
+            let rows: Vec<Value> = (from..from + rows).map(|id| json!({"id": id})).collect();
+            Some(json!({ "list": rows }))
+        };
+        assert_eq!(listing.take(page(0, PAGE_SIZE), now), Step::Next(2));
+        assert_eq!(listing.take(page(PAGE_SIZE, 3), now), Step::Complete);
     }
 
     #[test]

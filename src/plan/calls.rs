@@ -70,6 +70,12 @@ impl Backlog {
         self.deletes.is_empty() && !self.updates.is_empty()
     }
 
+    /// Whether what [`Backlog::pop`] gives next is a create.
+    #[must_use]
+    pub fn next_is_create(&self) -> bool {
+        self.deletes.is_empty() && self.updates.is_empty()
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -262,14 +262,32 @@ impl Kind {
         }
     }
 
-    /// Whether a live object is what creating `body` makes. Fields that an answer leaves out say nothing,
-    /// since not every answer carries every field; the required ones must be there.
+    /// The natural keys that a live object answers to: as it stands, and with its entities undone. A name
+    /// may hold what looks like an entity, and nobody says which of the two the server means.
+    #[must_use]
+    pub fn keys_of(self, live: &Object) -> Vec<Cow<'_, str>> {
+        let Some(raw) = live.get(self.key_field()).and_then(Value::as_str) else {
+            return Vec::new();
+        };
+        let mut keys = vec![Cow::Borrowed(raw.trim())];
+        let undone = self.trimmed(unescape(raw));
+        if !keys.contains(&undone) {
+            keys.push(undone);
+        }
+        keys
+    }
+
+    /// Whether a live object that has the key of `body` is what creating `body` made: its required fields
+    /// say so. The others a server may write in a form of its own.
     #[must_use]
     pub fn is_copy(self, live: &Object, body: &Fields<'_>) -> bool {
-        body.0.iter().all(|(wire, value)| {
-            let unsaid = !live.contains_key(&**wire) && !self.required().contains(&&**wire);
-            unsaid || self.same(wire, live, value)
-        })
+        let required = self.required().iter();
+        required
+            .filter(|wire| **wire != self.key_field())
+            .all(|wire| {
+                body.find(wire)
+                    .is_none_or(|value| self.same(wire, live, value))
+            })
     }
 
     /// The live value of a field as a person reads it.

@@ -187,6 +187,7 @@ impl TokenAnswer {
             Value::Number(number) => number.as_u64(),
             _ => None,
         };
+        let seconds = seconds.filter(|seconds| *seconds > 0);
         seconds.map_or(SHORTEST_LIFETIME, Duration::from_secs)
     }
 }
