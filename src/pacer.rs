@@ -31,6 +31,9 @@ use governor::{Quota as GovernorQuota, RateLimiter};
 /// least possible time.
 const GUARD: f64 = 0.02;
 
+const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
+const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
+
 /// What a rate limit allows: so many calls in any window of that length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
@@ -67,7 +70,9 @@ impl fmt::Display for Quota {
 
 /// A quota that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a quota: write calls/duration, like 20/10s, or off")]
+#[error(
+    "{0:?} is not a quota: write calls/duration, like 20/10s (at most 1000000 calls and 1h), or off"
+)]
 pub struct QuotaError(String);
 
 /// A quota or none: what `--read-quota` and `--write-quota` say.
@@ -89,13 +94,12 @@ impl FromStr for Pace {
         }
         let (calls, window) = text.split_once('/').ok_or_else(failed)?;
         let window = parse_duration(window).ok_or_else(failed)?;
-        if window.is_zero() || window > Duration::from_secs(86_400) {
+        let calls: NonZeroU32 = calls.trim().parse().map_err(|_| failed())?;
+        // Far beyond any limiter, and small enough that no sum of intervals overflows.
+        if window.is_zero() || window > LONGEST_WINDOW || calls > MOST_CALLS {
             return Err(failed());
         }
-        Ok(Self::At(Quota {
-            calls: calls.trim().parse().map_err(|_| failed())?,
-            window,
-        }))
+        Ok(Self::At(Quota { calls, window }))
     }
 }
 
@@ -525,7 +529,8 @@ mod tests {
             "20/10",
             "-1/10s",
             "20/10 parsec",
-            "1/999999h",
+            "1/2h",
+            "2000000/1s",
         ] {
             assert!(text.parse::<Pace>().is_err(), "{text:?}");
         }

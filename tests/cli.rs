@@ -287,10 +287,7 @@ fn without_a_terminal_and_without_yes_nothing_is_changed() {
     let ran = tenant.run(&["apply", "links.csv"]).expect(2);
     assert!(ran.stderr.contains("--yes"), "{}", ran.stderr);
     assert!(tenant.log_of("write").is_empty());
-    assert_eq!(
-        fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap().count(),
-        0
-    );
+    assert!(!tenant.path("zpa-bulk-runs").exists());
 }
 
 #[test]
@@ -486,4 +483,41 @@ fn every_window_of_a_run_with_retries_stays_inside_the_quota() {
             .count();
         assert!(most <= 6, "{most} writes in the second from {start} ms");
     }
+}
+
+#[test]
+fn what_flags_said_of_every_row_is_kept_in_the_error_file() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", "name,url\nNobody,https://nobody.example\n");
+    tenant
+        .run(&["apply", "links.csv", "--yes", "--action", "update"])
+        .expect(4);
+    let errors = tenant.run_dir().join("errors.csv");
+    let again = tenant
+        .run(&["plan", errors.to_str().unwrap(), "--json"])
+        .expect(4)
+        .json();
+    assert_eq!(
+        again["summary"]["error"], 1,
+        "the row still asks for an update"
+    );
+}
+
+#[test]
+fn two_manifests_that_spell_a_column_differently_share_it_in_the_results() {
+    let tenant = Tenant::start(&format!("{QUICK}limits = {{ links = 0 }}"));
+    tenant.write("a.csv", "name,url\nA,https://a.example\n");
+    tenant.write("b.csv", "Address,Name\nhttps://b.example,B\n");
+    tenant.run(&["apply", "a.csv", "b.csv", "--yes"]).expect(4);
+    let errors = tenant.run_dir().join("errors.csv");
+    let cells = rows(&errors);
+    assert_eq!(
+        (cells[1]["name"].as_str(), cells[1]["url"].as_str()),
+        ("B", "https://b.example")
+    );
+    assert_eq!(cells[1]["_row"], "b.csv:2");
+    let again = tenant
+        .run(&["plan", errors.to_str().unwrap(), "--json"])
+        .expect(0);
+    assert_eq!(again.json()["summary"]["create"], 2);
 }

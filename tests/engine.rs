@@ -29,7 +29,7 @@ use zpa_bulk::zpa::{Api, SignInError};
 const CUSTOMER: &str = "7";
 
 /// What happens to a call on its way.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 enum Fault {
     /// The request never arrives; the client waits in vain.
     LoseRequest,
@@ -37,6 +37,8 @@ enum Fault {
     LoseAnswer,
     /// It is carried out, and the answer is this status with an empty body.
     Answer(u16),
+    /// It is carried out, and in the answer the first text stands for the second.
+    Reword(&'static str, &'static str),
 }
 
 type Faults = dyn Fn(&Request, usize) -> Option<Fault> + Send + Sync;
@@ -108,7 +110,7 @@ impl Wire {
 impl Api for Wire {
     async fn send(&self, request: Request) -> Reply {
         let fault = self.next_fault(&request);
-        if fault == Some(Fault::LoseRequest) {
+        if matches!(fault, Some(Fault::LoseRequest)) {
             tokio::time::sleep(Duration::from_secs(30)).await;
             return Reply::Lost("timed out".to_owned());
         }
@@ -118,6 +120,12 @@ impl Api for Wire {
             (Some(Fault::Answer(status)), Reply::Answer(mut answer)) => {
                 answer.status = status;
                 answer.body.clear();
+                Reply::Answer(answer)
+            }
+            (Some(Fault::Reword(from, to)), Reply::Answer(mut answer)) => {
+                let body = String::from_utf8(answer.body).unwrap();
+                assert!(body.contains(from), "{body}");
+                answer.body = body.replace(from, to).into_bytes();
                 Reply::Answer(answer)
             }
             (_, reply) => reply,
@@ -403,6 +411,79 @@ async fn one_bad_item_fails_alone_with_the_servers_words() {
             "atomic {atomic}: {writes} writes"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_comes_back_changed_is_not_created_again() {
+    for count in [1, 6] {
+        let reword = Fault::Reword("Link 00000", "Link  00000");
+        let wire = Wire::with_faults(ROOMY, move |_, n| (n == 0).then_some(reword));
+        let applied = Desk::new().apply(&wire, &manifest(count)).await;
+        assert_eq!(applied.ledger.tally().created, count as u64);
+        assert_eq!(wire.log(Class::Write).len(), count.min(3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_looks_like_an_entity_is_created_once_and_known_again() {
+    let wire = Wire::new(&format!("{ROOMY}\nbulk = {{ unique_names = false }}"));
+    let text = "name,url\nR&amp;D,https://rd.example\nA * B,https://ab.example\n";
+    let desk = Desk::new();
+    assert_eq!(desk.apply(&wire, text).await.ledger.tally().created, 2);
+    assert_eq!(desk.apply(&wire, text).await.ledger.tally().unchanged, 2);
+    assert_eq!(wire.log(Class::Write).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_refused_batch_has_created_is_not_reported_as_failed() {
+    for status in [403, 404, 415] {
+        let wire = Wire::with_faults(ROOMY, move |_, n| (n == 0).then_some(Fault::Answer(status)));
+        let applied = Desk::new().apply(&wire, &manifest(30)).await;
+        let tally = applied.ledger.tally();
+        assert_eq!((tally.created, tally.recovered), (20, 10), "{status}");
+        assert_eq!(wire.links(), expected(30), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_over_many_pages_ends_while_the_run_goes_on() {
+    let scenario = format!("{ROOMY}\ntenant = {{ links = 1600 }}");
+    let wire = Wire::with_faults(&scenario, |_, n| {
+        (n % 20 == 10).then_some(Fault::LoseAnswer)
+    });
+    let applied = Desk::new().batch_size(1).apply(&wire, &manifest(60)).await;
+    assert_eq!(applied.end, End::Settled);
+    let tally = applied.ledger.tally();
+    assert_eq!((tally.created, tally.recovered), (57, 3));
+    assert_eq!(wire.names().len(), 1660);
+}
+
+#[tokio::test(start_paused = true)]
+async fn creates_wait_for_the_room_that_deletes_make() {
+    let wire = Wire::new("limits = { links = 9 }");
+    let desk = Desk::new();
+    desk.apply(&wire, &manifest(9)).await;
+    let mut text = "name,url,action\n".to_owned();
+    for number in 0..9 {
+        writeln!(text, "Link {number:05},,delete").unwrap();
+        writeln!(text, "New {number},https://new{number}.example,").unwrap();
+    }
+    let applied = desk.apply(&wire, &text).await;
+    let tally = applied.ledger.tally();
+    assert_eq!((tally.deleted, tally.created, tally.failed), (9, 9, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_whose_answers_are_all_lost_is_read_before_it_is_given_up() {
+    let deletes =
+        |request: &Request, _| (request.method == Method::Delete).then_some(Fault::Answer(504));
+    let wire = Wire::with_faults(ROOMY, deletes);
+    let mut desk = Desk::new();
+    desk.settings.max_attempts = 1.try_into().unwrap();
+    desk.apply(&wire, &manifest(1)).await;
+    let applied = desk.apply(&wire, "name,action\nLink 00000,delete\n").await;
+    assert_eq!(applied.ledger.tally().deleted, 1);
+    assert_eq!(wire.names(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,12 +45,13 @@ fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>)) -> Vec<String> {
             .collect();
         let strict = manifest.format() == Format::Csv;
         let layout = Layout::new(number, &titles, strict, &defaults, &mut problems);
-        let read: Result<(), ManifestError> = manifest.for_each_row(&mut problems, |row, found| {
-            if let Some(draft) = checker.check(row, &layout, found) {
-                visit(draft);
-            }
-            Ok(())
-        });
+        let read: Result<u32, ManifestError> =
+            manifest.for_each_row(&mut problems, |row, found| {
+                if let Some(draft) = checker.check(row, &layout, found) {
+                    visit(draft);
+                }
+                Ok(())
+            });
         read.unwrap();
     }
     described(&problems, paths)

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::args::{ApplyArgs, ResumeArgs};
 use super::config::Config;
-use super::error::{CliError, exit, of_end};
+use super::error::{CliError, chain, exit, of_end};
 use super::plan::{self, Preview};
 use super::progress::{Display, rounded};
 use super::tenant::{Tenant, recorded};
@@ -28,7 +28,7 @@ pub(super) async fn run(
     let started = Instant::now();
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
     let stop = watch_for_interrupt(terminal);
-    let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop).await?;
+    let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop.clone()).await?;
     let (rows, snapshot) = plan::read(&args.manifests, &mut tenant).await?;
     let now = Timestamp::now();
     let directory = RunDirectory::create(&runs, RunName::new(now))?;
@@ -40,7 +40,7 @@ pub(super) async fn run(
             return Err(error);
         }
     };
-    if !agreed(&args, &preview, terminal) {
+    if !args.yes && !agreed(&preview, stop, terminal).await {
         directory.discard();
         return Err(CliError::usage("nothing was changed")
             .hint("--yes carries the plan out without asking"));
@@ -68,9 +68,21 @@ pub(super) async fn resume(
     }
     let directory = match &args.run {
         Some(text) => RunDirectory::find(&runs, text)?,
-        None => newest_unfinished(&runs)?,
+        None => newest_unfinished(&runs, terminal)?,
     };
-    let run = run::resume(directory)?;
+    let standing = run::standing(directory)?;
+    let given = Config::of_flags(&args.tenant, &args.engine).over(config);
+    refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
+    if standing.is_finished() && report::is_written(standing.directory.path()) {
+        terminal.say("this run is finished; nothing is left to do");
+        let failed = standing.ledger.tally().failed > 0;
+        return Ok(if failed {
+            exit::FAILED_ITEMS
+        } else {
+            exit::SETTLED
+        });
+    }
+    let run = run::resume(standing.directory)?;
     let recorded: Recorded = serde_json::from_value(run.header.settings.clone())
         .map_err(|error| CliError::unexpected("the run's settings cannot be read", &error))?;
     if recorded.simulated {
@@ -80,17 +92,20 @@ pub(super) async fn resume(
         .hint("apply the manifest to go on"));
     }
     let stop = watch_for_interrupt(terminal);
-    let lower = config.over(recorded.config);
+    let lower = given.over(recorded.config);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
-    if tenant.connection.customer != run.header.tenant {
-        let (other, own) = (&tenant.connection.customer, &run.header.tenant);
-        return Err(CliError::new(
+    carry_out(run, &mut tenant, args.json, started, terminal).await
+}
+
+fn refuse_other_tenant(given: Option<&str>, own: &str) -> Result<(), CliError> {
+    match given {
+        Some(other) if other != own => Err(CliError::new(
             exit::JOURNAL,
             format!("this run is of tenant {own}, not of {other}"),
         )
-        .hint("check ZPA_CUSTOMER_ID, --customer-id and the settings file"));
+        .hint("check ZPA_CUSTOMER_ID, --customer-id and the settings file")),
+        _ => Ok(()),
     }
-    carry_out(run, &mut tenant, args.json, started, terminal).await
 }
 
 /// What a run records of how it was started.
@@ -132,12 +147,13 @@ fn plan_into(
     Ok((header, text))
 }
 
-fn agreed(args: &ApplyArgs, preview: &str, terminal: &Terminal) -> bool {
-    if args.yes {
-        return true;
-    }
+/// Shows the plan and asks. An interrupt is a no.
+async fn agreed(preview: &str, mut stop: watch::Receiver<bool>, terminal: &Terminal) -> bool {
     terminal.say(preview.trim_end());
-    terminal.ask("Carry it out?")
+    tokio::select! {
+        answer = terminal.ask("Carry it out?") => answer,
+        _ = stop.wait_for(|stop| *stop) => false,
+    }
 }
 
 async fn carry_out(
@@ -183,7 +199,7 @@ fn finish(
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
     let resume = format!("zpa-bulk resume {}", directory.display());
-    match of_end(end) {
+    match of_end(end, exit::STOPPED) {
         Some(error) if *end == End::Stopped => {
             terminal.say(&format!("stopped; to go on: {resume}"));
             Ok(error.code)
@@ -244,12 +260,13 @@ fn described(report: &Report) -> String {
     text
 }
 
-fn newest_unfinished(runs: &Path) -> Result<RunDirectory, CliError> {
+fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<RunDirectory, CliError> {
     for directory in run::list(runs)?.into_iter().rev() {
+        let name = directory.name().to_string();
         match run::standing(directory) {
             Ok(standing) if standing.is_finished() => {}
             Ok(standing) => return Ok(standing.directory),
-            Err(error) => return Err(error.into()),
+            Err(error) => terminal.warn(&format!("{name} is passed over: {}", chain(&error))),
         }
     }
     Err(CliError::usage(format!(

@@ -136,28 +136,33 @@ impl From<ConnectionError> for CliError {
     }
 }
 
-/// Why live state was not read, or a run did not settle.
-pub(super) fn of_end(end: &End) -> Option<CliError> {
+/// Why live state was not read, or a run did not settle. `passing` is the exit code for what may be better
+/// another time.
+pub(super) fn of_end(end: &End, passing: u8) -> Option<CliError> {
     match end {
         End::Settled => None,
         End::Stopped => Some(CliError::new(
             exit::STOPPED,
             "stopped before anything was changed",
         )),
-        End::SignIn(error @ SignInError::Refused(_)) => Some(
-            CliError::new(exit::CREDENTIALS, error.to_string())
-                .hint("check the client id, its secret, and that they belong to this cloud"),
-        ),
+        End::SignIn(error @ SignInError::Refused(_)) => {
+            Some(CliError::new(exit::CREDENTIALS, error.to_string()).hint(
+                "check the client id, its secret, and that they belong to this cloud and tenant",
+            ))
+        }
         End::SignIn(error) => Some(
-            CliError::new(exit::STOPPED, error.to_string())
-                .hint("check the address and the network"),
+            CliError::new(passing, error.to_string()).hint("check the address and the network"),
         ),
         End::Unreadable(kind, failure) => {
             let message = format!(
                 "the {}s of the tenant cannot be read: {failure}",
                 kind.noun()
             );
-            Some(CliError::new(exit::STOPPED, message))
+            let barred = matches!(failure.status, Some(401 | 403));
+            Some(CliError::new(
+                if barred { exit::CREDENTIALS } else { passing },
+                message,
+            ))
         }
     }
 }

@@ -68,9 +68,8 @@ pub(super) async fn read(
     let snapshot = tenant.engine.snapshot(rows.scopes()).await;
     match snapshot {
         Ok(snapshot) => Ok((rows, snapshot)),
-        Err(end) => {
-            Err(of_end(&end).unwrap_or_else(|| CliError::new(exit::UNEXPECTED, "nothing was read")))
-        }
+        Err(end) => Err(of_end(&end, exit::UNEXPECTED)
+            .unwrap_or_else(|| CliError::new(exit::UNEXPECTED, "nothing was read"))),
     }
 }
 

@@ -100,18 +100,23 @@ impl Terminal {
         }
     }
 
-    /// Asks a yes-or-no question; anything but a clear yes, or nobody to be asked, is a no.
-    pub(super) fn ask(&self, question: &str) -> bool {
+    /// Asks a yes-or-no question; anything but a clear yes, or nobody to be asked, is a no. Reading the
+    /// answer blocks a thread of its own, so that an interrupt can be heard meanwhile.
+    pub(super) async fn ask(&self, question: &str) -> bool {
         if !self.can_ask {
             return false;
         }
-        let mut err = io::stderr().lock();
-        let asked = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
-        let mut answer = String::new();
-        asked
-            .and_then(|()| io::stdin().read_line(&mut answer))
-            .is_ok()
-            && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+        let question = question.to_owned();
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut answer = String::new();
+            let asked = write!(io::stderr(), "{question} [y/N] ");
+            asked
+                .and_then(|()| io::stdin().read_line(&mut answer))
+                .map(|_| answer)
+        });
+        answer.await.is_ok_and(|answer| {
+            answer.is_ok_and(|text| matches!(text.trim().to_lowercase().as_str(), "y" | "yes"))
+        })
     }
 
     fn message(&self, text: &str) {

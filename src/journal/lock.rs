@@ -4,6 +4,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use super::{JournalError, io_error, private};
 
@@ -20,7 +21,7 @@ impl Lock {
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "locked", source);
         let mut file = private().create(true).open(&path).map_err(failed)?;
-        match file.try_lock() {
+        match patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(JournalError::Locked {
@@ -38,6 +39,18 @@ impl Lock {
         told.map_err(failed)?;
         Ok(Self { _file: file })
     }
+}
+
+/// Whoever only looks whether the run is worked on holds it for an instant: that is no reason to refuse.
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    const TRIES: u32 = 10;
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }
 
 pub(super) fn is_taken(dir: &Path) -> bool {

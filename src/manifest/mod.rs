@@ -9,9 +9,11 @@
 mod csv;
 mod jsonl;
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
+use std::rc::Rc;
 
 use crate::model::{Problem, Row};
 
@@ -116,6 +118,7 @@ impl Manifest {
     }
 
     /// Reads every row in order. A row that cannot be taken apart becomes a problem and is passed over.
+    /// Answers a checksum of what was read: the same for two readings unless the file was changed.
     ///
     /// # Errors
     /// When reading fails, or `visit` does.
@@ -123,8 +126,14 @@ impl Manifest {
         &self,
         problems: &mut Vec<Problem>,
         mut visit: impl FnMut(Row<'_>, &mut Vec<Problem>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let reader = self.reader().map_err(|e| self.failed(e))?;
+    ) -> Result<u32, E> {
+        let checksum = Rc::new(RefCell::new(crc32fast::Hasher::new()));
+        let file = self.rewound().map_err(|e| self.failed(e))?;
+        let summed = Summed {
+            file,
+            checksum: Rc::clone(&checksum),
+        };
+        let reader = BufReader::with_capacity(1 << 16, summed);
         match self.format {
             Format::Csv => {
                 let mut rows = csv::Rows::new(reader, self.number, &self.columns);
@@ -139,21 +148,22 @@ impl Manifest {
                 }
             }
         }
-        Ok(())
+        let checksum = checksum.borrow().clone();
+        Ok(checksum.finalize())
     }
 
     fn read_columns(&self, problems: &mut Vec<Problem>) -> io::Result<Vec<Title>> {
-        let reader = self.reader()?;
+        let reader = BufReader::with_capacity(1 << 16, self.rewound()?);
         match self.format {
             Format::Csv => csv::titles(reader, self.number, problems),
             Format::Jsonl => jsonl::titles(reader),
         }
     }
 
-    fn reader(&self) -> io::Result<BufReader<File>> {
+    fn rewound(&self) -> io::Result<File> {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
-        Ok(BufReader::with_capacity(1 << 16, file))
+        Ok(file)
     }
 
     fn failed(&self, source: io::Error) -> ManifestError {
@@ -161,6 +171,21 @@ impl Manifest {
             name: self.name.clone(),
             source,
         }
+    }
+}
+
+/// A file that sums up what is read of it.
+struct Summed {
+    file: File,
+    checksum: Rc<RefCell<crc32fast::Hasher>>,
+}
+
+impl Read for Summed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        let read = buffer.get(..length).unwrap_or_default();
+        self.checksum.borrow_mut().update(read);
+        Ok(length)
     }
 }
 

@@ -59,17 +59,20 @@ impl Checker {
         problems: &mut Vec<Problem>,
     ) -> Option<Draft<'r>> {
         let draft = self.draft(row, layout, problems)?;
-        let (file, number) = (draft.file, draft.row);
-        match self.seen.entry(fingerprint(&draft)) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert((file, number));
-                Some(draft)
-            }
-            std::collections::hash_map::Entry::Occupied(first) => {
-                problems.push(repeated(&draft, *first.get(), layout));
-                None
+        let by_key = (!draft.key.is_empty()).then_some(Naming::Key);
+        let by_id = draft.id.map(|_| Naming::Id);
+        for naming in by_id.into_iter().chain(by_key) {
+            let place = (draft.file, draft.row);
+            let first = *self
+                .seen
+                .entry(fingerprint(&draft, naming))
+                .or_insert(place);
+            if first != place {
+                problems.push(repeated(&draft, naming, first, layout));
+                return None;
             }
         }
+        Some(draft)
     }
 
     /// The same without remembering: for a second reading of rows that were checked before.
@@ -91,6 +94,8 @@ impl Checker {
             action: action.unwrap_or_default(),
             id: cell(layout.id),
             microtenant: cell(layout.microtenant)
+                // Naming the Default microtenant and naming none is the same.
+                .filter(|id| *id != "0" || self.defaults.microtenant.is_some())
                 .map(Id::new)
                 .or_else(|| self.defaults.microtenant.clone()),
             key: "",
@@ -278,35 +283,46 @@ fn flag(text: &str) -> Result<bool, String> {
     }
 }
 
+/// The two ways in which a row names its object.
+#[derive(Clone, Copy, Debug)]
+enum Naming {
+    Id,
+    Key,
+}
+
 /// What names the object, in 128 bits: two outputs of one hash whose state is larger than both.
-fn fingerprint(draft: &Draft<'_>) -> u128 {
+fn fingerprint(draft: &Draft<'_>, naming: Naming) -> u128 {
     let mut hasher = DefaultHasher::new();
     draft.kind.name().hash(&mut hasher);
-    // Naming the Default microtenant and naming none is the same.
-    let microtenant = draft.microtenant.as_ref().map(Id::as_str);
-    microtenant.filter(|id| *id != "0").hash(&mut hasher);
-    draft.id.hash(&mut hasher);
-    if draft.id.is_none() {
-        draft.key.hash(&mut hasher);
+    draft.microtenant.hash(&mut hasher);
+    match naming {
+        Naming::Id => (0, draft.id).hash(&mut hasher),
+        Naming::Key => (1, draft.key).hash(&mut hasher),
     }
     let high = u128::from(hasher.finish());
     hasher.write_u8(0xff);
     (high << 64) | u128::from(hasher.finish())
 }
 
-fn repeated(draft: &Draft<'_>, first: (u16, u32), layout: &Layout) -> Problem {
+fn repeated(draft: &Draft<'_>, naming: Naming, first: (u16, u32), layout: &Layout) -> Problem {
     let place = if first.0 == draft.file {
         format!("row {}", first.1)
     } else {
-        format!("row {} of manifest {}", first.1, first.0 + 1)
+        format!("row {} of manifest {}", first.1, u32::from(first.0) + 1)
     };
     let noun = draft.kind.noun();
-    if let (Some(id), Some(title)) = (draft.id, layout.id.and_then(|at| layout.titles.get(at))) {
-        let message = format!("the same {noun} twice: {place} names {id} too");
-        return Problem::cell(draft.file, draft.row, title, message);
-    }
-    let title = draft.title_for(draft.kind.key_field(), layout);
-    let message = format!("the same {noun} twice: {place} names {:?} too", draft.key);
+    let (title, named) = match naming {
+        Naming::Id => {
+            let title = layout.id.and_then(|at| layout.titles.get(at));
+            let id = draft.id.unwrap_or_default();
+            (title.map_or("id", String::as_str), id.to_owned())
+        }
+        Naming::Key => {
+            let title = draft.title_for(draft.kind.key_field(), layout);
+            (title, format!("{:?}", draft.key))
+        }
+    };
+    let message = format!("the same {noun} twice: {place} names {named} too");
     Problem::cell(draft.file, draft.row, title, message)
 }
 
@@ -374,6 +390,7 @@ mod tests {
                 &["7", "b", ""],
                 &["7", "c", ""],
                 &["", "b", "https://z"],
+                &["8", "d", ""],
             ],
         );
         assert_eq!(
@@ -381,6 +398,7 @@ mod tests {
             [
                 "f.csv:3: column \"name\": the same portal link twice: row 2 names \"a\" too",
                 "f.csv:5: column \"id\": the same portal link twice: row 4 names 7 too",
+                "f.csv:6: column \"name\": the same portal link twice: row 4 names \"b\" too",
             ]
         );
     }

@@ -27,6 +27,8 @@ pub struct Layout {
     pub(super) action: Option<usize>,
     pub(super) microtenant: Option<usize>,
     pub(super) id: Option<usize>,
+    /// What each column means, in one word for all spellings; `None` for those that are passed over.
+    pub(super) meanings: Vec<Option<String>>,
     /// Required wire fields that no column stands for, as far as that was reported for all rows.
     pub(super) missing: Vec<&'static str>,
     /// For each kind that rows may be about, its columns with their positions.
@@ -54,6 +56,7 @@ impl Layout {
             action: position(Role::Action),
             microtenant: position(Role::Microtenant),
             id: position(Role::Id),
+            meanings: Vec::new(),
             missing: Vec::new(),
             fields: Vec::new(),
         };
@@ -62,12 +65,23 @@ impl Layout {
             .iter()
             .map(|kind| (*kind, fields_of(*kind, &layout.titles, &roles)))
             .collect();
+        layout.meanings = titles
+            .iter()
+            .zip(&roles)
+            .map(|((title, _), role)| (*role != Role::Result).then(|| layout.meaning(title, *role)))
+            .collect();
         layout.report_titles(file, titles, &roles, strict, problems);
         if strict && !titles.is_empty() {
             layout.drop_doubled();
             layout.report_missing(file, defaults, problems);
         }
         layout
+    }
+
+    /// What each column means, in one word for all spellings; `None` for those that are passed over.
+    #[must_use]
+    pub fn meanings(&self) -> &[Option<String>] {
+        &self.meanings
     }
 
     /// The columns of `kind` in this manifest; `None` when rows cannot be about it.
@@ -162,8 +176,9 @@ impl Layout {
         let column = self.fields.iter().find_map(|(kind, _)| kind.column(title));
         match (role, column) {
             (Role::Field, Some(column)) => column.name.to_owned(),
-            (Role::Field | Role::Result, _) => fold(title),
-            (role, _) => format!("{role:?}"),
+            (Role::Field, None) => fold(title),
+            (Role::Result, _) => title.to_owned(),
+            (role, _) => format!("{role:?}").to_lowercase(),
         }
     }
 

@@ -266,11 +266,12 @@ impl<'s> Planner<'s> {
         let Some(scope) = scope else {
             return Ok(None);
         };
-        if let Some(id) = draft.id {
-            return Ok(scope
-                .by_id
-                .get_key_value(id)
-                .map(|(id, object)| (*id, *object)));
+        let by_id = draft.id.map(|id| scope.by_id.get_key_value(id));
+        match by_id {
+            Some(Some((id, object))) => return Ok(Some((id, object))),
+            // What is to be created may go by its name already, whatever id the row has.
+            Some(None) if draft.action != Action::Create => return Ok(None),
+            _ => {}
         }
         match scope.by_key.get(draft.key).map(Vec::as_slice) {
             None | Some([]) => Ok(None),
@@ -341,6 +342,15 @@ impl<'s> Planner<'s> {
         let kind = draft.kind;
         let mut set = draft.values;
         set.0.retain(|(wire, value)| !kind.same(wire, live, value));
+        if let Some(other) = self.namesake(kind, draft.microtenant.as_ref(), &set, id) {
+            let name = set.text(kind.key_field()).unwrap_or_default();
+            return Change::Error {
+                failure: Failure::new(format!(
+                    "another {} is called {name:?} already ({other})",
+                    kind.noun()
+                )),
+            };
+        }
         let id = Id::new(id);
         if set.0.is_empty() {
             return Change::Unchanged { id: Some(id) };
@@ -363,6 +373,23 @@ impl<'s> Planner<'s> {
         Change::Update { id, set, changes }
     }
 
+    /// Another live object that has the name that `set` would give to the one with that id.
+    fn namesake(
+        &self,
+        kind: Kind,
+        microtenant: Option<&Id>,
+        set: &Fields<'_>,
+        id: &str,
+    ) -> Option<&'s str> {
+        let name = set.text(kind.key_field())?;
+        let scope = self.scopes.get(&(kind, microtenant.cloned()))?;
+        let namesakes = scope.by_key.get(name)?;
+        namesakes
+            .iter()
+            .filter_map(|object| id_of(object))
+            .find(|other| *other != id)
+    }
+
     fn count(&mut self, item: &Item<'_>) {
         let counter = match item.change {
             Change::Create { .. } => &mut self.totals.create,
@@ -382,11 +409,8 @@ impl<'s> Scope<'s> {
         if let Some(id) = id_of(object) {
             self.by_id.insert(id, object);
         }
-        if let Some(key) = kind.key_of(object) {
-            self.by_key
-                .entry(kind.trimmed(key))
-                .or_default()
-                .push(object);
+        for key in kind.keys_of(object) {
+            self.by_key.entry(key).or_default().push(object);
         }
     }
 }
@@ -619,6 +643,22 @@ mod tests {
         let mut by_id = draft(Action::Ensure, "Wiki & Docs", "x.example");
         by_id.id = Some("2");
         assert!(matches!(op(&[wiki(), twin], by_id), Change::Update { .. }));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_neither_given_to_another_nor_created_again() {
+        let mut other = wiki();
+        other["id"] = json!("2");
+        other["name"] = json!("Other");
+        let mut rename = draft(Action::Update, "Wiki & Docs", "");
+        rename.id = Some("2");
+        let Change::Error { failure } = op(&[wiki(), other.clone()], rename) else {
+            panic!("renamed");
+        };
+        assert!(failure.message.contains("(1)"), "{failure}");
+        let mut stale = draft(Action::Create, "Other", "x.example");
+        stale.id = Some("99");
+        assert!(matches!(op(&[other], stale), Change::Error { .. }));
     }
 
     #[test]

@@ -26,6 +26,9 @@ use crate::run::{self, PlanFile, RunError};
 /// The version of the report's form.
 const FORMAT: u32 = 1;
 
+/// The report's file, the last that is written.
+const FILE_NAME: &str = "report.json";
+
 /// What came of a run, in numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
@@ -125,6 +128,12 @@ pub struct Report {
     pub errors: Vec<FailedRow>,
 }
 
+/// Whether the results of the run in `directory` were written.
+#[must_use]
+pub fn is_written(directory: &Path) -> bool {
+    directory.join(FILE_NAME).is_file()
+}
+
 /// Writes the result files of a run into its directory.
 ///
 /// # Errors
@@ -150,7 +159,7 @@ pub fn write(
         summary,
         errors,
     };
-    let mut file = Replacement::new(directory, "report.json").map_err(failed)?;
+    let mut file = Replacement::new(directory, FILE_NAME).map_err(failed)?;
     serde_json::to_writer_pretty(&mut file, &report).map_err(|e| failed(e.into()))?;
     file.finish().map_err(failed)?;
     Ok(report)

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use super::RunError;
 
-/// The name of a run: when it began, and four digits that tell runs of the same second apart.
+/// The name of a run: when it began, and four digits that tell runs of the same millisecond apart. In
+/// the order of their names runs stand in the order of their beginnings.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunName(String);
 
@@ -19,7 +20,7 @@ impl RunName {
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         let salt = RandomState::new().build_hasher().finish() & 0xffff;
-        Self(format!("{}-{salt:04x}", now.strftime("%Y%m%dT%H%M%SZ")))
+        Self(format!("{}-{salt:04x}", now.strftime("%Y%m%dT%H%M%S%.3fZ")))
     }
 }
 
@@ -34,6 +35,8 @@ impl fmt::Display for RunName {
 pub struct RunDirectory {
     path: PathBuf,
     name: RunName,
+    /// Whether the directory of all runs was made for this one.
+    first: bool,
 }
 
 impl RunDirectory {
@@ -44,12 +47,13 @@ impl RunDirectory {
     /// [`RunError::Io`].
     pub fn create(runs: &Path, name: RunName) -> Result<Self, RunError> {
         let path = runs.join(format!(".new-{name}"));
+        let first = !runs.exists();
         private_dirs(&path).map_err(|source| RunError::Io {
             path: path.clone(),
             doing: "the run directory cannot be made",
             source,
         })?;
-        Ok(Self { path, name })
+        Ok(Self { path, name, first })
     }
 
     /// The directory at `path`, which must hold a run.
@@ -68,6 +72,7 @@ impl RunDirectory {
         Ok(Self {
             path: path.to_owned(),
             name: RunName(name.to_owned()),
+            first: false,
         })
     }
 
@@ -111,16 +116,17 @@ impl RunDirectory {
         };
         fs::rename(&self.path, &path).map_err(failed)?;
         sync_parent(&path).map_err(failed)?;
-        Ok(Self {
-            path,
-            name: self.name,
-        })
+        Ok(Self { path, ..self })
     }
 
     /// Takes a directory away that was never published.
     pub fn discard(self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "could not be taken away");
+        }
+        if let Some(runs) = self.path.parent().filter(|_| self.first) {
+            // It cannot go when another run has come into it meanwhile, and need not.
+            let _ = fs::remove_dir(runs);
         }
     }
 }

@@ -110,9 +110,13 @@ impl Standing {
 /// # Errors
 /// [`RunError`]; the run is then not there.
 pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<Run, RunError> {
-    let plan = PlanFile::open(directory.path())?;
-    plan.verify(&header.plan_sha256)?;
-    let journal = Journal::create(directory.path(), &header, now)?;
+    let (plan, journal) = match begin(&directory, &header, now) {
+        Ok(begun) => begun,
+        Err(error) => {
+            directory.discard();
+            return Err(error);
+        }
+    };
     let directory = directory.publish()?;
     let ledger = settled_by_plan(&plan);
     let undertaking = undertaking(&plan, ledger, journal);
@@ -122,6 +126,17 @@ pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<
         header,
         undertaking,
     })
+}
+
+fn begin(
+    directory: &RunDirectory,
+    header: &Header,
+    now: Timestamp,
+) -> Result<(PlanFile, Journal), RunError> {
+    let plan = PlanFile::open(directory.path())?;
+    plan.verify(&header.plan_sha256)?;
+    let journal = Journal::create(directory.path(), header, now)?;
+    Ok((plan, journal))
 }
 
 /// Opens a run to go on where it stopped.

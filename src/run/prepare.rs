@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::{Origin, RunError};
 use crate::manifest::{Format, Manifest, ManifestError};
-use crate::model::{Id, Item, Problem};
-use crate::plan::{Checker, Defaults, Draft, Layout, Limits, Planner, RESULT_COLUMNS, Snapshot};
-use crate::resource::{Form, Kind, fold};
+use crate::model::{Action, Id, Item, Problem};
+use crate::plan::{Checker, Defaults, Draft, Layout, Limits, Planner, Snapshot};
+use crate::resource::{Form, Kind};
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +30,20 @@ pub struct Checked {
     manifests: Vec<Manifest>,
     layouts: Vec<Layout>,
     defaults: Defaults,
-    columns: Vec<String>,
+    columns: Vec<ResultColumn>,
+    fingerprints: Vec<u32>,
     scopes: Scopes,
     rows: u64,
+}
+
+/// A column of the result files.
+#[derive(Debug)]
+struct ResultColumn {
+    title: String,
+    meaning: String,
+    /// What a row means that says nothing here, where that came from a flag: result files are
+    /// applied again without it.
+    told: String,
 }
 
 /// Reads the manifests and checks every row by itself.
@@ -50,6 +61,7 @@ pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError
         manifests: Vec::new(),
         layouts: Vec::new(),
         columns: Vec::new(),
+        fingerprints: Vec::new(),
         scopes: Scopes::default(),
         rows: 0,
         defaults,
@@ -57,16 +69,18 @@ pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError
     for (number, path) in (0..).zip(paths) {
         found.open(path, number, &mut problems)?;
     }
+    found.write_flags_down();
     let mut checker = Checker::new(found.defaults.clone());
     for (manifest, layout) in found.manifests.iter().zip(&found.layouts) {
         let (scopes, rows) = (&mut found.scopes, &mut found.rows);
-        manifest.for_each_row::<ManifestError>(&mut problems, |row, problems| {
+        let read = manifest.for_each_row::<ManifestError>(&mut problems, |row, problems| {
             *rows += 1;
             if let Some(draft) = checker.check(row, layout, problems) {
                 scopes.note(&draft);
             }
             Ok(())
         })?;
+        found.fingerprints.push(read);
     }
     if problems.is_empty() {
         return Ok(found);
@@ -89,16 +103,23 @@ pub fn plan<'s>(
     let reader = Checker::new(rows.defaults.clone());
     let mut planner = Planner::new(snapshot, limits);
     let mut problems = Vec::new();
-    for (manifest, layout) in rows.manifests.iter().zip(&rows.layouts) {
-        let columns = rows.positions(manifest);
-        manifest.for_each_row::<PlanError>(&mut problems, |row, problems| {
+    let manifests = rows.manifests.iter().zip(&rows.layouts);
+    for ((manifest, layout), fingerprint) in manifests.zip(&rows.fingerprints) {
+        let columns = rows.positions(layout);
+        let read = manifest.for_each_row::<PlanError>(&mut problems, |row, problems| {
             let Some(draft) = reader.draft(row, layout, problems) else {
                 return Ok(());
             };
             match planner.plan(draft) {
                 Ok(item) => {
-                    let raw = |at: &Option<usize>| at.map_or("", |at| row.cells.raw(at));
-                    let cells: Vec<&str> = columns.iter().map(raw).collect();
+                    let cell = |(at, _): &(Vec<usize>, &str)| {
+                        let mut raw = at.iter().map(|at| row.cells.raw(*at));
+                        raw.find(|cell| !cell.trim().is_empty())
+                    };
+                    let cells: Vec<&str> = columns
+                        .iter()
+                        .map(|column| cell(column).unwrap_or(column.1))
+                        .collect();
                     keep(&item, &cells)
                 }
                 Err(problem) => {
@@ -107,13 +128,10 @@ pub fn plan<'s>(
                 }
             }
         })?;
-    }
-    if u64::from(planner.totals().items) + (problems.len() as u64) < rows.rows {
-        problems.push(Problem::row(
-            0,
-            1,
-            "the manifest was changed while it was being read",
-        ));
+        if read != *fingerprint {
+            let message = "the manifest was changed while it was being read; try again";
+            problems.push(Problem::row(manifest.number(), 1, message));
+        }
     }
     if !problems.is_empty() {
         return Err(rows.problems(problems));
@@ -138,7 +156,11 @@ impl Checked {
     pub fn origin(&self) -> Origin {
         Origin {
             files: self.names.clone(),
-            columns: self.columns.clone(),
+            columns: self
+                .columns
+                .iter()
+                .map(|column| column.title.clone())
+                .collect(),
         }
     }
 
@@ -168,13 +190,15 @@ impl Checked {
         let titles = if readable { titles } else { Vec::new() };
         let strict = manifest.format() == Format::Csv;
         let layout = Layout::new(number, &titles, strict, &self.defaults, problems);
-        for (title, _) in titles {
-            let known = self
-                .columns
-                .iter()
-                .any(|column| fold(column) == fold(title));
-            if !known && !RESULT_COLUMNS.contains(&title) {
-                self.columns.push(title.to_owned());
+        for ((title, _), meaning) in titles.iter().zip(layout.meanings()) {
+            let known =
+                |meaning: &String| self.columns.iter().any(|column| column.meaning == *meaning);
+            if let Some(meaning) = meaning.as_ref().filter(|meaning| !known(meaning)) {
+                self.columns.push(ResultColumn {
+                    title: (*title).to_owned(),
+                    meaning: meaning.clone(),
+                    told: String::new(),
+                });
             }
         }
         if readable {
@@ -184,15 +208,52 @@ impl Checked {
         Ok(())
     }
 
-    /// For each column of the whole, where the manifest has it.
-    fn positions(&self, manifest: &Manifest) -> Vec<Option<usize>> {
-        let position = |column: &String| {
-            manifest
-                .columns()
-                .iter()
-                .position(|title| fold(&title.text) == fold(column))
+    /// What flags said of every row, as columns.
+    fn write_flags_down(&mut self) {
+        let Defaults {
+            resource,
+            action,
+            microtenant,
+        } = &self.defaults;
+        let action = Action::ALL.iter().find(|(_, known)| known == action);
+        let action = action.filter(|(_, action)| *action != Action::default());
+        let flags = [
+            ("resource", resource.map(|kind| kind.name().to_owned())),
+            ("action", action.map(|(name, _)| (*name).to_owned())),
+            ("microtenant", microtenant.as_ref().map(ToString::to_string)),
+        ];
+        for (name, told) in flags {
+            let Some(told) = told else {
+                continue;
+            };
+            match self
+                .columns
+                .iter_mut()
+                .find(|column| column.meaning == name)
+            {
+                Some(column) => column.told = told,
+                None => self.columns.push(ResultColumn {
+                    title: name.to_owned(),
+                    meaning: name.to_owned(),
+                    told,
+                }),
+            }
+        }
+    }
+
+    /// For each column of the whole, where the manifest has it, and what stands there when a row says nothing.
+    fn positions(&self, layout: &Layout) -> Vec<(Vec<usize>, &str)> {
+        let positions = |column: &ResultColumn| {
+            let meanings = layout.meanings().iter().enumerate();
+            meanings
+                .filter(|(_, meaning)| meaning.as_ref() == Some(&column.meaning))
+                .map(|(at, _)| at)
+                .collect()
         };
-        self.columns.iter().map(position).collect()
+        let columns = self.columns.iter();
+        columns
+            .map(|column| (positions(column), column.told.as_str()))
+            .collect()
     }
 
     fn problems(&self, mut problems: Vec<Problem>) -> PlanError {

@@ -49,6 +49,9 @@ pub enum ConnectionError {
     /// An address is none.
     #[error("{0:?} is not an address: it must look like https://host")]
     Address(String),
+    /// An address holds a user name or password.
+    #[error("an address must not hold a user name or password")]
+    User,
     /// Plain HTTP to somewhere else than this machine.
     #[error(
         "{0:?} would send credentials over plain HTTP; use https:// (http:// is for loopback only)"
@@ -147,6 +150,10 @@ fn check_address(text: &str) -> Result<(), ConnectionError> {
     let wrong = || ConnectionError::Address(text.to_owned());
     let url = Url::parse(text).map_err(|_| wrong())?;
     let host = url.host_str().ok_or_else(wrong)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        // Not repeated: it may be a secret.
+        return Err(ConnectionError::User);
+    }
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(host) => Ok(()),
@@ -305,6 +312,14 @@ mod tests {
             Err(ConnectionError::Address(_))
         ));
         assert!(matches!(with("wiki"), Err(ConnectionError::Address(_))));
+    }
+
+    #[test]
+    fn an_address_with_a_password_is_refused_without_repeating_it() {
+        let base = Some("https://me:hunter2@proxy.corp");
+        let error = Connection::new(Style::Legacy, "", None, base, None, "145").unwrap_err();
+        assert_eq!(error, ConnectionError::User);
+        assert!(!error.to_string().contains("hunter2"));
     }
 
     #[test]
