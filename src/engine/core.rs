@@ -201,6 +201,7 @@ impl Core {
             self.ledger.tally(),
             self.backlog.calls(self.settings.batch_size.get()),
             &self.settings,
+            self.doubts.iter().map(|doubt| doubt.due).max(),
             now,
         )
     }

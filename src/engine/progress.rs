@@ -22,7 +22,8 @@ pub struct Progress {
     pub throttled: u64,
     /// How many calls are under way.
     pub in_flight: usize,
-    /// What the calls that are left need at the quota, if none of them fails.
+    /// What the calls that are left need at the quota, if none of them fails, or what is still to be waited
+    /// for before a lost call may be sent again.
     pub time_left: Duration,
 }
 
@@ -45,6 +46,7 @@ impl Progress {
         tally: Tally,
         backlog: CallCounts,
         settings: &Settings,
+        last_look: Option<Instant>,
         now: Instant,
     ) -> Self {
         let class = |class, quota, waiting: u64| {
@@ -60,13 +62,15 @@ impl Progress {
         let read = class(QuotaClass::Read, settings.read_quota, backlog.read);
         let write = class(QuotaClass::Write, settings.write_quota, backlog.write);
         let time = |class, left| dispatcher.pacer(class).time_for(left, now);
+        let looks = last_look.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+        let calls = time(QuotaClass::Read, read.left).max(time(QuotaClass::Write, write.left));
         Self {
             tally,
             read,
             write,
             throttled: dispatcher.throttled(),
             in_flight: dispatcher.in_flight(),
-            time_left: time(QuotaClass::Read, read.left).max(time(QuotaClass::Write, write.left)),
+            time_left: calls.max(looks),
         }
     }
 }
