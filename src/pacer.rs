@@ -228,6 +228,13 @@ impl Pacer {
         }
     }
 
+    /// Counts calls that were sent at those instants, oldest first, by a process before this one.
+    pub fn prime(&mut self, sent: impl IntoIterator<Item = Instant>) {
+        if let Some(paced) = &mut self.paced {
+            sent.into_iter().for_each(|at| paced.note(at));
+        }
+    }
+
     /// Asks for one call at `now`, and charges it if it may go. `now` must not go backwards.
     pub fn admit(&mut self, now: Instant) -> Admission {
         if let Some(until) = self.paused_until {
@@ -343,11 +350,15 @@ impl Paced {
         if let Some(until) = refused {
             return Admission::NotBefore(until);
         }
+        self.note(now);
+        Admission::Admitted
+    }
+
+    fn note(&mut self, at: Instant) {
         if self.admitted.len() == self.capacity() {
             self.admitted.pop_front();
         }
-        self.admitted.push_back(now);
-        Admission::Admitted
+        self.admitted.push_back(at);
     }
 
     /// When the call L calls ago leaves the window, so that another may enter it.
@@ -513,6 +524,19 @@ mod tests {
         assert_eq!(pacer.admit(until), Admission::Admitted);
         let next = until + Duration::from_millis(1020);
         assert_eq!(pacer.admit(until), Admission::NotBefore(next));
+    }
+
+    #[test]
+    fn calls_of_a_process_before_this_one_count() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
+        let later = start + Duration::from_secs(4);
+        pacer.prime([start; 7]);
+        pacer.expect(5, later);
+        let sent = send(&mut pacer, later, 5, &[]);
+        let mut all = vec![start; 7];
+        all.extend(sent);
+        assert_eq!(most_in_any_window(&all, Duration::from_secs(10)), 10);
     }
 
     #[test]

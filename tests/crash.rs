@@ -231,3 +231,47 @@ fn a_run_that_is_being_worked_on_is_left_to_its_process() {
         .expect(0);
     assert_eq!(tenant.links().len(), LINKS);
 }
+
+#[test]
+fn a_resumed_run_counts_what_the_killed_process_sent() {
+    let tenant = Tenant::start(SCENARIO);
+    let links: String = manifest()
+        .lines()
+        .take(9)
+        .fold(String::new(), |text, line| text + line + "\n");
+    tenant.write("links.csv", &links);
+    let quota = [
+        "--batch-size",
+        "1",
+        "--write-quota",
+        "5/2s",
+        "--settle",
+        "100ms",
+    ];
+    let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
+    let mut child = apply
+        .args(quota)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while tenant.log_of("write").len() < 4 {
+        thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    common::Ran::of(tenant.command(&["resume"]).args(quota)).expect(0);
+    assert_eq!(tenant.links().len(), 8);
+    let at: Vec<u64> = tenant
+        .log_of("write")
+        .iter()
+        .map(|e| e["at_ms"].as_u64().unwrap())
+        .collect();
+    for start in &at {
+        let most = at
+            .iter()
+            .filter(|at| *at >= start && **at < start + 2000)
+            .count();
+        assert!(most <= 5, "{most} writes within two seconds: {at:?}");
+    }
+}

@@ -111,6 +111,11 @@ impl Core {
         std::mem::take(&mut self.snapshot)
     }
 
+    /// Counts writes that a process before this one sent.
+    pub(super) fn prime_writes(&mut self, sent: impl IntoIterator<Item = Instant>) {
+        self.dispatcher.prime_writes(sent);
+    }
+
     /// Begins to carry out what waits. `inherited` are creates of an earlier process that are in doubt.
     pub(super) fn start(
         &mut self,

@@ -361,6 +361,11 @@ impl Dispatcher {
         self.lane_of(class).pacer.expect(calls, now);
     }
 
+    /// Counts writes that a process before this one sent.
+    pub(super) fn prime_writes(&mut self, sent: impl IntoIterator<Item = Instant>) {
+        self.write.pacer.prime(sent);
+    }
+
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight
     }

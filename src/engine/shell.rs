@@ -50,6 +50,8 @@ pub struct Undertaking {
     pub backlog: Backlog,
     /// Creates of an earlier process that are in doubt.
     pub in_doubt: Backlog,
+    /// When an earlier process sent its last writes, oldest first: they count against the quota.
+    pub sent_before: Vec<Timestamp>,
     /// Where intents and outcomes go.
     pub journal: Journal,
 }
@@ -127,8 +129,11 @@ impl<A: Api> Engine<A> {
             ledger,
             backlog,
             in_doubt,
+            sent_before,
             journal,
         } = undertaking;
+        self.core
+            .prime_writes(sent_before.into_iter().filter_map(instant_of));
         self.recorder.journal = Some(journal);
         self.core.start(ledger, backlog, in_doubt, now());
         let end = self.drive(items).await?;
@@ -327,6 +332,12 @@ async fn wake(at: Option<std::time::Instant>) {
         Some(at) => sleep_until(Instant::from_std(at)).await,
         None => pending().await,
     }
+}
+
+/// The instant of a time in the past; a time in the future counts as now.
+fn instant_of(past: Timestamp) -> Option<std::time::Instant> {
+    let ago = Timestamp::now().duration_since(past);
+    now().checked_sub(Duration::try_from(ago).unwrap_or(Duration::ZERO))
 }
 
 /// tokio's clock, so that tests can stop it.

@@ -122,6 +122,7 @@ fn digits(crc: u32) -> [u8; DIGITS] {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'l> {
     seq: u64,
+    at: &'l [u8],
     kind: &'l [u8],
     content: &'l [u8],
 }
@@ -131,7 +132,7 @@ impl<'l> Record<'l> {
         let rest = body.strip_prefix(b"{\"seq\":").ok_or(Damage::Form)?;
         let (seq, rest) = split_at_byte(rest, b',')?;
         let rest = rest.strip_prefix(b"\"at\":\"").ok_or(Damage::Form)?;
-        let (_, rest) = split_at_byte(rest, b'"')?;
+        let (at, rest) = split_at_byte(rest, b'"')?;
         let rest = rest.strip_prefix(b",\"").ok_or(Damage::Form)?;
         let (kind, content) = split_at_byte(rest, b'"')?;
         let seq = std::str::from_utf8(seq)
@@ -139,6 +140,7 @@ impl<'l> Record<'l> {
             .and_then(|seq| seq.parse().ok());
         Ok(Self {
             seq: seq.ok_or(Damage::Form)?,
+            at,
             kind,
             content: content.strip_prefix(b":").ok_or(Damage::Form)?,
         })
@@ -160,6 +162,11 @@ impl<'l> Record<'l> {
         }
     }
 
+    /// When it was written, if it is an intent.
+    pub(super) fn intent_at(self) -> Option<&'l [u8]> {
+        self.content.starts_with(b"{\"intent\"").then_some(self.at)
+    }
+
     /// The format that a header names, whatever else stands in it.
     pub(super) fn format(self) -> Option<u32> {
         #[derive(Deserialize)]
@@ -176,7 +183,11 @@ pub(super) fn written_at(line: &[u8]) -> Option<Timestamp> {
     let (_, rest) = split_at_byte(line, b',').ok()?;
     let rest = rest.strip_prefix(b"\"at\":\"")?;
     let (at, _) = split_at_byte(rest, b'"').ok()?;
-    std::str::from_utf8(at).ok()?.parse().ok()
+    timestamp(at)
+}
+
+pub(super) fn timestamp(text: &[u8]) -> Option<Timestamp> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 fn split_at_byte(text: &[u8], byte: u8) -> Result<(&[u8], &[u8]), Damage> {

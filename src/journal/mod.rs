@@ -30,6 +30,7 @@ mod event;
 mod frame;
 mod lock;
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -243,6 +244,8 @@ pub struct Replayed {
     pub last: Timestamp,
     /// Whether the last line was not whole.
     pub torn: bool,
+    /// When the last intents were written, oldest first, as many as a quota may count.
+    pub last_intents: Vec<Timestamp>,
     chain: Chain,
     end: u64,
 }
@@ -274,6 +277,7 @@ fn replay_file(
     let mut number = 0_u64;
     let mut chain = Chain::default();
     let mut found: Option<Replayed> = None;
+    let mut last_intents = LastIntents::default();
     loop {
         line.clear();
         let length = lines.read_until(b'\n', &mut line).map_err(failed)? as u64;
@@ -294,7 +298,10 @@ fn replay_file(
                         .map_err(|damage| damage.unwrap_or_else(|| damaged(Damage::NoHeader)))?,
                 );
             }
-            (Ok(record), Some(_)) => visit(record.event().map_err(damaged)?),
+            (Ok(record), Some(_)) => {
+                last_intents.note(record.intent_at());
+                visit(record.event().map_err(damaged)?);
+            }
             (Err(damage), None) => return Err(damaged(damage)),
             (Err(damage), Some(_)) if !at_end => return Err(damaged(damage)),
             (Err(_), Some(found)) => {
@@ -315,7 +322,37 @@ fn replay_file(
         damage: Damage::NoHeader,
     })?;
     found.chain = chain;
+    found.last_intents = last_intents.timestamps();
     Ok(found)
+}
+
+/// When the last intents were written, as text: parsed only in the end.
+#[derive(Default)]
+struct LastIntents(VecDeque<Vec<u8>>);
+
+impl LastIntents {
+    /// More than any tenant's quota counts in a window.
+    const KEPT: usize = 1000;
+
+    fn note(&mut self, at: Option<&[u8]>) {
+        let Some(at) = at else {
+            return;
+        };
+        let mut text = Vec::new();
+        if self.0.len() == Self::KEPT {
+            text = self.0.pop_front().unwrap_or_default();
+            text.clear();
+        }
+        text.extend_from_slice(at);
+        self.0.push_back(text);
+    }
+
+    fn timestamps(&self) -> Vec<Timestamp> {
+        self.0
+            .iter()
+            .filter_map(|text| frame::timestamp(text))
+            .collect()
+    }
 }
 
 fn start(path: &Path, record: frame::Record<'_>) -> Result<Replayed, Option<JournalError>> {
@@ -330,6 +367,7 @@ fn start(path: &Path, record: frame::Record<'_>) -> Result<Replayed, Option<Jour
         header: record.header().map_err(|_| None)?,
         last: Timestamp::UNIX_EPOCH,
         torn: false,
+        last_intents: Vec::new(),
         chain: Chain::default(),
         end: 0,
     })

@@ -73,6 +73,7 @@ fn what_was_appended_is_read_back_in_order() {
     let replayed = replay(dir.path(), |_| ()).unwrap();
     assert_eq!(replayed.header, header());
     assert_eq!(replayed.last, now());
+    assert_eq!(replayed.last_intents, [now(); 4]);
 }
 
 #[test]

@@ -119,7 +119,7 @@ pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<
     };
     let directory = directory.publish()?;
     let ledger = settled_by_plan(&plan);
-    let undertaking = undertaking(&plan, ledger, journal);
+    let undertaking = undertaking(&plan, ledger, journal, Vec::new());
     Ok(Run {
         directory,
         plan,
@@ -149,7 +149,7 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let mut ledger = settled_by_plan(&plan);
     let (journal, replayed) = Journal::open(directory.path(), |event| ledger.apply(&event))?;
     plan.verify(&replayed.header.plan_sha256)?;
-    let undertaking = undertaking(&plan, ledger, journal);
+    let undertaking = undertaking(&plan, ledger, journal, replayed.last_intents);
     Ok(Run {
         directory,
         plan,
@@ -209,7 +209,12 @@ fn settled_by_plan(plan: &PlanFile) -> Ledger {
     ledger
 }
 
-fn undertaking(plan: &PlanFile, ledger: Ledger, journal: Journal) -> Undertaking {
+fn undertaking(
+    plan: &PlanFile,
+    ledger: Ledger,
+    journal: Journal,
+    sent_before: Vec<Timestamp>,
+) -> Undertaking {
     let mut backlog = Backlog::default();
     let mut in_doubt = Backlog::default();
     for brief in plan.briefs() {
@@ -225,6 +230,7 @@ fn undertaking(plan: &PlanFile, ledger: Ledger, journal: Journal) -> Undertaking
         ledger,
         backlog,
         in_doubt,
+        sent_before,
         journal,
     }
 }
