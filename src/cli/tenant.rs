@@ -38,16 +38,16 @@ impl Tenant {
         lower: Config,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, CliError> {
-        let mut config = Config::of_flags(tenant, engine).over(lower);
-        let mut simulator = None;
-        if tenant.simulate {
+        let config = Config::of_flags(tenant, engine).over(lower);
+        let (config, simulator) = if tenant.simulate {
             let server = embedded(tenant.scenario.as_deref()).await?;
-            config = simulated(config, server.url());
-            simulator = Some(server);
-        }
-        let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let connection = connection(&config, environment)?;
-        let credentials = credentials(&config, connection.style, environment)?;
+            (simulated(config, server.url()), Some(server))
+        } else {
+            let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+            (with_environment(config, variable)?, None)
+        };
+        let connection = connection(&config)?;
+        let credentials = credentials(&config, connection.style)?;
         let api = HttpApi::new(connection.clone(), credentials, config.timeout()?)
             .map_err(|failure| CliError::new(exit::UNEXPECTED, failure.to_string()))?;
         Ok(Self {
@@ -105,32 +105,64 @@ fn simulated(config: Config, url: String) -> Config {
     }
 }
 
-fn connection(
-    config: &Config,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<Connection, CliError> {
-    let style = style(config, &environment);
-    let vanity = config
-        .vanity_domain
-        .clone()
-        .or_else(|| environment("ZSCALER_VANITY_DOMAIN"));
-    let cloud_name = match style {
-        Style::Legacy => "ZPA_CLOUD",
-        Style::OneApi => "ZSCALER_CLOUD",
+/// The environment's credentials over those of the settings file. Their names depend on the style.
+fn with_environment(
+    config: Config,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Config, CliError> {
+    let style = style(&config, &variable)?;
+    let [id, secret, cloud, vanity] = match style {
+        Style::Legacy => ["ZPA_CLIENT_ID", "ZPA_CLIENT_SECRET", "ZPA_CLOUD", ""],
+        Style::OneApi => [
+            "ZSCALER_CLIENT_ID",
+            "ZSCALER_CLIENT_SECRET",
+            "ZSCALER_CLOUD",
+            "ZSCALER_VANITY_DOMAIN",
+        ],
     };
-    let cloud = config
-        .cloud
-        .clone()
-        .or_else(|| environment(cloud_name))
-        .unwrap_or_default();
+    let environment = Config {
+        style: Some(style),
+        client_id: variable(id),
+        client_secret: variable(secret).map(SecretString::from),
+        cloud: variable(cloud),
+        vanity_domain: variable(vanity),
+        ..Config::default()
+    };
+    Ok(environment.over(config))
+}
+
+/// What is said, else what there are credentials for.
+fn style(config: &Config, variable: &impl Fn(&str) -> Option<String>) -> Result<Style, CliError> {
+    match variable("ZPA_BULK_STYLE").as_deref() {
+        Some("legacy") => return Ok(Style::Legacy),
+        Some("oneapi") => return Ok(Style::OneApi),
+        Some(other) => {
+            let message = format!("ZPA_BULK_STYLE is {other:?}; it must be oneapi or legacy");
+            return Err(CliError::usage(message));
+        }
+        None => {}
+    }
+    let legacy = variable("ZSCALER_USE_LEGACY_CLIENT").map(|text| text.to_lowercase());
+    let one_api = config.vanity_domain.is_some()
+        || variable("ZSCALER_VANITY_DOMAIN").is_some()
+        || variable("ZSCALER_CLIENT_ID").is_some();
+    Ok(match (config.style, legacy.as_deref()) {
+        (_, Some("true" | "1" | "yes")) => Style::Legacy,
+        (Some(style), _) => style,
+        (None, _) if one_api => Style::OneApi,
+        (None, _) => Style::Legacy,
+    })
+}
+
+fn connection(config: &Config) -> Result<Connection, CliError> {
     let customer = config.customer_id.as_deref().ok_or_else(|| {
         CliError::usage("the tenant's customer id is not set")
             .hint("set ZPA_CUSTOMER_ID or --customer-id; or try --simulate, which needs no tenant")
     })?;
     let connection = Connection::new(
-        style,
-        &cloud,
-        vanity.as_deref(),
+        config.style.unwrap_or(Style::Legacy),
+        config.cloud.as_deref().unwrap_or_default(),
+        config.vanity_domain.as_deref(),
         config.base_url.as_deref(),
         config.token_url.as_deref(),
         customer,
@@ -138,39 +170,22 @@ fn connection(
     Ok(connection?)
 }
 
-/// What is said, else what the environment has credentials for.
-fn style(config: &Config, environment: &impl Fn(&str) -> Option<String>) -> Style {
-    let legacy = environment("ZSCALER_USE_LEGACY_CLIENT");
-    match (config.style, legacy.as_deref()) {
-        (Some(style), _) => style,
-        (None, Some("true" | "TRUE" | "True" | "1")) => Style::Legacy,
-        _ if config.vanity_domain.is_some() || environment("ZSCALER_CLIENT_ID").is_some() => {
-            Style::OneApi
-        }
-        _ => Style::Legacy,
-    }
-}
-
-fn credentials(
-    config: &Config,
-    style: Style,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<Credentials, CliError> {
-    let (id_name, secret_name) = match style {
+fn credentials(config: &Config, style: Style) -> Result<Credentials, CliError> {
+    let (id, secret) = match style {
         Style::Legacy => ("ZPA_CLIENT_ID", "ZPA_CLIENT_SECRET"),
         Style::OneApi => ("ZSCALER_CLIENT_ID", "ZSCALER_CLIENT_SECRET"),
     };
     let missing = |name: &str| {
         CliError::usage(format!("there are no credentials: {name} is not set")).hint(format!(
-            "set {id_name} and {secret_name}, or name a settings file with --config; or try --simulate"
+            "set {id} and {secret}, or name a settings file with --config; or try --simulate"
         ))
     };
-    let client_id = config.client_id.clone().or_else(|| environment(id_name));
-    let secret = config.client_secret.clone();
-    let secret = secret.or_else(|| environment(secret_name).map(SecretString::from));
     Ok(Credentials {
-        client_id: client_id.ok_or_else(|| missing(id_name))?,
-        client_secret: secret.ok_or_else(|| missing(secret_name))?,
+        client_id: config.client_id.clone().ok_or_else(|| missing(id))?,
+        client_secret: config
+            .client_secret
+            .clone()
+            .ok_or_else(|| missing(secret))?,
     })
 }
 
@@ -187,5 +202,49 @@ pub(super) fn recorded(config: &Config, connection: &Connection) -> Config {
         runs_dir: None,
         client_id: None,
         ..config.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn resolved(file: &str, variables: &[(&str, &str)]) -> Config {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        with_environment(toml::from_str(file).unwrap(), variable).unwrap()
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_settings_file() {
+        let file = "style = \"legacy\"\nclient_id = \"file\"\nclient_secret = \"file\"";
+        let config = resolved(
+            file,
+            &[("ZPA_CLIENT_ID", "env"), ("ZSCALER_CLIENT_SECRET", "other")],
+        );
+        assert_eq!(config.client_id.as_deref(), Some("env"));
+        assert_eq!(config.client_secret.unwrap().expose_secret(), "file");
+    }
+
+    #[test]
+    fn the_style_follows_from_what_is_there_unless_it_is_said() {
+        let style = |file, variables: &[(&str, &str)]| resolved(file, variables).style.unwrap();
+        assert_eq!(style("", &[("ZPA_CLIENT_ID", "a")]), Style::Legacy);
+        assert_eq!(style("", &[("ZSCALER_CLIENT_ID", "a")]), Style::OneApi);
+        assert_eq!(style("vanity_domain = \"acme\"", &[]), Style::OneApi);
+        let both = [
+            ("ZSCALER_CLIENT_ID", "a"),
+            ("ZSCALER_USE_LEGACY_CLIENT", "true"),
+        ];
+        assert_eq!(style("", &both), Style::Legacy);
+        assert_eq!(style("style = \"legacy\"", &both[..1]), Style::Legacy);
+        assert_eq!(
+            style("style = \"legacy\"", &[("ZPA_BULK_STYLE", "oneapi")]),
+            Style::OneApi
+        );
     }
 }
