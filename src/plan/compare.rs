@@ -3,30 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::limits::{Groups, Limits, Load, owned_ids, portals_of};
 use super::{Backlog, CallCounts, Draft, Resolver, Snapshot};
 use crate::model::{
     Action, Change, Failure, FieldChange, FieldValue, Fields, Id, Item, Object, Problem, Reference,
-    index,
 };
-use crate::resource::{Form, Kind, live_refs};
-
-/// The most portal links that a tenant takes. The API does not tell its limits, so they are settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Links in the organization; the product's default is 500.
-    pub links: u32,
-    /// Links on one portal; the product's default is 500.
-    pub links_per_portal: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            links: 500,
-            links_per_portal: 500,
-        }
-    }
-}
+use crate::resource::{Form, Kind};
 
 /// How many items of each kind a plan has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -64,29 +46,6 @@ pub struct Planner<'s> {
 struct Scope<'s> {
     by_id: HashMap<&'s str, &'s Object>,
     by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
-}
-
-/// The creates that may share a call, by what they have in common. The portals of a link are what its group has
-/// in common, so its load is counted here, once for the whole group and not link by link.
-#[derive(Debug, Default)]
-struct Groups {
-    numbers: HashMap<(Kind, Option<Id>), HashMap<Vec<Reference<'static>>, u32>>,
-    links: Vec<Group>,
-}
-
-/// One group of creates.
-#[derive(Debug)]
-struct Group {
-    portals: Vec<Reference<'static>>,
-    links: i64,
-}
-
-/// How many links there will be, by portal and in all.
-#[derive(Clone, Debug, Default)]
-struct Load<'s> {
-    links: i64,
-    by_portal: HashMap<Cow<'s, str>, i64>,
-    grown: HashSet<Cow<'s, str>>,
 }
 
 impl<'s> Planner<'s> {
@@ -182,34 +141,10 @@ impl<'s> Planner<'s> {
     /// In words, every limit of the tenant that the plan would exceed.
     #[must_use]
     pub fn exceeded(&self) -> Vec<String> {
-        let mut exceeded = Vec::new();
-        let load = self.whole_load();
-        if self.totals.create > 0 && load.links > i64::from(self.limits.links) {
-            exceeded.push(format!(
-                "the organization would have {} portal links; the limit is {} (--links-limit)",
-                load.links, self.limits.links
-            ));
-        }
-        let limit = i64::from(self.limits.links_per_portal);
-        let over = load.by_portal.iter().filter(|(_, count)| **count > limit);
-        let mut portals: Vec<String> = over
-            .filter(|(portal, _)| load.grown.contains(*portal))
-            .map(|(portal, count)| {
-                let portal = self.portal_name(portal);
-                format!("{portal} would have {count} links; the limit is {limit} (--links-per-portal-limit)")
-            })
-            .collect();
-        portals.sort_unstable();
-        exceeded.append(&mut portals);
-        exceeded
-    }
-
-    fn whole_load(&self) -> Load<'s> {
-        let mut load = self.load.clone();
-        for group in &self.groups.links {
-            load.count(&owned_ids(&group.portals), group.links);
-        }
-        load
+        let load = self.groups.added_to(&self.load);
+        load.exceeding(self.limits, self.totals.create > 0, |portal| {
+            self.portal_name(portal)
+        })
     }
 
     fn portal_name(&self, id: &str) -> String {
@@ -415,43 +350,6 @@ impl<'s> Scope<'s> {
     }
 }
 
-impl Groups {
-    /// The number of the group to which one more create belongs.
-    fn add(&mut self, kind: Kind, microtenant: Option<Id>, shared: &[Reference<'_>]) -> u32 {
-        let numbers = self.numbers.entry((kind, microtenant)).or_default();
-        let number = known(numbers, shared).unwrap_or_else(|| {
-            let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
-            let portals = owned_refs(shared);
-            numbers.insert(portals.clone(), number);
-            self.links.push(Group { portals, links: 0 });
-            number
-        });
-        if kind == Kind::portal_link()
-            && let Some(group) = self.links.get_mut(index(number))
-        {
-            group.links += 1;
-        }
-        number
-    }
-}
-
-/// Looking up takes references of any lifetime where adding takes only those that borrow nothing.
-fn known<'r>(numbers: &HashMap<Vec<Reference<'r>>, u32>, shared: &[Reference<'r>]) -> Option<u32> {
-    numbers.get(shared).copied()
-}
-
-impl<'s> Load<'s> {
-    fn count(&mut self, portals: &[Cow<'s, str>], change: i64) {
-        self.links += change;
-        for portal in portals {
-            *self.by_portal.entry(portal.clone()).or_default() += change;
-            if change > 0 {
-                self.grown.insert(portal.clone());
-            }
-        }
-    }
-}
-
 /// The kind of object that the wire field of `kind` refers to.
 fn reference_target(kind: Kind, wire: &str) -> Option<Kind> {
     let column = kind.columns().iter().find(|column| column.wire == wire)?;
@@ -468,20 +366,6 @@ fn shared_refs<'b>(kind: Kind, body: &'b Fields<'_>) -> &'b [Reference<'b>] {
         Some(FieldValue::Refs(refs)) => refs,
         _ => &[],
     }
-}
-
-fn owned_ids(refs: &[Reference<'_>]) -> Vec<Cow<'static, str>> {
-    refs.iter().map(|r| Cow::Owned(r.id.to_string())).collect()
-}
-
-fn owned_refs(refs: &[Reference<'_>]) -> Vec<Reference<'static>> {
-    let ids = owned_ids(refs).into_iter();
-    ids.map(|id| Reference { id }).collect()
-}
-
-fn portals_of(link: &Object) -> Vec<Cow<'_, str>> {
-    let ids = live_refs("userPortals", link);
-    ids.into_iter().map(Cow::Borrowed).collect()
 }
 
 fn id_of(object: &Object) -> Option<&str> {

@@ -11,13 +11,15 @@ mod check;
 mod columns;
 mod compare;
 mod estimate;
+mod limits;
 mod names;
 
 pub use self::calls::{Backlog, Work};
 pub use self::check::{Checker, Draft};
 pub use self::columns::{Layout, RESULT_COLUMNS};
-pub use self::compare::{Limits, Planner, Totals};
+pub use self::compare::{Planner, Totals};
 pub use self::estimate::{CallCounts, Estimate};
+pub use self::limits::Limits;
 pub use self::names::Resolver;
 
 use crate::model::{Action, Id, Object};

@@ -9,14 +9,16 @@
 //! - An update is read, merged and written; a repetition begins with the reading.
 //! - Every item ends with exactly one outcome.
 
+mod looks;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
-use super::doubt::{Doubt, Look, Sight, Why, confirm};
-use super::job::{Job, conflict, failed, failure_of, given_up, outcome, replacement, target};
+use super::doubt::{Doubt, Why, confirm};
+use super::job::{Job, failed, failure_of, given_up, outcome, replacement, target};
 use super::listing::{Listing, Step};
 use super::progress::Progress;
 use super::{End, Settings};
@@ -469,107 +471,6 @@ impl Core {
         }
     }
 
-    /// Settles the doubts that this listing answers.
-    fn looked(&mut self, listing: &Listing) {
-        let look = Look::new(listing.kind, &listing.objects);
-        let scope = Some((listing.kind, listing.microtenant.clone()));
-        let doubts = std::mem::take(&mut self.doubts);
-        for doubt in doubts {
-            if doubt.scope() == scope && doubt.due <= listing.begun {
-                self.resolve(doubt, &look, listing.begun);
-            } else {
-                self.doubts.push(doubt);
-            }
-        }
-    }
-
-    fn resolve(&mut self, doubt: Doubt, look: &Look<'_>, seen: Instant) {
-        let mut absent = Vec::new();
-        let mut outcomes = Vec::new();
-        let mut why = doubt.why;
-        for item in doubt.items {
-            match look.find(&item) {
-                Sight::Found(id) => {
-                    let status = self.found_status(&item, &why);
-                    if let Why::Unconfirmed { keeps_names, .. } = &mut why {
-                        *keeps_names = true;
-                    }
-                    outcomes.push(outcome(&item, status, Some(id)));
-                }
-                Sight::Conflict(id) => outcomes.push(failed(&item, conflict(&item, &id))),
-                Sight::Absent => absent.push(item),
-            }
-        }
-        self.append_outcomes(outcomes);
-        if !absent.is_empty() {
-            self.absent(doubt.call, absent, why, seen);
-        }
-    }
-
-    /// What is found after the server said "exists" to the first attempt is somebody else's.
-    fn found_status(&self, item: &Item<'_>, why: &Why) -> Status {
-        match why {
-            Why::Exists(_) if self.ledger.attempts(item.item) <= 1 => Status::Unchanged,
-            Why::Unconfirmed { .. } => Status::Created,
-            _ => Status::Recovered,
-        }
-    }
-
-    fn absent(&mut self, call: CallId, items: Vec<Item<'static>>, why: Why, seen: Instant) {
-        match why {
-            Why::Lost(_, until) | Why::Unconfirmed { until, .. } if seen < until => {
-                self.doubts.push(Doubt {
-                    call,
-                    items,
-                    why,
-                    due: until,
-                });
-            }
-            Why::Lost(failure, _) => self.send_again(items, &failure),
-            Why::Unconfirmed { keeps_names, .. } => {
-                let failure = Failure::new(
-                    "the server reported success, and nothing of this name is there; look at the \
-                     tenant before applying it again",
-                );
-                if keeps_names {
-                    self.send_again(items, &failure);
-                } else {
-                    self.fail_all(&items, &failure);
-                }
-            }
-            Why::Exists(failure) | Why::Refused(failure) => self.fail_all(&items, &failure),
-            Why::Rejected(_) => {
-                let numbers = items.iter().map(|item| item.item).collect();
-                self.append(Event::Void {
-                    call,
-                    items: numbers,
-                });
-                self.send_halves(items);
-            }
-        }
-    }
-
-    fn send_halves(&mut self, mut items: Vec<Item<'static>>) {
-        let half = items.split_off(items.len().div_ceil(2));
-        self.submit(Job::Create(items), true);
-        if !half.is_empty() {
-            self.submit(Job::Create(half), true);
-        }
-    }
-
-    fn send_again(&mut self, items: Vec<Item<'static>>, why: &Failure) {
-        let limit = self.settings.max_attempts.get();
-        let (over, left): (Vec<_>, Vec<_>) = items
-            .into_iter()
-            .partition(|item| self.ledger.attempts(item.item) >= limit);
-        for item in over {
-            self.fail(&item, given_up(limit, why));
-        }
-        if !left.is_empty() {
-            self.submit(Job::Create(left), true);
-        }
-    }
-
     /// A call that was not executed or may be repeated. What may have been executed in spite of its failure
     /// is read before it is repeated or given up.
     fn again(&mut self, id: CallId, wait: Duration, failure: &Failure, now: Instant) {
@@ -615,31 +516,6 @@ impl Core {
         let listing = Listing::new(kind, microtenant, now);
         self.listings.insert(number, (purpose, listing));
         self.submit(Job::Page(number), purpose == Purpose::Look);
-    }
-
-    /// One look a scope at a time; it answers every doubt that was due when it began.
-    fn begin_looks(&mut self, now: Instant) {
-        if self.end.is_some() {
-            return;
-        }
-        let mut wanted: Vec<(Kind, Option<Id>)> = Vec::new();
-        for scope in self
-            .doubts
-            .iter()
-            .filter(|d| d.due <= now)
-            .filter_map(Doubt::scope)
-        {
-            let mut running = self
-                .listings
-                .values()
-                .map(|(_, l)| (l.kind, l.microtenant.clone()));
-            if !wanted.contains(&scope) && !running.any(|other| other == scope) {
-                wanted.push(scope);
-            }
-        }
-        for (kind, microtenant) in wanted {
-            self.begin_listing(Purpose::Look, kind, microtenant, now);
-        }
     }
 
     /// Takes as much from the backlog as may soon be sent, and no more: what waits there costs four bytes.

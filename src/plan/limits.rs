@@ -1,0 +1,140 @@
+//! How many links there will be: in all, and on each portal.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use crate::model::{Id, Object, Reference, index};
+use crate::resource::{Kind, live_refs};
+
+/// The most portal links that a tenant takes. The API does not tell its limits, so they are settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Links in the organization; the product's default is 500.
+    pub links: u32,
+    /// Links on one portal; the product's default is 500.
+    pub links_per_portal: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            links: 500,
+            links_per_portal: 500,
+        }
+    }
+}
+
+/// The creates that may share a call, by what they have in common. The portals of a link are what its group has
+/// in common, so its load is counted here, once for the whole group and not link by link.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    numbers: HashMap<(Kind, Option<Id>), HashMap<Vec<Reference<'static>>, u32>>,
+    links: Vec<Group>,
+}
+
+/// One group of creates.
+#[derive(Debug)]
+struct Group {
+    portals: Vec<Reference<'static>>,
+    links: i64,
+}
+
+/// How many links there will be, by portal and in all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Load<'s> {
+    links: i64,
+    by_portal: HashMap<Cow<'s, str>, i64>,
+    grown: HashSet<Cow<'s, str>>,
+}
+
+impl Groups {
+    /// The load with all creates of all groups.
+    pub(super) fn added_to<'s>(&self, load: &Load<'s>) -> Load<'s> {
+        let mut load = load.clone();
+        for group in &self.links {
+            load.count(&owned_ids(&group.portals), group.links);
+        }
+        load
+    }
+
+    /// The number of the group to which one more create belongs.
+    pub(super) fn add(
+        &mut self,
+        kind: Kind,
+        microtenant: Option<Id>,
+        shared: &[Reference<'_>],
+    ) -> u32 {
+        let numbers = self.numbers.entry((kind, microtenant)).or_default();
+        let number = known(numbers, shared).unwrap_or_else(|| {
+            let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
+            let portals = owned_refs(shared);
+            numbers.insert(portals.clone(), number);
+            self.links.push(Group { portals, links: 0 });
+            number
+        });
+        if kind == Kind::portal_link()
+            && let Some(group) = self.links.get_mut(index(number))
+        {
+            group.links += 1;
+        }
+        number
+    }
+}
+
+/// Looking up takes references of any lifetime where adding takes only those that borrow nothing.
+fn known<'r>(numbers: &HashMap<Vec<Reference<'r>>, u32>, shared: &[Reference<'r>]) -> Option<u32> {
+    numbers.get(shared).copied()
+}
+
+impl<'s> Load<'s> {
+    /// In words, every limit that would be exceeded, on portals and, if there are `creates`, in all.
+    pub(super) fn exceeding(
+        &self,
+        limits: Limits,
+        creates: bool,
+        portal_name: impl Fn(&str) -> String,
+    ) -> Vec<String> {
+        let limit = i64::from(limits.links_per_portal);
+        let over = self.by_portal.iter().filter(|(_, count)| **count > limit);
+        let mut exceeded: Vec<String> = over
+            .filter(|(portal, _)| self.grown.contains(*portal))
+            .map(|(portal, count)| {
+                let portal = portal_name(portal);
+                format!("{portal} would have {count} links; the limit is {limit} (--links-per-portal-limit)")
+            })
+            .collect();
+        exceeded.sort_unstable();
+        if creates && self.links > i64::from(limits.links) {
+            let whole = format!(
+                "the organization would have {} portal links; the limit is {} (--links-limit)",
+                self.links, limits.links
+            );
+            exceeded.insert(0, whole);
+        }
+        exceeded
+    }
+
+    pub(super) fn count(&mut self, portals: &[Cow<'s, str>], change: i64) {
+        self.links += change;
+        for portal in portals {
+            *self.by_portal.entry(portal.clone()).or_default() += change;
+            if change > 0 {
+                self.grown.insert(portal.clone());
+            }
+        }
+    }
+}
+
+pub(super) fn owned_ids(refs: &[Reference<'_>]) -> Vec<Cow<'static, str>> {
+    refs.iter().map(|r| Cow::Owned(r.id.to_string())).collect()
+}
+
+fn owned_refs(refs: &[Reference<'_>]) -> Vec<Reference<'static>> {
+    let ids = owned_ids(refs).into_iter();
+    ids.map(|id| Reference { id }).collect()
+}
+
+pub(super) fn portals_of(link: &Object) -> Vec<Cow<'_, str>> {
+    let ids = live_refs("userPortals", link);
+    ids.into_iter().map(Cow::Borrowed).collect()
+}
