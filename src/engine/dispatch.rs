@@ -193,7 +193,8 @@ impl Dispatcher {
     }
 
     /// When to call [`Dispatcher::pump`] again if nothing happens before. `more_writes` says that more
-    /// writes will be submitted as soon as there is room for them.
+    /// writes will be submitted as soon as there is room for them; `now` is that of the last pump, since what
+    /// fell due after it was not seen by it.
     pub(super) fn wake_at(&self, more_writes: bool, now: Instant) -> Option<Instant> {
         if self.halted {
             return None;

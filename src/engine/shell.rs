@@ -185,7 +185,7 @@ impl<A: Api> Engine<A> {
 
     /// Waits for the next thing to happen and tells the core.
     async fn wait(&mut self) -> Result<(), EngineError> {
-        let wake_at = self.core.wake_at(now());
+        let wake_at = self.core.wake_at();
         debug_assert!(
             wake_at.is_some()
                 || !self.calls.is_empty()

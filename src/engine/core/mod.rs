@@ -75,6 +75,7 @@ pub(super) struct Core {
     open_updates: usize,
     doubts: Vec<Doubt>,
     effects: Vec<Effect>,
+    pumped: Instant,
     end: Option<End>,
 }
 
@@ -94,6 +95,7 @@ impl Core {
             open_updates: 0,
             doubts: Vec::new(),
             effects: Vec::new(),
+            pumped: now,
             end: None,
         }
     }
@@ -136,6 +138,7 @@ impl Core {
 
     /// What is to be done at `now`. To be called after everything that happened.
     pub(super) fn pump(&mut self, now: Instant) -> Vec<Effect> {
+        self.pumped = now;
         self.begin_looks(now);
         self.refill(now);
         let looking = |(purpose, listing): &(Purpose, Listing)| {
@@ -155,17 +158,19 @@ impl Core {
         std::mem::take(&mut self.effects)
     }
 
-    /// When to call [`Core::pump`] again if nothing happens before.
-    pub(super) fn wake_at(&self, now: Instant) -> Option<Instant> {
+    /// When to call [`Core::pump`] again if nothing happens before: the first instant after the last pump at
+    /// which there is something to do. It may have passed by now; then it is to be called at once.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
         if self.end.is_some() {
             return None;
         }
+        let pumped = self.pumped;
         let looks = self
             .doubts
             .iter()
             .map(|doubt| doubt.due)
-            .filter(|due| *due > now);
-        let calls = self.dispatcher.wake_at(!self.backlog.is_empty(), now);
+            .filter(|due| *due > pumped);
+        let calls = self.dispatcher.wake_at(!self.backlog.is_empty(), pumped);
         looks.chain(calls).min()
     }
 
