@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::json;
 use zpa_bulk::model::Object;
 use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
-use zpa_bulk::resource::Kind;
+use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::run::{self, PlanError, PlanWriter};
 
 use self::common::{Comparison, sized, time};
@@ -220,13 +220,11 @@ fn snapshot() -> Snapshot {
     Snapshot {
         listings: vec![
             Listing {
-                kind: Kind::from_name("user-portal").unwrap(),
-                microtenant: None,
+                scope: Scope::of(Kind::from_name("user-portal").unwrap(), None),
                 objects: portals.to_vec(),
             },
             Listing {
-                kind: Kind::portal_link(),
-                microtenant: None,
+                scope: Scope::of(Kind::portal_link(), None),
                 objects: (0..LIVE).map(live_link).collect(),
             },
         ],

@@ -37,6 +37,8 @@ pub struct Tally {
     pub recovered: u64,
     /// With nothing to do.
     pub unchanged: u64,
+    /// Not deleted, since what was to be deleted has changed.
+    pub spared: u64,
     /// Failed.
     pub failed: u64,
     /// In doubt.
@@ -148,6 +150,7 @@ impl Tally {
             State::Settled(Status::Updated) => &mut self.updated,
             State::Settled(Status::Deleted) => &mut self.deleted,
             State::Settled(Status::Recovered) => &mut self.recovered,
+            State::Settled(Status::Spared) => &mut self.spared,
             State::Settled(Status::Unchanged) => &mut self.unchanged,
             State::Settled(Status::Failed) => &mut self.failed,
         }

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::resource::Kind;
+use crate::resource::{Kind, Scope};
 
 /// A JSON object as the API answers it. Fields that this program does not know are kept.
 pub type Object = Map<String, Value>;
@@ -500,8 +500,6 @@ pub struct FieldChange {
 pub enum Change<'r> {
     /// Create it.
     Create {
-        /// Items of one group may share a call.
-        group: u32,
         /// The whole object.
         body: Fields<'r>,
     },
@@ -518,6 +516,16 @@ pub enum Change<'r> {
     Delete {
         /// Its id.
         id: Id,
+        /// What must still hold of it by then, in the words of its resource.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        condition: Option<Cow<'r, str>>,
+    },
+    /// Nothing: it was to be deleted under a condition that no longer holds.
+    Spared {
+        /// Its id.
+        id: Id,
+        /// What has become of it.
+        failure: Failure,
     },
     /// Nothing: it is as asked.
     Unchanged {
@@ -554,19 +562,28 @@ pub struct Item<'r> {
     pub resource: Kind,
     /// The object's natural key, as a person knows it.
     pub key: Cow<'r, str>,
+    /// The part of its kind's objects that it belongs to, for a kind that falls into several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Cow<'r, str>>,
     /// The microtenant it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub microtenant: Option<Id>,
+    /// Items of one group may share a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u32>,
     /// What is to be done.
     #[serde(flatten)]
     pub change: Change<'r>,
+}
+
+fn owned(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
 }
 
 impl Fields<'_> {
     /// The same, borrowing nothing.
     #[must_use]
     pub fn to_owned_fields(&self) -> Fields<'static> {
-        let owned = |text: &Cow<'_, str>| Cow::Owned(text.to_string());
         let value = |value: &FieldValue<'_>| match value {
             FieldValue::Flag(flag) => FieldValue::Flag(*flag),
             FieldValue::Text(text) => FieldValue::Text(owned(text)),
@@ -590,8 +607,7 @@ impl Item<'_> {
     #[must_use]
     pub fn to_owned_item(&self) -> Item<'static> {
         let change = match &self.change {
-            Change::Create { group, body } => Change::Create {
-                group: *group,
+            Change::Create { body } => Change::Create {
                 body: body.to_owned_fields(),
             },
             Change::Update { id, set, changes } => Change::Update {
@@ -599,7 +615,14 @@ impl Item<'_> {
                 set: set.to_owned_fields(),
                 changes: changes.clone(),
             },
-            Change::Delete { id } => Change::Delete { id: id.clone() },
+            Change::Delete { id, condition } => Change::Delete {
+                id: id.clone(),
+                condition: condition.as_deref().map(owned),
+            },
+            Change::Spared { id, failure } => Change::Spared {
+                id: id.clone(),
+                failure: failure.clone(),
+            },
             Change::Unchanged { id } => Change::Unchanged { id: id.clone() },
             Change::Error { failure } => Change::Error {
                 failure: failure.clone(),
@@ -611,8 +634,20 @@ impl Item<'_> {
             row: self.row,
             resource: self.resource,
             key: Cow::Owned(self.key.to_string()),
+            part: self.part.as_deref().map(owned),
             microtenant: self.microtenant.clone(),
+            group: self.group,
             change,
+        }
+    }
+
+    /// Where the object is listed.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope {
+            kind: self.resource,
+            part: self.part.as_deref().map(str::to_owned),
+            microtenant: self.microtenant.clone(),
         }
     }
 }
@@ -631,6 +666,8 @@ pub enum Status {
     Recovered,
     /// There was nothing to do.
     Unchanged,
+    /// Not deleted after all: the condition under which it was to be no longer held.
+    Spared,
     /// Not carried out.
     Failed,
 }
@@ -645,6 +682,7 @@ impl Status {
             Self::Deleted => "deleted",
             Self::Recovered => "recovered",
             Self::Unchanged => "unchanged",
+            Self::Spared => "spared",
             Self::Failed => "failed",
         }
     }

@@ -481,7 +481,12 @@ async fn a_delete_whose_answers_are_all_lost_is_read_before_it_is_given_up() {
     let mut desk = Desk::new();
     desk.settings.max_attempts = 1.try_into().unwrap();
     desk.apply(&wire, &manifest(1)).await;
-    let applied = desk.apply(&wire, "name,action\nLink 00000,delete\n").await;
+    let applied = desk
+        .apply(
+            &wire,
+            "resource,name,action\nportal-link,Link 00000,delete\n",
+        )
+        .await;
     assert_eq!(applied.ledger.tally().deleted, 1);
     assert_eq!(wire.names(), [""; 0]);
 }

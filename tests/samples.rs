@@ -14,7 +14,7 @@ use zpa_bulk::model::{FieldValue, Problem};
 use zpa_bulk::plan::{
     CallCounts, Checker, Defaults, Draft, Layout, Limits, Listing, Planner, Snapshot, Totals,
 };
-use zpa_bulk::resource::Kind;
+use zpa_bulk::resource::{Kind, Scope};
 
 const LINKS_CSV: &str = "samples/portal-links.csv";
 const LINKS_JSONL: &str = "samples/portal-links.jsonl";
@@ -79,8 +79,7 @@ fn empty_tenant() -> Snapshot {
         object.as_object().cloned().unwrap()
     };
     let listing = |kind, objects| Listing {
-        kind,
-        microtenant: None,
+        scope: Scope::of(kind, None),
         objects,
     };
     let portals = (1..).zip(PORTALS).map(portal).collect();
@@ -219,7 +218,7 @@ fn every_mistake_of_the_broken_manifest_is_reported_once() {
             r#"27: column "name": a name cannot contain line breaks or control characters"#,
             r#"28: column "action": "ensrue" is no action; did you mean "ensure"?"#,
             r#"29: column "action": "publish" is no action; known are ensure, create, update, delete"#,
-            r#"30: column "id": "1.45E+17" is not an id: an id is all digits"#,
+            r#"30: column "id": "1.45E+17" is an id that a spreadsheet has rounded; export it again and keep the column as text"#,
             r#"31: column "microtenant": "Subsidiary" is not an id: an id is all digits"#,
             r#"32: column "application_id": "Wiki" is not an id: an id is all digits"#,
             r#"34: column "id": the same portal link twice: row 33 names 145276000000000042 too"#,

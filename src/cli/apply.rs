@@ -220,6 +220,7 @@ fn described(report: &Report) -> String {
         (summary.deleted, "deleted"),
         (summary.recovered, "recovered"),
         (summary.unchanged, "unchanged"),
+        (summary.spared, "spared"),
         (summary.failed, "failed"),
         (summary.unknown, "unknown"),
         (summary.waiting, "not tried yet"),

@@ -254,12 +254,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
-    let manifest = |kind: &Kind| kind.in_manifests();
-    Kind::from_name(text).filter(manifest).ok_or_else(|| {
-        let known: Vec<&str> = Kind::all()
-            .filter(manifest)
-            .map(|kind| kind.name())
-            .collect();
+    Kind::from_name(text).ok_or_else(|| {
+        let known: Vec<&str> = Kind::all().map(|kind| kind.name()).collect();
         format!("known are {}", known.join(", "))
     })
 }

@@ -92,6 +92,7 @@ pub(super) fn describe(totals: Totals, estimate: Estimate) -> String {
         (totals.update, "to update"),
         (totals.delete, "to delete"),
         (totals.unchanged, "unchanged"),
+        (totals.spared, "spared"),
         (totals.error, "impossible"),
     ] {
         if count > 0 {
@@ -184,7 +185,7 @@ impl<'s> Preview<'s> {
             Change::Create { .. } => Some(0),
             Change::Update { .. } => Some(1),
             Change::Delete { .. } => Some(2),
-            Change::Error { .. } => Some(3),
+            Change::Error { .. } | Change::Spared { .. } => Some(3),
             Change::Unchanged { .. } => None,
         };
         let count = kind.and_then(|kind| self.counts.get_mut(kind));
@@ -214,7 +215,7 @@ impl<'s> Preview<'s> {
     fn line(&self, item: &Item<'_>) -> String {
         let key = &item.key;
         match &item.change {
-            Change::Create { body, .. } => format!("+ {key:?}  {}", self.summary_of(body)),
+            Change::Create { body } => format!("+ {key:?}  {}", self.summary_of(body)),
             Change::Update { changes, .. } => {
                 let mut text = format!("~ {key:?}");
                 for change in changes {
@@ -223,7 +224,8 @@ impl<'s> Preview<'s> {
                 }
                 text
             }
-            Change::Delete { id } => format!("- {key:?} ({id})"),
+            Change::Delete { id, .. } => format!("- {key:?} ({id})"),
+            Change::Spared { failure, .. } => format!("= {key:?} is spared: {failure}"),
             Change::Error { failure } => format!("! row {} {key:?}: {failure}", item.row),
             Change::Unchanged { .. } => String::new(),
         }

@@ -101,6 +101,7 @@ fn details(run: &Shown) -> String {
         (tally.deleted, "deleted"),
         (tally.recovered, "recovered"),
         (tally.unchanged, "unchanged"),
+        (tally.spared, "spared"),
         (tally.failed, "failed"),
         (tally.unknown, "unknown"),
         (tally.waiting, "waiting"),

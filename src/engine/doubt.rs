@@ -1,11 +1,12 @@
-//! Items that may have been created, though nobody said so: what looking at the tenant makes of them.
+//! Items of which only looking at the tenant tells what has become: what may have been created, though nobody
+//! said so, and what is deleted together.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::model::{Change, Failure, Id, Item, Object};
-use crate::resource::Kind;
+use crate::resource::{Kind, Scope};
 
 /// Why items are in doubt.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,30 @@ pub(super) enum Why {
     Refused(Failure),
     /// The server says that it exists.
     Exists(Failure),
+    /// They are to be deleted, if they are still as they were when that was decided.
+    Due,
+    /// The server said that it deleted them.
+    Removed,
+    /// Their delete was sent and no answer came.
+    RemovalLost(Failure),
+    /// Their delete was refused as a whole, for the sake of some of them.
+    RemovalRejected(Failure),
+    /// Their delete was refused for good. Some may have been deleted before that.
+    RemovalRefused(Failure),
+}
+
+impl Why {
+    /// Whether it is about deleting.
+    pub(super) fn is_removal(&self) -> bool {
+        matches!(
+            self,
+            Self::Due
+                | Self::Removed
+                | Self::RemovalLost(_)
+                | Self::RemovalRejected(_)
+                | Self::RemovalRefused(_)
+        )
+    }
 }
 
 /// Items of one call that are to be looked for.
@@ -39,10 +64,9 @@ pub(super) struct Doubt {
 }
 
 impl Doubt {
-    /// The kind and the microtenant to list.
-    pub(super) fn scope(&self) -> Option<(Kind, Option<Id>)> {
-        let item = self.items.first()?;
-        Some((item.resource, item.microtenant.clone()))
+    /// What to list.
+    pub(super) fn scope(&self) -> Option<Scope> {
+        self.items.first().map(Item::scope)
     }
 }
 
@@ -61,6 +85,7 @@ pub(super) enum Sight {
 #[derive(Debug)]
 pub(super) struct Look<'l> {
     kind: Kind,
+    by_id: HashMap<Id, &'l Object>,
     by_key: HashMap<Cow<'l, str>, Vec<&'l Object>>,
 }
 
@@ -72,7 +97,19 @@ impl<'l> Look<'l> {
                 by_key.entry(key).or_default().push(object);
             }
         }
-        Self { kind, by_key }
+        let with_id = objects
+            .iter()
+            .filter_map(|object| Some((Id::of(object)?, object)));
+        Self {
+            kind,
+            by_id: with_id.collect(),
+            by_key,
+        }
+    }
+
+    /// The object with that id.
+    pub(super) fn by_id(&self, id: &Id) -> Option<&'l Object> {
+        self.by_id.get(id).copied()
     }
 
     /// Looks for what creating the item would have made. The plan creates only what had no namesake, so
@@ -91,8 +128,9 @@ impl<'l> Look<'l> {
     }
 
     fn namesakes(&self, item: &Item<'_>) -> &[&'l Object] {
+        let key = self.kind.comparable_key(Cow::Borrowed(&item.key));
         self.by_key
-            .get(&*item.key)
+            .get(&*key)
             .map(Vec::as_slice)
             .unwrap_or_default()
     }

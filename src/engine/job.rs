@@ -1,5 +1,6 @@
 //! What a call is about, and the ends that its items may come to.
 
+use super::merge::Merge;
 use crate::model::{
     Change, Failure, Fields, Id, Item, ItemNumber, Method, Object, Outcome, Request, Status,
 };
@@ -14,8 +15,12 @@ pub(super) enum Job {
     Read(Item<'static>),
     /// Write what was read and merged.
     Put(Item<'static>, Box<Request>),
-    /// Delete this.
-    Delete(Item<'static>),
+    /// Delete these together.
+    Delete(Vec<Item<'static>>),
+    /// Read the list that these belong to.
+    ReadList(Box<Merge>),
+    /// Write that list.
+    WriteList(Box<Merge>, Box<Request>),
     /// Read a page of the listing of that number.
     Page(u32),
 }
@@ -23,9 +28,10 @@ pub(super) enum Job {
 impl Job {
     pub(super) fn method(&self) -> Method {
         match self {
-            Self::Create(_) => Method::Post,
-            Self::Read(_) | Self::Page(_) => Method::Get,
+            Self::Create(_) | Self::WriteList(..) => Method::Post,
+            Self::Read(_) | Self::Page(_) | Self::ReadList(_) => Method::Get,
             Self::Put(..) => Method::Put,
+            Self::Delete(items) if items.len() > 1 => Method::Post,
             Self::Delete(_) => Method::Delete,
         }
     }
@@ -33,9 +39,10 @@ impl Job {
     /// The items that it changes; none for a call that only reads.
     pub(super) fn items(&self) -> Vec<ItemNumber> {
         match self {
-            Self::Create(items) => items.iter().map(|item| item.item).collect(),
-            Self::Put(item, _) | Self::Delete(item) => vec![item.item],
-            Self::Read(_) | Self::Page(_) => Vec::new(),
+            Self::Create(items) | Self::Delete(items) => numbers(items),
+            Self::WriteList(merge, _) => numbers(&merge.items),
+            Self::Put(item, _) => vec![item.item],
+            Self::Read(_) | Self::Page(_) | Self::ReadList(_) => Vec::new(),
         }
     }
 
@@ -53,12 +60,26 @@ impl Job {
                 Some(first.resource.create(&bodies, first.microtenant.clone()))
             }
             Self::Read(item) => Some(item.resource.read(&target(item)?, item.microtenant.clone())),
-            Self::Put(_, request) => Some((**request).clone()),
-            Self::Delete(item) => Some(
-                item.resource
-                    .delete(&target(item)?, item.microtenant.clone()),
-            ),
+            Self::Put(_, request) | Self::WriteList(_, request) => Some((**request).clone()),
+            Self::Delete(items) => delete(items),
+            Self::ReadList(merge) => Some(merge.items.first()?.scope().list_page(1)),
             Self::Page(_) => None,
+        }
+    }
+}
+
+fn numbers(items: &[Item<'_>]) -> Vec<ItemNumber> {
+    items.iter().map(|item| item.item).collect()
+}
+
+fn delete(items: &[Item<'_>]) -> Option<Request> {
+    let first = items.first()?;
+    let (kind, microtenant) = (first.resource, first.microtenant.clone());
+    match items {
+        [item] => Some(kind.delete(&target(item)?, microtenant)),
+        items => {
+            let ids: Vec<Id> = items.iter().filter_map(target).collect();
+            kind.delete_all(&ids, microtenant)
         }
     }
 }
@@ -73,7 +94,7 @@ fn body_of<'i>(item: &'i Item<'static>) -> Option<&'i Fields<'static>> {
 /// The id of the object that the item is about, for one that exists.
 pub(super) fn target(item: &Item<'_>) -> Option<Id> {
     match &item.change {
-        Change::Update { id, .. } | Change::Delete { id } => Some(id.clone()),
+        Change::Update { id, .. } | Change::Delete { id, .. } => Some(id.clone()),
         _ => None,
     }
 }
@@ -86,11 +107,8 @@ pub(super) fn replacement(
     live: &Object,
 ) -> Option<Request> {
     let kind = item.resource;
-    let done = set
-        .0
-        .iter()
-        .all(|(wire, value)| kind.same(wire, live, value));
-    (!done).then(|| kind.replace(id, item.microtenant.clone(), live, set))
+    let left = kind.differing(live, set.to_owned_fields());
+    (!left.0.is_empty()).then(|| kind.replace(id, item.microtenant.clone(), live, set))
 }
 
 pub(super) fn outcome(item: &Item<'_>, status: Status, id: Option<Id>) -> Outcome {
@@ -99,6 +117,15 @@ pub(super) fn outcome(item: &Item<'_>, status: Status, id: Option<Id>) -> Outcom
         status,
         id,
         failure: None,
+    }
+}
+
+pub(super) fn spared(item: &Item<'_>, why: Failure) -> Outcome {
+    Outcome {
+        item: item.item,
+        status: Status::Spared,
+        id: target(item),
+        failure: Some(why),
     }
 }
 

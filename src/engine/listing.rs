@@ -1,4 +1,5 @@
-//! Reading a whole collection, page by page.
+//! Reading all objects of a scope: a collection page by page, a list or a single object at once; or one object by
+//! its id.
 //!
 //! The API's listings are not snapshots: objects that come or go while the pages are read shift the
 //! rows of later pages, and a row may be skipped. So a listing whose total changes on the way begins again.
@@ -9,7 +10,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::model::{Id, Object, Request, index};
-use crate::resource::{Kind, PAGE_SIZE};
+use crate::resource::{PAGE_SIZE, Scope, Shape};
 
 /// How often one listing begins again before it is given up.
 const RESTARTS: u32 = 5;
@@ -28,8 +29,9 @@ pub(super) enum Step {
 /// A listing under way.
 #[derive(Debug)]
 pub(super) struct Listing {
-    pub(super) kind: Kind,
-    pub(super) microtenant: Option<Id>,
+    pub(super) scope: Scope,
+    /// The only object that is asked for.
+    only: Option<Id>,
     /// When it began: it shows at least what was there then.
     pub(super) begun: Instant,
     pub(super) objects: Vec<Object>,
@@ -40,10 +42,10 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(kind: Kind, microtenant: Option<Id>, now: Instant) -> Self {
+    pub(super) fn new(scope: Scope, now: Instant) -> Self {
         Self {
-            kind,
-            microtenant,
+            scope,
+            only: None,
             begun: now,
             objects: Vec::new(),
             seen: HashSet::new(),
@@ -53,13 +55,64 @@ impl Listing {
         }
     }
 
-    /// The request for the page that is to be read next.
-    pub(super) fn request(&self) -> Request {
-        self.kind.list_page(self.page, self.microtenant.clone())
+    /// The object with that id alone.
+    pub(super) fn of_one(scope: Scope, id: Id, now: Instant) -> Self {
+        Self {
+            only: Some(id),
+            ..Self::new(scope, now)
+        }
     }
 
-    /// Takes the answer for that page in.
+    /// The request for what is to be read next.
+    pub(super) fn request(&self) -> Request {
+        match &self.only {
+            Some(id) => self.scope.kind.read(id, self.scope.microtenant.clone()),
+            None => self.scope.list_page(self.page),
+        }
+    }
+
+    /// Whether the answer "there is none" means that nothing is there, not that the listing failed.
+    pub(super) fn may_be_absent(&self) -> bool {
+        self.is_single()
+    }
+
+    fn is_single(&self) -> bool {
+        self.only.is_some() || self.scope.kind.shape() == Shape::Single
+    }
+
+    /// Takes the answer in.
     pub(super) fn take(&mut self, body: Option<Value>, now: Instant) -> Step {
+        if self.is_single() {
+            return self.take_single(body);
+        }
+        match self.scope.kind.shape() {
+            Shape::List => self.take_list(body),
+            Shape::Collection | Shape::Single => self.take_page(body, now),
+        }
+    }
+
+    /// One object, or an answer without one.
+    fn take_single(&mut self, body: Option<Value>) -> Step {
+        match body {
+            Some(Value::Object(object)) if object.is_empty() => Step::Complete,
+            None | Some(Value::Null) => Step::Complete,
+            Some(Value::Array(rows)) if rows.is_empty() => Step::Complete,
+            Some(object @ Value::Object(_)) if self.add(object.clone()) => Step::Complete,
+            Some(_) => Step::Unusable("the answer is not an object with an id"),
+        }
+    }
+
+    fn take_list(&mut self, body: Option<Value>) -> Step {
+        match elements(body) {
+            Some(objects) => {
+                self.objects = objects;
+                Step::Complete
+            }
+            None => Step::Unusable("the answer is not a list"),
+        }
+    }
+
+    fn take_page(&mut self, body: Option<Value>, now: Instant) -> Step {
         let Some(Value::Object(mut envelope)) = body else {
             return Step::Unusable("the answer is not a listing");
         };
@@ -120,6 +173,21 @@ impl Listing {
     }
 }
 
+/// The elements of a list that is answered as a bare array. They need no ids.
+pub(super) fn elements(body: Option<Value>) -> Option<Vec<Object>> {
+    let Some(Value::Array(rows)) = body else {
+        return None;
+    };
+    let element = |row| match row {
+        Value::Object(mut object) => {
+            ids_as_text(&mut object);
+            Some(object)
+        }
+        _ => None,
+    };
+    rows.into_iter().map(element).collect()
+}
+
 /// Ids come as strings, and in some documents as numbers: of the object and of those that it refers to.
 fn ids_as_text(object: &mut Object) {
     for (name, value) in object.iter_mut() {
@@ -149,9 +217,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::resource::Kind;
 
     fn listing() -> Listing {
-        Listing::new(Kind::portal_link(), None, Instant::now())
+        Listing::new(Scope::of(Kind::portal_link(), None), Instant::now())
     }
 
     fn page(total: &str, pages: &str, ids: &[&str]) -> Value {

@@ -9,6 +9,7 @@ mod dispatch;
 mod doubt;
 mod job;
 mod listing;
+mod merge;
 mod progress;
 mod shell;
 

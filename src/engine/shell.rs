@@ -16,9 +16,9 @@ use super::dispatch::CallId;
 use super::{End, Progress, Settings};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
-use crate::model::{Event, Id, Item, ItemNumber, Reply};
+use crate::model::{Event, Id, Item, ItemNumber, Object, Reply};
 use crate::plan::{Backlog, Snapshot, Work};
-use crate::resource::Kind;
+use crate::resource::Scope;
 use crate::zpa::{Api, SignInError};
 
 /// The items of a plan, by number.
@@ -98,17 +98,30 @@ impl<A: Api> Engine<A> {
     ///
     /// # Errors
     /// The [`End`] that came before all was read.
-    pub async fn snapshot(&mut self, scopes: Vec<(Kind, Option<Id>)>) -> Result<Snapshot, End> {
+    pub async fn snapshot(&mut self, scopes: Vec<Scope>) -> Result<Snapshot, End> {
         // How many pages there are is not known yet. A few at once make most plans quick; the pacer keeps
         // every window inside the quota whatever comes after.
         const EXPECTED: u64 = 4;
         self.core
             .expect_reads(EXPECTED.max(scopes.len() as u64), now());
-        for (kind, microtenant) in scopes {
-            self.core.list(kind, microtenant, now());
+        for scope in scopes {
+            self.core.list(scope, now());
         }
-        let ended = self.drive(&NoItems).await;
-        match ended {
+        self.read_all().await
+    }
+
+    /// Reads the object with that id; none when there is none.
+    ///
+    /// # Errors
+    /// The [`End`] that came before it was read.
+    pub async fn read(&mut self, scope: Scope, id: Id) -> Result<Option<Object>, End> {
+        self.core.read(scope, id, now());
+        let mut listings = self.read_all().await?.listings;
+        Ok(listings.pop().and_then(|mut listing| listing.objects.pop()))
+    }
+
+    async fn read_all(&mut self) -> Result<Snapshot, End> {
+        match self.drive(&NoItems).await {
             Ok(End::Settled) => Ok(self.core.take_snapshot()),
             Ok(end) => Err(end),
             // Reading writes no journal and loads no item.
@@ -300,8 +313,10 @@ impl Items for NoItems {
 
 fn load(work: &Work, items: &impl Items) -> io::Result<Vec<Item<'static>>> {
     match work {
-        Work::Create(numbers) => numbers.iter().map(|number| items.load(*number)).collect(),
-        Work::Update(number) | Work::Delete(number) => Ok(vec![items.load(*number)?]),
+        Work::Create(numbers) | Work::Delete(numbers) | Work::Merge(numbers) => {
+            numbers.iter().map(|number| items.load(*number)).collect()
+        }
+        Work::Update(number) => Ok(vec![items.load(*number)?]),
     }
 }
 

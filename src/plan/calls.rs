@@ -3,99 +3,174 @@
 use std::collections::VecDeque;
 
 use super::CallCounts;
-use crate::model::{Change, ItemNumber, index};
+use crate::model::{Change, Item, ItemNumber, index};
+use crate::resource::Shape;
 
-/// What one call, or an update's read and write, carries out.
+/// How an item is carried out, if there is anything to do for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a create, together with others of its group.
+    Create,
+    /// By reading, merging and writing its object.
+    Update,
+    /// By a delete, together with others of its group if it has one.
+    Delete,
+    /// By writing the list that it belongs to, together with all others of its group.
+    Merge,
+    /// Not at all.
+    Nothing,
+}
+
+impl Way {
+    /// How this item is carried out.
+    #[must_use]
+    pub fn of(item: &Item<'_>) -> Self {
+        let list = item.resource.shape() == Shape::List;
+        match item.change {
+            Change::Unchanged { .. } | Change::Error { .. } | Change::Spared { .. } => {
+                Self::Nothing
+            }
+            _ if list => Self::Merge,
+            Change::Create { .. } => Self::Create,
+            Change::Update { .. } => Self::Update,
+            Change::Delete { .. } => Self::Delete,
+        }
+    }
+}
+
+/// What one call, or a few that belong together, carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
     /// Create these together.
     Create(Vec<ItemNumber>),
     /// Read this, merge, write it back.
     Update(ItemNumber),
-    /// Delete this.
-    Delete(ItemNumber),
+    /// Delete these together.
+    Delete(Vec<ItemNumber>),
+    /// Read the list that these belong to, merge, write it back.
+    Merge(Vec<ItemNumber>),
 }
 
-/// Items that wait to be carried out: four bytes each. Deletes come first, since they make room under the
-/// tenant's limits, then updates, then the groups of creates in the order of their first row.
+/// Items that wait to be carried out: four bytes each. Lists come first, then deletes, since they make room
+/// under the tenant's limits, then updates, then the groups of creates in the order of their first row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
+    merges: Groups,
     deletes: VecDeque<ItemNumber>,
+    bulk_deletes: Groups,
     updates: VecDeque<ItemNumber>,
-    groups: VecDeque<VecDeque<ItemNumber>>,
+    creates: Groups,
 }
 
-impl Backlog {
-    /// Adds an item, if there is anything to do for it.
-    pub fn push(&mut self, item: ItemNumber, change: &Change<'_>) {
-        match change {
-            Change::Create { group, .. } => self.push_create(item, *group),
-            Change::Update { .. } => self.updates.push_back(item),
-            Change::Delete { .. } => self.deletes.push_back(item),
-            Change::Unchanged { .. } | Change::Error { .. } => {}
-        }
-    }
+/// Items by the number of their group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Groups(VecDeque<VecDeque<ItemNumber>>);
 
-    fn push_create(&mut self, item: ItemNumber, group: u32) {
+impl Groups {
+    fn push(&mut self, item: ItemNumber, group: u32) {
         let group = index(group);
-        if self.groups.len() <= group {
-            self.groups.resize_with(group + 1, VecDeque::new);
+        if self.0.len() <= group {
+            self.0.resize_with(group + 1, VecDeque::new);
         }
-        if let Some(group) = self.groups.get_mut(group) {
+        if let Some(group) = self.0.get_mut(group) {
             group.push_back(item);
         }
     }
 
-    /// Takes the next call's worth of work, with at most `batch_size` objects in one create.
-    pub fn pop(&mut self, batch_size: u32) -> Option<Work> {
-        if let Some(item) = self.deletes.pop_front() {
-            return Some(Work::Delete(item));
-        }
-        if let Some(item) = self.updates.pop_front() {
-            return Some(Work::Update(item));
-        }
+    fn pop(&mut self, most: usize) -> Option<Vec<ItemNumber>> {
         loop {
-            let group = self.groups.front_mut()?;
-            let size = group.len().min(index(batch_size).max(1));
+            let group = self.0.front_mut()?;
+            let size = group.len().min(most.max(1));
             if size > 0 {
-                return Some(Work::Create(group.drain(..size).collect()));
+                return Some(group.drain(..size).collect());
             }
-            self.groups.pop_front();
+            self.0.pop_front();
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(VecDeque::is_empty)
+    }
+
+    /// How many groups have anything in them.
+    fn filled(&self) -> usize {
+        self.0.iter().filter(|group| !group.is_empty()).count()
+    }
+
+    fn calls(&self, most: usize) -> usize {
+        let groups = self.0.iter();
+        groups.map(|group| group.len().div_ceil(most.max(1))).sum()
+    }
+}
+
+impl Backlog {
+    /// Adds an item, if there is anything to do for it. One without a group goes alone.
+    pub fn push(&mut self, item: ItemNumber, way: Way, group: Option<u32>) {
+        match (way, group) {
+            (Way::Create, group) => self.creates.push(item, group.unwrap_or(0)),
+            (Way::Merge, group) => self.merges.push(item, group.unwrap_or(0)),
+            (Way::Update, _) => self.updates.push_back(item),
+            (Way::Delete, Some(group)) => self.bulk_deletes.push(item, group),
+            (Way::Delete, None) => self.deletes.push_back(item),
+            (Way::Nothing, _) => {}
+        }
+    }
+
+    /// Takes the next call's worth of work, with at most `batch_size` objects in one create or delete.
+    pub fn pop(&mut self, batch_size: u32) -> Option<Work> {
+        let most = index(batch_size);
+        let first = self.merges.pop(usize::MAX).map(Work::Merge);
+        let deleted = || {
+            let alone = self.deletes.pop_front().map(|item| vec![item]);
+            alone
+                .or_else(|| self.bulk_deletes.pop(most))
+                .map(Work::Delete)
+        };
+        let first = first.or_else(deleted);
+        let first = first.or_else(|| self.updates.pop_front().map(Work::Update));
+        first.or_else(|| self.creates.pop(most).map(Work::Create))
     }
 
     /// Whether what [`Backlog::pop`] gives next is an update.
     #[must_use]
     pub fn next_is_update(&self) -> bool {
-        self.deletes.is_empty() && !self.updates.is_empty()
+        self.no_removals() && !self.updates.is_empty()
+    }
+
+    /// Whether what [`Backlog::pop`] gives next is a delete of several together.
+    #[must_use]
+    pub fn next_is_bulk_delete(&self) -> bool {
+        self.merges.is_empty() && self.deletes.is_empty() && !self.bulk_deletes.is_empty()
     }
 
     /// Whether what [`Backlog::pop`] gives next is a create.
     #[must_use]
     pub fn next_is_create(&self) -> bool {
-        self.deletes.is_empty() && self.updates.is_empty()
+        self.no_removals() && self.updates.is_empty()
+    }
+
+    fn no_removals(&self) -> bool {
+        self.merges.is_empty() && self.deletes.is_empty() && self.bulk_deletes.is_empty()
     }
 
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let creates = self.groups.iter().any(|group| !group.is_empty());
-        self.deletes.is_empty() && self.updates.is_empty() && !creates
+        self.next_is_create() && self.creates.is_empty()
     }
 
-    /// The calls that all of it takes when nothing goes wrong.
+    /// The calls that all of it takes when nothing goes wrong: a list is read before and after it is written,
+    /// and what is deleted together is looked at before and after.
     #[must_use]
     pub fn calls(&self, batch_size: u32) -> CallCounts {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let batch = index(batch_size).max(1);
-        let creates: usize = self
-            .groups
-            .iter()
-            .map(|group| group.len().div_ceil(batch))
-            .sum();
+        let most = index(batch_size);
+        let lists = self.merges.filled();
+        let bulk_deletes = self.bulk_deletes.calls(most);
+        let alone = self.updates.len() + self.deletes.len();
         CallCounts {
-            read: count(self.updates.len()),
-            write: count(self.updates.len() + self.deletes.len() + creates),
+            read: count(self.updates.len() + 2 * lists + 2 * bulk_deletes),
+            write: count(alone + lists + bulk_deletes + self.creates.calls(most)),
         }
     }
 }
@@ -103,30 +178,26 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fields, Id};
 
     fn backlog() -> Backlog {
         let mut backlog = Backlog::default();
         for item in 0..10 {
-            let body = Fields::default();
-            backlog.push(
-                item,
-                &Change::Create {
-                    group: item % 2,
-                    body,
-                },
-            );
+            backlog.push(item, Way::Create, Some(item % 2));
         }
-        let id = Id::new("1");
-        backlog.push(10, &Change::Delete { id: id.clone() });
-        backlog.push(11, &Change::Unchanged { id: Some(id) });
+        backlog.push(10, Way::Delete, None);
+        backlog.push(11, Way::Nothing, None);
+        for item in 12..16 {
+            backlog.push(item, Way::Delete, Some(2));
+        }
+        backlog.push(16, Way::Merge, Some(3));
+        backlog.push(17, Way::Merge, Some(3));
         backlog
     }
 
     #[test]
     fn groups_are_cut_by_batch_size_and_never_mixed() {
         let mut backlog = backlog();
-        assert_eq!(backlog.calls(3).write, 5);
+        assert_eq!(backlog.calls(3), CallCounts { read: 6, write: 8 });
         let mut calls = Vec::new();
         while let Some(work) = backlog.pop(3) {
             calls.push(work);
@@ -134,7 +205,10 @@ mod tests {
         assert_eq!(
             calls,
             [
-                Work::Delete(10),
+                Work::Merge(vec![16, 17]),
+                Work::Delete(vec![10]),
+                Work::Delete(vec![12, 13, 14]),
+                Work::Delete(vec![15]),
                 Work::Create(vec![0, 2, 4]),
                 Work::Create(vec![6, 8]),
                 Work::Create(vec![1, 3, 5]),
@@ -150,8 +224,10 @@ mod tests {
             let mut items = Vec::new();
             while let Some(work) = backlog.pop(batch_size) {
                 match work {
-                    Work::Create(numbers) => items.extend(numbers),
-                    Work::Update(number) | Work::Delete(number) => items.push(number),
+                    Work::Create(numbers) | Work::Delete(numbers) | Work::Merge(numbers) => {
+                        items.extend(numbers);
+                    }
+                    Work::Update(number) => items.push(number),
                 }
             }
             items.sort_unstable();

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::columns::{Layout, column_for};
 use super::{Defaults, similar};
 use crate::model::{Action, FieldValue, Fields, Id, Problem, Row};
-use crate::resource::{Column, Form, Kind};
+use crate::resource::{Column, Form, Kind, Scope};
 
 /// A row that is right in itself.
 #[derive(Clone, Debug)]
@@ -22,8 +22,12 @@ pub struct Draft<'r> {
     pub action: Action,
     /// The object's id, when the row gives it.
     pub id: Option<&'r str>,
+    /// The part of its kind's objects that it belongs to, for a kind that falls into several.
+    pub part: Option<&'static str>,
     /// The microtenant, from the row or the settings.
     pub microtenant: Option<Id>,
+    /// What must still hold of the object when it is deleted.
+    pub condition: Option<&'r str>,
     /// The natural key; empty when the row names its object by id alone.
     pub key: &'r str,
     /// The wire fields that the row names.
@@ -98,7 +102,13 @@ impl Checker {
                 .filter(|id| *id != "0" || self.defaults.microtenant.is_some())
                 .map(Id::new)
                 .or_else(|| self.defaults.microtenant.clone()),
-            key: "",
+            key: if kind.key().is_some() {
+                ""
+            } else {
+                kind.noun()
+            },
+            part: kind.parts().first().copied(),
+            condition: None,
             values: Fields(Vec::with_capacity(fields.len() + 2)),
             refs: Vec::new(),
         };
@@ -112,7 +122,11 @@ impl Checker {
         }
         draft.check_ids(layout, problems);
         draft.check_foreign(row, layout, problems);
+        draft.check_action(action, layout, problems);
         draft.check_required(action, layout, problems);
+        if problems.len() == before {
+            draft.check_together(layout, problems);
+        }
         (problems.len() == before).then_some(draft)
     }
 
@@ -126,10 +140,9 @@ impl Checker {
             }
             return kind;
         };
-        let kind = Kind::from_name(name).filter(|kind| kind.in_manifests());
+        let kind = Kind::from_name(name);
         if kind.is_none() {
-            let known = Kind::all().filter(|kind| kind.in_manifests());
-            let known: Vec<&str> = known.map(|kind| kind.name()).collect();
+            let known: Vec<&str> = Kind::all().map(|kind| kind.name()).collect();
             let message = format!("{name:?} is no resource; known are {}", known.join(", "));
             problems.push(Problem::cell(row.file, row.number, "resource", message));
         }
@@ -174,7 +187,8 @@ impl<'r> Draft<'r> {
                 }
                 self.put(column.wire, FieldValue::Text(value))
             }
-            Form::Flag if text.is_empty() => Ok(()),
+            Form::Info => Ok(()),
+            Form::Flag | Form::Part | Form::Condition(_) if text.is_empty() => Ok(()),
             Form::Flag => self.put(column.wire, FieldValue::Flag(flag(text)?)),
             Form::Split(_) if text.is_empty() => {
                 self.put(column.wire, FieldValue::Text(Cow::Borrowed("")))
@@ -184,6 +198,18 @@ impl<'r> Draft<'r> {
                 .try_for_each(|(wire, part)| self.put(wire, FieldValue::Text(part))),
             Form::Refs(_) => {
                 self.refs.push((column.wire, title, text));
+                Ok(())
+            }
+            Form::Part => {
+                self.part = Some(self.kind.part(text)?);
+                Ok(())
+            }
+            Form::Condition(check) => {
+                check(text)?;
+                if self.action != Action::Delete {
+                    return Err("it says when to delete, and the row does not delete".to_owned());
+                }
+                self.condition = Some(text);
                 Ok(())
             }
         }
@@ -199,6 +225,62 @@ impl<'r> Draft<'r> {
         Ok(())
     }
 
+    /// Where the object is listed.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope {
+            kind: self.kind,
+            part: self.part.map(str::to_owned),
+            microtenant: self.microtenant.clone(),
+        }
+    }
+
+    /// What the kind does not take.
+    fn check_action(&self, action: Option<Action>, layout: &Layout, problems: &mut Vec<Problem>) {
+        let Some(action) = action.filter(|action| !self.kind.actions().contains(action)) else {
+            return;
+        };
+        let name = |wanted: Action| {
+            let mut all = Action::ALL.iter();
+            all.find(|(_, action)| *action == wanted)
+                .map_or("", |(name, _)| name)
+        };
+        let known: Vec<&str> = self
+            .kind
+            .actions()
+            .iter()
+            .map(|action| name(*action))
+            .collect();
+        let noun = self.kind.noun();
+        let mut message = format!(
+            "{:?} is nothing to do with a {noun}; known are {}",
+            name(action),
+            known.join(", ")
+        );
+        if let Some(why) = self.kind.uncreatable().filter(|_| action == Action::Create) {
+            message = format!("{why}; known are {}", known.join(", "));
+        }
+        let title = layout.action.and_then(|at| layout.titles.get(at));
+        let title = title.map_or("action", String::as_str);
+        problems.push(Problem::cell(self.file, self.row, title, message));
+    }
+
+    /// What is wrong only with several fields taken together.
+    fn check_together(&self, layout: &Layout, problems: &mut Vec<Problem>) {
+        if self.action == Action::Delete {
+            return;
+        }
+        let creates = match self.action {
+            Action::Create => true,
+            Action::Ensure => self.id.is_none(),
+            Action::Update | Action::Delete => false,
+        };
+        if let Err((wire, message)) = self.kind.check(&self.values, creates) {
+            let title = self.title_for(wire, layout);
+            problems.push(Problem::cell(self.file, self.row, title, message));
+        }
+    }
+
     fn check_ids(&self, layout: &Layout, problems: &mut Vec<Problem>) {
         let microtenant = self.microtenant.as_ref().map(Id::as_str);
         let given = [(layout.id, self.id), (layout.microtenant, microtenant)];
@@ -207,7 +289,13 @@ impl<'r> Draft<'r> {
             if let (Some(title), Some(id)) = (title, id)
                 && !id.bytes().all(|b| b.is_ascii_digit())
             {
-                let message = format!("{id:?} is not an id: an id is all digits");
+                let message = if is_rounded(id) {
+                    format!(
+                        "{id:?} is an id that a spreadsheet has rounded; export it again and keep the column as text"
+                    )
+                } else {
+                    format!("{id:?} is not an id: an id is all digits")
+                };
                 problems.push(Problem::cell(self.file, self.row, title, message));
             }
         }
@@ -272,6 +360,18 @@ impl<'r> Draft<'r> {
     }
 }
 
+/// Whether a number is written as spreadsheets show long ones, like `1.45284E+17`.
+fn is_rounded(id: &str) -> bool {
+    let digits = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
+    };
+    let parts = id.split_once(['E', 'e']);
+    parts.is_some_and(|(number, power)| {
+        !number.is_empty() && digits(number) && digits(power.trim_start_matches('+'))
+    })
+}
+
 fn flag(text: &str) -> Result<bool, String> {
     const TRUE: [&str; 4] = ["true", "yes", "on", "1"];
     const FALSE: [&str; 4] = ["false", "no", "off", "0"];
@@ -294,10 +394,14 @@ enum Naming {
 fn fingerprint(draft: &Draft<'_>, naming: Naming) -> u128 {
     let mut hasher = DefaultHasher::new();
     draft.kind.name().hash(&mut hasher);
+    draft.part.hash(&mut hasher);
     draft.microtenant.hash(&mut hasher);
     match naming {
         Naming::Id => (0, draft.id).hash(&mut hasher),
-        Naming::Key => (1, draft.key).hash(&mut hasher),
+        Naming::Key => {
+            let key = draft.kind.comparable_key(Cow::Borrowed(draft.key));
+            (1, key).hash(&mut hasher);
+        }
     }
     let high = u128::from(hasher.finish());
     hasher.write_u8(0xff);
@@ -406,7 +510,11 @@ mod tests {
     #[test]
     fn one_mistake_is_one_problem() {
         assert_eq!(
-            problems("name,description", &[&["a", ""], &["b", ""]]).len(),
+            problems(
+                "name,description,icon_text",
+                &[&["a", "", ""], &["b", "", ""]]
+            )
+            .len(),
             1
         );
         assert_eq!(
@@ -436,7 +544,10 @@ mod tests {
         );
         assert_eq!(
             problems(header, &[&["1.45E+17", "", "", "delete"]]),
-            ["f.csv:2: column \"id\": \"1.45E+17\" is not an id: an id is all digits"]
+            [
+                "f.csv:2: column \"id\": \"1.45E+17\" is an id that a spreadsheet has rounded; export it again \
+                 and keep the column as text"
+            ]
         );
     }
 }

@@ -106,7 +106,7 @@ impl Layout {
         {
             return vec![kind];
         }
-        let all = Kind::all().filter(|kind| kind.in_manifests());
+        let all = Kind::all();
         if self.resource.is_some() {
             return all.collect();
         }
@@ -198,7 +198,11 @@ impl Layout {
     fn report_missing(&mut self, file: u16, defaults: &Defaults, problems: &mut Vec<Problem>) {
         let Some(kind) = self.only_kind() else {
             if self.resource.is_none() {
-                let message = "the columns fit several resources; add a column \"resource\"";
+                let fitting: Vec<&str> = self.fields.iter().map(|(kind, _)| kind.name()).collect();
+                let message = format!(
+                    "the columns fit several resources ({}); add a column \"resource\" or give --resource",
+                    fitting.join(", ")
+                );
                 problems.push(Problem::row(file, 1, message));
             }
             return;
@@ -291,7 +295,7 @@ mod tests {
     #[test]
     fn a_missing_and_a_doubled_column_are_problems() {
         assert_eq!(
-            problems("name,description"),
+            problems("name,description,icon_text"),
             ["f.csv:1: column \"url\": the column is missing; a portal link needs it"]
         );
         assert_eq!(

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::guards::Removals;
 use super::limits::{Groups, Limits, Load, owned_ids, portals_of};
-use super::{Backlog, CallCounts, Draft, Resolver, Snapshot};
+use super::{Backlog, CallCounts, Draft, Guards, Resolver, Snapshot, Way};
 use crate::model::{
     Action, Change, Failure, FieldChange, FieldValue, Fields, Id, Item, Object, Problem, Reference,
 };
-use crate::resource::{Form, Kind};
+use crate::resource::{Form, Kind, Scope, Shape};
 
 /// How many items of each kind a plan has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -23,6 +24,8 @@ pub struct Totals {
     pub delete: u32,
     /// With nothing to do.
     pub unchanged: u32,
+    /// Not to be deleted after all.
+    pub spared: u32,
     /// That cannot be carried out on the tenant as it is.
     pub error: u32,
 }
@@ -32,35 +35,46 @@ pub struct Totals {
 pub struct Planner<'s> {
     snapshot: &'s Snapshot,
     limits: Limits,
-    scopes: HashMap<(Kind, Option<Id>), Scope<'s>>,
+    known: HashMap<&'s Scope, Known<'s>>,
     resolvers: HashMap<(&'static str, Option<Id>), Resolver<'s>>,
     groups: Groups,
     taken: HashSet<&'s str>,
     load: Load<'s>,
+    removals: Removals<'s>,
     totals: Totals,
     backlog: Backlog,
 }
 
-/// The live objects of one kind in one microtenant, by id and by natural key.
-#[derive(Debug, Default)]
-struct Scope<'s> {
+/// The live objects of one scope, by id and by natural key.
+#[derive(Debug)]
+struct Known<'s> {
+    scope: &'s Scope,
     by_id: HashMap<&'s str, &'s Object>,
     by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
+}
+
+/// What a row means of what there is.
+#[derive(Clone, Copy, Debug)]
+struct Live<'s> {
+    id: &'s str,
+    object: &'s Object,
+    scope: &'s Scope,
 }
 
 impl<'s> Planner<'s> {
     /// A planner against that snapshot.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
-        let mut scopes: HashMap<(Kind, Option<Id>), Scope<'s>> = HashMap::new();
+        let mut known: HashMap<&'s Scope, Known<'s>> = HashMap::new();
         let mut load = Load::default();
+        let mut removals = Removals::default();
         for listing in &snapshot.listings {
-            let scope = scopes
-                .entry((listing.kind, listing.microtenant.clone()))
-                .or_default();
+            let scope = &listing.scope;
+            let known = known.entry(scope).or_insert_with(|| Known::new(scope));
             for object in &listing.objects {
-                scope.add(listing.kind, object);
-                if listing.kind == Kind::portal_link() {
+                known.add(object);
+                removals.see(scope, object);
+                if scope.kind == Kind::portal_link() {
                     load.count(&portals_of(object), 1);
                 }
             }
@@ -68,11 +82,12 @@ impl<'s> Planner<'s> {
         Self {
             snapshot,
             limits,
-            scopes,
+            known,
             resolvers: HashMap::new(),
             groups: Groups::default(),
             taken: HashSet::new(),
             load,
+            removals,
             totals: Totals::default(),
             backlog: Backlog::default(),
         }
@@ -82,26 +97,30 @@ impl<'s> Planner<'s> {
     /// it is becomes an item of [`Change::Error`].
     ///
     /// # Errors
-    /// When a name in the row is unknown or ambiguous, or another row means the same live object.
+    /// When a name in the row is unknown or ambiguous, its id looks damaged, or another row means the same live
+    /// object.
     pub fn plan<'r>(&mut self, mut draft: Draft<'r>) -> Result<Item<'r>, Problem>
     where
         's: 'r,
     {
         self.resolve_refs(&mut draft)?;
-        let live = self.find(&draft);
-        if let Ok(Some((id, _))) = &live
-            && !self.taken.insert(id)
+        let scope = draft.scope();
+        let live = self.find(&draft, &scope)?;
+        if let Ok(Some(live)) = &live
+            && !live.id.is_empty()
+            && !self.taken.insert(live.id)
         {
-            let message = format!("another row is about the same {} ({id})", draft.kind.noun());
+            let (noun, id) = (draft.kind.noun(), live.id);
+            let message = format!("another row is about the same {noun} ({id})");
             return Err(Problem::row(draft.file, draft.row, message));
         }
         let key = match &live {
-            Ok(Some((_, object))) if draft.key.is_empty() => {
-                draft.kind.key_of(object).unwrap_or_default()
+            Ok(Some(live)) if draft.key.is_empty() => {
+                draft.kind.key_of(live.object).unwrap_or_default()
             }
             _ => Cow::Borrowed(draft.key),
         };
-        let item = Item {
+        let mut item = Item {
             item: self.totals.items,
             file: draft.file,
             row: draft.row,
@@ -110,12 +129,15 @@ impl<'s> Planner<'s> {
                 Some(id) if key.is_empty() => Cow::Borrowed(id),
                 _ => key,
             },
+            part: draft.part.map(Cow::Borrowed),
             microtenant: draft.microtenant.clone(),
+            group: None,
             change: match live {
                 Ok(live) => self.change(draft, live),
                 Err(failure) => Change::Error { failure },
             },
         };
+        item.group = self.group(&item, &scope);
         self.count(&item);
         Ok(item)
     }
@@ -145,6 +167,12 @@ impl<'s> Planner<'s> {
         load.exceeding(self.limits, self.totals.create > 0, |portal| {
             self.portal_name(portal)
         })
+    }
+
+    /// In words, everything that the guards have against the plan's deletes.
+    #[must_use]
+    pub fn objections(&self, guards: Guards) -> Vec<String> {
+        self.removals.objections(guards)
     }
 
     fn portal_name(&self, id: &str) -> String {
@@ -192,25 +220,214 @@ impl<'s> Planner<'s> {
         let resolver = self
             .resolvers
             .entry((target.name(), microtenant.clone()))
-            .or_insert_with(|| Resolver::new(target, snapshot, microtenant.as_ref()));
+            .or_insert_with(|| Resolver::new(&Scope::of(target, microtenant), snapshot));
         resolver.resolve(text)
     }
 
-    fn find(&self, draft: &Draft<'_>) -> Result<Option<(&'s str, &'s Object)>, Failure> {
-        let scope = self.scopes.get(&(draft.kind, draft.microtenant.clone()));
-        let Some(scope) = scope else {
-            return Ok(None);
+    /// The live object that the row means. A row that means several fails alone.
+    fn find(
+        &self,
+        draft: &Draft<'_>,
+        scope: &Scope,
+    ) -> Result<Result<Option<Live<'s>>, Failure>, Problem> {
+        let Some(known) = self.known.get(scope) else {
+            return Ok(Ok(None));
         };
-        let by_id = draft.id.map(|id| scope.by_id.get_key_value(id));
-        match by_id {
-            Some(Some((id, object))) => return Ok(Some((id, object))),
-            // What is to be created may go by its name already, whatever id the row has.
-            Some(None) if draft.action != Action::Create => return Ok(None),
-            _ => {}
+        match draft.id.map(|id| (id, known.by_id.get_key_value(id))) {
+            Some((_, Some((id, object)))) => return Ok(Ok(Some(known.live(id, object)))),
+            Some((id, None)) => {
+                if let Some(meant) = known.damaged(id) {
+                    let message = format!(
+                        "no {} has the id {id}, which looks damaged by a spreadsheet; {meant} may be meant",
+                        draft.kind.noun()
+                    );
+                    return Err(Problem::cell(draft.file, draft.row, "id", message));
+                }
+                // What is to be created may go by its name already, whatever id the row has.
+                if draft.action != Action::Create {
+                    return Ok(Ok(None));
+                }
+            }
+            None => {}
         }
-        match scope.by_key.get(draft.key).map(Vec::as_slice) {
+        Ok(known.by_key(draft))
+    }
+
+    fn change<'r>(&mut self, draft: Draft<'r>, live: Option<Live<'s>>) -> Change<'r>
+    where
+        's: 'r,
+    {
+        let noun = draft.kind.noun();
+        match (draft.action, live) {
+            (Action::Ensure, None) if draft.id.is_some() => missing(noun, draft.id),
+            (Action::Update, None) => missing(noun, draft.id),
+            (Action::Ensure | Action::Create, None) => match draft.kind.uncreatable() {
+                Some(why) => error(format!("there is no {noun} of that name, and {why}")),
+                None => Self::create(draft),
+            },
+            (Action::Create, Some(live)) => {
+                error(format!("the {noun} exists already ({})", live.id))
+            }
+            (Action::Ensure | Action::Update, Some(live)) => self.update(draft, live),
+            (Action::Delete, None) => Change::Unchanged { id: None },
+            (Action::Delete, Some(live)) => self.delete(&draft, live),
+        }
+    }
+
+    fn delete<'r>(&mut self, draft: &Draft<'r>, live: Live<'s>) -> Change<'r> {
+        let id = Id::new(live.id);
+        if let Some(why) = draft.kind.immutable(live.object) {
+            return error(format!(
+                "the {} cannot be deleted: {why}",
+                draft.kind.noun()
+            ));
+        }
+        if let Some(condition) = draft.condition
+            && let Err(why) = draft.kind.condition_holds(live.object, condition)
+        {
+            let failure = Failure::new(why);
+            return Change::Spared { id, failure };
+        }
+        self.removals.remove(live.scope, live.object);
+        if draft.kind == Kind::portal_link() {
+            self.load.count(&portals_of(live.object), -1);
+        }
+        Change::Delete {
+            id,
+            condition: draft.condition.map(Cow::Borrowed),
+        }
+    }
+
+    fn create<'r>(draft: Draft<'r>) -> Change<'r>
+    where
+        's: 'r,
+    {
+        let mut body = draft.values;
+        for (wire, value) in draft.kind.defaults() {
+            if body.find(wire).is_none() {
+                body.0.push((Cow::Borrowed(wire), value.clone()));
+            }
+        }
+        // Empty fields are left out of requests as the API leaves them out of answers.
+        body.0
+            .retain(|(_, value)| !matches!(value, FieldValue::Text(text) if text.is_empty()));
+        Change::Create { body }
+    }
+
+    fn update<'r>(&mut self, draft: Draft<'r>, live: Live<'s>) -> Change<'r>
+    where
+        's: 'r,
+    {
+        let kind = draft.kind;
+        let scope = draft.scope();
+        let set = kind.differing(live.object, draft.values);
+        if let Some(other) = self.namesake(&scope, &set, live.id) {
+            let name = set.text(kind.key_field()).unwrap_or_default();
+            return error(format!(
+                "another {} is called {name:?} already ({other})",
+                kind.noun()
+            ));
+        }
+        let id = Id::new(live.id);
+        if set.0.is_empty() {
+            return Change::Unchanged { id: Some(id) };
+        }
+        if let Some(why) = kind.immutable(live.object) {
+            return error(format!("the {} cannot be changed: {why}", kind.noun()));
+        }
+        if kind == Kind::portal_link()
+            && matches!(set.find("userPortals"), Some(FieldValue::Refs(_)))
+        {
+            self.load.count(&portals_of(live.object), -1);
+            self.load.count(&owned_ids(shared_refs(kind, &set)), 1);
+        }
+        let changes = set
+            .0
+            .iter()
+            .map(|(wire, value)| FieldChange {
+                field: wire.to_string(),
+                old: kind.show(wire, live.object),
+                new: show(value),
+            })
+            .collect();
+        Change::Update { id, set, changes }
+    }
+
+    /// Another live object that has the name that `set` would give to the one with that id.
+    fn namesake(&self, scope: &Scope, set: &Fields<'_>, id: &str) -> Option<&'s str> {
+        let name = set.text(scope.kind.key_field())?;
+        let known = self.known.get(scope)?;
+        let namesakes = known.by_key.get(name)?;
+        namesakes
+            .iter()
+            .filter_map(|object| id_of(object))
+            .find(|other| *other != id)
+    }
+
+    /// The group of items with which this one may share a call.
+    fn group(&mut self, item: &Item<'_>, scope: &Scope) -> Option<u32> {
+        let kind = item.resource;
+        match (Way::of(item), &item.change) {
+            (Way::Merge, _) => Some(self.groups.of(scope)),
+            (Way::Delete, _) => kind.bulk_delete().map(|_| self.groups.of(scope)),
+            (_, Change::Create { body }) => {
+                let shared = shared_refs(kind, body);
+                Some(self.groups.add(kind, item.microtenant.clone(), shared))
+            }
+            _ => None,
+        }
+    }
+
+    fn count(&mut self, item: &Item<'_>) {
+        let counter = match item.change {
+            Change::Create { .. } => &mut self.totals.create,
+            Change::Update { .. } => &mut self.totals.update,
+            Change::Delete { .. } => &mut self.totals.delete,
+            Change::Unchanged { .. } => &mut self.totals.unchanged,
+            Change::Spared { .. } => &mut self.totals.spared,
+            Change::Error { .. } => &mut self.totals.error,
+        };
+        *counter += 1;
+        self.totals.items += 1;
+        self.backlog.push(item.item, Way::of(item), item.group);
+    }
+}
+
+impl<'s> Known<'s> {
+    fn new(scope: &'s Scope) -> Self {
+        Self {
+            scope,
+            by_id: HashMap::new(),
+            by_key: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, object: &'s Object) {
+        if let Some(id) = id_of(object) {
+            self.by_id.insert(id, object);
+        }
+        for key in self.scope.kind.keys_of(object) {
+            self.by_key.entry(key).or_default().push(object);
+        }
+    }
+
+    fn live(&self, id: &'s str, object: &'s Object) -> Live<'s> {
+        Live {
+            id,
+            object,
+            scope: self.scope,
+        }
+    }
+
+    fn by_key(&self, draft: &Draft<'_>) -> Result<Option<Live<'s>>, Failure> {
+        let key = draft.kind.comparable_key(Cow::Borrowed(draft.key));
+        match self.by_key.get(&*key).map(Vec::as_slice) {
             None | Some([]) => Ok(None),
-            Some([one]) => Ok(id_of(one).map(|id| (id, *one))),
+            // The elements of a list may have no ids.
+            Some([one]) if draft.kind.shape() == Shape::List => {
+                Ok(Some(self.live(id_of(one).unwrap_or_default(), one)))
+            }
+            Some([one]) => Ok(id_of(one).map(|id| self.live(id, one))),
             Some(several) => {
                 let ids: Vec<&str> = several.iter().filter_map(|o| id_of(o)).collect();
                 Err(Failure::new(format!(
@@ -224,129 +441,19 @@ impl<'s> Planner<'s> {
         }
     }
 
-    fn change<'r>(&mut self, draft: Draft<'r>, live: Option<(&'s str, &'s Object)>) -> Change<'r>
-    where
-        's: 'r,
-    {
-        let noun = draft.kind.noun();
-        match (draft.action, live) {
-            (Action::Ensure, None) if draft.id.is_some() => missing(noun, draft.id),
-            (Action::Update, None) => missing(noun, draft.id),
-            (Action::Ensure | Action::Create, None) => self.create(draft),
-            (Action::Create, Some((id, _))) => Change::Error {
-                failure: Failure::new(format!("the {noun} exists already ({id})")),
-            },
-            (Action::Ensure | Action::Update, Some((id, object))) => self.update(draft, id, object),
-            (Action::Delete, None) => Change::Unchanged { id: None },
-            (Action::Delete, Some((id, object))) => {
-                if draft.kind == Kind::portal_link() {
-                    self.load.count(&portals_of(object), -1);
-                }
-                Change::Delete { id: Id::new(id) }
-            }
+    /// The one live id that spreadsheets turn into `id`: they keep fifteen digits of a number and write zeros
+    /// for the others.
+    fn damaged(&self, id: &str) -> Option<&'s str> {
+        const KEPT: usize = 15;
+        let (kept, lost) = id.split_at_checked(KEPT)?;
+        if lost.is_empty() || lost.bytes().any(|b| b != b'0') {
+            return None;
         }
-    }
-
-    fn create<'r>(&mut self, draft: Draft<'r>) -> Change<'r>
-    where
-        's: 'r,
-    {
-        let mut body = draft.values;
-        for (wire, value) in draft.kind.defaults() {
-            if body.find(wire).is_none() {
-                body.0.push((Cow::Borrowed(wire), value.clone()));
-            }
-        }
-        // Empty fields are left out of requests as the API leaves them out of answers.
-        body.0
-            .retain(|(_, value)| !matches!(value, FieldValue::Text(text) if text.is_empty()));
-        Change::Create {
-            group: self.groups.add(
-                draft.kind,
-                draft.microtenant,
-                shared_refs(draft.kind, &body),
-            ),
-            body,
-        }
-    }
-
-    fn update<'r>(&mut self, draft: Draft<'r>, id: &str, live: &'s Object) -> Change<'r>
-    where
-        's: 'r,
-    {
-        let kind = draft.kind;
-        let mut set = draft.values;
-        set.0.retain(|(wire, value)| !kind.same(wire, live, value));
-        if let Some(other) = self.namesake(kind, draft.microtenant.as_ref(), &set, id) {
-            let name = set.text(kind.key_field()).unwrap_or_default();
-            return Change::Error {
-                failure: Failure::new(format!(
-                    "another {} is called {name:?} already ({other})",
-                    kind.noun()
-                )),
-            };
-        }
-        let id = Id::new(id);
-        if set.0.is_empty() {
-            return Change::Unchanged { id: Some(id) };
-        }
-        if kind == Kind::portal_link()
-            && matches!(set.find("userPortals"), Some(FieldValue::Refs(_)))
-        {
-            self.load.count(&portals_of(live), -1);
-            self.load.count(&owned_ids(shared_refs(kind, &set)), 1);
-        }
-        let changes = set
-            .0
-            .iter()
-            .map(|(wire, value)| FieldChange {
-                field: wire.to_string(),
-                old: kind.show(wire, live),
-                new: show(value),
-            })
-            .collect();
-        Change::Update { id, set, changes }
-    }
-
-    /// Another live object that has the name that `set` would give to the one with that id.
-    fn namesake(
-        &self,
-        kind: Kind,
-        microtenant: Option<&Id>,
-        set: &Fields<'_>,
-        id: &str,
-    ) -> Option<&'s str> {
-        let name = set.text(kind.key_field())?;
-        let scope = self.scopes.get(&(kind, microtenant.cloned()))?;
-        let namesakes = scope.by_key.get(name)?;
-        namesakes
-            .iter()
-            .filter_map(|object| id_of(object))
-            .find(|other| *other != id)
-    }
-
-    fn count(&mut self, item: &Item<'_>) {
-        let counter = match item.change {
-            Change::Create { .. } => &mut self.totals.create,
-            Change::Update { .. } => &mut self.totals.update,
-            Change::Delete { .. } => &mut self.totals.delete,
-            Change::Unchanged { .. } => &mut self.totals.unchanged,
-            Change::Error { .. } => &mut self.totals.error,
-        };
-        *counter += 1;
-        self.totals.items += 1;
-        self.backlog.push(item.item, &item.change);
-    }
-}
-
-impl<'s> Scope<'s> {
-    fn add(&mut self, kind: Kind, object: &'s Object) {
-        if let Some(id) = id_of(object) {
-            self.by_id.insert(id, object);
-        }
-        for key in kind.keys_of(object) {
-            self.by_key.entry(key).or_default().push(object);
-        }
+        let mut alike = self
+            .by_id
+            .keys()
+            .filter(|live| live.len() == id.len() && live.starts_with(kept));
+        alike.next().copied()
     }
 }
 
@@ -372,14 +479,18 @@ fn id_of(object: &Object) -> Option<&str> {
     object.get("id").and_then(serde_json::Value::as_str)
 }
 
+fn error<'r>(why: String) -> Change<'r> {
+    Change::Error {
+        failure: Failure::new(why),
+    }
+}
+
 fn missing<'r>(noun: &str, id: Option<&str>) -> Change<'r> {
     let which = id.map_or_else(
         || "of that name".to_owned(),
         |id| format!("with the id {id}"),
     );
-    Change::Error {
-        failure: Failure::new(format!("there is no {noun} {which}")),
-    }
+    error(format!("there is no {noun} {which}"))
 }
 
 fn show(value: &FieldValue<'_>) -> String {
@@ -405,8 +516,7 @@ mod tests {
     fn snapshot(links: &[serde_json::Value]) -> Snapshot {
         let object = |value: &serde_json::Value| value.as_object().unwrap().clone();
         let listing = |kind, objects| Listing {
-            kind,
-            microtenant: None,
+            scope: Scope::of(kind, None),
             objects,
         };
         let portals = [
@@ -442,7 +552,9 @@ mod tests {
             kind: Kind::portal_link(),
             action,
             id: None,
+            part: None,
             microtenant: None,
+            condition: None,
             key,
             values: Fields(values),
             refs: Vec::new(),
@@ -472,7 +584,8 @@ mod tests {
             change(Create, "wiki.example"),
             Change::Error { .. }
         ));
-        assert_eq!(change(Delete, ""), Change::Delete { id: Id::new("1") });
+        let (id, condition) = (Id::new("1"), None);
+        assert_eq!(change(Delete, ""), Change::Delete { id, condition });
         let absent = |action| op(&[wiki()], draft(action, "Other", "other.example"));
         assert!(matches!(absent(Ensure), Change::Create { .. }));
         assert!(matches!(absent(Create), Change::Create { .. }));
@@ -575,12 +688,9 @@ mod tests {
         for (key, portals) in rows {
             let mut row = draft(Action::Ensure, key, "x.example");
             row.refs = vec![("userPortals", "portals", portals)];
-            match planner.plan(row).unwrap().change {
-                Change::Create { group, .. } => groups.push(group),
-                other => panic!("{other:?}"),
-            }
+            groups.push(planner.plan(row).unwrap().group);
         }
-        assert_eq!(groups, [0, 0, 1, 0]);
+        assert_eq!(groups, [Some(0), Some(0), Some(1), Some(0)]);
         assert_eq!(planner.calls(150).write, 2);
         assert_eq!(planner.calls(1).write, 4);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{Id, Object, Reference, index};
-use crate::resource::{Kind, live_refs};
+use crate::resource::{Kind, Scope, live_refs};
 
 /// The most portal links that a tenant takes. The API does not tell its limits, so they are settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +24,17 @@ impl Default for Limits {
     }
 }
 
-/// The creates that may share a call, by what they have in common. The portals of a link are what its group has
+/// The items that may share a call, by what they have in common. The portals of a link are what its group has
 /// in common, so its load is counted here, once for the whole group and not link by link.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    numbers: HashMap<(Kind, Option<Id>), HashMap<Vec<Reference<'static>>, u32>>,
+    creates: HashMap<(Kind, Option<Id>), HashMap<Vec<Reference<'static>>, u32>>,
+    scopes: HashMap<Scope, u32>,
     links: Vec<Group>,
 }
 
-/// One group of creates.
-#[derive(Debug)]
+/// One group.
+#[derive(Debug, Default)]
 struct Group {
     portals: Vec<Reference<'static>>,
     links: i64,
@@ -57,6 +58,21 @@ impl Groups {
         load
     }
 
+    /// The number of the group of all that is deleted from a scope, or of all that is done to a list.
+    pub(super) fn of(&mut self, scope: &Scope) -> u32 {
+        if let Some(number) = self.scopes.get(scope) {
+            return *number;
+        }
+        let number = self.start(Group::default());
+        self.scopes.insert(scope.clone(), number);
+        number
+    }
+
+    fn start(&mut self, group: Group) -> u32 {
+        self.links.push(group);
+        u32::try_from(self.links.len() - 1).unwrap_or(u32::MAX)
+    }
+
     /// The number of the group to which one more create belongs.
     pub(super) fn add(
         &mut self,
@@ -64,14 +80,19 @@ impl Groups {
         microtenant: Option<Id>,
         shared: &[Reference<'_>],
     ) -> u32 {
-        let numbers = self.numbers.entry((kind, microtenant)).or_default();
-        let number = known(numbers, shared).unwrap_or_else(|| {
-            let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
-            let portals = owned_refs(shared);
-            numbers.insert(portals.clone(), number);
-            self.links.push(Group { portals, links: 0 });
+        let numbers = self.creates.entry((kind, microtenant.clone())).or_default();
+        let number = if let Some(number) = known(numbers, shared) {
             number
-        });
+        } else {
+            let portals = owned_refs(shared);
+            let number = self.start(Group {
+                portals: portals.clone(),
+                links: 0,
+            });
+            let numbers = self.creates.entry((kind, microtenant)).or_default();
+            numbers.insert(portals, number);
+            number
+        };
         if kind == Kind::portal_link()
             && let Some(group) = self.links.get_mut(index(number))
         {

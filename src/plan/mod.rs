@@ -11,19 +11,21 @@ mod check;
 mod columns;
 mod compare;
 mod estimate;
+mod guards;
 mod limits;
 mod names;
 
-pub use self::calls::{Backlog, Work};
+pub use self::calls::{Backlog, Way, Work};
 pub use self::check::{Checker, Draft};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
 pub use self::estimate::{CallCounts, Estimate};
+pub use self::guards::{Guards, MaxDeletes};
 pub use self::limits::Limits;
 pub use self::names::Resolver;
 
 use crate::model::{Action, Id, Object};
-use crate::resource::Kind;
+use crate::resource::{Kind, Scope};
 
 /// What a row means where it does not say so itself.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +38,11 @@ pub struct Defaults {
     pub microtenant: Option<Id>,
 }
 
-/// All live objects of one kind in one microtenant.
+/// All live objects of one scope.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// Of which kind they are.
-    pub kind: Kind,
-    /// The microtenant that was asked for.
-    pub microtenant: Option<Id>,
+    /// What was asked for.
+    pub scope: Scope,
     /// They, as the API answers them.
     pub objects: Vec<Object>,
 }
@@ -55,12 +55,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The listing of that kind in that microtenant; empty when it was not taken.
+    /// The objects of that scope; none when it was not listed.
     #[must_use]
-    pub fn objects(&self, kind: Kind, microtenant: Option<&Id>) -> &[Object] {
+    pub fn objects(&self, scope: &Scope) -> &[Object] {
         self.listings
             .iter()
-            .find(|l| l.kind == kind && l.microtenant.as_ref() == microtenant)
+            .find(|listing| listing.scope == *scope)
             .map_or(&[], |listing| &listing.objects)
     }
 }

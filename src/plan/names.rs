@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{Snapshot, similar};
-use crate::model::{Id, Object, Reference};
-use crate::resource::{Kind, unescape};
+use crate::model::{Object, Reference};
+use crate::resource::{Kind, Scope, unescape};
 
 /// How many cell texts are remembered with what they name.
 const REMEMBERED: usize = 1024;
@@ -24,16 +24,16 @@ pub struct Resolver<'s> {
 }
 
 impl<'s> Resolver<'s> {
-    /// A resolver for the `kind` objects that the snapshot lists in `microtenant`.
+    /// A resolver for the objects that the snapshot lists in `scope`.
     #[must_use]
-    pub fn new(kind: Kind, snapshot: &'s Snapshot, microtenant: Option<&Id>) -> Self {
+    pub fn new(scope: &Scope, snapshot: &'s Snapshot) -> Self {
         let mut resolver = Self {
-            kind,
+            kind: scope.kind,
             by_id: HashMap::new(),
             by_name: HashMap::new(),
             resolved: HashMap::new(),
         };
-        for object in snapshot.objects(kind, microtenant) {
+        for object in snapshot.objects(scope) {
             if let Some((id, name)) = id_and_name(object) {
                 resolver.by_name.entry(name.clone()).or_default().push(id);
                 resolver.by_id.insert(id, name);
@@ -160,8 +160,7 @@ mod tests {
         };
         Snapshot {
             listings: vec![Listing {
-                kind,
-                microtenant: None,
+                scope: Scope::of(kind, None),
                 objects: portals.iter().map(object).collect(),
             }],
         }
@@ -169,7 +168,7 @@ mod tests {
 
     fn resolve(snapshot: &Snapshot, text: &str) -> Result<Vec<String>, String> {
         let kind = Kind::from_name("user-portal").unwrap();
-        let refs = Resolver::new(kind, snapshot, None).resolve(text)?;
+        let refs = Resolver::new(&Scope::of(kind, None), snapshot).resolve(text)?;
         Ok(refs.into_iter().map(|r| r.id.into_owned()).collect())
     }
 

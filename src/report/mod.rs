@@ -1,7 +1,7 @@
 //! What came of a run: the result files and the summary.
 //!
 //! - `success.csv`: rows that were created, updated, deleted or recovered.
-//! - `skipped.csv`: rows with nothing to do.
+//! - `skipped.csv`: rows with nothing to do, and deletes that were spared.
 //! - `errors.csv`: all others; it can be applied again as it is.
 //! - `report.json`: the [`Report`].
 //!
@@ -44,6 +44,8 @@ pub struct Summary {
     pub unchanged: u64,
     /// Deleted.
     pub deleted: u64,
+    /// Not deleted after all, since it had changed.
+    pub spared: u64,
     /// Not carried out.
     pub failed: u64,
     /// Executed by a call whose answer was lost, and found afterwards.
@@ -83,6 +85,7 @@ impl Summary {
             updated: tally.updated,
             unchanged: tally.unchanged,
             deleted: tally.deleted,
+            spared: tally.spared,
             failed: tally.failed,
             recovered: tally.recovered,
             unknown: tally.unknown,

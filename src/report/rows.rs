@@ -27,7 +27,9 @@ pub(super) fn write_rows(
         let ending = Ending::of(&line, number, ledger, outcome.as_deref());
         let origin = origin(plan, &line);
         match ledger.state(number) {
-            State::Settled(Status::Unchanged) => skipped.push(&line, &origin, &ending)?,
+            State::Settled(Status::Unchanged | Status::Spared) => {
+                skipped.push(&line, &origin, &ending)?;
+            }
             State::Settled(Status::Failed) | State::InDoubt | State::Waiting => {
                 errors.push(&line, &origin, &ending)?;
                 failed.push(failed_row(plan, &line, &ending));
@@ -57,7 +59,8 @@ impl<'p> Ending<'p> {
         outcome: Option<&'p Outcome>,
     ) -> Self {
         let (planned_id, planned_failure) = match &line.item.change {
-            Change::Update { id, .. } | Change::Delete { id } => (Some(id), None),
+            Change::Update { id, .. } | Change::Delete { id, .. } => (Some(id), None),
+            Change::Spared { id, failure } => (Some(id), Some(failure)),
             Change::Unchanged { id } => (id.as_ref(), None),
             Change::Error { failure } => (None, Some(failure)),
             Change::Create { .. } => (None, None),

@@ -4,22 +4,31 @@
 //! The rest of the program is the same for every resource and asks these tables. A resource does no
 //! IO and holds no state.
 
+pub mod connector;
+mod connector_schedule;
+mod domain;
+mod kind;
 mod portal_link;
 mod text;
 mod user_portal;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Deref;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::kind::{Kind, Scope, live_refs};
 pub use self::text::unescape;
-use crate::model::{FieldValue, Fields, Id, Method, Object, Request, Version};
+use crate::model::{Action, FieldValue, Fields, Object, Version};
 
 /// Every resource that the program knows.
-static REGISTRY: [&dyn Resource; 2] = [&portal_link::PortalLink, &user_portal::UserPortal];
+static REGISTRY: [&dyn Resource; 5] = [
+    &portal_link::PortalLink,
+    &user_portal::UserPortal,
+    &connector::Connector,
+    &domain::Domain,
+    &connector_schedule::ConnectorSchedule,
+];
 
 /// The most rows that one page of a listing may hold: the API's maximum. One listing keeps one size,
 /// since mixing sizes skips rows.
@@ -36,6 +45,12 @@ pub enum Form {
     Refs(&'static str),
     /// One cell that stands for three wire fields.
     Split(for<'r> fn(&'r str) -> Result<SplitText<'r>, String>),
+    /// Which of [`Resource::parts`] the object belongs to, in any case.
+    Part,
+    /// What must still hold of an object when it is deleted; the function refuses what says nothing.
+    Condition(fn(&str) -> Result<(), String>),
+    /// What the server alone sets: exported and filtered by, and passed over in a manifest.
+    Info,
 }
 
 /// The wire fields that one cell stands for, with their text.
@@ -57,6 +72,53 @@ pub struct Column {
     pub escaped: bool,
 }
 
+impl Column {
+    /// A column of plain text under the names that manifest and wire have for it.
+    const fn text(name: &'static str, wire: &'static str) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            wire,
+            form: Form::Text(text::any),
+            escaped: false,
+        }
+    }
+
+    /// A column of text that `check` has a say in.
+    const fn checked(
+        name: &'static str,
+        wire: &'static str,
+        check: for<'r> fn(&'r str) -> text::Checked<'r>,
+    ) -> Self {
+        Self::text(name, wire).with(Form::Text(check))
+    }
+
+    /// A boolean column.
+    const fn flag(name: &'static str, wire: &'static str) -> Self {
+        Self::text(name, wire).with(Form::Flag)
+    }
+
+    /// A column that only the server fills.
+    const fn info(name: &'static str, wire: &'static str) -> Self {
+        Self::text(name, wire).with(Form::Info)
+    }
+
+    const fn with(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    const fn also(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    const fn escaped(self) -> Self {
+        Self {
+            escaped: true,
+            ..self
+        }
+    }
+}
+
 /// How a resource takes several new objects in one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Bulk {
@@ -70,6 +132,26 @@ pub struct Bulk {
     pub shared: &'static str,
 }
 
+/// How a resource takes several deletes in one call.
+#[derive(Clone, Copy, Debug)]
+pub struct BulkDelete {
+    /// The path below the customer.
+    pub path: &'static str,
+    /// The member of the request that lists the ids.
+    pub list: &'static str,
+}
+
+/// How the objects of a resource are read and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A collection, listed page by page, whose objects are written one by one.
+    Collection,
+    /// One object, or none: the collection's path answers it, a write goes to its id.
+    Single,
+    /// A list that is read and written as a whole, as a bare array.
+    List,
+}
+
 /// One kind of object on a tenant.
 pub trait Resource: fmt::Debug + Sync {
     /// Its name in manifests, flags and reports.
@@ -78,14 +160,46 @@ pub trait Resource: fmt::Debug + Sync {
     /// What one of them is called in a sentence.
     fn noun(&self) -> &'static str;
 
-    /// The path of its collection below the customer.
-    fn collection(&self) -> &'static str;
+    /// How its objects are read and written.
+    fn shape(&self) -> Shape {
+        Shape::Collection
+    }
 
-    /// The columns of its manifests. The first is its natural key.
+    /// The path below the customer at which its objects are listed, or those of one `part`.
+    fn collection(&self, part: Option<&str>) -> Cow<'static, str>;
+
+    /// The parts into which its objects fall, each with a listing of its own; the first is meant where
+    /// nothing is said. None for most.
+    fn parts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The columns of its manifests.
     fn columns(&self) -> &'static [Column];
+
+    /// The wire field of the natural key; `None` where there is but one object to be meant.
+    fn key(&self) -> Option<&'static str> {
+        Some("name")
+    }
 
     /// The wire fields that an object cannot be created without.
     fn required(&self) -> &'static [&'static str];
+
+    /// What a row may ask for.
+    fn actions(&self) -> &'static [Action] {
+        &[
+            Action::Ensure,
+            Action::Create,
+            Action::Update,
+            Action::Delete,
+        ]
+    }
+
+    /// Why objects of this kind cannot be created, if they cannot. What cannot be created cannot be got back
+    /// either, so its deletes are guarded more closely.
+    fn uncreatable(&self) -> Option<&'static str> {
+        None
+    }
 
     /// What a new object gets in a field that the manifest does not name.
     fn defaults(&self) -> &'static [(&'static str, FieldValue<'static>)] {
@@ -93,292 +207,66 @@ pub trait Resource: fmt::Debug + Sync {
     }
 
     /// Fields that the server alone sets; never sent.
-    fn server_fields(&self) -> &'static [&'static str];
+    fn server_fields(&self) -> &'static [&'static str] {
+        &["creationTime", "modifiedTime", "modifiedBy"]
+    }
 
     /// How several are created in one call, if they can be.
     fn bulk(&self) -> Option<Bulk> {
         None
     }
 
+    /// How several are deleted in one call, if they can be.
+    fn bulk_delete(&self) -> Option<BulkDelete> {
+        None
+    }
+
+    /// Checks the fields of a row taken together. `creates` says that the object may have to be created.
+    ///
+    /// # Errors
+    /// The wire field at fault, and what is wrong.
+    fn check(&self, _values: &Fields<'_>, _creates: bool) -> Result<(), (&'static str, String)> {
+        Ok(())
+    }
+
     /// Brings the text of a field into the form in which two equal values are the same text.
     fn normalise<'v>(&self, _wire: &str, text: &'v str) -> Cow<'v, str> {
         Cow::Borrowed(text)
     }
-}
 
-/// A resource of the registry. Written as its name.
-#[derive(Clone, Copy)]
-pub struct Kind(&'static dyn Resource);
-
-impl Kind {
-    /// Every kind.
-    pub fn all() -> impl Iterator<Item = Self> {
-        REGISTRY.iter().map(|resource| Self(*resource))
+    /// The value of a field that answers never carry, as far as the rest of the object tells it.
+    fn inferred(&self, _wire: &str, _live: &Object) -> Option<Value> {
+        None
     }
 
-    /// The kind of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::all().find(|kind| kind.name().eq_ignore_ascii_case(name))
+    /// Fields that are inferred and must be in every write.
+    fn unechoed(&self) -> &'static [&'static str] {
+        &[]
     }
 
-    /// User portal links.
-    #[must_use]
-    pub const fn portal_link() -> Self {
-        Self(&portal_link::PortalLink)
+    /// Whether the server puts a value of its own in the place of the one in `row`, so that comparing them
+    /// says nothing.
+    fn rewritten(&self, _wire: &str, _live: &Object, _row: &Fields<'_>) -> bool {
+        false
     }
 
-    /// Whether rows of a manifest may be about it.
-    #[must_use]
-    pub fn in_manifests(self) -> bool {
-        !self.columns().is_empty()
+    /// The group that the live object belongs to, for a kind of which a group must keep some.
+    fn group<'o>(&self, _live: &'o Object) -> Option<&'o str> {
+        None
     }
 
-    /// The column that is written `name` in a manifest, ignoring case, spaces, `_` and `-`.
-    #[must_use]
-    pub fn column(self, name: &str) -> Option<&'static Column> {
-        let wanted = fold(name);
-        self.columns().iter().find(|column| {
-            fold(column.name) == wanted || column.aliases.iter().any(|alias| fold(alias) == wanted)
-        })
+    /// Why the live object cannot be changed, if it cannot.
+    fn immutable(&self, _live: &Object) -> Option<&'static str> {
+        None
     }
 
-    /// The column for a wire field, as far as one stands for it alone.
-    fn column_of_wire(self, wire: &str) -> Option<&'static Column> {
-        self.columns()
-            .iter()
-            .find(|c| c.wire == wire && !matches!(c.form, Form::Split(_)))
-    }
-
-    /// The wire field of the natural key.
-    #[must_use]
-    pub fn key_field(self) -> &'static str {
-        self.columns().first().map_or("name", |column| column.wire)
-    }
-
-    /// The natural key of a live object, unescaped; `None` for an object without one.
-    #[must_use]
-    pub fn key_of(self, live: &Object) -> Option<Cow<'_, str>> {
-        let text = live.get(self.key_field()).and_then(Value::as_str)?;
-        Some(unescape(text))
-    }
-
-    /// The request for one page of the listing; pages count from 1.
-    #[must_use]
-    pub fn list_page(self, page: u32, microtenant: Option<Id>) -> Request {
-        let mut request = Request::new(Method::Get, self.collection(), microtenant);
-        request.query = vec![
-            ("page", page.to_string()),
-            ("pagesize", PAGE_SIZE.to_string()),
-        ];
-        request
-    }
-
-    /// The request that reads one object.
-    #[must_use]
-    pub fn read(self, id: &Id, microtenant: Option<Id>) -> Request {
-        Request::new(Method::Get, self.path_of(id), microtenant)
-    }
-
-    /// The request that deletes one object.
-    #[must_use]
-    pub fn delete(self, id: &Id, microtenant: Option<Id>) -> Request {
-        Request::new(Method::Delete, self.path_of(id), microtenant)
-    }
-
-    /// The request that replaces an object by what was read of it with `set` put over it, so that a
-    /// field that the manifest does not name keeps its live value.
-    #[must_use]
-    pub fn replace(
-        self,
-        id: &Id,
-        microtenant: Option<Id>,
-        live: &Object,
-        set: &Fields<'_>,
-    ) -> Request {
-        let body = Value::Object(self.merge(live, set));
-        Request::new(Method::Put, self.path_of(id), microtenant).with_body(body)
-    }
-
-    /// The request that creates these objects: the plain one for a single body, else the bulk one.
-    /// The bodies of a bulk request share one value in the member that belongs to the call.
-    #[must_use]
-    pub fn create(self, bodies: &[&Fields<'_>], microtenant: Option<Id>) -> Request {
-        if let (Some(bulk), [first, _, ..]) = (self.bulk(), bodies) {
-            let mut request = Request::new(Method::Post, bulk.path, microtenant);
-            request.version = bulk.version;
-            return request.with_body(bulk_body(bulk, first, bodies));
-        }
-        let body = bodies.first().map(|body| body.to_object());
-        Request::new(Method::Post, self.collection(), microtenant)
-            .with_body(Value::Object(body.unwrap_or_default()))
-    }
-
-    /// The objects that a 2xx to [`Kind::create`] confirms.
-    #[must_use]
-    pub fn created_objects(self, answer: Option<Value>) -> Vec<Object> {
-        let rows = match answer {
-            Some(Value::Array(rows)) => rows,
-            Some(Value::Object(mut object)) => {
-                let listed = self.bulk().and_then(|bulk| object.remove(bulk.list));
-                match listed {
-                    Some(Value::Array(rows)) => rows,
-                    _ => vec![Value::Object(object)],
-                }
-            }
-            _ => Vec::new(),
-        };
-        rows.into_iter().filter_map(into_object).collect()
-    }
-
-    /// Whether the live object has the value `want` in the wire field.
-    #[must_use]
-    pub fn same(self, wire: &str, live: &Object, want: &FieldValue<'_>) -> bool {
-        match want {
-            FieldValue::Flag(flag) => live.get(wire).and_then(as_flag) == Some(*flag),
-            FieldValue::Text(text) => self.same_text(wire, live, text),
-            FieldValue::Refs(refs) => {
-                let mut wanted: Vec<&str> = refs.iter().map(|r| &*r.id).collect();
-                wanted.sort_unstable();
-                wanted.dedup();
-                live_refs(wire, live) == wanted
-            }
-        }
-    }
-
-    fn same_text(self, wire: &str, live: &Object, want: &str) -> bool {
-        let live = live_text(wire, live);
-        let want = self.normalise(wire, want);
-        self.normalise(wire, &live) == want || self.normalise(wire, &unescape(&live)) == want
-    }
-
-    /// A natural key without the white space around it, which the server does not keep.
-    #[must_use]
-    pub fn trimmed(self, key: Cow<'_, str>) -> Cow<'_, str> {
-        match key {
-            Cow::Borrowed(key) => Cow::Borrowed(key.trim()),
-            Cow::Owned(key) if key.trim().len() == key.len() => Cow::Owned(key),
-            Cow::Owned(key) => Cow::Owned(key.trim().to_owned()),
-        }
-    }
-
-    /// The natural keys that a live object answers to: as it stands, and with its entities undone. A name
-    /// may hold what looks like an entity, and nobody says which of the two the server means.
-    #[must_use]
-    pub fn keys_of(self, live: &Object) -> Vec<Cow<'_, str>> {
-        let Some(raw) = live.get(self.key_field()).and_then(Value::as_str) else {
-            return Vec::new();
-        };
-        let mut keys = vec![Cow::Borrowed(raw.trim())];
-        let undone = self.trimmed(unescape(raw));
-        if !keys.contains(&undone) {
-            keys.push(undone);
-        }
-        keys
-    }
-
-    /// Whether a live object that has the key of `body` is what creating `body` made: its required fields
-    /// say so. The others a server may write in a form of its own.
-    #[must_use]
-    pub fn is_copy(self, live: &Object, body: &Fields<'_>) -> bool {
-        let required = self.required().iter();
-        required
-            .filter(|wire| **wire != self.key_field())
-            .all(|wire| {
-                body.find(wire)
-                    .is_none_or(|value| self.same(wire, live, value))
-            })
-    }
-
-    /// The live value of a field as a person reads it.
-    #[must_use]
-    pub fn show(self, wire: &str, live: &Object) -> String {
-        match live.get(wire) {
-            Some(Value::Array(_)) => live_refs(wire, live).join(";"),
-            Some(Value::String(text)) => unescape(text).into_owned(),
-            Some(Value::Null) | None => String::new(),
-            Some(other) => other.to_string(),
-        }
-    }
-
-    fn path_of(self, id: &Id) -> String {
-        format!("{}/{id}", self.collection())
-    }
-
-    fn merge(self, live: &Object, set: &Fields<'_>) -> Object {
-        let mut merged: Object = live
-            .iter()
-            .filter(|(wire, _)| !self.server_fields().contains(&wire.as_str()))
-            .map(|(wire, value)| (wire.clone(), self.sendable(wire, value)))
-            .collect();
-        merged.extend(set.to_object());
-        merged
-    }
-
-    /// A live value in the form in which it may be sent back: entities undone, references short.
-    fn sendable(self, wire: &str, value: &Value) -> Value {
-        let Some(column) = self.column_of_wire(wire) else {
-            return value.clone();
-        };
-        match (column.form, value) {
-            (Form::Refs(_), Value::Array(refs)) => refs
-                .iter()
-                .filter_map(|r| r.get("id"))
-                .map(|id| serde_json::json!({ "id": id }))
-                .collect(),
-            (Form::Text(_), Value::String(text)) if column.escaped => {
-                Value::String(unescape(text).into_owned())
-            }
-            _ => value.clone(),
-        }
-    }
-}
-
-impl Deref for Kind {
-    type Target = dyn Resource;
-
-    fn deref(&self) -> &Self::Target {
-        self.0
-    }
-}
-
-impl PartialEq for Kind {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for Kind {}
-
-impl std::hash::Hash for Kind {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
-    }
-}
-
-impl fmt::Debug for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for Kind {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = Cow::<str>::deserialize(deserializer)?;
-        Self::from_name(&name)
-            .ok_or_else(|| serde::de::Error::custom(format!("no resource is called {name:?}")))
+    /// Why the live object is not to be deleted after all, when a row's [`Form::Condition`] says under which
+    /// condition it is.
+    ///
+    /// # Errors
+    /// What has become of the object.
+    fn condition_holds(&self, _live: &Object, _condition: &str) -> Result<(), String> {
+        Ok(())
     }
 }
 
@@ -389,142 +277,4 @@ pub fn fold(name: &str) -> String {
         .filter(|c| !matches!(c, ' ' | '_' | '-' | '\u{a0}'))
         .flat_map(char::to_lowercase)
         .collect()
-}
-
-fn bulk_body(bulk: Bulk, first: &Fields<'_>, bodies: &[&Fields<'_>]) -> Value {
-    let rows: Vec<Value> = bodies
-        .iter()
-        .map(|body| {
-            let mut row = body.to_object();
-            row.remove(bulk.shared);
-            Value::Object(row)
-        })
-        .collect();
-    let shared = first
-        .find(bulk.shared)
-        .map_or_else(|| Value::Array(Vec::new()), FieldValue::to_json);
-    serde_json::json!({ bulk.list: rows, bulk.shared: shared })
-}
-
-fn into_object(value: Value) -> Option<Object> {
-    match value {
-        Value::Object(object) => Some(object),
-        _ => None,
-    }
-}
-
-fn live_text<'v>(wire: &str, live: &'v Object) -> Cow<'v, str> {
-    match live.get(wire) {
-        Some(Value::String(text)) => Cow::Borrowed(text),
-        Some(Value::Null) | None => Cow::Borrowed(""),
-        Some(other) => Cow::Owned(other.to_string()),
-    }
-}
-
-/// The ids that a live object refers to in `wire`, sorted.
-#[must_use]
-pub fn live_refs<'v>(wire: &str, live: &'v Object) -> Vec<&'v str> {
-    let refs = live.get(wire).and_then(Value::as_array);
-    let mut ids: Vec<&str> = refs
-        .into_iter()
-        .flatten()
-        .filter_map(|r| r.get("id").and_then(Value::as_str))
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
-fn as_flag(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn object(value: Value) -> Object {
-        into_object(value).unwrap()
-    }
-
-    fn link(name: &'static str) -> Fields<'static> {
-        Fields(vec![
-            ("name".into(), FieldValue::Text(name.into())),
-            (
-                "userPortals".into(),
-                FieldValue::Refs(vec![crate::model::Reference { id: "7".into() }]),
-            ),
-        ])
-    }
-
-    #[test]
-    fn a_replacement_keeps_live_fields_and_sends_neither_server_fields_nor_entities() {
-        let live = object(json!({
-            "id": "1", "name": "a&#x2a;b", "description": "old", "creationTime": "5",
-            "userPortals": [{"id": "7", "name": "P"}], "novel": {"kept": true},
-        }));
-        let set = Fields(vec![("link".into(), FieldValue::Text("wiki".into()))]);
-        let request = Kind::portal_link().replace(&Id::new("1"), None, &live, &set);
-        assert_eq!(
-            request.body,
-            Some(json!({
-                "id": "1", "name": "a*b", "description": "old", "link": "wiki",
-                "userPortals": [{"id": "7"}], "novel": {"kept": true},
-            }))
-        );
-    }
-
-    #[test]
-    fn several_bodies_go_out_as_one_bulk_call_with_the_portals_beside_them() {
-        let (a, b) = (link("a"), link("b"));
-        let request = Kind::portal_link().create(&[&a, &b], None);
-        assert_eq!(request.version, Version::V2);
-        assert_eq!(request.path, "userPortalLink/bulk");
-        assert_eq!(
-            request.body,
-            Some(json!({
-                "userPortalLinks": [{"name": "a"}, {"name": "b"}],
-                "userPortals": [{"id": "7"}],
-            }))
-        );
-    }
-
-    #[test]
-    fn a_lone_body_goes_to_the_plain_endpoint() {
-        let request = Kind::portal_link().create(&[&link("a")], None);
-        assert_eq!(request.version, Version::V1);
-        assert_eq!(request.path, "userPortalLink");
-        assert_eq!(
-            request.body,
-            Some(json!({"name": "a", "userPortals": [{"id": "7"}]}))
-        );
-    }
-
-    #[test]
-    fn a_bulk_answer_is_read_from_its_wrapper_or_as_a_bare_list() {
-        let kind = Kind::portal_link();
-        let wrapped = json!({"userPortalLinks": [{"id": "1"}], "userPortals": []});
-        assert_eq!(kind.created_objects(Some(wrapped)).len(), 1);
-        assert_eq!(
-            kind.created_objects(Some(json!([{"id": "1"}, {"id": "2"}])))
-                .len(),
-            2
-        );
-        assert_eq!(kind.created_objects(Some(json!({"id": "1"}))).len(), 1);
-        assert!(kind.created_objects(None).is_empty());
-    }
-
-    #[test]
-    fn column_names_match_without_regard_to_case_spaces_and_dashes() {
-        for name in ["Link Path", "linkPath", "link_path", "LINK-PATH"] {
-            let column = Kind::portal_link().column(name).unwrap();
-            assert_eq!(column.wire, "linkPath");
-        }
-    }
 }

@@ -1,12 +1,12 @@
 //! User portal links: what employees click on a user portal.
 //!
 //! Rules: "User Portal Link Management" of the ZPA API documentation. `link` is a host without a scheme,
-//! the portals of a bulk call belong to the call and apply to every link in it.
+//! the portals of a bulk call belong to the call and apply to every link in it. One portal's links are a
+//! part of the collection with a path of its own.
 
 use std::borrow::Cow;
 
-use super::text::{self, Checked};
-use super::{Bulk, Column, Form, Resource, SplitText};
+use super::{Bulk, Column, Form, Resource, SplitText, text};
 use crate::model::{FieldValue, Version};
 
 /// A user portal link.
@@ -14,66 +14,21 @@ use crate::model::{FieldValue, Version};
 pub(super) struct PortalLink;
 
 static COLUMNS: [Column; 10] = [
-    Column {
-        name: "name",
-        wire: "name",
-        form: Form::Text(text::name),
-        escaped: true,
-        ..PLAIN
-    },
-    Column {
-        name: "url",
-        aliases: &["address"],
-        wire: "link",
-        form: Form::Split(split_url),
-        ..PLAIN
-    },
-    text_column("protocol", "protocol", text::protocol),
-    text_column("link", "link", text::host),
-    text_column("link_path", "linkPath", text::path),
-    Column {
-        name: "description",
-        wire: "description",
-        escaped: true,
-        ..PLAIN
-    },
-    Column {
-        name: "enabled",
-        wire: "enabled",
-        form: Form::Flag,
-        ..PLAIN
-    },
-    text_column("icon_text", "iconText", text::icon),
-    text_column("application_id", "applicationId", text::digits),
-    Column {
-        name: "user_portals",
-        aliases: &["user_portal", "portals", "portal"],
-        wire: "userPortals",
-        form: Form::Refs("user-portal"),
-        ..PLAIN
-    },
+    Column::checked("name", "name", text::name).escaped(),
+    Column::text("url", "link")
+        .with(Form::Split(split_url))
+        .also(&["address"]),
+    Column::checked("protocol", "protocol", text::protocol),
+    Column::checked("link", "link", text::host),
+    Column::checked("link_path", "linkPath", text::path),
+    Column::text("description", "description").escaped(),
+    Column::flag("enabled", "enabled"),
+    Column::checked("icon_text", "iconText", text::icon),
+    Column::checked("application_id", "applicationId", text::digits),
+    Column::text("user_portals", "userPortals")
+        .with(Form::Refs("user-portal"))
+        .also(&["user_portal", "portals", "portal"]),
 ];
-
-const PLAIN: Column = Column {
-    name: "",
-    aliases: &[],
-    wire: "",
-    form: Form::Text(text::any),
-    escaped: false,
-};
-
-const fn text_column(
-    name: &'static str,
-    wire: &'static str,
-    check: for<'r> fn(&'r str) -> Checked<'r>,
-) -> Column {
-    Column {
-        name,
-        wire,
-        form: Form::Text(check),
-        ..PLAIN
-    }
-}
 
 fn split_url(text: &str) -> Result<SplitText<'_>, String> {
     let [protocol, link, path] = text::url(text)?;
@@ -89,8 +44,11 @@ impl Resource for PortalLink {
         "portal link"
     }
 
-    fn collection(&self) -> &'static str {
-        "userPortalLink"
+    fn collection(&self, portal: Option<&str>) -> Cow<'static, str> {
+        match portal {
+            None => Cow::Borrowed("userPortalLink"),
+            Some(id) => Cow::Owned(format!("userPortalLink/userPortal/{id}")),
+        }
     }
 
     fn columns(&self) -> &'static [Column] {
@@ -133,7 +91,6 @@ impl Resource for PortalLink {
         match wire {
             "link" => Cow::Owned(text.to_ascii_lowercase()),
             "linkPath" if text == "/" => Cow::Borrowed(""),
-            "name" => Cow::Borrowed(text.trim()),
             _ => Cow::Borrowed(text),
         }
     }

@@ -53,6 +53,73 @@ pub(super) fn digits(text: &str) -> Checked<'_> {
     Err(format!("{text:?} is not an id: an id is all digits"))
 }
 
+/// The characters that the names of user portals may have.
+pub(super) fn portal_name(text: &str) -> Checked<'_> {
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_');
+    if let Some(other) = text.chars().find(|c| !allowed(c)) {
+        return Err(format!(
+            "the name of a user portal cannot have {other:?}: letters, digits, space, '.', '-' and '_' are allowed"
+        ));
+    }
+    name(text)
+}
+
+/// The first part of a portal's external name.
+pub(super) fn label(text: &str) -> Checked<'_> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (3..=31).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(Cow::Borrowed(text));
+    }
+    Err(format!(
+        "{text:?} is not 3 to 31 lower-case letters, digits and hyphens"
+    ))
+}
+
+/// A host name, with https:// before it or not.
+pub(super) fn https_host(text: &str) -> Checked<'_> {
+    let host = Parts::of(text)?;
+    if !(host.scheme.is_empty() || host.scheme.eq_ignore_ascii_case("https://")) {
+        return Err(format!("{text:?} is not an https:// address"));
+    }
+    if !matches!(host.path, "" | "/") {
+        return Err(format!("{text:?} has a path; give the host name alone"));
+    }
+    if !is_dns_name(host.host) || !host.host.contains('.') {
+        return Err(format!("{text:?} is not a fully qualified host name"));
+    }
+    Ok(Cow::Borrowed(text))
+}
+
+/// A DNS suffix: a host name without scheme, path and port.
+pub(super) fn domain(text: &str) -> Checked<'_> {
+    let parts = Parts::of(text)?;
+    if !parts.scheme.is_empty() || !parts.path.is_empty() {
+        return Err(format!("{text:?} is an address; give the domain alone"));
+    }
+    if is_dns_name(text) {
+        return Ok(Cow::Borrowed(text));
+    }
+    Err(format!("{text:?} is not a domain"))
+}
+
+/// After how many days a connector is deleted: five at the least (`zpa-api.md`, section 3).
+pub(super) fn interval(text: &str) -> Checked<'_> {
+    const LEAST: u32 = 5;
+    match text.parse::<u32>() {
+        Ok(days) if days >= LEAST => Ok(Cow::Borrowed(text)),
+        Ok(days) => Err(format!("{days} days are too few; the least is {LEAST}")),
+        Err(_) => Err(format!("{text:?} is not a whole number of days")),
+    }
+}
+
+/// The unit of a schedule's interval; days are the only one.
+pub(super) fn frequency(text: &str) -> Checked<'_> {
+    if text.eq_ignore_ascii_case("days") {
+        return Ok(Cow::Borrowed("days"));
+    }
+    Err(format!("{text:?} is no unit; the only one is days"))
+}
+
 pub(super) fn protocol(text: &str) -> Checked<'_> {
     let bare = text.trim_end_matches(['/', ':']);
     if bare.eq_ignore_ascii_case("https") {

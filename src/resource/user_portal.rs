@@ -1,10 +1,36 @@
-//! User portals: read here so that manifests can name the portals of a link.
+//! User portals: the pages on which employees find their links.
+//!
+//! Rules: "Configuring User Portals Using API" of the ZPA API documentation. The certificate is managed by
+//! Zscaler or the organization's own; the API never answers which (`managedByZs`), and rewrites the domain of
+//! a managed one.
 
-use super::{Column, Resource};
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::{Column, Resource, text};
+use crate::model::{FieldValue, Fields, Object};
 
 /// A user portal.
 #[derive(Debug)]
 pub(super) struct UserPortal;
+
+const MANAGED: &str = "managedByZs";
+
+static COLUMNS: [Column; 12] = [
+    Column::checked("name", "name", text::portal_name).escaped(),
+    Column::text("description", "description").escaped(),
+    Column::flag("enabled", "enabled"),
+    Column::flag("managed_by_zs", MANAGED),
+    Column::text("cert_managed_by_zs_radio", "certManagedByZsRadio"),
+    Column::checked("certificate_id", "certificateId", text::digits),
+    Column::checked("domain", "domain", text::https_host),
+    Column::checked("ext_label", "extLabel", text::label),
+    Column::text("ext_domain", "extDomain"),
+    Column::text("user_notification", "userNotification").escaped(),
+    Column::flag("user_notification_enabled", "userNotificationEnabled"),
+    Column::text("image_data", "imageData"),
+];
 
 impl Resource for UserPortal {
     fn name(&self) -> &'static str {
@@ -15,19 +41,187 @@ impl Resource for UserPortal {
         "user portal"
     }
 
-    fn collection(&self) -> &'static str {
-        "userPortal"
+    fn collection(&self, _part: Option<&str>) -> Cow<'static, str> {
+        Cow::Borrowed("userPortal")
     }
 
     fn columns(&self) -> &'static [Column] {
-        &[]
+        &COLUMNS
     }
 
     fn required(&self) -> &'static [&'static str] {
-        &[]
+        &["name"]
+    }
+
+    fn defaults(&self) -> &'static [(&'static str, FieldValue<'static>)] {
+        const DEFAULTS: [(&str, FieldValue<'static>); 2] = [
+            ("enabled", FieldValue::Flag(true)),
+            (MANAGED, FieldValue::Flag(true)),
+        ];
+        &DEFAULTS
     }
 
     fn server_fields(&self) -> &'static [&'static str] {
-        &[]
+        &[
+            "creationTime",
+            "modifiedTime",
+            "modifiedBy",
+            "extDomainName",
+            "extDomainTranslation",
+            "certificateName",
+            "getcName",
+            "scopeName",
+            "microtenantName",
+        ]
+    }
+
+    /// A portal with a certificate of the organization's own needs the certificate and its domain.
+    fn check(&self, values: &Fields<'_>, creates: bool) -> Result<(), (&'static str, String)> {
+        let given = |wire: &str| values.text(wire).is_some_and(|text| !text.is_empty());
+        match values.find(MANAGED) {
+            Some(FieldValue::Flag(false)) => {
+                let lacking = ["certificateId", "domain"].into_iter();
+                match lacking.filter(|_| creates).find(|wire| !given(wire)) {
+                    Some(wire) => Err((
+                        wire,
+                        "a portal whose certificate Zscaler does not manage needs it".to_owned(),
+                    )),
+                    None => Ok(()),
+                }
+            }
+            Some(FieldValue::Flag(true)) if given("certificateId") => Err((
+                "certificateId",
+                "a portal whose certificate Zscaler manages has none of its own".to_owned(),
+            )),
+            None if creates && given("certificateId") => Err((
+                MANAGED,
+                "say false here for a portal with a certificate of its own".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn normalise<'v>(&self, wire: &str, text: &'v str) -> Cow<'v, str> {
+        match wire {
+            "domain" | "extDomain" => {
+                let text = text.to_ascii_lowercase();
+                let host = text.strip_prefix("https://").unwrap_or(&text);
+                Cow::Owned(host.trim_end_matches('/').to_owned())
+            }
+            _ => Cow::Borrowed(text),
+        }
+    }
+
+    fn inferred(&self, wire: &str, live: &Object) -> Option<Value> {
+        (wire == MANAGED).then(|| Value::Bool(is_managed(live)))
+    }
+
+    fn unechoed(&self) -> &'static [&'static str] {
+        &[MANAGED]
+    }
+
+    fn rewritten(&self, wire: &str, live: &Object, row: &Fields<'_>) -> bool {
+        let managed = match row.find(MANAGED) {
+            Some(FieldValue::Flag(managed)) => *managed,
+            _ => is_managed(live),
+        };
+        match wire {
+            "domain" => managed,
+            // Which of the two forms of the certificate was chosen; answers leave it out.
+            "certManagedByZsRadio" => !live.contains_key(wire),
+            _ => false,
+        }
+    }
+}
+
+/// A portal without a certificate of its own has one that Zscaler manages.
+fn is_managed(live: &Object) -> bool {
+    match live.get("certificateId") {
+        Some(Value::String(id)) => id.is_empty() || id == "0",
+        Some(Value::Number(id)) => id.as_u64() == Some(0),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Kind;
+    use super::*;
+    use crate::model::Id;
+
+    fn kind() -> Kind {
+        Kind::from_name("user-portal").unwrap()
+    }
+
+    fn fields(pairs: &[(&'static str, FieldValue<'static>)]) -> Fields<'static> {
+        let owned = |(wire, value): &(&'static str, FieldValue<'static>)| {
+            (Cow::Borrowed(*wire), value.clone())
+        };
+        Fields(pairs.iter().map(owned).collect())
+    }
+
+    fn live(value: &Value) -> Object {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn what_the_server_rewrites_or_never_answers_is_no_difference() {
+        let managed = live(&json!({
+            "id": "1", "name": "Staff", "domain": "staff-acme-com.p.zscalerportal.net",
+            "extDomainName": "acme-com.p.zscalerportal.net",
+        }));
+        let row = fields(&[
+            (MANAGED, FieldValue::Flag(true)),
+            ("domain", FieldValue::Text("staff.acme.com".into())),
+            ("certManagedByZsRadio", FieldValue::Text("managed".into())),
+        ]);
+        assert_eq!(kind().differing(&managed, row), Fields::default());
+    }
+
+    #[test]
+    fn a_change_from_a_managed_certificate_to_an_own_one_is_seen_and_back() {
+        let managed = live(&json!({"id": "1", "domain": "x.p.zscalerportal.net"}));
+        let own = live(&json!({"id": "1", "domain": "portal.acme.com", "certificateId": "7"}));
+        let to_own = fields(&[
+            (MANAGED, FieldValue::Flag(false)),
+            (
+                "domain",
+                FieldValue::Text("https://Portal.acme.com/".into()),
+            ),
+            ("certificateId", FieldValue::Text("7".into())),
+        ]);
+        assert_eq!(kind().differing(&managed, to_own.clone()), to_own);
+        assert_eq!(kind().differing(&own, to_own), Fields::default());
+        let to_managed = fields(&[(MANAGED, FieldValue::Flag(true))]);
+        assert_eq!(kind().differing(&own, to_managed.clone()), to_managed);
+    }
+
+    #[test]
+    fn a_replacement_says_who_manages_the_certificate_though_the_server_never_does() {
+        let own = live(&json!({"id": "1", "name": "Staff", "certificateId": "7"}));
+        let set = fields(&[("description", FieldValue::Text("new".into()))]);
+        let request = kind().replace(&Id::new("1"), None, &own, &set);
+        let body = request.body.unwrap();
+        assert_eq!(body["managedByZs"], json!(false));
+        assert_eq!(body["certificateId"], json!("7"));
+    }
+
+    #[test]
+    fn an_own_certificate_needs_its_id_and_its_domain() {
+        let custom = |extra: &[(&'static str, FieldValue<'static>)]| {
+            let mut all = vec![(MANAGED, FieldValue::Flag(false))];
+            all.extend_from_slice(extra);
+            UserPortal
+                .check(&fields(&all), true)
+                .map_err(|(wire, _)| wire)
+        };
+        let id = ("certificateId", FieldValue::Text("7".into()));
+        let domain = ("domain", FieldValue::Text("portal.acme.com".into()));
+        assert_eq!(custom(&[]), Err("certificateId"));
+        assert_eq!(custom(std::slice::from_ref(&id)), Err("domain"));
+        assert_eq!(custom(&[id.clone(), domain]), Ok(()));
+        assert!(UserPortal.check(&fields(&[id]), true).is_err());
     }
 }

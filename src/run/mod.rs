@@ -29,8 +29,8 @@ pub use self::prepare::{Checked, PlanError, check, plan};
 use crate::engine::Undertaking;
 use crate::journal::{self, Header, Journal, JournalError};
 use crate::ledger::{Ledger, State};
-use crate::model::{Change, Event, Outcome, Status};
-use crate::plan::Backlog;
+use crate::model::{Event, Outcome};
+use crate::plan::{Backlog, Way};
 
 /// Why a run cannot be started, read or gone on with.
 #[derive(Debug, thiserror::Error)]
@@ -193,14 +193,12 @@ pub fn outcomes(directory: &Path, mut visit: impl FnMut(Outcome)) -> Result<(), 
 /// The ledger in which what the plan already knows has ended.
 fn settled_by_plan(plan: &PlanFile) -> Ledger {
     let mut ledger = Ledger::new(plan.len());
-    for brief in plan.briefs() {
-        let status = match brief.change {
-            Change::Unchanged { .. } => Status::Unchanged,
-            Change::Error { .. } => Status::Failed,
-            _ => continue,
+    for (item, brief) in plan.briefs() {
+        let Some(status) = brief.ended else {
+            continue;
         };
         ledger.apply(&Event::Outcomes(vec![Outcome {
-            item: brief.item,
+            item,
             status,
             id: None,
             failure: None,
@@ -217,13 +215,12 @@ fn undertaking(
 ) -> Undertaking {
     let mut backlog = Backlog::default();
     let mut in_doubt = Backlog::default();
-    for brief in plan.briefs() {
-        let creates = matches!(brief.change, Change::Create { .. });
-        match ledger.state(brief.item) {
-            State::Settled(_) => {}
-            // Updates and deletes may be repeated: they are simply done again.
-            State::InDoubt if creates => in_doubt.push(brief.item, &brief.change),
-            State::InDoubt | State::Waiting => backlog.push(brief.item, &brief.change),
+    for (item, brief) in plan.briefs() {
+        match (ledger.state(item), brief.way) {
+            (State::Settled(_), _) => {}
+            (State::InDoubt, Way::Create) => in_doubt.push(item, brief.way, brief.group),
+            // All else may be repeated: it is simply done again.
+            (State::InDoubt | State::Waiting, way) => backlog.push(item, way, brief.group),
         }
     }
     Undertaking {

@@ -4,7 +4,6 @@
 //! its row. The journal's header holds the SHA-256 of the whole, so the plan is never changed once the
 //! run has started.
 
-use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::RunError;
 use crate::engine::Items;
-use crate::model::{Change, Failure, Fields, Id, Item, ItemNumber, index};
+use crate::model::{Item, ItemNumber, Status, index};
+use crate::plan::Way;
+use crate::resource::{Kind, Shape};
 
 /// Its name in the run directory.
 const FILE_NAME: &str = "plan.jsonl";
@@ -110,7 +111,7 @@ impl PlanWriter {
     }
 }
 
-/// A plan, open for reading single items. In memory it takes sixteen bytes an item.
+/// A plan, open for reading single items. In memory it takes twenty bytes an item.
 #[derive(Debug)]
 pub struct PlanFile {
     path: PathBuf,
@@ -118,16 +119,27 @@ pub struct PlanFile {
     sha256: String,
     origin: Origin,
     offsets: Vec<u64>,
-    briefs: Vec<BriefChange>,
+    briefs: Vec<Brief>,
 }
 
 /// As much of an item as is kept in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(from = "Parsed")]
 pub struct Brief {
-    /// Its number.
-    pub item: ItemNumber,
-    /// What is to be done, without fields and ids.
-    pub change: Change<'static>,
+    /// How it is carried out.
+    pub way: Way,
+    /// The group of items with which it may share a call.
+    pub group: Option<u32>,
+    /// How it has ended already, if nothing is to be done for it.
+    pub ended: Option<Status>,
+}
+
+/// What a [`Brief`] is made from.
+#[derive(Deserialize)]
+struct Parsed {
+    op: Op,
+    resource: Kind,
+    group: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -137,14 +149,28 @@ enum Op {
     Update,
     Delete,
     Unchanged,
+    Spared,
     Error,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct BriefChange {
-    op: Op,
-    #[serde(default)]
-    group: u32,
+impl From<Parsed> for Brief {
+    fn from(parsed: Parsed) -> Self {
+        let list = parsed.resource.shape() == Shape::List;
+        let (way, ended) = match parsed.op {
+            Op::Unchanged => (Way::Nothing, Some(Status::Unchanged)),
+            Op::Spared => (Way::Nothing, Some(Status::Spared)),
+            Op::Error => (Way::Nothing, Some(Status::Failed)),
+            _ if list => (Way::Merge, None),
+            Op::Create => (Way::Create, None),
+            Op::Update => (Way::Update, None),
+            Op::Delete => (Way::Delete, None),
+        };
+        Self {
+            way,
+            group: parsed.group,
+            ended,
+        }
+    }
 }
 
 impl PlanFile {
@@ -199,11 +225,8 @@ impl PlanFile {
     }
 
     /// Every item in brief, in order.
-    pub fn briefs(&self) -> impl Iterator<Item = Brief> {
-        (0..).zip(&self.briefs).map(|(item, brief)| Brief {
-            item,
-            change: brief.change(),
-        })
+    pub fn briefs(&self) -> impl Iterator<Item = (ItemNumber, Brief)> {
+        (0..).zip(self.briefs.iter().copied())
     }
 
     /// The line of that item.
@@ -266,28 +289,6 @@ impl Items for PlanFile {
     fn load(&self, number: ItemNumber) -> io::Result<Item<'static>> {
         // Without the cells: taking them apart costs more than the item itself.
         Ok(serde_json::from_slice(&self.bytes(number)?)?)
-    }
-}
-
-impl BriefChange {
-    fn change(self) -> Change<'static> {
-        let id = Id::new("");
-        match self.op {
-            Op::Create => Change::Create {
-                group: self.group,
-                body: Fields::default(),
-            },
-            Op::Update => Change::Update {
-                id,
-                set: Fields::default(),
-                changes: Vec::new(),
-            },
-            Op::Delete => Change::Delete { id },
-            Op::Unchanged => Change::Unchanged { id: None },
-            Op::Error => Change::Error {
-                failure: Failure::new(Cow::Borrowed("")),
-            },
-        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::{Origin, RunError};
 use crate::manifest::{Format, Manifest, ManifestError};
-use crate::model::{Action, Id, Item, Problem};
+use crate::model::{Action, Item, Problem};
 use crate::plan::{Checker, Defaults, Draft, Layout, Limits, Planner, Snapshot};
-use crate::resource::{Form, Kind};
+use crate::resource::{Form, Kind, Scope};
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -166,11 +166,8 @@ impl Checked {
 
     /// What has to be listed to plan these rows.
     #[must_use]
-    pub fn scopes(&self) -> Vec<(Kind, Option<Id>)> {
-        let scopes = self.scopes.noted.iter();
-        scopes
-            .filter_map(|(name, microtenant)| Some((Kind::from_name(name)?, microtenant.clone())))
-            .collect()
+    pub fn scopes(&self) -> Vec<Scope> {
+        self.scopes.noted.iter().cloned().collect()
     }
 
     fn open(
@@ -266,16 +263,17 @@ impl Checked {
 /// The listings that planning takes: of the rows' own kinds, and of what they refer to.
 #[derive(Debug, Default)]
 struct Scopes {
-    noted: BTreeSet<(&'static str, Option<Id>)>,
-    /// What the row before needed; most rows need the same.
-    last: Option<(Kind, Option<Id>, Vec<&'static str>)>,
+    noted: BTreeSet<Scope>,
+    /// What the row before needed, and the fields with references that it had; most rows need the same.
+    last: Option<(Scope, Vec<&'static str>)>,
 }
 
 impl Scopes {
     fn note(&mut self, draft: &Draft<'_>) {
         let wires = || draft.refs.iter().map(|(wire, ..)| *wire);
-        if let Some((kind, microtenant, last)) = &self.last
-            && (*kind, microtenant) == (draft.kind, &draft.microtenant)
+        if let Some((scope, last)) = &self.last
+            && (scope.kind, &scope.microtenant) == (draft.kind, &draft.microtenant)
+            && scope.part.as_deref() == draft.part
             && wires().eq(last.iter().copied())
         {
             return;
@@ -285,9 +283,11 @@ impl Scopes {
             Form::Refs(target) if wires().any(|wire| wire == column.wire) => Some(target),
             _ => None,
         });
-        for name in targets.chain([draft.kind.name()]) {
-            self.noted.insert((name, draft.microtenant.clone()));
+        for target in targets.filter_map(Kind::from_name) {
+            self.noted
+                .insert(Scope::of(target, draft.microtenant.clone()));
         }
-        self.last = Some((draft.kind, draft.microtenant.clone(), wires().collect()));
+        self.noted.insert(draft.scope());
+        self.last = Some((draft.scope(), wires().collect()));
     }
 }

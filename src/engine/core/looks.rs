@@ -7,8 +7,8 @@ use super::super::doubt::{Doubt, Look, Sight, Why};
 use super::super::job::{Job, conflict, failed, given_up, outcome};
 use super::super::listing::Listing;
 use super::{Core, Purpose};
-use crate::model::{Event, Failure, Id, Item, Status};
-use crate::resource::Kind;
+use crate::model::{Event, Failure, Item, Status};
+use crate::resource::Scope;
 
 impl Core {
     /// One look a scope at a time; it answers every doubt that was due when it began.
@@ -16,34 +16,35 @@ impl Core {
         if self.end.is_some() {
             return;
         }
-        let mut wanted: Vec<(Kind, Option<Id>)> = Vec::new();
+        let mut wanted: Vec<Scope> = Vec::new();
         for scope in self
             .doubts
             .iter()
             .filter(|d| d.due <= now)
             .filter_map(Doubt::scope)
         {
-            let mut running = self
-                .listings
-                .values()
-                .map(|(_, l)| (l.kind, l.microtenant.clone()));
-            if !wanted.contains(&scope) && !running.any(|other| other == scope) {
+            let mut running = self.listings.values().map(|(_, listing)| &listing.scope);
+            if !wanted.contains(&scope) && !running.any(|other| *other == scope) {
                 wanted.push(scope);
             }
         }
-        for (kind, microtenant) in wanted {
-            self.begin_listing(Purpose::Look, kind, microtenant, now);
+        for scope in wanted {
+            self.begin_listing(Purpose::Look, Listing::new(scope, now));
         }
     }
 
     /// Settles the doubts that this listing answers.
     pub(super) fn looked(&mut self, listing: &Listing) {
-        let look = Look::new(listing.kind, &listing.objects);
-        let scope = Some((listing.kind, listing.microtenant.clone()));
+        let look = Look::new(listing.scope.kind, &listing.objects);
+        let scope = Some(&listing.scope);
         let doubts = std::mem::take(&mut self.doubts);
         for doubt in doubts {
-            if doubt.scope() == scope && doubt.due <= listing.begun {
-                self.resolve(doubt, &look, listing.begun);
+            if doubt.scope().as_ref() == scope && doubt.due <= listing.begun {
+                if doubt.why.is_removal() {
+                    self.resolve_removal(doubt, &look);
+                } else {
+                    self.resolve(doubt, &look, listing.begun);
+                }
             } else {
                 self.doubts.push(doubt);
             }
@@ -113,6 +114,12 @@ impl Core {
                 });
                 self.send_halves(items);
             }
+            // Settled by their own rules.
+            Why::Due
+            | Why::Removed
+            | Why::RemovalLost(_)
+            | Why::RemovalRejected(_)
+            | Why::RemovalRefused(_) => {}
         }
     }
 

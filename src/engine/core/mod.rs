@@ -9,7 +9,9 @@
 //! - An update is read, merged and written; a repetition begins with the reading.
 //! - Every item ends with exactly one outcome.
 
+mod lists;
 mod looks;
+mod removals;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -24,11 +26,11 @@ use super::progress::Progress;
 use super::{End, Settings};
 use crate::ledger::{Ledger, State};
 use crate::model::{
-    Answer, Change, Event, Failure, Id, Item, ItemNumber, Outcome, QuotaClass, Reply, Request,
-    Status,
+    Answer, Change, Event, Failure, Id, Item, ItemNumber, Method, Outcome, QuotaClass, Reply,
+    Request, Status,
 };
 use crate::plan::{self, Backlog, Snapshot, Work};
-use crate::resource::Kind;
+use crate::resource::Scope;
 use crate::retry::Verdict;
 use crate::zpa::SignInError;
 
@@ -100,9 +102,14 @@ impl Core {
         }
     }
 
-    /// Begins to read all objects of that kind, for [`Core::take_snapshot`].
-    pub(super) fn list(&mut self, kind: Kind, microtenant: Option<Id>, now: Instant) {
-        self.begin_listing(Purpose::Snapshot, kind, microtenant, now);
+    /// Begins to read all objects of that scope, for [`Core::take_snapshot`].
+    pub(super) fn list(&mut self, scope: Scope, now: Instant) {
+        self.begin_listing(Purpose::Snapshot, Listing::new(scope, now));
+    }
+
+    /// Begins to read the object with that id, for [`Core::take_snapshot`].
+    pub(super) fn read(&mut self, scope: Scope, id: Id, now: Instant) {
+        self.begin_listing(Purpose::Snapshot, Listing::of_one(scope, id, now));
     }
 
     /// Says how many reads are coming, where only the caller knows.
@@ -258,11 +265,8 @@ impl Core {
                     self.submit(Job::Read(item), false);
                 }
             }
-            Work::Delete(_) => {
-                if let Some(item) = items.pop() {
-                    self.submit(Job::Delete(item), false);
-                }
-            }
+            Work::Delete(_) => self.remove(items, now),
+            Work::Merge(_) => self.merge(items),
         }
     }
 
@@ -298,6 +302,11 @@ impl Core {
                 self.dispatcher.abandon(id);
                 self.submit(Job::Read(item), true);
             }
+            Some(Job::WriteList(mut merge, _)) => {
+                self.dispatcher.abandon(id);
+                merge.written = None;
+                self.submit(Job::ReadList(merge), true);
+            }
             job => self.jobs.extend(job.map(|job| (id, job))),
         }
     }
@@ -320,16 +329,9 @@ impl Core {
                     verdict => self.fail(&item, failure_of(verdict)),
                 }
             }
-            Job::Delete(item) => match verdict {
-                // Gone before the first attempt: somebody else did it.
-                Verdict::Absent(_) if self.ledger.attempts(item.item) <= 1 => {
-                    self.settle(&item, Status::Unchanged, target(&item));
-                }
-                Verdict::Success | Verdict::Absent(_) => {
-                    self.settle(&item, Status::Deleted, target(&item));
-                }
-                verdict => self.fail(&item, failure_of(verdict)),
-            },
+            Job::Delete(items) => self.delete_judged(id, items, verdict, now),
+            Job::ReadList(merge) => self.list_read(*merge, verdict, answer),
+            Job::WriteList(merge, _) => self.list_written(id, *merge, verdict),
             Job::Page(listing) => self.page_judged(listing, verdict, answer, now),
         }
     }
@@ -454,9 +456,10 @@ impl Core {
         };
         let step = match verdict {
             Verdict::Success => listing.take(answer.and_then(Answer::json), now),
+            Verdict::Absent(_) if listing.may_be_absent() => Step::Complete,
             verdict => {
                 let failure = failure_of(verdict);
-                return self.stop(End::Unreadable(listing.kind, failure));
+                return self.stop(End::Unreadable(listing.scope.kind, failure));
             }
         };
         match step {
@@ -464,11 +467,12 @@ impl Core {
                 self.listings.insert(number, (purpose, listing));
                 self.submit(Job::Page(number), true);
             }
-            Step::Unusable(why) => self.stop(End::Unreadable(listing.kind, Failure::new(why))),
+            Step::Unusable(why) => {
+                self.stop(End::Unreadable(listing.scope.kind, Failure::new(why)));
+            }
             Step::Complete if purpose == Purpose::Snapshot => {
                 self.snapshot.listings.push(plan::Listing {
-                    kind: listing.kind,
-                    microtenant: listing.microtenant,
+                    scope: listing.scope,
                     objects: listing.objects,
                 });
             }
@@ -487,9 +491,15 @@ impl Core {
                 self.dispatcher.abandon(id);
                 self.submit_delayed(Job::Read(item), wait, now);
             }
-            Some(Job::Delete(item)) if over => {
+            Some(Job::WriteList(merge, _)) => {
                 self.dispatcher.abandon(id);
-                self.submit_delayed(Job::Read(item), wait, now);
+                self.read_list_again(*merge, wait, now);
+            }
+            Some(Job::Delete(mut items)) if over && items.len() == 1 => {
+                self.dispatcher.abandon(id);
+                if let Some(item) = items.pop() {
+                    self.submit_delayed(Job::Read(item), wait, now);
+                }
             }
             Some(job) if over => {
                 self.dispatcher.abandon(id);
@@ -497,9 +507,9 @@ impl Core {
                 self.judged(id, job, verdict, None, now);
             }
             Some(job) => {
-                let creates = matches!(job, Job::Create(_));
+                let posts = job.method() == Method::Post;
                 self.jobs.insert(id, job);
-                if creates {
+                if posts {
                     // Judged so only if it was not executed.
                     self.append_void(id);
                 }
@@ -509,16 +519,9 @@ impl Core {
         }
     }
 
-    fn begin_listing(
-        &mut self,
-        purpose: Purpose,
-        kind: Kind,
-        microtenant: Option<Id>,
-        now: Instant,
-    ) {
+    fn begin_listing(&mut self, purpose: Purpose, listing: Listing) {
         let number = self.next_listing;
         self.next_listing += 1;
-        let listing = Listing::new(kind, microtenant, now);
         self.listings.insert(number, (purpose, listing));
         self.submit(Job::Page(number), purpose == Purpose::Look);
     }
@@ -544,6 +547,9 @@ impl Core {
     fn wants_more(&self, room: usize) -> bool {
         if self.backlog.next_is_update() {
             return self.open_updates + self.loading < UPDATES_AHEAD;
+        }
+        if self.backlog.next_is_bulk_delete() && (self.loading > 0 || self.is_removing()) {
+            return false;
         }
         // Creates may need the room or the name that a delete or an update gives free.
         let creates_wait = self.backlog.next_is_create() && self.jobs.values().any(Job::frees);

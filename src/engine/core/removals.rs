@@ -1,0 +1,164 @@
+//! What becomes of items that are deleted together: read again just before, so that what has come back is
+//! spared, and looked for afterwards, since the answer does not say which of them are gone.
+
+use std::time::Instant;
+
+use super::super::dispatch::CallId;
+use super::super::doubt::{Doubt, Look, Why};
+use super::super::job::{Job, failed, failure_of, given_up, outcome, spared, target};
+use super::Core;
+use crate::model::{Change, Event, Failure, Item, Object, Outcome, Status};
+use crate::retry::Verdict;
+
+impl Core {
+    /// Takes loaded items on that are to be deleted.
+    pub(super) fn remove(&mut self, items: Vec<Item<'static>>, now: Instant) {
+        let together = items
+            .first()
+            .is_some_and(|item| item.resource.bulk_delete().is_some());
+        if together {
+            self.doubt_removal(0, items, Why::Due, now);
+            return;
+        }
+        for item in items {
+            self.submit(Job::Delete(vec![item]), false);
+        }
+    }
+
+    /// Whether items that are deleted together are under way: the next ones are not read before these are gone.
+    pub(super) fn is_removing(&self) -> bool {
+        let together = |job: &Job| matches!(job, Job::Delete(items) if items.len() > 1);
+        self.jobs.values().any(together) || self.doubts.iter().any(|doubt| doubt.why.is_removal())
+    }
+
+    pub(super) fn delete_judged(
+        &mut self,
+        call: CallId,
+        mut items: Vec<Item<'static>>,
+        verdict: Verdict,
+        now: Instant,
+    ) {
+        let listed = items
+            .first()
+            .is_some_and(|item| item.resource.bulk_delete().is_some());
+        let why = match verdict {
+            Verdict::Success if listed => Why::Removed,
+            verdict if items.len() == 1 => {
+                if let Some(item) = items.pop() {
+                    self.delete_ended(&item, verdict);
+                }
+                return;
+            }
+            Verdict::Ambiguous(failure) => Why::RemovalLost(failure),
+            Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure) => {
+                Why::RemovalRejected(failure)
+            }
+            verdict => Why::RemovalRefused(failure_of(verdict)),
+        };
+        self.doubt_removal(call, items, why, now);
+    }
+
+    fn delete_ended(&mut self, item: &Item<'static>, verdict: Verdict) {
+        match verdict {
+            // Gone before the first attempt: somebody else did it.
+            Verdict::Absent(_) if self.ledger.attempts(item.item) <= 1 => {
+                self.settle(item, Status::Unchanged, target(item));
+            }
+            Verdict::Success | Verdict::Absent(_) => {
+                self.settle(item, Status::Deleted, target(item));
+            }
+            verdict => self.fail(item, failure_of(verdict)),
+        }
+    }
+
+    fn doubt_removal(&mut self, call: CallId, items: Vec<Item<'static>>, why: Why, due: Instant) {
+        self.doubts.push(Doubt {
+            call,
+            items,
+            why,
+            due,
+        });
+    }
+
+    /// Settles what a look shows to be gone or to have come back, and goes on with the others.
+    pub(super) fn resolve_removal(&mut self, doubt: Doubt, look: &Look<'_>) {
+        let alone = doubt.items.len() == 1;
+        let mut left = Vec::new();
+        let mut outcomes = Vec::new();
+        for item in doubt.items {
+            match target(&item).and_then(|id| look.by_id(&id)) {
+                None => outcomes.push(self.gone(&item)),
+                Some(live) => match (&doubt.why, barred(&item, live)) {
+                    (Why::Due, Some(barred)) => outcomes.push(barred),
+                    _ => left.push(item),
+                },
+            }
+        }
+        self.append_outcomes(outcomes);
+        if left.is_empty() {
+            return;
+        }
+        match doubt.why {
+            Why::Removed if alone => {
+                let failure =
+                    Failure::new("the server reported that it deleted it, and it is still there");
+                self.fail_all(&left, &failure);
+            }
+            // The server took the others and left these: each on its own says why.
+            Why::Removed => left
+                .into_iter()
+                .for_each(|item| self.submit(Job::Delete(vec![item]), true)),
+            Why::RemovalRefused(failure) => self.fail_all(&left, &failure),
+            Why::RemovalLost(failure) => self.delete_again(left, &failure),
+            Why::RemovalRejected(_) => {
+                let items = left.iter().map(|item| item.item).collect();
+                let call = doubt.call;
+                self.append(Event::Void { call, items });
+                let half = left.split_off(left.len().div_ceil(2));
+                for items in [left, half] {
+                    if !items.is_empty() {
+                        self.submit(Job::Delete(items), true);
+                    }
+                }
+            }
+            _ => self.submit(Job::Delete(left), false),
+        }
+    }
+
+    fn gone(&self, item: &Item<'_>) -> Outcome {
+        let status = match self.ledger.attempts(item.item) {
+            0 => Status::Unchanged,
+            _ => Status::Deleted,
+        };
+        outcome(item, status, target(item))
+    }
+
+    fn delete_again(&mut self, items: Vec<Item<'static>>, why: &Failure) {
+        let limit = self.settings.max_attempts.get();
+        let (over, left): (Vec<_>, Vec<_>) = items
+            .into_iter()
+            .partition(|item| self.ledger.attempts(item.item) >= limit);
+        self.fail_all(&over, &given_up(limit, why));
+        if !left.is_empty() {
+            self.submit(Job::Delete(left), true);
+        }
+    }
+}
+
+/// Why a live object is not to be deleted, if it is not.
+fn barred(item: &Item<'_>, live: &Object) -> Option<Outcome> {
+    let kind = item.resource;
+    if let Some(why) = kind.immutable(live) {
+        let message = format!("the {} cannot be deleted: {why}", kind.noun());
+        return Some(failed(item, Failure::new(message)));
+    }
+    let Change::Delete {
+        condition: Some(condition),
+        ..
+    } = &item.change
+    else {
+        return None;
+    };
+    let held = kind.condition_holds(live, condition);
+    held.err().map(|why| spared(item, Failure::new(why)))
+}

@@ -1,0 +1,287 @@
+//! App connectors: the machines through which a tenant reaches its applications.
+//!
+//! Rules: "App Connector Management API" of the ZPA API documentation. A connector enrols itself with a
+//! provisioning key; what is deleted here must be enrolled again. What it says of its contact with the
+//! service needs reading with care: a healthy one has a disconnect time too, that of its last blip, and one
+//! that was never connected has none of the fields.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{BulkDelete, Column, Form, Resource, text};
+use crate::model::{Action, Object};
+
+/// An app connector.
+#[derive(Debug)]
+pub(super) struct Connector;
+
+/// The name of the resource.
+pub const NAME: &str = "connector";
+
+/// The column under which a row says when the connector was last seen, so that it is spared when that is no
+/// longer so.
+pub const CONDITION_COLUMN: &str = "disconnected_since";
+
+/// What [`CONDITION_COLUMN`] holds for a connector that never connected.
+pub const NEVER: &str = "never";
+
+static COLUMNS: [Column; 16] = [
+    Column::checked("name", "name", text::name).escaped(),
+    Column::text("description", "description").escaped(),
+    Column::flag("enabled", "enabled"),
+    Column::text(CONDITION_COLUMN, "").with(Form::Condition(check_condition)),
+    Column::info("status", "controlChannelStatus").also(&["control_channel_status"]),
+    Column::info("group", "appConnectorGroupName").also(&["app_connector_group_name"]),
+    Column::info("group_id", "appConnectorGroupId").also(&["app_connector_group_id"]),
+    Column::info("last_connected", "lastBrokerConnectTime").also(&["last_broker_connect_time"]),
+    Column::info("last_disconnected", "lastBrokerDisconnectTime")
+        .also(&["last_broker_disconnect_time"]),
+    Column::info("created", "creationTime").also(&["creation_time"]),
+    Column::info("version", "currentVersion").also(&["current_version"]),
+    Column::info("platform", "platform"),
+    Column::info("private_ip", "privateIp"),
+    Column::info("public_ip", "publicIp"),
+    Column::info("location", "location"),
+    Column::info("read_only", "readOnly"),
+];
+
+/// What a connector's answer says of its contact with the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// It is connected.
+    Connected,
+    /// It is disconnected since then.
+    LostAt(Timestamp),
+    /// It is disconnected, nobody can say since when.
+    Lost,
+    /// It was never connected.
+    Never,
+    /// The answer does not say.
+    Unknown,
+}
+
+impl Contact {
+    /// Reads it. A missing or unreadable time never counts as old (`zpa-api.md`, section 3).
+    #[must_use]
+    pub fn of(live: &Object) -> Self {
+        let lost_at = live.get("lastBrokerDisconnectTime").and_then(epoch);
+        match live.get("controlChannelStatus").and_then(Value::as_str) {
+            Some("ZPN_STATUS_AUTHENTICATED") => Self::Connected,
+            Some("ZPN_STATUS_DISCONNECTED") => lost_at.map_or(Self::Lost, Self::LostAt),
+            None | Some("") => {
+                let met = ["lastBrokerConnectTime", "lastBrokerDisconnectTime"];
+                if met.iter().any(|wire| is_told(live.get(*wire))) {
+                    Self::Unknown
+                } else {
+                    Self::Never
+                }
+            }
+            Some(_) => Self::Unknown,
+        }
+    }
+}
+
+/// When the connector was enrolled.
+#[must_use]
+pub fn created(live: &Object) -> Option<Timestamp> {
+    live.get("creationTime").and_then(epoch)
+}
+
+/// The group that the connector belongs to: its id, or its name where the answer has no id.
+#[must_use]
+pub fn group(live: &Object) -> &str {
+    let text = |wire: &str| live.get(wire).and_then(Value::as_str);
+    text("appConnectorGroupId")
+        .or_else(|| text("appConnectorGroupName"))
+        .unwrap_or_default()
+}
+
+impl Resource for Connector {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn noun(&self) -> &'static str {
+        "app connector"
+    }
+
+    fn collection(&self, _part: Option<&str>) -> Cow<'static, str> {
+        Cow::Borrowed("connector")
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        &COLUMNS
+    }
+
+    fn required(&self) -> &'static [&'static str] {
+        &["name"]
+    }
+
+    fn actions(&self) -> &'static [Action] {
+        &[Action::Ensure, Action::Update, Action::Delete]
+    }
+
+    fn uncreatable(&self) -> Option<&'static str> {
+        Some("a connector enrols itself with a provisioning key and cannot be created here")
+    }
+
+    fn bulk_delete(&self) -> Option<BulkDelete> {
+        Some(BulkDelete {
+            path: "connector/bulkDelete",
+            list: "ids",
+        })
+    }
+
+    fn group<'o>(&self, live: &'o Object) -> Option<&'o str> {
+        Some(group(live))
+    }
+
+    fn immutable(&self, live: &Object) -> Option<&'static str> {
+        let is = |wire: &str| match live.get(wire) {
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        if is("zscalerManaged") {
+            Some("it is managed by Zscaler")
+        } else if is("readOnly") {
+            Some("it is read-only")
+        } else if live.get("restrictionType").and_then(Value::as_str) == Some("DECEPTION") {
+            Some("it is managed by Deception")
+        } else {
+            None
+        }
+    }
+
+    fn condition_holds(&self, live: &Object, condition: &str) -> Result<(), String> {
+        let contact = Contact::of(live);
+        let holds = match (condition, contact) {
+            (NEVER, Contact::Never) => true,
+            (NEVER, _) => false,
+            (since, Contact::LostAt(at)) => instant(since).is_some_and(|since| at <= since),
+            _ => false,
+        };
+        if holds {
+            return Ok(());
+        }
+        Err(match contact {
+            Contact::Connected => "it is connected again".to_owned(),
+            Contact::LostAt(at) => format!("it was connected again until {at}"),
+            Contact::Never | Contact::Lost | Contact::Unknown => {
+                "it no longer says since when it is disconnected".to_owned()
+            }
+        })
+    }
+}
+
+fn check_condition(text: &str) -> Result<(), String> {
+    if text == NEVER || instant(text).is_some() {
+        return Ok(());
+    }
+    Err(format!(
+        "{text:?} is no time; write seconds since 1970, a time like 2026-01-31T12:00:00Z, or {NEVER}"
+    ))
+}
+
+fn instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| seconds(text))
+}
+
+/// Seconds since 1970, which the API writes as strings, and in some documents as numbers.
+fn epoch(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => seconds(text),
+        Value::Number(number) => seconds(&number.to_string()),
+        _ => None,
+    }
+}
+
+/// Zero stands for a time that is not known.
+fn seconds(text: &str) -> Option<Timestamp> {
+    let seconds: i64 = text.trim().parse().ok()?;
+    Timestamp::from_second(seconds).ok().filter(|_| seconds > 0)
+}
+
+fn is_told(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !matches!(text.as_str(), "" | "0"),
+        Some(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn contact(value: &Value) -> Contact {
+        Contact::of(value.as_object().unwrap())
+    }
+
+    #[test]
+    fn only_a_disconnected_status_with_a_known_time_says_since_when() {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let times = json!({"lastBrokerConnectTime": "1690000000", "lastBrokerDisconnectTime": "1700000000"});
+        let with = |status: Value, disconnect: Value| {
+            let mut live = times.clone();
+            live["controlChannelStatus"] = status;
+            live["lastBrokerDisconnectTime"] = disconnect;
+            contact(&live)
+        };
+        let (up, down) = (
+            json!("ZPN_STATUS_AUTHENTICATED"),
+            json!("ZPN_STATUS_DISCONNECTED"),
+        );
+        assert_eq!(with(up, json!("1700000000")), Contact::Connected);
+        assert_eq!(with(down.clone(), json!("1700000000")), Contact::LostAt(at));
+        assert_eq!(
+            with(down.clone(), json!(1_700_000_000)),
+            Contact::LostAt(at)
+        );
+        for unreadable in [
+            json!(null),
+            json!(""),
+            json!("0"),
+            json!("-5"),
+            json!("soon"),
+            json!(1.5),
+        ] {
+            assert_eq!(
+                with(down.clone(), unreadable.clone()),
+                Contact::Lost,
+                "{unreadable}"
+            );
+        }
+        assert_eq!(
+            with(json!("ZPN_STATUS_NEW"), json!("1700000000")),
+            Contact::Unknown
+        );
+        assert_eq!(contact(&times), Contact::Unknown);
+        assert_eq!(contact(&json!({"name": "fresh"})), Contact::Never);
+    }
+
+    #[test]
+    fn a_condition_holds_as_long_as_the_connector_was_not_seen_again() {
+        let live = |status: &str, at: &str| {
+            let live = json!({"controlChannelStatus": status, "lastBrokerDisconnectTime": at});
+            live.as_object().unwrap().clone()
+        };
+        let down = live("ZPN_STATUS_DISCONNECTED", "1700000000");
+        for (condition, holds) in [
+            ("1700000000", true),
+            ("2023-11-14T22:13:20Z", true),
+            ("1699999999", false),
+            (NEVER, false),
+        ] {
+            let held = Connector.condition_holds(&down, condition);
+            assert_eq!(held.is_ok(), holds, "{condition}: {held:?}");
+        }
+        let up = live("ZPN_STATUS_AUTHENTICATED", "1700000000");
+        assert!(Connector.condition_holds(&up, "1700000000").is_err());
+        assert!(Connector.condition_holds(&Object::new(), NEVER).is_ok());
+    }
+}

@@ -1,0 +1,63 @@
+//! The connector schedule: after how many days without contact the tenant deletes connectors by itself.
+//!
+//! Rules: "App Connector Management API" of the ZPA API documentation: one object for a microtenant, read at
+//! the path of the collection, created by POST and replaced by PUT on its id. It cannot be deleted.
+
+use std::borrow::Cow;
+
+use super::{Column, Resource, Shape, text};
+use crate::model::{Action, FieldValue};
+
+/// The schedule by which connectors are deleted.
+#[derive(Debug)]
+pub(super) struct ConnectorSchedule;
+
+static COLUMNS: [Column; 4] = [
+    Column::checked("frequency_interval", "frequencyInterval", text::interval).also(&["interval"]),
+    Column::checked("frequency", "frequency", text::frequency),
+    Column::flag("enabled", "enabled"),
+    Column::flag("delete_disabled", "deleteDisabled"),
+];
+
+impl Resource for ConnectorSchedule {
+    fn name(&self) -> &'static str {
+        "connector-schedule"
+    }
+
+    fn noun(&self) -> &'static str {
+        "connector schedule"
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Single
+    }
+
+    fn collection(&self, _part: Option<&str>) -> Cow<'static, str> {
+        Cow::Borrowed("connectorSchedule")
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        &COLUMNS
+    }
+
+    fn key(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn required(&self) -> &'static [&'static str] {
+        &["frequencyInterval"]
+    }
+
+    fn actions(&self) -> &'static [Action] {
+        &[Action::Ensure, Action::Create, Action::Update]
+    }
+
+    fn defaults(&self) -> &'static [(&'static str, FieldValue<'static>)] {
+        const DEFAULTS: [(&str, FieldValue<'static>); 3] = [
+            ("frequency", FieldValue::Text(Cow::Borrowed("days"))),
+            ("enabled", FieldValue::Flag(true)),
+            ("deleteDisabled", FieldValue::Flag(false)),
+        ];
+        &DEFAULTS
+    }
+}

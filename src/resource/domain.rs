@@ -1,0 +1,71 @@
+//! Customer domains: the DNS suffixes of the organization.
+//!
+//! Rules: "Customer Domain Management" of the ZPA API documentation. The domains of one association type are
+//! one list that is read and written as a whole; whether the server adds what it is sent or replaces what
+//! it had is not documented, so what is written is always the union, and is read again.
+
+use std::borrow::Cow;
+
+use super::{Column, Form, Resource, Shape, text};
+use crate::model::Action;
+
+/// A customer domain.
+#[derive(Debug)]
+pub(super) struct Domain;
+
+static COLUMNS: [Column; 4] = [
+    Column::checked("domain", "domain", text::domain),
+    Column::text("association_type", "associationType")
+        .with(Form::Part)
+        .also(&["type"]),
+    Column::text("name", "name").escaped(),
+    Column::flag("capture", "capture"),
+];
+
+impl Resource for Domain {
+    fn name(&self) -> &'static str {
+        "domain"
+    }
+
+    fn noun(&self) -> &'static str {
+        "domain"
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::List
+    }
+
+    fn collection(&self, part: Option<&str>) -> Cow<'static, str> {
+        let part = part.unwrap_or("SEARCH_SUFFIX");
+        Cow::Owned(format!("v2/associationtype/{part}/domains"))
+    }
+
+    /// The documented one, and the other that the vendor's own tools know.
+    fn parts(&self) -> &'static [&'static str] {
+        &["SEARCH_SUFFIX", "SHARED"]
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        &COLUMNS
+    }
+
+    fn key(&self) -> Option<&'static str> {
+        Some("domain")
+    }
+
+    fn required(&self) -> &'static [&'static str] {
+        &["domain"]
+    }
+
+    fn actions(&self) -> &'static [Action] {
+        &[Action::Ensure, Action::Delete]
+    }
+
+    /// Host names have no case (RFC 4343), and a dot at the end changes nothing (RFC 1034, 3.1).
+    fn normalise<'v>(&self, wire: &str, text: &'v str) -> Cow<'v, str> {
+        match wire {
+            "domain" => Cow::Owned(text.trim_end_matches('.').to_ascii_lowercase()),
+            _ => Cow::Borrowed(text),
+        }
+    }
+}

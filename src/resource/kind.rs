@@ -1,0 +1,547 @@
+//! A resource as the rest of the program uses it: its requests, and its comparison with live state.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Bulk, Column, Form, PAGE_SIZE, REGISTRY, Resource, Shape, fold, portal_link, unescape,
+};
+use crate::model::{FieldValue, Fields, Id, Method, Object, Request};
+
+/// A resource of the registry. Written as its name.
+#[derive(Clone, Copy)]
+pub struct Kind(&'static dyn Resource);
+
+/// Objects that are listed together: those of one kind and part in one microtenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scope {
+    /// Of which kind.
+    pub kind: Kind,
+    /// Of which part, for a kind that falls into several; for portal links, those of one portal.
+    pub part: Option<String>,
+    /// In which microtenant; `None` means the Default one.
+    pub microtenant: Option<Id>,
+}
+
+impl Scope {
+    /// All objects of a kind that has no parts.
+    #[must_use]
+    pub fn of(kind: Kind, microtenant: Option<Id>) -> Self {
+        Self {
+            kind,
+            part: None,
+            microtenant,
+        }
+    }
+
+    /// The scopes into which a kind's objects in a microtenant fall.
+    #[must_use]
+    pub fn all(kind: Kind, microtenant: Option<&Id>) -> Vec<Self> {
+        let scope = |part: Option<&str>| Self {
+            kind,
+            part: part.map(str::to_owned),
+            microtenant: microtenant.cloned(),
+        };
+        match kind.parts() {
+            [] => vec![scope(None)],
+            parts => parts.iter().map(|part| scope(Some(part))).collect(),
+        }
+    }
+
+    /// The request that lists its objects, or one page of them; pages count from 1.
+    #[must_use]
+    pub fn list_page(&self, page: u32) -> Request {
+        let mut request = Request::new(Method::Get, self.path(), self.microtenant.clone());
+        if self.kind.shape() == Shape::Collection {
+            request.query = vec![
+                ("page", page.to_string()),
+                ("pagesize", PAGE_SIZE.to_string()),
+            ];
+        }
+        request
+    }
+
+    /// The request that writes a list as a whole.
+    #[must_use]
+    pub fn write_list(&self, objects: Vec<Object>) -> Request {
+        let objects = objects.into_iter().map(Value::Object).collect();
+        Request::new(Method::Post, self.path(), self.microtenant.clone())
+            .with_body(Value::Array(objects))
+    }
+
+    fn path(&self) -> Cow<'static, str> {
+        self.kind.collection(self.part.as_deref())
+    }
+}
+
+impl Kind {
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        REGISTRY.iter().map(|resource| Self(*resource))
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::all().find(|kind| kind.name().eq_ignore_ascii_case(name))
+    }
+
+    /// User portal links.
+    #[must_use]
+    pub const fn portal_link() -> Self {
+        Self(&portal_link::PortalLink)
+    }
+
+    /// The column that is written `name` in a manifest, ignoring case, spaces, `_` and `-`.
+    #[must_use]
+    pub fn column(self, name: &str) -> Option<&'static Column> {
+        let wanted = fold(name);
+        self.columns().iter().find(|column| {
+            fold(column.name) == wanted || column.aliases.iter().any(|alias| fold(alias) == wanted)
+        })
+    }
+
+    /// The column for a wire field, as far as one stands for it alone.
+    fn column_of_wire(self, wire: &str) -> Option<&'static Column> {
+        self.columns()
+            .iter()
+            .find(|c| c.wire == wire && !matches!(c.form, Form::Split(_)))
+    }
+
+    /// The wire field of the natural key; empty for a kind of which there is one object, which needs none.
+    #[must_use]
+    pub fn key_field(self) -> &'static str {
+        self.key().unwrap_or_default()
+    }
+
+    /// The natural key of a live object, unescaped; `None` for an object without one.
+    #[must_use]
+    pub fn key_of(self, live: &Object) -> Option<Cow<'_, str>> {
+        if self.key().is_none() {
+            return Some(Cow::Borrowed(self.0.noun()));
+        }
+        let text = live.get(self.key_field()).and_then(Value::as_str)?;
+        Some(unescape(text))
+    }
+
+    /// The part that is written `text` in a manifest, in any case.
+    ///
+    /// # Errors
+    /// What parts there are.
+    pub fn part(self, text: &str) -> Result<&'static str, String> {
+        let parts = self.parts().iter();
+        let found = parts.clone().find(|part| fold(part) == fold(text));
+        found.copied().ok_or_else(|| {
+            let known: Vec<&str> = parts.copied().collect();
+            format!("{text:?} is none of {}", known.join(", "))
+        })
+    }
+
+    /// The request that reads one object.
+    #[must_use]
+    pub fn read(self, id: &Id, microtenant: Option<Id>) -> Request {
+        let path = match self.shape() {
+            Shape::Single => self.collection(None).into_owned(),
+            Shape::Collection | Shape::List => self.path_of(id),
+        };
+        Request::new(Method::Get, path, microtenant)
+    }
+
+    /// The request that deletes several objects; `None` for a kind that has none.
+    #[must_use]
+    pub fn delete_all(self, ids: &[Id], microtenant: Option<Id>) -> Option<Request> {
+        let bulk = self.bulk_delete()?;
+        let request = Request::new(Method::Post, bulk.path, microtenant);
+        Some(request.with_body(serde_json::json!({ bulk.list: ids })))
+    }
+
+    /// The request that deletes one object.
+    #[must_use]
+    pub fn delete(self, id: &Id, microtenant: Option<Id>) -> Request {
+        Request::new(Method::Delete, self.path_of(id), microtenant)
+    }
+
+    /// The request that replaces an object by what was read of it with `set` put over it, so that a
+    /// field that the manifest does not name keeps its live value.
+    #[must_use]
+    pub fn replace(
+        self,
+        id: &Id,
+        microtenant: Option<Id>,
+        live: &Object,
+        set: &Fields<'_>,
+    ) -> Request {
+        let body = Value::Object(self.merge(live, set));
+        Request::new(Method::Put, self.path_of(id), microtenant).with_body(body)
+    }
+
+    /// The request that creates these objects: the plain one for a single body, else the bulk one.
+    /// The bodies of a bulk request share one value in the member that belongs to the call.
+    #[must_use]
+    pub fn create(self, bodies: &[&Fields<'_>], microtenant: Option<Id>) -> Request {
+        if let (Some(bulk), [first, _, ..]) = (self.bulk(), bodies) {
+            let mut request = Request::new(Method::Post, bulk.path, microtenant);
+            request.version = bulk.version;
+            return request.with_body(bulk_body(bulk, first, bodies));
+        }
+        let body = bodies.first().map(|body| body.to_object());
+        Request::new(Method::Post, self.collection(None), microtenant)
+            .with_body(Value::Object(body.unwrap_or_default()))
+    }
+
+    /// The objects that a 2xx to [`Kind::create`] confirms.
+    #[must_use]
+    pub fn created_objects(self, answer: Option<Value>) -> Vec<Object> {
+        let rows = match answer {
+            Some(Value::Array(rows)) => rows,
+            Some(Value::Object(mut object)) => {
+                let listed = self.bulk().and_then(|bulk| object.remove(bulk.list));
+                match listed {
+                    Some(Value::Array(rows)) => rows,
+                    _ => vec![Value::Object(object)],
+                }
+            }
+            _ => Vec::new(),
+        };
+        rows.into_iter().filter_map(into_object).collect()
+    }
+
+    /// Whether the live object has the value `want` in the wire field.
+    #[must_use]
+    pub fn same(self, wire: &str, live: &Object, want: &FieldValue<'_>) -> bool {
+        match want {
+            FieldValue::Flag(flag) => {
+                let inferred = self.inferred(wire, live);
+                let value = inferred.as_ref().or_else(|| live.get(wire));
+                value.and_then(as_flag) == Some(*flag)
+            }
+            FieldValue::Text(text) => self.same_text(wire, live, text),
+            FieldValue::Refs(refs) => {
+                let mut wanted: Vec<&str> = refs.iter().map(|r| &*r.id).collect();
+                wanted.sort_unstable();
+                wanted.dedup();
+                live_refs(wire, live) == wanted
+            }
+        }
+    }
+
+    /// The fields of a row in which the live object is not as the row says.
+    #[must_use]
+    pub fn differing<'r>(self, live: &Object, row: Fields<'r>) -> Fields<'r> {
+        let differs: Vec<bool> = row
+            .0
+            .iter()
+            .map(|(wire, want)| !self.same(wire, live, want) && !self.rewritten(wire, live, &row))
+            .collect();
+        let fields = row.0.into_iter().zip(differs);
+        Fields(
+            fields
+                .filter_map(|(field, differs)| differs.then_some(field))
+                .collect(),
+        )
+    }
+
+    fn same_text(self, wire: &str, live: &Object, want: &str) -> bool {
+        // Cells carry no white space around what they say.
+        let live = live_text(wire, live);
+        let want = self.normalise(wire, want.trim());
+        self.normalise(wire, live.trim()) == want
+            || self.normalise(wire, unescape(&live).trim()) == want
+    }
+
+    /// A natural key in the form in which two equal ones are the same text: without the white space around
+    /// it, which the server does not keep.
+    #[must_use]
+    pub fn comparable_key(self, key: Cow<'_, str>) -> Cow<'_, str> {
+        match key {
+            Cow::Borrowed(key) => self.normalise(self.key_field(), key.trim()),
+            Cow::Owned(key) => {
+                Cow::Owned(self.normalise(self.key_field(), key.trim()).into_owned())
+            }
+        }
+    }
+
+    /// The natural keys that a live object answers to: as it stands, and with its entities undone. A name
+    /// may hold what looks like an entity, and nobody says which of the two the server means.
+    #[must_use]
+    pub fn keys_of(self, live: &Object) -> Vec<Cow<'_, str>> {
+        if self.key().is_none() {
+            return self.key_of(live).into_iter().collect();
+        }
+        let Some(raw) = live.get(self.key_field()).and_then(Value::as_str) else {
+            return Vec::new();
+        };
+        let mut keys = vec![self.comparable_key(Cow::Borrowed(raw))];
+        let undone = self.comparable_key(unescape(raw));
+        if !keys.contains(&undone) {
+            keys.push(undone);
+        }
+        keys
+    }
+
+    /// Whether a live object that has the key of `body` is what creating `body` made: its required fields
+    /// say so. The others a server may write in a form of its own.
+    #[must_use]
+    pub fn is_copy(self, live: &Object, body: &Fields<'_>) -> bool {
+        let required = self.required().iter();
+        required
+            .filter(|wire| **wire != self.key_field())
+            .all(|wire| {
+                body.find(wire)
+                    .is_none_or(|value| self.same(wire, live, value))
+            })
+    }
+
+    /// The live value of a field as a person reads it.
+    #[must_use]
+    pub fn show(self, wire: &str, live: &Object) -> String {
+        match live.get(wire) {
+            Some(Value::Array(_)) => live_refs(wire, live).join(";"),
+            Some(Value::String(text)) => unescape(text).into_owned(),
+            Some(Value::Null) | None => String::new(),
+            Some(other) => other.to_string(),
+        }
+    }
+
+    /// A live object with `set` put over it, as it may be sent back: what the server alone sets left out,
+    /// what it does not answer filled in.
+    #[must_use]
+    pub fn merge(self, live: &Object, set: &Fields<'_>) -> Object {
+        let mut merged: Object = live
+            .iter()
+            .filter(|(wire, _)| !self.server_fields().contains(&wire.as_str()))
+            .map(|(wire, value)| (wire.clone(), self.sendable(wire, value)))
+            .collect();
+        for wire in self.unechoed() {
+            let inferred = self.inferred(wire, live);
+            merged.extend(inferred.map(|value| ((*wire).to_owned(), value)));
+        }
+        merged.extend(set.to_object());
+        merged
+    }
+
+    fn path_of(self, id: &Id) -> String {
+        format!("{}/{id}", self.collection(None))
+    }
+
+    /// A live value in the form in which it may be sent back: entities undone, references short.
+    fn sendable(self, wire: &str, value: &Value) -> Value {
+        let Some(column) = self.column_of_wire(wire) else {
+            return value.clone();
+        };
+        match (column.form, value) {
+            (Form::Refs(_), Value::Array(refs)) => refs
+                .iter()
+                .filter_map(|r| r.get("id"))
+                .map(|id| serde_json::json!({ "id": id }))
+                .collect(),
+            (Form::Text(_), Value::String(text)) if column.escaped => {
+                Value::String(unescape(text).into_owned())
+            }
+            _ => value.clone(),
+        }
+    }
+}
+
+impl Deref for Kind {
+    type Target = dyn Resource;
+
+    fn deref(&self) -> &Self::Target {
+        self.0
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Kind {}
+
+impl PartialOrd for Kind {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Kind {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+impl std::hash::Hash for Kind {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        Self::from_name(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("no resource is called {name:?}")))
+    }
+}
+
+fn bulk_body(bulk: Bulk, first: &Fields<'_>, bodies: &[&Fields<'_>]) -> Value {
+    let rows: Vec<Value> = bodies
+        .iter()
+        .map(|body| {
+            let mut row = body.to_object();
+            row.remove(bulk.shared);
+            Value::Object(row)
+        })
+        .collect();
+    let shared = first
+        .find(bulk.shared)
+        .map_or_else(|| Value::Array(Vec::new()), FieldValue::to_json);
+    serde_json::json!({ bulk.list: rows, bulk.shared: shared })
+}
+
+fn into_object(value: Value) -> Option<Object> {
+    match value {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
+fn live_text<'v>(wire: &str, live: &'v Object) -> Cow<'v, str> {
+    match live.get(wire) {
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(Value::Null) | None => Cow::Borrowed(""),
+        Some(other) => Cow::Owned(other.to_string()),
+    }
+}
+
+/// The ids that a live object refers to in `wire`, sorted.
+#[must_use]
+pub fn live_refs<'v>(wire: &str, live: &'v Object) -> Vec<&'v str> {
+    let refs = live.get(wire).and_then(Value::as_array);
+    let mut ids: Vec<&str> = refs
+        .into_iter()
+        .flatten()
+        .filter_map(|r| r.get("id").and_then(Value::as_str))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn as_flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Version;
+
+    fn object(value: Value) -> Object {
+        into_object(value).unwrap()
+    }
+
+    fn link(name: &'static str) -> Fields<'static> {
+        Fields(vec![
+            ("name".into(), FieldValue::Text(name.into())),
+            (
+                "userPortals".into(),
+                FieldValue::Refs(vec![crate::model::Reference { id: "7".into() }]),
+            ),
+        ])
+    }
+
+    #[test]
+    fn a_replacement_keeps_live_fields_and_sends_neither_server_fields_nor_entities() {
+        let live = object(json!({
+            "id": "1", "name": "a&#x2a;b", "description": "old", "creationTime": "5",
+            "userPortals": [{"id": "7", "name": "P"}], "novel": {"kept": true},
+        }));
+        let set = Fields(vec![("link".into(), FieldValue::Text("wiki".into()))]);
+        let request = Kind::portal_link().replace(&Id::new("1"), None, &live, &set);
+        assert_eq!(
+            request.body,
+            Some(json!({
+                "id": "1", "name": "a*b", "description": "old", "link": "wiki",
+                "userPortals": [{"id": "7"}], "novel": {"kept": true},
+            }))
+        );
+    }
+
+    #[test]
+    fn several_bodies_go_out_as_one_bulk_call_with_the_portals_beside_them() {
+        let (a, b) = (link("a"), link("b"));
+        let request = Kind::portal_link().create(&[&a, &b], None);
+        assert_eq!(request.version, Version::V2);
+        assert_eq!(request.path, "userPortalLink/bulk");
+        assert_eq!(
+            request.body,
+            Some(json!({
+                "userPortalLinks": [{"name": "a"}, {"name": "b"}],
+                "userPortals": [{"id": "7"}],
+            }))
+        );
+    }
+
+    #[test]
+    fn a_lone_body_goes_to_the_plain_endpoint() {
+        let request = Kind::portal_link().create(&[&link("a")], None);
+        assert_eq!(request.version, Version::V1);
+        assert_eq!(request.path, "userPortalLink");
+        assert_eq!(
+            request.body,
+            Some(json!({"name": "a", "userPortals": [{"id": "7"}]}))
+        );
+    }
+
+    #[test]
+    fn a_bulk_answer_is_read_from_its_wrapper_or_as_a_bare_list() {
+        let kind = Kind::portal_link();
+        let wrapped = json!({"userPortalLinks": [{"id": "1"}], "userPortals": []});
+        assert_eq!(kind.created_objects(Some(wrapped)).len(), 1);
+        assert_eq!(
+            kind.created_objects(Some(json!([{"id": "1"}, {"id": "2"}])))
+                .len(),
+            2
+        );
+        assert_eq!(kind.created_objects(Some(json!({"id": "1"}))).len(), 1);
+        assert!(kind.created_objects(None).is_empty());
+    }
+
+    #[test]
+    fn column_names_match_without_regard_to_case_spaces_and_dashes() {
+        for name in ["Link Path", "linkPath", "link_path", "LINK-PATH"] {
+            let column = Kind::portal_link().column(name).unwrap();
+            assert_eq!(column.wire, "linkPath");
+        }
+    }
+}
