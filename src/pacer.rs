@@ -126,7 +126,7 @@ impl Pace {
     }
 }
 
-/// A duration as flags and files write it: a whole number with `ms`, `s`, `m` or `h`.
+/// A duration as flags and files write it: a whole number with `ms`, `s`, `m`, `h`, `d` or `w`.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -138,6 +138,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         "s" => Some(Duration::from_secs(number)),
         "m" => number.checked_mul(60).map(Duration::from_secs),
         "h" => number.checked_mul(3600).map(Duration::from_secs),
+        "d" => number.checked_mul(86_400).map(Duration::from_secs),
+        "w" => number.checked_mul(7 * 86_400).map(Duration::from_secs),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ use super::terminal::Terminal;
 use crate::engine::End;
 use crate::journal::{FORMAT, Header};
 use crate::ledger::Ledger;
+use crate::plan::Guards;
 use crate::report::{self, Report, Summary};
 use crate::run::{self, PlanError, PlanWriter, Run, RunDirectory, RunName};
 
@@ -32,7 +33,7 @@ pub(super) async fn run(
     let (rows, snapshot) = plan::read(&args.manifests, &mut tenant).await?;
     let now = Timestamp::now();
     let directory = RunDirectory::create(&runs, RunName::new(now))?;
-    let planned = plan_into(&directory, &rows, &snapshot, &tenant);
+    let planned = plan_into(&directory, &rows, &snapshot, &tenant, args.guards.guards());
     let (header, preview) = match planned {
         Ok(planned) => planned,
         Err(error) => {
@@ -116,11 +117,13 @@ struct Recorded {
     config: Config,
 }
 
-fn plan_into(
+/// Plans into a run directory. Answers the journal's header, and the plan as it is shown.
+pub(super) fn plan_into(
     directory: &RunDirectory,
     rows: &run::Checked,
     snapshot: &crate::plan::Snapshot,
     tenant: &Tenant,
+    guards: Guards,
 ) -> Result<(Header, String), CliError> {
     let mut writer = PlanWriter::create(directory.path(), &rows.origin())?;
     let mut preview = Preview::new(snapshot, false);
@@ -128,6 +131,7 @@ fn plan_into(
         preview.add(item);
         writer.push(item, cells).map_err(PlanError::from)
     })?;
+    CliError::guarded(planner.objections(guards))?;
     let estimate = plan::estimate(&planner, tenant)?;
     let text = preview.text("zpa-bulk plan --full shows them all")
         + &plan::describe(planner.totals(), estimate);
@@ -156,7 +160,8 @@ async fn agreed(preview: &str, mut stop: watch::Receiver<bool>, terminal: &Termi
     }
 }
 
-async fn carry_out(
+/// Carries a run out and reports what came of it.
+pub(super) async fn carry_out(
     run: Run,
     tenant: &mut Tenant,
     json: bool,
@@ -277,7 +282,7 @@ fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<RunDirectory, C
 }
 
 /// The first Ctrl-C stops starting work; the second leaves at once.
-fn watch_for_interrupt(terminal: &Terminal) -> watch::Receiver<bool> {
+pub(super) fn watch_for_interrupt(terminal: &Terminal) -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let terminal = terminal.clone();
     tokio::spawn(async move {

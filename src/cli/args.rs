@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Action;
 use crate::pacer::{Pace, parse_duration};
+use crate::plan::{Guards, MaxDeletes};
 use crate::resource::Kind;
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
@@ -37,6 +38,8 @@ pub(super) enum Verb {
     Plan(PlanArgs),
     /// Plan, ask, and carry out
     Apply(ApplyArgs),
+    /// Choose connectors that are left over, show them, ask, and delete them
+    Prune(PruneArgs),
     /// Go on where a run stopped
     Resume(ResumeArgs),
     /// Show where a run stands
@@ -70,6 +73,8 @@ pub(super) struct PlanArgs {
     pub(super) tenant: TenantArgs,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) guards: GuardArgs,
     /// One JSON document on standard output
     #[arg(long)]
     pub(super) json: bool,
@@ -87,6 +92,8 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
+    pub(super) guards: GuardArgs,
+    #[command(flatten)]
     pub(super) runs: RunsDir,
     /// Do not ask
     #[arg(short, long)]
@@ -94,6 +101,93 @@ pub(super) struct ApplyArgs {
     /// One JSON document on standard output
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PruneArgs {
+    /// What is pruned
+    pub(super) what: Prunable,
+    #[command(flatten)]
+    pub(super) criteria: CriteriaArgs,
+    #[command(flatten)]
+    pub(super) guards: GuardArgs,
+    /// Write the choice as a manifest for review, and delete nothing; `apply` carries it out later
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Delete without asking; the tenant's id, so that the right one is meant
+    #[arg(long, value_name = "TENANT")]
+    pub(super) confirm: Option<String>,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What can be pruned.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Prunable {
+    /// App connectors that have lost contact
+    Connectors,
+}
+
+/// Which connectors are left over.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choice")]
+pub(super) struct CriteriaArgs {
+    /// Those that are disconnected for at least this long, like 30d (units s, m, h, d, w)
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_DISCONNECTED_FOR")]
+    pub(super) disconnected_for: Option<Duration>,
+    /// Those that were never connected and were enrolled at least this long ago
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_NEVER_CONNECTED_FOR")]
+    pub(super) never_connected_for: Option<Duration>,
+    /// Only of this group, by name or id; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) group: Vec<String>,
+    /// Only those with such a name; * stands for any text, ? for one character
+    #[arg(long, value_name = "GLOB")]
+    pub(super) name: Option<String>,
+    /// Only those of such a version, like 24.*
+    #[arg(long, value_name = "GLOB")]
+    pub(super) version: Option<String>,
+    /// Also in groups of which no connector is connected: that looks like an outage, so they are spared
+    /// unless asked for
+    #[arg(long, env = "ZPA_BULK_INCLUDE_DARK_GROUPS")]
+    pub(super) include_dark_groups: bool,
+    /// This one stays: a name, an id, or a file with one of them on each line; may be given several times
+    #[arg(long, value_name = "FILE|NAME", env = "ZPA_BULK_PROTECT")]
+    pub(super) protect: Vec<String>,
+}
+
+/// What stands between a plan and its deletes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Guards")]
+pub(super) struct GuardArgs {
+    /// The most deletes, as a number or as a share of what there is, like 20%; more stop the command with exit
+    /// code 8 before anything is deleted [default: for connectors 10% or 25, whichever is smaller; else any]
+    #[arg(long, value_name = "N|N%", env = "ZPA_BULK_MAX_DELETES")]
+    pub(super) max_deletes: Option<MaxDeletes>,
+    /// How many connectors, in whatever state, must stay in a group
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        env = "ZPA_BULK_KEEP_PER_GROUP"
+    )]
+    pub(super) keep_per_group: u32,
+}
+
+impl GuardArgs {
+    pub(super) fn guards(&self) -> Guards {
+        Guards {
+            max_deletes: self.max_deletes,
+            keep_per_group: self.keep_per_group,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -250,7 +344,7 @@ pub(super) struct EngineArgs {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text)
-        .ok_or_else(|| "write a whole number with ms, s, m or h, like 30s".to_owned())
+        .ok_or_else(|| "write a whole number with ms, s, m, h, d or w, like 30s".to_owned())
 }
 
 fn kind(text: &str) -> Result<Kind, String> {

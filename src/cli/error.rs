@@ -55,6 +55,18 @@ impl CliError {
         Self::new(exit::USAGE, message)
     }
 
+    /// What the guards have against a plan, if anything.
+    pub(super) fn guarded(objections: Vec<String>) -> Result<(), Self> {
+        if objections.is_empty() {
+            return Ok(());
+        }
+        Err(Self {
+            messages: objections,
+            hint: Some("nothing was deleted".to_owned()),
+            code: exit::GUARD,
+        })
+    }
+
     pub(super) fn unexpected(what: &str, error: &dyn Error) -> Self {
         Self::new(exit::UNEXPECTED, format!("{what}: {}", chain(error)))
     }

@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod plan;
 mod progress;
+mod prune;
 mod simulate;
 mod status;
 mod tenant;
@@ -59,6 +60,7 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<u8, CliError> {
     let code = match cli.verb {
         Verb::Plan(args) => runtime.block_on(plan::run(args, config, terminal)),
         Verb::Apply(args) => runtime.block_on(apply::run(args, config, terminal)),
+        Verb::Prune(args) => runtime.block_on(prune::run(args, config, terminal)),
         Verb::Resume(args) => runtime.block_on(apply::resume(args, config, terminal)),
         Verb::Status(args) => status::run(&args, &config, terminal),
         Verb::Runs(args) => status::runs(&args, &config, terminal),

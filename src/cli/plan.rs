@@ -14,7 +14,7 @@ use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::model::{Change, FieldValue, Fields, Item, Object};
 use crate::plan::{CallCounts, Defaults, Estimate, Planner, Snapshot, Totals};
-use crate::resource::unescape;
+use crate::resource::{Kind, Scope, unescape};
 use crate::run::{self, Checked};
 
 /// How many rows of each kind are shown unless all are asked for.
@@ -35,11 +35,13 @@ pub(super) async fn run(
     })?;
     let estimate = estimate(&planner, &tenant)?;
     let totals = planner.totals();
+    let objections = planner.objections(args.guards.guards());
     if args.json {
         let document = Document {
             format: 1,
             tenant: &tenant.connection.customer,
             summary: Summary::new(totals, estimate),
+            objections: &objections,
             rows: &preview.rows,
         };
         terminal.json(&document)?;
@@ -47,6 +49,7 @@ pub(super) async fn run(
         let text = preview.text("--full shows them all");
         terminal.result(&(text + &describe(totals, estimate)))?;
     }
+    CliError::guarded(objections)?;
     Ok(if totals.error > 0 {
         exit::FAILED_ITEMS
     } else {
@@ -65,12 +68,20 @@ pub(super) async fn read(
         microtenant: tenant.microtenant(),
     };
     let rows = run::check(&manifests.paths, defaults)?;
-    let snapshot = tenant.engine.snapshot(rows.scopes()).await;
-    match snapshot {
-        Ok(snapshot) => Ok((rows, snapshot)),
-        Err(end) => Err(of_end(&end, exit::UNEXPECTED)
-            .unwrap_or_else(|| CliError::new(exit::UNEXPECTED, "nothing was read"))),
-    }
+    let snapshot = snapshot(tenant, rows.scopes(), exit::UNEXPECTED).await?;
+    Ok((rows, snapshot))
+}
+
+/// Reads what the tenant holds. `passing` is the exit code for what may be better another time.
+pub(super) async fn snapshot(
+    tenant: &mut Tenant,
+    scopes: Vec<Scope>,
+    passing: u8,
+) -> Result<Snapshot, CliError> {
+    let snapshot = tenant.engine.snapshot(scopes).await;
+    snapshot.map_err(|end| {
+        of_end(&end, passing).unwrap_or_else(|| CliError::new(passing, "nothing was read"))
+    })
 }
 
 /// What carrying the plan out takes.
@@ -120,6 +131,8 @@ struct Document<'p> {
     format: u32,
     tenant: &'p str,
     summary: Summary,
+    /// What the guards have against its deletes.
+    objections: &'p [String],
     rows: &'p [PreviewRow],
 }
 
@@ -215,7 +228,10 @@ impl<'s> Preview<'s> {
     fn line(&self, item: &Item<'_>) -> String {
         let key = &item.key;
         match &item.change {
-            Change::Create { body } => format!("+ {key:?}  {}", self.summary_of(body)),
+            Change::Create { body } if item.resource == Kind::portal_link() => {
+                format!("+ {key:?}  {}", self.summary_of(body))
+            }
+            Change::Create { body } => format!("+ {key:?}{}", fields_of(item, body)),
             Change::Update { changes, .. } => {
                 let mut text = format!("~ {key:?}");
                 for change in changes {
@@ -252,4 +268,16 @@ impl<'s> Preview<'s> {
         let parts: Vec<&str> = text.split(';').map(|part| self.name(part)).collect();
         parts.join(";")
     }
+}
+
+/// The fields of a new object besides its key.
+fn fields_of(item: &Item<'_>, body: &Fields<'_>) -> String {
+    let fields = body.0.iter();
+    let fields = fields.filter(|(wire, _)| wire != item.resource.key_field());
+    fields
+        .map(|(wire, value)| match value {
+            FieldValue::Text(text) => format!("  {wire}={text:?}"),
+            value => format!("  {wire}={}", value.to_json()),
+        })
+        .collect()
 }

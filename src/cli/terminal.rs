@@ -103,20 +103,25 @@ impl Terminal {
     /// Asks a yes-or-no question; anything but a clear yes, or nobody to be asked, is a no. Reading the
     /// answer blocks a thread of its own, so that an interrupt can be heard meanwhile.
     pub(super) async fn ask(&self, question: &str) -> bool {
+        let answer = self.ask_for(&format!("{question} [y/N]")).await;
+        answer.is_some_and(|text| matches!(text.to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks for a text; none when nobody is there to be asked.
+    pub(super) async fn ask_for(&self, question: &str) -> Option<String> {
         if !self.can_ask {
-            return false;
+            return None;
         }
         let question = question.to_owned();
         let answer = tokio::task::spawn_blocking(move || {
             let mut answer = String::new();
-            let asked = write!(io::stderr(), "{question} [y/N] ");
+            let asked = write!(io::stderr(), "{question} ");
             asked
                 .and_then(|()| io::stdin().read_line(&mut answer))
                 .map(|_| answer)
         });
-        answer.await.is_ok_and(|answer| {
-            answer.is_ok_and(|text| matches!(text.trim().to_lowercase().as_str(), "y" | "yes"))
-        })
+        let text = answer.await.ok()?.ok()?;
+        Some(text.trim().to_owned())
     }
 
     fn message(&self, text: &str) {

@@ -14,6 +14,7 @@ mod estimate;
 mod guards;
 mod limits;
 mod names;
+pub mod prune;
 
 pub use self::calls::{Backlog, Way, Work};
 pub use self::check::{Checker, Draft};

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Bulk, Column, Form, PAGE_SIZE, REGISTRY, Resource, Shape, fold, portal_link, unescape,
+    Bulk, Column, Form, PAGE_SIZE, REGISTRY, Resource, Shape, connector, fold, portal_link,
+    unescape,
 };
 use crate::model::{FieldValue, Fields, Id, Method, Object, Request};
 
@@ -94,6 +95,12 @@ impl Kind {
     #[must_use]
     pub const fn portal_link() -> Self {
         Self(&portal_link::PortalLink)
+    }
+
+    /// App connectors.
+    #[must_use]
+    pub const fn connector() -> Self {
+        Self(&connector::Connector)
     }
 
     /// The column that is written `name` in a manifest, ignoring case, spaces, `_` and `-`.

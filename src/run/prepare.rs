@@ -145,6 +145,12 @@ pub fn plan<'s>(
 }
 
 impl Checked {
+    /// The same with other names for the manifests, where those of their files say nothing.
+    #[must_use]
+    pub fn named(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
+    }
+
     /// How many rows there are.
     #[must_use]
     pub fn rows(&self) -> u64 {

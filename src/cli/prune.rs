@@ -1,0 +1,312 @@
+//! `zpa-bulk prune connectors`: choose what is left over, show it, ask, delete.
+//!
+//! The choice becomes a manifest, and that is carried out like any other: what is chosen now and what is
+//! applied after a review go the same way and meet the same checks.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use wildmatch::WildMatch;
+
+use super::apply::{carry_out, plan_into, watch_for_interrupt};
+use super::args::{CriteriaArgs, PruneArgs};
+use super::config::Config;
+use super::error::{CliError, exit};
+use super::plan::snapshot;
+use super::tenant::Tenant;
+use super::terminal::Terminal;
+use crate::model::{Id, Object};
+use crate::plan::prune::{Candidate, Choice, Criteria, choose, group_name, name};
+use crate::plan::{Defaults, Snapshot};
+use crate::resource::connector::CONDITION_COLUMN;
+use crate::resource::{Kind, Scope};
+use crate::run::{self, RunDirectory, RunName};
+
+/// What the manifest of a choice is called in messages and reports.
+const MANIFEST: &str = "prune connectors";
+
+/// How many spared connectors are shown.
+const SHOWN: usize = 50;
+
+pub(super) async fn run(
+    args: PruneArgs,
+    config: Config,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let started = Instant::now();
+    let criteria = criteria(&args.criteria, args.guards.keep_per_group)?;
+    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
+    let stop = watch_for_interrupt(terminal);
+    let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop.clone()).await?;
+    let microtenant = tenant.microtenant();
+    let scope = Scope::of(Kind::connector(), microtenant.clone());
+    // What is not seen whole is not judged: nothing is deleted.
+    let snapshot = snapshot(&mut tenant, vec![scope.clone()], exit::GUARD).await?;
+    let connectors = snapshot.objects(&scope);
+    let choice = choose(connectors, &criteria, Timestamp::now());
+    terminal.say(&described(&choice, connectors.len()));
+    if let Some(path) = &args.output {
+        write_manifest(path, &choice, microtenant.as_ref())?;
+        if args.json {
+            terminal.json(&Document::new(&choice))?;
+        }
+        let count = choice.delete.len();
+        terminal.say(&format!("{count} rows written to {}", path.display()));
+        return Ok(exit::SETTLED);
+    }
+    if choice.delete.is_empty() {
+        if args.json {
+            terminal.json(&Document::new(&choice))?;
+        }
+        return Ok(exit::SETTLED);
+    }
+    delete(
+        &args,
+        &choice,
+        &snapshot,
+        &runs,
+        &mut tenant,
+        Session {
+            started,
+            stop,
+            terminal,
+        },
+    )
+    .await
+}
+
+/// What accompanies a command from its start to its end.
+struct Session<'t> {
+    started: Instant,
+    stop: watch::Receiver<bool>,
+    terminal: &'t Terminal,
+}
+
+async fn delete(
+    args: &PruneArgs,
+    choice: &Choice<'_>,
+    snapshot: &Snapshot,
+    runs: &Path,
+    tenant: &mut Tenant,
+    session: Session<'_>,
+) -> Result<u8, CliError> {
+    let terminal = session.terminal;
+    let chosen = tempfile::Builder::new().suffix(".csv").tempfile();
+    let chosen = chosen
+        .map_err(|error| CliError::unexpected("the choice cannot be written down", &error))?;
+    let microtenant = tenant.microtenant();
+    write_manifest(chosen.path(), choice, microtenant.as_ref())?;
+    let defaults = Defaults {
+        microtenant,
+        ..Defaults::default()
+    };
+    let rows = run::check(&[chosen.path().to_owned()], defaults)?.named(vec![MANIFEST.to_owned()]);
+    let now = Timestamp::now();
+    let directory = RunDirectory::create(runs, RunName::new(now))?;
+    let planned = plan_into(&directory, &rows, snapshot, tenant, args.guards.guards());
+    let confirmed = match planned {
+        Ok((header, _)) => confirmed(args, choice.delete.len(), tenant, session.stop, terminal)
+            .await
+            .map(|()| header),
+        Err(error) => Err(error),
+    };
+    match confirmed {
+        Ok(header) => {
+            let run = run::start(directory, header, now)?;
+            carry_out(run, tenant, args.json, session.started, terminal).await
+        }
+        Err(error) => {
+            directory.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Whether the user means it, and this tenant.
+async fn confirmed(
+    args: &PruneArgs,
+    count: usize,
+    tenant: &Tenant,
+    mut stop: watch::Receiver<bool>,
+    terminal: &Terminal,
+) -> Result<(), CliError> {
+    let own = &tenant.connection.customer;
+    let refused = |message: String| {
+        CliError::usage(message).hint(format!(
+            "--confirm={own} deletes without asking; -o FILE writes the choice for review"
+        ))
+    };
+    let question = format!(
+        "To delete {count} app connectors, which must then be enrolled again, type the tenant's id ({own}):"
+    );
+    let answer = if let Some(confirm) = &args.confirm {
+        Some(confirm.clone())
+    } else {
+        tokio::select! {
+            answer = terminal.ask_for(&question) => answer,
+            _ = stop.wait_for(|stop| *stop) => None,
+        }
+    };
+    match answer {
+        Some(answer) if answer == *own => Ok(()),
+        Some(answer) => Err(refused(format!(
+            "nothing was deleted: {answer:?} is not this tenant's id, {own}"
+        ))),
+        None => Err(refused("nothing was deleted".to_owned())),
+    }
+}
+
+fn criteria(args: &CriteriaArgs, keep_per_group: u32) -> Result<Criteria, CliError> {
+    if args.disconnected_for.is_none() && args.never_connected_for.is_none() {
+        return Err(
+            CliError::usage("it is not said which connectors are left over")
+                .hint("--disconnected-for 30d, --never-connected-for 30d, or both"),
+        );
+    }
+    let span = |duration: Option<Duration>| {
+        duration.map(|d| SignedDuration::try_from(d).unwrap_or(SignedDuration::MAX))
+    };
+    let glob = |text: &Option<String>| text.as_deref().map(WildMatch::new_case_insensitive);
+    Ok(Criteria {
+        disconnected_for: span(args.disconnected_for),
+        never_connected_for: span(args.never_connected_for),
+        groups: args.group.clone(),
+        name: glob(&args.name),
+        version: glob(&args.version),
+        include_dark_groups: args.include_dark_groups,
+        keep_per_group,
+        protected: protected(&args.protect)?,
+    })
+}
+
+/// Names and ids, one by one or from files with one on each line.
+fn protected(given: &[String]) -> Result<HashSet<String>, CliError> {
+    let mut protected = HashSet::new();
+    for one in given {
+        if !Path::new(one).is_file() {
+            protected.insert(one.clone());
+            continue;
+        }
+        let text = std::fs::read_to_string(one)
+            .map_err(|error| CliError::usage(format!("{one}: {error}")))?;
+        let lines = text.lines().map(str::trim);
+        protected.extend(
+            lines
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(str::to_owned),
+        );
+    }
+    Ok(protected)
+}
+
+/// Writes the choice as a manifest that `apply` takes.
+fn write_manifest(
+    path: &Path,
+    choice: &Choice<'_>,
+    microtenant: Option<&Id>,
+) -> Result<(), CliError> {
+    let failed = |error: csv::Error| CliError::usage(format!("{}: {error}", path.display()));
+    let mut writer = csv::Writer::from_path(path).map_err(failed)?;
+    let mut header = vec![
+        "resource",
+        "action",
+        "id",
+        "name",
+        "group",
+        CONDITION_COLUMN,
+    ];
+    header.extend(microtenant.map(|_| "microtenant"));
+    writer.write_record(&header).map_err(failed)?;
+    let kind = Kind::connector();
+    for one in &choice.delete {
+        let (name, group) = (name(one.connector), group_name(one.connector));
+        let mut row = vec![
+            kind.name(),
+            "delete",
+            one.id.as_str(),
+            &name,
+            &group,
+            &one.condition,
+        ];
+        row.extend(microtenant.map(Id::as_str));
+        writer.write_record(&row).map_err(failed)?;
+    }
+    writer.flush().map_err(|error| failed(error.into()))
+}
+
+fn described(choice: &Choice<'_>, connectors: usize) -> String {
+    let mut text = String::new();
+    for one in &choice.delete {
+        text.push_str(&format!("- {}: {}\n", title(one), one.why));
+    }
+    for one in choice.spared.iter().take(SHOWN) {
+        text.push_str(&format!("= {} is spared: {}\n", title(one), one.why));
+    }
+    let more = choice.spared.len().saturating_sub(SHOWN);
+    if more > 0 {
+        text.push_str(&format!(
+            "… and {more} more are spared; --json names them\n"
+        ));
+    }
+    text.push_str(&format!(
+        "{} of {connectors} app connectors are to be deleted, {} are spared",
+        choice.delete.len(),
+        choice.spared.len()
+    ));
+    if !choice.delete.is_empty() {
+        text.push_str(
+            "\na connector that is deleted must be enrolled again with a provisioning key",
+        );
+    }
+    text
+}
+
+fn title(one: &Candidate<'_>) -> String {
+    let (name, group) = (name(one.connector), group_name(one.connector));
+    format!("{name:?} ({}) of group {group:?}", one.id)
+}
+
+/// A choice as data.
+#[derive(Serialize)]
+struct Document<'c> {
+    format: u32,
+    delete: Vec<Row<'c>>,
+    spared: Vec<Row<'c>>,
+}
+
+#[derive(Serialize)]
+struct Row<'c> {
+    id: &'c Id,
+    name: String,
+    group: String,
+    why: &'c str,
+    connector: &'c Object,
+}
+
+impl<'c> Document<'c> {
+    fn new(choice: &'c Choice<'_>) -> Self {
+        let rows = |candidates: &'c [Candidate<'_>]| candidates.iter().map(Row::new).collect();
+        Self {
+            format: 1,
+            delete: rows(&choice.delete),
+            spared: rows(&choice.spared),
+        }
+    }
+}
+
+impl<'c> Row<'c> {
+    fn new(one: &'c Candidate<'_>) -> Self {
+        Self {
+            id: &one.id,
+            name: name(one.connector).into_owned(),
+            group: group_name(one.connector).into_owned(),
+            why: &one.why,
+            connector: one.connector,
+        }
+    }
+}
