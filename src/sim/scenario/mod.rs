@@ -3,11 +3,18 @@
 //! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
 //! worthless. A new table is one more struct here and one line in `Scenario::from_table`.
 
+mod section;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use thiserror::Error;
 use toml::{Table, Value};
+
+use self::section::{
+    COUNT_FORM, DURATION_FORM, FLAG_FORM, QUOTA_FORM, Section, count, latency, lifetime, quota,
+    seeded, seeded_links, window,
+};
 
 /// All settings of a simulation. [`Scenario::default`] is the documented tenant with its published limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -306,149 +313,6 @@ impl Limits {
             count,
         )
     }
-}
-
-const QUOTA_FORM: &str =
-    "\"off\", or at least one call in a duration above zero, such as \"20/10s\"";
-const DURATION_FORM: &str =
-    "a whole number with a unit of ms, s, m or h, up to \"1h\", such as \"80ms\"";
-const COUNT_FORM: &str = "a whole number from 0 to 4294967295";
-const FLAG_FORM: &str = "true or false";
-
-/// One table being read: what is left in it, and which keys it may have.
-struct Section {
-    path: String,
-    entries: Table,
-    known: Vec<&'static str>,
-}
-
-impl Section {
-    fn root(entries: Table) -> Self {
-        Self {
-            path: String::new(),
-            entries,
-            known: Vec::new(),
-        }
-    }
-
-    /// Takes `key`, when it is there, into `target`.
-    fn value<T>(
-        &mut self,
-        key: &'static str,
-        target: &mut T,
-        allowed: &'static str,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Result<(), ScenarioError> {
-        self.known.push(key);
-        let Some(value) = self.entries.remove(key) else {
-            return Ok(());
-        };
-        let key = self.full(key);
-        *target = read(&value).ok_or_else(|| ScenarioError::Value {
-            key,
-            value: value.to_string(),
-            allowed,
-        })?;
-        Ok(())
-    }
-
-    /// Takes the table `key`, when it is there, and lets `fill` read it to its last key.
-    fn table(
-        &mut self,
-        key: &'static str,
-        fill: impl FnOnce(&mut Self) -> Result<(), ScenarioError>,
-    ) -> Result<(), ScenarioError> {
-        let mut entries = None;
-        self.value(key, &mut entries, "a table", |value| {
-            value.as_table().cloned().map(Some)
-        })?;
-        let Some(entries) = entries else {
-            return Ok(());
-        };
-        let mut section = Self {
-            path: self.full(key),
-            entries,
-            known: Vec::new(),
-        };
-        fill(&mut section)?;
-        section.finish()
-    }
-
-    /// Refuses whatever nobody asked for.
-    fn finish(self) -> Result<(), ScenarioError> {
-        match self.entries.keys().next() {
-            None => Ok(()),
-            Some(key) => Err(ScenarioError::UnknownKey {
-                key: self.full(key),
-                allowed: self.known.join(", "),
-            }),
-        }
-    }
-
-    fn full(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
-    }
-}
-
-fn quota(value: &Value) -> Option<Quota> {
-    let text = value.as_str()?;
-    if text == "off" {
-        return Some(Quota::Off);
-    }
-    let (calls, per) = text.split_once('/')?;
-    let per = duration(per).filter(|per| !per.is_zero())?;
-    Some(Quota::Limited {
-        calls: calls.parse().ok()?,
-        per,
-    })
-}
-
-fn window(value: &Value) -> Option<Window> {
-    match value.as_str()? {
-        "fixed" => Some(Window::Fixed),
-        "first-call" => Some(Window::FirstCall),
-        "sliding-log" => Some(Window::SlidingLog),
-        _ => None,
-    }
-}
-
-fn latency(value: &Value) -> Option<Duration> {
-    duration(value.as_str()?).filter(|time| *time <= Duration::from_secs(3600))
-}
-
-fn lifetime(value: &Value) -> Option<Duration> {
-    let allowed = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
-    duration(value.as_str()?).filter(|time| allowed.contains(time) && time.subsec_nanos() == 0)
-}
-
-fn count(value: &Value) -> Option<u32> {
-    u32::try_from(value.as_integer()?).ok()
-}
-
-fn seeded(value: &Value) -> Option<u32> {
-    count(value).filter(|number| *number <= 10_000)
-}
-
-fn seeded_links(value: &Value) -> Option<u32> {
-    count(value).filter(|number| *number <= 1_000_000)
-}
-
-/// A whole number and its unit, without a space: `250ms`, `10s`, `1m`, `24h`.
-fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let number: u64 = number.parse().ok()?;
-    let seconds = match unit {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
 }
 
 #[cfg(test)]
