@@ -80,7 +80,7 @@ async fn a_call_without_a_valid_token_gets_the_401_of_the_way_it_came() {
         gateway.body,
         json!({"detail": "unauthorized", "type": "", "title": "", "status": ""})
     );
-    assert_eq!(tenant.server.state(), json!({"tenants": {}}));
+    assert_eq!(tenant.server.state()["tenants"], json!({}));
 }
 
 #[tokio::test]

@@ -5,10 +5,17 @@ use std::time::Duration;
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use zpa_bulk::sim::{Scenario, Server, ServerOptions};
+use zpa_bulk::sim::{Request, Scenario, Server, ServerOptions, Sim};
 
 pub(crate) const LINKS: &str = "/mgmtconfig/v1/admin/customers/72/userPortalLink";
 pub(crate) const PORTALS: &str = "/mgmtconfig/v1/admin/customers/72/userPortal";
+pub(crate) const CONNECTORS: &str = "/mgmtconfig/v1/admin/customers/72/connector";
+pub(crate) const BULK_DELETE: &str = "/mgmtconfig/v1/admin/customers/72/connector/bulkDelete";
+pub(crate) const SCHEDULE: &str = "/mgmtconfig/v1/admin/customers/72/connectorSchedule";
+pub(crate) const SUFFIXES: &str =
+    "/mgmtconfig/v1/admin/customers/72/v2/associationtype/SEARCH_SUFFIX/domains";
+pub(crate) const SHARED: &str =
+    "/mgmtconfig/v1/admin/customers/72/v2/associationtype/SHARED/domains";
 pub(crate) const BULK: &str = "/mgmtconfig/v2/admin/customers/72/userPortalLink/bulk";
 
 /// A running simulator and a client signed in to it.
@@ -22,6 +29,8 @@ pub(crate) struct Tenant {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<String>,
+    /// Whether the gateway let the call through, by its headers.
+    pub(crate) through_gateway: bool,
     pub(crate) body: Value,
 }
 
@@ -32,10 +41,12 @@ impl Reply {
             .headers()
             .get("retry-after")
             .map(|value| value.to_str().unwrap().to_owned());
+        let through_gateway = response.headers().contains_key("x-ratelimit-limit");
         let body = response.bytes().await.unwrap();
         Self {
             status,
             retry_after,
+            through_gateway,
             body: serde_json::from_slice(&body).unwrap_or_default(),
         }
     }
@@ -50,12 +61,12 @@ impl Reply {
     }
 
     pub(crate) fn names(&self) -> Vec<&str> {
-        self.body["list"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| row["name"].as_str().unwrap())
-            .collect()
+        self.rows().iter().map(|row| text(row, "name")).collect()
+    }
+
+    /// The rows of a listing.
+    pub(crate) fn rows(&self) -> &[Value] {
+        self.body["list"].as_array().unwrap()
     }
 }
 
@@ -154,13 +165,27 @@ impl Tenant {
             .collect()
     }
 
-    /// The links the simulator holds for the tenant, past the API.
-    pub(crate) fn stored_links(&self) -> Vec<Value> {
-        self.server.state()["tenants"]["72"]["portal_links"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
+    /// What the simulator holds of the tenant under this key, past the API.
+    pub(crate) fn stored(&self, key: &str) -> Value {
+        self.server.state()["tenants"]["72"][key].clone()
     }
+
+    pub(crate) fn stored_links(&self) -> Vec<Value> {
+        let links = self.stored("portal_links");
+        links.as_array().cloned().unwrap_or_default()
+    }
+
+    /// The ids of the named microtenants, in the order of the scenario.
+    pub(crate) fn microtenants(&self) -> Vec<String> {
+        let state = self.server.state();
+        let named = state["microtenants"].as_array().unwrap();
+        named.iter().map(|one| text(one, "id").to_owned()).collect()
+    }
+}
+
+/// A field that is text.
+pub(crate) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object[field].as_str().unwrap()
 }
 
 pub(crate) fn link(name: &str) -> Value {
@@ -169,4 +194,52 @@ pub(crate) fn link(name: &str) -> Value {
 
 pub(crate) fn links(names: &[&str]) -> Vec<Value> {
     names.iter().map(|name| link(name)).collect()
+}
+
+/// A simulator without sockets, for tests of many calls.
+pub(crate) struct Offline {
+    sim: Sim,
+    token: String,
+}
+
+impl Offline {
+    pub(crate) fn new(scenario: &str, seed: u64) -> Self {
+        let quota = "quota = { read = \"off\", write = \"off\" }\n";
+        let scenario = Scenario::parse(&format!("{quota}{scenario}")).unwrap();
+        let mut offline = Self {
+            sim: Sim::new(scenario, seed, 1_700_000_000),
+            token: String::new(),
+        };
+        let form = Some("client_id=me&client_secret=s");
+        let answer = offline.send("POST", "/signin", "application/x-www-form-urlencoded", form);
+        text(&answer.1, "access_token").clone_into(&mut offline.token);
+        offline
+    }
+
+    /// Status and body (null when there is none).
+    pub(crate) fn call(&mut self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let body = body.map(Value::to_string);
+        self.send(method, path, "application/json", body.as_deref())
+    }
+
+    fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: Option<&str>,
+    ) -> (u16, Value) {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let request = Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            authorization: Some(format!("Bearer {}", self.token)),
+            content_type: Some(content_type.to_owned()),
+            body: body.unwrap_or_default().into(),
+        };
+        let response = self.sim.handle(Duration::ZERO, &request);
+        let body = serde_json::from_slice(&response.body).unwrap_or_default();
+        (response.status, body)
+    }
 }

@@ -7,6 +7,9 @@
 )]
 
 mod access;
+mod connector_schedule;
+mod connectors;
+mod domains;
 mod harness;
 mod links;
 mod microtenants;

@@ -75,3 +75,40 @@ async fn a_portal_of_a_wrong_or_taken_name_is_refused() {
         (400, "resource.already.exist")
     );
 }
+
+#[tokio::test]
+async fn the_links_of_a_deleted_portal_stay_where_the_scenario_says_so() {
+    let tenant = tenant("user_portals = { delete_with_links = \"detach\" }").await;
+    let portals = tenant.portals().await;
+    let mut body = link("a");
+    body["userPortals"] = json!([{"id": portals[0]}, {"id": portals[1]}]);
+    let path = format!("{LINKS}/{}", tenant.post(LINKS, body).await.id());
+    let deleted = tenant.delete(&format!("{PORTALS}/{}", portals[0])).await;
+    assert_eq!(deleted.status, 204);
+    let left = tenant.get(&path).await.body["userPortals"].clone();
+    assert_eq!(left.as_array().unwrap().len(), 1);
+    assert_eq!(left[0]["id"], json!(portals[1]));
+}
+
+#[tokio::test]
+async fn a_portal_with_a_certificate_of_its_own_needs_the_domain_too_and_never_says_who_manages_it()
+{
+    let tenant = tenant("").await;
+    let body = json!({"name": "Own", "managedByZs": false, "certificateId": "5"});
+    let refused = tenant.post(PORTALS, body.clone()).await;
+    assert_eq!(refused.refusal(), (400, "required.field.missing"));
+    let mut body = body;
+    body["domain"] = json!("https://portal.example.com");
+    body["certManagedByZsRadio"] = json!("custom");
+    let created = tenant.post(PORTALS, body.clone()).await;
+    assert_eq!(created.status, 201);
+    let read = tenant
+        .get(&format!("{PORTALS}/{}", created.id()))
+        .await
+        .body;
+    assert_eq!(read["domain"], body["domain"]);
+    for object in [&created.body, &read] {
+        let echoed = ["managedByZs", "certManagedByZsRadio"];
+        assert!(echoed.iter().all(|field| object.get(field).is_none()));
+    }
+}

@@ -7,7 +7,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use zpa_bulk::sim::{Class, Scenario, ScenarioError, Server, ServerOptions};
 
-use crate::harness::{LINKS, PORTALS, Reply, http, link, start, tenant};
+use crate::harness::{
+    CONNECTORS, LINKS, PORTALS, Reply, SCHEDULE, SUFFIXES, http, link, start, tenant,
+};
 
 // The edges of HTTP
 
@@ -65,6 +67,61 @@ async fn wrong_methods_paths_and_bodies_have_their_own_answers() {
         (400, "invalid.json")
     );
     assert_eq!(raw("text/plain", "{}").await.status, 415);
+}
+
+// What does not work
+
+#[tokio::test]
+async fn a_resource_that_is_off_is_refused_whatever_the_token_and_all_others_work() {
+    let paths = [
+        ("portal-link", LINKS),
+        ("user-portal", PORTALS),
+        ("connector", CONNECTORS),
+        ("connector-schedule", SCHEDULE),
+        ("domain", SUFFIXES),
+    ];
+    for (off, _) in paths {
+        let tenant = tenant(&format!("features = {{ off = [\"{off}\"] }}")).await;
+        for (name, path) in paths {
+            let reply = tenant.get(path).await;
+            let refused = reply.refusal() == (401, "authz.featureflag.permission.denied");
+            assert_eq!(refused, name == off, "{name} where {off} is off");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_feature_that_is_off_is_refused_behind_the_gateway_not_by_it() {
+    let tenant = tenant("features = { off = [\"connector\"] }").await;
+    let reply = tenant.get(&format!("/zpa{CONNECTORS}")).await;
+    assert_eq!(
+        reply.refusal(),
+        (401, "authz.featureflag.permission.denied")
+    );
+    assert!(reply.through_gateway);
+}
+
+#[tokio::test]
+async fn a_page_that_fails_does_so_every_time_and_only_on_the_paths_the_scenario_names() {
+    let scenario = "connectors = { live = 30 }\ntenant = { links = 40 }\nfaults = { fail_page = 2, fail_paths = [\"connector\"] }";
+    let tenant = tenant(scenario).await;
+    for _ in 0..3 {
+        let reply = tenant.get(&format!("{CONNECTORS}?page=2")).await;
+        assert_eq!(reply.refusal(), (500, "internal.server.error"));
+    }
+    for page in ["", "?page=1", "?page=3"] {
+        assert_eq!(tenant.get(&format!("{CONNECTORS}{page}")).await.status, 200);
+    }
+    assert_eq!(tenant.get(&format!("{LINKS}?page=2")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_page_that_fails_does_so_in_every_listing_where_no_path_is_named() {
+    let tenant = tenant("faults = { fail_page = 1 }").await;
+    for path in [LINKS, PORTALS, CONNECTORS] {
+        assert_eq!(tenant.get(path).await.status, 500, "{path}");
+    }
+    assert_eq!(tenant.post(LINKS, link("a")).await.status, 201);
 }
 
 // The simulator itself
@@ -199,18 +256,23 @@ fn the_default_sample_shows_the_defaults_and_every_key_of_them() {
     );
     let text = include_str!("../../samples/scenario-default.toml");
     let keys = [
-        "read", "write", "window", "base", "jitter", "lifetime", "portals", "links", "max",
-        "atomic",
+        "read links window base jitter lifetime portals links max atomic unique_names",
+        "links_per_portal domains names delete_with_links live stale never_connected read_only",
+        "groups dark_groups come_back unknown_ids repeated_ids post seed intruder intruder_after",
+        "absent numbers off fail_page fail_paths write",
     ];
-    for key in keys.iter().chain(&["unique_names", "links_per_portal"]) {
+    for key in keys.iter().flat_map(|line| line.split(' ')) {
         assert!(text.contains(&format!("\n{key} = ")), "{key}");
     }
 }
 
 #[test]
-fn the_strict_and_the_busy_sample_differ_from_the_defaults_where_they_say() {
+fn the_other_samples_differ_from_the_defaults_where_they_say() {
     let strict = sample("scenario-strict.toml").unwrap();
     assert!(!strict.bulk.atomic && strict.bulk.max < Scenario::default().bulk.max);
+    assert!(strict.connectors.come_back > 0.0 && strict.domains.intruder.is_some());
+    let divided = sample("scenario-microtenants.toml").unwrap();
+    assert_eq!(divided.microtenants.names, ["North", "South"]);
     let busy = sample("scenario-busy.toml").unwrap();
     assert_eq!(busy.tenant.links, 200);
     assert!(busy.latency.base > Scenario::default().latency.base);

@@ -1,8 +1,10 @@
 //! What kind of tenant is simulated: a TOML file whose every key has a default.
 //!
 //! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
-//! worthless. A new table is one more struct here and one line in `Scenario::from_table`.
+//! worthless. A new table is one more struct, here or in `resources.rs`, and one line in
+//! `Scenario::from_table`.
 
+mod resources;
 mod section;
 
 use std::num::NonZeroU32;
@@ -11,13 +13,17 @@ use std::time::Duration;
 use thiserror::Error;
 use toml::{Table, Value};
 
+pub use self::resources::{
+    AbsentSchedule, BulkDeleteRules, ConnectorRules, DeletePortal, DomainPost, DomainRules,
+    FaultRules, FeatureRules, MicrotenantRules, Numbers, PortalRules, ScheduleRules, Treatment,
+};
 use self::section::{
-    COUNT_FORM, DURATION_FORM, FLAG_FORM, QUOTA_FORM, Section, count, latency, lifetime, quota,
-    seeded, seeded_links, window,
+    COUNT_FORM, DURATION_FORM, FLAG_FORM, POSITIVE_FORM, QUOTA_FORM, SEEDED_FORM, Section, count,
+    latency, lifetime, positive, quota, seeded, seeded_links, window,
 };
 
 /// All settings of a simulation. [`Scenario::default`] is the documented tenant with its published limits.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scenario {
     /// How many calls a tenant admits.
     pub quota: QuotaRules,
@@ -31,6 +37,22 @@ pub struct Scenario {
     pub bulk: BulkRules,
     /// How much a tenant may hold.
     pub limits: Limits,
+    /// Which microtenants a tenant has.
+    pub microtenants: MicrotenantRules,
+    /// How user portals are deleted.
+    pub user_portals: PortalRules,
+    /// Which connectors a tenant starts with.
+    pub connectors: ConnectorRules,
+    /// What deleting many connectors at once does.
+    pub bulk_delete: BulkDeleteRules,
+    /// Which customer domains a tenant starts with, and what posting them does.
+    pub domains: DomainRules,
+    /// How the schedule of connectors answers.
+    pub connector_schedule: ScheduleRules,
+    /// What the tenant is not licensed for.
+    pub features: FeatureRules,
+    /// What never works.
+    pub faults: FaultRules,
 }
 
 /// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
@@ -118,7 +140,7 @@ impl Default for TokenRules {
     }
 }
 
-/// What every tenant holds when it is first touched, all of it in the Default microtenant.
+/// What every tenant holds when it is first touched, in each of its microtenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantStart {
     /// The number of user portals; 4 unless told otherwise.
@@ -166,6 +188,8 @@ pub struct Limits {
     pub links: u32,
     /// The links of one user portal; 500 unless told otherwise.
     pub links_per_portal: u32,
+    /// The customer domains of one association type in one microtenant; 50 unless told otherwise.
+    pub domains: u32,
 }
 
 impl Default for Limits {
@@ -173,6 +197,7 @@ impl Default for Limits {
         Self {
             links: 500,
             links_per_portal: 500,
+            domains: 50,
         }
     }
 }
@@ -236,6 +261,20 @@ impl Scenario {
         root.table("tenant", |section| scenario.tenant.fill(section))?;
         root.table("bulk", |section| scenario.bulk.fill(section))?;
         root.table("limits", |section| scenario.limits.fill(section))?;
+        root.table("microtenants", |section| {
+            scenario.microtenants.fill(section)
+        })?;
+        root.table("user_portals", |section| {
+            scenario.user_portals.fill(section)
+        })?;
+        root.table("connectors", |section| scenario.connectors.fill(section))?;
+        root.table("bulk_delete", |section| scenario.bulk_delete.fill(section))?;
+        root.table("domains", |section| scenario.domains.fill(section))?;
+        root.table("connector_schedule", |section| {
+            scenario.connector_schedule.fill(section)
+        })?;
+        root.table("features", |section| scenario.features.fill(section))?;
+        root.table("faults", |section| scenario.faults.fill(section))?;
         root.finish()?;
         Ok(scenario)
     }
@@ -270,12 +309,7 @@ impl TokenRules {
 
 impl TenantStart {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value(
-            "portals",
-            &mut self.portals,
-            "a whole number from 0 to 10000",
-            seeded,
-        )?;
+        section.value("portals", &mut self.portals, SEEDED_FORM, seeded)?;
         section.value(
             "links",
             &mut self.links,
@@ -287,12 +321,7 @@ impl TenantStart {
 
 impl BulkRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value(
-            "max",
-            &mut self.max,
-            "a whole number of at least 1",
-            |value| NonZeroU32::new(count(value)?),
-        )?;
+        section.value("max", &mut self.max, POSITIVE_FORM, positive)?;
         section.value("atomic", &mut self.atomic, FLAG_FORM, Value::as_bool)?;
         section.value(
             "unique_names",
@@ -306,12 +335,9 @@ impl BulkRules {
 impl Limits {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("links", &mut self.links, COUNT_FORM, count)?;
-        section.value(
-            "links_per_portal",
-            &mut self.links_per_portal,
-            COUNT_FORM,
-            count,
-        )
+        let per_portal = &mut self.links_per_portal;
+        section.value("links_per_portal", per_portal, COUNT_FORM, count)?;
+        section.value("domains", &mut self.domains, COUNT_FORM, count)
     }
 }
 
@@ -337,7 +363,15 @@ mod tests {
             token = { lifetime = "2m" }
             tenant = { portals = 1, links = 2 }
             bulk = { max = 3, atomic = false, unique_names = false }
-            limits = { links = 4, links_per_portal = 5 }
+            limits = { links = 4, links_per_portal = 5, domains = 6 }
+            microtenants = { names = ["North", "South"] }
+            user_portals = { delete_with_links = "detach" }
+            connectors = { live = 1, stale = 2, never_connected = 3, read_only = 4, groups = 5, dark_groups = 6, come_back = 0.5 }
+            bulk_delete = { unknown_ids = "refuse", repeated_ids = "refuse", read_only = "ignore" }
+            domains = { post = "add", seed = ["a.example.com"], intruder = "b.example.com", intruder_after = 2 }
+            connector_schedule = { absent = "empty", numbers = "numbers" }
+            features = { off = ["domain"] }
+            faults = { fail_page = 3, fail_paths = ["connector"] }
         "#;
         let per = Duration::from_millis(250);
         let read = Quota::Limited {
@@ -369,9 +403,56 @@ mod tests {
             limits: Limits {
                 links: 4,
                 links_per_portal: 5,
+                domains: 6,
             },
+            ..resources()
         };
         assert_eq!(Scenario::parse(text).unwrap(), expected);
+    }
+
+    /// What the tables of single resources say in the test above.
+    fn resources() -> Scenario {
+        let two = NonZeroU32::MIN.saturating_add(1);
+        Scenario {
+            microtenants: MicrotenantRules {
+                names: vec!["North".to_owned(), "South".to_owned()],
+            },
+            user_portals: PortalRules {
+                delete_with_links: DeletePortal::Detach,
+            },
+            connectors: ConnectorRules {
+                live: 1,
+                stale: 2,
+                never_connected: 3,
+                read_only: 4,
+                groups: two.saturating_add(3),
+                dark_groups: 6,
+                come_back: 0.5,
+            },
+            bulk_delete: BulkDeleteRules {
+                unknown_ids: Treatment::Refuse,
+                repeated_ids: Treatment::Refuse,
+                read_only: Treatment::Ignore,
+            },
+            domains: DomainRules {
+                post: DomainPost::Add,
+                seed: vec!["a.example.com".to_owned()],
+                intruder: Some("b.example.com".to_owned()),
+                intruder_after: two,
+            },
+            connector_schedule: ScheduleRules {
+                absent: AbsentSchedule::Empty,
+                numbers: Numbers::Numbers,
+            },
+            features: FeatureRules {
+                off: vec!["domain".to_owned()],
+            },
+            faults: FaultRules {
+                fail_page: 3,
+                fail_paths: vec!["connector".to_owned()],
+            },
+            ..Scenario::default()
+        }
     }
 
     #[test]
@@ -407,6 +488,22 @@ mod tests {
             "bulk.atomic = \"yes\"",
             "limits.links = 1.5",
             "limits = 500",
+            "microtenants.names = [\"a\", \"a\"]",
+            "microtenants.names = [\" \"]",
+            "user_portals.delete_with_links = true",
+            "connectors.live = 10001",
+            "connectors.groups = 0",
+            "connectors.come_back = 1.5",
+            "bulk_delete.read_only = \"delete\"",
+            "domains.post = \"merge\"",
+            "domains.seed = [\"not a domain\"]",
+            "domains.intruder = \"-\"",
+            "domains.intruder_after = 0",
+            "connector_schedule.absent = \"missing\"",
+            "connector_schedule.numbers = 5",
+            "features.off = [\"weather\"]",
+            "faults.fail_page = -1",
+            "faults.fail_paths = \"connector\"",
         ];
         for text in wrong {
             assert!(refused(text).contains("cannot be"), "{text}");

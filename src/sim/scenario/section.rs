@@ -1,5 +1,7 @@
 //! Reading a scenario's TOML: one table at a time, each key once, nothing left over.
 
+use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use toml::{Table, Value};
@@ -10,6 +12,9 @@ pub(super) const QUOTA_FORM: &str =
     "\"off\", or at least one call in a duration above zero, such as \"20/10s\"";
 pub(super) const DURATION_FORM: &str =
     "a whole number with a unit of ms, s, m or h, up to \"1h\", such as \"80ms\"";
+pub(super) const SEEDED_FORM: &str = "a whole number from 0 to 10000";
+pub(super) const POSITIVE_FORM: &str = "a whole number of at least 1";
+pub(super) const LIST_FORM: &str = "a list of texts";
 pub(super) const COUNT_FORM: &str = "a whole number from 0 to 4294967295";
 pub(super) const FLAG_FORM: &str = "true or false";
 
@@ -106,12 +111,12 @@ pub(super) fn quota(value: &Value) -> Option<Quota> {
 }
 
 pub(super) fn window(value: &Value) -> Option<Window> {
-    match value.as_str()? {
-        "fixed" => Some(Window::Fixed),
-        "first-call" => Some(Window::FirstCall),
-        "sliding-log" => Some(Window::SlidingLog),
-        _ => None,
-    }
+    let choices = [
+        ("fixed", Window::Fixed),
+        ("first-call", Window::FirstCall),
+        ("sliding-log", Window::SlidingLog),
+    ];
+    choice(value, choices)
 }
 
 pub(super) fn latency(value: &Value) -> Option<Duration> {
@@ -125,6 +130,32 @@ pub(super) fn lifetime(value: &Value) -> Option<Duration> {
 
 pub(super) fn count(value: &Value) -> Option<u32> {
     u32::try_from(value.as_integer()?).ok()
+}
+
+pub(super) fn positive(value: &Value) -> Option<NonZeroU32> {
+    NonZeroU32::new(count(value)?)
+}
+
+/// The one of the `choices` that is written.
+pub(super) fn choice<T, const N: usize>(value: &Value, choices: [(&str, T); N]) -> Option<T> {
+    let written = value.as_str()?;
+    let mut choices = choices.into_iter();
+    choices
+        .find(|(word, _)| *word == written)
+        .map(|(_, choice)| choice)
+}
+
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
+    let items = value.as_array()?.iter();
+    items.map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+/// Texts of which none is empty or there twice.
+pub(super) fn names(value: &Value) -> Option<Vec<String>> {
+    texts(value).filter(|names| {
+        let different: HashSet<&String> = names.iter().collect();
+        different.len() == names.len() && names.iter().all(|name| !name.trim().is_empty())
+    })
 }
 
 pub(super) fn seeded(value: &Value) -> Option<u32> {
