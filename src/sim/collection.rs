@@ -50,15 +50,15 @@ impl Ids {
 }
 
 /// A microtenant; 0 is the Default one (ZPA API documentation, User Portal Link Management).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Microtenant(u64);
 
 impl Microtenant {
     pub(super) const DEFAULT: Self = Self(0);
 
-    /// Reads the query parameter; absent means Default.
-    pub(super) fn parse(text: Option<&str>) -> Option<Self> {
-        text.map_or(Some(Self::DEFAULT), |text| text.parse().ok().map(Self))
+    /// The microtenant of this id.
+    pub(super) fn of(id: Id) -> Self {
+        Self(id.0)
     }
 }
 
@@ -213,6 +213,13 @@ impl Attachments {
                 remove_sorted(links, link);
             }
         }
+    }
+
+    /// Takes a link off one of its portals.
+    pub(super) fn detach_from(&mut self, link: Id, portal: Id) {
+        let mut others = self.portals_of(link).to_vec();
+        others.retain(|other| *other != portal);
+        self.attach(link, &others);
     }
 
     /// The portals of a link, in the order they were given.

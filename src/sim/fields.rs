@@ -34,10 +34,31 @@ pub(super) fn flag(object: &Object, field: &str) -> Result<Option<bool>, Refusal
 
 /// An id field: documented requests hold strings and numbers.
 pub(super) fn id(object: &Object, field: &str) -> Result<Option<String>, Refusal> {
-    match object.get(field).and_then(Value::as_u64) {
-        Some(number) => Ok(Some(number.to_string())),
-        None => text(object, field).map(|text| text.map(str::to_owned)),
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let id = id_text(value).ok_or_else(|| wrong_type(field))?;
+            Ok(Some(id).filter(|id| !id.is_empty()))
+        }
     }
+}
+
+/// An id, a string or a number, as text.
+pub(super) fn id_text(value: &Value) -> Option<String> {
+    let number = || value.as_u64().map(|number| number.to_string());
+    value.as_str().map(str::to_owned).or_else(number)
+}
+
+/// Whether the text is a domain: labels of letters, digits and inner hyphens, joined by periods.
+pub(super) fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 /// A list field; missing and null are an empty one.

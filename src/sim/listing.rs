@@ -20,6 +20,15 @@ pub(super) struct Listing {
     page: usize,
     size: usize,
     search: Search,
+    sort: Option<Sort>,
+}
+
+/// The rows of one page, and what the envelope says about all pages.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) ids: Vec<Id>,
+    total_pages: usize,
+    total_count: usize,
 }
 
 /// The envelope; both counts are strings.
@@ -39,45 +48,111 @@ impl Listing {
         let search = query
             .value("search")
             .map_or(Ok(Search::default()), Search::parse)?;
-        Ok(Self { page, size, search })
+        let sort = None;
+        Ok(Self {
+            page,
+            size,
+            search,
+            sort,
+        })
     }
 
-    /// The page of those of `ids` that the search matches, each shown as `view` makes it.
-    pub(super) fn answer<V: Serialize>(
-        &self,
-        ids: &[Id],
-        records: &Collection,
-        view: impl Fn(Id) -> Option<V>,
-    ) -> Answer {
-        if self.search.is_everything() {
-            return self.page_of(ids, view);
+    /// Reads `sortBy` and `sortDir` as well.
+    pub(super) fn parse_sorted(query: &Pairs) -> Result<Self, Refusal> {
+        let sort = Sort::parse(query)?;
+        Ok(Self {
+            sort,
+            ..Self::parse(query)?
+        })
+    }
+
+    /// The page of those of `ids` that the search matches.
+    pub(super) fn page(&self, ids: &[Id], records: &Collection) -> Page {
+        if self.search.is_everything() && self.sort.is_none() {
+            return self.page_of(ids);
         }
-        let matches = |id: &Id| {
-            records
-                .record(*id)
-                .is_some_and(|record| self.search.matches(record))
-        };
-        let ids: Vec<Id> = ids.iter().copied().filter(matches).collect();
-        self.page_of(&ids, view)
+        let found = ids
+            .iter()
+            .filter_map(|id| Some((*id, records.record(*id)?)));
+        let mut found: Vec<(Id, &Record)> = found
+            .filter(|(_, record)| self.search.matches(record))
+            .collect();
+        if let Some(sort) = &self.sort {
+            found.sort_by(|(_, one), (_, other)| sort.order(one, other));
+        }
+        let ids: Vec<Id> = found.into_iter().map(|(id, _)| id).collect();
+        self.page_of(&ids)
     }
 
-    fn page_of<V: Serialize>(&self, ids: &[Id], view: impl Fn(Id) -> Option<V>) -> Answer {
+    fn page_of(&self, ids: &[Id]) -> Page {
         let start = (self.page - 1).saturating_mul(self.size);
-        let list = ids
-            .iter()
-            .skip(start)
-            .take(self.size)
-            .filter_map(|id| view(*id))
-            .collect();
-        let total_pages = ids.len().div_ceil(self.size).to_string();
-        Answer::json(
-            200,
-            &Envelope {
-                total_pages,
-                total_count: ids.len().to_string(),
-                list,
-            },
-        )
+        let rows = ids.iter().skip(start).take(self.size);
+        Page {
+            ids: rows.copied().collect(),
+            total_pages: ids.len().div_ceil(self.size),
+            total_count: ids.len(),
+        }
+    }
+}
+
+impl Page {
+    /// The answer, each row shown as `view` makes it.
+    pub(super) fn answer<V: Serialize>(&self, view: impl Fn(Id) -> Option<V>) -> Answer {
+        let envelope = Envelope {
+            total_pages: self.total_pages.to_string(),
+            total_count: self.total_count.to_string(),
+            list: self.ids.iter().filter_map(|id| view(*id)).collect(),
+        };
+        Answer::json(200, &envelope)
+    }
+}
+
+/// By what field, and in which direction, rows are sorted.
+#[derive(Debug)]
+struct Sort {
+    field: String,
+    descending: bool,
+}
+
+/// A field as it is sorted. Ids and times, numbers in strings, go by their value.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum SortKey<'a> {
+    Missing,
+    Flag(bool),
+    Number(u64),
+    Text(&'a str),
+}
+
+impl Sort {
+    /// Reads `sortBy`, and `sortDir` in any case, ascending when it is left out.
+    fn parse(query: &Pairs) -> Result<Option<Self>, Refusal> {
+        let direction = query.value("sortDir").unwrap_or("ASC");
+        let descending = direction.eq_ignore_ascii_case("DESC");
+        if !descending && !direction.eq_ignore_ascii_case("ASC") {
+            let reason = format!("sortDir={direction} is neither ASC nor DESC.");
+            return Err(Refusal::bad("invalid.query.parameter", reason));
+        }
+        Ok(query.value("sortBy").map(|field| Self {
+            field: field.to_owned(),
+            descending,
+        }))
+    }
+
+    fn order(&self, one: &Record, other: &Record) -> Ordering {
+        let order = self.key(one).cmp(&self.key(other));
+        if self.descending {
+            order.reverse()
+        } else {
+            order
+        }
+    }
+
+    fn key<'r>(&self, record: &'r Record) -> SortKey<'r> {
+        match record.fields.get(&self.field) {
+            Some(Value::Bool(flag)) => SortKey::Flag(*flag),
+            Some(Value::String(text)) => text.parse().map_or(SortKey::Text(text), SortKey::Number),
+            _ => SortKey::Missing,
+        }
     }
 }
 

@@ -6,14 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::access::{Tokens, is_content_type};
-use super::collection::Microtenant;
 use super::gateway::Gateway;
 use super::http::{Answer, Pairs, Request, Response};
 use super::log::{Class, LogEntry};
 use super::random::SplitMix64;
 use super::refusal::{Refusal, too_many_requests, unauthorized};
 use super::route::{Call, find, unknown_path, wrong_method};
-use super::scenario::{Latency, Scenario};
+use super::scenario::{FaultRules, FeatureRules, Latency, Scenario};
 use super::tenant::{Tenant, World};
 
 /// A simulated ZPA service with any number of tenants, each of which starts when it is first touched.
@@ -64,23 +63,30 @@ impl Sim {
             return self.control(control, request).after(Duration::ZERO);
         }
         let address = Address::parse(&request.path);
-        let mut answer = self.answer(now, &address, request);
-        // A call it refuses itself, for its token, does not count.
-        if address.through_gateway && answer.status != 401 {
+        let admitted = !address.needs_token() || self.tokens.admits(now, request);
+        let mut answer = if admitted {
+            self.answer(now, &address, request)
+        } else {
+            unauthorized(address.through_gateway)
+        };
+        // A call that the gateway refuses itself, for its token, does not count.
+        if address.through_gateway && admitted {
             answer = self.gateway.pass(now, answer);
         }
         self.log.push(entry(now, &address, request, answer.status));
         answer.after(self.delays.draw())
     }
 
-    /// Every object of every tenant as `GET` answers it: what `GET /__sim/state` answers.
+    /// The named microtenants, and every object of every tenant as `GET` answers it: what
+    /// `GET /__sim/state` answers.
     #[must_use]
     pub fn state(&self) -> Value {
         let tenants = self
             .tenants
             .iter()
             .map(|(customer, tenant)| (customer.clone(), tenant.state()));
-        json!({"tenants": tenants.collect::<serde_json::Map<_, _>>()})
+        let tenants = tenants.collect::<serde_json::Map<_, _>>();
+        json!({"microtenants": self.world.microtenants(), "tenants": tenants})
     }
 
     /// Every request so far except those under `/__sim/`, in order of arrival.
@@ -106,7 +112,6 @@ impl Sim {
             Target::SignIn => self.tokens.sign_in(now, request),
             Target::Token => self.tokens.token(now, request),
             Target::SignOut => Ok(self.tokens.sign_out(now, request, address.through_gateway)),
-            _ if !self.tokens.admits(now, request) => Ok(unauthorized(address.through_gateway)),
             Target::Unknown => Err(unknown_path(&request.path)),
             Target::Api {
                 version,
@@ -130,7 +135,7 @@ impl Sim {
         let tenant = self
             .tenants
             .entry(customer.to_owned())
-            .or_insert_with(|| Tenant::new(world));
+            .or_insert_with(|| Tenant::new(world, customer));
         let limiter = match Class::of_method(&request.method) {
             Class::Read => &mut tenant.quotas.read,
             _ => &mut tenant.quotas.write,
@@ -138,17 +143,20 @@ impl Sim {
         if let Err(wait) = limiter.admit(now) {
             return Ok(too_many_requests(wait));
         }
-        let (handler, param) = find(&request.method, version, path)?;
-        check_media_type(request)?;
+        let found = find(&request.method, version, path)?;
         let query = Pairs::parse(&request.query);
-        let microtenant = microtenant(&query)?;
+        check_feature(&world.rules.features, found.resource)?;
+        check_page(&world.rules.faults, &request.method, path, &query)?;
+        check_media_type(request)?;
+        let microtenant = world.microtenant(query.value("microtenantId"))?;
         let time = world.epoch.saturating_add_unsigned(now.as_secs());
-        handler(&mut Call {
+        (found.handler)(&mut Call {
             world,
             tenant,
             microtenant,
             query,
-            param,
+            customer,
+            param: found.param,
             body: &request.body,
             time,
         })
@@ -167,6 +175,29 @@ fn entry(now: Duration, address: &Address<'_>, request: &Request, status: u16) -
     }
 }
 
+/// 401 with an id of its own: no other token would help.
+fn check_feature(features: &FeatureRules, resource: &str) -> Result<(), Refusal> {
+    if !features.off.iter().any(|off| off == resource) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        401,
+        "authz.featureflag.permission.denied",
+        format!("The feature {resource} is not enabled for this customer."),
+    ))
+}
+
+/// 500 for the page of a listing that the scenario keeps from being read.
+fn check_page(faults: &FaultRules, method: &str, path: &str, query: &Pairs) -> Result<(), Refusal> {
+    let page: Result<u32, _> = query.value("page").unwrap_or("1").parse();
+    let listed = || faults.fail_paths.is_empty() || faults.fail_paths.iter().any(|p| p == path);
+    if method != "GET" || page != Ok(faults.fail_page) || !listed() {
+        return Ok(());
+    }
+    let reason = format!("The page {} could not be read.", faults.fail_page);
+    Err(Refusal::new(500, "internal.server.error", reason))
+}
+
 /// Bodies of `GET` and `DELETE` are ignored, whatever they claim to be; all others must be JSON.
 fn check_media_type(request: &Request) -> Result<(), Refusal> {
     let carries_json =
@@ -179,12 +210,6 @@ fn check_media_type(request: &Request) -> Result<(), Refusal> {
         ));
     }
     Ok(())
-}
-
-fn microtenant(query: &Pairs) -> Result<Microtenant, Refusal> {
-    let text = query.value("microtenantId");
-    Microtenant::parse(text)
-        .ok_or_else(|| Refusal::bad("invalid.query.parameter", "microtenantId is not a number."))
 }
 
 /// What a path is about.
@@ -224,6 +249,10 @@ impl<'a> Address<'a> {
             through_gateway: behind_gateway.is_some(),
             target,
         }
+    }
+
+    fn needs_token(&self) -> bool {
+        matches!(self.target, Target::Api { .. } | Target::Unknown)
     }
 
     fn customer(&self) -> &'a str {

@@ -12,19 +12,27 @@
 //!   because a mistake made once and used by both sides would hide itself. Only [`InMemory`], which
 //!   carries requests to it without sockets, knows the client's side.
 //!
-//! Where the vendor's documentation leaves a behaviour open (the largest batch, whether a batch is
-//! atomic, whether names are unique) it is a setting of the [`Scenario`].
+//! Where the vendor's documentation leaves a behaviour open (whether a batch is atomic, whether posted
+//! domains replace or add, what deleting an unknown connector does) it is a setting of the [`Scenario`].
 //!
-//! What it does not do: check secrets (the literal secret `wrong` is refused, any other accepted),
-//! verify signed assertions, or bind a token to a tenant. It therefore listens on loopback only.
+//! A caller sees the objects of one microtenant, all of which start alike; ids of microtenants that the
+//! scenario does not name are refused.
+//!
+//! What it does not do: enrol connectors, or delete any by their schedule; check secrets (the literal
+//! secret `wrong` is refused, any other accepted), verify signed assertions, or bind a token to a tenant. It
+//! therefore listens on loopback only.
 //!
 //! A further resource is one file with its `ROUTES`, a line in the table of `route.rs`, and its
-//! collection in `tenant.rs`. Faults to inject belong around [`Sim::handle`], which is the single
-//! place where an answer and its delay are decided.
+//! collection in `tenant.rs`; its settings are a table in `scenario/resources.rs`. Faults to inject belong
+//! around [`Sim::handle`], which is the single place where an answer and its delay are decided.
 
 mod access;
 mod collection;
+mod connector;
+mod connector_schedule;
+mod domain;
 mod fields;
+mod fleet;
 mod gateway;
 mod http;
 mod limiter;
@@ -46,7 +54,9 @@ pub use log::{Class, LogEntry};
 pub use machine::Sim;
 pub use memory::InMemory;
 pub use scenario::{
-    BulkRules, Latency, Limits, Quota, QuotaRules, Scenario, ScenarioError, TenantStart,
-    TokenRules, Window,
+    AbsentSchedule, BulkDeleteRules, BulkRules, ConnectorRules, DeletePortal, DomainPost,
+    DomainRules, FaultRules, FeatureRules, Latency, Limits, MicrotenantRules, Numbers, PortalRules,
+    Quota, QuotaRules, Scenario, ScenarioError, ScheduleRules, TenantStart, TokenRules, Treatment,
+    Window,
 };
 pub use server::{Server, ServerOptions};

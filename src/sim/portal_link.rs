@@ -11,7 +11,7 @@ use super::http::Answer;
 use super::listing::Listing;
 use super::refusal::Refusal;
 use super::route::{Call, Route};
-use super::tenant::{Tenant, mark_microtenant};
+use super::tenant::Tenant;
 
 /// The calls on links.
 pub(super) const ROUTES: &[Route] = &[
@@ -104,7 +104,7 @@ pub(super) fn state(tenant: &Tenant) -> Vec<Value> {
 
 /// Gives a new tenant the scenario's links, in turn over its portals.
 pub(super) fn seed(call: &mut Call<'_>) {
-    let portals = call.tenant.portals.all();
+    let portals = call.tenant.portals.ids(call.microtenant).to_vec();
     let mut turn = portals.chunks(1).cycle();
     for number in 1..=call.world.rules.tenant.links {
         let link = format!("seeded-{number:04}.example.com");
@@ -118,7 +118,8 @@ pub(super) fn seed(call: &mut Call<'_>) {
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let tenant = &*call.tenant;
     let ids = tenant.links.ids(call.microtenant);
-    Ok(Listing::parse(&call.query)?.answer(ids, &tenant.links, |id| shown(tenant, id)))
+    let page = Listing::parse(&call.query)?.page(ids, &tenant.links);
+    Ok(page.answer(|id| shown(tenant, id)))
 }
 
 /// The links of one portal. Links and portals see each other within one microtenant only, so all of a
@@ -130,7 +131,8 @@ fn list_of_portal(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .find(portal, call.microtenant)
         .ok_or_else(|| Refusal::not_found(call.param))?;
     let ids = tenant.attachments.links_of(portal);
-    Ok(Listing::parse(&call.query)?.answer(ids, &tenant.links, |id| shown(tenant, id)))
+    let page = Listing::parse(&call.query)?.page(ids, &tenant.links);
+    Ok(page.answer(|id| shown(tenant, id)))
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -425,7 +427,7 @@ fn finished(
     microtenant: Microtenant,
 ) -> Object {
     call.world.stamp(&mut fields, id, created, call.time);
-    mark_microtenant(&mut fields, microtenant);
+    call.world.mark_microtenant(&mut fields, microtenant);
     fields
 }
 

@@ -1,14 +1,22 @@
 //! Which call a path and a method mean, and what the handler of that call is given.
 
+use serde_json::Value;
+
 use super::collection::{Id, Microtenant};
 use super::fields::{Object, wrong_type};
 use super::http::{Answer, Pairs};
 use super::refusal::Refusal;
 use super::tenant::{Tenant, World};
-use super::{portal_link, user_portal};
+use super::{connector, connector_schedule, domain, portal_link, user_portal};
 
-/// Every resource's routes; the first that fits is taken.
-const TABLES: &[&[Route]] = &[portal_link::ROUTES, user_portal::ROUTES];
+/// Every resource's name and its routes; the first that fits is taken.
+const TABLES: &[(&str, &[Route])] = &[
+    ("portal-link", portal_link::ROUTES),
+    ("user-portal", user_portal::ROUTES),
+    ("connector", connector::ROUTES),
+    ("connector-schedule", connector_schedule::ROUTES),
+    ("domain", domain::ROUTES),
+];
 
 /// What carries out a call once its token and quota are settled.
 pub(super) type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
@@ -31,6 +39,8 @@ pub(super) struct Call<'a> {
     pub(super) tenant: &'a mut Tenant,
     pub(super) microtenant: Microtenant,
     pub(super) query: Pairs,
+    /// The tenant's id.
+    pub(super) customer: &'a str,
     /// The path segment the route's parameter stands for, empty when it has none.
     pub(super) param: &'a str,
     pub(super) body: &'a [u8],
@@ -46,32 +56,63 @@ impl Call<'_> {
 
     /// The body, which must be a JSON object.
     pub(super) fn object(&self) -> Result<Object, Refusal> {
-        let body = serde_json::from_slice(self.body);
-        match body.map_err(|_| Refusal::bad("invalid.json", "The body is not valid JSON."))? {
-            serde_json::Value::Object(object) => Ok(object),
+        match self.json()? {
+            Value::Object(object) => Ok(object),
             _ => Err(wrong_type("(body)")),
         }
     }
+
+    /// The body, which must be a JSON array of objects.
+    pub(super) fn objects(&self) -> Result<Vec<Object>, Refusal> {
+        let Value::Array(items) = self.json()? else {
+            return Err(wrong_type("(body)"));
+        };
+        let objects = items.into_iter().map(|item| match item {
+            Value::Object(object) => Ok(object),
+            _ => Err(wrong_type("(body)")),
+        });
+        objects.collect()
+    }
+
+    fn json(&self) -> Result<Value, Refusal> {
+        let body = serde_json::from_slice(self.body);
+        body.map_err(|_| Refusal::bad("invalid.json", "The body is not valid JSON."))
+    }
 }
 
-/// The handler of a call and the value of its path's parameter.
-pub(super) fn find<'p>(
-    method: &str,
-    version: &str,
-    path: &'p str,
-) -> Result<(Handler, &'p str), Refusal> {
+/// What a path and a method mean.
+#[derive(Debug)]
+pub(super) struct Found<'p> {
+    /// The name of the resource.
+    pub(super) resource: &'static str,
+    pub(super) handler: Handler,
+    /// The value of the path's parameter.
+    pub(super) param: &'p str,
+}
+
+/// Whether a resource has this name.
+pub(super) fn is_resource(name: &str) -> bool {
+    TABLES.iter().any(|(resource, _)| *resource == name)
+}
+
+/// What carries out a call.
+pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Found<'p>, Refusal> {
     let mut known_path = false;
-    for route in TABLES
+    let routes = TABLES
         .iter()
-        .copied()
-        .flatten()
-        .filter(|route| route.version == version)
-    {
+        .flat_map(|(resource, routes)| routes.iter().map(move |route| (*resource, route)))
+        .filter(|(_, route)| route.version == version);
+    for (resource, route) in routes {
         let Some(param) = matched(route.path, path) else {
             continue;
         };
         if route.method == method {
-            return Ok((route.handler, param));
+            let handler = route.handler;
+            return Ok(Found {
+                resource,
+                handler,
+                param,
+            });
         }
         known_path = true;
     }

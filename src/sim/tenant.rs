@@ -1,36 +1,91 @@
 //! What one tenant holds, and what all tenants of a simulation have in common.
 
+use std::collections::{BTreeMap, HashSet};
+
 use serde_json::{Value, json};
 
 use super::collection::{Attachments, Collection, Id, Ids, Microtenant};
+use super::connector_schedule::Schedule;
+use super::domain::Domains;
 use super::fields::Object;
 use super::http::Pairs;
 use super::limiter::Quotas;
+use super::random::SplitMix64;
+use super::refusal::Refusal;
 use super::route::Call;
 use super::scenario::Scenario;
-use super::{portal_link, user_portal};
+use super::{connector, connector_schedule, domain, fleet, portal_link, user_portal};
 
 /// The settings and the sources of ids and times that every tenant draws on.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) rules: Scenario,
     pub(super) ids: Ids,
+    /// Decides what the connectors of new tenants are like.
+    pub(super) fleet: SplitMix64,
     /// The unix time at which the simulation starts.
     pub(super) epoch: i64,
     /// The administrator who made every change.
     administrator: Id,
+    /// The named microtenants, which every tenant has.
+    microtenants: Vec<(Microtenant, String)>,
 }
 
 impl World {
     pub(super) fn new(rules: Scenario, seed: u64, epoch: i64) -> Self {
         let mut ids = Ids::new(seed);
         let administrator = ids.draw();
+        let names = rules.microtenants.names.iter();
+        let microtenants = names
+            .map(|name| (Microtenant::of(ids.draw()), name.clone()))
+            .collect();
         Self {
             rules,
             ids,
+            fleet: SplitMix64::new(seed, 4),
             epoch,
             administrator,
+            microtenants,
         }
+    }
+
+    /// The microtenant that the query parameter `microtenantId` means; absent means Default.
+    pub(super) fn microtenant(&self, parameter: Option<&str>) -> Result<Microtenant, Refusal> {
+        let Some(text) = parameter else {
+            return Ok(Microtenant::DEFAULT);
+        };
+        let id = Id::parse(text).map(Microtenant::of).ok_or_else(|| {
+            Refusal::bad("invalid.query.parameter", "microtenantId is not a number.")
+        })?;
+        let known = id == Microtenant::DEFAULT || self.name(id).is_some();
+        known.then_some(id).ok_or_else(|| unknown_microtenant(id))
+    }
+
+    /// How the server calls a microtenant.
+    pub(super) fn scope_name(&self, microtenant: Microtenant) -> &str {
+        self.name(microtenant).unwrap_or("Default")
+    }
+
+    /// What the server adds to an object outside the Default microtenant.
+    pub(super) fn mark_microtenant(&self, fields: &mut Object, microtenant: Microtenant) {
+        if let Some(name) = self.name(microtenant) {
+            fields.insert("microtenantId".to_owned(), microtenant.to_string().into());
+            fields.insert("microtenantName".to_owned(), name.into());
+        }
+    }
+
+    /// The named microtenants, to be read from the simulator's state.
+    pub(super) fn microtenants(&self) -> Vec<Value> {
+        let named = self.microtenants.iter();
+        named
+            .map(|(id, name)| json!({"id": id.to_string(), "name": name}))
+            .collect()
+    }
+
+    fn name(&self, microtenant: Microtenant) -> Option<&str> {
+        let mut named = self.microtenants.iter();
+        let (_, name) = named.find(|(id, _)| *id == microtenant)?;
+        Some(name)
     }
 
     /// Fills in the fields only the server sets. Ids and times are JSON strings.
@@ -52,55 +107,66 @@ pub(super) struct Tenant {
     pub(super) portals: Collection,
     pub(super) links: Collection,
     pub(super) attachments: Attachments,
+    pub(super) connectors: Collection,
+    /// The connectors that connect again once they have been read.
+    pub(super) returning: HashSet<Id>,
+    pub(super) domains: Domains,
+    pub(super) schedules: BTreeMap<Microtenant, Schedule>,
 }
 
 impl Tenant {
     /// A tenant at the moment it is first touched: it holds what the scenario gives it.
-    pub(super) fn new(world: &mut World) -> Self {
+    pub(super) fn new(world: &mut World, customer: &str) -> Self {
         let mut tenant = Self {
             quotas: Quotas::new(&world.rules.quota),
             portals: Collection::default(),
             links: Collection::default(),
             attachments: Attachments::default(),
+            connectors: Collection::default(),
+            returning: HashSet::new(),
+            domains: Domains::default(),
+            schedules: BTreeMap::new(),
         };
-        tenant.seed(world);
+        let named: Vec<Microtenant> = world.microtenants.iter().map(|(id, _)| *id).collect();
+        for microtenant in std::iter::once(Microtenant::DEFAULT).chain(named) {
+            tenant.seed(world, customer, microtenant);
+        }
         tenant
     }
 
-    fn seed(&mut self, world: &mut World) {
+    fn seed(&mut self, world: &mut World, customer: &str, microtenant: Microtenant) {
         let (time, query) = (world.epoch, Pairs::default());
-        let microtenant = Microtenant::DEFAULT;
         let mut call = Call {
             world,
             tenant: self,
             microtenant,
             query,
+            customer,
             param: "",
             body: &[],
             time,
         };
         user_portal::seed(&mut call);
         portal_link::seed(&mut call);
+        fleet::seed(&mut call);
+        domain::seed(&mut call);
     }
 
     /// Every object as `GET` answers it.
     pub(super) fn state(&self) -> Value {
-        json!({"portal_links": portal_link::state(self), "user_portals": user_portal::state(self)})
+        json!({
+            "portal_links": portal_link::state(self),
+            "user_portals": user_portal::state(self),
+            "connectors": connector::state(self),
+            "domains": self.domains.all(),
+            "connector_schedule": connector_schedule::state(self),
+            "microtenant_connector_schedules": connector_schedule::microtenant_state(self),
+        })
     }
 }
 
-/// What the server adds to an object outside the Default microtenant.
-pub(super) fn mark_microtenant(fields: &mut Object, microtenant: Microtenant) {
-    if microtenant != Microtenant::DEFAULT {
-        fields.insert("microtenantId".to_owned(), microtenant.to_string().into());
-        fields.insert("microtenantName".to_owned(), scope_name(microtenant).into());
-    }
-}
-
-/// How the server calls a microtenant.
-pub(super) fn scope_name(microtenant: Microtenant) -> String {
-    match microtenant {
-        Microtenant::DEFAULT => "Default".to_owned(),
-        other => format!("Microtenant {other}"),
-    }
+/// 400, with an id of its own: a client must not take it for an object that is gone.
+fn unknown_microtenant(id: Microtenant) -> Refusal {
+    let reason = format!("There is no microtenant {id}.");
+    Refusal::bad("invalid.microtenant", reason)
 }

@@ -12,7 +12,8 @@ use super::http::Answer;
 use super::listing::Listing;
 use super::refusal::Refusal;
 use super::route::{Call, Route};
-use super::tenant::{Tenant, mark_microtenant, scope_name};
+use super::scenario::DeletePortal;
+use super::tenant::Tenant;
 
 /// The calls on portals.
 pub(super) const ROUTES: &[Route] = &[
@@ -92,7 +93,8 @@ pub(super) fn seed(call: &mut Call<'_>) {
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let tenant = &*call.tenant;
     let ids = tenant.portals.ids(call.microtenant);
-    Ok(Listing::parse(&call.query)?.answer(ids, &tenant.portals, |id| shown(tenant, id)))
+    let page = Listing::parse(&call.query)?.page(ids, &tenant.portals);
+    Ok(page.answer(|id| shown(tenant, id)))
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -125,11 +127,16 @@ fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = known(call)?;
-    if !call.tenant.attachments.links_of(id).is_empty() {
+    let links = call.tenant.attachments.links_of(id).to_vec();
+    let refuses = call.world.rules.user_portals.delete_with_links == DeletePortal::Refuse;
+    if refuses && !links.is_empty() {
         return Err(Refusal::bad(
             "resource.in.use",
             "The user portal still has links.",
         ));
+    }
+    for link in links {
+        call.tenant.attachments.detach_from(link, id);
     }
     call.tenant.portals.remove(id);
     Ok(Answer::empty(204))
@@ -221,14 +228,8 @@ fn add_own_domain(
 
 /// Whether the text is a fully qualified name, alone or behind `https://`.
 fn is_https_fqdn(domain: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
     let host = domain.strip_prefix("https://").unwrap_or(domain);
-    host.contains('.') && host.split('.').all(is_label)
+    host.contains('.') && fields::is_domain(host)
 }
 
 /// Letters, digits, space, `.`, `-` and `_`.
@@ -285,8 +286,9 @@ fn store(call: &mut Call<'_>, draft: Draft) -> Id {
 
 fn finished(call: &Call<'_>, id: Id, mut fields: Object, created: Value) -> Object {
     call.world.stamp(&mut fields, id, created, call.time);
-    mark_microtenant(&mut fields, call.microtenant);
-    fields.insert("scopeName".to_owned(), scope_name(call.microtenant).into());
+    call.world.mark_microtenant(&mut fields, call.microtenant);
+    let scope = call.world.scope_name(call.microtenant);
+    fields.insert("scopeName".to_owned(), scope.into());
     fields
 }
 

@@ -1,7 +1,11 @@
 //! What kind of tenant is simulated: a TOML file whose every key has a default.
 //!
 //! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
-//! worthless. A new table is one more struct here and one line in `Scenario::from_table`.
+//! worthless. A new table is one more struct, here or in `resources.rs`, and one line in
+//! `Scenario::from_table`.
+
+mod resources;
+mod section;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,8 +13,17 @@ use std::time::Duration;
 use thiserror::Error;
 use toml::{Table, Value};
 
+pub use self::resources::{
+    AbsentSchedule, BulkDeleteRules, ConnectorRules, DeletePortal, DomainPost, DomainRules,
+    FaultRules, FeatureRules, MicrotenantRules, Numbers, PortalRules, ScheduleRules, Treatment,
+};
+use self::section::{
+    COUNT_FORM, DURATION_FORM, FLAG_FORM, POSITIVE_FORM, QUOTA_FORM, SEEDED_FORM, Section, count,
+    latency, lifetime, positive, quota, seeded, seeded_links, window,
+};
+
 /// All settings of a simulation. [`Scenario::default`] is the documented tenant with its published limits.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scenario {
     /// How many calls a tenant admits.
     pub quota: QuotaRules,
@@ -24,6 +37,22 @@ pub struct Scenario {
     pub bulk: BulkRules,
     /// How much a tenant may hold.
     pub limits: Limits,
+    /// Which microtenants a tenant has.
+    pub microtenants: MicrotenantRules,
+    /// How user portals are deleted.
+    pub user_portals: PortalRules,
+    /// Which connectors a tenant starts with.
+    pub connectors: ConnectorRules,
+    /// What deleting many connectors at once does.
+    pub bulk_delete: BulkDeleteRules,
+    /// Which customer domains a tenant starts with, and what posting them does.
+    pub domains: DomainRules,
+    /// How the schedule of connectors answers.
+    pub connector_schedule: ScheduleRules,
+    /// What the tenant is not licensed for.
+    pub features: FeatureRules,
+    /// What never works.
+    pub faults: FaultRules,
 }
 
 /// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
@@ -111,7 +140,7 @@ impl Default for TokenRules {
     }
 }
 
-/// What every tenant holds when it is first touched, all of it in the Default microtenant.
+/// What every tenant holds when it is first touched, in each of its microtenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantStart {
     /// The number of user portals; 4 unless told otherwise.
@@ -159,6 +188,8 @@ pub struct Limits {
     pub links: u32,
     /// The links of one user portal; 500 unless told otherwise.
     pub links_per_portal: u32,
+    /// The customer domains of one association type in one microtenant; 50 unless told otherwise.
+    pub domains: u32,
 }
 
 impl Default for Limits {
@@ -166,6 +197,7 @@ impl Default for Limits {
         Self {
             links: 500,
             links_per_portal: 500,
+            domains: 50,
         }
     }
 }
@@ -229,6 +261,20 @@ impl Scenario {
         root.table("tenant", |section| scenario.tenant.fill(section))?;
         root.table("bulk", |section| scenario.bulk.fill(section))?;
         root.table("limits", |section| scenario.limits.fill(section))?;
+        root.table("microtenants", |section| {
+            scenario.microtenants.fill(section)
+        })?;
+        root.table("user_portals", |section| {
+            scenario.user_portals.fill(section)
+        })?;
+        root.table("connectors", |section| scenario.connectors.fill(section))?;
+        root.table("bulk_delete", |section| scenario.bulk_delete.fill(section))?;
+        root.table("domains", |section| scenario.domains.fill(section))?;
+        root.table("connector_schedule", |section| {
+            scenario.connector_schedule.fill(section)
+        })?;
+        root.table("features", |section| scenario.features.fill(section))?;
+        root.table("faults", |section| scenario.faults.fill(section))?;
         root.finish()?;
         Ok(scenario)
     }
@@ -263,12 +309,7 @@ impl TokenRules {
 
 impl TenantStart {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value(
-            "portals",
-            &mut self.portals,
-            "a whole number from 0 to 10000",
-            seeded,
-        )?;
+        section.value("portals", &mut self.portals, SEEDED_FORM, seeded)?;
         section.value(
             "links",
             &mut self.links,
@@ -280,12 +321,7 @@ impl TenantStart {
 
 impl BulkRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value(
-            "max",
-            &mut self.max,
-            "a whole number of at least 1",
-            |value| NonZeroU32::new(count(value)?),
-        )?;
+        section.value("max", &mut self.max, POSITIVE_FORM, positive)?;
         section.value("atomic", &mut self.atomic, FLAG_FORM, Value::as_bool)?;
         section.value(
             "unique_names",
@@ -299,156 +335,10 @@ impl BulkRules {
 impl Limits {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("links", &mut self.links, COUNT_FORM, count)?;
-        section.value(
-            "links_per_portal",
-            &mut self.links_per_portal,
-            COUNT_FORM,
-            count,
-        )
+        let per_portal = &mut self.links_per_portal;
+        section.value("links_per_portal", per_portal, COUNT_FORM, count)?;
+        section.value("domains", &mut self.domains, COUNT_FORM, count)
     }
-}
-
-const QUOTA_FORM: &str =
-    "\"off\", or at least one call in a duration above zero, such as \"20/10s\"";
-const DURATION_FORM: &str =
-    "a whole number with a unit of ms, s, m or h, up to \"1h\", such as \"80ms\"";
-const COUNT_FORM: &str = "a whole number from 0 to 4294967295";
-const FLAG_FORM: &str = "true or false";
-
-/// One table being read: what is left in it, and which keys it may have.
-struct Section {
-    path: String,
-    entries: Table,
-    known: Vec<&'static str>,
-}
-
-impl Section {
-    fn root(entries: Table) -> Self {
-        Self {
-            path: String::new(),
-            entries,
-            known: Vec::new(),
-        }
-    }
-
-    /// Takes `key`, when it is there, into `target`.
-    fn value<T>(
-        &mut self,
-        key: &'static str,
-        target: &mut T,
-        allowed: &'static str,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Result<(), ScenarioError> {
-        self.known.push(key);
-        let Some(value) = self.entries.remove(key) else {
-            return Ok(());
-        };
-        let key = self.full(key);
-        *target = read(&value).ok_or_else(|| ScenarioError::Value {
-            key,
-            value: value.to_string(),
-            allowed,
-        })?;
-        Ok(())
-    }
-
-    /// Takes the table `key`, when it is there, and lets `fill` read it to its last key.
-    fn table(
-        &mut self,
-        key: &'static str,
-        fill: impl FnOnce(&mut Self) -> Result<(), ScenarioError>,
-    ) -> Result<(), ScenarioError> {
-        let mut entries = None;
-        self.value(key, &mut entries, "a table", |value| {
-            value.as_table().cloned().map(Some)
-        })?;
-        let Some(entries) = entries else {
-            return Ok(());
-        };
-        let mut section = Self {
-            path: self.full(key),
-            entries,
-            known: Vec::new(),
-        };
-        fill(&mut section)?;
-        section.finish()
-    }
-
-    /// Refuses whatever nobody asked for.
-    fn finish(self) -> Result<(), ScenarioError> {
-        match self.entries.keys().next() {
-            None => Ok(()),
-            Some(key) => Err(ScenarioError::UnknownKey {
-                key: self.full(key),
-                allowed: self.known.join(", "),
-            }),
-        }
-    }
-
-    fn full(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
-    }
-}
-
-fn quota(value: &Value) -> Option<Quota> {
-    let text = value.as_str()?;
-    if text == "off" {
-        return Some(Quota::Off);
-    }
-    let (calls, per) = text.split_once('/')?;
-    let per = duration(per).filter(|per| !per.is_zero())?;
-    Some(Quota::Limited {
-        calls: calls.parse().ok()?,
-        per,
-    })
-}
-
-fn window(value: &Value) -> Option<Window> {
-    match value.as_str()? {
-        "fixed" => Some(Window::Fixed),
-        "first-call" => Some(Window::FirstCall),
-        "sliding-log" => Some(Window::SlidingLog),
-        _ => None,
-    }
-}
-
-fn latency(value: &Value) -> Option<Duration> {
-    duration(value.as_str()?).filter(|time| *time <= Duration::from_secs(3600))
-}
-
-fn lifetime(value: &Value) -> Option<Duration> {
-    let allowed = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
-    duration(value.as_str()?).filter(|time| allowed.contains(time) && time.subsec_nanos() == 0)
-}
-
-fn count(value: &Value) -> Option<u32> {
-    u32::try_from(value.as_integer()?).ok()
-}
-
-fn seeded(value: &Value) -> Option<u32> {
-    count(value).filter(|number| *number <= 10_000)
-}
-
-fn seeded_links(value: &Value) -> Option<u32> {
-    count(value).filter(|number| *number <= 1_000_000)
-}
-
-/// A whole number and its unit, without a space: `250ms`, `10s`, `1m`, `24h`.
-fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let number: u64 = number.parse().ok()?;
-    let seconds = match unit {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -473,7 +363,15 @@ mod tests {
             token = { lifetime = "2m" }
             tenant = { portals = 1, links = 2 }
             bulk = { max = 3, atomic = false, unique_names = false }
-            limits = { links = 4, links_per_portal = 5 }
+            limits = { links = 4, links_per_portal = 5, domains = 6 }
+            microtenants = { names = ["North", "South"] }
+            user_portals = { delete_with_links = "detach" }
+            connectors = { live = 1, stale = 2, never_connected = 3, read_only = 4, groups = 5, dark_groups = 6, come_back = 0.5 }
+            bulk_delete = { unknown_ids = "refuse", repeated_ids = "refuse", read_only = "ignore" }
+            domains = { post = "add", seed = ["a.example.com"], intruder = "b.example.com", intruder_after = 2 }
+            connector_schedule = { absent = "empty", numbers = "numbers" }
+            features = { off = ["domain"] }
+            faults = { fail_page = 3, fail_paths = ["connector"] }
         "#;
         let per = Duration::from_millis(250);
         let read = Quota::Limited {
@@ -505,9 +403,56 @@ mod tests {
             limits: Limits {
                 links: 4,
                 links_per_portal: 5,
+                domains: 6,
             },
+            ..resources()
         };
         assert_eq!(Scenario::parse(text).unwrap(), expected);
+    }
+
+    /// What the tables of single resources say in the test above.
+    fn resources() -> Scenario {
+        let two = NonZeroU32::MIN.saturating_add(1);
+        Scenario {
+            microtenants: MicrotenantRules {
+                names: vec!["North".to_owned(), "South".to_owned()],
+            },
+            user_portals: PortalRules {
+                delete_with_links: DeletePortal::Detach,
+            },
+            connectors: ConnectorRules {
+                live: 1,
+                stale: 2,
+                never_connected: 3,
+                read_only: 4,
+                groups: two.saturating_add(3),
+                dark_groups: 6,
+                come_back: 0.5,
+            },
+            bulk_delete: BulkDeleteRules {
+                unknown_ids: Treatment::Refuse,
+                repeated_ids: Treatment::Refuse,
+                read_only: Treatment::Ignore,
+            },
+            domains: DomainRules {
+                post: DomainPost::Add,
+                seed: vec!["a.example.com".to_owned()],
+                intruder: Some("b.example.com".to_owned()),
+                intruder_after: two,
+            },
+            connector_schedule: ScheduleRules {
+                absent: AbsentSchedule::Empty,
+                numbers: Numbers::Numbers,
+            },
+            features: FeatureRules {
+                off: vec!["domain".to_owned()],
+            },
+            faults: FaultRules {
+                fail_page: 3,
+                fail_paths: vec!["connector".to_owned()],
+            },
+            ..Scenario::default()
+        }
     }
 
     #[test]
@@ -543,6 +488,22 @@ mod tests {
             "bulk.atomic = \"yes\"",
             "limits.links = 1.5",
             "limits = 500",
+            "microtenants.names = [\"a\", \"a\"]",
+            "microtenants.names = [\" \"]",
+            "user_portals.delete_with_links = true",
+            "connectors.live = 10001",
+            "connectors.groups = 0",
+            "connectors.come_back = 1.5",
+            "bulk_delete.read_only = \"delete\"",
+            "domains.post = \"merge\"",
+            "domains.seed = [\"not a domain\"]",
+            "domains.intruder = \"-\"",
+            "domains.intruder_after = 0",
+            "connector_schedule.absent = \"missing\"",
+            "connector_schedule.numbers = 5",
+            "features.off = [\"weather\"]",
+            "faults.fail_page = -1",
+            "faults.fail_paths = \"connector\"",
         ];
         for text in wrong {
             assert!(refused(text).contains("cannot be"), "{text}");

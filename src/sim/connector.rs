@@ -1,0 +1,231 @@
+//! App connectors (ZPA API documentation, App Connector Management API).
+//!
+//! They enrol themselves, so none can be created here; those there are come from `fleet.rs`. A client may
+//! write the name, the description, whether it is enabled, and the access list; all else is the server's.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::collection::{Id, Record};
+use super::fields::{self, Object};
+use super::http::Answer;
+use super::listing::Listing;
+use super::refusal::Refusal;
+use super::route::{Call, Route};
+use super::scenario::Treatment;
+use super::tenant::Tenant;
+
+/// The calls on connectors.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "connector",
+        handler: list,
+    },
+    Route {
+        method: "POST",
+        version: "v1",
+        path: "connector/bulkDelete",
+        handler: delete_bulk,
+    },
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "connector/{connectorId}",
+        handler: read,
+    },
+    Route {
+        method: "PUT",
+        version: "v1",
+        path: "connector/{connectorId}",
+        handler: update,
+    },
+    Route {
+        method: "DELETE",
+        version: "v1",
+        path: "connector/{connectorId}",
+        handler: delete,
+    },
+];
+
+/// The values of `controlChannelStatus`.
+pub(super) const CONNECTED: &str = "ZPN_STATUS_AUTHENTICATED";
+pub(super) const DISCONNECTED: &str = "ZPN_STATUS_DISCONNECTED";
+
+/// What a `PUT` replaces.
+const WRITABLE: [&str; 4] = ["name", "description", "enabled", "ipAcl"];
+
+/// The fields of which each, when it is true, keeps a connector from being changed.
+pub(super) const READ_ONLY: &str = "readOnly";
+pub(super) const ZSCALER_MANAGED: &str = "zscalerManaged";
+
+/// Every connector as `GET` shows it, in order of creation.
+pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
+    let ids = tenant.connectors.all().into_iter();
+    ids.filter_map(|id| shown(tenant, id)).collect()
+}
+
+fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let tenant = &*call.tenant;
+    let ids = tenant.connectors.ids(call.microtenant);
+    let page = Listing::parse_sorted(&call.query)?.page(ids, &tenant.connectors);
+    let answer = page.answer(|id| shown(tenant, id));
+    for id in page.ids {
+        come_back(call, id);
+    }
+    Ok(answer)
+}
+
+fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = known(call)?;
+    let answer = Answer::json(200, &shown(call.tenant, id));
+    come_back(call, id);
+    Ok(answer)
+}
+
+/// Replaces what a client may write: of that, a field that is left out is lost.
+fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = changeable(call)?;
+    let body = call.object()?;
+    let (name, written) = draft(&body).map_err(|refusal| refusal.about(fields::label(&body)))?;
+    let mut fields = shown(call.tenant, id).cloned().unwrap_or_default();
+    fields.retain(|field, _| !WRITABLE.contains(&field.as_str()));
+    fields.extend(written);
+    let created = fields.get("creationTime").cloned().unwrap_or_default();
+    call.world.stamp(&mut fields, id, created, call.time);
+    call.tenant.connectors.replace(id, name, fields);
+    Ok(Answer::empty(204))
+}
+
+fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = changeable(call)?;
+    remove(call, id);
+    Ok(Answer::empty(204))
+}
+
+/// Deletes many at once. The answer does not say which: it has no body.
+fn delete_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let body = call.object()?;
+    for id in doomed(call, &body)? {
+        remove(call, id);
+    }
+    Ok(Answer::empty(200))
+}
+
+/// The connectors that a bulk call is to delete, unless one of its ids has the whole call refused.
+fn doomed(call: &Call<'_>, body: &Object) -> Result<HashSet<Id>, Refusal> {
+    let items = fields::list(body, "ids")?;
+    if items.is_empty() {
+        return Err(Refusal::missing("ids"));
+    }
+    let rules = &call.world.rules.bulk_delete;
+    let mut doomed = HashSet::new();
+    for item in items {
+        let text = fields::id_text(item).ok_or_else(|| fields::wrong_type("ids"))?;
+        let id = Id::parse(&text).filter(|id| is_known(call, *id));
+        let Some(id) = id else {
+            judge(rules.unknown_ids, "resource.not.found", &text)?;
+            continue;
+        };
+        if is_locked(call, id) {
+            judge(rules.read_only, "resource.read.only", &text)?;
+        } else if !doomed.insert(id) {
+            judge(rules.repeated_ids, "duplicate.id", &text)?;
+        }
+    }
+    Ok(doomed)
+}
+
+/// Whether a call goes on without the odd item.
+fn judge(treatment: Treatment, refusal: &'static str, item: &str) -> Result<(), Refusal> {
+    match treatment {
+        Treatment::Ignore => Ok(()),
+        Treatment::Refuse => {
+            let reason = format!("The connector {item} cannot be deleted; none was.");
+            Err(Refusal::bad(refusal, reason).about(item))
+        }
+    }
+}
+
+/// What a posted connector writes: its name, and the fields as answers show them.
+fn draft(body: &Object) -> Result<(String, Object), Refusal> {
+    let name = fields::required(body, "name")?.trim().to_owned();
+    let mut written = Map::new();
+    written.insert("name".to_owned(), fields::escaped(&name).into());
+    if let Some(description) = fields::text(body, "description")? {
+        let shown = fields::escaped(description).into();
+        written.insert("description".to_owned(), shown);
+    }
+    fields::copy_flags(body, &["enabled"], &mut written)?;
+    let access = fields::list(body, "ipAcl")?;
+    if !access.is_empty() {
+        written.insert("ipAcl".to_owned(), access.into());
+    }
+    Ok((name, written))
+}
+
+/// The connector whose id is in the path.
+fn known(call: &Call<'_>) -> Result<Id, Refusal> {
+    let id = call.id()?;
+    let known = is_known(call, id).then_some(id);
+    known.ok_or_else(|| Refusal::not_found(call.param))
+}
+
+/// The same, when it can be changed.
+fn changeable(call: &Call<'_>) -> Result<Id, Refusal> {
+    let id = known(call)?;
+    if is_locked(call, id) {
+        let reason = "The connector is read-only or managed by Zscaler.";
+        return Err(Refusal::bad("resource.read.only", reason).about(call.param));
+    }
+    Ok(id)
+}
+
+fn is_known(call: &Call<'_>, id: Id) -> bool {
+    let found = call.tenant.connectors.find(id, call.microtenant);
+    found.is_some()
+}
+
+fn is_locked(call: &Call<'_>, id: Id) -> bool {
+    let is_true = |fields: &Object, lock: &str| fields.get(lock) == Some(&Value::Bool(true));
+    shown(call.tenant, id)
+        .is_some_and(|fields| is_true(fields, READ_ONLY) || is_true(fields, ZSCALER_MANAGED))
+}
+
+/// Lets a connector that was just read connect again, if the scenario chose it. Its last disconnection stays
+/// as old as it was.
+fn come_back(call: &mut Call<'_>, id: Id) {
+    if !call.tenant.returning.remove(&id) {
+        return;
+    }
+    let Some(record) = call.tenant.connectors.record(id) else {
+        return;
+    };
+    let (name, mut fields) = (record.name.clone(), record.fields.clone());
+    fields.insert("controlChannelStatus".to_owned(), CONNECTED.into());
+    let now = call.time.to_string();
+    fields.insert("lastBrokerConnectTime".to_owned(), now.into());
+    call.tenant.connectors.replace(id, name, fields);
+}
+
+fn remove(call: &mut Call<'_>, id: Id) {
+    call.tenant.connectors.remove(id);
+    call.tenant.returning.remove(&id);
+}
+
+/// Keeps a connector that enrolled itself.
+pub(super) fn store(call: &mut Call<'_>, id: Id, name: String, fields: Object) {
+    let microtenant = call.microtenant;
+    let record = Record {
+        microtenant,
+        name,
+        fields,
+    };
+    call.tenant.connectors.insert(id, record);
+}
+
+fn shown(tenant: &Tenant, id: Id) -> Option<&Object> {
+    tenant.connectors.record(id).map(|record| &record.fields)
+}

@@ -1,0 +1,131 @@
+//! The schedule by which disconnected connectors are deleted (ZPA API documentation, App Connector
+//! Management API). A microtenant has one or none. Nothing is deleted by it here.
+
+use serde_json::{Value, json};
+
+use super::collection::{Id, Microtenant};
+use super::fields::{self, Object};
+use super::http::Answer;
+use super::refusal::Refusal;
+use super::route::{Call, Route};
+use super::scenario::{AbsentSchedule, Numbers};
+use super::tenant::Tenant;
+
+/// The calls on the schedule. There is no `DELETE`.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "connectorSchedule",
+        handler: read,
+    },
+    Route {
+        method: "POST",
+        version: "v1",
+        path: "connectorSchedule",
+        handler: create,
+    },
+    Route {
+        method: "PUT",
+        version: "v1",
+        path: "connectorSchedule/{id}",
+        handler: update,
+    },
+];
+
+/// The shortest interval, in days.
+const SHORTEST: u64 = 5;
+
+/// The schedule of one microtenant.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    id: Id,
+    fields: Object,
+}
+
+/// The schedule of the Default microtenant as `GET` shows it.
+pub(super) fn state(tenant: &Tenant) -> Option<&Object> {
+    let schedule = tenant.schedules.get(&Microtenant::DEFAULT);
+    schedule.map(|schedule| &schedule.fields)
+}
+
+/// Those of the others.
+pub(super) fn microtenant_state(tenant: &Tenant) -> Vec<&Object> {
+    let schedules = tenant.schedules.iter();
+    let others = schedules.filter(|(microtenant, _)| **microtenant != Microtenant::DEFAULT);
+    others.map(|(_, schedule)| &schedule.fields).collect()
+}
+
+fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    match call.tenant.schedules.get(&call.microtenant) {
+        Some(schedule) => Ok(Answer::json(200, &schedule.fields)),
+        None => match call.world.rules.connector_schedule.absent {
+            AbsentSchedule::NotFound => Err(Refusal::not_found("connectorSchedule")),
+            AbsentSchedule::Empty => Ok(Answer::json(200, &json!({}))),
+        },
+    }
+}
+
+fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let draft = draft(&call.object()?)?;
+    if call.tenant.schedules.contains_key(&call.microtenant) {
+        return Err(Refusal::duplicate("connectorSchedule"));
+    }
+    let id = call.world.ids.draw();
+    store(call, id, draft);
+    Ok(Answer::empty(204))
+}
+
+/// Replaces the whole schedule: a field that is left out is lost.
+fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let id = call.id()?;
+    let own = call.tenant.schedules.get(&call.microtenant);
+    if own.is_none_or(|schedule| schedule.id != id) {
+        return Err(Refusal::not_found(call.param));
+    }
+    let draft = draft(&call.object()?)?;
+    store(call, id, draft);
+    Ok(Answer::empty(204))
+}
+
+/// The posted fields. The customer is that of the path.
+fn draft(body: &Object) -> Result<Object, Refusal> {
+    let frequency = fields::required(body, "frequency")?;
+    if frequency != "days" {
+        let reason = format!("The frequency {frequency} is not supported.");
+        return Err(Refusal::bad("invalid.frequency", reason));
+    }
+    let interval = fields::id(body, "frequencyInterval")?
+        .ok_or_else(|| Refusal::missing("frequencyInterval"))?;
+    let days: Option<u64> = interval.parse().ok().filter(|days| *days >= SHORTEST);
+    let days = days.ok_or_else(|| {
+        let reason = format!("The frequencyInterval must be at least {SHORTEST}.");
+        Refusal::bad("invalid.frequency.interval", reason)
+    })?;
+    let mut fields = Object::new();
+    fields.insert("frequency".to_owned(), frequency.into());
+    fields.insert("frequencyInterval".to_owned(), days.to_string().into());
+    fields::copy_flags(body, &["enabled", "deleteDisabled"], &mut fields)?;
+    Ok(fields)
+}
+
+fn store(call: &mut Call<'_>, id: Id, mut fields: Object) {
+    fields.insert("id".to_owned(), id.to_string().into());
+    fields.insert("customerId".to_owned(), call.customer.into());
+    call.world.mark_microtenant(&mut fields, call.microtenant);
+    if call.world.rules.connector_schedule.numbers == Numbers::Numbers {
+        for field in ["id", "customerId", "frequencyInterval"] {
+            as_number(&mut fields, field);
+        }
+    }
+    let schedule = Schedule { id, fields };
+    call.tenant.schedules.insert(call.microtenant, schedule);
+}
+
+fn as_number(fields: &mut Object, field: &str) {
+    let text = fields.get(field).and_then(Value::as_str);
+    let number: Option<u64> = text.and_then(|text| text.parse().ok());
+    if let Some(number) = number {
+        fields.insert(field.to_owned(), number.into());
+    }
+}

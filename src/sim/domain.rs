@@ -1,0 +1,233 @@
+//! Customer domains (ZPA API documentation, Customer Domain Management).
+//!
+//! A list for each association type. A domain that was there keeps its id, whatever the posted one says.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::collection::{Id, Microtenant};
+use super::fields::{self, Object};
+use super::http::Answer;
+use super::refusal::Refusal;
+use super::route::{Call, Route};
+use super::scenario::DomainPost;
+
+/// The calls on domains.
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        version: "v1",
+        path: "v2/associationtype/{type}/domains",
+        handler: list,
+    },
+    Route {
+        method: "POST",
+        version: "v1",
+        path: "v2/associationtype/{type}/domains",
+        handler: post,
+    },
+];
+
+/// What a domain is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Association {
+    SearchSuffix,
+    Shared,
+}
+
+/// Whose list, and of what.
+type Key = (Microtenant, Association);
+
+/// The domains of a tenant.
+#[derive(Debug, Default)]
+pub(super) struct Domains {
+    lists: BTreeMap<Key, Vec<Object>>,
+    /// How often a list was read.
+    readings: u32,
+}
+
+/// A posted domain that is well formed.
+struct Draft {
+    domain: String,
+    capture: bool,
+    name: Option<String>,
+}
+
+impl Domains {
+    /// Every domain as `GET` shows it.
+    pub(super) fn all(&self) -> Vec<&Object> {
+        self.lists.values().flatten().collect()
+    }
+
+    fn of(&self, key: Key) -> &[Object] {
+        self.lists.get(&key).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Association {
+    fn parse(text: &str) -> Option<Self> {
+        let both = [Self::SearchSuffix, Self::Shared];
+        both.into_iter()
+            .find(|association| association.name() == text)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SearchSuffix => "SEARCH_SUFFIX",
+            Self::Shared => "SHARED",
+        }
+    }
+}
+
+/// Gives a new tenant the scenario's search suffixes.
+pub(super) fn seed(call: &mut Call<'_>) {
+    let key = (call.microtenant, Association::SearchSuffix);
+    for domain in call.world.rules.domains.seed.clone() {
+        add(call, key, domain);
+    }
+}
+
+fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let key = key(call)?;
+    let answer = Answer::json(200, &call.tenant.domains.of(key));
+    call.tenant.domains.readings += 1;
+    intrude(call, key);
+    Ok(answer)
+}
+
+/// Another administrator adds a domain, once, after the reading that the scenario says.
+fn intrude(call: &mut Call<'_>, key: Key) {
+    let rules = &call.world.rules.domains;
+    if call.tenant.domains.readings != rules.intruder_after.get() {
+        return;
+    }
+    if let Some(domain) = rules.intruder.clone() {
+        add(call, key, domain);
+    }
+}
+
+/// Adds a domain that no client posted, unless it is there.
+fn add(call: &mut Call<'_>, key: Key, domain: String) {
+    let mut list = call.tenant.domains.of(key).to_vec();
+    if position(&list, &domain).is_none() {
+        let draft = Draft {
+            domain,
+            capture: false,
+            name: None,
+        };
+        list.push(finished(call, key, draft, None));
+        call.tenant.domains.lists.insert(key, list);
+    }
+}
+
+/// Takes a whole list, or what is new and changed in it.
+fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let key = key(call)?;
+    let drafts = drafts(&call.objects()?)?;
+    let old = call.tenant.domains.of(key).to_vec();
+    let mut list = match call.world.rules.domains.post {
+        DomainPost::Replace => Vec::new(),
+        DomainPost::Add => old.clone(),
+    };
+    let fresh = drafts
+        .iter()
+        .filter(|draft| position(&list, &draft.domain).is_none());
+    check_room(call, list.len() + fresh.count())?;
+    for draft in drafts {
+        let known = position(&old, &draft.domain).and_then(|at| old.get(at));
+        let place = position(&list, &draft.domain);
+        let fields = finished(call, key, draft, known);
+        match place.and_then(|at| list.get_mut(at)) {
+            Some(slot) => *slot = fields,
+            None => list.push(fields),
+        }
+    }
+    call.tenant.domains.lists.insert(key, list);
+    Ok(Answer::empty(204))
+}
+
+fn check_room(call: &Call<'_>, count: usize) -> Result<(), Refusal> {
+    let limit = call.world.rules.limits.domains;
+    if u32::try_from(count).is_ok_and(|count| count <= limit) {
+        return Ok(());
+    }
+    let reason = format!("A customer may have {limit} domains of a type, not {count}.");
+    Err(Refusal::limit_exceeded(reason))
+}
+
+/// The list whose type is in the path.
+fn key(call: &Call<'_>) -> Result<Key, Refusal> {
+    let association = Association::parse(call.param).ok_or_else(|| {
+        let reason = format!("There is no association type {}.", call.param);
+        Refusal::bad("invalid.association.type", reason)
+    })?;
+    Ok((call.microtenant, association))
+}
+
+fn drafts(posted: &[Object]) -> Result<Vec<Draft>, Refusal> {
+    let mut drafts: Vec<Draft> = Vec::with_capacity(posted.len());
+    for object in posted {
+        let draft = Draft::read(object)?;
+        if drafts
+            .iter()
+            .any(|other| same(&other.domain, &draft.domain))
+        {
+            return Err(Refusal::duplicate(&draft.domain));
+        }
+        drafts.push(draft);
+    }
+    Ok(drafts)
+}
+
+impl Draft {
+    /// The association type is not read: the one in the path counts. Neither is a `name` that is no text,
+    /// since a vendor's SDK describes it as an object.
+    fn read(object: &Object) -> Result<Self, Refusal> {
+        let domain = fields::required(object, "domain")?;
+        if !fields::is_domain(domain) {
+            let reason = format!("{domain} is not a domain.");
+            return Err(Refusal::bad("invalid.domain", reason).about(domain));
+        }
+        let name = object.get("name").and_then(Value::as_str);
+        Ok(Self {
+            domain: domain.to_owned(),
+            capture: fields::flag(object, "capture")?.unwrap_or(false),
+            name: name.filter(|name| !name.is_empty()).map(str::to_owned),
+        })
+    }
+}
+
+/// A domain as it is shown, with the id and the time of creation of the one it was.
+fn finished(call: &mut Call<'_>, key: Key, draft: Draft, known: Option<&Object>) -> Object {
+    let mut fields = Object::new();
+    fields.insert("domain".to_owned(), draft.domain.into());
+    fields.insert("capture".to_owned(), draft.capture.into());
+    if let Some(name) = draft.name {
+        fields.insert("name".to_owned(), name.into());
+    }
+    let (microtenant, association) = key;
+    let association = association.name();
+    fields.insert("associationType".to_owned(), association.into());
+    call.world.mark_microtenant(&mut fields, microtenant);
+    let was = |field| known.and_then(|known| known.get(field));
+    let id = was("id").and_then(Value::as_str).and_then(Id::parse);
+    let id = id.unwrap_or_else(|| call.world.ids.draw());
+    let created = was("creationTime").cloned();
+    let created = created.unwrap_or_else(|| call.time.to_string().into());
+    call.world.stamp(&mut fields, id, created, call.time);
+    fields
+}
+
+fn position(list: &[Object], domain: &str) -> Option<usize> {
+    let shown = |object: &Object| {
+        let shown = object.get("domain").and_then(Value::as_str);
+        shown.is_some_and(|shown| same(shown, domain))
+    };
+    list.iter().position(shown)
+}
+
+/// Domains are the same whatever their case.
+fn same(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}

@@ -1,0 +1,279 @@
+//! The edges of HTTP, the simulator's own paths and files, and the sample scenarios.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use zpa_bulk::sim::{Class, Scenario, ScenarioError, Server, ServerOptions};
+
+use crate::harness::{
+    CONNECTORS, LINKS, PORTALS, Reply, SCHEDULE, SUFFIXES, http, link, start, tenant,
+};
+
+// The edges of HTTP
+
+#[tokio::test]
+async fn a_trailing_slash_the_gateway_prefix_and_an_empty_object_as_body_are_tolerated() {
+    let tenant = tenant("").await;
+    assert_eq!(tenant.get(&format!("{LINKS}/?page=1")).await.status, 200);
+    assert_eq!(tenant.get(&format!("/zpa{PORTALS}")).await.status, 200);
+    assert_eq!(
+        tenant
+            .call(Method::GET, LINKS, Some(json!({})))
+            .await
+            .status,
+        200
+    );
+    let id = tenant.post(LINKS, link("a")).await.id();
+    assert_eq!(
+        tenant
+            .call(Method::DELETE, &format!("{LINKS}/{id}"), Some(json!({})))
+            .await
+            .status,
+        204
+    );
+}
+
+#[tokio::test]
+async fn wrong_methods_paths_and_bodies_have_their_own_answers() {
+    let tenant = tenant("").await;
+    assert_eq!(
+        tenant
+            .call(Method::PATCH, LINKS, Some(link("a")))
+            .await
+            .status,
+        405
+    );
+    assert_eq!(tenant.get("/signin").await.status, 405);
+    let unknown = tenant
+        .get("/mgmtconfig/v1/admin/customers/72/nothing")
+        .await;
+    assert_eq!(unknown.refusal(), (404, "invalid.path"));
+    let raw = |content_type: &'static str, body: &'static str| {
+        let request = tenant
+            .client
+            .post(format!("{}{LINKS}", tenant.server.url()))
+            .bearer_auth(&tenant.token);
+        let request = request.header("content-type", content_type).body(body);
+        async move { Reply::of(request.send().await.unwrap()).await }
+    };
+    assert_eq!(
+        raw("application/json", "{oops").await.refusal(),
+        (400, "invalid.json")
+    );
+    assert_eq!(
+        raw("application/json; charset=utf-8", "[]").await.refusal(),
+        (400, "invalid.json")
+    );
+    assert_eq!(raw("text/plain", "{}").await.status, 415);
+}
+
+// What does not work
+
+#[tokio::test]
+async fn a_resource_that_is_off_is_refused_whatever_the_token_and_all_others_work() {
+    let paths = [
+        ("portal-link", LINKS),
+        ("user-portal", PORTALS),
+        ("connector", CONNECTORS),
+        ("connector-schedule", SCHEDULE),
+        ("domain", SUFFIXES),
+    ];
+    for (off, _) in paths {
+        let tenant = tenant(&format!("features = {{ off = [\"{off}\"] }}")).await;
+        for (name, path) in paths {
+            let reply = tenant.get(path).await;
+            let refused = reply.refusal() == (401, "authz.featureflag.permission.denied");
+            assert_eq!(refused, name == off, "{name} where {off} is off");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_feature_that_is_off_is_refused_behind_the_gateway_not_by_it() {
+    let tenant = tenant("features = { off = [\"connector\"] }").await;
+    let reply = tenant.get(&format!("/zpa{CONNECTORS}")).await;
+    assert_eq!(
+        reply.refusal(),
+        (401, "authz.featureflag.permission.denied")
+    );
+    assert!(reply.through_gateway);
+}
+
+#[tokio::test]
+async fn a_page_that_fails_does_so_every_time_and_only_on_the_paths_the_scenario_names() {
+    let scenario = "connectors = { live = 30 }\ntenant = { links = 40 }\nfaults = { fail_page = 2, fail_paths = [\"connector\"] }";
+    let tenant = tenant(scenario).await;
+    for _ in 0..3 {
+        let reply = tenant.get(&format!("{CONNECTORS}?page=2")).await;
+        assert_eq!(reply.refusal(), (500, "internal.server.error"));
+    }
+    for page in ["", "?page=1", "?page=3"] {
+        assert_eq!(tenant.get(&format!("{CONNECTORS}{page}")).await.status, 200);
+    }
+    assert_eq!(tenant.get(&format!("{LINKS}?page=2")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_page_that_fails_does_so_in_every_listing_where_no_path_is_named() {
+    let tenant = tenant("faults = { fail_page = 1 }").await;
+    for path in [LINKS, PORTALS, CONNECTORS] {
+        assert_eq!(tenant.get(path).await.status, 500, "{path}");
+    }
+    assert_eq!(tenant.post(LINKS, link("a")).await.status, 201);
+}
+
+// The simulator itself
+
+#[tokio::test]
+async fn every_request_is_logged_in_order_with_its_class_and_status_also_in_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("requests.jsonl");
+    let mut scenario = Scenario::default();
+    (scenario.latency.base, scenario.latency.jitter) = (Duration::ZERO, Duration::ZERO);
+    let tenant = start(scenario, Some(&file)).await;
+    tenant.get(&format!("{LINKS}?page=1")).await;
+    tenant.post(LINKS, link("a")).await;
+    tenant.get("/__sim/state").await;
+    tenant.delete("/zpa/elsewhere").await;
+    let seen: Vec<_> = tenant
+        .server
+        .log()
+        .into_iter()
+        .map(|e| (e.class, e.tenant, e.method, e.path, e.status))
+        .collect();
+    let row = |class, tenant: &str, method: &str, path: &str, status| {
+        (
+            class,
+            tenant.to_owned(),
+            method.to_owned(),
+            path.to_owned(),
+            status,
+        )
+    };
+    let expected = [
+        row(Class::Auth, "", "POST", "/signin", 200),
+        row(Class::Read, "72", "GET", LINKS, 200),
+        row(Class::Write, "72", "POST", LINKS, 201),
+        row(Class::Write, "", "DELETE", "/zpa/elsewhere", 404),
+    ];
+    assert_eq!(seen, expected);
+    let lines = std::fs::read_to_string(&file).unwrap();
+    let entries: Vec<Value> = tenant
+        .server
+        .log()
+        .iter()
+        .map(|entry| serde_json::to_value(entry).unwrap())
+        .collect();
+    assert_eq!(
+        lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .collect::<Vec<_>>(),
+        entries
+    );
+    assert_eq!(entries[2]["class"], "write");
+    assert!(entries[2]["at_ms"].is_u64() && entries[2].get("at").is_none());
+}
+
+#[tokio::test]
+async fn the_state_is_served_without_token_or_quota() {
+    let tenant = tenant("quota = { read = \"1/1h\" }\ntenant = { links = 2 }").await;
+    tenant.get(LINKS).await;
+    for _ in 0..3 {
+        let url = format!("{}/__sim/state", tenant.server.url());
+        let reply = Reply::of(http().get(url).send().await.unwrap()).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(
+            reply.body["tenants"]["72"]["portal_links"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
+        assert_eq!(
+            reply.body["tenants"]["72"]["user_portals"]
+                .as_array()
+                .unwrap()
+                .len(),
+            4
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_address_others_can_reach_is_refused() {
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let options = ServerOptions {
+            listen: listen.parse().unwrap(),
+            scenario: Scenario::default(),
+            seed: 1,
+            log: None,
+        };
+        let error = Server::start(options).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_server_takes_no_more_calls() {
+    let tenant = tenant("").await;
+    let url = tenant.server.url();
+    tenant.server.stop().await;
+    assert!(http().get(url).send().await.unwrap_err().is_connect());
+}
+
+#[tokio::test]
+async fn the_state_changes_when_a_request_arrives_not_when_its_answer_leaves() {
+    let scenario = Scenario::parse("latency = { base = \"300ms\", jitter = \"0ms\" }").unwrap();
+    let tenant = std::sync::Arc::new(start(scenario, None).await);
+    let posting = tokio::spawn({
+        let tenant = std::sync::Arc::clone(&tenant);
+        async move { tenant.post(LINKS, link("a")).await.status }
+    });
+    while tenant.stored_links().is_empty() {
+        assert!(!posting.is_finished(), "the answer came before the change");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(posting.await.unwrap(), StatusCode::CREATED.as_u16());
+}
+
+// The sample scenarios
+
+fn sample(name: &str) -> Result<Scenario, ScenarioError> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("samples")
+        .join(name);
+    Scenario::parse(&std::fs::read_to_string(path).unwrap())
+}
+
+#[test]
+fn the_default_sample_shows_the_defaults_and_every_key_of_them() {
+    assert_eq!(
+        sample("scenario-default.toml").unwrap(),
+        Scenario::default()
+    );
+    let text = include_str!("../../samples/scenario-default.toml");
+    let keys = [
+        "read links window base jitter lifetime portals links max atomic unique_names",
+        "links_per_portal domains names delete_with_links live stale never_connected read_only",
+        "groups dark_groups come_back unknown_ids repeated_ids post seed intruder intruder_after",
+        "absent numbers off fail_page fail_paths write",
+    ];
+    for key in keys.iter().flat_map(|line| line.split(' ')) {
+        assert!(text.contains(&format!("\n{key} = ")), "{key}");
+    }
+}
+
+#[test]
+fn the_other_samples_differ_from_the_defaults_where_they_say() {
+    let strict = sample("scenario-strict.toml").unwrap();
+    assert!(!strict.bulk.atomic && strict.bulk.max < Scenario::default().bulk.max);
+    assert!(strict.connectors.come_back > 0.0 && strict.domains.intruder.is_some());
+    let divided = sample("scenario-microtenants.toml").unwrap();
+    assert_eq!(divided.microtenants.names, ["North", "South"]);
+    let busy = sample("scenario-busy.toml").unwrap();
+    assert_eq!(busy.tenant.links, 200);
+    assert!(busy.latency.base > Scenario::default().latency.base);
+}
