@@ -204,7 +204,7 @@ fn finished(call: &mut Call<'_>, key: Key, draft: Draft, known: Option<&Object>)
     fields.insert("domain".to_owned(), draft.domain.into());
     fields.insert("capture".to_owned(), draft.capture.into());
     if let Some(name) = draft.name {
-        fields.insert("name".to_owned(), name.into());
+        fields.insert("name".to_owned(), fields::escaped(&name).into());
     }
     let (microtenant, association) = key;
     let association = association.name();
