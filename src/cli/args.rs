@@ -104,6 +104,7 @@ pub(super) struct ApplyArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(super) struct PruneArgs {
     /// What is pruned
     pub(super) what: Prunable,
@@ -352,4 +353,16 @@ fn kind(text: &str) -> Result<Kind, String> {
         let known: Vec<&str> = Kind::all().map(|kind| kind.name()).collect();
         format!("known are {}", known.join(", "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_flags_of_a_command_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
 }

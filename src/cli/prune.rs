@@ -122,6 +122,9 @@ async fn delete(
         }
         Err(error) => {
             directory.discard();
+            if args.json {
+                terminal.json(&Document::new(choice))?;
+            }
             Err(error)
         }
     }
