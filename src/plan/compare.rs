@@ -236,11 +236,9 @@ impl<'s> Planner<'s> {
         match draft.id.map(|id| (id, known.by_id.get_key_value(id))) {
             Some((_, Some((id, object)))) => return Ok(Ok(Some(known.live(id, object)))),
             Some((id, None)) => {
-                if let Some(meant) = known.damaged(id) {
-                    let message = format!(
-                        "no {} has the id {id}, which looks damaged by a spreadsheet; {meant} may be meant",
-                        draft.kind.noun()
-                    );
+                let meant = known.damaged(id);
+                if !meant.is_empty() {
+                    let message = damaged(draft.kind.noun(), id, &meant);
                     return Err(Problem::cell(draft.file, draft.row, "id", message));
                 }
                 // What is to be created may go by its name already, whatever id the row has.
@@ -441,19 +439,22 @@ impl<'s> Known<'s> {
         }
     }
 
-    /// The one live id that spreadsheets turn into `id`: they keep fifteen digits of a number and write zeros
-    /// for the others.
-    fn damaged(&self, id: &str) -> Option<&'s str> {
+    /// The live ids that spreadsheets turn into `id`, the nearest first: they keep fifteen digits of a number and
+    /// write zeros for the others.
+    fn damaged(&self, id: &str) -> Vec<&'s str> {
         const KEPT: usize = 15;
-        let (kept, lost) = id.split_at_checked(KEPT)?;
+        let Some((kept, lost)) = id.split_at_checked(KEPT) else {
+            return Vec::new();
+        };
         if lost.is_empty() || lost.bytes().any(|b| b != b'0') {
-            return None;
+            return Vec::new();
         }
-        let mut alike = self
-            .by_id
-            .keys()
-            .filter(|live| live.len() == id.len() && live.starts_with(kept));
-        alike.next().copied()
+        let ids = self.by_id.keys().copied();
+        let mut alike: Vec<&str> = ids
+            .filter(|live| live.len() == id.len() && live.starts_with(kept))
+            .collect();
+        alike.sort_unstable();
+        alike
     }
 }
 
@@ -483,6 +484,20 @@ fn error<'r>(why: String) -> Change<'r> {
     Change::Error {
         failure: Failure::new(why),
     }
+}
+
+fn damaged(noun: &str, id: &str, meant: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = meant.iter().take(SHOWN).copied().collect();
+    let more = if meant.len() > SHOWN {
+        " or another of that beginning"
+    } else {
+        ""
+    };
+    format!(
+        "no {noun} has the id {id}, which looks damaged by a spreadsheet; {}{more} may be meant",
+        shown.join(" or ")
+    )
 }
 
 fn missing<'r>(noun: &str, id: Option<&str>) -> Change<'r> {

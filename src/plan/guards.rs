@@ -11,7 +11,7 @@ use crate::resource::{Kind, Scope};
 pub enum MaxDeletes {
     /// So many in all.
     Count(u64),
-    /// So many of a hundred of each kind, rounded up.
+    /// So many of a hundred of each kind, rounded down, but one at the least.
     Percent(u32),
 }
 
@@ -133,7 +133,10 @@ fn most_of(kind: Kind, live: u64, limit: Option<MaxDeletes>) -> Option<u64> {
     /// A default that lets a clean-up begin and a mistake be noticed.
     const PERCENT: u32 = 10;
     const MOST: u64 = 25;
-    let share = |percent: u32| (live * u64::from(percent)).div_ceil(100);
+    let share = |percent: u32| match live * u64::from(percent) / 100 {
+        0 => u64::from(percent > 0),
+        share => share,
+    };
     match limit {
         Some(MaxDeletes::Count(most)) => Some(most),
         Some(MaxDeletes::Percent(percent)) => Some(share(percent)),
@@ -182,6 +185,7 @@ mod tests {
             objections(20, 3, default),
             ["3 app connectors would be deleted; at most 2 may be (--max-deletes 3 allows it)"]
         );
+        assert_eq!(objections(29, 3, default).len(), 1);
         assert_eq!(objections(5, 1, default), [""; 0]);
         assert_eq!(objections(1000, 25, default), [""; 0]);
         assert_eq!(objections(1000, 26, default).len(), 1);
@@ -198,6 +202,7 @@ mod tests {
         assert_eq!(objections(20, 10, most("50%")), [""; 0]);
         assert_eq!(objections(20, 11, most("50%")).len(), 1);
         assert_eq!(objections(20, 1, most("0")).len(), 1);
+        assert_eq!(objections(20, 1, most("0%")).len(), 1);
         for wrong in ["", "x", "-1", "101%", "%", "1.5"] {
             assert!(wrong.parse::<MaxDeletes>().is_err(), "{wrong}");
         }

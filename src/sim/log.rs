@@ -42,6 +42,9 @@ pub struct LogEntry {
     pub method: String,
     /// The path as it was sent, without the query.
     pub path: String,
+    /// What followed the `?`; left out when there was none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub query: String,
     /// The status of the answer.
     pub status: u16,
 }

@@ -171,6 +171,7 @@ fn entry(now: Duration, address: &Address<'_>, request: &Request, status: u16) -
         class: address.class(&request.method),
         method: request.method.clone(),
         path: request.path.clone(),
+        query: request.query.clone(),
         status,
     }
 }

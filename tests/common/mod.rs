@@ -108,14 +108,17 @@ impl Tenant {
 
     /// What `GET /__sim/state` answers for this customer.
     pub(crate) fn state(&self) -> Value {
+        let state: Value = serde_json::from_str(&self.get("/__sim/state")).unwrap();
+        state["tenants"][CUSTOMER].clone()
+    }
+
+    /// What a plain GET of that path answers.
+    pub(crate) fn get(&self, path: &str) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let url = format!("{}/__sim/state", self.url);
-        let text = runtime.block_on(get(&url));
-        let state: Value = serde_json::from_str(&text).unwrap();
-        state["tenants"][CUSTOMER].clone()
+        runtime.block_on(get(&format!("{}{path}", self.url)))
     }
 
     /// The names of all links with the names of their portals, sorted.

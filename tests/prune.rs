@@ -1,0 +1,358 @@
+//! Pruning connectors as a user does it, against a simulated tenant in another process. What counts is what
+//! the tenant's own log and state say.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use self::common::{Tenant, rows};
+
+const QUICK: &str = "latency = { base = \"1ms\", jitter = \"1ms\" }\n";
+
+fn start(scenario: &str) -> Tenant {
+    let tenant = Tenant::start(&format!("{QUICK}{scenario}"));
+    // A simulated tenant comes into being with the first call on it.
+    tenant.write(
+        "nothing.csv",
+        "resource,action,name\nportal-link,delete,none\n",
+    );
+    tenant.run(&["plan", "nothing.csv"]).expect(0);
+    tenant
+}
+
+/// The names of the connectors that there are, sorted.
+fn connectors(tenant: &Tenant) -> Vec<String> {
+    let state = tenant.state();
+    let connectors = state["connectors"].as_array().unwrap().iter();
+    let mut names: Vec<String> = connectors
+        .map(|one| one["name"].as_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn stale(tenant: &Tenant) -> usize {
+    let names = connectors(tenant);
+    names
+        .iter()
+        .filter(|name| name.starts_with("stale"))
+        .count()
+}
+
+fn bulk_deletes(tenant: &Tenant) -> Vec<Value> {
+    let writes = tenant.log_of("write").into_iter();
+    writes
+        .filter(|entry| {
+            entry["path"]
+                .as_str()
+                .unwrap()
+                .ends_with("/connector/bulkDelete")
+        })
+        .collect()
+}
+
+fn prune<'a>(extra: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["prune", "connectors", "--disconnected-for", "30d"];
+    args.extend(extra);
+    args
+}
+
+const CONFIRM: &str = "--confirm=145283994705985536";
+
+#[test]
+fn stale_connectors_go_in_one_call_between_two_listings() {
+    let tenant = start("");
+    let (before, left) = (connectors(&tenant), 9);
+    let ran = tenant
+        .run(&prune(&["--max-deletes=10", CONFIRM, "--json"]))
+        .expect(0);
+    assert_eq!(ran.json()["summary"]["deleted"], 10);
+    assert_eq!((before.len(), connectors(&tenant).len()), (left + 10, left));
+    assert_eq!(stale(&tenant), 0);
+    let calls: Vec<(String, String)> = tenant
+        .log()
+        .iter()
+        .filter(|entry| entry["class"] != "auth")
+        .skip(1)
+        .map(|entry| {
+            let path = entry["path"].as_str().unwrap().rsplit('/').next().unwrap();
+            (
+                entry["method"].as_str().unwrap().to_owned(),
+                path.to_owned(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("GET", "connector"),
+        ("GET", "connector"),
+        ("POST", "bulkDelete"),
+        ("GET", "connector"),
+    ];
+    assert_eq!(calls, expected.map(|(m, p)| (m.to_owned(), p.to_owned())));
+    assert!(
+        ran.stderr.contains("must be enrolled again"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("is spared: it is read-only"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn nothing_is_deleted_unless_the_tenant_is_named() {
+    let tenant = start("");
+    let before = connectors(&tenant);
+    for (args, code) in [
+        (prune(&["--max-deletes=10"]), 2),
+        (prune(&["--max-deletes=10", "--confirm=1"]), 2),
+        (prune(&["--max-deletes=10", "--confirm="]), 2),
+        (vec!["prune", "connectors", CONFIRM], 2),
+    ] {
+        tenant.run(&args).expect(code);
+    }
+    assert_eq!(connectors(&tenant), before);
+    assert!(tenant.log_of("write").is_empty());
+    assert!(
+        !tenant.path("zpa-bulk-runs").exists()
+            || std::fs::read_dir(tenant.path("zpa-bulk-runs"))
+                .unwrap()
+                .next()
+                .is_none()
+    );
+}
+
+#[test]
+fn more_than_a_tenth_stops_the_command_unless_it_is_told_otherwise() {
+    let tenant = start("");
+    let ran = tenant.run(&prune(&[CONFIRM])).expect(8);
+    assert!(
+        ran.stderr
+            .contains("10 app connectors would be deleted; at most 1 may be"),
+        "{}",
+        ran.stderr
+    );
+    tenant
+        .run(&prune(&[CONFIRM, "--max-deletes=50%"]))
+        .expect(8);
+    assert!(tenant.log_of("write").is_empty());
+    tenant
+        .run(&prune(&[CONFIRM, "--max-deletes=60%"]))
+        .expect(0);
+    assert_eq!(stale(&tenant), 0);
+}
+
+#[test]
+fn connectors_that_come_back_before_they_are_deleted_are_spared() {
+    let tenant = start("connectors = { stale = 40, live = 40, come_back = 0.5 }");
+    let ran = tenant
+        .run(&prune(&["--max-deletes=100%", CONFIRM, "--json"]))
+        .expect(0);
+    let summary = &ran.json()["summary"];
+    let spared = summary["spared"].as_u64().unwrap();
+    assert!((5..=35).contains(&spared), "{spared}");
+    assert_eq!(summary["deleted"], 40 - spared);
+    let state = tenant.state();
+    let back = state["connectors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| {
+            one["name"].as_str().unwrap().starts_with("stale")
+                && one["controlChannelStatus"] == "ZPN_STATUS_AUTHENTICATED"
+        });
+    assert_eq!(back.count() as u64, spared);
+    assert_eq!(stale(&tenant) as u64, spared);
+    let skipped = rows(&tenant.run_dir().join("skipped.csv"));
+    assert_eq!(skipped.len() as u64, spared);
+    assert!(
+        skipped
+            .iter()
+            .all(|row| row["_status"] == "spared" && row["_error"] == "it is connected again")
+    );
+}
+
+#[test]
+fn a_listing_that_fails_on_its_third_page_deletes_nothing() {
+    let tenant = start(
+        "connectors = { live = 1000, stale = 400 }\nfaults = { fail_page = 3 }\nquota = { read = \"500/10s\" }",
+    );
+    let ran = tenant
+        .run(&prune(&[CONFIRM, "--max-deletes=100%", "--max-attempts=2"]))
+        .expect(8);
+    assert!(ran.stderr.contains("cannot be read"), "{}", ran.stderr);
+    assert!(tenant.log_of("write").is_empty());
+    assert_eq!(stale(&tenant), 400);
+}
+
+#[test]
+fn a_group_that_is_dark_is_spared_and_one_connector_stays_in_each() {
+    let tenant = start(
+        "connectors = { live = 4, stale = 9, groups = 2, dark_groups = 1, never_connected = 0 }",
+    );
+    let dark = |tenant: &Tenant| {
+        let state = tenant.state();
+        let mut groups: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        for one in state["connectors"].as_array().unwrap() {
+            let name = one["appConnectorGroupName"].as_str().unwrap().to_owned();
+            let group = groups.entry(name).or_default();
+            group.0 += 1;
+            group.1 += usize::from(one["controlChannelStatus"] == "ZPN_STATUS_AUTHENTICATED");
+        }
+        groups
+            .values()
+            .find(|(_, live)| *live == 0)
+            .map_or(0, |(all, _)| *all)
+    };
+    let all = dark(&tenant);
+    assert!(all > 1);
+    let ran = tenant
+        .run(&prune(&[CONFIRM, "--max-deletes=100%"]))
+        .expect(0);
+    assert!(
+        ran.stderr
+            .contains("looks like an outage (--include-dark-groups)"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(dark(&tenant), all);
+    let ran = tenant
+        .run(&prune(&[
+            CONFIRM,
+            "--max-deletes=100%",
+            "--include-dark-groups",
+        ]))
+        .expect(0);
+    assert!(
+        ran.stderr.contains("its group keeps 1 (--keep-per-group)"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(dark(&tenant), 1);
+}
+
+#[test]
+fn a_reviewed_choice_is_applied_with_the_same_checks() {
+    let tenant = start("connectors = { stale = 20, live = 20, come_back = 0.5 }");
+    tenant.run(&prune(&["-o", "chosen.csv"])).expect(0);
+    assert_eq!(rows(&tenant.path("chosen.csv")).len(), 20);
+    assert!(tenant.log_of("write").is_empty());
+    let ran = tenant
+        .run(&["apply", "chosen.csv", "--yes", "--max-deletes=3"])
+        .expect(8);
+    assert!(ran.stderr.contains("at most 3 may be"), "{}", ran.stderr);
+    assert!(tenant.log_of("write").is_empty());
+    let ran = tenant
+        .run(&[
+            "apply",
+            "chosen.csv",
+            "--yes",
+            "--json",
+            "--max-deletes=100%",
+        ])
+        .expect(0);
+    let summary = &ran.json()["summary"];
+    assert!(summary["spared"].as_u64().unwrap() > 0);
+    assert_eq!(stale(&tenant) as u64, summary["spared"].as_u64().unwrap());
+}
+
+#[test]
+fn a_manifest_that_would_empty_a_group_is_stopped() {
+    let tenant = start(
+        "connectors = { live = 2, stale = 2, groups = 2, never_connected = 0, read_only = 0 }",
+    );
+    let state = tenant.state();
+    let mut manifest = "resource,action,id\n".to_owned();
+    for one in state["connectors"].as_array().unwrap() {
+        if one["appConnectorGroupName"] == "Connector Group 1" {
+            manifest += &format!("connector,delete,{}\n", one["id"].as_str().unwrap());
+        }
+    }
+    tenant.write("group.csv", &manifest);
+    let args = ["apply", "group.csv", "--yes", "--max-deletes=100%"];
+    let ran = tenant.run(&args).expect(8);
+    assert!(
+        ran.stderr.contains("it must keep 1 (--keep-per-group)"),
+        "{}",
+        ran.stderr
+    );
+    assert!(tenant.log_of("write").is_empty());
+    let mut told = args.to_vec();
+    told.push("--keep-per-group=0");
+    tenant.run(&told).expect(0);
+    assert_eq!(connectors(&tenant).len(), 2);
+}
+
+#[test]
+fn what_the_server_left_out_is_tried_alone_and_reported() {
+    let tenant = start(
+        "connectors = { stale = 4, live = 6, read_only = 0 }\nbulk_delete = { unknown_ids = \"refuse\" }",
+    );
+    tenant.run(&prune(&["-o", "chosen.csv"])).expect(0);
+    // Somebody else deletes one between the choice and its application.
+    let gone = rows(&tenant.path("chosen.csv"))[0]["id"].clone();
+    tenant.write(
+        "other.csv",
+        &format!("resource,action,id\nconnector,delete,{gone}\n"),
+    );
+    tenant.run(&["apply", "other.csv", "--yes"]).expect(0);
+    let ran = tenant
+        .run(&[
+            "apply",
+            "chosen.csv",
+            "--yes",
+            "--json",
+            "--max-deletes=100%",
+        ])
+        .expect(0);
+    assert_eq!(ran.json()["summary"]["deleted"], 3);
+    assert_eq!(ran.json()["summary"]["unchanged"], 1);
+    assert_eq!(stale(&tenant), 0);
+}
+
+#[test]
+fn microtenants_are_never_mixed_in_one_call() {
+    let tenant =
+        start("microtenants = { names = [\"North\", \"South\"] }\nconnectors = { stale = 5 }");
+    let ids: Vec<String> = {
+        let text = tenant.get("/__sim/state");
+        let state: Value = serde_json::from_str(&text).unwrap();
+        let named = state["microtenants"].as_array().unwrap().iter();
+        named
+            .map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let mut manifests = Vec::new();
+    for (n, id) in ["0", &ids[0], &ids[1]].into_iter().enumerate() {
+        let file = format!("chosen{n}.csv");
+        tenant
+            .run(&prune(&["--microtenant", id, "-o", &file]))
+            .expect(0);
+        manifests.push(file);
+    }
+    let mut args = vec!["apply", "--yes", "--json", "--max-deletes=100%"];
+    args.extend(manifests.iter().map(String::as_str));
+    let ran = tenant.run(&args).expect(0);
+    assert_eq!(ran.json()["summary"]["deleted"], 15);
+    assert_eq!(stale(&tenant), 0);
+    let queries: Vec<String> = bulk_deletes(&tenant)
+        .iter()
+        .map(|entry| entry["query"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    let mut expected = vec![String::new()];
+    expected.extend(ids.iter().map(|id| format!("microtenantId={id}")));
+    let mut sorted = queries.clone();
+    sorted.sort();
+    expected.sort();
+    assert_eq!(sorted, expected);
+}

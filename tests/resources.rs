@@ -1,0 +1,414 @@
+//! Every resource from manifests, as a user meets it, against a simulated tenant in another process. What
+//! counts is what the tenant's own log and state say.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use serde_json::{Value, json};
+
+use self::common::{Ran, Tenant, rows};
+
+const QUICK: &str = "latency = { base = \"1ms\", jitter = \"1ms\" }\n";
+
+fn start(scenario: &str) -> Tenant {
+    Tenant::start(&format!("{QUICK}{scenario}"))
+}
+
+fn apply(tenant: &Tenant, manifest: &str) -> Ran {
+    tenant.write("manifest.csv", manifest);
+    tenant.run(&["apply", "manifest.csv", "--yes", "--json"])
+}
+
+/// Applies and answers the summary, with nothing failed.
+fn applied(tenant: &Tenant, manifest: &str) -> Value {
+    apply(tenant, manifest).expect(0).json()["summary"].clone()
+}
+
+/// The one message of the one row that failed.
+fn failure(tenant: &Tenant, manifest: &str) -> String {
+    let report = apply(tenant, manifest).expect(4).json();
+    let errors = report["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    errors[0]["error"].as_str().unwrap().to_owned()
+}
+
+fn objects(tenant: &Tenant, of: &str) -> Vec<Value> {
+    tenant.state()[of].as_array().cloned().unwrap_or_default()
+}
+
+fn named(tenant: &Tenant, of: &str, name: &str) -> Value {
+    let found = objects(tenant, of)
+        .into_iter()
+        .find(|one| one["name"] == name);
+    found.unwrap_or_default()
+}
+
+/// The writes as `METHOD last/segments`, ids as `*`.
+fn writes(tenant: &Tenant) -> Vec<String> {
+    let calls = tenant.log_of("write");
+    let call = |entry: &Value| {
+        let path = entry["path"]
+            .as_str()
+            .unwrap()
+            .split("/customers/")
+            .nth(1)
+            .unwrap();
+        let segments = path.split('/').skip(1);
+        let is_id = |text: &str| text.len() > 10 && text.bytes().all(|b| b.is_ascii_digit());
+        let shown: Vec<&str> = segments.map(|s| if is_id(s) { "*" } else { s }).collect();
+        format!("{} {}", entry["method"].as_str().unwrap(), shown.join("/"))
+    };
+    calls.iter().map(call).collect()
+}
+
+#[test]
+fn a_user_portal_is_created_updated_and_deleted_and_else_left_alone() {
+    let tenant = start("");
+    let manifest = "name,description,ext_label,ext_domain,managed_by_zs\n\
+                    Field Portal,For the field,field-1,acme.com,true\n";
+    assert_eq!(applied(&tenant, manifest)["created"], 1);
+    let made = named(&tenant, "user_portals", "Field Portal");
+    assert_eq!(made["extLabel"], "field-1");
+    assert_eq!(applied(&tenant, manifest)["unchanged"], 1);
+    let update = "resource,name,user_notification,user_notification_enabled\n\
+                  user-portal,Field Portal,Closed on Sunday,yes\n";
+    assert_eq!(applied(&tenant, update)["updated"], 1);
+    let changed = named(&tenant, "user_portals", "Field Portal");
+    assert_eq!(changed["userNotification"], "Closed on Sunday");
+    assert_eq!(
+        changed["description"], "For the field",
+        "what a row does not name stays"
+    );
+    let delete = "resource,name,action\nuser-portal,Field Portal,delete\n";
+    assert_eq!(applied(&tenant, delete)["deleted"], 1);
+    assert_eq!(named(&tenant, "user_portals", "Field Portal"), Value::Null);
+    assert_eq!(
+        writes(&tenant),
+        ["POST userPortal", "PUT userPortal/*", "DELETE userPortal/*"]
+    );
+}
+
+#[test]
+fn a_portal_with_a_certificate_of_its_own_needs_it_and_its_domain_before_anything_is_sent() {
+    let tenant = start("");
+    let ran = apply(
+        &tenant,
+        "name,managed_by_zs,certificate_id,domain,ext_label\n\
+         A,false,,portal.acme.com,abc\n\
+         B,false,7,,abc\n\
+         C,false,7,http://portal.acme.com,abc\n\
+         D,true,7,,abc\n\
+         E*,true,,,abc\n\
+         F,true,,,AB\n",
+    )
+    .expect(3);
+    for line in [
+        "2: column \"certificate_id\": a portal whose certificate Zscaler does not manage needs it",
+        "3: column \"domain\": a portal whose certificate Zscaler does not manage needs it",
+        "4: column \"domain\": \"http://portal.acme.com\" is not an https:// address",
+        "5: column \"certificate_id\": a portal whose certificate Zscaler manages has none of its own",
+        "6: column \"name\": the name of a user portal cannot have '*'",
+        "7: column \"ext_label\": \"AB\" is not 3 to 31 lower-case letters",
+    ] {
+        assert!(ran.stderr.contains(line), "{line}\n{}", ran.stderr);
+    }
+    assert!(tenant.log().is_empty());
+    let own = "name,managed_by_zs,certificate_id,domain\n\
+               Own,false,72058304855047746,https://portal.acme.com\n";
+    assert_eq!(applied(&tenant, own)["created"], 1);
+    assert_eq!(applied(&tenant, own)["unchanged"], 1);
+}
+
+#[test]
+fn a_schedule_is_posted_once_and_put_from_then_on() {
+    for scenario in [
+        "",
+        "connector_schedule = { absent = \"empty\", numbers = \"numbers\" }",
+    ] {
+        let tenant = start(scenario);
+        let schedule =
+            |days: u32| format!("frequency_interval,enabled,delete_disabled\n{days},true,false\n");
+        assert_eq!(applied(&tenant, &schedule(14))["created"], 1);
+        assert_eq!(applied(&tenant, &schedule(14))["unchanged"], 1);
+        assert_eq!(applied(&tenant, &schedule(30))["updated"], 1);
+        let live = tenant.state()["connector_schedule"].clone();
+        let live = live.as_array().map_or(live.clone(), |all| all[0].clone());
+        assert_eq!(
+            live["frequencyInterval"].to_string().trim_matches('"'),
+            "30",
+            "{live}"
+        );
+        assert_eq!(
+            writes(&tenant),
+            ["POST connectorSchedule", "PUT connectorSchedule/*"],
+            "{scenario}"
+        );
+    }
+}
+
+#[test]
+fn a_schedule_of_less_than_five_days_or_one_to_delete_is_refused_before_anything_is_sent() {
+    let tenant = start("");
+    let ran = apply(&tenant, "frequency_interval,action\n4,ensure\n").expect(3);
+    assert!(
+        ran.stderr.contains("4 days are too few; the least is 5"),
+        "{}",
+        ran.stderr
+    );
+    let ran = apply(&tenant, "frequency_interval,action\n5,delete\n").expect(3);
+    assert!(
+        ran.stderr.contains("\"delete\" is nothing to do with a connector schedule; known are ensure, create, update"),
+        "{}",
+        ran.stderr
+    );
+    assert!(tenant.log().is_empty());
+}
+
+#[test]
+fn connectors_are_updated_alone_and_deleted_together() {
+    let tenant = start("connectors = { live = 20, stale = 4 }");
+    let rename = "resource,name,description,enabled\nconnector,stale-02,Old machine,false\n";
+    assert_eq!(applied(&tenant, rename)["updated"], 1);
+    let changed = named(&tenant, "connectors", "stale-02");
+    assert_eq!(changed["description"], "Old machine");
+    assert_eq!(changed["enabled"], false);
+    assert!(changed["fingerprint"].is_string() && changed["appConnectorGroupId"].is_string());
+    assert_eq!(applied(&tenant, rename)["unchanged"], 1);
+    let one = "resource,name,action\nconnector,stale-02,delete\n";
+    assert_eq!(applied(&tenant, one)["deleted"], 1);
+    let two = "resource,name,action\nconnector,stale-03,delete\nconnector,stale-04,delete\n";
+    assert_eq!(applied(&tenant, two)["deleted"], 2);
+    assert_eq!(
+        writes(&tenant),
+        [
+            "PUT connector/*",
+            "DELETE connector/*",
+            "POST connector/bulkDelete"
+        ]
+    );
+    assert_eq!(named(&tenant, "connectors", "stale-03"), Value::Null);
+}
+
+#[test]
+fn connectors_that_cannot_be_changed_or_created_are_refused_with_the_reason() {
+    let tenant = start("");
+    let why = failure(
+        &tenant,
+        "resource,name,description\nconnector,managed-01,x\n",
+    );
+    assert_eq!(why, "the app connector cannot be changed: it is read-only");
+    let why = failure(
+        &tenant,
+        "resource,name,action\nconnector,managed-01,delete\n",
+    );
+    assert_eq!(why, "the app connector cannot be deleted: it is read-only");
+    let why = failure(&tenant, "resource,name,description\nconnector,new-01,x\n");
+    assert!(
+        why.ends_with("enrols itself with a provisioning key and cannot be created here"),
+        "{why}"
+    );
+    apply(&tenant, "resource,name,action\nconnector,new-01,create\n").expect(3);
+    assert!(tenant.log_of("write").is_empty());
+}
+
+#[test]
+fn domains_are_merged_into_the_list_whatever_the_server_does_with_it() {
+    for post in ["replace", "add"] {
+        let scenario = format!(
+            "domains = {{ post = \"{post}\", seed = [\"old.example.com\", \"kept.example.com\"] }}"
+        );
+        let tenant = start(&scenario);
+        let manifest = "resource,domain,association_type,capture\n\
+                        domain,new.example.com,,true\n\
+                        domain,OLD.example.com,SEARCH_SUFFIX,\n\
+                        domain,shared.example.com,shared,\n";
+        let summary = applied(&tenant, manifest);
+        assert_eq!(
+            (&summary["created"], &summary["unchanged"]),
+            (&json!(2), &json!(1)),
+            "{post}"
+        );
+        let summary = applied(&tenant, manifest);
+        assert_eq!(
+            (&summary["unchanged"], &summary["write_calls"]),
+            (&json!(3), &json!(0)),
+            "{post}"
+        );
+        assert_eq!(
+            domains(&tenant, "SEARCH_SUFFIX"),
+            ["kept.example.com", "new.example.com", "old.example.com"]
+        );
+        assert_eq!(domains(&tenant, "SHARED"), ["shared.example.com"]);
+    }
+}
+
+fn domains(tenant: &Tenant, of: &str) -> Vec<String> {
+    let mut domains: Vec<String> = objects(tenant, "domains")
+        .iter()
+        .filter(|one| one["associationType"] == of)
+        .map(|one| one["domain"].as_str().unwrap().to_owned())
+        .collect();
+    domains.sort();
+    domains
+}
+
+#[test]
+fn a_domain_goes_only_by_a_row_of_its_own_and_is_seen_to_be_gone() {
+    let seeded = "domains = { seed = [\"a.example.com\", \"b.example.com\"] }";
+    let tenant = start(seeded);
+    let delete = "resource,domain,action\ndomain,a.example.com,delete\n";
+    let summary = applied(&tenant, delete);
+    assert_eq!(
+        (&summary["deleted"], &summary["write_calls"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(domains(&tenant, "SEARCH_SUFFIX"), ["b.example.com"]);
+    let last = tenant.log().pop().unwrap();
+    assert_eq!(
+        last["method"], "GET",
+        "it is read again after it was written"
+    );
+    assert_eq!(applied(&tenant, delete)["unchanged"], 1);
+
+    let tenant = start(&seeded.replace("{ seed", "{ post = \"add\", seed"));
+    let why = failure(&tenant, delete);
+    assert!(why.contains("this tenant only ever adds"), "{why}");
+    assert_eq!(tenant.log_of("write").len(), 1);
+    assert_eq!(
+        domains(&tenant, "SEARCH_SUFFIX"),
+        ["a.example.com", "b.example.com"]
+    );
+}
+
+#[test]
+fn a_domain_that_another_administrator_adds_after_the_plan_is_kept() {
+    for post in ["replace", "add"] {
+        let tenant = start(&format!(
+            "domains = {{ post = \"{post}\", seed = [\"old.example.com\"], intruder = \"late.example.com\", intruder_after = 1 }}"
+        ));
+        let summary = applied(&tenant, "resource,domain\ndomain,new.example.com\n");
+        assert_eq!(summary["created"], 1);
+        assert_eq!(
+            domains(&tenant, "SEARCH_SUFFIX"),
+            ["late.example.com", "new.example.com", "old.example.com"],
+            "{post}"
+        );
+    }
+}
+
+#[test]
+fn an_id_that_a_spreadsheet_has_rounded_is_refused_with_the_one_that_is_meant() {
+    let tenant = start("tenant = { links = 3 }");
+    tenant.write(
+        "wake.csv",
+        "resource,action,name\nportal-link,delete,none\n",
+    );
+    tenant.run(&["plan", "wake.csv"]).expect(0);
+    let id = objects(&tenant, "portal_links")[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let rounded = format!("{}000", &id[..15]);
+    let manifest = |id: &str| format!("resource,action,id\nportal-link,delete,{id}\n");
+    let ran = apply(&tenant, &manifest(&rounded)).expect(3);
+    let message =
+        format!("has the id {rounded}, which looks damaged by a spreadsheet; {id} may be meant");
+    assert!(ran.stderr.contains(&message), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&id), "{}", ran.stderr);
+    let ran = apply(&tenant, &manifest("1.45284E+17")).expect(3);
+    assert!(
+        ran.stderr
+            .contains("\"1.45284E+17\" is an id that a spreadsheet has rounded"),
+        "{}",
+        ran.stderr
+    );
+    assert!(tenant.log_of("write").is_empty());
+    assert_eq!(applied(&tenant, &manifest(&id))["deleted"], 1);
+}
+
+#[test]
+fn any_delete_can_be_limited() {
+    let tenant = start("tenant = { links = 4 }");
+    tenant.write(
+        "wake.csv",
+        "resource,action,name\nportal-link,delete,none\n",
+    );
+    tenant.run(&["plan", "wake.csv"]).expect(0);
+    let mut manifest = "resource,action,id\n".to_owned();
+    for link in objects(&tenant, "portal_links") {
+        manifest += &format!("portal-link,delete,{}\n", link["id"].as_str().unwrap());
+    }
+    tenant.write("all.csv", &manifest);
+    for most in ["3", "75%"] {
+        let ran = tenant
+            .run(&["apply", "all.csv", "--yes", "--max-deletes", most])
+            .expect(8);
+        assert!(
+            ran.stderr.contains("would be deleted; at most 3 may be"),
+            "{}",
+            ran.stderr
+        );
+        tenant
+            .run(&["plan", "all.csv", "--max-deletes", most])
+            .expect(8);
+    }
+    assert!(tenant.log_of("write").is_empty());
+    tenant
+        .run(&["apply", "all.csv", "--yes", "--max-deletes", "4"])
+        .expect(0);
+    assert_eq!(objects(&tenant, "portal_links").len(), 0);
+}
+
+#[test]
+fn one_manifest_may_be_about_everything() {
+    let tenant = start("");
+    let manifest = "resource,action,name,url,description,domain,frequency_interval,ext_label,ext_domain\n\
+                    portal-link,,Wiki,https://wiki.acme.com,The wiki,,,,\n\
+                    user-portal,,Field Portal,,For the field,,,field,acme.com\n\
+                    domain,,,,,acme.com,,,\n\
+                    connector-schedule,,,,,,30,,\n\
+                    connector,update,stale-03,,Old,,,,\n";
+    let summary = applied(&tenant, manifest);
+    assert_eq!(
+        (&summary["created"], &summary["updated"]),
+        (&json!(4), &json!(1))
+    );
+    let success = rows(&tenant.run_dir().join("success.csv"));
+    assert!(
+        success.iter().all(|row| !row["_id"].is_empty()),
+        "{success:#?}"
+    );
+    assert_eq!(applied(&tenant, manifest)["write_calls"], 0);
+}
+
+#[test]
+fn every_call_in_a_microtenant_names_it() {
+    let tenant = start("microtenants = { names = [\"North\"] }");
+    let state: Value = serde_json::from_str(&tenant.get("/__sim/state")).unwrap();
+    let north = state["microtenants"][0]["id"].as_str().unwrap().to_owned();
+    let manifest = "resource,action,name,url,domain,frequency_interval,ext_label,ext_domain\n\
+                    portal-link,,Wiki,https://wiki.acme.com,,,,\n\
+                    user-portal,,Field Portal,,,,field,acme.com\n\
+                    domain,,,,acme.com,,,\n\
+                    connector-schedule,,,,,30,,\n\
+                    connector,delete,stale-03,,,,,\n";
+    tenant.write("all.csv", manifest);
+    let args = ["apply", "all.csv", "--yes", "--microtenant", &north];
+    tenant.run(&args).expect(0);
+    let named = format!("microtenantId={north}");
+    let calls = tenant.log();
+    let mut calls = calls.iter().filter(|entry| entry["class"] != "auth");
+    assert!(calls.all(|entry| entry["query"].as_str().unwrap_or_default().contains(&named)));
+    for of in ["portal_links", "domains"] {
+        let all = objects(&tenant, of);
+        assert!(
+            all.iter().any(|one| one["microtenantId"] == *north),
+            "{of}: {all:#?}"
+        );
+    }
+}
