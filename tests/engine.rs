@@ -460,7 +460,10 @@ async fn a_look_over_many_pages_ends_while_the_run_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn creates_wait_for_the_room_that_deletes_make() {
-    let wire = Wire::new("limits = { links = 9 }");
+    // Nine links take three calls, so the next write is the first delete: it is sent again after half a minute.
+    let wire = Wire::with_faults("limits = { links = 9 }", |_, n| {
+        (n == 3).then_some(Fault::LoseRequest)
+    });
     let desk = Desk::new();
     desk.apply(&wire, &manifest(9)).await;
     let mut text = "name,url,action\n".to_owned();
