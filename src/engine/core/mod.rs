@@ -654,3 +654,6 @@ fn answer_of(reply: &Reply) -> Option<&Answer> {
         Reply::NotSent(_) | Reply::Lost(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
