@@ -72,31 +72,44 @@ impl Ledger {
         }
     }
 
-    /// Takes in what happened. Items that the run does not have are passed over.
+    /// Takes in what happened. Items that the run does not have are passed over, here and below.
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Intent { items, .. } => {
                 for item in items {
-                    self.set(*item, State::InDoubt);
-                    if let Some(entry) = self.entries.get_mut(index(*item)) {
-                        entry.attempts = entry.attempts.saturating_add(1);
-                    }
+                    self.intend(*item);
                 }
             }
             Event::Void { items, .. } => {
                 for item in items {
-                    self.set(*item, State::Waiting);
-                    if let Some(entry) = self.entries.get_mut(index(*item)) {
-                        entry.attempts = entry.attempts.saturating_sub(1);
-                    }
+                    self.void(*item);
                 }
             }
             Event::Outcomes(outcomes) => {
                 for outcome in outcomes {
-                    self.set(outcome.item, State::Settled(outcome.status));
+                    self.settle(outcome.item, outcome.status);
                 }
             }
         }
+    }
+
+    /// A call that carries the item is about to be sent.
+    pub fn intend(&mut self, item: ItemNumber) {
+        if let Some(entry) = self.set(item, State::InDoubt) {
+            entry.attempts = entry.attempts.saturating_add(1);
+        }
+    }
+
+    /// That call was certainly not carried out.
+    pub fn void(&mut self, item: ItemNumber) {
+        if let Some(entry) = self.set(item, State::Waiting) {
+            entry.attempts = entry.attempts.saturating_sub(1);
+        }
+    }
+
+    /// The item has ended.
+    pub fn settle(&mut self, item: ItemNumber, status: Status) {
+        self.set(item, State::Settled(status));
     }
 
     /// Where the item stands.
@@ -121,17 +134,15 @@ impl Ledger {
         self.tally
     }
 
-    fn set(&mut self, item: ItemNumber, state: State) {
-        let Some(entry) = self.entries.get_mut(index(item)) else {
-            return;
-        };
+    fn set(&mut self, item: ItemNumber, state: State) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(index(item))?;
         // What has ended stays ended: a journal never takes an outcome back.
-        if matches!(entry.state, State::Settled(_)) {
-            return;
+        if !matches!(entry.state, State::Settled(_)) {
+            let before = std::mem::replace(&mut entry.state, state);
+            *self.tally.counter(before) -= 1;
+            *self.tally.counter(state) += 1;
         }
-        let before = std::mem::replace(&mut entry.state, state);
-        *self.tally.counter(before) -= 1;
-        *self.tally.counter(state) += 1;
+        Some(entry)
     }
 }
 

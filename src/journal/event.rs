@@ -1,177 +1,240 @@
-//! Reading the two records that nearly every line holds, faster than a general parser does. Whatever does not
-//! stand exactly as this program writes it is left to that parser.
+//! Reading what a record says of items, one after the other and without a copy.
 
-use crate::model::{Event, Id, ItemNumber, Outcome, Status};
+use super::cursor::Cursor;
+use crate::model::{Id, ItemNumber, Outcome, Status};
 
-/// The event in `content`, if it is an intent, or outcomes that have an id or nothing more.
-pub(super) fn read(content: &[u8]) -> Option<Event> {
-    let mut cursor = Cursor(content);
-    let event = if cursor.skip(b"{\"intent\":{\"call\":") {
-        cursor.intent()?
-    } else if cursor.skip(b"{\"outcomes\":[") {
-        Event::Outcomes(cursor.list(OUTCOME, Cursor::outcome)?)
-    } else {
-        return None;
-    };
-    (cursor.0 == b"}").then_some(event)
+/// What a record says of one item: an [`Event`](crate::model::Event), as far as it concerns it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemEvent<'l> {
+    /// A call that changes it is about to be sent.
+    Intent(ItemNumber),
+    /// The last such call was certainly not carried out.
+    Void(ItemNumber),
+    /// It has ended.
+    Outcome(OutcomeRef<'l>),
 }
 
-/// The usual lengths of an outcome and of an item's number, for room that needs no second allocation.
-const OUTCOME: usize = 56;
-const NUMBER: usize = 5;
+/// An [`Outcome`] that lies in the journal; most readers want no more of it than the status.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutcomeRef<'l> {
+    /// Which item.
+    pub item: ItemNumber,
+    /// How it ended.
+    pub status: Status,
+    more: More<'l>,
+}
 
-/// What is left to read.
-struct Cursor<'c>(&'c [u8]);
+/// What else an outcome says.
+#[derive(Clone, Debug, PartialEq)]
+enum More<'l> {
+    Nothing,
+    /// An id of digits alone.
+    Id(&'l [u8]),
+    Anything(Box<Outcome>),
+}
 
-impl<'c> Cursor<'c> {
-    fn intent(&mut self) -> Option<Event> {
-        let call = self.number()?;
+impl From<OutcomeRef<'_>> for Outcome {
+    fn from(outcome: OutcomeRef<'_>) -> Self {
+        let id = match outcome.more {
+            More::Nothing => None,
+            More::Id(digits) => Some(digits.iter().copied().map(char::from).collect::<String>()),
+            More::Anything(outcome) => return *outcome,
+        };
+        Self {
+            item: outcome.item,
+            status: outcome.status,
+            id: id.map(Id::new),
+            failure: None,
+        }
+    }
+}
+
+/// Hands what an event says to `visit`, item by item. True if it is an intent; nothing if it does not stand as
+/// this program writes it, in which case some of its items may have been handed out.
+pub(super) fn visit<'l>(
+    mut event: Cursor<'l>,
+    visit: &mut impl FnMut(ItemEvent<'l>),
+) -> Option<bool> {
+    let mut intent = false;
+    if event.skip(b"{\"intent\":{\"call\":") {
+        event.call(|item| visit(ItemEvent::Intent(item)))?;
+        intent = true;
+    } else if event.skip(b"{\"outcomes\":[") {
+        event.list(|event| event.outcome().map(|o| visit(ItemEvent::Outcome(o))))?;
+    } else {
+        event.want(b"{\"void\":{\"call\":")?;
+        event.call(|item| visit(ItemEvent::Void(item)))?;
+    }
+    (event.0 == b"}").then_some(intent)
+}
+
+/// Those that the fast way of reading knows, the most frequent first.
+const STATUSES: [Status; 7] = [
+    Status::Created,
+    Status::Updated,
+    Status::Deleted,
+    Status::Recovered,
+    Status::Unchanged,
+    Status::Failed,
+    Status::Spared,
+];
+
+impl<'l> Cursor<'l> {
+    /// The number of a call and the items that it carries.
+    #[inline]
+    fn call(&mut self, mut visit: impl FnMut(ItemNumber)) -> Option<()> {
+        self.short_number()?;
         self.want(b",\"items\":[")?;
-        let items = self.list(NUMBER, Self::number)?;
-        self.want(b"}")?;
-        Some(Event::Intent { call, items })
+        self.list(|event| event.short_number().map(&mut visit))?;
+        self.want(b"}")
     }
 
-    fn outcome(&mut self) -> Option<Outcome> {
+    /// None or more of something, and the bracket behind them.
+    #[inline]
+    fn list(&mut self, mut one: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        if self.skip(b"]") {
+            return Some(());
+        }
+        one(self)?;
+        while self.skip(b",") {
+            one(self)?;
+        }
+        self.want(b"]")
+    }
+
+    #[inline]
+    fn outcome(&mut self) -> Option<OutcomeRef<'l>> {
+        let mut plain = *self;
+        match plain.plain_outcome() {
+            Some(outcome) => {
+                *self = plain;
+                Some(outcome)
+            }
+            None => self.any_outcome(),
+        }
+    }
+
+    /// What nearly every outcome is: without failure, and with an id of digits or none.
+    #[inline]
+    fn plain_outcome(&mut self) -> Option<OutcomeRef<'l>> {
         self.want(b"{\"item\":")?;
-        let item: ItemNumber = self.number()?;
+        let item = self.short_number()?;
         self.want(b",\"status\":\"")?;
-        let status = status(self.until_quote()?)?;
-        let id = if self.skip(b",\"id\":\"") {
-            Some(self.id()?)
+        let status = self.status()?;
+        let more = if self.skip(b"\",\"id\":\"") {
+            More::Id(self.digits())
         } else {
-            None
+            More::Nothing
         };
-        self.want(b"}")?;
-        Some(Outcome {
-            item,
-            status,
-            id,
-            failure: None,
+        self.want(b"\"}")?;
+        Some(OutcomeRef { item, status, more })
+    }
+
+    #[cold]
+    fn any_outcome(&mut self) -> Option<OutcomeRef<'l>> {
+        let mut outcomes = serde_json::Deserializer::from_slice(self.0).into_iter::<Outcome>();
+        let outcome = outcomes.next()?.ok()?;
+        self.0 = self.0.get(outcomes.byte_offset()..)?;
+        Some(OutcomeRef {
+            item: outcome.item,
+            status: outcome.status,
+            more: More::Anything(Box::new(outcome)),
         })
     }
 
-    /// Digits alone: anything else might be escaped.
-    fn id(&mut self) -> Option<Id> {
-        let end = self.0.iter().position(|b| !b.is_ascii_digit())?;
-        let (digits, rest) = self.0.split_at(end);
-        self.0 = rest;
-        self.want(b"\"")?;
-        Some(Id::new(str::from_utf8(digits).ok()?))
+    #[inline]
+    fn status(&mut self) -> Option<Status> {
+        STATUSES.into_iter().find(|status| {
+            let rest = self.0.strip_prefix(status.name().as_bytes());
+            self.0 = rest.unwrap_or(self.0);
+            rest.is_some()
+        })
     }
 
-    /// One or more of something that takes about `size` bytes, and the bracket behind them.
-    fn list<T>(
-        &mut self,
-        size: usize,
-        mut one: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let mut read = Vec::with_capacity(self.0.len() / size + 1);
-        read.push(one(self)?);
-        while self.skip(b",") {
-            read.push(one(self)?);
-        }
-        self.want(b"]")?;
-        Some(read)
+    #[inline]
+    fn short_number(&mut self) -> Option<u32> {
+        self.number()?.try_into().ok()
     }
-
-    fn number(&mut self) -> Option<u32> {
-        let mut value: Option<u32> = None;
-        while let [digit @ b'0'..=b'9', rest @ ..] = self.0 {
-            let digit = u32::from(digit - b'0');
-            value = Some(value.unwrap_or(0).checked_mul(10)?.checked_add(digit)?);
-            self.0 = rest;
-        }
-        value
-    }
-
-    fn until_quote(&mut self) -> Option<&'c [u8]> {
-        let end = self.0.iter().position(|b| *b == b'"')?;
-        let (text, rest) = self.0.split_at(end);
-        self.0 = rest.get(1..)?;
-        Some(text)
-    }
-
-    fn want(&mut self, text: &[u8]) -> Option<()> {
-        self.skip(text).then_some(())
-    }
-
-    fn skip(&mut self, text: &[u8]) -> bool {
-        let rest = self.0.strip_prefix(text);
-        self.0 = rest.unwrap_or(self.0);
-        rest.is_some()
-    }
-}
-
-fn status(name: &[u8]) -> Option<Status> {
-    const ALL: [Status; 6] = [
-        Status::Created,
-        Status::Updated,
-        Status::Deleted,
-        Status::Recovered,
-        Status::Unchanged,
-        Status::Failed,
-    ];
-    ALL.into_iter()
-        .find(|status| status.name().as_bytes() == name)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::Failure;
+    use proptest::prelude::*;
 
-    fn outcome(item: ItemNumber, status: Status, id: Option<Id>) -> Outcome {
-        Outcome {
+    use super::*;
+    use crate::journal::tests::{Said, said};
+    use crate::model::{Event, Failure};
+
+    fn read(text: &[u8]) -> Option<Vec<Said>> {
+        let mut found = Vec::new();
+        visit(Cursor(text), &mut |event| found.push(Said::from(event)))?;
+        Some(found)
+    }
+
+    fn status() -> impl Strategy<Value = Status> {
+        prop::sample::select(STATUSES.to_vec())
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        let id = prop::option::of("[0-9]{18,19}|[0-9]{0,30}|\\PC{0,9}");
+        let failure = prop::option::of("\\PC{0,9}");
+        (any::<u32>(), status(), id, failure).prop_map(|(item, status, id, failure)| Outcome {
             item,
             status,
-            id,
-            failure: None,
-        }
+            id: id.map(Id::new),
+            failure: failure.map(Failure::new),
+        })
     }
 
-    fn intent(items: &[ItemNumber]) -> Event {
-        Event::Intent {
-            call: 7,
-            items: items.to_vec(),
-        }
+    fn event() -> impl Strategy<Value = Event> {
+        let items = || (any::<u32>(), prop::collection::vec(any::<u32>(), 0..5));
+        prop_oneof![
+            items().prop_map(|(call, items)| Event::Intent { call, items }),
+            items().prop_map(|(call, items)| Event::Void { call, items }),
+            prop::collection::vec(outcome(), 0..5).prop_map(Event::Outcomes),
+        ]
     }
 
-    #[test]
-    fn what_is_written_is_read_like_the_general_parser_does_or_left_to_it() {
-        let id = |text: &str| Some(Id::new(text));
-        let statuses = [Status::Created, Status::Recovered, Status::Unchanged];
-        let mut failed = outcome(9, Status::Failed, None);
-        failed.failure = Some(Failure::new("no"));
-        for (event, known) in [
-            (intent(&[0]), true),
-            (intent(&[1, 20, u32::MAX]), true),
-            (intent(&[]), false),
-            (
-                Event::Outcomes(statuses.map(|s| outcome(3, s, id("12"))).to_vec()),
-                true,
-            ),
-            (
-                Event::Outcomes(vec![outcome(0, Status::Deleted, None)]),
-                true,
-            ),
-            (
-                Event::Outcomes(vec![outcome(0, Status::Updated, id("a\"b"))]),
-                false,
-            ),
-            (Event::Outcomes(vec![failed]), false),
-        ] {
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_read_back(event in event()) {
             let text = serde_json::to_vec(&event).unwrap();
-            assert_eq!(read(&text), known.then_some(event));
+            prop_assert_eq!(read(&text), Some(said(&[event])));
+        }
+
+        /// Bytes that a general parser refuses, or reads as something else, are never let through.
+        #[test]
+        fn what_is_changed_is_refused_or_read_as_a_general_parser_reads_it(
+            event in event(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..3, any::<u8>()), 1..4),
+        ) {
+            let mut text = serde_json::to_vec(&event).unwrap();
+            for (at, how, byte) in changes {
+                let at = at.index(text.len());
+                match how {
+                    0 => text[at] = byte,
+                    1 => text.insert(at, b"0123456789\",]}[{:"[usize::from(byte) % 17]),
+                    _ => text.truncate(at.max(1)),
+                }
+            }
+            if let Some(found) = read(&text) {
+                let event: Event = serde_json::from_slice(&text).unwrap();
+                prop_assert_eq!(found, said(&[event]));
+            }
         }
     }
 
     #[test]
-    fn what_is_cut_off_or_out_of_range_is_not_read() {
-        let whole = br#"{"outcomes":[{"item":1,"status":"created","id":"2"}]}"#;
-        for end in 0..whole.len() {
-            assert_eq!(read(&whole[..end]), None);
-        }
-        assert_eq!(read(br#"{"intent":{"call":4294967296,"items":[1]}}"#), None);
+    fn only_an_intent_is_called_one() {
+        let is_intent = |text: &[u8]| visit(Cursor(text), &mut |_| ());
+        assert_eq!(
+            is_intent(br#"{"intent":{"call":1,"items":[2]}}"#),
+            Some(true)
+        );
+        assert_eq!(
+            is_intent(br#"{"void":{"call":1,"items":[2]}}"#),
+            Some(false)
+        );
+        assert_eq!(is_intent(br#"{"outcomes":[]}"#), Some(false));
     }
 }

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Header, event};
-use crate::model::Event;
+use super::Header;
+use super::cursor::Cursor;
+use super::event::{self, ItemEvent};
 
 /// What closes every line: `,"crc":"` eight digits `"}`.
 const CRC_KEY: &[u8] = b",\"crc\":\"";
@@ -39,19 +40,10 @@ pub enum Damage {
 }
 
 /// The chain of checksums, up to some line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Chain {
     next: u64,
-    crc: [u8; DIGITS],
-}
-
-impl Default for Chain {
-    fn default() -> Self {
-        Self {
-            next: 0,
-            crc: [b'0'; DIGITS],
-        }
-    }
+    crc: u32,
 }
 
 impl Chain {
@@ -70,9 +62,9 @@ impl Chain {
             self.next
         )?;
         serde_json::to_writer(&mut *buffer, record)?;
-        let crc = digits(self.sum(buffer.get(start..).unwrap_or_default()));
+        let crc = self.sum(buffer.get(start..).unwrap_or_default());
         buffer.extend_from_slice(CRC_KEY);
-        buffer.extend_from_slice(&crc);
+        buffer.extend_from_slice(&digits(crc));
         buffer.extend_from_slice(CLOSE);
         self.step(crc);
         Ok(())
@@ -83,28 +75,28 @@ impl Chain {
         let rest = line.strip_suffix(CLOSE).ok_or(Damage::Form)?;
         let (rest, crc) = rest.split_last_chunk::<DIGITS>().ok_or(Damage::Form)?;
         let body = rest.strip_suffix(CRC_KEY).ok_or(Damage::Form)?;
-        if digits(self.sum(body)) != *crc {
+        let sum = self.sum(body);
+        if digits(sum) != *crc {
             return Err(Damage::Checksum);
         }
-        let record = Record::new(body)?;
+        let record = Record::read(body).ok_or(Damage::Form)?;
         if record.seq != self.next {
             return Err(Damage::Sequence {
                 expected: self.next,
                 found: record.seq,
             });
         }
-        self.step(*crc);
+        self.step(sum);
         Ok(record)
     }
 
     fn sum(&self, body: &[u8]) -> u32 {
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&self.crc);
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.crc);
         hasher.update(body);
         hasher.finalize()
     }
 
-    fn step(&mut self, crc: [u8; DIGITS]) {
+    fn step(&mut self, crc: u32) {
         self.next += 1;
         self.crc = crc;
     }
@@ -118,53 +110,45 @@ fn digits(crc: u32) -> [u8; DIGITS] {
     })
 }
 
-/// A line whose checksum fits, taken apart: `{"seq":N,"at":"…","kind":` and the content.
+/// When a record was written, as text: parsed where it is needed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At([u8; "2026-03-01T12:00:00.000Z".len()]);
+
+impl At {
+    pub(super) fn timestamp(&self) -> Option<Timestamp> {
+        str::from_utf8(&self.0).ok()?.parse().ok()
+    }
+}
+
+/// A line whose checksum fits, taken apart: `{"seq":N,"at":"…","` and the rest, `kind":` and the content.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'l> {
     seq: u64,
-    at: &'l [u8],
-    kind: &'l [u8],
-    content: &'l [u8],
+    pub(super) at: At,
+    rest: Cursor<'l>,
 }
 
 impl<'l> Record<'l> {
-    fn new(body: &'l [u8]) -> Result<Self, Damage> {
-        let rest = body.strip_prefix(b"{\"seq\":").ok_or(Damage::Form)?;
-        let (seq, rest) = split_at_byte(rest, b',')?;
-        let rest = rest.strip_prefix(b"\"at\":\"").ok_or(Damage::Form)?;
-        let (at, rest) = split_at_byte(rest, b'"')?;
-        let rest = rest.strip_prefix(b",\"").ok_or(Damage::Form)?;
-        let (kind, content) = split_at_byte(rest, b'"')?;
-        let seq = std::str::from_utf8(seq)
-            .ok()
-            .and_then(|seq| seq.parse().ok());
-        Ok(Self {
-            seq: seq.ok_or(Damage::Form)?,
-            at,
-            kind,
-            content: content.strip_prefix(b":").ok_or(Damage::Form)?,
-        })
+    fn read(body: &'l [u8]) -> Option<Self> {
+        let mut rest = Cursor(body);
+        rest.want(b"{\"seq\":")?;
+        let seq = rest.number()?;
+        rest.want(b",\"at\":\"")?;
+        let at = At(*rest.take()?);
+        rest.want(b"\",\"")?;
+        Some(Self { seq, at, rest })
     }
 
-    pub(super) fn event(self) -> Result<Event, Damage> {
-        match self.kind {
-            b"event" => event::read(self.content)
-                .map_or_else(|| serde_json::from_slice(self.content), Ok)
-                .map_err(|_| Damage::Content),
-            _ => Err(Damage::Content),
-        }
+    /// Hands what it says to `visit`. True if it is an intent.
+    pub(super) fn visit(mut self, visit: &mut impl FnMut(ItemEvent<'l>)) -> Result<bool, Damage> {
+        let sound = self.rest.want(b"event\":");
+        sound
+            .and_then(|()| event::visit(self.rest, visit))
+            .ok_or(Damage::Content)
     }
 
-    pub(super) fn header(self) -> Result<Header, Damage> {
-        match self.kind {
-            b"header" => serde_json::from_slice(self.content).map_err(|_| Damage::NoHeader),
-            _ => Err(Damage::NoHeader),
-        }
-    }
-
-    /// When it was written, if it is an intent.
-    pub(super) fn intent_at(self) -> Option<&'l [u8]> {
-        self.content.starts_with(b"{\"intent\"").then_some(self.at)
+    pub(super) fn header(self) -> Option<Header> {
+        serde_json::from_slice(self.header_content()?).ok()
     }
 
     /// The format that a header names, whatever else stands in it.
@@ -173,25 +157,12 @@ impl<'l> Record<'l> {
         struct Format {
             format: u32,
         }
-        let format: Format = serde_json::from_slice(self.content).ok()?;
-        (self.kind == b"header").then_some(format.format)
+        let format: Format = serde_json::from_slice(self.header_content()?).ok()?;
+        Some(format.format)
     }
-}
 
-/// When a sound line was written.
-pub(super) fn written_at(line: &[u8]) -> Option<Timestamp> {
-    let (_, rest) = split_at_byte(line, b',').ok()?;
-    let rest = rest.strip_prefix(b"\"at\":\"")?;
-    let (at, _) = split_at_byte(rest, b'"').ok()?;
-    timestamp(at)
-}
-
-pub(super) fn timestamp(text: &[u8]) -> Option<Timestamp> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-fn split_at_byte(text: &[u8], byte: u8) -> Result<(&[u8], &[u8]), Damage> {
-    let at = text.iter().position(|b| *b == byte).ok_or(Damage::Form)?;
-    let (head, tail) = text.split_at(at);
-    Ok((head, tail.get(1..).unwrap_or_default()))
+    fn header_content(mut self) -> Option<&'l [u8]> {
+        self.rest.want(b"header\":")?;
+        Some(self.rest.0)
+    }
 }

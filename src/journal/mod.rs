@@ -9,11 +9,18 @@
 //! ```
 //!
 //! - `seq` counts from 0 without a gap.
-//! - `crc` is the CRC-32 (ISO 3309, as in zlib) of the eight digits of the line before it, eight zeros
-//!   for the first line, followed by the line's own bytes up to the comma before `"crc"`. So a line
-//!   that is changed, missing, doubled or moved breaks the chain.
+//! - `at` has milliseconds: 24 characters.
+//! - `crc` is the CRC-32 (ISO 3309, as in zlib) of all lines so far, this one included, each up to the comma
+//!   before its `"crc"`. So a line that is changed, missing, doubled or moved breaks the chain.
 //! - The first line's kind is `header` ([`Header`]): the format's version, the program's, the run, the
-//!   tenant, the SHA-256 of `plan.jsonl` and the settings. All others are `event`s ([`Event`]).
+//!   tenant, the SHA-256 of `plan.jsonl` and the settings. All others are `event`s ([`Event`]), without any
+//!   space between the words of JSON, their members in this order:
+//!
+//! ```text
+//! {"intent":{"call":N,"items":[N,…]}}
+//! {"void":{"call":N,"items":[N,…]}}
+//! {"outcomes":[{"item":N,"status":"created","id":"…"},{"item":N,"status":"failed","failure":{…}},…]}
+//! ```
 //!
 //! # What holds
 //!
@@ -26,20 +33,24 @@
 //! - One process at a time: `lock` in the run directory is held exclusively and names its owner.
 //! - After a failed write or sync nothing more is written: what the disk holds is then unknown.
 
+mod cursor;
 mod event;
 mod frame;
+mod lines;
 mod lock;
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use self::frame::Chain;
+pub use self::event::{ItemEvent, OutcomeRef};
 pub use self::frame::Damage;
+use self::frame::{At, Chain};
+use self::lines::Lines;
 use self::lock::Lock;
 use crate::model::Event;
 
@@ -143,12 +154,15 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens the journal in `dir` to go on with it. Every event is handed to `visit` in order; a torn last line
+    /// Opens the journal in `dir` to go on with it. What it says is handed to `visit` in order, item by item; a torn last line
     /// is cut off.
     ///
     /// # Errors
     /// All kinds of [`JournalError`].
-    pub fn open(dir: &Path, visit: impl FnMut(Event)) -> Result<(Self, Replayed), JournalError> {
+    pub fn open(
+        dir: &Path,
+        visit: impl FnMut(ItemEvent<'_>),
+    ) -> Result<(Self, Replayed), JournalError> {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "opened", source);
@@ -240,21 +254,34 @@ impl Journal {
 pub struct Replayed {
     /// The header.
     pub header: Header,
-    /// When the last whole record was written.
-    pub last: Timestamp,
     /// Whether the last line was not whole.
     pub torn: bool,
-    /// When the last intents were written, oldest first, as many as a quota may count.
-    pub last_intents: Vec<Timestamp>,
+    last: At,
+    last_intents: LastIntents,
     chain: Chain,
     end: u64,
 }
 
-/// Reads the journal in `dir` without locking or changing it. Every event is handed to `visit` in order.
+impl Replayed {
+    /// When the last whole record was written.
+    #[must_use]
+    pub fn last(&self) -> Timestamp {
+        self.last.timestamp().unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// When the last intents were written, oldest first, as many as a quota may count.
+    #[must_use]
+    pub fn last_intents(&self) -> Vec<Timestamp> {
+        let intents = self.last_intents.0.iter();
+        intents.filter_map(At::timestamp).collect()
+    }
+}
+
+/// Reads the journal in `dir` without locking or changing it. What it says is handed to `visit` in order, item by item.
 ///
 /// # Errors
 /// [`JournalError::Io`], [`JournalError::Damaged`] and [`JournalError::Newer`].
-pub fn replay(dir: &Path, visit: impl FnMut(Event)) -> Result<Replayed, JournalError> {
+pub fn replay(dir: &Path, visit: impl FnMut(ItemEvent<'_>)) -> Result<Replayed, JournalError> {
     let path = dir.join(FILE_NAME);
     let file = File::open(&path).map_err(|source| io_error(&path, "opened", source))?;
     replay_file(&path, &file, visit)
@@ -269,108 +296,85 @@ pub fn is_locked(dir: &Path) -> bool {
 fn replay_file(
     path: &Path,
     file: &File,
-    mut visit: impl FnMut(Event),
+    mut visit: impl FnMut(ItemEvent<'_>),
 ) -> Result<Replayed, JournalError> {
     let failed = |source| io_error(path, "read", source);
-    let mut lines = BufReader::with_capacity(1 << 18, file);
-    let mut line = Vec::new();
-    let mut number = 0_u64;
-    let mut chain = Chain::default();
-    let mut found: Option<Replayed> = None;
-    let mut last_intents = LastIntents::default();
-    loop {
-        line.clear();
-        let length = lines.read_until(b'\n', &mut line).map_err(failed)? as u64;
-        if length == 0 {
-            break;
-        }
+    let mut lines = Lines::new(file);
+    let first = lines.next().map_err(failed)?.unwrap_or_default();
+    let mut found = start(path, first)?;
+    let mut number = 1;
+    while let Some(line) = lines.next().map_err(failed)? {
         number += 1;
-        let at_end = lines.fill_buf().map_err(failed)?.is_empty();
-        let damaged = |damage| JournalError::Damaged {
-            path: path.to_owned(),
-            line: number,
-            damage,
-        };
-        match (chain.check(&line), &mut found) {
-            (Ok(record), None) => {
-                found = Some(
-                    start(path, record)
-                        .map_err(|damage| damage.unwrap_or_else(|| damaged(Damage::NoHeader)))?,
-                );
+        let damaged = |damage| damaged(path, number, damage);
+        let length = line.len() as u64;
+        match found.chain.check(line) {
+            Ok(record) => {
+                let is_intent = record.visit(&mut visit).map_err(damaged)?;
+                found.end += length;
+                found.last = record.at;
+                if is_intent {
+                    found.last_intents.note(record.at);
+                }
             }
-            (Ok(record), Some(_)) => {
-                last_intents.note(record.intent_at());
-                visit(record.event().map_err(damaged)?);
-            }
-            (Err(damage), None) => return Err(damaged(damage)),
-            (Err(damage), Some(_)) if !at_end => return Err(damaged(damage)),
-            (Err(_), Some(found)) => {
-                found.torn = true;
-                break;
-            }
-        }
-        if let Some(found) = &mut found {
-            found.end += length;
-            if at_end {
-                found.last = frame::written_at(&line).unwrap_or(found.last);
+            Err(damage) => {
+                found.torn = lines.is_at_end().map_err(failed)?;
+                if !found.torn {
+                    return Err(damaged(damage));
+                }
             }
         }
     }
-    let mut found = found.ok_or_else(|| JournalError::Damaged {
-        path: path.to_owned(),
-        line: 1,
-        damage: Damage::NoHeader,
-    })?;
-    found.chain = chain;
-    found.last_intents = last_intents.timestamps();
     Ok(found)
 }
 
-/// When the last intents were written, as text: parsed only in the end.
-#[derive(Default)]
-struct LastIntents(VecDeque<Vec<u8>>);
+/// What is found in a journal that begins with that line.
+fn start(path: &Path, line: &[u8]) -> Result<Replayed, JournalError> {
+    let damaged = |damage| damaged(path, 1, damage);
+    let mut chain = Chain::default();
+    let no_header = || damaged(Damage::NoHeader);
+    if line.is_empty() {
+        return Err(no_header());
+    }
+    let record = chain.check(line).map_err(damaged)?;
+    let format = record.format().ok_or_else(no_header)?;
+    if format > FORMAT {
+        return Err(JournalError::Newer {
+            path: path.to_owned(),
+            format,
+        });
+    }
+    Ok(Replayed {
+        header: record.header().ok_or_else(no_header)?,
+        torn: false,
+        last: record.at,
+        last_intents: LastIntents::default(),
+        chain,
+        end: line.len() as u64,
+    })
+}
+
+/// When the last intents were written.
+#[derive(Debug, Default)]
+struct LastIntents(VecDeque<At>);
 
 impl LastIntents {
     /// More than any tenant's quota counts in a window.
     const KEPT: usize = 1000;
 
-    fn note(&mut self, at: Option<&[u8]>) {
-        let Some(at) = at else {
-            return;
-        };
-        let mut text = Vec::new();
+    fn note(&mut self, at: At) {
         if self.0.len() == Self::KEPT {
-            text = self.0.pop_front().unwrap_or_default();
-            text.clear();
+            self.0.pop_front();
         }
-        text.extend_from_slice(at);
-        self.0.push_back(text);
-    }
-
-    fn timestamps(&self) -> Vec<Timestamp> {
-        self.0
-            .iter()
-            .filter_map(|text| frame::timestamp(text))
-            .collect()
+        self.0.push_back(at);
     }
 }
 
-fn start(path: &Path, record: frame::Record<'_>) -> Result<Replayed, Option<JournalError>> {
-    let format = record.format().ok_or(None)?;
-    if format > FORMAT {
-        return Err(Some(JournalError::Newer {
-            path: path.to_owned(),
-            format,
-        }));
+fn damaged(path: &Path, line: u64, damage: Damage) -> JournalError {
+    JournalError::Damaged {
+        path: path.to_owned(),
+        line,
+        damage,
     }
-    Ok(Replayed {
-        header: record.header().map_err(|_| None)?,
-        last: Timestamp::UNIX_EPOCH,
-        torn: false,
-        last_intents: Vec::new(),
-        chain: Chain::default(),
-        end: 0,
-    })
 }
 
 fn io_error(path: &Path, doing: &'static str, source: io::Error) -> JournalError {

@@ -1,5 +1,6 @@
 use std::fs;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -49,9 +50,39 @@ fn journal() -> tempfile::TempDir {
     dir
 }
 
-fn read(dir: &Path) -> Result<Vec<Event>, JournalError> {
+/// What a journal says, kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Said {
+    Intent(u32),
+    Void(u32),
+    Outcome(Outcome),
+}
+
+impl From<ItemEvent<'_>> for Said {
+    fn from(event: ItemEvent<'_>) -> Self {
+        match event {
+            ItemEvent::Intent(item) => Self::Intent(item),
+            ItemEvent::Void(item) => Self::Void(item),
+            ItemEvent::Outcome(outcome) => Self::Outcome(outcome.into()),
+        }
+    }
+}
+
+/// What these events say of items, one after the other.
+pub(super) fn said(events: &[Event]) -> Vec<Said> {
+    let each = |event: &Event| -> Vec<Said> {
+        match event.clone() {
+            Event::Intent { items, .. } => items.into_iter().map(Said::Intent).collect(),
+            Event::Void { items, .. } => items.into_iter().map(Said::Void).collect(),
+            Event::Outcomes(outcomes) => outcomes.into_iter().map(Said::Outcome).collect(),
+        }
+    };
+    events.iter().flat_map(each).collect()
+}
+
+fn read(dir: &Path) -> Result<Vec<Said>, JournalError> {
     let mut found = Vec::new();
-    replay(dir, |event| found.push(event))?;
+    replay(dir, |event| found.push(event.into()))?;
     Ok(found)
 }
 
@@ -69,11 +100,11 @@ fn damage(change: impl FnOnce(&mut Vec<String>)) -> JournalError {
 #[test]
 fn what_was_appended_is_read_back_in_order() {
     let dir = journal();
-    assert_eq!(read(dir.path()).unwrap(), events());
+    assert_eq!(read(dir.path()).unwrap(), said(&events()));
     let replayed = replay(dir.path(), |_| ()).unwrap();
     assert_eq!(replayed.header, header());
-    assert_eq!(replayed.last, now());
-    assert_eq!(replayed.last_intents, [now(); 4]);
+    assert_eq!(replayed.last(), now());
+    assert_eq!(replayed.last_intents(), [now(); 4]);
 }
 
 #[test]
@@ -85,13 +116,16 @@ fn a_journal_cut_at_any_byte_keeps_every_whole_record_and_can_be_continued() {
     for cut in header_end..whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
         let lines = whole[header_end..cut].split(|b| *b == b'\n').count() - 1;
-        let mut found = Vec::new();
-        let (mut journal, _) = Journal::open(dir.path(), |event| found.push(event)).unwrap();
-        assert_eq!(found, events()[..lines], "cut at {cut}");
+        let mut found: Vec<Said> = Vec::new();
+        let opened = Journal::open(dir.path(), |event| found.push(event.into()));
+        let (mut journal, replayed) = opened.unwrap();
+        assert_eq!(found, said(&events()[..lines]), "cut at {cut}");
+        assert_eq!(replayed.last(), now(), "cut at {cut}");
         journal.append(&events()[0], now()).unwrap();
         journal.commit().unwrap();
         drop(journal);
-        assert_eq!(read(dir.path()).unwrap().len(), lines + 1, "cut at {cut}");
+        let whole = [&events()[..lines], &events()[..1]].concat();
+        assert_eq!(read(dir.path()).unwrap(), said(&whole), "cut at {cut}");
     }
 }
 
@@ -188,4 +222,50 @@ fn the_journal_is_private_to_its_owner() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_sound_record_that_says_nothing_known_is_refused_and_not_cut_off() {
+    let dir = journal();
+    let path = dir.path().join(FILE_NAME);
+    let chain = Journal::open(dir.path(), |_| ()).unwrap().0.chain.clone();
+    let whole = fs::read(&path).unwrap();
+    let mut changed = whole.clone();
+    for (kind, content) in [("novel", "{}"), ("event", "{\"novel\":{}}"), ("event", "7")] {
+        let content: serde_json::Value = serde_json::from_str(content).unwrap();
+        changed.truncate(whole.len());
+        let mut chain = chain.clone();
+        chain.write(&mut changed, kind, &content, now()).unwrap();
+        fs::write(&path, &changed).unwrap();
+        let error = Journal::open(dir.path(), |_| ()).unwrap_err();
+        let unknown = matches!(
+            error,
+            JournalError::Damaged {
+                line: 10,
+                damage: Damage::Content,
+                ..
+            }
+        );
+        assert!(unknown, "{error}");
+        assert_eq!(fs::read(&path).unwrap(), changed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_follows_the_header_is_torn_or_refused(noise in prop::collection::vec(any::<u8>(), 1..300)) {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Journal::create(dir.path(), &header(), now()).unwrap());
+        let path = dir.path().join(FILE_NAME);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend(noise);
+        fs::write(&path, &bytes).unwrap();
+        match replay(dir.path(), |event| panic!("{event:?}")) {
+            Ok(found) => prop_assert!(found.torn),
+            Err(JournalError::Damaged { line, .. }) => prop_assert!(line > 1),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }

@@ -27,9 +27,9 @@ pub use self::directory::{RunDirectory, RunName, list};
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::prepare::{Checked, PlanError, check, plan};
 use crate::engine::Undertaking;
-use crate::journal::{self, Header, Journal, JournalError};
+use crate::journal::{self, Header, ItemEvent, Journal, JournalError};
 use crate::ledger::{Ledger, State};
-use crate::model::{Event, Outcome};
+use crate::model::Outcome;
 use crate::plan::{Backlog, Way};
 
 /// Why a run cannot be started, read or gone on with.
@@ -147,9 +147,9 @@ fn begin(
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
-    let (journal, replayed) = Journal::open(directory.path(), |event| ledger.apply(&event))?;
+    let (journal, replayed) = Journal::open(directory.path(), |event| apply(&mut ledger, &event))?;
     plan.verify(&replayed.header.plan_sha256)?;
-    let undertaking = undertaking(&plan, ledger, journal, replayed.last_intents);
+    let undertaking = undertaking(&plan, ledger, journal, replayed.last_intents());
     Ok(Run {
         directory,
         plan,
@@ -166,13 +166,13 @@ pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
     let active = journal::is_locked(directory.path());
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
-    let replayed = journal::replay(directory.path(), |event| ledger.apply(&event))?;
+    let replayed = journal::replay(directory.path(), |event| apply(&mut ledger, &event))?;
     plan.verify(&replayed.header.plan_sha256)?;
     Ok(Standing {
         directory,
+        last: replayed.last(),
         header: replayed.header,
         ledger,
-        last: replayed.last,
         active,
     })
 }
@@ -183,26 +183,28 @@ pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
 /// [`JournalError`].
 pub fn outcomes(directory: &Path, mut visit: impl FnMut(Outcome)) -> Result<(), JournalError> {
     journal::replay(directory, |event| {
-        if let Event::Outcomes(outcomes) = event {
-            outcomes.into_iter().for_each(&mut visit);
+        if let ItemEvent::Outcome(outcome) = event {
+            visit(outcome.into());
         }
     })?;
     Ok(())
+}
+
+fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
+    match event {
+        ItemEvent::Intent(item) => ledger.intend(*item),
+        ItemEvent::Void(item) => ledger.void(*item),
+        ItemEvent::Outcome(outcome) => ledger.settle(outcome.item, outcome.status),
+    }
 }
 
 /// The ledger in which what the plan already knows has ended.
 fn settled_by_plan(plan: &PlanFile) -> Ledger {
     let mut ledger = Ledger::new(plan.len());
     for (item, brief) in plan.briefs() {
-        let Some(status) = brief.ended else {
-            continue;
-        };
-        ledger.apply(&Event::Outcomes(vec![Outcome {
-            item,
-            status,
-            id: None,
-            failure: None,
-        }]));
+        if let Some(status) = brief.ended {
+            ledger.settle(item, status);
+        }
     }
     ledger
 }

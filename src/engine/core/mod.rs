@@ -74,6 +74,8 @@ pub(super) struct Core {
     /// Creates of an earlier process that are in doubt.
     inherited: Backlog,
     loading: usize,
+    /// How many of those are updates and deletes.
+    loading_changes: usize,
     open_updates: usize,
     doubts: Vec<Doubt>,
     effects: Vec<Effect>,
@@ -94,6 +96,7 @@ impl Core {
             backlog: Backlog::default(),
             inherited: Backlog::default(),
             loading: 0,
+            loading_changes: 0,
             open_updates: 0,
             doubts: Vec::new(),
             effects: Vec::new(),
@@ -246,6 +249,7 @@ impl Core {
 
     pub(super) fn loaded(&mut self, work: &Work, mut items: Vec<Item<'static>>, now: Instant) {
         self.loading -= 1;
+        self.loading_changes -= usize::from(!matches!(work, Work::Create(_)));
         match work {
             Work::Create(_) if items.first().is_some_and(|i| self.in_doubt(i)) => {
                 self.doubts.push(Doubt {
@@ -552,12 +556,17 @@ impl Core {
             return false;
         }
         // Creates may need the room or the name that a delete or an update gives free.
-        let creates_wait = self.backlog.next_is_create() && self.jobs.values().any(Job::frees);
+        let creates_wait = self.backlog.next_is_create() && self.may_free();
         self.loading < room && !creates_wait
+    }
+
+    fn may_free(&self) -> bool {
+        self.loading_changes > 0 || self.jobs.values().any(Job::frees)
     }
 
     fn load(&mut self, work: Work) {
         self.loading += 1;
+        self.loading_changes += usize::from(!matches!(work, Work::Create(_)));
         self.effects.push(Effect::Load(work));
     }
 
@@ -645,3 +654,6 @@ fn answer_of(reply: &Reply) -> Option<&Answer> {
         Reply::NotSent(_) | Reply::Lost(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+use super::*;
+use crate::resource::Kind;
+
+#[test]
+fn what_fell_due_since_the_last_pump_is_still_woken_for() {
+    // All of this lies back, as if the machine had been busy with something else since.
+    let start = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
+    let mut core = Core::new(Settings::default(), start);
+    core.list(Scope::of(Kind::portal_link(), None), start);
+    assert_eq!(core.pump(start), [Effect::SignIn]);
+    let unavailable = SignInError::Unavailable(Failure::new("busy"));
+    core.signed_in(Err(unavailable), start, 0.5);
+    assert_eq!(core.pump(start), []);
+    let due = core.wake_at().unwrap();
+    assert!(due > start && due < Instant::now());
+    assert_eq!(core.pump(due), [Effect::SignIn]);
+    assert_eq!(core.wake_at(), None);
+}
