@@ -1,0 +1,189 @@
+//! Customer domains: lists that are read and written as a whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use zpa_bulk::engine::End;
+use zpa_bulk::model::{Method, Request, Status};
+use zpa_bulk::run::{self, RunDirectory};
+use zpa_bulk::sim::Class;
+
+use crate::harness::{Applied, Desk, Fault, Wire, carry_out};
+
+const TENANT: &str = "domains = { post = \"replace\", seed = [\"old.example\", \"kept.example\"] }";
+
+const MANIFEST: &str = "resource,domain\ndomain,one.example\ndomain,two.example\n";
+
+const ALL: [&str; 4] = ["kept.example", "old.example", "one.example", "two.example"];
+
+fn domains(wire: &Wire) -> Vec<String> {
+    let text = |one: Value| one["domain"].as_str().unwrap().to_owned();
+    let mut domains: Vec<String> = wire.objects("domains").into_iter().map(text).collect();
+    domains.sort();
+    domains
+}
+
+async fn ensure(
+    fault: impl Fn(&Request, usize) -> Option<Fault> + Send + Sync + 'static,
+) -> (Wire, Applied) {
+    let wire = Wire::with_faults(TENANT, fault);
+    let applied = Desk::new().apply(&wire, MANIFEST).await;
+    assert_eq!(applied.end, End::Settled);
+    (wire, applied)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_whose_answer_was_lost_is_read_and_not_written_again() {
+    let (wire, applied) = ensure(|_, write| (write == 0).then_some(Fault::LoseAnswer)).await;
+    assert_eq!(domains(&wire), ALL);
+    assert_eq!(applied.ledger.tally().recovered, 2);
+    assert_eq!(wire.log(Class::Write).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_lost_is_written_again() {
+    for fault in [
+        Fault::LoseRequest,
+        Fault::Refuse(500),
+        Fault::Refuse(503),
+        Fault::Refuse(429),
+    ] {
+        let (wire, applied) = ensure(move |_, write| (write == 0).then_some(fault)).await;
+        assert_eq!(domains(&wire), ALL, "{fault:?}");
+        assert_eq!(applied.ledger.tally().created, 2, "{fault:?}");
+        assert_eq!(wire.log(Class::Write).len(), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_the_server_does_not_take_fails_alone() {
+    let (wire, applied) = ensure(|request, _| {
+        let body = request
+            .body
+            .as_ref()
+            .map(Value::to_string)
+            .unwrap_or_default();
+        body.contains("two.example").then_some(Fault::Refuse(400))
+    })
+    .await;
+    assert_eq!(
+        domains(&wire),
+        ["kept.example", "old.example", "one.example"]
+    );
+    let failures = applied.failures();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(
+        (failures[0].0, failures[0].1.message.as_str()),
+        (1, "The server does not like it.")
+    );
+    assert_eq!(applied.ledger.tally().created, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_the_list_and_does_not_keep_it_is_not_believed() {
+    let (wire, applied) = ensure(|_, _| Some(Fault::Refuse(204))).await;
+    assert_eq!(domains(&wire), ["kept.example", "old.example"]);
+    assert_eq!(applied.ledger.tally().failed, 2);
+    assert!(
+        applied.failures()[0]
+            .1
+            .message
+            .contains("does not show it so")
+    );
+}
+
+/// Another administrator writes that list just before our call of that number arrives.
+fn written_by_another(at: usize, list: &'static [&'static str]) -> Wire {
+    let mut wire = Wire::new(TENANT);
+    wire.other = Arc::new(move |request, call| {
+        let elements: Vec<Value> = list
+            .iter()
+            .map(|domain| json!({ "domain": domain }))
+            .collect();
+        let other = Request::new(Method::Post, request.path.clone(), None);
+        (call == at).then(|| other.with_body(Value::Array(elements)))
+    });
+    wire
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_administrator_wrote_before_our_write_is_kept() {
+    // The plan's reading is call 0, the one before the write call 1.
+    let wire = written_by_another(1, &["old.example", "kept.example", "late.example"]);
+    let applied = Desk::new().apply(&wire, MANIFEST).await;
+    assert_eq!(applied.ledger.tally().created, 2);
+    let expected = [
+        "kept.example",
+        "late.example",
+        "old.example",
+        "one.example",
+        "two.example",
+    ];
+    assert_eq!(domains(&wire), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_administrator_wrote_over_our_write_is_put_right() {
+    // Theirs comes between our write and the reading after it, made from a list without ours and without one
+    // that was there.
+    let wire = written_by_another(3, &["old.example", "late.example"]);
+    let applied = Desk::new().apply(&wire, MANIFEST).await;
+    assert_eq!(applied.ledger.tally().created, 2);
+    let expected = [
+        "kept.example",
+        "late.example",
+        "old.example",
+        "one.example",
+        "two.example",
+    ];
+    assert_eq!(domains(&wire), expected);
+    assert!(
+        applied
+            .outcomes
+            .values()
+            .all(|outcome| outcome.id.is_some())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_by_another_administrator_before_our_write_is_not_put_back() {
+    let wire = written_by_another(1, &["old.example"]);
+    Desk::new().apply(&wire, MANIFEST).await;
+    assert_eq!(
+        domains(&wire),
+        ["old.example", "one.example", "two.example"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
+    let manifest = "resource,domain,action\ndomain,one.example,\ndomain,old.example,delete\n";
+    for cut in 0..8 {
+        let (desk, wire) = (Desk::new(), Wire::new(TENANT));
+        let mut engine = desk.engine(wire.clone());
+        let run = desk.start(&mut engine, manifest).await;
+        let path = run.directory.path().to_owned();
+        let moment = Duration::from_millis(30 * cut);
+        let _ = tokio::time::timeout(moment, carry_out(&mut engine, run)).await;
+        drop(engine);
+        let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
+        let run = run::resume(directory).unwrap();
+        let applied = carry_out(&mut desk.engine(wire.clone()), run).await;
+        assert_eq!(applied.end, End::Settled);
+        assert_eq!(
+            domains(&wire),
+            ["kept.example", "one.example"],
+            "cut after {moment:?}"
+        );
+        let done = |outcome: &zpa_bulk::model::Outcome| {
+            !matches!(outcome.status, Status::Failed | Status::Unchanged)
+        };
+        assert_eq!(applied.outcomes.len(), 2);
+        assert!(
+            applied.outcomes.values().all(done),
+            "cut after {moment:?}: {:?}",
+            applied.outcomes
+        );
+    }
+}

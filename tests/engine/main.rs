@@ -1,0 +1,13 @@
+//! The engine against the simulated tenant in memory, on tokio's paused clock: what the tenant's log and
+//! state say after whole runs, lost answers, refusals and crashes.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod harness;
+mod links;
+mod lists;
+mod removals;

@@ -1,0 +1,140 @@
+//! Connectors that are deleted together.
+
+use zpa_bulk::engine::End;
+use zpa_bulk::model::{Method, Request, Status};
+use zpa_bulk::run::{self, RunDirectory};
+use zpa_bulk::sim::Class;
+
+use crate::harness::{Applied, Desk, Fault, Wire, carry_out};
+
+const TENANT: &str = "connectors = { live = 6, stale = 9, read_only = 0, groups = 3 }";
+
+fn stale(wire: &Wire) -> usize {
+    let connectors = wire.objects("connectors").into_iter();
+    let name = |one: &serde_json::Value| one["name"].as_str().unwrap().starts_with("stale");
+    connectors.filter(name).count()
+}
+
+/// Deletes the nine stale connectors but for the first, whose name is escaped.
+fn manifest() -> String {
+    let rows: Vec<String> = (2..10)
+        .map(|n| format!("connector,delete,stale-{n:02}\n"))
+        .collect();
+    format!("resource,action,name\n{}", rows.concat())
+}
+
+async fn delete(
+    fault: impl Fn(&Request, usize) -> Option<Fault> + Send + Sync + 'static,
+) -> (Wire, Applied) {
+    let wire = Wire::with_faults(TENANT, fault);
+    let applied = Desk::new().apply(&wire, &manifest()).await;
+    assert_eq!(applied.end, End::Settled);
+    (wire, applied)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_looked_up_and_nothing_is_sent_again() {
+    let (wire, applied) = delete(|_, write| (write == 0).then_some(Fault::LoseAnswer)).await;
+    assert_eq!((stale(&wire), applied.ledger.tally().deleted), (1, 8));
+    assert_eq!(wire.log(Class::Write).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_request_is_sent_again() {
+    let (wire, applied) = delete(|_, write| (write == 0).then_some(Fault::LoseRequest)).await;
+    assert_eq!((stale(&wire), applied.ledger.tally().deleted), (1, 8));
+    assert!(
+        applied
+            .outcomes
+            .values()
+            .all(|outcome| outcome.status == Status::Deleted)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn success_that_deleted_nothing_is_not_believed() {
+    let (wire, applied) = delete(|_, write| (write == 0).then_some(Fault::Refuse(200))).await;
+    assert_eq!((stale(&wire), applied.ledger.tally().deleted), (1, 8));
+    assert_eq!(wire.log(Class::Write).len(), 8, "each alone");
+    let (wire, applied) = delete(|_, _| Some(Fault::Refuse(204))).await;
+    assert_eq!((stale(&wire), applied.ledger.tally().failed), (9, 8));
+    assert!(
+        applied.failures()[0]
+            .1
+            .message
+            .contains("it is still there")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_the_server_does_not_let_go_fails_alone() {
+    let wire = Wire::new(TENANT);
+    // The state is there once something was asked.
+    Desk::new()
+        .apply(&wire, "resource,action,name\nconnector,delete,none\n")
+        .await;
+    let bad = wire
+        .objects("connectors")
+        .into_iter()
+        .find(|one| one["name"] == "stale-05");
+    let bad = bad.unwrap()["id"].as_str().unwrap().to_owned();
+    let (wire, applied) = delete(move |request, _| {
+        let alone = request.method == Method::Delete && request.path.ends_with(&bad);
+        let among = request
+            .body
+            .as_ref()
+            .is_some_and(|body| body.to_string().contains(&bad));
+        (alone || among).then_some(Fault::Refuse(400))
+    })
+    .await;
+    assert_eq!((stale(&wire), applied.ledger.tally().deleted), (2, 7));
+    let failures = applied.failures();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].1.message, "The server does not like it.");
+    assert!(
+        wire.log(Class::Write).len() <= 4,
+        "three halves and the bad one's were refused unseen"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_good_fails_those_that_are_still_there() {
+    let (wire, applied) = delete(|_, _| Some(Fault::Refuse(403))).await;
+    assert_eq!((stale(&wire), applied.ledger.tally().failed), (9, 8));
+    assert_eq!(applied.failures()[0].1.status, Some(403));
+    let (wire, applied) = delete(|_, _| Some(Fault::Answer(403))).await;
+    assert_eq!((stale(&wire), applied.ledger.tally().deleted), (1, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_given_up_in_the_end() {
+    let (wire, applied) = delete(|_, _| Some(Fault::LoseRequest)).await;
+    assert_eq!((stale(&wire), applied.ledger.tally().failed), (9, 8));
+    assert!(
+        applied.failures()[0]
+            .1
+            .message
+            .starts_with("given up after 8 attempts")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
+    for cut in 0..8 {
+        let desk = Desk::new().batch_size(3);
+        let wire = Wire::new(TENANT);
+        let mut engine = desk.engine(wire.clone());
+        let run = desk.start(&mut engine, &manifest()).await;
+        let path = run.directory.path().to_owned();
+        let moment = std::time::Duration::from_millis(40 * cut);
+        // Whatever was under way is dropped, like the process.
+        let _ = tokio::time::timeout(moment, carry_out(&mut engine, run)).await;
+        drop(engine);
+        let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
+        let run = run::resume(directory).unwrap();
+        let applied = carry_out(&mut desk.engine(wire.clone()), run).await;
+        assert_eq!(applied.ledger.tally().deleted, 8, "cut after {moment:?}");
+        assert_eq!(applied.outcomes.len(), 8);
+        assert_eq!(stale(&wire), 1);
+    }
+}
