@@ -215,13 +215,6 @@ impl Attachments {
         }
     }
 
-    /// Takes a link off one of its portals.
-    pub(super) fn detach_from(&mut self, link: Id, portal: Id) {
-        let mut others = self.portals_of(link).to_vec();
-        others.retain(|other| *other != portal);
-        self.attach(link, &others);
-    }
-
     /// The portals of a link, in the order they were given.
     pub(super) fn portals_of(&self, link: Id) -> &[Id] {
         self.portals.get(&link).map_or(&[], Vec::as_slice)

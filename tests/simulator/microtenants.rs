@@ -57,6 +57,19 @@ async fn each_starts_with_what_the_default_one_starts_with() {
 }
 
 #[tokio::test]
+async fn the_links_each_starts_with_hang_on_portals_of_its_own() {
+    let tenant = tenant(&format!("{TWO}\ntenant = {{ links = 5 }}")).await;
+    tenant.get(LINKS).await;
+    let links = tenant.stored_links();
+    assert_eq!(links.len(), 15);
+    for link in links {
+        let portals = link["userPortals"].as_array().unwrap();
+        assert_eq!(portals.len(), 1);
+        assert_eq!(portals[0].get("microtenantId"), link.get("microtenantId"));
+    }
+}
+
+#[tokio::test]
 async fn zero_and_nothing_mean_the_default_one() {
     let (tenant, north, _) = divided().await;
     for path in [PORTALS, CONNECTORS] {
