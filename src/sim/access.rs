@@ -2,7 +2,8 @@
 //!
 //! Both styles of the ZPA API documentation: the legacy `/signin`, whose `expires_in` is a string, and the
 //! `OneAPI` token endpoint, whose `expires_in` is a number. Secrets are not checked, except that the
-//! literal [`WRONG_SECRET`] is refused so that a client's handling of bad credentials can be seen.
+//! literal [`WRONG_SECRET`] is refused so that a client's handling of bad credentials can be seen. What an
+//! assertion in place of a secret must be is in [`super::assertion`].
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
+use super::assertion::{self, PublicKey};
 use super::http::{Answer, Pairs, Request};
 use super::random::SplitMix64;
 use super::refusal::{Refusal, unauthorized};
@@ -24,16 +26,23 @@ pub(super) struct Tokens {
     random: SplitMix64,
     lifetime: Duration,
     epoch: i64,
+    public_key: Option<PublicKey>,
     /// When each token stops being valid, since the simulator's start.
     expiries: HashMap<String, Duration>,
 }
 
 impl Tokens {
-    pub(super) fn new(seed: u64, lifetime: Duration, epoch: i64) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        lifetime: Duration,
+        epoch: i64,
+        public_key: Option<PublicKey>,
+    ) -> Self {
         Self {
             random: SplitMix64::new(seed, 3),
             lifetime,
             epoch,
+            public_key,
             expiries: HashMap::new(),
         }
     }
@@ -55,10 +64,13 @@ impl Tokens {
                 "The grant type must be client_credentials.",
             ));
         }
-        let proof = form
-            .value("client_secret")
-            .or_else(|| form.value("client_assertion"));
-        let client = authenticated(&form, proof)?;
+        let client = match form.value("client_assertion") {
+            Some(assertion) => {
+                let key = self.public_key.as_ref();
+                assertion::client(&form, assertion, key, self.unix(now)).map_err(invalid_client)?
+            }
+            None => authenticated(&form, form.value("client_secret"))?,
+        };
         let (token, expires_in) = self.issue(now, client);
         Ok(granted(&token, &json!(expires_in)))
     }
@@ -121,12 +133,13 @@ impl Tokens {
 fn authenticated<'a>(form: &'a Pairs, proof: Option<&str>) -> Result<&'a str, Refusal> {
     match (form.value("client_id"), proof) {
         (Some(client), Some(proof)) if proof != WRONG_SECRET => Ok(client),
-        _ => Err(Refusal::new(
-            401,
-            "invalid_client",
-            "Client authentication failed.",
-        )),
+        _ => Err(invalid_client("Client authentication failed.")),
     }
+}
+
+/// 401: the client is not who it says.
+fn invalid_client(reason: &str) -> Refusal {
+    Refusal::new(401, "invalid_client", reason)
 }
 
 fn granted(token: &str, expires_in: &serde_json::Value) -> Answer {
@@ -169,7 +182,7 @@ mod tests {
     const EPOCH: i64 = 1_700_000_000;
 
     fn tokens() -> Tokens {
-        Tokens::new(1, Duration::from_secs(60), EPOCH)
+        Tokens::new(1, Duration::from_secs(60), EPOCH, None)
     }
 
     fn form_request(body: &str) -> Request {

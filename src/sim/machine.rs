@@ -45,7 +45,12 @@ impl Sim {
     #[must_use]
     pub fn new(scenario: Scenario, seed: u64, epoch: i64) -> Self {
         Self {
-            tokens: Tokens::new(seed, scenario.token.lifetime, epoch),
+            tokens: Tokens::new(
+                seed,
+                scenario.token.lifetime,
+                epoch,
+                scenario.sign_in.public_key.clone(),
+            ),
             gateway: Gateway::default(),
             delays: Delays {
                 random: SplitMix64::new(seed, 2),

@@ -19,7 +19,8 @@
 //! scenario does not name are refused.
 //!
 //! What it does not do: enrol connectors, or delete any by their schedule; check secrets (the literal
-//! secret `wrong` is refused, any other accepted), verify signed assertions, or bind a token to a tenant. It
+//! secret `wrong` is refused, any other accepted), verify the signature of an assertion unless the scenario gives
+//! the key, or bind a token to a tenant. It
 //! therefore listens on loopback only.
 //!
 //! A further resource is one file with its `ROUTES`, a line in the table of `route.rs`, and its
@@ -27,6 +28,7 @@
 //! around [`Sim::handle`], which is the single place where an answer and its delay are decided.
 
 mod access;
+mod assertion;
 mod collection;
 mod connector;
 mod connector_schedule;
@@ -49,6 +51,7 @@ mod server;
 mod tenant;
 mod user_portal;
 
+pub use assertion::PublicKey;
 pub use http::{Request, Response};
 pub use log::{Class, LogEntry};
 pub use machine::Sim;
@@ -56,7 +59,7 @@ pub use memory::InMemory;
 pub use scenario::{
     AbsentSchedule, BulkDeleteRules, BulkRules, ConnectorRules, DeletePortal, DomainPost,
     DomainRules, FaultRules, FeatureRules, Latency, Limits, MicrotenantRules, Numbers, PortalRules,
-    Quota, QuotaRules, Scenario, ScenarioError, ScheduleRules, TenantStart, TokenRules, Treatment,
-    Window,
+    Quota, QuotaRules, Scenario, ScenarioError, ScheduleRules, SignInRules, TenantStart,
+    TokenRules, Treatment, Window,
 };
 pub use server::{Server, ServerOptions};

@@ -1,5 +1,7 @@
 //! Tokens, quotas and the gateway.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::json;
 
@@ -31,11 +33,20 @@ async fn a_legacy_sign_in_answers_a_bearer_token_whose_lifetime_is_a_string() {
 #[tokio::test]
 async fn a_token_request_with_a_secret_or_an_assertion_answers_a_number_of_seconds() {
     let tenant = tenant("").await;
-    for proof in [("client_secret", "s"), ("client_assertion", "a.b.c")] {
+    let assertion = [
+        json!({"alg": "RS256"}),
+        json!({"iss": "me", "sub": "me", "aud": "https://api.zscaler.com", "exp": 4_000_000_000_u64}),
+        json!("a signature that nobody checks"),
+    ]
+    .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
+    .join(".");
+    let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    for proof in [("client_secret", "s"), ("client_assertion", &assertion)] {
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", "me"),
             proof,
+            ("client_assertion_type", assertion_type),
             ("audience", "https://api.zscaler.com"),
         ];
         let reply = tenant.form("/oauth2/v1/token", &form).await;
@@ -67,6 +78,9 @@ async fn wrong_credentials_are_refused_at_both_sign_ins() {
             (401, "invalid_client")
         );
     }
+    let form = [form[0], form[1], ("client_assertion", "a.b.c")];
+    let reply = tenant.form("/oauth2/v1/token", &form).await;
+    assert_eq!(reply.refusal(), (401, "invalid_client"));
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use self::section::{
     COUNT_FORM, DURATION_FORM, FLAG_FORM, POSITIVE_FORM, QUOTA_FORM, SEEDED_FORM, Section, count,
     latency, lifetime, positive, quota, seeded, seeded_links, window,
 };
+use super::assertion::PublicKey;
 
 /// All settings of a simulation. [`Scenario::default`] is the documented tenant with its published limits.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Scenario {
     pub latency: Latency,
     /// How long tokens live.
     pub token: TokenRules,
+    /// How clients prove who they are.
+    pub sign_in: SignInRules,
     /// What every tenant holds when it is first touched.
     pub tenant: TenantStart,
     /// How batches and names are judged.
@@ -138,6 +141,14 @@ impl Default for TokenRules {
             lifetime: Duration::from_secs(3600),
         }
     }
+}
+
+/// How clients prove who they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SignInRules {
+    /// The RSA key, in PEM, that the signatures of assertions are checked with; unless told otherwise there is none,
+    /// and signatures are not checked.
+    pub public_key: Option<PublicKey>,
 }
 
 /// What every tenant holds when it is first touched, in each of its microtenants.
@@ -258,6 +269,7 @@ impl Scenario {
         root.table("quota", |section| scenario.quota.fill(section))?;
         root.table("latency", |section| scenario.latency.fill(section))?;
         root.table("token", |section| scenario.token.fill(section))?;
+        root.table("sign_in", |section| scenario.sign_in.fill(section))?;
         root.table("tenant", |section| scenario.tenant.fill(section))?;
         root.table("bulk", |section| scenario.bulk.fill(section))?;
         root.table("limits", |section| scenario.limits.fill(section))?;
@@ -304,6 +316,15 @@ impl TokenRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         let allowed = "whole seconds from \"1s\" to \"24h\"";
         section.value("lifetime", &mut self.lifetime, allowed, lifetime)
+    }
+}
+
+impl SignInRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        let allowed = "an RSA key in PEM that begins with -----BEGIN PUBLIC KEY-----";
+        section.value("public_key", &mut self.public_key, allowed, |value| {
+            PublicKey::parse(value.as_str()?).map(Some)
+        })
     }
 }
 
@@ -373,6 +394,8 @@ mod tests {
             features = { off = ["domain"] }
             faults = { fail_page = 3, fail_paths = ["connector"] }
         "#;
+        let public_key = include_str!("../../../tests/keys/public.pem");
+        let text = format!("{text}\n[sign_in]\npublic_key = \"\"\"{public_key}\"\"\"");
         let per = Duration::from_millis(250);
         let read = Quota::Limited {
             calls: NonZeroU32::new(3).unwrap(),
@@ -391,6 +414,9 @@ mod tests {
             token: TokenRules {
                 lifetime: Duration::from_secs(120),
             },
+            sign_in: SignInRules {
+                public_key: Some(PublicKey::parse(public_key).unwrap()),
+            },
             tenant: TenantStart {
                 portals: 1,
                 links: 2,
@@ -407,7 +433,7 @@ mod tests {
             },
             ..resources()
         };
-        assert_eq!(Scenario::parse(text).unwrap(), expected);
+        assert_eq!(Scenario::parse(&text).unwrap(), expected);
     }
 
     /// What the tables of single resources say in the test above.
@@ -482,6 +508,7 @@ mod tests {
             "latency.base = \"80\"",
             "latency.jitter = \"2h\"",
             "token.lifetime = \"1500ms\"",
+            "sign_in.public_key = \"mine\"",
             "tenant.portals = -1",
             "tenant.links = 1000001",
             "bulk.max = 0",

@@ -1,0 +1,207 @@
+//! Signing in with a private key: what a signed assertion must say, and whether its signature is right.
+//!
+//! RFC 7523, section 3: issuer and subject are the client, the audience is this service, and it has not expired. The
+//! signature is checked when the scenario names the public key it belongs to.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls::SignatureScheme;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::http::Pairs;
+
+/// How a token request says that it brings an assertion.
+const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+const AUDIENCE: &str = "https://api.zscaler.com";
+
+/// The public half of the key that clients sign with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The modulus and the exponent as PKCS#1 puts them, in DER.
+    pkcs1: Vec<u8>,
+}
+
+impl PublicKey {
+    /// Reads an RSA key that begins with `-----BEGIN PUBLIC KEY-----`.
+    pub(super) fn parse(pem: &str) -> Option<Self> {
+        /// `rsaEncryption` with its NULL (RFC 3279, section 2.3.1).
+        const RSA: [u8; 15] = [
+            0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05,
+            0x00,
+        ];
+        let info = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).ok()?;
+        let content = der_content(info.as_ref(), 0x30)?;
+        let bits = der_content(content.strip_prefix(&RSA)?, 0x03)?;
+        let pkcs1 = bits.strip_prefix(&[0])?.to_vec();
+        Some(Self { pkcs1 })
+    }
+
+    fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let provider = rustls::crypto::ring::default_provider();
+        let known = provider.signature_verification_algorithms.mapping;
+        let fitting = known
+            .iter()
+            .find(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256);
+        fitting
+            .and_then(|(_, algorithms)| algorithms.first())
+            .is_some_and(|algorithm| {
+                algorithm
+                    .verify_signature(&self.pkcs1, message, signature)
+                    .is_ok()
+            })
+    }
+}
+
+/// What a DER value of that tag holds; whatever follows it is left out.
+fn der_content(der: &[u8], tag: u8) -> Option<&[u8]> {
+    let (&first, rest) = der.split_first()?;
+    let (&length, rest) = rest.split_first()?;
+    let (length, rest) = if length < 0x80 {
+        (usize::from(length), rest)
+    } else {
+        let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
+        if digits.len() > 4 {
+            return None;
+        }
+        let length = digits.iter().fold(0, |sum, b| sum << 8 | usize::from(*b));
+        (length, rest)
+    };
+    rest.get(..length).filter(|_| first == tag)
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: String,
+    exp: i64,
+}
+
+/// The client that a token request's assertion speaks for at the unix time `now`.
+///
+/// # Errors
+/// What is wrong with the assertion.
+pub(super) fn client<'f>(
+    form: &'f Pairs,
+    assertion: &str,
+    key: Option<&PublicKey>,
+    now: i64,
+) -> Result<&'f str, &'static str> {
+    let client = form.value("client_id").ok_or("client_id is missing")?;
+    if form.value("client_assertion_type") != Some(TYPE) {
+        return Err("client_assertion_type is not jwt-bearer");
+    }
+    let (message, signature) = assertion
+        .rsplit_once('.')
+        .ok_or("the assertion is no JSON web token")?;
+    let (header, claims) = message
+        .split_once('.')
+        .ok_or("the assertion is no JSON web token")?;
+    let header: Header = decoded(header).ok_or("the assertion's header cannot be read")?;
+    let claims: Claims = decoded(claims).ok_or("the assertion's claims cannot be read")?;
+    if header.alg != "RS256" {
+        return Err("the assertion is not signed with RS256");
+    }
+    if claims.iss != client || claims.sub != client {
+        return Err("the assertion is not by and about the client");
+    }
+    if claims.aud != AUDIENCE {
+        return Err("the assertion is for another audience");
+    }
+    if claims.exp <= now {
+        return Err("the assertion has expired");
+    }
+    let signature = URL_SAFE_NO_PAD.decode(signature);
+    let signature = signature.map_err(|_| "the assertion's signature cannot be read")?;
+    let is_signed = key.is_none_or(|key| key.has_signed(message.as_bytes(), &signature));
+    is_signed
+        .then_some(client)
+        .ok_or("the assertion's signature is wrong")
+}
+
+fn decoded<T: DeserializeOwned>(part: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    /// Signed by OpenSSL with the key of the tests: `{"alg":"RS256"}` and the claims of the client "me" until 1700000600.
+    const SIGNED: &str = include_str!("../../tests/keys/assertion.jwt");
+
+    fn key(pem: &str) -> Option<PublicKey> {
+        PublicKey::parse(pem)
+    }
+
+    fn form(assertion: &str) -> Pairs {
+        Pairs::parse(&format!(
+            "client_id=me&client_assertion_type={TYPE}&client_assertion={assertion}"
+        ))
+    }
+
+    fn judged(assertion: &str, key: Option<&PublicKey>) -> Result<String, &'static str> {
+        client(&form(assertion), assertion, key, NOW).map(str::to_owned)
+    }
+
+    fn unsigned(claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}.AA", part(&json!({"alg": "RS256"})), part(claims))
+    }
+
+    #[test]
+    fn a_signature_is_right_for_its_key_and_wrong_for_another() {
+        let own = key(include_str!("../../tests/keys/public.pem")).unwrap();
+        let other = key(include_str!("../../tests/keys/other-public.pem")).unwrap();
+        let assertion = SIGNED.trim();
+        assert_eq!(judged(assertion, Some(&own)).as_deref(), Ok("me"));
+        assert_eq!(judged(assertion, None).as_deref(), Ok("me"));
+        assert_eq!(
+            judged(assertion, Some(&other)),
+            Err("the assertion's signature is wrong")
+        );
+    }
+
+    #[test]
+    fn every_claim_is_checked() {
+        let good = json!({"iss": "me", "sub": "me", "aud": AUDIENCE, "exp": NOW + 600});
+        assert!(judged(&unsigned(&good), None).is_ok());
+        for (claim, value) in [
+            ("iss", json!("you")),
+            ("sub", json!("you")),
+            ("sub", Value::Null),
+            ("aud", json!("https://example.com")),
+            ("exp", json!(NOW)),
+            ("exp", json!("soon")),
+        ] {
+            let mut bad = good.clone();
+            bad[claim] = value;
+            assert!(judged(&unsigned(&bad), None).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_assertion_or_no_public_key_is_refused() {
+        for text in ["", "a.b", "a.b.c", "e30.e30.AA"] {
+            assert!(judged(text, None).is_err(), "{text}");
+        }
+        let elsewhere = Pairs::parse("client_id=me&client_assertion_type=other");
+        assert!(client(&elsewhere, SIGNED.trim(), None, NOW).is_err());
+        for pem in ["", "hunter2", include_str!("../../tests/keys/pkcs8.pem")] {
+            assert_eq!(key(pem), None);
+        }
+    }
+}
