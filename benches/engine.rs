@@ -33,7 +33,7 @@ use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::{Defaults, Limits, Snapshot};
 use zpa_bulk::run::{self, Checked, PlanError, PlanWriter, Run, RunDirectory, RunName};
 use zpa_bulk::sim::{Scenario, Server, ServerOptions};
-use zpa_bulk::zpa::{Connection, Credentials, HttpApi, Style};
+use zpa_bulk::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
 
 use self::common::{Comparison, sized, time};
 
@@ -128,9 +128,9 @@ impl Bench {
             Connection::new(Style::Legacy, "", None, Some(&url), None, &customer).unwrap();
         let credentials = Credentials {
             client_id: "bench".to_owned(),
-            client_secret: SecretString::from("bench"),
+            proof: Proof::Secret(SecretString::from("bench")),
         };
-        let api = HttpApi::new(connection.clone(), credentials, TIMEOUT).unwrap();
+        let api = HttpApi::new(connection.clone(), credentials, &Transport::default()).unwrap();
         let (_stop, stopped) = watch::channel(false);
         let mut engine = Engine::new(api, settings(), stopped);
         let rows = run::check(slice::from_ref(&self.manifest), Defaults::default()).unwrap();

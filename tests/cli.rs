@@ -337,7 +337,7 @@ fn settings_come_from_a_file_and_flags_go_over_them() {
         "style = \"legacy\"\ncustomer_id = \"{CUSTOMER}\"\nclient_id = \"me\"\nclient_secret = \"hidden\"\nbase_url = \"{}\"\nbatch_size = 2\nwrite_quota = \"off\"\nruns_dir = \"elsewhere\"\n",
         tenant.url
     );
-    tenant.write("settings.toml", &settings);
+    tenant.write_private("settings.toml", &settings);
     let mut command = zpa_bulk();
     command.current_dir(tenant.path("")).args([
         "apply",

@@ -254,7 +254,9 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
     let switched_on: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix('#') {
-            Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase()) => setting,
+            Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => {
+                setting
+            }
             _ => line,
         })
         .collect();
@@ -266,15 +268,22 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
         [
             "base_url",
             "batch_size",
+            "ca_cert",
             "client_id",
             "client_secret",
+            "client_secret_command",
+            "client_secret_file",
             "cloud",
+            "connect_timeout",
             "customer_id",
             "jobs",
             "links_limit",
             "links_per_portal_limit",
             "max_attempts",
             "microtenant_id",
+            "private_key_command",
+            "private_key_file",
+            "profiles",
             "read_quota",
             "runs_dir",
             "settle",

@@ -14,18 +14,24 @@ use crate::resource::Kind;
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
 #[derive(Debug, Parser)]
-#[command(name = "zpa-bulk", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "zpa-bulk", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) verb: Verb,
     /// Settings, a TOML file; see samples/zpa-bulk.toml
     #[arg(long, value_name = "FILE", env = "ZPA_BULK_CONFIG", global = true)]
     pub(super) config: Option<PathBuf>,
+    /// The settings of one tenant, a table `[profiles.NAME]` of that file
+    #[arg(long, value_name = "NAME", env = "ZPA_BULK_PROFILE", global = true)]
+    pub(super) profile: Option<String>,
     #[command(flatten)]
     pub(super) output: Output,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Settings: flags go over environment variables, those over the profile, that over the rest of the settings file. If none \
+of them names a client, ~/.zscaler/zscaler.yaml of Zscaler's own tools is read.
+
 Exit codes: 0 everything settled; 1 unexpected; 2 usage or settings; 3 manifest invalid, nothing sent; \
 4 finished, some items failed; 5 stopped early, resumable; 6 credentials refused; 7 journal refused; \
 8 stopped by a guard, nothing deleted; 130 interrupted twice
@@ -286,7 +292,7 @@ pub(super) struct RunsDir {
     pub(super) runs_dir: Option<PathBuf>,
 }
 
-/// Which tenant, and how to reach it. Secrets come from the environment or the settings file alone.
+/// Which tenant, and how to reach it. Secrets come from the environment, files or commands, never from here.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tenant")]
 pub(super) struct TenantArgs {
@@ -311,6 +317,12 @@ pub(super) struct TenantArgs {
     /// How long one request may take: 1s to 10m [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_TIMEOUT")]
     pub(super) timeout: Option<Duration>,
+    /// How long setting up a connection may take: 1s to 10m, never longer than the timeout [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_CONNECT_TIMEOUT")]
+    pub(super) connect_timeout: Option<Duration>,
+    /// Certificates in PEM to trust besides the system's, such as that of your company's proxy
+    #[arg(long, value_name = "FILE", env = "ZPA_BULK_CA_CERT")]
+    pub(super) ca_cert: Option<PathBuf>,
 }
 
 /// How the work is done.

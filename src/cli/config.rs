@@ -1,5 +1,8 @@
 //! Settings in layers: flags over environment over settings file over, on resume, what the run recorded.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,13 +12,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::args::{EngineArgs, TenantArgs};
 use super::error::CliError;
-use super::terminal::Terminal;
+use super::secret::{expanded, refuse_if_open_to_others};
 use crate::engine::Settings;
 use crate::pacer::{Pace, parse_duration};
 use crate::plan::Limits;
-use crate::zpa::Style;
+use crate::zpa::{Style, Transport};
 
-/// One layer: the settings file, or what a run recorded. The secret is never written.
+/// One layer: the settings file, or what a run recorded. What proves who the client is is never written.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Config {
@@ -33,10 +36,23 @@ pub(super) struct Config {
     pub(super) client_id: Option<String>,
     #[serde(skip_serializing)]
     pub(super) client_secret: Option<SecretString>,
+    #[serde(skip_serializing)]
+    pub(super) client_secret_file: Option<PathBuf>,
+    #[serde(skip_serializing)]
+    pub(super) client_secret_command: Option<Vec<String>>,
+    /// In PEM or as a path; from the environment or the vendor's file alone.
+    #[serde(skip)]
+    pub(super) private_key: Option<SecretString>,
+    #[serde(skip_serializing)]
+    pub(super) private_key_file: Option<PathBuf>,
+    #[serde(skip_serializing)]
+    pub(super) private_key_command: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) base_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ca_cert: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) read_quota: Option<Text<Pace>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +66,8 @@ pub(super) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) timeout: Option<Text<Duration>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) connect_timeout: Option<Text<Duration>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) settle: Option<Text<Duration>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) links_limit: Option<u32>,
@@ -57,6 +75,12 @@ pub(super) struct Config {
     pub(super) links_per_portal_limit: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) runs_dir: Option<PathBuf>,
+    /// The tables `[profiles.NAME]` of a settings file; empty once one was chosen.
+    #[serde(skip_serializing)]
+    pub(super) profiles: BTreeMap<String, Self>,
+    /// Where each setting was found.
+    #[serde(skip)]
+    pub(super) sources: BTreeMap<String, String>,
 }
 
 /// A value that files write as text.
@@ -66,34 +90,173 @@ pub(super) struct Text<T>(pub(super) T);
 /// The longest a request may take.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-
 impl Config {
-    /// Reads the settings file, if there is one.
-    pub(super) fn read(path: Option<&Path>, terminal: &Terminal) -> Result<Self, CliError> {
+    /// Reads the settings file, if there is one: the profile of that name over what stands outside all profiles.
+    pub(super) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Self, CliError> {
         let Some(path) = path else {
-            return Ok(Self::default());
+            return match profile {
+                Some(name) => Err(CliError::usage(format!(
+                    "the profile {name:?} is in no settings file: none is given"
+                ))
+                .hint("name the file with --config or ZPA_BULK_CONFIG")),
+                None => Ok(Self::default()),
+            };
         };
-        let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| CliError::usage(format!("{shown}: {error}")))?;
-        let config: Self = toml::from_str(&text).map_err(|error| {
+        let shown = path.display().to_string();
+        let failed = |error: std::io::Error| CliError::usage(format!("{shown}: {error}"));
+        let mut file = File::open(path).map_err(failed)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed)?;
+        let mut config = Self::parse(&text, &shown)?;
+        let profiles = std::mem::take(&mut config.profiles);
+        let all = || profiles.values().chain([&config]);
+        all().try_for_each(|table| table.refuse_two_proofs(&shown))?;
+        if all().any(|table| table.client_secret.is_some()) {
+            refuse_if_open_to_others(path, &file)?;
+        }
+        let chosen = profile.map(|name| Self::profile(profiles, name, &shown));
+        let config = config.found_in(&shown);
+        Ok(match chosen.transpose()? {
+            Some(profile) => profile.over(config),
+            None => config,
+        })
+    }
+
+    fn parse(text: &str, shown: &str) -> Result<Self, CliError> {
+        toml::from_str(text).map_err(|error| {
             // The text of the error would repeat the line, which may hold the secret.
-            let place = error.span().map(|span| line_of(&text, span.start));
+            let place = error.span().map(|span| line_of(text, span.start));
             let place = place.map_or_else(String::new, |line| format!(":{line}"));
             CliError::usage(format!("{shown}{place}: {}", error.message()))
                 .hint("samples/zpa-bulk.toml has every setting")
-        })?;
-        if config.client_secret.is_some() && is_open_to_others(path) {
-            terminal.warn(&format!(
-                "{shown} holds a secret and others can read it; chmod 600 {shown}"
-            ));
-        }
-        Ok(config)
+        })
     }
 
-    /// These settings where they are given, else those of `lower`.
+    fn profile(
+        mut profiles: BTreeMap<String, Self>,
+        name: &str,
+        shown: &str,
+    ) -> Result<Self, CliError> {
+        let Some(profile) = profiles.remove(name) else {
+            let known: Vec<String> = profiles.into_keys().collect();
+            let known = match known.as_slice() {
+                [] => "it has none".to_owned(),
+                names => format!("it has {}", names.join(", ")),
+            };
+            let message = format!("{shown} has no profile {name:?}; {known}");
+            return Err(CliError::usage(message).hint(
+                "a profile is a table [profiles.NAME]; --profile or ZPA_BULK_PROFILE names it",
+            ));
+        };
+        if !profile.profiles.is_empty() {
+            let message = format!("{shown}: the profile {name:?} has profiles of its own");
+            return Err(CliError::usage(message));
+        }
+        Ok(profile.found_in(&format!("{shown}, profile {name}")))
+    }
+
+    fn refuse_two_proofs(&self, shown: &str) -> Result<(), CliError> {
+        match self.proofs().as_slice() {
+            [(one, _), (other, _), ..] => Err(CliError::usage(format!(
+                "{shown}: both {one} and {other} say how to sign in"
+            ))
+            .hint("keep one of them")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The settings that prove who the client is, as far as they may be shown.
+    fn proofs(&self) -> Vec<(&'static str, String)> {
+        let hidden = |secret: &Option<SecretString>| secret.as_ref().map(|_| "(hidden)".to_owned());
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        // Arguments may be secrets.
+        let program = |command: &Option<Vec<String>>| command.as_ref()?.first().cloned();
+        let all = [
+            ("private_key", hidden(&self.private_key)),
+            ("private_key_file", path(&self.private_key_file)),
+            ("private_key_command", program(&self.private_key_command)),
+            ("client_secret", hidden(&self.client_secret)),
+            ("client_secret_file", path(&self.client_secret_file)),
+            (
+                "client_secret_command",
+                program(&self.client_secret_command),
+            ),
+        ];
+        let given = all.into_iter();
+        given
+            .filter_map(|(name, shown)| Some((name, shown?)))
+            .collect()
+    }
+
+    /// Whether it says what proves who the client is.
+    pub(super) fn has_proof(&self) -> bool {
+        !self.proofs().is_empty()
+    }
+
+    /// Whether the proof is a private key.
+    pub(super) fn has_key(&self) -> bool {
+        let named = |(name, _): &(&str, String)| name.starts_with("private_key");
+        self.proofs().first().is_some_and(named)
+    }
+
+    /// Every setting that is given, with its value where that is no secret.
+    pub(super) fn shown(&self) -> Vec<(String, String)> {
+        let plain = match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(plain)) => plain,
+            _ => serde_json::Map::new(),
+        };
+        let plain = plain.into_iter().map(|(name, value)| match value {
+            serde_json::Value::String(text) => (name, text),
+            other => (name, other.to_string()),
+        });
+        let proofs = self.proofs().into_iter();
+        plain
+            .chain(proofs.map(|(name, shown)| (name.to_owned(), shown)))
+            .collect()
+    }
+
+    /// The same settings, all of them found at that place.
+    pub(super) fn found_in(self, place: &str) -> Self {
+        self.found_at(|_| Some(place.to_owned()))
+    }
+
+    /// The same settings, each found where `place` says.
+    pub(super) fn found_at(mut self, place: impl Fn(&str) -> Option<String>) -> Self {
+        for (name, _) in self.shown() {
+            if let Some(place) = place(&name) {
+                self.sources.insert(name, place);
+            }
+        }
+        self
+    }
+
+    /// Where a setting was found.
+    pub(super) fn source(&self, name: &str) -> Option<&str> {
+        self.sources.get(name).map(String::as_str)
+    }
+
+    /// Without what proves who the client is.
+    fn without_proof(self) -> Self {
+        Self {
+            client_secret: None,
+            client_secret_file: None,
+            client_secret_command: None,
+            private_key: None,
+            private_key_file: None,
+            private_key_command: None,
+            ..self
+        }
+    }
+
+    /// These settings where they are given, else those of `lower`. There are several kinds of proof of who the client
+    /// is, and any of these goes over any of `lower`.
     pub(super) fn over(self, lower: Self) -> Self {
+        let mut lower = if self.has_proof() {
+            lower.without_proof()
+        } else {
+            lower
+        };
+        lower.sources.extend(self.sources);
         Self {
             style: self.style.or(lower.style),
             cloud: self.cloud.or(lower.cloud),
@@ -102,29 +265,40 @@ impl Config {
             microtenant_id: self.microtenant_id.or(lower.microtenant_id),
             client_id: self.client_id.or(lower.client_id),
             client_secret: self.client_secret.or(lower.client_secret),
+            client_secret_file: self.client_secret_file.or(lower.client_secret_file),
+            client_secret_command: self.client_secret_command.or(lower.client_secret_command),
+            private_key: self.private_key.or(lower.private_key),
+            private_key_file: self.private_key_file.or(lower.private_key_file),
+            private_key_command: self.private_key_command.or(lower.private_key_command),
             base_url: self.base_url.or(lower.base_url),
             token_url: self.token_url.or(lower.token_url),
+            ca_cert: self.ca_cert.or(lower.ca_cert),
             read_quota: self.read_quota.or(lower.read_quota),
             write_quota: self.write_quota.or(lower.write_quota),
             jobs: self.jobs.or(lower.jobs),
             batch_size: self.batch_size.or(lower.batch_size),
             max_attempts: self.max_attempts.or(lower.max_attempts),
             timeout: self.timeout.or(lower.timeout),
+            connect_timeout: self.connect_timeout.or(lower.connect_timeout),
             settle: self.settle.or(lower.settle),
             links_limit: self.links_limit.or(lower.links_limit),
             links_per_portal_limit: self.links_per_portal_limit.or(lower.links_per_portal_limit),
             runs_dir: self.runs_dir.or(lower.runs_dir),
+            profiles: BTreeMap::new(),
+            sources: lower.sources,
         }
     }
 
     /// The layer that the flags make.
     pub(super) fn of_flags(tenant: &TenantArgs, engine: &EngineArgs) -> Self {
         Self {
-            customer_id: tenant.customer_id.clone(),
-            microtenant_id: tenant.microtenant.clone(),
-            base_url: tenant.base_url.clone(),
-            token_url: tenant.token_url.clone(),
+            customer_id: given(tenant.customer_id.as_ref()),
+            microtenant_id: given(tenant.microtenant.as_ref()),
+            base_url: given(tenant.base_url.as_ref()),
+            token_url: given(tenant.token_url.as_ref()),
+            ca_cert: tenant.ca_cert.clone(),
             timeout: tenant.timeout.map(Text),
+            connect_timeout: tenant.connect_timeout.map(Text),
             read_quota: engine.read_quota.map(Text),
             write_quota: engine.write_quota.map(Text),
             jobs: engine.jobs,
@@ -139,14 +313,27 @@ impl Config {
 
     /// How long a request may take.
     pub(super) fn timeout(&self) -> Result<Duration, CliError> {
-        let timeout = self.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0);
-        within(
-            "timeout",
-            &timeout,
-            &Duration::from_secs(1),
-            &LONGEST_TIMEOUT,
-        )?;
-        Ok(timeout)
+        bounded("timeout", self.timeout, Transport::default().timeout)
+    }
+
+    /// How calls get to the tenant, but for the proxy.
+    pub(super) fn transport(&self) -> Result<Transport, CliError> {
+        let default = Transport::default();
+        let extra_roots = self.ca_cert.as_deref().map(|path| {
+            let path = expanded(path);
+            let failed = |error| CliError::usage(format!("{}: {error}", path.display()));
+            std::fs::read(&path).map_err(failed)
+        });
+        Ok(Transport {
+            timeout: self.timeout()?,
+            connect_timeout: bounded(
+                "connect_timeout",
+                self.connect_timeout,
+                default.connect_timeout,
+            )?,
+            extra_roots: extra_roots.transpose()?,
+            ..default
+        })
     }
 
     /// How the engine works.
@@ -192,6 +379,22 @@ impl Config {
     }
 }
 
+/// A setting that came from an empty variable is none.
+fn given(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
+
+/// A time that a call may take, within what is allowed.
+fn bounded(
+    name: &str,
+    given: Option<Text<Duration>>,
+    default: Duration,
+) -> Result<Duration, CliError> {
+    let time = given.map_or(default, |given| given.0);
+    within(name, &time, &Duration::from_secs(1), &LONGEST_TIMEOUT)?;
+    Ok(time)
+}
+
 fn within<T: PartialOrd + std::fmt::Debug>(
     name: &str,
     value: &T,
@@ -207,17 +410,6 @@ fn within<T: PartialOrd + std::fmt::Debug>(
 
 fn line_of(text: &str, at: usize) -> usize {
     text.get(..at).unwrap_or(text).split('\n').count()
-}
-
-#[cfg(unix)]
-fn is_open_to_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_open_to_others(_: &Path) -> bool {
-    false
 }
 
 impl<'de> Deserialize<'de> for Text<Duration> {

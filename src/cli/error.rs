@@ -5,7 +5,7 @@ use std::error::Error;
 use crate::engine::{End, EngineError};
 use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
-use crate::zpa::{ConnectionError, SignInError};
+use crate::zpa::{ConnectionError, SignInError, TransportError};
 
 /// The exit codes. They are part of the command's interface.
 pub mod exit {
@@ -148,6 +148,21 @@ impl From<ConnectionError> for CliError {
     }
 }
 
+impl From<TransportError> for CliError {
+    fn from(error: TransportError) -> Self {
+        let hint = match &error {
+            TransportError::Proxy => {
+                "check HTTPS_PROXY or ALL_PROXY; NO_PROXY names hosts that need no proxy"
+            }
+            TransportError::Roots => "check the file that --ca-cert or ca_cert names",
+            TransportError::Tls(_) | TransportError::Http(_) => {
+                return Self::new(exit::UNEXPECTED, error.to_string());
+            }
+        };
+        Self::usage(error.to_string()).hint(hint)
+    }
+}
+
 /// Why live state was not read, or a run did not settle. `passing` is the exit code for what may be better
 /// another time.
 pub(super) fn of_end(end: &End, passing: u8) -> Option<CliError> {
@@ -159,11 +174,12 @@ pub(super) fn of_end(end: &End, passing: u8) -> Option<CliError> {
         )),
         End::SignIn(error @ SignInError::Refused(_)) => {
             Some(CliError::new(exit::CREDENTIALS, error.to_string()).hint(
-                "check the client id, its secret, and that they belong to this cloud and tenant",
+                "check the client id, its secret or key, and that they belong to this cloud and tenant",
             ))
         }
         End::SignIn(error) => Some(
-            CliError::new(passing, error.to_string()).hint("check the address and the network"),
+            CliError::new(passing, error.to_string())
+                .hint("check the address and the network"),
         ),
         End::Unreadable(kind, failure) => {
             let message = format!(

@@ -9,10 +9,12 @@ mod error;
 mod plan;
 mod progress;
 mod prune;
+mod secret;
 mod simulate;
 mod status;
 mod tenant;
 mod terminal;
+mod vendor_file;
 
 use std::process::ExitCode;
 
@@ -51,7 +53,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, terminal: &Terminal) -> Result<u8, CliError> {
-    let config = Config::read(cli.config.as_deref(), terminal)?;
+    let config = Config::read(cli.config.as_deref(), cli.profile.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

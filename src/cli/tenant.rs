@@ -1,5 +1,6 @@
 //! From settings to a tenant that can be worked with: the real one, or the embedded simulated one.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -8,11 +9,12 @@ use tokio::sync::watch;
 
 use super::args::{EngineArgs, TenantArgs};
 use super::config::{Config, Text};
-use super::error::{CliError, exit};
+use super::error::CliError;
+use super::{secret, vendor_file};
 use crate::engine::Engine;
 use crate::model::Id;
 use crate::sim::{Scenario, Server, ServerOptions};
-use crate::zpa::{Connection, Credentials, HttpApi, Style};
+use crate::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
 
 /// The customer id of the embedded simulated tenant.
 const SIMULATED_CUSTOMER: &str = "145283994705985536";
@@ -38,18 +40,12 @@ impl Tenant {
         lower: Config,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, CliError> {
-        let config = Config::of_flags(tenant, engine).over(lower);
-        let (config, simulator) = if tenant.simulate {
-            let server = embedded(tenant.scenario.as_deref()).await?;
-            (simulated(config, server.url()), Some(server))
-        } else {
-            let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-            (with_environment(config, variable)?, None)
-        };
-        let connection = connection(&config)?;
-        let credentials = credentials(&config, connection.style)?;
-        let api = HttpApi::new(connection.clone(), credentials, config.timeout()?)
-            .map_err(|failure| CliError::new(exit::UNEXPECTED, failure.to_string()))?;
+        let settings = Settings::gather(tenant, engine, lower).await?;
+        let connection = settings.connection()?;
+        let api = settings.api(&connection).await?;
+        let Settings {
+            config, simulator, ..
+        } = settings;
         Ok(Self {
             engine: Engine::new(api, config.engine()?, stop),
             connection,
@@ -62,6 +58,93 @@ impl Tenant {
     pub(super) fn microtenant(&self) -> Option<Id> {
         self.config.microtenant_id.as_ref().map(Id::new)
     }
+}
+
+/// All layers of settings put together.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// What they say.
+    pub(super) config: Config,
+    /// The simulated tenant, where one was asked for.
+    pub(super) simulator: Option<Server>,
+    /// The proxy and the exceptions from it, as the environment names them.
+    pub(super) proxy: Option<FromVariable>,
+    no_proxy: Option<FromVariable>,
+}
+
+impl Settings {
+    /// Puts the layers together, and starts the simulated tenant if one is asked for. `lower` is the settings file
+    /// and what lies below it.
+    pub(super) async fn gather(
+        tenant: &TenantArgs,
+        engine: &EngineArgs,
+        lower: Config,
+    ) -> Result<Self, CliError> {
+        let config = Config::of_flags(tenant, engine).over(lower);
+        if tenant.simulate {
+            let server = embedded(tenant.scenario.as_deref()).await?;
+            return Ok(Self {
+                config: simulated(config, server.url()),
+                simulator: Some(server),
+                proxy: None,
+                no_proxy: None,
+            });
+        }
+        let config = if names_a_client(&config, &variable) {
+            config
+        } else {
+            config.over(vendor_file::read(std::env::home_dir().as_deref())?)
+        };
+        Ok(Self {
+            config: with_environment(config, variable)?,
+            simulator: None,
+            proxy: first_of(["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+            no_proxy: first_of(["NO_PROXY", "no_proxy"]),
+        })
+    }
+
+    /// Where the tenant is.
+    pub(super) fn connection(&self) -> Result<Connection, CliError> {
+        connection(&self.config)
+    }
+
+    /// Its API, with the credentials read from where they are.
+    pub(super) async fn api(&self, connection: &Connection) -> Result<HttpApi, CliError> {
+        let credentials = credentials(&self.config, connection.style).await?;
+        let value = |variable: &Option<FromVariable>| variable.as_ref().map(|v| v.value.clone());
+        let transport = Transport {
+            proxy: value(&self.proxy).map(SecretString::from),
+            no_proxy: value(&self.no_proxy),
+            ..self.config.transport()?
+        };
+        Ok(HttpApi::new(connection.clone(), credentials, &transport)?)
+    }
+}
+
+/// A value with the name of the variable that it comes from. The value may be a secret.
+#[derive(Clone)]
+pub(super) struct FromVariable {
+    pub(super) name: &'static str,
+    value: String,
+}
+
+impl std::fmt::Debug for FromVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+fn first_of<const N: usize>(names: [&'static str; N]) -> Option<FromVariable> {
+    let mut given = names.into_iter().filter_map(|name| {
+        let value = variable(name)?;
+        Some(FromVariable { name, value })
+    });
+    given.next()
+}
+
+/// A variable of the environment; an empty one counts as none.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Reads a scenario, or answers the default one.
@@ -92,50 +175,85 @@ async fn embedded(path: Option<&Path>) -> Result<Server, CliError> {
 
 /// Whatever tenant the settings name, a simulated run goes to the simulated one.
 fn simulated(config: Config, url: String) -> Config {
-    Config {
+    let simulated = Config {
         style: Some(Style::Legacy),
-        cloud: None,
-        vanity_domain: None,
         customer_id: Some(SIMULATED_CUSTOMER.to_owned()),
         client_id: Some("simulated".to_owned()),
         client_secret: Some(SecretString::from("simulated")),
         base_url: Some(url),
+        ..Config::default()
+    };
+    let others = Config {
+        cloud: None,
+        vanity_domain: None,
         token_url: None,
         ..config
+    };
+    simulated.found_in("--simulate").over(others)
+}
+
+/// Whether anything but the vendor's file says who signs in.
+fn names_a_client(config: &Config, variable: &impl Fn(&str) -> Option<String>) -> bool {
+    let variables = ["ZPA_CLIENT_ID", "ZSCALER_CLIENT_ID"];
+    config.client_id.is_some() || variables.iter().any(|name| variable(name).is_some())
+}
+
+/// The variables that hold credentials, by setting. Their names depend on the style.
+fn credential_variables(style: Style) -> &'static [(&'static str, &'static str)] {
+    match style {
+        Style::Legacy => &[
+            ("client_id", "ZPA_CLIENT_ID"),
+            ("client_secret", "ZPA_CLIENT_SECRET"),
+            ("cloud", "ZPA_CLOUD"),
+        ],
+        Style::OneApi => &[
+            ("client_id", "ZSCALER_CLIENT_ID"),
+            ("client_secret", "ZSCALER_CLIENT_SECRET"),
+            ("private_key", "ZSCALER_PRIVATE_KEY"),
+            ("cloud", "ZSCALER_CLOUD"),
+            ("vanity_domain", "ZSCALER_VANITY_DOMAIN"),
+        ],
     }
 }
 
-/// The environment's credentials over those of the settings file. Their names depend on the style.
+/// The environment's credentials over those of the settings file.
 fn with_environment(
     config: Config,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Config, CliError> {
-    let style = style(&config, &variable)?;
-    let [id, secret, cloud, vanity] = match style {
-        Style::Legacy => ["ZPA_CLIENT_ID", "ZPA_CLIENT_SECRET", "ZPA_CLOUD", ""],
-        Style::OneApi => [
-            "ZSCALER_CLIENT_ID",
-            "ZSCALER_CLIENT_SECRET",
-            "ZSCALER_CLOUD",
-            "ZSCALER_VANITY_DOMAIN",
-        ],
-    };
+    let (style, found) = style(&config, &variable)?;
+    let names: BTreeMap<&str, &str> = credential_variables(style).iter().copied().collect();
+    let value = |setting: &str| names.get(setting).and_then(|name| variable(name));
+    let private_key = value("private_key").map(SecretString::from);
+    // Where both are, the vendor's tools sign in with the key.
+    let client_secret = value("client_secret").filter(|_| private_key.is_none());
     let environment = Config {
-        style: Some(style),
-        client_id: variable(id),
-        client_secret: variable(secret).map(SecretString::from),
-        cloud: variable(cloud),
-        vanity_domain: variable(vanity),
+        client_id: value("client_id"),
+        client_secret: client_secret.map(SecretString::from),
+        private_key,
+        cloud: value("cloud"),
+        vanity_domain: value("vanity_domain"),
         ..Config::default()
     };
-    Ok(environment.over(config))
+    let environment = environment.found_at(|setting| names.get(setting).map(|&n| n.to_owned()));
+    let style = Config {
+        style: Some(style),
+        ..Config::default()
+    };
+    let source = found.or_else(|| config.source("style").map(str::to_owned));
+    let style = style.found_in(source.as_deref().unwrap_or("follows from the credentials"));
+    Ok(style.over(environment).over(config))
 }
 
-/// What is said, else what there are credentials for.
-fn style(config: &Config, variable: &impl Fn(&str) -> Option<String>) -> Result<Style, CliError> {
+/// What is said, else what there are credentials for; and the variable that says so, if one does.
+fn style(
+    config: &Config,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<(Style, Option<String>), CliError> {
+    let by = |style, name: &str| Ok((style, Some(name.to_owned())));
     match variable("ZPA_BULK_STYLE").as_deref() {
-        Some("legacy") => return Ok(Style::Legacy),
-        Some("oneapi") => return Ok(Style::OneApi),
+        Some("legacy") => return by(Style::Legacy, "ZPA_BULK_STYLE"),
+        Some("oneapi") => return by(Style::OneApi, "ZPA_BULK_STYLE"),
         Some(other) => {
             let message = format!("ZPA_BULK_STYLE is {other:?}; it must be oneapi or legacy");
             return Err(CliError::usage(message));
@@ -144,14 +262,20 @@ fn style(config: &Config, variable: &impl Fn(&str) -> Option<String>) -> Result<
     }
     let legacy = variable("ZSCALER_USE_LEGACY_CLIENT").map(|text| text.to_lowercase());
     let one_api = config.vanity_domain.is_some()
+        || config.has_key()
         || variable("ZSCALER_VANITY_DOMAIN").is_some()
         || variable("ZSCALER_CLIENT_ID").is_some();
-    Ok(match (config.style, legacy.as_deref()) {
-        (_, Some("true" | "1" | "yes")) => Style::Legacy,
-        (Some(style), _) => style,
-        (None, _) if one_api => Style::OneApi,
-        (None, _) => Style::Legacy,
-    })
+    match (config.style, legacy.as_deref()) {
+        (_, Some("true" | "1" | "yes" | "on")) => by(Style::Legacy, "ZSCALER_USE_LEGACY_CLIENT"),
+        (_, Some(other)) if !matches!(other, "false" | "0" | "no" | "off") => {
+            let message =
+                format!("ZSCALER_USE_LEGACY_CLIENT is {other:?}; it must be true or false");
+            Err(CliError::usage(message))
+        }
+        (Some(style), _) => Ok((style, None)),
+        (None, _) if one_api => Ok((Style::OneApi, None)),
+        (None, _) => Ok((Style::Legacy, None)),
+    }
 }
 
 fn connection(config: &Config) -> Result<Connection, CliError> {
@@ -170,22 +294,32 @@ fn connection(config: &Config) -> Result<Connection, CliError> {
     Ok(connection?)
 }
 
-fn credentials(config: &Config, style: Style) -> Result<Credentials, CliError> {
-    let (id, secret) = match style {
-        Style::Legacy => ("ZPA_CLIENT_ID", "ZPA_CLIENT_SECRET"),
-        Style::OneApi => ("ZSCALER_CLIENT_ID", "ZSCALER_CLIENT_SECRET"),
+async fn credentials(config: &Config, style: Style) -> Result<Credentials, CliError> {
+    let [id, secret] = match style {
+        Style::Legacy => ["ZPA_CLIENT_ID", "ZPA_CLIENT_SECRET"],
+        Style::OneApi => [
+            "ZSCALER_CLIENT_ID",
+            "ZSCALER_CLIENT_SECRET or ZSCALER_PRIVATE_KEY",
+        ],
     };
     let missing = |name: &str| {
         CliError::usage(format!("there are no credentials: {name} is not set")).hint(format!(
             "set {id} and {secret}, or name a settings file with --config; or try --simulate"
         ))
     };
+    let client_id = config.client_id.clone().ok_or_else(|| missing(id))?;
+    if style == Style::Legacy && config.has_key() {
+        return Err(CliError::usage(
+            "a private key signs in to OneAPI, and this sign-in is legacy",
+        )
+        .hint(
+            "give the client's secret instead, or set ZPA_BULK_STYLE=oneapi for a client of OneAPI",
+        ));
+    }
+    let proof: Option<Proof> = secret::proof(config).await?;
     Ok(Credentials {
-        client_id: config.client_id.clone().ok_or_else(|| missing(id))?,
-        client_secret: config
-            .client_secret
-            .clone()
-            .ok_or_else(|| missing(secret))?,
+        client_id,
+        proof: proof.ok_or_else(|| missing(secret))?,
     })
 }
 

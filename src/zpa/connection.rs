@@ -141,9 +141,34 @@ impl Connection {
 
     /// Whether both addresses are on this machine and need no TLS.
     pub(super) fn is_plain_loopback(&self) -> bool {
-        let plain = |url: &str| url.starts_with("http://");
-        plain(&self.base_url) && plain(&self.token_url)
+        is_plain(&self.base_url) && is_plain(&self.token_url)
     }
+
+    /// Whether one of the addresses needs no TLS.
+    pub(super) fn has_plain_address(&self) -> bool {
+        is_plain(&self.base_url) || is_plain(&self.token_url)
+    }
+
+    /// The roots of the two addresses, `https://host[:port]/`; one when both are the same.
+    #[must_use]
+    pub fn roots(&self) -> Vec<String> {
+        let root = |address: &str| {
+            let mut url = Url::parse(address).ok()?;
+            url.set_path("/");
+            url.set_query(None);
+            Some(url.to_string())
+        };
+        let mut roots: Vec<String> = [&self.token_url, &self.base_url]
+            .into_iter()
+            .filter_map(|address| root(address))
+            .collect();
+        roots.dedup();
+        roots
+    }
+}
+
+fn is_plain(address: &str) -> bool {
+    address.starts_with("http://")
 }
 
 fn check_address(text: &str) -> Result<(), ConnectionError> {
@@ -241,6 +266,36 @@ mod tests {
                 "beta",
                 "config.zpabeta.net",
                 "config.zpabeta.net/signin",
+            ),
+            (
+                Style::Legacy,
+                "ZPATWO",
+                "config.zpatwo.net",
+                "config.zpatwo.net/signin",
+            ),
+            (
+                Style::Legacy,
+                "GOV",
+                "config.zpagov.net",
+                "config.zpagov.net/signin",
+            ),
+            (
+                Style::Legacy,
+                "govus",
+                "config.zpagov.us",
+                "config.zpagov.us/signin",
+            ),
+            (
+                Style::Legacy,
+                "Preview",
+                "config.zpapreview.net",
+                "config.zpapreview.net/signin",
+            ),
+            (
+                Style::OneApi,
+                "gov",
+                "api.zscalergov.net",
+                "acme.zidentitygov.net/oauth2/v1/token",
             ),
             (
                 Style::OneApi,

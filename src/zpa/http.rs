@@ -1,36 +1,42 @@
 //! HTTP, with reqwest. Its own retries and redirects are switched off: every attempt is the engine's.
 
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::redirect;
-use rustls::crypto::CryptoProvider;
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls::CertificateError;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Api, Connection, SignInError, Style};
+use super::key::AUDIENCE;
+use super::{Api, Connection, PrivateKey, SignInError, Style, Transport, TransportError};
 use crate::model::{Answer, Failure, Method, Reply, Request};
-
-/// How long setting up a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Shorter than the idle timeouts of common gateways, so that a call seldom meets a connection that the other
-/// side is just closing.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The lifetime of a token whose answer does not tell it: the shortest that the documentation allows.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
+
+/// How an assertion is named in a token request (RFC 7523, section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Who signs in.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The client id.
     pub client_id: String,
+    /// What shows that it is this client.
+    pub proof: Proof,
+}
+
+/// What shows that a client is the one it says.
+#[derive(Clone, Debug)]
+pub enum Proof {
     /// Its secret.
-    pub client_secret: SecretString,
+    Secret(SecretString),
+    /// Its private key; for [`Style::OneApi`] alone.
+    Key(PrivateKey),
 }
 
 /// A tenant's API over HTTP.
@@ -42,48 +48,68 @@ pub struct HttpApi {
     token: RwLock<Option<HeaderValue>>,
 }
 
+/// An answer looked at for its own sake.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// What came of the request.
+    pub reply: Reply,
+    /// What the gateway says of its own limit, which is not ZPA's: `limit`, `remaining` and `reset` of its
+    /// `x-ratelimit` headers as they came. To be shown, never to be paced by (zpa-api, section 5).
+    pub gateway: Option<[String; 3]>,
+}
+
 impl HttpApi {
-    /// A client for that tenant. `timeout` bounds one request from its start to the last byte of its answer.
+    /// A client for that tenant.
     ///
     /// # Errors
-    /// When the system's certificates cannot be read.
+    /// [`TransportError`] when the proxy or a certificate cannot be used, or the system's certificates cannot be read.
     pub fn new(
         connection: Connection,
         credentials: Credentials,
-        timeout: Duration,
-    ) -> Result<Self, Failure> {
-        let plain = connection.is_plain_loopback();
-        let tls = tls_config(plain)
-            .map_err(|error| Failure::new(format!("cannot set up TLS: {error}")))?;
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(!connection.base_url.starts_with("http://") && !plain)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("zpa-bulk/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tcp_nodelay(true)
-            .timeout(timeout);
-        if plain {
-            builder = builder.no_proxy();
-        }
-        let client = builder
-            .build()
-            .map_err(|error| Failure::new(format!("cannot set up HTTP: {}", describe(&error))))?;
+        transport: &Transport,
+    ) -> Result<Self, TransportError> {
         Ok(Self {
-            client,
+            client: transport.client(&connection)?,
             connection,
             credentials,
             token: RwLock::new(None),
         })
     }
 
-    async fn exchange(&self, request: &Request) -> Reply {
-        let url = match self.connection.url_of(request) {
-            Ok(url) => url,
-            Err(error) => return Reply::NotSent(error.to_string()),
+    /// Asks whoever answers at `address` for its root, without a token: any answer shows that the way there is open.
+    pub async fn knock(&self, address: &str) -> Reply {
+        let (reply, _) = exchange(self.client.get(address)).await;
+        tracing::debug!(address, outcome = outcome(&reply), "knock");
+        reply
+    }
+
+    /// Sends the request once like [`Api::send`], and answers what the gateway says beside the reply.
+    pub async fn probe(&self, request: &Request) -> Probe {
+        let started = Instant::now();
+        let (reply, headers) = match self.prepare(request) {
+            Ok(builder) => exchange(builder).await,
+            Err(why) => (Reply::NotSent(why), HeaderMap::new()),
         };
+        tracing::debug!(
+            call = %request,
+            outcome = outcome(&reply),
+            elapsed_ms = started.elapsed().as_millis(),
+            "reply"
+        );
+        let gateway = ["limit", "remaining", "reset"]
+            .map(|name| header(&headers, &format!("x-ratelimit-{name}")));
+        Probe {
+            reply,
+            gateway: match gateway {
+                [Some(limit), Some(remaining), Some(reset)] => Some([limit, remaining, reset]),
+                _ => None,
+            },
+        }
+    }
+
+    fn prepare(&self, request: &Request) -> Result<reqwest::RequestBuilder, String> {
+        let url = self.connection.url_of(request);
+        let url = url.map_err(|error| error.to_string())?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -94,10 +120,10 @@ impl HttpApi {
         if let Some(token) = self.token() {
             builder = builder.header(AUTHORIZATION, token);
         }
-        if let Some(body) = &request.body {
-            builder = builder.json(body);
-        }
-        reply(builder).await
+        Ok(match &request.body {
+            Some(body) => builder.json(body),
+            None => builder,
+        })
     }
 
     fn token(&self) -> Option<HeaderValue> {
@@ -116,41 +142,41 @@ impl HttpApi {
         Ok(())
     }
 
-    fn sign_in_form(&self) -> Vec<(&'static str, &str)> {
-        let mut form = vec![
-            ("client_id", self.credentials.client_id.as_str()),
-            (
-                "client_secret",
-                self.credentials.client_secret.expose_secret(),
-            ),
-        ];
-        if self.connection.style == Style::OneApi {
-            form.push(("grant_type", "client_credentials"));
-            form.push(("audience", "https://api.zscaler.com"));
+    /// The form that asks for a token. A key signs a new one each time: an assertion is good for minutes, a run
+    /// for hours.
+    fn sign_in_form(&self) -> Result<Vec<(&'static str, String)>, SignInError> {
+        let client = &self.credentials.client_id;
+        let mut form = vec![("client_id", client.clone())];
+        match &self.credentials.proof {
+            Proof::Secret(secret) => form.push(("client_secret", secret.expose_secret().into())),
+            Proof::Key(key) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                let unique = RandomState::new().build_hasher().finish();
+                let assertion = key
+                    .assertion(client, now.unwrap_or_default(), unique)
+                    .map_err(|error| unusable(&error.to_string()))?;
+                form.push(("client_assertion_type", ASSERTION_TYPE.to_owned()));
+                form.push(("client_assertion", assertion));
+            }
         }
-        form
+        if self.connection.style == Style::OneApi {
+            form.push(("grant_type", "client_credentials".to_owned()));
+            form.push(("audience", AUDIENCE.to_owned()));
+        }
+        Ok(form)
     }
 }
 
 impl Api for HttpApi {
     async fn send(&self, request: Request) -> Reply {
-        let started = Instant::now();
-        let reply = self.exchange(&request).await;
-        let outcome = match &reply {
-            Reply::Answer(answer) => answer.status.to_string(),
-            Reply::NotSent(why) => format!("not sent: {why}"),
-            Reply::Lost(why) => format!("lost: {why}"),
-        };
-        tracing::debug!(call = %request, outcome, elapsed_ms = started.elapsed().as_millis(), "reply");
-        reply
+        self.probe(&request).await.reply
     }
 
     async fn sign_in(&self) -> Result<Duration, SignInError> {
-        let request = self
-            .client
-            .post(&self.connection.token_url)
-            .form(&self.sign_in_form());
-        let answer = match reply(request).await {
+        let form = self.sign_in_form()?;
+        let request = self.client.post(&self.connection.token_url).form(&form);
+        let (reply, _) = exchange(request).await;
+        let answer = match reply {
             Reply::Answer(answer) => answer,
             Reply::NotSent(why) | Reply::Lost(why) => {
                 return Err(SignInError::Unavailable(Failure::new(why)));
@@ -196,30 +222,38 @@ fn unusable(why: &str) -> SignInError {
     SignInError::Refused(Failure::new(why))
 }
 
+fn outcome(reply: &Reply) -> String {
+    match reply {
+        Reply::Answer(answer) => answer.status.to_string(),
+        Reply::NotSent(why) => format!("not sent: {why}"),
+        Reply::Lost(why) => format!("lost: {why}"),
+    }
+}
+
 /// Sends, and reads the whole answer. An answer that breaks off counts as lost only where its content
 /// decides: the status of a refusal says enough.
-async fn reply(request: reqwest::RequestBuilder) -> Reply {
+async fn exchange(request: reqwest::RequestBuilder) -> (Reply, HeaderMap) {
     let response = match request.send().await {
         Ok(response) => response,
         Err(error) if error.is_connect() || error.is_builder() => {
-            return Reply::NotSent(describe(&error));
+            return (Reply::NotSent(describe(&error)), HeaderMap::new());
         }
-        Err(error) => return Reply::Lost(describe(&error)),
+        Err(error) => return (Reply::Lost(describe(&error)), HeaderMap::new()),
     };
     let status = response.status();
-    let retry_after = header(response.headers(), "retry-after");
-    let date = header(response.headers(), "date");
+    let headers = response.headers().clone();
     let body = match response.bytes().await {
         Ok(body) => body.to_vec(),
-        Err(error) if status.is_success() => return Reply::Lost(describe(&error)),
+        Err(error) if status.is_success() => return (Reply::Lost(describe(&error)), headers),
         Err(_) => Vec::new(),
     };
-    Reply::Answer(Answer {
+    let answer = Answer {
         status: status.as_u16(),
-        retry_after,
-        date,
+        retry_after: header(&headers, "retry-after"),
+        date: header(&headers, "date"),
         body,
-    })
+    };
+    (Reply::Answer(answer), headers)
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -231,32 +265,42 @@ fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "timed out".to_owned();
     }
-    let mut reasons = Vec::new();
+    let mut innermost = "the request could not be made".to_owned();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
-        reasons.push(inner.to_string());
+        if let Some(reason) = certificate_error(inner) {
+            return reason;
+        }
+        innermost = inner.to_string();
         source = inner.source();
     }
-    reasons.dedup();
-    match reasons.as_slice() {
-        [] => "the request could not be made".to_owned(),
-        [.., last] => last.clone(),
-    }
+    innermost
 }
 
-/// TLS by rustls with the certificates that the system trusts. For loopback alone none are needed, and
-/// none are read.
-fn tls_config(plain: bool) -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?;
-    let mut config = if plain {
-        builder
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth()
-    } else {
-        builder.with_platform_verifier()?.with_no_client_auth()
+/// The TLS error that an error is or carries: `io::Error` does not give its inner error as its source.
+fn tls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    let inner = error.downcast_ref::<io::Error>()?.get_ref()?;
+    tls_error(inner)
+}
+
+/// What is wrong with the server's certificate, if that is the error, and what to do about it.
+fn certificate_error(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let rustls::Error::InvalidCertificate(error) = tls_error(error)? else {
+        return None;
     };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Some(match error {
+        CertificateError::UnknownIssuer => "the server's certificate is not trusted: nobody that this system knows has \
+             signed it. If a proxy of your company opens TLS connections, name its certificate with --ca-cert"
+            .to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the server's certificate is for another name than the address has".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired, or this machine's clock is wrong".to_owned()
+        }
+        other => format!("the server's certificate is not accepted: {other}"),
+    })
 }

@@ -5,12 +5,16 @@
 
 mod connection;
 mod http;
+mod key;
+mod transport;
 
 use std::future::Future;
 use std::time::Duration;
 
 pub use self::connection::{Connection, ConnectionError, Style};
-pub use self::http::{Credentials, HttpApi};
+pub use self::http::{Credentials, HttpApi, Probe, Proof};
+pub use self::key::{KeyError, PrivateKey};
+pub use self::transport::{Transport, TransportError};
 use crate::model::{Failure, Reply, Request};
 
 /// A tenant's API.

@@ -25,8 +25,20 @@ pub(crate) fn zpa_bulk() -> Command {
             command.env_remove(name);
         }
     }
+    for name in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    // Nobody's own settings.
+    command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::null());
     command
+}
+
+/// A file that its owner alone can read.
+pub(crate) fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// A directory with a simulated tenant that listens on loopback until this is dropped.
@@ -72,6 +84,22 @@ impl Tenant {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path
+    }
+
+    /// A file that its owner alone can read.
+    pub(crate) fn write_private(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        write_private(&path, text);
+        path
+    }
+
+    /// The command with this tenant's address and customer, but no credentials.
+    pub(crate) fn stranger(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command
+            .env_remove("ZPA_CLIENT_ID")
+            .env_remove("ZPA_CLIENT_SECRET");
+        command
     }
 
     /// The command with this tenant's address and credentials, in this directory.

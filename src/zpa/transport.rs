@@ -1,0 +1,141 @@
+//! How calls get to a tenant: TLS, proxy, timeouts.
+//!
+//! What the environment says is read by the caller and passed in: the proxies that HTTP libraries pick up by
+//! themselves would also see calls over plain HTTP, which are for this machine alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{NoProxy, Proxy, redirect};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Connection;
+
+/// Shorter than the idle timeouts of common gateways, so that a call seldom meets a connection that the other
+/// side is just closing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How calls get to a tenant.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    /// How long one request may take from its start to the last byte of its answer. Default 30 s.
+    pub timeout: Duration,
+    /// How long setting up a connection may take: name, TCP, proxy and TLS together. Default 10 s; never longer than
+    /// `timeout`.
+    pub connect_timeout: Duration,
+    /// The HTTP proxy for calls over TLS. Secret, since it may hold a password. Calls over plain HTTP never go
+    /// through it.
+    pub proxy: Option<SecretString>,
+    /// The hosts that are reached without the proxy, in the form of `NO_PROXY`.
+    pub no_proxy: Option<String>,
+    /// Certificates in PEM that are trusted besides the system's.
+    pub extra_roots: Option<Vec<u8>>,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            proxy: None,
+            no_proxy: None,
+            extra_roots: None,
+        }
+    }
+}
+
+/// A transport that cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The proxy's address is none. It is not repeated: it may hold a password.
+    #[error("the proxy is not an address that can be used: it must look like http://host:port")]
+    Proxy,
+    /// The extra certificates are none.
+    #[error("there is no certificate in PEM: it begins with -----BEGIN CERTIFICATE-----")]
+    Roots,
+    /// TLS refuses to start.
+    #[error("cannot set up TLS: {0}")]
+    Tls(String),
+    /// The HTTP client refuses to start.
+    #[error("cannot set up HTTP: {0}")]
+    Http(String),
+}
+
+impl Transport {
+    /// An HTTP client for that tenant. It neither repeats nor follows anything.
+    pub(super) fn client(
+        &self,
+        connection: &Connection,
+    ) -> Result<reqwest::Client, TransportError> {
+        let plain = connection.is_plain_loopback();
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls(plain)?)
+            .https_only(!connection.has_plain_address())
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .user_agent(concat!("zpa-bulk/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(self.connect_timeout.min(self.timeout))
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .tcp_nodelay(true)
+            .timeout(self.timeout)
+            .no_proxy();
+        if let Some(proxy) = self.proxy()? {
+            builder = builder.proxy(proxy);
+        }
+        builder
+            .build()
+            .map_err(|error| TransportError::Http(error.to_string()))
+    }
+
+    fn proxy(&self) -> Result<Option<Proxy>, TransportError> {
+        let Some(address) = self.proxy.as_ref().map(ExposeSecret::expose_secret) else {
+            return Ok(None);
+        };
+        let scheme = address.split_once("://").map(|(scheme, _)| scheme);
+        if !matches!(scheme, None | Some("http" | "https")) {
+            return Err(TransportError::Proxy);
+        }
+        let proxy = Proxy::https(address).map_err(|_| TransportError::Proxy)?;
+        let except = self.no_proxy.as_deref().and_then(NoProxy::from_string);
+        Ok(Some(proxy.no_proxy(except)))
+    }
+
+    /// TLS by rustls with the certificates that the system trusts and the extra ones. For loopback alone none are
+    /// needed, and none are read.
+    fn tls(&self, plain: bool) -> Result<rustls::ClientConfig, TransportError> {
+        let failed = |error: rustls::Error| TransportError::Tls(error.to_string());
+        let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(failed)?;
+        let roots = self.roots()?;
+        let mut config = if plain {
+            builder
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth()
+        } else {
+            let verifier = Verifier::new_with_extra_roots(roots, provider).map_err(failed)?;
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+                .with_no_client_auth()
+        };
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    fn roots(&self) -> Result<Vec<CertificateDer<'static>>, TransportError> {
+        let Some(pem) = &self.extra_roots else {
+            return Ok(Vec::new());
+        };
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        found
+            .ok()
+            .filter(|certificates| !certificates.is_empty())
+            .ok_or(TransportError::Roots)
+    }
+}
