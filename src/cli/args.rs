@@ -1,11 +1,13 @@
 //! What can be typed.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::model::Action;
 use crate::pacer::{Pace, parse_duration};
@@ -30,7 +32,7 @@ pub(super) struct Cli {
 
 const AFTER_HELP: &str = "\
 Settings: flags go over environment variables, those over the profile, that over the rest of the settings file. If none \
-of them names a client, ~/.zscaler/zscaler.yaml of Zscaler's own tools is read.
+of them names a client, ~/.zscaler/zscaler.yaml of Zscaler's own tools is read. zpa-bulk doctor shows what comes from where.
 
 Exit codes: 0 everything settled; 1 unexpected; 2 usage or settings; 3 manifest invalid, nothing sent; \
 4 finished, some items failed; 5 stopped early, resumable; 6 credentials refused; 7 journal refused; \
@@ -52,8 +54,53 @@ pub(super) enum Verb {
     Status(StatusArgs),
     /// List the runs
     Runs(RunsArgs),
+    /// Check settings, sign-in, clock, reachability, permissions and quotas; changes nothing
+    Doctor(DoctorArgs),
     /// Serve a simulated tenant on loopback
     Simulate(SimulateArgs),
+}
+
+/// Which settings were typed, and which came from a variable of their own: the flag or the variable by the setting's
+/// name.
+#[derive(Debug, Default)]
+pub(super) struct Typed(BTreeMap<String, String>);
+
+impl Typed {
+    /// What the matched arguments say of the verb's own flags.
+    pub(super) fn of(matches: &ArgMatches) -> Self {
+        let cli = Cli::command();
+        let Some((verb, matches)) = matches.subcommand() else {
+            return Self::default();
+        };
+        let arguments = cli
+            .find_subcommand(verb)
+            .into_iter()
+            .flat_map(clap::Command::get_arguments);
+        let typed = arguments.filter_map(|argument| {
+            let id = argument.get_id().as_str();
+            let place = match matches
+                .try_contains_id(id)
+                .ok()
+                .and(matches.value_source(id))?
+            {
+                ValueSource::CommandLine => format!("--{}", argument.get_long()?),
+                ValueSource::EnvVariable => argument.get_env()?.to_str()?.to_owned(),
+                _ => return None,
+            };
+            Some((id.to_owned(), place))
+        });
+        Self(typed.collect())
+    }
+
+    /// The flag or variable that a setting came from, if it did.
+    pub(super) fn place_of(&self, setting: &str) -> Option<&str> {
+        // The one flag that is shorter than its setting.
+        let flag = match setting {
+            "microtenant_id" => "microtenant",
+            other => other,
+        };
+        self.0.get(flag).map(String::as_str)
+    }
 }
 
 /// How much is said, and how.
@@ -227,6 +274,17 @@ pub(super) struct StatusArgs {
 pub(super) struct RunsArgs {
     #[command(flatten)]
     pub(super) runs: RunsDir,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
     /// One JSON document on standard output
     #[arg(long)]
     pub(super) json: bool,

@@ -174,12 +174,13 @@ pub(super) fn of_end(end: &End, passing: u8) -> Option<CliError> {
         )),
         End::SignIn(error @ SignInError::Refused(_)) => {
             Some(CliError::new(exit::CREDENTIALS, error.to_string()).hint(
-                "check the client id, its secret or key, and that they belong to this cloud and tenant",
+                "check the client id, its secret or key, and that they belong to this cloud and tenant; \
+                 zpa-bulk doctor shows where each comes from",
             ))
         }
         End::SignIn(error) => Some(
             CliError::new(passing, error.to_string())
-                .hint("check the address and the network"),
+                .hint("check the address and the network; zpa-bulk doctor looks at both"),
         ),
         End::Unreadable(kind, failure) => {
             let message = format!(

@@ -5,6 +5,7 @@
 mod apply;
 mod args;
 mod config;
+mod doctor;
 mod error;
 mod plan;
 mod progress;
@@ -18,9 +19,9 @@ mod vendor_file;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
-use self::args::{Cli, Verb};
+use self::args::{Cli, Typed, Verb};
 use self::config::Config;
 use self::error::CliError;
 pub use self::error::exit;
@@ -29,8 +30,11 @@ use self::terminal::Terminal;
 /// Runs the command with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command()
+        .try_get_matches()
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Typed::of(&matches))));
+    let (cli, typed) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // A help text that cannot be written has nobody to be told.
             let _ = error.print();
@@ -43,7 +47,7 @@ pub fn main() -> ExitCode {
     };
     let terminal = Terminal::new(&cli.output);
     terminal::log_to(&terminal, &cli.output);
-    match run(cli, &terminal) {
+    match run(cli, &typed, &terminal) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             terminal.error(&error);
@@ -52,7 +56,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, terminal: &Terminal) -> Result<u8, CliError> {
+fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, CliError> {
     let config = Config::read(cli.config.as_deref(), cli.profile.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -66,6 +70,7 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<u8, CliError> {
         Verb::Resume(args) => runtime.block_on(apply::resume(args, config, terminal)),
         Verb::Status(args) => status::run(&args, &config, terminal),
         Verb::Runs(args) => status::runs(&args, &config, terminal),
+        Verb::Doctor(args) => runtime.block_on(doctor::run(args, config, typed, terminal)),
         Verb::Simulate(args) => runtime.block_on(simulate::run(args, terminal)),
     };
     // Whatever still runs in the background has nothing to say any more.

@@ -1,0 +1,236 @@
+//! `zpa-bulk doctor`: is everything as a run needs it? Reads only, and few calls: one to each host, one sign-in, one row of
+//! each kind of object, inside the read quota.
+
+mod checks;
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use self::checks::{Check, Clock, Quotas};
+use super::args::{DoctorArgs, Typed};
+use super::config::Config;
+use super::error::{CliError, exit};
+use super::tenant::Settings;
+use super::terminal::Terminal;
+use crate::model::{Answer, Id, Reply, Request};
+use crate::pacer::{Admission, Pacer};
+use crate::resource::{Kind, Scope};
+use crate::zpa::{Api as _, Connection, HttpApi};
+
+pub(super) async fn run(
+    args: DoctorArgs,
+    config: Config,
+    typed: &Typed,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let mut report = Report::default();
+    match Settings::gather(&args.tenant, &args.engine, config).await {
+        Ok(settings) => {
+            report.settings = given(&settings, typed);
+            if let Err(error) = examine(&settings, &mut report.checks).await {
+                report.checks.push(checks::settings_refused(&error));
+            }
+            if let Some(simulator) = settings.simulator {
+                simulator.stop().await;
+            }
+        }
+        Err(error) => report.checks.push(checks::settings_refused(&error)),
+    }
+    if args.json {
+        terminal.json(&report)?;
+    } else {
+        terminal.result(&report.text())?;
+    }
+    Ok(checks::exit_code(&report.checks))
+}
+
+/// Everything that was found.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    format: Format,
+    settings: Vec<Given>,
+    checks: Vec<Check>,
+}
+
+/// The version of the JSON document.
+#[derive(Debug, Serialize)]
+struct Format(u32);
+
+impl Default for Format {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+/// One setting that is not at its default.
+#[derive(Debug, Serialize)]
+struct Given {
+    setting: String,
+    /// Not shown where it is a secret.
+    value: String,
+    source: String,
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for given in &self.settings {
+            text.push_str(&format!(
+                "      {} = {} ({})\n",
+                given.setting, given.value, given.source
+            ));
+        }
+        for check in &self.checks {
+            text.push_str(&check.line());
+        }
+        text
+    }
+}
+
+/// Every setting that is given, and where: a flag, a variable, a profile, a file.
+fn given(settings: &Settings, typed: &Typed) -> Vec<Given> {
+    let config = &settings.config;
+    let shown = config.shown().into_iter().map(|(setting, value)| {
+        let source = typed
+            .place_of(&setting)
+            .filter(|_| config.source(&setting) != Some("--simulate"));
+        let source = source.or_else(|| config.source(&setting));
+        Given {
+            source: source.unwrap_or("given").to_owned(),
+            setting,
+            value,
+        }
+    });
+    let proxy = settings.proxy.iter().map(|variable| Given {
+        setting: "proxy".to_owned(),
+        value: "(hidden)".to_owned(),
+        source: variable.name.to_owned(),
+    });
+    shown.chain(proxy).collect()
+}
+
+/// Goes as far as it makes sense.
+///
+/// # Errors
+/// Settings that cannot be used.
+async fn examine(settings: &Settings, found: &mut Vec<Check>) -> Result<(), CliError> {
+    let connection = settings.connection()?;
+    let engine = settings.config.engine()?;
+    let api = settings.api(&connection).await?;
+    found.push(checks::settings_accepted(&connection));
+    let mut calls = Calls {
+        pacer: Pacer::new(engine.read_quota, Instant::now()),
+        sent: 0,
+    };
+    calls.expect(&connection);
+    let reachable = reach(settings, &connection, &api, &mut calls, found).await;
+    if !reachable {
+        return Ok(());
+    }
+    let signed_in = api.sign_in().await;
+    found.push(checks::signed_in(&signed_in));
+    if signed_in.is_err() {
+        return Ok(());
+    }
+    let microtenant = settings.config.microtenant_id.as_ref().map(Id::new);
+    let (permissions, gateway) = permissions(&api, microtenant.as_ref(), &mut calls).await;
+    found.extend(checks::judged_together(permissions));
+    found.push(checks::quota(&Quotas {
+        read: engine.read_quota,
+        write: engine.write_quota,
+        read_calls: calls.sent,
+        gateway,
+    }));
+    Ok(())
+}
+
+/// Paces what is sent besides the sign-in, and counts it.
+struct Calls {
+    pacer: Pacer,
+    sent: u32,
+}
+
+impl Calls {
+    fn expect(&mut self, connection: &Connection) {
+        let calls = connection.roots().len() + Kind::all().count();
+        let calls = u64::try_from(calls).unwrap_or(u64::MAX);
+        self.pacer.expect(calls, Instant::now());
+    }
+
+    /// Waits until one more may go.
+    async fn admit(&mut self) {
+        while let Admission::NotBefore(at) = self.pacer.admit(Instant::now()) {
+            tokio::time::sleep_until(at.into()).await;
+        }
+        self.sent += 1;
+    }
+}
+
+/// Looks whether the hosts answer, and what time they have.
+async fn reach(
+    settings: &Settings,
+    connection: &Connection,
+    api: &HttpApi,
+    calls: &mut Calls,
+    found: &mut Vec<Check>,
+) -> bool {
+    let mut clock = None;
+    let mut reachable = true;
+    for root in connection.roots() {
+        calls.admit().await;
+        let before = Timestamp::now();
+        let reply = api.knock(&root).await;
+        if let Reply::Answer(Answer { date, .. }) = &reply {
+            clock.get_or_insert(Clock {
+                date: date.clone(),
+                before,
+                after: Timestamp::now(),
+                signs: settings.config.has_key(),
+            });
+        }
+        let proxy = settings.proxy.as_ref().map(|variable| variable.name);
+        let check = checks::reached(&root, &reply, proxy.filter(|_| root.starts_with("https")));
+        reachable &= !check.failed();
+        found.push(check);
+    }
+    found.extend(clock.as_ref().map(checks::clock));
+    reachable
+}
+
+/// Reads one row of each kind. Answers also what the gateway said last of its own limit.
+async fn permissions(
+    api: &HttpApi,
+    microtenant: Option<&Id>,
+    calls: &mut Calls,
+) -> (Vec<Check>, Option<[String; 3]>) {
+    let mut found = Vec::new();
+    let mut gateway = None;
+    for kind in Kind::all() {
+        let Some(request) = one_row(kind, microtenant) else {
+            continue;
+        };
+        calls.admit().await;
+        let probe = api.probe(&request).await;
+        gateway = probe.gateway.or(gateway);
+        let is_throttled = matches!(&probe.reply, Reply::Answer(Answer { status: 429, .. }));
+        found.push(checks::permission(kind, &probe.reply));
+        if is_throttled {
+            // Whoever else is at work needs the quota more than a check does.
+            break;
+        }
+    }
+    (found, gateway)
+}
+
+/// The first page of a listing, one row long. Of a kind that falls into parts one is enough: they are read alike.
+fn one_row(kind: Kind, microtenant: Option<&Id>) -> Option<Request> {
+    let mut request = Scope::all(kind, microtenant).first()?.list_page(1);
+    for (name, value) in &mut request.query {
+        if *name == "pagesize" {
+            "1".clone_into(value);
+        }
+    }
+    Some(request)
+}

@@ -1,0 +1,226 @@
+//! Proxies and certificates, with real TLS on loopback: a relay that speaks TLS stands in front of the simulated tenant, and
+//! a proxy in front of the relay.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ServerConfig, crypto};
+
+use self::common::{Ran, Tenant};
+
+/// A tenant that is reached over TLS, by the name `localhost` or `tenant.invalid`, with a certificate that only this test's
+/// authority vouches for.
+struct Secured {
+    tenant: Tenant,
+    port: u16,
+    runtime: Runtime,
+}
+
+impl Secured {
+    fn start() -> Self {
+        let tenant = Tenant::start("latency = { base = \"1ms\", jitter = \"1ms\" }");
+        tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
+        let (authority, config) = certificates();
+        tenant.write("ca.pem", &authority);
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let behind = tenant.url.strip_prefix("http://").unwrap().to_owned();
+        runtime.spawn(relay(listener, TlsAcceptor::from(Arc::new(config)), behind));
+        Self {
+            tenant,
+            port,
+            runtime,
+        }
+    }
+
+    fn command(&self, host: &str, args: &[&str]) -> Command {
+        let mut command = self.tenant.command(args);
+        command.env("ZPA_BULK_BASE_URL", format!("https://{host}:{}", self.port));
+        command
+    }
+
+    /// Starts a proxy and answers its address and whom it was asked to connect to. Every name leads to the relay.
+    fn proxy(&self) -> (String, Arc<Mutex<Vec<String>>>) {
+        let listener = self
+            .runtime
+            .block_on(TcpListener::bind("127.0.0.1:0"))
+            .unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        self.runtime
+            .spawn(proxy(listener, self.port, Arc::clone(&asked)));
+        (address, asked)
+    }
+}
+
+/// An authority's certificate in PEM, and a server with a certificate of its.
+fn certificates() -> (String, ServerConfig) {
+    let authority_key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&authority_key).unwrap();
+    let issuer = Issuer::new(params, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let names = ["localhost", "tenant.invalid"].map(str::to_owned);
+    let params = CertificateParams::new(names).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    (authority.pem(), config)
+}
+
+async fn relay(listener: TcpListener, acceptor: TlsAcceptor, behind: String) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, behind) = (acceptor.clone(), behind.clone());
+        tokio::spawn(async move {
+            // A client that does not trust the certificate leaves here.
+            let mut secure = acceptor.accept(stream).await.ok()?;
+            let mut plain = TcpStream::connect(behind).await.ok()?;
+            copy_bidirectional(&mut secure, &mut plain).await.ok()
+        });
+    }
+}
+
+async fn proxy(listener: TcpListener, relay: u16, asked: Arc<Mutex<Vec<String>>>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let asked = Arc::clone(&asked);
+        tokio::spawn(async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.ok()?);
+            }
+            let head = String::from_utf8(head).ok()?;
+            asked.lock().unwrap().push(head.lines().next()?.to_owned());
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok()?;
+            let mut onward = TcpStream::connect(("127.0.0.1", relay)).await.ok()?;
+            copy_bidirectional(&mut stream, &mut onward).await.ok()
+        });
+    }
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused_with_what_to_do() {
+    let secured = Secured::start();
+    let ran = Ran::of(&mut secured.command("localhost", &["doctor"])).expect(1);
+    let line = ran
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("FAIL"))
+        .unwrap();
+    assert!(
+        line.contains("certificate is not trusted") && line.contains("--ca-cert"),
+        "{line}"
+    );
+    assert!(secured.tenant.log().is_empty());
+}
+
+#[test]
+fn a_certificate_of_an_authority_that_is_named_is_trusted() {
+    let secured = Secured::start();
+    let args = ["apply", "links.csv", "--yes", "--ca-cert", "ca.pem"];
+    Ran::of(&mut secured.command("localhost", &args)).expect(0);
+    assert_eq!(secured.tenant.links().len(), 1);
+    let mut command = secured.command("localhost", &["doctor"]);
+    Ran::of(command.env("ZPA_BULK_CA_CERT", "ca.pem")).expect(0);
+    secured
+        .tenant
+        .write("settings.toml", "ca_cert = \"ca.pem\"\n");
+    let args = ["doctor", "--config", "settings.toml"];
+    Ran::of(&mut secured.command("localhost", &args)).expect(0);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused_whoever_vouches_for_it() {
+    let secured = Secured::start();
+    let args = ["doctor", "--ca-cert", "ca.pem"];
+    let ran = Ran::of(&mut secured.command("127.0.0.1", &args)).expect(1);
+    assert!(ran.stdout.contains("is for another name"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_file_without_a_certificate_is_refused() {
+    let secured = Secured::start();
+    secured.tenant.write("none.pem", "nothing");
+    for file in ["none.pem", "absent.pem"] {
+        let args = ["plan", "links.csv", "--ca-cert", file];
+        let ran = Ran::of(&mut secured.command("localhost", &args)).expect(2);
+        assert!(
+            ran.stderr.contains("certificate") || ran.stderr.contains("absent.pem"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn calls_over_tls_go_through_the_proxy_which_alone_needs_to_know_the_name() {
+    let secured = Secured::start();
+    let (proxy, asked) = secured.proxy();
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let args = ["plan", "links.csv", "--ca-cert", "ca.pem"];
+        let mut command = secured.command("tenant.invalid", &args);
+        Ran::of(command.env(variable, &proxy)).expect(0);
+    }
+    let asked = asked.lock().unwrap();
+    let expected = format!("CONNECT tenant.invalid:{} HTTP/1.1", secured.port);
+    assert!(
+        asked.len() >= 3 && asked.iter().all(|line| *line == expected),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn hosts_of_no_proxy_and_plain_calls_on_this_machine_go_past_it() {
+    let secured = Secured::start();
+    let (proxy, asked) = secured.proxy();
+    let args = ["doctor", "--ca-cert", "ca.pem"];
+    let mut command = secured.command("localhost", &args);
+    command
+        .env("HTTPS_PROXY", &proxy)
+        .env("NO_PROXY", "example.com,localhost");
+    Ran::of(&mut command).expect(0);
+    let mut plain = secured.tenant.command(&["doctor"]);
+    plain
+        .env("HTTPS_PROXY", &proxy)
+        .env("HTTP_PROXY", &proxy)
+        .env("ALL_PROXY", &proxy);
+    Ran::of(&mut plain).expect(0);
+    assert!(asked.lock().unwrap().is_empty());
+    let mut command = secured.command("localhost", &args);
+    let ran = Ran::of(command.env("HTTPS_PROXY", &proxy)).expect(0);
+    assert!(
+        ran.stdout.contains("answers (proxy of HTTPS_PROXY)"),
+        "{}",
+        ran.stdout
+    );
+    assert!(!asked.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_proxy_that_is_none_is_refused_without_repeating_its_password() {
+    let secured = Secured::start();
+    for proxy in ["socks5://me:hunter2@proxy:1", "http://me:hunter2@pro xy"] {
+        let mut command = secured.command("localhost", &["plan", "links.csv"]);
+        let ran = Ran::of(command.env("HTTPS_PROXY", proxy)).expect(2);
+        assert!(ran.stderr.contains("HTTPS_PROXY"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    }
+}
