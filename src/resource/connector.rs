@@ -134,6 +134,16 @@ impl Resource for Connector {
         })
     }
 
+    /// A write must have a description, and answers leave an empty one out.
+    fn inferred(&self, wire: &str, live: &Object) -> Option<Value> {
+        let absent = wire == "description" && !live.contains_key(wire);
+        absent.then(|| Value::String(String::new()))
+    }
+
+    fn unechoed(&self) -> &'static [&'static str] {
+        &["description"]
+    }
+
     fn group<'o>(&self, live: &'o Object) -> Option<&'o str> {
         Some(group(live))
     }
@@ -262,6 +272,22 @@ mod tests {
         );
         assert_eq!(contact(&times), Contact::Unknown);
         assert_eq!(contact(&json!({"name": "fresh"})), Contact::Never);
+    }
+
+    #[test]
+    fn a_write_has_the_description_that_answers_leave_out() {
+        let kind = crate::resource::Kind::connector();
+        let body = |live: Value| {
+            let live = live.as_object().unwrap().clone();
+            Value::Object(kind.merge(&live, &crate::model::Fields::default()))
+        };
+        let empty = json!({"name": "c", "enabled": true});
+        assert_eq!(
+            body(empty),
+            json!({"name": "c", "enabled": true, "description": ""})
+        );
+        let full = json!({"name": "c", "description": "R&amp;D"});
+        assert_eq!(body(full), json!({"name": "c", "description": "R&D"}));
     }
 
     #[test]

@@ -234,7 +234,7 @@ pub trait Resource: fmt::Debug + Sync {
         Cow::Borrowed(text)
     }
 
-    /// The value of a field that answers never carry, as far as the rest of the object tells it.
+    /// The value of a field that answers leave out, as far as the rest of the object tells it.
     fn inferred(&self, _wire: &str, _live: &Object) -> Option<Value> {
         None
     }

@@ -85,7 +85,8 @@ fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-/// Replaces what a client may write: of that, a field that is left out is lost.
+/// Replaces what a client may write: name, description and whether it is enabled must be there, and the access list
+/// is lost when it is left out.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = changeable(call)?;
     let body = call.object()?;
@@ -152,6 +153,13 @@ fn judge(treatment: Treatment, refusal: &'static str, item: &str) -> Result<(), 
 /// What a posted connector writes: its name, and the fields as answers show them.
 fn draft(body: &Object) -> Result<(String, Object), Refusal> {
     let name = fields::required(body, "name")?.trim().to_owned();
+    // Documented as needed; an empty description is one.
+    if let Some(missing) = ["description", "enabled"]
+        .into_iter()
+        .find(|field| !body.contains_key(*field))
+    {
+        return Err(Refusal::missing(missing));
+    }
     let mut written = Map::new();
     written.insert("name".to_owned(), fields::escaped(&name).into());
     if let Some(description) = fields::text(body, "description")? {

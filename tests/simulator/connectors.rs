@@ -240,7 +240,9 @@ async fn a_put_replaces_what_a_client_may_write_and_keeps_all_else() {
     let path = one("live-01", &all(&tenant).await);
     let before = tenant.get(&path).await.body;
     assert!(before.get("description").is_some() && before.get("ipAcl").is_some());
-    let body = json!({"name": "renamed * 1", "enabled": false, "fingerprint": "mine", "id": "5"});
+    let body = json!({
+        "name": "renamed * 1", "description": "", "enabled": false, "fingerprint": "mine", "id": "5",
+    });
     let changed = tenant.put(&path, body).await;
     assert_eq!((changed.status, changed.body), (204, Value::Null));
     let after = tenant.get(&path).await.body;
@@ -267,9 +269,11 @@ async fn a_wrong_change_is_refused() {
     let path = one("live-01", &all(&tenant).await);
     for body in [
         json!({"enabled": true}),
-        json!({"name": ""}),
-        json!({"name": "a", "enabled": "yes"}),
-        json!({"name": "a", "ipAcl": "10.0.0.0/8"}),
+        json!({"name": "a", "enabled": true}),
+        json!({"name": "a", "description": ""}),
+        json!({"name": "", "description": "", "enabled": true}),
+        json!({"name": "a", "description": "", "enabled": "yes"}),
+        json!({"name": "a", "description": "", "enabled": true, "ipAcl": "10.0.0.0/8"}),
         json!([]),
     ] {
         assert_eq!(tenant.put(&path, body.clone()).await.status, 400, "{body}");
