@@ -1,12 +1,12 @@
 //! CSV (RFC 4180): comma, quoted line breaks, UTF-8 with or without byte order mark, CRLF or LF.
 
 use std::io::{self, BufRead, Read};
-use std::mem;
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use super::Title;
-use crate::model::{Cells, Problem, Row};
+use super::ahead::Source;
+use crate::model::{Cells, Problem};
 
 /// The input with a line break and one row more behind it. The line break makes a file that lacks it
 /// count its rows like any other; the row is there to be seen: a quote that is never closed swallows it.
@@ -85,7 +85,6 @@ pub(super) struct Rows<R> {
     reader: csv::Reader<Sealed<R>>,
     file: u16,
     titles: Vec<String>,
-    record: StringRecord,
     number: u32,
 }
 
@@ -95,61 +94,59 @@ impl<R: BufRead> Rows<R> {
             reader: reader(input),
             file,
             titles: titles.iter().map(|t| t.text.clone()).collect(),
-            record: StringRecord::new(),
             number: 0,
         }
     }
 
-    /// Goes on to the next row that can be taken apart; false behind the last.
-    pub(super) fn advance(&mut self, problems: &mut Vec<Problem>) -> io::Result<bool> {
+    /// Reads the next record into `bytes`; false behind the last.
+    fn read(&mut self, bytes: &mut ByteRecord, problems: &mut Vec<Problem>) -> io::Result<bool> {
+        let before = self.reader.position().line();
+        if !self.reader.read_byte_record(bytes).map_err(to_io)? || is_seal(bytes) {
+            return Ok(false);
+        }
+        self.number += rows_passed(&self.reader, before, bytes);
+        let last = bytes.iter().next_back();
+        if last.is_some_and(|cell| cell.ends_with(b"\n\0\n")) {
+            self.report_open_quote(problems);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+impl<R: BufRead> Source for Rows<R> {
+    type Cells = StringRecord;
+
+    fn next(
+        &mut self,
+        spare: StringRecord,
+        problems: &mut Vec<Problem>,
+    ) -> io::Result<Option<(u32, StringRecord)>> {
+        let mut bytes = spare.into_byte_record();
         loop {
-            let mut bytes = mem::take(&mut self.record).into_byte_record();
-            let before = self.reader.position().line();
-            if !self.reader.read_byte_record(&mut bytes).map_err(to_io)? {
-                return Ok(false);
-            }
-            if is_seal(&bytes) {
-                return Ok(false);
-            }
             let header = self.number == 0;
-            self.number += rows_passed(&self.reader, before, &bytes);
-            if bytes
-                .iter()
-                .next_back()
-                .is_some_and(|cell| cell.ends_with(b"\n\0\n"))
-            {
-                self.report_open_quote(problems);
-                return Ok(false);
+            if !self.read(&mut bytes, problems)? {
+                return Ok(None);
             }
             match StringRecord::from_byte_record(bytes) {
-                _ if header => {}
-                Ok(record) => {
-                    self.record = record;
-                    if !self.is_blank() && self.is_whole(problems) {
-                        return Ok(true);
+                Ok(record) if !header && !is_blank(&record) && self.is_whole(&record, problems) => {
+                    return Ok(Some((self.number, record)));
+                }
+                Ok(record) => bytes = record.into_byte_record(),
+                Err(error) => {
+                    bytes = error.into_byte_record();
+                    if !header {
+                        self.report_encoding(&bytes, problems);
                     }
                 }
-                Err(error) => self.report_encoding(&error.into_byte_record(), problems),
             }
         }
     }
+}
 
-    /// The row that [`Rows::advance`] went to.
-    pub(super) fn row(&self) -> Row<'_> {
-        Row {
-            file: self.file,
-            number: self.number,
-            cells: self,
-        }
-    }
-
-    /// A row of separators alone, as spreadsheets leave them below the last row.
-    fn is_blank(&self) -> bool {
-        self.record.as_slice().trim().is_empty()
-    }
-
-    fn is_whole(&self, problems: &mut Vec<Problem>) -> bool {
-        let (cells, columns) = (self.record.len(), self.titles.len());
+impl<R> Rows<R> {
+    fn is_whole(&self, record: &StringRecord, problems: &mut Vec<Problem>) -> bool {
+        let (cells, columns) = (record.len(), self.titles.len());
         if cells == columns {
             return true;
         }
@@ -178,17 +175,24 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-impl<R> Cells for Rows<R> {
+impl Cells for StringRecord {
     fn cell(&self, column: usize) -> Option<&str> {
-        self.record
-            .get(column)
-            .map(str::trim)
-            .filter(|cell| !cell.is_empty())
+        let cell = self.get(column)?;
+        match cell.as_bytes() {
+            // Nearly every cell is as it should be, and then nothing needs taking apart into characters.
+            [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => Some(cell),
+            _ => Some(cell.trim()).filter(|cell| !cell.is_empty()),
+        }
     }
 
     fn raw(&self, column: usize) -> &str {
-        self.record.get(column).unwrap_or_default()
+        self.get(column).unwrap_or_default()
     }
+}
+
+/// A row of separators alone, as spreadsheets leave them below the last row.
+fn is_blank(record: &StringRecord) -> bool {
+    record.as_slice().trim().is_empty()
 }
 
 fn is_seal(record: &ByteRecord) -> bool {
@@ -225,10 +229,9 @@ mod tests {
         let titles = titles(text, 0, &mut problems).unwrap();
         let mut rows = Rows::new(text, 0, &titles);
         let mut read = Vec::new();
-        while rows.advance(&mut problems).unwrap() {
-            let row = rows.row();
-            let cells = (0..titles.len()).map(|i| row.cells.cell(i).unwrap_or("-").to_owned());
-            read.push((row.number, cells.collect()));
+        while let Some((number, cells)) = rows.next(StringRecord::new(), &mut problems).unwrap() {
+            let cells = (0..titles.len()).map(|i| cells.cell(i).unwrap_or("-").to_owned());
+            read.push((number, cells.collect()));
         }
         let files = ["f.csv".to_owned()];
         (read, problems.iter().map(|p| p.describe(&files)).collect())

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 
+use super::ahead::Source;
 use super::{BOM, Title};
-use crate::model::{Cells, Problem, Row};
+use crate::model::{Cells, Problem};
 use crate::resource::fold;
 
 /// Every member name of the file, by its first spelling.
@@ -43,8 +44,11 @@ pub(super) struct Rows<R> {
     lines: Lines<R>,
     file: u16,
     folded: Vec<String>,
-    cells: Vec<Option<String>>,
 }
+
+/// What the cells of one row say, column by column.
+#[derive(Debug, Default)]
+pub(super) struct Texts(Vec<Option<String>>);
 
 impl<R: BufRead> Rows<R> {
     pub(super) fn new(input: R, file: u16, titles: &[Title]) -> Self {
@@ -52,17 +56,23 @@ impl<R: BufRead> Rows<R> {
             lines: Lines::new(input),
             file,
             folded: titles.iter().map(|t| fold(&t.text)).collect(),
-            cells: Vec::new(),
         }
     }
+}
 
-    /// Goes on to the next row that can be taken apart; false behind the last.
-    pub(super) fn advance(&mut self, problems: &mut Vec<Problem>) -> io::Result<bool> {
+impl<R: BufRead> Source for Rows<R> {
+    type Cells = Texts;
+
+    fn next(
+        &mut self,
+        mut spare: Texts,
+        problems: &mut Vec<Problem>,
+    ) -> io::Result<Option<(u32, Texts)>> {
         while self.lines.advance()? {
             match serde_json::from_slice(self.lines.text()) {
                 Ok(Members(members)) => {
-                    if self.fill(members, problems) {
-                        return Ok(true);
+                    if self.fill(&mut spare.0, members, problems) {
+                        return Ok(Some((self.lines.number, spare)));
                     }
                 }
                 Err(error) => {
@@ -71,23 +81,21 @@ impl<R: BufRead> Rows<R> {
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
+}
 
-    /// The row that [`Rows::advance`] went to.
-    pub(super) fn row(&self) -> Row<'_> {
-        Row {
-            file: self.file,
-            number: self.lines.number,
-            cells: self,
-        }
-    }
-
-    fn fill(&mut self, members: Vec<(String, Value)>, problems: &mut Vec<Problem>) -> bool {
+impl<R> Rows<R> {
+    fn fill(
+        &self,
+        cells: &mut Vec<Option<String>>,
+        members: Vec<(String, Value)>,
+        problems: &mut Vec<Problem>,
+    ) -> bool {
         let before = problems.len();
         let mut given = vec![false; self.folded.len()];
-        self.cells.clear();
-        self.cells.resize(self.folded.len(), None);
+        cells.clear();
+        cells.resize(self.folded.len(), None);
         for (name, value) in members {
             let folded = fold(&name);
             let at = self.folded.iter().position(|known| *known == folded);
@@ -102,7 +110,7 @@ impl<R: BufRead> Rows<R> {
             };
             match text {
                 Ok(text) => {
-                    if let Some(cell) = at.and_then(|at| self.cells.get_mut(at)) {
+                    if let Some(cell) = at.and_then(|at| cells.get_mut(at)) {
                         *cell = text;
                     }
                 }
@@ -115,13 +123,13 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-impl<R> Cells for Rows<R> {
+impl Cells for Texts {
     fn cell(&self, column: usize) -> Option<&str> {
-        self.cells.get(column)?.as_deref().map(str::trim)
+        self.0.get(column)?.as_deref().map(str::trim)
     }
 
     fn raw(&self, column: usize) -> &str {
-        self.cells
+        self.0
             .get(column)
             .and_then(Option::as_deref)
             .unwrap_or_default()
@@ -225,8 +233,7 @@ mod tests {
         let mut problems = Vec::new();
         let mut rows = Rows::new(text.as_bytes(), 0, &titles);
         let mut read = Vec::new();
-        while rows.advance(&mut problems).unwrap() {
-            let cells = &rows.row().cells;
+        while let Some((_, cells)) = rows.next(Texts::default(), &mut problems).unwrap() {
             read.push(
                 (0..titles.len())
                     .map(|i| cells.cell(i).map(str::to_owned))

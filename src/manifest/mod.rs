@@ -6,14 +6,14 @@
 //! to an unnamed temporary file first. What a cell means is not decided here but in
 //! [`plan`](crate::plan).
 
+mod ahead;
 mod csv;
 mod jsonl;
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::model::{Problem, Row};
 
@@ -125,31 +125,27 @@ impl Manifest {
     pub fn for_each_row<E: From<ManifestError>>(
         &self,
         problems: &mut Vec<Problem>,
-        mut visit: impl FnMut(Row<'_>, &mut Vec<Problem>) -> Result<(), E>,
+        visit: impl FnMut(Row<'_>, &mut Vec<Problem>) -> Result<(), E>,
     ) -> Result<u32, E> {
-        let checksum = Rc::new(RefCell::new(crc32fast::Hasher::new()));
+        let checksum = AtomicU32::new(0);
         let file = self.rewound().map_err(|e| self.failed(e))?;
         let summed = Summed {
             file,
-            checksum: Rc::clone(&checksum),
+            checksum: &checksum,
         };
         let reader = BufReader::with_capacity(1 << 16, summed);
+        let failed = |source| self.failed(source);
         match self.format {
             Format::Csv => {
-                let mut rows = csv::Rows::new(reader, self.number, &self.columns);
-                while rows.advance(problems).map_err(|e| self.failed(e))? {
-                    visit(rows.row(), problems)?;
-                }
+                let rows = csv::Rows::new(reader, self.number, &self.columns);
+                ahead::read(rows, self.number, problems, visit, failed)?;
             }
             Format::Jsonl => {
-                let mut rows = jsonl::Rows::new(reader, self.number, &self.columns);
-                while rows.advance(problems).map_err(|e| self.failed(e))? {
-                    visit(rows.row(), problems)?;
-                }
+                let rows = jsonl::Rows::new(reader, self.number, &self.columns);
+                ahead::read(rows, self.number, problems, visit, failed)?;
             }
         }
-        let checksum = checksum.borrow().clone();
-        Ok(checksum.finalize())
+        Ok(checksum.into_inner())
     }
 
     fn read_columns(&self, problems: &mut Vec<Problem>) -> io::Result<Vec<Title>> {
@@ -174,17 +170,21 @@ impl Manifest {
     }
 }
 
-/// A file that sums up what is read of it.
-struct Summed {
+/// A file that sums up what is read of it, on whatever thread that is.
+struct Summed<'c> {
     file: File,
-    checksum: Rc<RefCell<crc32fast::Hasher>>,
+    checksum: &'c AtomicU32,
 }
 
-impl Read for Summed {
+impl Read for Summed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
         let read = buffer.get(..length).unwrap_or_default();
-        self.checksum.borrow_mut().update(read);
+        // One thread reads, and it has ended when the sum is looked at: nothing else needs ordering.
+        let so_far = self.checksum.load(Ordering::Relaxed);
+        let mut hasher = crc32fast::Hasher::new_with_initial(so_far);
+        hasher.update(read);
+        self.checksum.store(hasher.finalize(), Ordering::Relaxed);
         Ok(length)
     }
 }
