@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::json;
 use zpa_bulk::manifest::{Format, Manifest, ManifestError};
-use zpa_bulk::model::{FieldValue, Problem};
+use zpa_bulk::model::{FieldValue, Problem, Row};
 use zpa_bulk::plan::{
     CallCounts, Checker, Defaults, Draft, Layout, Limits, Listing, Planner, Snapshot, Totals,
 };
@@ -30,12 +30,13 @@ const PORTALS: [&str; 4] = [
 /// The default of the setting `batch_size`.
 const BATCH_SIZE: u32 = 150;
 
-/// Reads and checks the files as the manifests of one run, hands every good row to `visit`, and answers
-/// the problems as a user reads them.
+/// Reads and checks the files as the manifests of one run, hands every row that is right in itself to
+/// `visit`, and answers the problems as a user reads them.
 fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>)) -> Vec<String> {
     let defaults = Defaults::default();
     let mut problems = Vec::new();
     let mut checker = Checker::new(defaults.clone());
+    let mut manifests = Vec::new();
     for (number, path) in (0..).zip(paths) {
         let manifest = Manifest::open(&in_the_crate(path), number, &mut problems).unwrap();
         let titles: Vec<(&str, u32)> = manifest
@@ -45,16 +46,33 @@ fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>)) -> Vec<String> {
             .collect();
         let strict = manifest.format() == Format::Csv;
         let layout = Layout::new(number, &titles, strict, &defaults, &mut problems);
-        let read: Result<u32, ManifestError> =
-            manifest.for_each_row(&mut problems, |row, found| {
-                if let Some(draft) = checker.check(row, &layout, found) {
-                    visit(draft);
-                }
-                Ok(())
-            });
-        read.unwrap();
+        each_row(&manifest, &mut problems, |row, found| {
+            checker.check(row, &layout, found).map(&mut visit);
+        });
+        manifests.push((manifest, layout));
     }
+    if let Some(mut repeats) = checker.repeats() {
+        for (manifest, layout) in &manifests {
+            each_row(manifest, &mut Vec::new(), |row, told| {
+                let draft = checker.draft(row, layout, told);
+                problems.extend(draft.and_then(|draft| repeats.find(&draft, layout)));
+            });
+        }
+    }
+    problems.sort_by_key(|problem| (problem.file, problem.row));
     described(&problems, paths)
+}
+
+fn each_row(
+    manifest: &Manifest,
+    problems: &mut Vec<Problem>,
+    mut visit: impl FnMut(Row<'_>, &mut Vec<Problem>),
+) {
+    let read: Result<u32, ManifestError> = manifest.for_each_row(problems, |row, found| {
+        visit(row, found);
+        Ok(())
+    });
+    read.unwrap();
 }
 
 fn described(problems: &[Problem], paths: &[&str]) -> Vec<String> {
@@ -186,7 +204,16 @@ fn every_mistake_of_the_broken_manifest_is_reported_once() {
     let problems = check(&[file], |draft| {
         good.push(draft.key.to_owned());
     });
-    assert_eq!(good, ["Right As It Is", "First Of An Id", "Also Right"]);
+    assert_eq!(
+        good,
+        [
+            "Right As It Is",
+            "Right As It Is",
+            "First Of An Id",
+            "Second Of An Id",
+            "Also Right"
+        ]
+    );
     assert_eq!(
         problems,
         [

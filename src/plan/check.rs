@@ -1,10 +1,9 @@
 //! Checking a row by itself: everything that can be known to be wrong without asking the tenant.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::columns::{Layout, column_for};
+use super::repeats::{Fingerprints, Repeats};
 use super::{Defaults, similar};
 use crate::model::{Action, FieldValue, Fields, Id, Problem, Row};
 use crate::resource::{Column, Form, Kind, Scope};
@@ -40,8 +39,7 @@ pub struct Draft<'r> {
 #[derive(Debug)]
 pub struct Checker {
     defaults: Defaults,
-    /// By a 128-bit fingerprint of what names the object, so that a million rows take 24 bytes each.
-    seen: HashMap<u128, (u16, u32)>,
+    seen: Fingerprints,
 }
 
 impl Checker {
@@ -50,12 +48,11 @@ impl Checker {
     pub fn new(defaults: Defaults) -> Self {
         Self {
             defaults,
-            seen: HashMap::new(),
+            seen: Fingerprints::default(),
         }
     }
 
-    /// What the row asks for, or `None` when it has problems; they are added to `problems`. The second
-    /// row that names the same object is a problem too.
+    /// What the row asks for, or `None` when it has problems; they are added to `problems`.
     pub fn check<'r>(
         &mut self,
         row: Row<'r>,
@@ -63,23 +60,16 @@ impl Checker {
         problems: &mut Vec<Problem>,
     ) -> Option<Draft<'r>> {
         let draft = self.draft(row, layout, problems)?;
-        let by_key = (!draft.key.is_empty()).then_some(Naming::Key);
-        let by_id = draft.id.map(|_| Naming::Id);
-        for naming in by_id.into_iter().chain(by_key) {
-            let place = (draft.file, draft.row);
-            let first = *self
-                .seen
-                .entry(fingerprint(&draft, naming))
-                .or_insert(place);
-            if first != place {
-                problems.push(repeated(&draft, naming, first, layout));
-                return None;
-            }
-        }
+        self.seen.note(&draft);
         Some(draft)
     }
 
-    /// The same without remembering: for a second reading of rows that were checked before.
+    /// Once every row was checked: what looks for rows that name the same object, if there may be any.
+    pub fn repeats(&mut self) -> Option<Repeats> {
+        self.seen.repeats()
+    }
+
+    /// The same as [`Checker::check`] without remembering: for another reading of rows that were checked before.
     pub fn draft<'r>(
         &self,
         row: Row<'r>,
@@ -328,8 +318,8 @@ impl<'r> Draft<'r> {
             let emptied = value == Some("") && action != Some(Action::Delete);
             let lacking = value.is_none() && (creates || (*wire == key_field && !named));
             let unnamed = value == Some("") && *wire == key_field && !named;
-            let told = layout.missing.contains(wire) || self.is_reported(wire, problems);
-            if (emptied || lacking || unnamed) && !told {
+            let told = || layout.missing.contains(wire) || self.is_reported(wire, problems);
+            if (emptied || lacking || unnamed) && !told() {
                 let title = self.title_for(wire, layout);
                 let message = format!("a {} needs a value here", self.kind.noun());
                 problems.push(Problem::cell(self.file, self.row, title, message));
@@ -349,7 +339,7 @@ impl<'r> Draft<'r> {
             .any(|column| column.wire == wire)
     }
 
-    fn title_for<'l>(&self, wire: &str, layout: &'l Layout) -> &'l str {
+    pub(super) fn title_for<'l>(&self, wire: &str, layout: &'l Layout) -> &'l str {
         let fields = layout.fields(self.kind).unwrap_or_default();
         let at = fields
             .iter()
@@ -383,87 +373,9 @@ fn flag(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The two ways in which a row names its object.
-#[derive(Clone, Copy, Debug)]
-enum Naming {
-    Id,
-    Key,
-}
-
-/// What names the object, in 128 bits: two outputs of one hash whose state is larger than both.
-fn fingerprint(draft: &Draft<'_>, naming: Naming) -> u128 {
-    let mut hasher = DefaultHasher::new();
-    draft.kind.name().hash(&mut hasher);
-    draft.part.hash(&mut hasher);
-    draft.microtenant.hash(&mut hasher);
-    match naming {
-        Naming::Id => (0, draft.id).hash(&mut hasher),
-        Naming::Key => {
-            let key = draft.kind.comparable_key(Cow::Borrowed(draft.key));
-            (1, key).hash(&mut hasher);
-        }
-    }
-    let high = u128::from(hasher.finish());
-    hasher.write_u8(0xff);
-    (high << 64) | u128::from(hasher.finish())
-}
-
-fn repeated(draft: &Draft<'_>, naming: Naming, first: (u16, u32), layout: &Layout) -> Problem {
-    let place = if first.0 == draft.file {
-        format!("row {}", first.1)
-    } else {
-        format!("row {} of manifest {}", first.1, u32::from(first.0) + 1)
-    };
-    let noun = draft.kind.noun();
-    let (title, named) = match naming {
-        Naming::Id => {
-            let title = layout.id.and_then(|at| layout.titles.get(at));
-            let id = draft.id.unwrap_or_default();
-            (title.map_or("id", String::as_str), id.to_owned())
-        }
-        Naming::Key => {
-            let title = draft.title_for(draft.kind.key_field(), layout);
-            (title, format!("{:?}", draft.key))
-        }
-    };
-    let message = format!("the same {noun} twice: {place} names {named} too");
-    Problem::cell(draft.file, draft.row, title, message)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::Cells;
-
-    struct Texts(Vec<&'static str>);
-
-    impl Cells for Texts {
-        fn cell(&self, column: usize) -> Option<&str> {
-            self.0.get(column).copied().filter(|text| !text.is_empty())
-        }
-
-        fn raw(&self, column: usize) -> &str {
-            self.0.get(column).copied().unwrap_or_default()
-        }
-    }
-
-    fn problems(header: &str, rows: &[&[&'static str]]) -> Vec<String> {
-        let titles: Vec<(&str, u32)> = header.split(',').map(|title| (title, 1)).collect();
-        let mut problems = Vec::new();
-        let layout = Layout::new(0, &titles, true, &Defaults::default(), &mut problems);
-        let mut checker = Checker::new(Defaults::default());
-        for (number, row) in (2..).zip(rows) {
-            let cells = Texts(row.to_vec());
-            let row = Row {
-                file: 0,
-                number,
-                cells: &cells,
-            };
-            checker.check(row, &layout, &mut problems);
-        }
-        let files = ["f.csv".to_owned()];
-        problems.iter().map(|p| p.describe(&files)).collect()
-    }
+    use crate::plan::repeats::tests::problems;
 
     #[test]
     fn every_mistake_of_a_row_is_reported_at_its_column() {
@@ -482,29 +394,6 @@ mod tests {
         for (problem, start) in found.iter().zip(starts) {
             assert!(problem.starts_with(start), "{problem}");
         }
-    }
-
-    #[test]
-    fn the_second_row_that_names_a_link_is_refused() {
-        let found = problems(
-            "id,name,url",
-            &[
-                &["", "a", "https://x"],
-                &["", "a", "https://y"],
-                &["7", "b", ""],
-                &["7", "c", ""],
-                &["", "b", "https://z"],
-                &["8", "d", ""],
-            ],
-        );
-        assert_eq!(
-            found,
-            [
-                "f.csv:3: column \"name\": the same portal link twice: row 2 names \"a\" too",
-                "f.csv:5: column \"id\": the same portal link twice: row 4 names 7 too",
-                "f.csv:6: column \"name\": the same portal link twice: row 4 names \"b\" too",
-            ]
-        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! and the same rows, snapshot and settings give the same plan.
 //!
 //! The way of a row: [`Layout`] says what its columns mean, [`Checker`] turns it into a [`Draft`] or
-//! into problems, [`Planner`] resolves the names in it and compares it with the tenant, and the
+//! into problems, [`Repeats`] finds rows that name one object twice, [`Planner`] resolves the names in it and compares it with the tenant, and the
 //! [`Backlog`] groups what is to be done into calls. The multiset of items does not depend on how they are
 //! cut into calls.
 
@@ -15,6 +15,7 @@ mod guards;
 mod limits;
 mod names;
 pub mod prune;
+mod repeats;
 
 pub use self::calls::{Backlog, Way, Work};
 pub use self::check::{Checker, Draft};
@@ -24,6 +25,7 @@ pub use self::estimate::{CallCounts, Estimate};
 pub use self::guards::{Guards, MaxDeletes};
 pub use self::limits::Limits;
 pub use self::names::Resolver;
+pub use self::repeats::Repeats;
 
 use crate::model::{Action, Id, Object};
 use crate::resource::{Kind, Scope};

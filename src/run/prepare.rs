@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Origin, RunError};
 use crate::manifest::{Format, Manifest, ManifestError};
 use crate::model::{Action, Item, Problem};
-use crate::plan::{Checker, Defaults, Draft, Layout, Limits, Planner, Snapshot};
+use crate::plan::{Checker, Defaults, Draft, Layout, Limits, Planner, Repeats, Snapshot};
 use crate::resource::{Form, Kind, Scope};
 
 /// Why there is no plan.
@@ -82,6 +82,9 @@ pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError
         })?;
         found.fingerprints.push(read);
     }
+    if let Some(repeats) = checker.repeats() {
+        found.find_repeats(&checker, repeats, &mut problems)?;
+    }
     if problems.is_empty() {
         return Ok(found);
     }
@@ -114,7 +117,7 @@ pub fn plan<'s>(
                 Ok(item) => {
                     let cell = |(at, _): &(Vec<usize>, &str)| {
                         let mut raw = at.iter().map(|at| row.cells.raw(*at));
-                        raw.find(|cell| !cell.trim().is_empty())
+                        raw.find(|cell| !cell.trim_start().is_empty())
                     };
                     let cells: Vec<&str> = columns
                         .iter()
@@ -207,6 +210,26 @@ impl Checked {
         if readable {
             self.layouts.push(layout);
             self.manifests.push(manifest);
+        }
+        Ok(())
+    }
+
+    /// Reads the rows once more, for those that name what an earlier one names.
+    fn find_repeats(
+        &self,
+        checker: &Checker,
+        mut repeats: Repeats,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), ManifestError> {
+        // What is wrong with single rows was told when they were checked.
+        let mut told = Vec::new();
+        for (manifest, layout) in self.manifests.iter().zip(&self.layouts) {
+            manifest.for_each_row::<ManifestError>(&mut told, |row, told| {
+                told.clear();
+                let draft = checker.draft(row, layout, told);
+                problems.extend(draft.and_then(|draft| repeats.find(&draft, layout)));
+                Ok(())
+            })?;
         }
         Ok(())
     }
