@@ -1,7 +1,8 @@
 //! Comparing rows with live state: what is to be done for each.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::guards::Removals;
 use super::limits::{Groups, Limits, Load, owned_ids, portals_of};

@@ -1,7 +1,8 @@
 //! How many links there will be: in all, and on each portal.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+
+use foldhash::{HashMap, HashSet};
 
 use crate::model::{Id, Object, Reference, index};
 use crate::resource::{Kind, Scope, live_refs};

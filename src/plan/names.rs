@@ -1,7 +1,8 @@
 //! Resolving the names of other objects against a listing of them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::{Snapshot, similar};
 use crate::model::{Object, Reference};
