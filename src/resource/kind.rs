@@ -364,7 +364,9 @@ impl Deref for Kind {
 
 impl PartialEq for Kind {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        let (own, other) = (self.name(), other.name());
+        // Kinds are compared several times a row, and mostly are the same one.
+        std::ptr::eq(own, other) || own == other
     }
 }
 

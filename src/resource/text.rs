@@ -40,10 +40,16 @@ pub(super) fn name(text: &str) -> Checked<'_> {
             "the name has {length} characters; the longest allowed is {LONGEST_NAME}"
         ));
     }
-    if text.chars().any(char::is_control) {
+    if !all_bytes(text, |b| matches!(b, b' '..=b'~')) && text.chars().any(char::is_control) {
         return Err("a name cannot contain line breaks or control characters".to_owned());
     }
     Ok(Cow::Borrowed(text))
+}
+
+/// Whether all bytes of a text are as `right` says. Without an early end, since that lets the processor look at
+/// many bytes at once; nearly every text that is checked is right.
+fn all_bytes(text: &str, right: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, b| all & right(b))
 }
 
 pub(super) fn digits(text: &str) -> Checked<'_> {
@@ -187,7 +193,7 @@ impl<'t> Parts<'t> {
     /// Refuses a user name before anything else is said of the address: a message would repeat what
     /// stands before the @, which may be a password.
     fn of(text: &'t str) -> Result<Self, String> {
-        let colon = text.find(':').unwrap_or(text.len());
+        let colon = text.bytes().position(|b| b == b':').unwrap_or(text.len());
         let (before, after) = text.split_at(colon);
         let scheme_end = if after.starts_with("://") {
             before.len() + 3
@@ -195,9 +201,10 @@ impl<'t> Parts<'t> {
             0
         };
         let (scheme, rest) = text.split_at(scheme_end);
-        let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let ends_host = |b| matches!(b, b'/' | b'?' | b'#');
+        let host_end = rest.bytes().position(ends_host).unwrap_or(rest.len());
         let (host, path) = rest.split_at(host_end);
-        if host.contains('@') {
+        if !all_bytes(host, |b| b != b'@') {
             return Err("a user name or password does not belong into a link".to_owned());
         }
         Ok(Self { scheme, host, path })
@@ -205,7 +212,7 @@ impl<'t> Parts<'t> {
 }
 
 fn check_path(path: &str) -> Result<(), String> {
-    if path.bytes().all(|b| b.is_ascii_graphic()) {
+    if all_bytes(path, |b| b.is_ascii_graphic()) {
         return Ok(());
     }
     match path.chars().find(|c| c.is_whitespace() || c.is_control()) {
@@ -245,10 +252,11 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
         let port = rest.strip_prefix(':').unwrap_or(rest);
         return (host, (!rest.is_empty()).then_some(port));
     }
-    match text.split_once(':') {
-        Some((host, port)) if !port.contains(':') => (host, Some(port)),
-        _ => (text, None),
+    if text.bytes().filter(|b| *b == b':').count() != 1 {
+        return (text, None);
     }
+    let (host, port) = text.split_once(':').unwrap_or((text, ""));
+    (host, Some(port))
 }
 
 fn is_port(text: &str) -> bool {
@@ -258,19 +266,30 @@ fn is_port(text: &str) -> bool {
 
 /// RFC 1123 section 2.1, and the underscore that real zones use.
 fn is_dns_name(host: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
     let name = host.strip_suffix('.').unwrap_or(host);
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if name.len() > 253 || !all_bytes(name, allowed) {
+        return false;
+    }
+    let name = name.as_bytes();
     // A name that ends in a number is an IPv4 address, and this one is not valid (WHATWG URL, 3.5).
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let numeric = last.bytes().all(|b| b.is_ascii_digit());
-    !numeric && name.len() <= 253 && name.split('.').all(label)
+    let last = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
+    let numeric = last.iter().all(u8::is_ascii_digit);
+    !numeric && are_labels(name)
+}
+
+/// Whether no label is empty, longer than 63 bytes, or begins or ends with a hyphen.
+fn are_labels(name: &[u8]) -> bool {
+    let edge = |b: u8| matches!(b, b'-' | b'.');
+    let ends = [name.first(), name.last()];
+    if ends.into_iter().any(|end| end.is_none_or(|b| edge(*b))) {
+        return false;
+    }
+    let pairs = name.iter().zip(name.iter().skip(1));
+    let joined = pairs.fold(true, |joined, (a, b)| {
+        joined & !(edge(*a) && edge(*b) && (*a == b'.' || *b == b'.'))
+    });
+    joined && (name.len() <= 63 || name.split(|b| *b == b'.').all(|label| label.len() <= 63))
 }
 
 /// A PNG of at most 32x32 as a data URI (RFC 2397), as the portal's icons are.
@@ -345,6 +364,30 @@ mod tests {
         ] {
             let error = url(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_host_name_is_made_of_labels() {
+        let (longest, too_long) = ("a".repeat(63), "a".repeat(64));
+        for name in ["a", "a.b.", "a--b.c_d", "x1.y2", &format!("b.{longest}.c")] {
+            assert_eq!(host(name).unwrap(), name);
+        }
+        for name in [
+            ".",
+            ".a",
+            "a..b",
+            "a.-b",
+            "a-.b",
+            "-a",
+            "a-",
+            "a.b..",
+            "a.1",
+            &too_long,
+            &format!("b.{too_long}.c"),
+            &"a.".repeat(128),
+        ] {
+            assert!(host(name).unwrap_err().contains("neither"), "{name}");
         }
     }
 
