@@ -201,10 +201,12 @@ impl<'t> Parts<'t> {
             0
         };
         let (scheme, rest) = text.split_at(scheme_end);
-        let ends_host = |b| matches!(b, b'/' | b'?' | b'#');
-        let host_end = rest.bytes().position(ends_host).unwrap_or(rest.len());
-        let (host, path) = rest.split_at(host_end);
-        if !all_bytes(host, |b| b != b'@') {
+        // What comes first of these is the end of the host, or shows that a user name stands before it.
+        let end = rest
+            .bytes()
+            .position(|b| matches!(b, b'/' | b'?' | b'#' | b'@'));
+        let (host, path) = rest.split_at(end.unwrap_or(rest.len()));
+        if path.starts_with('@') {
             return Err("a user name or password does not belong into a link".to_owned());
         }
         Ok(Self { scheme, host, path })
@@ -222,6 +224,9 @@ fn check_path(path: &str) -> Result<(), String> {
 }
 
 fn check_host(text: &str) -> Result<(), String> {
+    if is_dns_name(text) {
+        return Ok(());
+    }
     if text.is_empty() {
         return Err("there is no host".to_owned());
     }
@@ -252,11 +257,10 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
         let port = rest.strip_prefix(':').unwrap_or(rest);
         return (host, (!rest.is_empty()).then_some(port));
     }
-    if text.bytes().filter(|b| *b == b':').count() != 1 {
-        return (text, None);
+    match text.split_once(':') {
+        Some((host, port)) if !port.contains(':') => (host, Some(port)),
+        _ => (text, None),
     }
-    let (host, port) = text.split_once(':').unwrap_or((text, ""));
-    (host, Some(port))
 }
 
 fn is_port(text: &str) -> bool {
@@ -267,29 +271,26 @@ fn is_port(text: &str) -> bool {
 /// RFC 1123 section 2.1, and the underscore that real zones use.
 fn is_dns_name(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if name.len() > 253 || !all_bytes(name, allowed) {
-        return false;
-    }
-    let name = name.as_bytes();
     // A name that ends in a number is an IPv4 address, and this one is not valid (WHATWG URL, 3.5).
-    let last = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
-    let numeric = last.iter().all(u8::is_ascii_digit);
-    !numeric && are_labels(name)
+    let last = name.as_bytes().rsplit(|b| *b == b'.').next();
+    let numeric = last.is_none_or(|label| label.iter().all(u8::is_ascii_digit));
+    !numeric && name.len() <= 253 && are_labels(name)
 }
 
-/// Whether no label is empty, longer than 63 bytes, or begins or ends with a hyphen.
-fn are_labels(name: &[u8]) -> bool {
-    let edge = |b: u8| matches!(b, b'-' | b'.');
-    let ends = [name.first(), name.last()];
-    if ends.into_iter().any(|end| end.is_none_or(|b| edge(*b))) {
-        return false;
+/// Whether it is labels of 1 to 63 letters, digits, hyphens and underscores with dots between them, none of which
+/// begins or ends with a hyphen.
+fn are_labels(name: &str) -> bool {
+    let (mut length, mut before) = (0, b'.');
+    for b in name.bytes() {
+        length = match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => length + 1,
+            b'-' if before != b'.' => length + 1,
+            b'.' if !matches!(before, b'.' | b'-') && length <= 63 => 0,
+            _ => return false,
+        };
+        before = b;
     }
-    let pairs = name.iter().zip(name.iter().skip(1));
-    let joined = pairs.fold(true, |joined, (a, b)| {
-        joined & !(edge(*a) && edge(*b) && (*a == b'.' || *b == b'.'))
-    });
-    joined && (name.len() <= 63 || name.split(|b| *b == b'.').all(|label| label.len() <= 63))
+    !matches!(before, b'.' | b'-') && length <= 63
 }
 
 /// A PNG of at most 32x32 as a data URI (RFC 2397), as the portal's icons are.
