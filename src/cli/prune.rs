@@ -4,6 +4,7 @@
 //! applied after a review go the same way and meet the same checks.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::error::{CliError, exit};
 use super::plan::snapshot;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
+use crate::manifest::CsvWriter;
 use crate::model::{Id, Object};
 use crate::plan::prune::{Candidate, Choice, Criteria, choose, group_name, name};
 use crate::plan::{Defaults, Snapshot};
@@ -213,8 +215,8 @@ fn write_manifest(
     choice: &Choice<'_>,
     microtenant: Option<&Id>,
 ) -> Result<(), CliError> {
-    let failed = |error: csv::Error| CliError::usage(format!("{}: {error}", path.display()));
-    let mut writer = csv::Writer::from_path(path).map_err(failed)?;
+    let failed = |error: std::io::Error| CliError::usage(format!("{}: {error}", path.display()));
+    let mut writer = CsvWriter::new(File::create(path).map_err(failed)?);
     let mut header = vec![
         "resource",
         "action",
@@ -224,7 +226,7 @@ fn write_manifest(
         CONDITION_COLUMN,
     ];
     header.extend(microtenant.map(|_| "microtenant"));
-    writer.write_record(&header).map_err(failed)?;
+    writer.row(header).map_err(failed)?;
     let kind = Kind::connector();
     for one in &choice.delete {
         let (name, group) = (name(one.connector), group_name(one.connector));
@@ -237,9 +239,9 @@ fn write_manifest(
             &one.condition,
         ];
         row.extend(microtenant.map(Id::as_str));
-        writer.write_record(&row).map_err(failed)?;
+        writer.row(row).map_err(failed)?;
     }
-    writer.flush().map_err(|error| failed(error.into()))
+    writer.finish().map(drop).map_err(failed)
 }
 
 fn described(choice: &Choice<'_>, connectors: usize) -> String {

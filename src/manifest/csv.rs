@@ -1,4 +1,5 @@
-//! CSV (RFC 4180): comma, quoted line breaks, UTF-8 with or without byte order mark, CRLF or LF.
+//! CSV (RFC 4180): comma, quoted line breaks, UTF-8 with or without byte order mark, CRLF or LF. A cell that was
+//! kept from being a formula is read as it was before.
 
 use std::io::{self, BufRead, Read};
 
@@ -6,6 +7,7 @@ use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use super::Title;
 use super::ahead::Source;
+use super::formula::restore;
 use crate::model::{Cells, Problem};
 
 /// The input with a line break and one row more behind it. The line break makes a file that lacks it
@@ -45,7 +47,7 @@ pub(super) fn titles<R: BufRead>(
     let titles: Vec<Title> = record
         .iter()
         .map(|title| Title {
-            text: String::from_utf8_lossy(title).trim().to_owned(),
+            text: restore(&String::from_utf8_lossy(title)).trim().to_owned(),
             row: 1,
         })
         .collect();
@@ -177,7 +179,7 @@ impl<R> Rows<R> {
 
 impl Cells for StringRecord {
     fn cell(&self, column: usize) -> Option<&str> {
-        let cell = self.get(column)?;
+        let cell = restore(self.get(column)?);
         match cell.as_bytes() {
             // Nearly every cell is as it should be, and then nothing needs taking apart into characters.
             [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => Some(cell),
@@ -186,7 +188,7 @@ impl Cells for StringRecord {
     }
 
     fn raw(&self, column: usize) -> &str {
-        self.get(column).unwrap_or_default()
+        restore(self.get(column).unwrap_or_default())
     }
 }
 
@@ -252,6 +254,13 @@ mod tests {
         let numbers: Vec<u32> = rows.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, [2, 5, 7]);
         assert_eq!(rows[0].1[1], "x\ny");
+    }
+
+    #[test]
+    fn a_cell_that_was_kept_from_being_a_formula_is_read_as_it_was() {
+        let (rows, _) = read(b"a,b\n'=1+1,''-x\n'quoted', '=1\n");
+        assert_eq!(rows[0].1, ["=1+1", "'-x"]);
+        assert_eq!(rows[1].1, ["'quoted'", "'=1"]);
     }
 
     #[test]

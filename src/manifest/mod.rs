@@ -1,5 +1,5 @@
 //! Reading manifests: CSV and JSON Lines, from a file or standard input, into rows that know where
-//! they stand.
+//! they stand; and writing rows that can be read so.
 //!
 //! A manifest is read several times (its problems are looked for before anything is asked of the
 //! tenant, and its rows are planned after that), so that no row needs to stay in memory: standard input is spooled
@@ -8,13 +8,16 @@
 
 mod ahead;
 mod csv;
+mod formula;
 mod jsonl;
+mod write;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use self::write::CsvWriter;
 use crate::model::{Problem, Row};
 
 /// Which form a manifest has.
@@ -24,6 +27,20 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     Jsonl,
+}
+
+impl Format {
+    /// The form that the ending of a file's name stands for, if it stands for one: `.csv`, or `.jsonl`,
+    /// `.ndjson` or `.json`.
+    #[must_use]
+    pub fn of_name(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_lowercase();
+        match ending.as_str() {
+            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
 }
 
 /// A manifest that could not be read at all.
@@ -206,14 +223,8 @@ fn spool(mut from: impl Read) -> io::Result<File> {
 }
 
 fn format_of(path: &Path, file: &File) -> io::Result<Format> {
-    let ending = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .map(str::to_lowercase);
-    match ending.as_deref() {
-        Some("jsonl" | "ndjson" | "json") => return Ok(Format::Jsonl),
-        Some("csv") => return Ok(Format::Csv),
-        _ => {}
+    if let Some(format) = Format::of_name(path) {
+        return Ok(format);
     }
     let mut file = file.try_clone()?;
     file.rewind()?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::FailedRow;
 use crate::ledger::{Ledger, State};
+use crate::manifest::CsvWriter;
 use crate::model::{Change, Failure, Id, ItemNumber, Outcome, Status};
 use crate::plan::RESULT_COLUMNS;
 use crate::run::{PlanFile, PlanLine};
@@ -106,14 +107,13 @@ fn failed_row(plan: &PlanFile, line: &PlanLine, ending: &Ending<'_>) -> FailedRo
 
 /// One result file.
 struct Rows {
-    writer: csv::Writer<Replacement>,
+    writer: CsvWriter<Replacement>,
 }
 
 impl Rows {
     fn new(directory: &Path, name: &'static str, columns: &[String]) -> io::Result<Self> {
-        let mut writer = csv::Writer::from_writer(Replacement::new(directory, name)?);
-        let header = columns.iter().map(String::as_str).chain(RESULT_COLUMNS);
-        writer.write_record(header)?;
+        let mut writer = CsvWriter::new(Replacement::new(directory, name)?);
+        writer.row(columns.iter().map(String::as_str).chain(RESULT_COLUMNS))?;
         Ok(Self { writer })
     }
 
@@ -131,15 +131,11 @@ impl Rows {
             &attempts,
         ];
         let cells = line.input.iter().map(String::as_str);
-        Ok(self.writer.write_record(cells.chain(added))?)
+        self.writer.row(cells.chain(added))
     }
 
     fn finish(self) -> io::Result<()> {
-        let file = self
-            .writer
-            .into_inner()
-            .map_err(csv::IntoInnerError::into_error)?;
-        file.finish()
+        self.writer.finish()?.finish()
     }
 }
 

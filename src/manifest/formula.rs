@@ -1,0 +1,68 @@
+//! Cells that a spreadsheet would take for formulas.
+//!
+//! Whoever may name an object on the tenant could otherwise have a formula run on the machine of whoever opens an
+//! export or a result file (OWASP, "CSV Injection"). The pair is one to one: what is written is read back as
+//! it was, whatever it was.
+
+use std::borrow::Cow;
+
+/// What formulas begin with.
+const MARKS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// The cell as it is written: with one `'` more before what looks like a formula, or like one that has got its
+/// `'` already.
+pub(super) fn neutralise(cell: &str) -> Cow<'_, str> {
+    if is_marked(cell) {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
+}
+
+/// The cell as it was before [`neutralise`]. Most cells end at the first byte.
+pub(super) fn restore(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if is_marked(rest) => rest,
+        _ => cell,
+    }
+}
+
+fn is_marked(cell: &str) -> bool {
+    cell.trim_start_matches('\'').starts_with(MARKS)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_formula_gets_a_quote_and_nothing_else_does() {
+        for (cell, written) in [
+            ("=1+1", "'=1+1"),
+            ("+49 30", "'+49 30"),
+            ("-5", "'-5"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "'\r=1"),
+            ("'=1+1", "''=1+1"),
+            ("", ""),
+            ("'", "'"),
+            ("'quoted'", "'quoted'"),
+            ("1+1", "1+1"),
+            (" =1", " =1"),
+        ] {
+            assert_eq!(neutralise(cell), written);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_is_read_back_as_it_was(cell in "'{0,3}[-=+@\t\ra*é]?.{0,8}") {
+            let written = neutralise(&cell).into_owned();
+            prop_assert_eq!(restore(&written), &cell);
+            prop_assert!(!written.starts_with(MARKS), "{:?} is a formula", written);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Writing rows that are read back as they were.
+
+use std::io::{self, Write};
+
+use super::formula::neutralise;
+
+/// Writes CSV in the form that [`Manifest`](super::Manifest) reads, no cell of which a spreadsheet takes for a
+/// formula. Every CSV of the program is written by it.
+#[derive(Debug)]
+pub struct CsvWriter<W: Write>(csv::Writer<W>);
+
+impl<W: Write> CsvWriter<W> {
+    /// A writer whose first row is to be the header.
+    pub fn new(to: W) -> Self {
+        Self(csv::Writer::from_writer(to))
+    }
+
+    /// Writes one row. All rows need the same number of cells.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn row<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> io::Result<()> {
+        for cell in cells {
+            self.0.write_field(neutralise(cell).as_bytes())?;
+        }
+        Ok(self.0.write_record(None::<&[u8]>)?)
+    }
+
+    /// Writes what is still held back, and answers what was written to.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> io::Result<W> {
+        self.0.into_inner().map_err(csv::IntoInnerError::into_error)
+    }
+}
