@@ -9,9 +9,10 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::manifest::Format;
 use crate::model::Action;
 use crate::pacer::{Pace, parse_duration};
-use crate::plan::{Guards, MaxDeletes};
+use crate::plan::{Filter, Guards, MaxDeletes};
 use crate::resource::Kind;
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
@@ -48,6 +49,10 @@ pub(super) enum Verb {
     Apply(ApplyArgs),
     /// Choose connectors that are left over, show them, ask, and delete them
     Prune(PruneArgs),
+    /// Write live state as a manifest that changes nothing when it is applied; changes nothing itself
+    Export(ExportArgs),
+    /// Show one object as the API answers it
+    Show(ShowArgs),
     /// Go on where a run stopped
     Resume(ResumeArgs),
     /// Show where a run stands
@@ -242,6 +247,65 @@ impl GuardArgs {
             keep_per_group: self.keep_per_group,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// What is exported: portal-link, user-portal, connector, domain or connector-schedule
+    #[arg(value_parser = kind)]
+    pub(super) resource: Kind,
+    /// Where to; `-` is standard output. The file is written whole or not at all, and only you can read it
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The form [default: what FILE's name ends in, else csv]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<FormatName>,
+    /// Only objects of which this holds: FIELD=VALUE, FIELD!=VALUE, FIELD~GLOB (* stands for any text, ? for one
+    /// character), "FIELD older-than 30d" or "FIELD younger-than 30d" (units s, m, h, d, w). FIELD is a column or a
+    /// field of the API, like name, status (connected or disconnected) or `modifiedTime`. May be given several times;
+    /// then all must hold
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(super) filters: Vec<Filter>,
+    /// Only these columns, separated by commas; resource and id stand before them always
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(super) columns: Vec<String>,
+    /// Only the links of this portal, by name or id
+    #[arg(long, value_name = "NAME|ID")]
+    pub(super) portal: Option<String>,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum FormatName {
+    /// Comma-separated values, for spreadsheets
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Csv => Self::Csv,
+            FormatName::Jsonl => Self::Jsonl,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// What is shown: portal-link, user-portal, connector, domain or connector-schedule
+    #[arg(value_parser = kind)]
+    pub(super) resource: Kind,
+    /// Its id, or its name; nothing for the connector schedule
+    pub(super) id: Option<String>,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
 }
 
 #[derive(Debug, Args)]

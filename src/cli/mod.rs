@@ -7,10 +7,12 @@ mod args;
 mod config;
 mod doctor;
 mod error;
+mod export;
 mod plan;
 mod progress;
 mod prune;
 mod secret;
+mod show;
 mod simulate;
 mod status;
 mod tenant;
@@ -67,6 +69,8 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, CliError> {
         Verb::Plan(args) => runtime.block_on(plan::run(args, config, terminal)),
         Verb::Apply(args) => runtime.block_on(apply::run(args, config, terminal)),
         Verb::Prune(args) => runtime.block_on(prune::run(args, config, terminal)),
+        Verb::Export(args) => runtime.block_on(export::run(args, config, terminal)),
+        Verb::Show(args) => runtime.block_on(show::run(args, config, terminal)),
         Verb::Resume(args) => runtime.block_on(apply::resume(args, config, terminal)),
         Verb::Status(args) => status::run(&args, &config, terminal),
         Verb::Runs(args) => status::runs(&args, &config, terminal),

@@ -17,7 +17,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use self::write::CsvWriter;
+pub use self::write::{CsvWriter, json_line};
 use crate::model::{Problem, Row};
 
 /// Which form a manifest has.

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use super::formula::neutralise;
 
 /// Writes CSV in the form that [`Manifest`](super::Manifest) reads, no cell of which a spreadsheet takes for a
@@ -33,4 +35,13 @@ impl<W: Write> CsvWriter<W> {
     pub fn finish(self) -> io::Result<W> {
         self.0.into_inner().map_err(csv::IntoInnerError::into_error)
     }
+}
+
+/// One line of JSON Lines, its members in this order.
+pub fn json_line<'n>(members: impl IntoIterator<Item = (&'n str, Value)>) -> String {
+    let members = members.into_iter();
+    let members: Vec<String> = members
+        .map(|(name, value)| format!("{}:{value}", Value::from(name)))
+        .collect();
+    format!("{{{}}}\n", members.join(","))
 }

@@ -212,7 +212,8 @@ impl Layout {
         let fields = self.fields(kind).unwrap_or_default().to_vec();
         for wire in kind.required() {
             let given = fields.iter().any(|(_, column)| column.wire == *wire);
-            let by_id = self.id.is_some() && (*wire == kind.key_field() || self.action.is_some());
+            // Rows with an id create nothing; those without one are looked at one by one.
+            let by_id = self.id.is_some();
             let needed = *wire == kind.key_field() || (may_create && self.action.is_none());
             if needed && !given && !by_id {
                 let column = column_for(kind, wire);
@@ -274,6 +275,7 @@ mod tests {
             "NAME,link,linkPath,protocol,userPortals,iconText",
             "id,name,url,_row,_status,_id,_error_id,_error,_attempts",
             "resource,action,name,url,microtenant_id",
+            "id,link_path",
         ] {
             assert_eq!(problems(header), [""; 0], "{header}");
         }

@@ -11,6 +11,8 @@ mod check;
 mod columns;
 mod compare;
 mod estimate;
+pub mod export;
+mod filter;
 mod guards;
 mod limits;
 mod names;
@@ -22,6 +24,7 @@ pub use self::check::{Checker, Draft};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
 pub use self::estimate::{CallCounts, Estimate};
+pub use self::filter::{Condition, Filter, FilterError};
 pub use self::guards::{Guards, MaxDeletes};
 pub use self::limits::Limits;
 pub use self::names::Resolver;
@@ -69,7 +72,8 @@ impl Snapshot {
 }
 
 /// `candidates` that are written much like `word`, the likeliest first.
-fn similar<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Vec<&'c str> {
+#[must_use]
+pub fn similar<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Vec<&'c str> {
     /// Below this two words are rather two words than one misspelt.
     const ALIKE: f64 = 0.8;
     let word = word.to_lowercase();

@@ -58,7 +58,7 @@ impl Fingerprints {
         doubtful.dedup();
         (!doubtful.is_empty()).then(|| Repeats {
             state: self.state.clone(),
-            doubtful,
+            doubtful: Some(doubtful),
             places: HashMap::new(),
         })
     }
@@ -80,9 +80,9 @@ fn fingerprint(state: &RandomState, draft: &Draft<'_>, name: &(Naming, Cow<'_, s
 #[derive(Debug)]
 pub struct Repeats {
     state: RandomState,
-    /// The fingerprints that were noted more than once, sorted.
-    doubtful: Vec<u64>,
-    /// The first row for each name that has such a fingerprint.
+    /// The fingerprints that were noted more than once, sorted; `None` where every name is looked at.
+    doubtful: Option<Vec<u64>>,
+    /// The first row for each name that was looked at.
     places: HashMap<Name, (u16, u32)>,
 }
 
@@ -90,12 +90,23 @@ pub struct Repeats {
 type Name = ((Kind, Option<&'static str>, Option<Id>), Naming, String);
 
 impl Repeats {
+    /// What looks at every name, for rows of which nothing was noted.
+    pub(super) fn of_all() -> Self {
+        Self {
+            state: RandomState::default(),
+            doubtful: None,
+            places: HashMap::new(),
+        }
+    }
+
     /// The problem with this row, if an earlier one names the same object.
     pub fn find(&mut self, draft: &Draft<'_>, layout: &Layout) -> Option<Problem> {
         for name in names(draft) {
-            let noted = fingerprint(&self.state, draft, &name);
-            if self.doubtful.binary_search(&noted).is_err() {
-                continue;
+            if let Some(doubtful) = &self.doubtful {
+                let noted = fingerprint(&self.state, draft, &name);
+                if doubtful.binary_search(&noted).is_err() {
+                    continue;
+                }
             }
             let (naming, text) = name;
             let scope = (draft.kind, draft.part, draft.microtenant.clone());
@@ -222,9 +233,8 @@ pub(super) mod tests {
         each(&rows, |row| {
             let draft = checker.draft(row, &layout, &mut Vec::new()).unwrap();
             // As if all of them were the same.
-            repeats.doubtful = names(&draft)
-                .map(|name| fingerprint(&repeats.state, &draft, &name))
-                .collect();
+            let all = names(&draft).map(|name| fingerprint(&repeats.state, &draft, &name));
+            repeats.doubtful = Some(all.collect());
             found.extend(repeats.find(&draft, &layout).map(|problem| problem.row));
         });
         assert_eq!(found, [4]);

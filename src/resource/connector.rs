@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::time::{epoch, seconds};
 use super::{BulkDelete, Column, Form, Resource, text};
 use crate::model::{Action, Object};
 
@@ -62,14 +63,18 @@ pub enum Contact {
     Unknown,
 }
 
+/// What the API calls a connector that is connected, and one that is not.
+const CONNECTED: &str = "ZPN_STATUS_AUTHENTICATED";
+const DISCONNECTED: &str = "ZPN_STATUS_DISCONNECTED";
+
 impl Contact {
     /// Reads it. A missing or unreadable time never counts as old (`zpa-api.md`, section 3).
     #[must_use]
     pub fn of(live: &Object) -> Self {
         let lost_at = live.get("lastBrokerDisconnectTime").and_then(epoch);
         match live.get("controlChannelStatus").and_then(Value::as_str) {
-            Some("ZPN_STATUS_AUTHENTICATED") => Self::Connected,
-            Some("ZPN_STATUS_DISCONNECTED") => lost_at.map_or(Self::Lost, Self::LostAt),
+            Some(CONNECTED) => Self::Connected,
+            Some(DISCONNECTED) => lost_at.map_or(Self::Lost, Self::LostAt),
             None | Some("") => {
                 let met = ["lastBrokerConnectTime", "lastBrokerDisconnectTime"];
                 if met.iter().any(|wire| is_told(live.get(*wire))) {
@@ -144,6 +149,13 @@ impl Resource for Connector {
         &["description"]
     }
 
+    fn words(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        &[
+            ("controlChannelStatus", "connected", CONNECTED),
+            ("controlChannelStatus", "disconnected", DISCONNECTED),
+        ]
+    }
+
     fn group<'o>(&self, live: &'o Object) -> Option<&'o str> {
         Some(group(live))
     }
@@ -197,21 +209,6 @@ fn check_condition(text: &str) -> Result<(), String> {
 
 fn instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| seconds(text))
-}
-
-/// Seconds since 1970, which the API writes as strings, and in some documents as numbers.
-fn epoch(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::String(text) => seconds(text),
-        Value::Number(number) => seconds(&number.to_string()),
-        _ => None,
-    }
-}
-
-/// Zero stands for a time that is not known.
-fn seconds(text: &str) -> Option<Timestamp> {
-    let seconds: i64 = text.trim().parse().ok()?;
-    Timestamp::from_second(seconds).ok().filter(|_| seconds > 0)
 }
 
 fn is_told(value: Option<&Value>) -> bool {

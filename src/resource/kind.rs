@@ -314,6 +314,41 @@ impl Kind {
         }
     }
 
+    /// The cell of an exported manifest for that column: ids of references joined with `;`, text without
+    /// entities, empty where the object does not say.
+    #[must_use]
+    pub fn cell(self, column: &Column, live: &Object) -> String {
+        let inferred = self.inferred(column.wire, live);
+        let value = inferred.as_ref().or_else(|| live.get(column.wire));
+        match (column.form, value) {
+            (Form::Refs(_), _) => live_refs(column.wire, live).join(";"),
+            (_, Some(Value::String(text))) if column.escaped => unescape(text).into_owned(),
+            (_, value) => plain(value),
+        }
+    }
+
+    /// Every text by which a filter finds the object in a field: the value as it stands and without entities,
+    /// each element of a list by its id and its name, and the words for what the API says. A field that says
+    /// nothing has the empty text.
+    #[must_use]
+    pub fn texts(self, wire: &str, live: &Object) -> Vec<String> {
+        let inferred = self.inferred(wire, live);
+        let mut texts: Vec<String> = match inferred.as_ref().or_else(|| live.get(wire)) {
+            Some(Value::Array(elements)) => elements.iter().flat_map(element_texts).collect(),
+            value => vec![plain(value)],
+        };
+        let words = self.words().iter();
+        let words = words.filter(|(of, _, said)| *of == wire && texts.iter().any(|t| t == said));
+        let words: Vec<String> = words.map(|(_, word, _)| (*word).to_owned()).collect();
+        let undone = texts.iter().map(|text| unescape(text)).filter_map(owned);
+        let undone: Vec<String> = undone.collect();
+        texts.extend(words.into_iter().chain(undone));
+        if texts.is_empty() {
+            texts.push(String::new());
+        }
+        texts
+    }
+
     /// A live object with `set` put over it, as it may be sent back: what the server alone sets left out,
     /// what it does not answer filled in.
     #[must_use]
@@ -443,6 +478,34 @@ fn live_text<'v>(wire: &str, live: &'v Object) -> Cow<'v, str> {
         Some(Value::String(text)) => Cow::Borrowed(text),
         Some(Value::Null) | None => Cow::Borrowed(""),
         Some(other) => Cow::Owned(other.to_string()),
+    }
+}
+
+/// A value as a cell holds it.
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn element_texts(element: &Value) -> Vec<String> {
+    match element {
+        Value::Object(object) => {
+            let named = ["id", "name"]
+                .into_iter()
+                .filter_map(|name| object.get(name));
+            named.map(|value| plain(Some(value))).collect()
+        }
+        other => vec![plain(Some(other))],
+    }
+}
+
+fn owned(text: Cow<'_, str>) -> Option<String> {
+    match text {
+        Cow::Owned(text) => Some(text),
+        Cow::Borrowed(_) => None,
     }
 }
 

@@ -10,6 +10,7 @@ mod domain;
 mod kind;
 mod portal_link;
 mod text;
+mod time;
 mod user_portal;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use self::kind::{Kind, Scope, live_refs};
 pub use self::text::unescape;
+pub use self::time::epoch;
 use crate::model::{Action, FieldValue, Fields, Object, Version};
 
 /// Every resource that the program knows.
@@ -248,6 +250,12 @@ pub trait Resource: fmt::Debug + Sync {
     /// says nothing.
     fn rewritten(&self, _wire: &str, _live: &Object, _row: &Fields<'_>) -> bool {
         false
+    }
+
+    /// Words for what a field may say, where the API's own are for machines: wire field, word, what the API
+    /// says.
+    fn words(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        &[]
     }
 
     /// The group that the live object belongs to, for a kind of which a group must keep some.

@@ -1,0 +1,250 @@
+//! `zpa-bulk export`: live state as a manifest. Writes nothing to the tenant.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::args::ExportArgs;
+use super::config::Config;
+use super::error::{CliError, exit};
+use super::plan::snapshot;
+use super::tenant::Tenant;
+use super::terminal::Terminal;
+use crate::manifest::{CsvWriter, Format, json_line};
+use crate::model::{Id, Object, Problem};
+use crate::plan::export::{Exporter, exportable, in_order, targets};
+use crate::plan::{Condition, Filter, FilterError, Resolver, Snapshot, similar};
+use crate::resource::{Column, Form, Kind, Scope};
+
+pub(super) async fn run(
+    args: ExportArgs,
+    config: Config,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let kind = args.resource;
+    let columns = columns(kind, &args.columns)?;
+    if args.portal.is_some() && kind != Kind::portal_link() {
+        let message = format!("--portal chooses portal links, and no {}s", kind.noun());
+        return Err(CliError::usage(message));
+    }
+    let file = args
+        .output
+        .as_deref()
+        .filter(|path| *path != Path::new("-"));
+    let told = args.format.map(Format::from);
+    let format = told.or_else(|| file.and_then(Format::of_name));
+    let format = format.unwrap_or(Format::Csv);
+    let (_stop, stop) = watch::channel(false);
+    let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop).await?;
+    let microtenant = tenant.microtenant();
+    let referred = referred(kind, &columns, args.portal.is_some(), &mut tenant).await?;
+    let scopes = match &args.portal {
+        Some(portal) => vec![of_portal(portal, microtenant.as_ref(), &referred)?],
+        None => Scope::all(kind, microtenant.as_ref()),
+    };
+    let live = snapshot(&mut tenant, scopes, exit::UNEXPECTED).await?;
+    let chosen = chosen(kind, &live, &args.filters)?;
+    let mut exporter = Exporter::new(kind, microtenant, &columns, &referred);
+    let name = file.map_or_else(|| "export".to_owned(), |path| path.display().to_string());
+    let rows = rows(&mut exporter, &chosen, format, |message| {
+        terminal.warn(&format!("{name}{message}"));
+    });
+    let text = text(&exporter, &columns, &rows, format)
+        .map_err(|error| CliError::unexpected("the export cannot be put together", &error))?;
+    match file {
+        None => terminal.result(&text)?,
+        Some(path) => {
+            replace(path, text.as_bytes())
+                .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))?;
+            terminal.say(&format!(
+                "{} rows written to {}",
+                rows.len(),
+                path.display()
+            ));
+        }
+    }
+    Ok(if rows.len() == chosen.len() {
+        exit::SETTLED
+    } else {
+        exit::FAILED_ITEMS
+    })
+}
+
+/// The columns that were asked for, or all. Those that say which object a row means are there anyway.
+fn columns(kind: Kind, asked: &[String]) -> Result<Vec<&'static Column>, CliError> {
+    if asked.is_empty() {
+        return Ok(exportable(kind).collect());
+    }
+    let mut columns: Vec<&'static Column> = Vec::new();
+    for name in asked.iter().map(|name| name.trim()) {
+        if ["resource", "id", "microtenant"].contains(&name) {
+            continue;
+        }
+        let known = kind.column(name);
+        let column = known.filter(|known| exportable(kind).any(|c| c.name == known.name));
+        let column = column.ok_or_else(|| unknown_column(kind, name))?;
+        if columns.iter().all(|other| other.name != column.name) {
+            columns.push(column);
+        }
+    }
+    Ok(columns)
+}
+
+fn unknown_column(kind: Kind, name: &str) -> CliError {
+    let known: Vec<&str> = exportable(kind).map(|column| column.name).collect();
+    let error = CliError::usage(format!(
+        "an export of {}s has no column {name:?}",
+        kind.noun()
+    ));
+    match similar(name, known.iter().copied()).first() {
+        Some(likely) => error.hint(format!("did you mean {likely:?}?")),
+        None => error.hint(format!("known are {}", known.join(", "))),
+    }
+}
+
+/// What the exported objects refer to: a reference that cannot be resolved must not get into a manifest.
+async fn referred(
+    kind: Kind,
+    columns: &[&'static Column],
+    by_portal: bool,
+    tenant: &mut Tenant,
+) -> Result<Snapshot, CliError> {
+    let microtenant = tenant.microtenant();
+    let all: Vec<&'static Column> = kind.columns().iter().collect();
+    let columns = if by_portal { &all } else { columns };
+    let scopes: Vec<Scope> = targets(columns)
+        .map(|target| Scope::of(target, microtenant.clone()))
+        .collect();
+    if scopes.is_empty() {
+        return Ok(Snapshot::default());
+    }
+    snapshot(tenant, scopes, exit::UNEXPECTED).await
+}
+
+/// The links of the portal of that name or id.
+fn of_portal(
+    portal: &str,
+    microtenant: Option<&Id>,
+    portals: &Snapshot,
+) -> Result<Scope, CliError> {
+    let kind = Kind::portal_link();
+    let listed = portals.listings.first().map(|listing| &listing.scope);
+    let found = listed.map(|scope| Resolver::new(scope, portals).resolve(portal));
+    let ids = found.unwrap_or_else(|| Ok(Vec::new()));
+    match ids.map_err(CliError::usage)?.as_slice() {
+        [one] => Ok(Scope {
+            part: Some(one.id.to_string()),
+            ..Scope::of(kind, microtenant.cloned())
+        }),
+        _ => Err(CliError::usage("--portal takes one portal, by name or id")),
+    }
+}
+
+/// The objects of which all filters hold, in the order of the export.
+fn chosen<'s>(
+    kind: Kind,
+    live: &'s Snapshot,
+    filters: &[Filter],
+) -> Result<Vec<(Option<&'s str>, &'s Object)>, CliError> {
+    let objects = live.listings.iter().flat_map(|listing| &listing.objects);
+    let conditions = filters
+        .iter()
+        .map(|filter| filter.on(kind, objects.clone()));
+    let conditions: Result<Vec<Condition<'_>>, FilterError> = conditions.collect();
+    let conditions = conditions.map_err(|error| CliError::usage(error.to_string()))?;
+    let now = Timestamp::now();
+    let mut found = in_order(live);
+    found.retain(|(part, object)| conditions.iter().all(|c| c.holds(*part, object, now)));
+    Ok(found)
+}
+
+/// The rows, as far as there can be one for each object; `warn` is told of what had to be left out.
+fn rows(
+    exporter: &mut Exporter<'_>,
+    objects: &[(Option<&str>, &Object)],
+    format: Format,
+    warn: impl Fn(&str),
+) -> Vec<Vec<String>> {
+    let above = match format {
+        Format::Csv => 2,
+        Format::Jsonl => 1,
+    };
+    let mut rows = Vec::with_capacity(objects.len());
+    for (part, object) in objects {
+        // The part of a link is a portal, and its row does not say it.
+        let number = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let written = exporter.row(*part, object, number.saturating_add(above));
+        for problem in &written.problems {
+            warn(&described(problem, written.cells.is_some()));
+        }
+        rows.extend(written.cells);
+    }
+    rows
+}
+
+fn described(problem: &Problem, kept: bool) -> String {
+    let column = problem.column.as_deref().unwrap_or_default();
+    let message = &problem.message;
+    if kept {
+        format!(
+            ":{}: column {column:?} is left empty, since it could not be applied: {message}",
+            problem.row
+        )
+    } else {
+        format!(": an object is left out, since no row could mean it: column {column:?}: {message}")
+    }
+}
+
+fn text(
+    exporter: &Exporter<'_>,
+    columns: &[&'static Column],
+    rows: &[Vec<String>],
+    format: Format,
+) -> io::Result<String> {
+    let titles: Vec<&'static str> = exporter.titles().collect();
+    if format == Format::Jsonl {
+        let line = |row: &Vec<String>| {
+            let members = titles.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+            json_line(members.map(|(title, cell)| (*title, json_value(columns, title, cell))))
+        };
+        return Ok(rows.iter().map(line).collect());
+    }
+    let mut writer = CsvWriter::new(Vec::new());
+    writer.row(titles)?;
+    for row in rows {
+        writer.row(row.iter().map(String::as_str))?;
+    }
+    String::from_utf8(writer.finish()?).map_err(io::Error::other)
+}
+
+/// A cell as a JSON value: flags and lists as such, all else, ids above all, as text.
+fn json_value(columns: &[&'static Column], title: &str, cell: &str) -> Value {
+    let column = columns.iter().find(|column| column.name == title);
+    match (column.map(|column| column.form), cell) {
+        (Some(Form::Flag), "true") => Value::Bool(true),
+        (Some(Form::Flag), "false") => Value::Bool(false),
+        (Some(Form::Refs(_)), ids) => ids.split(';').map(Value::from).collect(),
+        (_, text) => Value::from(text),
+    }
+}
+
+/// Puts a file that only its owner can read in the place of the one at `path`, whole or not at all. What is
+/// there and is no file, like a pipe, is written to.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if place.exists() && !place.is_file() {
+        return std::fs::OpenOptions::new()
+            .write(true)
+            .open(place)?
+            .write_all(bytes);
+    }
+    let parent = place.parent().filter(|parent| *parent != Path::new(""));
+    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(place)?;
+    Ok(())
+}

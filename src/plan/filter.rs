@@ -1,0 +1,347 @@
+//! Choosing live objects by what their fields say.
+//!
+//! Pure: the time is passed in. Whatever is compared, case makes no difference.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use wildmatch::WildMatch;
+
+use super::export::exportable;
+use super::similar;
+use crate::model::Object;
+use crate::pacer::parse_duration;
+use crate::resource::{Form, Kind, epoch, fold};
+
+/// What cannot be filtered by.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FilterError(String);
+
+/// One expression: `FIELD=VALUE`, `FIELD!=VALUE`, `FIELD~GLOB`, `FIELD older-than 30d` or
+/// `FIELD younger-than 30d`.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    field: String,
+    test: Test,
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    Is(String),
+    IsNot(String),
+    Like(WildMatch),
+    OlderThan(Duration),
+    YoungerThan(Duration),
+}
+
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(expression: &str) -> Result<Self, FilterError> {
+        let operator = expression.find(['=', '!', '~']).unwrap_or(expression.len());
+        let (before, rest) = expression.split_at(operator);
+        let (field, test) = match aged(before, expression) {
+            Some((field, test)) => (field, test?),
+            None => (
+                before,
+                comparison(rest).ok_or_else(|| no_filter(expression))?,
+            ),
+        };
+        let field = field.trim().to_owned();
+        if field.is_empty() {
+            return Err(no_filter(expression));
+        }
+        Ok(Self { field, test })
+    }
+}
+
+/// The field and the test of an expression about age, when `before`, which is the beginning of `expression`, has its
+/// operator.
+fn aged<'t>(before: &'t str, expression: &'t str) -> Option<(&'t str, Result<Test, FilterError>)> {
+    const OLDER: &str = " older-than ";
+    const YOUNGER: &str = " younger-than ";
+    let mut operators = [OLDER, YOUNGER].into_iter();
+    let operator = operators.find(|operator| before.contains(operator))?;
+    let (field, span) = expression.split_once(operator)?;
+    let test = match parse_duration(span) {
+        Some(span) if operator == OLDER => Ok(Test::OlderThan(span)),
+        Some(span) => Ok(Test::YoungerThan(span)),
+        None => Err(FilterError(format!(
+            "{span:?} is no duration: write a whole number with s, m, h, d or w, like 30d"
+        ))),
+    };
+    Some((field, test))
+}
+
+fn comparison(rest: &str) -> Option<Test> {
+    let value = |text: &str| text.trim().to_lowercase();
+    if let Some(rest) = rest.strip_prefix("!=") {
+        Some(Test::IsNot(value(rest)))
+    } else if let Some(rest) = rest.strip_prefix('=') {
+        Some(Test::Is(value(rest)))
+    } else {
+        let glob = rest.strip_prefix('~')?.trim();
+        Some(Test::Like(WildMatch::new_case_insensitive(glob)))
+    }
+}
+
+fn no_filter(text: &str) -> FilterError {
+    FilterError(format!(
+        "{text:?} is no filter: write FIELD=VALUE, FIELD!=VALUE, FIELD~GLOB, \"FIELD older-than 30d\" or \
+         \"FIELD younger-than 30d\""
+    ))
+}
+
+impl Filter {
+    /// The filter for objects of that kind: its field is a column, or a wire field that the kind knows or
+    /// one of `objects` has.
+    ///
+    /// # Errors
+    /// [`FilterError`] when there is no such field, or it is no time and is asked for its age.
+    pub fn on<'o>(
+        &self,
+        kind: Kind,
+        objects: impl IntoIterator<Item = &'o Object>,
+    ) -> Result<Condition<'_>, FilterError> {
+        let wire = match known_wire(kind, &self.field) {
+            Some(wire) => wire.to_owned(),
+            None => self.found(kind, objects)?,
+        };
+        // Every time of the API is called so.
+        let is_time = wire.ends_with("Time");
+        if matches!(self.test, Test::OlderThan(_) | Test::YoungerThan(_)) && !is_time {
+            return Err(FilterError(format!("{:?} is not a time", self.field)));
+        }
+        let is_part =
+            exportable(kind).any(|column| column.wire == wire && matches!(column.form, Form::Part));
+        Ok(Condition {
+            kind,
+            wire,
+            is_part,
+            test: &self.test,
+        })
+    }
+
+    fn found<'o>(
+        &self,
+        kind: Kind,
+        objects: impl IntoIterator<Item = &'o Object>,
+    ) -> Result<String, FilterError> {
+        let wanted = fold(&self.field);
+        let mut fields = objects.into_iter().flat_map(Object::keys);
+        if let Some(wire) = fields.find(|wire| fold(wire) == wanted) {
+            return Ok(wire.clone());
+        }
+        let known: Vec<&str> = exportable(kind).map(|column| column.name).collect();
+        let hint = match similar(&self.field, known.iter().copied()).first() {
+            Some(likely) => format!("did you mean {likely:?}?"),
+            None => format!("known are id, {}", known.join(", ")),
+        };
+        let noun = kind.noun();
+        Err(FilterError(format!(
+            "a {noun} has no field {:?}; {hint}",
+            self.field
+        )))
+    }
+}
+
+fn known_wire(kind: Kind, field: &str) -> Option<&'static str> {
+    let wanted = fold(field);
+    let named = |name: &&str| fold(name) == wanted;
+    let by_name =
+        exportable(kind).find(|column| named(&column.name) || column.aliases.iter().any(named));
+    let wires = exportable(kind).map(|column| column.wire);
+    let others = kind.server_fields().iter().copied().chain(["id"]);
+    by_name
+        .map(|column| column.wire)
+        .or_else(|| wires.chain(others).find(named))
+}
+
+/// A [`Filter`] that knows what it is about.
+#[derive(Clone, Debug)]
+pub struct Condition<'f> {
+    kind: Kind,
+    wire: String,
+    is_part: bool,
+    test: &'f Test,
+}
+
+impl Condition<'_> {
+    /// Whether it holds of a live object that was listed in `part` of its kind. A time that is missing or cannot
+    /// be read is neither old nor young.
+    #[must_use]
+    pub fn holds(&self, part: Option<&str>, live: &Object, now: Timestamp) -> bool {
+        match self.test {
+            Test::Is(value) => self.is(value, part, live),
+            Test::IsNot(value) => !self.is(value, part, live),
+            Test::Like(glob) => self.texts(part, live).iter().any(|text| glob.matches(text)),
+            Test::OlderThan(span) => self.age(live, now).is_some_and(|age| age >= signed(*span)),
+            Test::YoungerThan(span) => self.age(live, now).is_some_and(|age| age < signed(*span)),
+        }
+    }
+
+    fn is(&self, value: &str, part: Option<&str>, live: &Object) -> bool {
+        let same = |text: &str| self.kind.normalise(&self.wire, text.trim()).to_lowercase();
+        let value = same(value);
+        self.texts(part, live)
+            .iter()
+            .any(|text| same(text) == value)
+    }
+
+    fn texts(&self, part: Option<&str>, live: &Object) -> Vec<String> {
+        match part {
+            Some(part) if self.is_part => vec![part.to_owned()],
+            _ => self.kind.texts(&self.wire, live),
+        }
+    }
+
+    fn age(&self, live: &Object, now: Timestamp) -> Option<SignedDuration> {
+        Some(now.duration_since(live.get(&self.wire).and_then(epoch)?))
+    }
+}
+
+fn signed(span: Duration) -> SignedDuration {
+    SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn chosen(kind: &str, expression: &str, live: &Value) -> Result<bool, FilterError> {
+        let kind = Kind::from_name(kind).unwrap();
+        let live = live.as_object().unwrap();
+        let filter: Filter = expression.parse()?;
+        let condition = filter.on(kind, [live])?;
+        let now = Timestamp::from_second(NOW).unwrap();
+        Ok(condition.holds(kind.parts().last().copied(), live, now))
+    }
+
+    fn connector(expression: &str) -> bool {
+        let live = json!({
+            "id": "72057594037927936", "name": "HQ &#x2a; 1", "enabled": true, "readOnly": "true",
+            "controlChannelStatus": "ZPN_STATUS_DISCONNECTED", "fingerprint": "ab=cd",
+            "lastBrokerDisconnectTime": (NOW - 40 * 86_400).to_string(), "creationTime": "soon",
+            "upgradeCount": 3, "serverGroups": [{"id": "7", "name": "East"}, {"id": "8"}],
+        });
+        chosen("connector", expression, &live).unwrap()
+    }
+
+    #[test]
+    fn fields_are_compared_as_a_person_reads_them() {
+        for expression in [
+            "status=disconnected",
+            "Status = Disconnected",
+            "control_channel_status=zpn_status_disconnected",
+            "status!=connected",
+            "status~dis*",
+            "name=hq * 1",
+            "name=HQ &#x2a; 1",
+            "name~hq*1",
+            "name~HQ ? 1",
+            "enabled=true",
+            "enabled!=false",
+            "read_only=TRUE",
+            "id=72057594037927936",
+            "description=",
+            "name!=",
+            "fingerprint=ab=cd",
+            "upgrade-count=3",
+            "server groups=8",
+            "server groups~ea*",
+            "last_disconnected older-than 30d",
+            "lastBrokerDisconnectTime older-than 40d",
+            "last_disconnected younger-than 41d",
+        ] {
+            assert!(connector(expression), "{expression}");
+        }
+        for expression in [
+            "status=connected",
+            "status!=disconnected",
+            "name!=hq * 1",
+            "name~hq",
+            "enabled=false",
+            "description!=",
+            "description~?*",
+            "server groups=9",
+            "last_disconnected older-than 41d",
+            "last_disconnected younger-than 40d",
+        ] {
+            assert!(!connector(expression), "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_missing_or_unreadable_is_neither_old_nor_young() {
+        for field in ["created", "last_connected", "modifiedTime"] {
+            assert!(!connector(&format!("{field} older-than 0s")), "{field}");
+            assert!(
+                !connector(&format!("{field} younger-than 9999w")),
+                "{field}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_part_is_what_the_object_was_listed_in_and_equal_values_may_be_written_differently() {
+        let live = json!({"domain": "Corp.Example"});
+        assert!(chosen("domain", "association_type=shared", &live).unwrap());
+        assert!(!chosen("domain", "type=search_suffix", &live).unwrap());
+        assert!(chosen("domain", "domain=corp.example.", &live).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_with_what_was_probably_meant() {
+        let live = json!({"name": "a"});
+        for (expression, said) in [
+            ("stauts=connected", "did you mean \"status\"?"),
+            ("zebra=1", "known are id, name, "),
+            ("disconnected_since=never", "has no field"),
+            ("", "is no filter"),
+            ("=x", "is no filter"),
+            ("name", "is no filter"),
+            ("name!x", "is no filter"),
+            ("created older-than", "is no filter"),
+            ("created older-than soon", "\"soon\" is no duration"),
+            ("created older-than 5d=", "\"5d=\" is no duration"),
+            ("version older-than 5d", "\"version\" is not a time"),
+        ] {
+            let error = chosen("connector", expression, &live).unwrap_err();
+            assert!(error.to_string().contains(said), "{expression}: {error}");
+        }
+        let url = chosen("portal-link", "url~*wiki*", &live);
+        assert!(url.is_err(), "an address stands for three fields");
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+            "[0-9]{0,20}".prop_map(Value::from),
+            prop::collection::vec(".{0,3}", 0..3).prop_map(|ids| json!([{ "id": ids }])),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_expression_and_no_object_makes_it_panic(
+            expression in "(name|created|status|x)?( older-than | younger-than |!=|=|~|!)?.{0,8}",
+            name in any_value(),
+            created in any_value(),
+        ) {
+            let live = json!({"name": name, "creationTime": created, "controlChannelStatus": name});
+            for kind in Kind::all() {
+                let _ = chosen(kind.name(), &expression, &live);
+            }
+        }
+    }
+}

@@ -1,0 +1,629 @@
+//! Live state as a manifest, and single objects, as a user gets them: what was seeded by raw calls on the API
+//! comes out of the command, goes back in, and changes nothing.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use self::common::{CUSTOMER, Ran, Tenant, rows};
+
+const QUICK: &str = "latency = { base = \"0ms\", jitter = \"0ms\" }\n\
+    quota = { read = \"off\", write = \"off\" }\n";
+
+const SUFFIXES: &str = "v2/associationtype/SEARCH_SUFFIX/domains";
+const SHARED: &str = "v2/associationtype/SHARED/domains";
+
+/// The API without the client under test.
+struct Api<'t> {
+    tenant: &'t Tenant,
+    runtime: Runtime,
+    client: Client,
+    token: String,
+}
+
+impl<'t> Api<'t> {
+    fn of(tenant: &'t Tenant) -> Self {
+        // The client wants a TLS provider even where only plain HTTP is spoken; a second install is no harm.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = Client::builder().no_proxy().build().unwrap();
+        let token = runtime.block_on(async {
+            let form = [("client_id", "raw"), ("client_secret", "raw")];
+            let request = client.post(format!("{}/signin", tenant.url)).form(&form);
+            let answer: Value = request.send().await.unwrap().json().await.unwrap();
+            answer["access_token"].as_str().unwrap().to_owned()
+        });
+        Self {
+            tenant,
+            runtime,
+            client,
+            token,
+        }
+    }
+
+    /// The body of the answer, null when there is none.
+    fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        let url = format!(
+            "{}/mgmtconfig/v1/admin/customers/{CUSTOMER}/{path}",
+            self.tenant.url
+        );
+        let mut request = self.client.request(method, url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.runtime.block_on(async {
+            let answer = request.send().await.unwrap();
+            let (status, text) = (answer.status(), answer.text().await.unwrap());
+            assert!(status.is_success(), "{path} {body:?}: {status} {text}");
+            serde_json::from_str(&text).unwrap_or_default()
+        })
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.call(Method::GET, path, None)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Value {
+        self.call(Method::POST, path, Some(body))
+    }
+
+    fn list(&self, path: &str) -> Vec<Value> {
+        let page = self.get(&format!("{path}?page=1&pagesize=500"));
+        page["list"].as_array().cloned().unwrap_or_default()
+    }
+
+    fn portal(&self, name: &str) -> String {
+        let portals = self.list("userPortal");
+        let found = portals.iter().find(|portal| portal["name"] == name);
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Texts that spreadsheets, CSV, JSON and the API's own escaping could each spoil.
+const AWKWARD: [&str; 16] = [
+    "=1+1",
+    "'=1+1",
+    "''-5",
+    "+49 30 1234",
+    "@SUM(A1:A9)",
+    "-",
+    "'",
+    "a \"quoted\", text",
+    "x&#x2a;y",
+    "p*q",
+    "R&D &amp;lt; <b>",
+    "1234567890123456789",
+    "🎉 naïve",
+    "a;b",
+    "back\\slash",
+    "null",
+];
+
+/// Texts that only a description can have.
+const MORE_AWKWARD: [&str; 6] = [
+    "one\ntwo\r\n\"three\"\n",
+    "\t=1+1",
+    "\r@x",
+    "  both ends  ",
+    "   ",
+    "\u{feff}mark",
+];
+
+fn seed_links(api: &Api<'_>) {
+    let portals = [api.portal("Employee Portal"), api.portal("Partner Portal")];
+    let texts = AWKWARD.iter().chain(&MORE_AWKWARD);
+    for (number, text) in texts.clone().enumerate() {
+        let name = AWKWARD
+            .get(number)
+            .map_or_else(|| format!("link {number}"), |awkward| (*awkward).to_owned());
+        let on = portals.iter().take(number % 3);
+        api.post(
+            "userPortalLink",
+            &json!({
+                "name": name, "description": text, "link": format!("w{number}.example.com"),
+                "linkPath": "/a?x=1&copy;=2#%20", "protocol": "http://", "enabled": number % 2 == 0,
+                "applicationId": "9223372036854775807",
+                "userPortals": on.map(|id| json!({ "id": id })).collect::<Vec<Value>>(),
+            }),
+        );
+    }
+    api.post(
+        "userPortalLink",
+        &json!({"name": "bare", "link": "bare.example.com"}),
+    );
+}
+
+fn seed_portals(api: &Api<'_>) {
+    let texts = AWKWARD.iter().chain(&MORE_AWKWARD);
+    for (number, text) in texts.enumerate() {
+        api.post(
+            "userPortal",
+            &json!({
+                "name": format!("-Portal {number}"), "description": text, "userNotification": text,
+                "userNotificationEnabled": true, "enabled": false, "managedByZs": true,
+                "extLabel": format!("p-{number}"), "extDomain": "corp.example.com",
+            }),
+        );
+    }
+    api.post(
+        "userPortal",
+        &json!({
+            "name": "Own", "enabled": true, "managedByZs": false, "certificateId": "1234567890123456789",
+            "domain": "https://portal.example.com",
+        }),
+    );
+}
+
+fn seed_connectors(api: &Api<'_>) {
+    let free = |connector: &Value| {
+        let is = |field: &str| connector[field] == true || connector[field] == "true";
+        !is("readOnly") && !is("zscalerManaged")
+    };
+    let connectors = api.list("connector");
+    let texts = AWKWARD.iter().chain(&MORE_AWKWARD).zip(connectors);
+    let mut changed = 0;
+    for (text, connector) in texts.filter(|(_, connector)| free(connector)) {
+        let name = AWKWARD
+            .iter()
+            .find(|awkward| *awkward == text)
+            .map_or(connector["name"].clone(), |name| json!(name));
+        let mut body = connector.clone();
+        body["name"] = name;
+        body["description"] = json!(text);
+        let path = format!("connector/{}", connector["id"].as_str().unwrap());
+        api.call(Method::PUT, &path, Some(&body));
+        changed += 1;
+    }
+    assert!(changed > MORE_AWKWARD.len());
+}
+
+fn seed_domains(api: &Api<'_>) {
+    for (path, zone) in [(SUFFIXES, "example.com"), (SHARED, "example.net")] {
+        let named = AWKWARD.iter().enumerate().map(|(number, name)| {
+            json!({"domain": format!("d{number}.{zone}"), "name": name, "capture": number % 2 == 0})
+        });
+        let mut all: Vec<Value> = named.collect();
+        all.push(json!({"domain": "Same.Example.org"}));
+        api.post(path, &Value::Array(all));
+    }
+}
+
+/// A tenant with awkward objects of every kind.
+fn awkward(scenario: &str) -> Tenant {
+    let tenant = Tenant::start(&format!("{QUICK}{scenario}"));
+    let api = Api::of(&tenant);
+    seed_portals(&api);
+    seed_links(&api);
+    seed_connectors(&api);
+    seed_domains(&api);
+    api.post(
+        "connectorSchedule",
+        &json!({"frequency": "days", "frequencyInterval": "30", "enabled": true, "deleteDisabled": false}),
+    );
+    tenant
+}
+
+#[test]
+fn an_export_of_any_resource_is_applied_without_a_write_and_is_the_same_again() {
+    let tenant = awkward("connectors = { live = 20, stale = 10, groups = 2 }\n");
+    for (resource, count) in [
+        ("portal-link", 23),
+        ("user-portal", 27),
+        ("connector", 33),
+        ("domain", 34),
+        ("connector-schedule", 1),
+    ] {
+        for ending in ["csv", "jsonl"] {
+            let file = format!("{resource}.{ending}");
+            let ran = tenant.run(&["export", resource, "-o", &file]).expect(0);
+            assert_eq!(ran.stderr, format!("{count} rows written to {file}\n"));
+            let text = fs::read_to_string(tenant.path(&file)).unwrap();
+            let writes = tenant.log_of("write").len();
+            let applied = tenant.run(&["apply", &file, "--yes", "--json"]).expect(0);
+            assert_eq!(applied.json()["summary"]["unchanged"], count, "{file}");
+            assert_eq!(tenant.log_of("write").len(), writes, "{file}");
+            let ran = tenant
+                .run(&["export", resource, "--format", ending])
+                .expect(0);
+            assert_eq!(ran.stdout, text, "{file}");
+        }
+    }
+}
+
+#[test]
+fn values_come_out_as_they_are_and_no_cell_is_a_formula() {
+    let tenant = awkward("");
+    tenant
+        .run(&["export", "portal-link", "-o", "links.csv"])
+        .expect(0);
+    let api = Api::of(&tenant);
+    let portal = api.portal("Employee Portal");
+    let exported = rows(&tenant.path("links.csv"));
+    let row = |name: &str| exported.iter().find(|row| row["name"] == name).unwrap();
+    for written in [
+        "'=1+1",
+        "''=1+1",
+        "'''-5",
+        "'+49 30 1234",
+        "'@SUM(A1:A9)",
+        "'-",
+    ] {
+        assert_eq!(row(written)["description"], written);
+    }
+    for same in [
+        "a \"quoted\", text",
+        "p*q",
+        "1234567890123456789",
+        "🎉 naïve",
+    ] {
+        assert_eq!(row(same)["description"], same);
+    }
+    assert_eq!(row("''=1+1")["user_portals"], portal);
+    assert_eq!(row("''=1+1")["enabled"], "false");
+    assert_eq!(row("'=1+1")["application_id"], "9223372036854775807");
+    assert_eq!(row("'=1+1")["link_path"], "/a?x=1&copy;=2#%20");
+    assert_eq!(row("bare")["description"], "");
+    for row in &exported {
+        for cell in row.values() {
+            assert!(
+                !cell.starts_with(['=', '+', '-', '@', '\t', '\r']),
+                "{cell}"
+            );
+        }
+    }
+    let lines = tenant
+        .run(&["export", "portal-link", "--format", "jsonl"])
+        .expect(0)
+        .stdout;
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let line = lines.iter().find(|line| line["name"] == "'=1+1").unwrap();
+    assert_eq!(line["enabled"], false);
+    assert_eq!(line["user_portals"], json!([portal]));
+    assert_eq!(line["application_id"], "9223372036854775807");
+    let bare = lines.iter().find(|line| line["name"] == "bare").unwrap();
+    assert_eq!(bare.get("description"), None);
+}
+
+#[test]
+fn the_links_of_one_portal_are_asked_for_at_their_own_endpoint() {
+    let tenant = awkward("");
+    let portal = Api::of(&tenant).portal("Partner Portal");
+    for named in ["Partner Portal", &portal] {
+        let ran = tenant
+            .run(&["export", "portal-link", "--portal", named, "-o", "of.csv"])
+            .expect(0);
+        assert_eq!(ran.stderr, "7 rows written to of.csv\n");
+        let path = format!("/userPortalLink/userPortal/{portal}");
+        let last = tenant.log_of("read").pop().unwrap();
+        assert!(last["path"].as_str().unwrap().ends_with(&path), "{last}");
+        for row in rows(&tenant.path("of.csv")) {
+            assert!(row["user_portals"].contains(&portal));
+        }
+        let writes = tenant.log_of("write").len();
+        tenant.run(&["apply", "of.csv", "--yes"]).expect(0);
+        assert_eq!(tenant.log_of("write").len(), writes);
+    }
+    let ran = tenant
+        .run(&["export", "portal-link", "--portal", "Partnr Portal"])
+        .expect(2);
+    assert!(
+        ran.stderr.contains("did you mean \"Partner Portal\"?"),
+        "{}",
+        ran.stderr
+    );
+    tenant
+        .run(&["export", "connector", "--portal", "Partner Portal"])
+        .expect(2);
+}
+
+#[test]
+fn what_is_exported_is_chosen_by_fields_and_columns() {
+    let tenant = Tenant::start(&format!(
+        "{QUICK}connectors = {{ live = 6, stale = 10, never_connected = 2, read_only = 0 }}\n"
+    ));
+    let count = |filters: &[&str]| {
+        let mut args = vec!["export", "connector", "--columns", "status,Group"];
+        args.extend(filters.iter().flat_map(|filter| ["--where", filter]));
+        let out = tenant.run(&args).expect(0).stdout;
+        assert!(out.starts_with("resource,id,status,group\n"), "{out}");
+        out.lines().count() - 1
+    };
+    assert_eq!(count(&[]), 18);
+    assert_eq!(count(&["status=connected"]), 6);
+    assert_eq!(count(&["status=disconnected"]), 10);
+    assert_eq!(count(&["status="]), 2);
+    assert_eq!(
+        count(&["status=disconnected", "last_disconnected older-than 30d"]),
+        10
+    );
+    assert_eq!(
+        count(&["last_disconnected older-than 1h", "status!=connected"]),
+        10
+    );
+    assert_eq!(count(&["lastBrokerDisconnectTime older-than 9999d"]), 0);
+    assert_eq!(count(&["name~*", "provisioningKeyName~*"]), 18);
+    let ran = tenant
+        .run(&["export", "connector", "--columns", "enabled", "-o", "c.csv"])
+        .expect(0);
+    assert_eq!(ran.stderr, "18 rows written to c.csv\n");
+    tenant.run(&["apply", "c.csv", "--yes"]).expect(0);
+    assert!(tenant.log_of("write").is_empty());
+    for (args, said) in [
+        (["--where", "stauts=connected"], "did you mean \"status\"?"),
+        (["--where", "status"], "is no filter"),
+        (["--where", "version older-than 3d"], "is not a time"),
+        (["--columns", "nmae"], "did you mean \"name\"?"),
+        (["--columns", "disconnected_since"], "has no column"),
+    ] {
+        let mut all = vec!["export", "connector", "-o", "none.csv"];
+        all.extend(args);
+        let ran = tenant.run(&all).expect(2);
+        assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+        assert!(!tenant.path("none.csv").exists());
+    }
+}
+
+#[test]
+fn an_export_without_rows_is_a_manifest_too() {
+    let tenant = Tenant::start(QUICK);
+    for file in ["none.csv", "none.jsonl"] {
+        tenant
+            .run(&[
+                "export",
+                "portal-link",
+                "--where",
+                "name=nobody",
+                "-o",
+                file,
+            ])
+            .expect(0);
+        tenant.run(&["apply", file, "--yes"]).expect(0);
+    }
+    assert!(tenant.log_of("write").is_empty());
+}
+
+#[test]
+fn what_cannot_be_read_whole_leaves_the_file_as_it_was() {
+    let tenant = Tenant::start(&format!(
+        "{QUICK}tenant = {{ links = 1100 }}\nfaults = {{ fail_page = 3, fail_paths = [\"userPortalLink\"] }}\n"
+    ));
+    tenant.write("old.csv", "as it was");
+    tenant.write("m.csv", "name,url\na,https://a\n");
+    let plan = tenant.run(&["plan", "m.csv", "--max-attempts", "1"]);
+    for file in ["old.csv", "new.csv"] {
+        let args = ["export", "portal-link", "-o", file, "--max-attempts", "1"];
+        let ran = tenant.run(&args);
+        assert_eq!(ran.code, plan.code, "{}", ran.stderr);
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.stderr.contains("cannot be read"), "{}", ran.stderr);
+    }
+    assert_eq!(fs::read(tenant.path("old.csv")).unwrap(), b"as it was");
+    let mut files: Vec<_> = fs::read_dir(tenant.path("."))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(
+        files,
+        ["m.csv", "old.csv", "requests.jsonl", "scenario.toml"]
+    );
+}
+
+#[test]
+fn a_file_is_the_users_alone_and_what_is_no_file_is_written_to() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("real.csv", "old");
+    std::os::unix::fs::symlink("real.csv", tenant.path("link.csv")).unwrap();
+    let export = |to: &str| tenant.run(&["export", "user-portal", "-o", to]).expect(0);
+    export("link.csv");
+    assert!(tenant.path("link.csv").is_symlink());
+    let mode = fs::metadata(tenant.path("real.csv")).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    assert_eq!(rows(&tenant.path("real.csv")).len(), 4);
+    let whole = fs::read_to_string(tenant.path("real.csv")).unwrap();
+    for to in ["-", "/dev/stdout"] {
+        assert_eq!(export(to).stdout, whole, "{to}");
+    }
+    tenant
+        .run(&["export", "user-portal", "-o", "no/such/place.csv"])
+        .expect(2);
+}
+
+#[test]
+fn what_the_console_allows_and_this_program_does_not_costs_its_cell_and_not_the_file() {
+    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+    let api = Api::of(&tenant);
+    api.post("userPortal", &json!({"name": "Café", "managedByZs": true, "extLabel": "cafe", "extDomain": "corp.example.com"}));
+    for (name, link) in [
+        ("two\nlines", "a.example.com"),
+        ("twin", "b.example.com"),
+        ("twin", "c d"),
+        ("fine", "d.example.com"),
+    ] {
+        api.post("userPortalLink", &json!({"name": name, "link": link}));
+    }
+    let warned = |ran: &Ran| -> Vec<String> {
+        let cells = ran.stderr.lines().filter_map(|line| {
+            let cell = line.strip_prefix("warning: f.")?.split_once("column ")?;
+            Some(cell.1.split_once(':')?.0.to_owned())
+        });
+        cells.collect()
+    };
+    for ending in ["csv", "jsonl"] {
+        let file = format!("f.{ending}");
+        let ran = tenant
+            .run(&["export", "portal-link", "-o", &file])
+            .expect(0);
+        let empty = "is left empty, since it could not be applied";
+        let expected = ["name", "link", "name"].map(|column| format!("\"{column}\" {empty}"));
+        assert_eq!(warned(&ran), expected, "{}", ran.stderr);
+        tenant.run(&["apply", &file, "--yes"]).expect(0);
+        let ran = tenant
+            .run(&["export", "user-portal", "-o", &file])
+            .expect(0);
+        assert_eq!(warned(&ran).len(), 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains("cannot have 'é'"), "{}", ran.stderr);
+        tenant.run(&["apply", &file, "--yes"]).expect(0);
+    }
+    assert_eq!(tenant.log_of("write").len(), 5);
+}
+
+#[test]
+fn a_microtenant_that_was_asked_for_is_in_every_row() {
+    let tenant = Tenant::start(&format!(
+        "{QUICK}microtenants = {{ names = [\"East\"] }}\ntenant = {{ links = 3 }}\n"
+    ));
+    let state: Value = serde_json::from_str(&tenant.get("/__sim/state")).unwrap();
+    let east = state["microtenants"][0]["id"].as_str().unwrap();
+    let args = [
+        "export",
+        "portal-link",
+        "--microtenant",
+        east,
+        "-o",
+        "east.csv",
+    ];
+    tenant.run(&args).expect(0);
+    let exported = rows(&tenant.path("east.csv"));
+    assert_eq!(exported.len(), 3);
+    assert!(exported.iter().all(|row| row["microtenant"] == east));
+    let applied = tenant
+        .run(&["apply", "east.csv", "--yes", "--json"])
+        .expect(0);
+    assert_eq!(applied.json()["summary"]["unchanged"], 3);
+    assert!(tenant.log_of("write").is_empty());
+    let named = format!("microtenantId={east}");
+    for entry in tenant.log_of("read") {
+        assert!(entry["query"].as_str().unwrap().contains(&named), "{entry}");
+    }
+}
+
+#[test]
+fn one_object_is_shown_as_the_api_answers_it() {
+    let tenant = awkward("");
+    let api = Api::of(&tenant);
+    for (resource, path) in [
+        ("portal-link", "userPortalLink"),
+        ("connector", "connector"),
+        ("user-portal", "userPortal"),
+    ] {
+        let listed = api.list(path);
+        let id = listed[0]["id"].as_str().unwrap();
+        let answered = api.get(&format!("{path}/{id}"));
+        let before = tenant.log_of("read").len();
+        assert_eq!(
+            tenant.run(&["show", resource, id]).expect(0).json(),
+            answered
+        );
+        let reads = tenant.log_of("read").split_off(before);
+        assert_eq!(reads.len(), 1, "{resource}");
+        let read = reads[0]["path"].as_str().unwrap();
+        assert!(read.ends_with(&format!("/{path}/{id}")), "{read}");
+        let name = answered["name"].as_str().unwrap();
+        assert_eq!(
+            tenant.run(&["show", resource, "--", name]).expect(0).json(),
+            answered
+        );
+    }
+    let schedule = tenant.run(&["show", "connector-schedule"]).expect(0).json();
+    assert_eq!(schedule, api.get("connectorSchedule"));
+    let last = tenant.log_of("read").pop().unwrap();
+    assert!(
+        last["path"]
+            .as_str()
+            .unwrap()
+            .ends_with("/connectorSchedule")
+    );
+    let domain = tenant.run(&["show", "domain", "d3.example.NET"]).expect(0);
+    assert_eq!(domain.json(), api.get(SHARED)[3]);
+    let escaped = tenant.run(&["show", "portal-link", "p*q"]).expect(0).json();
+    assert_eq!(escaped["name"], "p&#x2a;q");
+}
+
+#[test]
+fn an_object_that_is_not_there_or_not_the_only_one_is_not_shown() {
+    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+    let api = Api::of(&tenant);
+    let ids = ["twin", "TWIN", "Twin"].map(|name| {
+        let link = json!({"name": name, "link": "w.example.com"});
+        let answer = api.post("userPortalLink", &link);
+        answer["id"].as_str().unwrap().to_owned()
+    });
+    let shown = tenant
+        .run(&["show", "portal-link", "TWIN"])
+        .expect(0)
+        .json();
+    assert_eq!(shown["id"], ids[1]);
+    let ran = tenant.run(&["show", "portal-link", "tWIN"]).expect(2);
+    assert!(
+        ids.iter().all(|id| ran.stderr.contains(id)),
+        "{}",
+        ran.stderr
+    );
+    for args in [
+        &["portal-link", "nobody"][..],
+        &["portal-link", "72057594037927936"],
+        &["connector-schedule"],
+        &["domain", "nowhere.example"],
+    ] {
+        let ran = tenant.run(&[&["show"], args].concat()).expect(4);
+        assert!(ran.stdout.is_empty());
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    }
+    let ran = tenant
+        .run(&["show", "user-portal", "Employe Portal"])
+        .expect(4);
+    assert!(ran.stderr.contains("did you mean \"Employee Portal\"?"));
+    tenant.run(&["show", "portal-link"]).expect(2);
+    tenant.run(&["show", "connector-schedule", "7"]).expect(2);
+}
+
+#[test]
+fn result_files_hold_no_formulas_and_give_back_what_stood_in_the_manifest() {
+    let tenant = Tenant::start(QUICK);
+    let api = Api::of(&tenant);
+    let link = json!({"name": "=1+1", "link": "w.example.com"});
+    let id = api.post("userPortalLink", &link)["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    tenant.write(
+        "m.jsonl",
+        "{\"name\":\"=1+1\",\"link\":\"w.example.com\",\"description\":\"'=2+2\",\"action\":\"create\"}\n\
+         {\"name\":\"+new\",\"link\":\"n.example.com\",\"description\":\"-3\"}\n",
+    );
+    tenant.run(&["apply", "m.jsonl", "--yes"]).expect(4);
+    let run_dir = tenant.run_dir();
+    let failed = rows(&run_dir.join("errors.csv")).remove(0);
+    assert_eq!(failed["name"], "'=1+1");
+    assert_eq!(failed["description"], "''=2+2");
+    let done = rows(&run_dir.join("success.csv")).remove(0);
+    assert_eq!(done["name"], "'+new");
+    assert_eq!(done["description"], "'-3");
+    api.call(Method::DELETE, &format!("userPortalLink/{id}"), None);
+    let errors = run_dir.join("errors.csv");
+    tenant
+        .run(&["apply", errors.to_str().unwrap(), "--yes"])
+        .expect(0);
+    let links = api.list("userPortalLink");
+    let link = |name: &str| links.iter().find(|link| link["name"] == name).unwrap();
+    assert_eq!(link("=1+1")["description"], "'=2+2");
+    assert_eq!(link("+new")["description"], "-3");
+}
