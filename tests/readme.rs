@@ -45,7 +45,9 @@ fn the_readme_opens_with_two_commands_that_do_all_the_set_up() {
 
 #[test]
 fn every_command_of_the_readme_does_what_it_says() {
-    let tenant = Tenant::start("latency = { base = \"1ms\", jitter = \"0s\" }");
+    let tenant = Tenant::start(
+        "latency = { base = \"1ms\", jitter = \"0s\" }\nquota = { read = \"500/10s\", write = \"500/10s\" }",
+    );
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     std::os::unix::fs::symlink(samples, tenant.path("samples")).unwrap();
     let mut customer = common::CUSTOMER.to_owned();
