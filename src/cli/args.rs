@@ -170,7 +170,8 @@ pub(super) struct PruneArgs {
     pub(super) criteria: CriteriaArgs,
     #[command(flatten)]
     pub(super) guards: GuardArgs,
-    /// Write the choice as a manifest for review, and delete nothing; `apply` carries it out later
+    /// Write the choice as a manifest for review, and delete nothing; `apply` carries it out later. `-` is standard
+    /// output
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Delete without asking; the tenant's id, so that the right one is meant
@@ -269,6 +270,9 @@ pub(super) struct ExportArgs {
     /// Only these columns, separated by commas; resource and id stand before them always
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
+    /// Only this part of what falls into several: of domains, `SEARCH_SUFFIX` or `SHARED`
+    #[arg(long, value_name = "PART")]
+    pub(super) part: Option<String>,
     /// Only the links of this portal, by name or id
     #[arg(long, value_name = "NAME|ID")]
     pub(super) portal: Option<String>,

@@ -1,6 +1,6 @@
 //! `zpa-bulk export`: live state as a manifest. Writes nothing to the tenant.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::args::ExportArgs;
 use super::config::Config;
 use super::error::{CliError, exit};
+use super::output;
 use super::plan::snapshot;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
@@ -43,7 +44,7 @@ pub(super) async fn run(
     let referred = referred(kind, &columns, args.portal.is_some(), &mut tenant).await?;
     let scopes = match &args.portal {
         Some(portal) => vec![of_portal(portal, microtenant.as_ref(), &referred)?],
-        None => Scope::all(kind, microtenant.as_ref()),
+        None => parts(kind, args.part.as_deref(), microtenant.as_ref())?,
     };
     let live = snapshot(&mut tenant, scopes, exit::UNEXPECTED).await?;
     let chosen = chosen(kind, &live, &args.filters)?;
@@ -57,7 +58,7 @@ pub(super) async fn run(
     match file {
         None => terminal.result(&text)?,
         Some(path) => {
-            replace(path, text.as_bytes())
+            output::replace(path, text.as_bytes())
                 .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))?;
             terminal.say(&format!(
                 "{} rows written to {}",
@@ -122,6 +123,18 @@ async fn referred(
         return Ok(Snapshot::default());
     }
     snapshot(tenant, scopes, exit::UNEXPECTED).await
+}
+
+/// All scopes of a kind, or the one of the part that was asked for.
+fn parts(kind: Kind, part: Option<&str>, microtenant: Option<&Id>) -> Result<Vec<Scope>, CliError> {
+    let mut scopes = Scope::all(kind, microtenant);
+    if let Some(part) = part {
+        let part = kind
+            .part(part)
+            .map_err(|why| CliError::usage(format!("--part: {why}")))?;
+        scopes.retain(|scope| scope.part.as_deref() == Some(part));
+    }
+    Ok(scopes)
 }
 
 /// The links of the portal of that name or id.
@@ -229,22 +242,4 @@ fn json_value(columns: &[&'static Column], title: &str, cell: &str) -> Value {
         (Some(Form::Refs(_)), ids) => ids.split(';').map(Value::from).collect(),
         (_, text) => Value::from(text),
     }
-}
-
-/// Puts a file that only its owner can read in the place of the one at `path`, whole or not at all. What is
-/// there and is no file, like a pipe, is written to.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if place.exists() && !place.is_file() {
-        return std::fs::OpenOptions::new()
-            .write(true)
-            .open(place)?
-            .write_all(bytes);
-    }
-    let parent = place.parent().filter(|parent| *parent != Path::new(""));
-    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(place)?;
-    Ok(())
 }

@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod error;
 mod export;
+mod output;
 mod plan;
 mod progress;
 mod prune;

@@ -4,7 +4,7 @@
 //! applied after a review go the same way and meet the same checks.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use super::apply::{carry_out, plan_into, watch_for_interrupt};
 use super::args::{CriteriaArgs, PruneArgs};
 use super::config::Config;
 use super::error::{CliError, exit};
+use super::output;
 use super::plan::snapshot;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
@@ -53,6 +54,11 @@ pub(super) async fn run(
     let choice = choose(connectors, &criteria, Timestamp::now());
     terminal.say(&described(&choice, connectors.len()));
     if let Some(path) = &args.output {
+        if path == Path::new("-") {
+            terminal
+                .result(&manifest(&choice, microtenant.as_ref()).map_err(|e| unwritable(&e))?)?;
+            return Ok(exit::SETTLED);
+        }
         write_manifest(path, &choice, microtenant.as_ref())?;
         if args.json {
             terminal.json(&Document::new(&choice))?;
@@ -99,8 +105,7 @@ async fn delete(
 ) -> Result<u8, CliError> {
     let terminal = session.terminal;
     let chosen = tempfile::Builder::new().suffix(".csv").tempfile();
-    let chosen = chosen
-        .map_err(|error| CliError::unexpected("the choice cannot be written down", &error))?;
+    let chosen = chosen.map_err(|e| unwritable(&e))?;
     let microtenant = tenant.microtenant();
     write_manifest(chosen.path(), choice, microtenant.as_ref())?;
     let defaults = Defaults {
@@ -215,8 +220,17 @@ fn write_manifest(
     choice: &Choice<'_>,
     microtenant: Option<&Id>,
 ) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::usage(format!("{}: {error}", path.display()));
-    let mut writer = CsvWriter::new(File::create(path).map_err(failed)?);
+    let text = manifest(choice, microtenant).map_err(|e| unwritable(&e))?;
+    output::replace(path, text.as_bytes())
+        .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))
+}
+
+fn unwritable(error: &io::Error) -> CliError {
+    CliError::unexpected("the choice cannot be written down", error)
+}
+
+fn manifest(choice: &Choice<'_>, microtenant: Option<&Id>) -> io::Result<String> {
+    let mut writer = CsvWriter::new(Vec::new());
     let mut header = vec![
         "resource",
         "action",
@@ -226,7 +240,7 @@ fn write_manifest(
         CONDITION_COLUMN,
     ];
     header.extend(microtenant.map(|_| "microtenant"));
-    writer.row(header).map_err(failed)?;
+    writer.row(header)?;
     let kind = Kind::connector();
     for one in &choice.delete {
         let (name, group) = (name(one.connector), group_name(one.connector));
@@ -239,9 +253,9 @@ fn write_manifest(
             &one.condition,
         ];
         row.extend(microtenant.map(Id::as_str));
-        writer.row(row).map_err(failed)?;
+        writer.row(row)?;
     }
-    writer.finish().map(drop).map_err(failed)
+    String::from_utf8(writer.finish()?).map_err(io::Error::other)
 }
 
 fn described(choice: &Choice<'_>, connectors: usize) -> String {

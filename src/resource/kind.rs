@@ -143,6 +143,9 @@ impl Kind {
         let parts = self.parts().iter();
         let found = parts.clone().find(|part| fold(part) == fold(text));
         found.copied().ok_or_else(|| {
+            if self.parts().is_empty() {
+                return format!("a {} has no parts", self.noun());
+            }
             let known: Vec<&str> = parts.copied().collect();
             format!("{text:?} is none of {}", known.join(", "))
         })

@@ -1,0 +1,22 @@
+//! Files that commands write where the user says.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// Puts a file that only its owner can read in the place of the one at `path`, whole or not at all. What is
+/// there and is no file, like a pipe, is written to.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if place.exists() && !place.is_file() {
+        return std::fs::OpenOptions::new()
+            .write(true)
+            .open(place)?
+            .write_all(bytes);
+    }
+    let parent = place.parent().filter(|parent| *parent != Path::new(""));
+    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(place)?;
+    Ok(())
+}
