@@ -521,3 +521,54 @@ fn two_manifests_that_spell_a_column_differently_share_it_in_the_results() {
         .expect(0);
     assert_eq!(again.json()["summary"]["create"], 2);
 }
+
+#[test]
+fn outside_its_change_window_a_run_sends_nothing() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(3));
+    let hour = |hours: i8| (jiff::Zoned::now().hour() + hours) % 24;
+    let window = format!("{:02}:00-{:02}:00", hour(2), hour(3));
+    let ran = tenant
+        .run(&["apply", "links.csv", "--yes", "--window", &window])
+        .expect(2);
+    assert!(
+        ran.stderr.contains("outside the change window"),
+        "{}",
+        ran.stderr
+    );
+    assert!(tenant.log().is_empty());
+    let window = format!("{:02}:00-{:02}:00", hour(0), hour(2));
+    tenant
+        .run(&["apply", "links.csv", "--yes", "--window", &window])
+        .expect(0);
+}
+
+#[test]
+fn a_run_that_is_parked_says_how_to_go_on() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(12));
+    let ran = tenant
+        .run(&[
+            "apply",
+            "links.csv",
+            "--yes",
+            "--batch-size",
+            "1",
+            "--max-duration",
+            "2s",
+        ])
+        .expect(5);
+    assert!(
+        ran.stderr.contains("parked: the time for this run is up"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("to go on: zpa-bulk resume "),
+        "{}",
+        ran.stderr
+    );
+    assert!(tenant.links().len() < 12);
+    tenant.run(&["resume"]).expect(0);
+    assert_eq!(tenant.links(), expected(12));
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -29,7 +29,9 @@ pub(super) async fn run(
     let started = Instant::now();
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
     let stop = watch_for_interrupt(terminal);
+    let bounds = args.stopping.bounds(&Zoned::now())?;
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop.clone()).await?;
+    tenant.engine.stop_at(bounds);
     let (rows, snapshot) = plan::read(&args.manifests, &mut tenant).await?;
     let now = Timestamp::now();
     let directory = RunDirectory::create(&runs, RunName::new(now))?;
@@ -95,6 +97,7 @@ pub(super) async fn resume(
     let stop = watch_for_interrupt(terminal);
     let lower = given.over(recorded.config);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
+    tenant.engine.stop_at(args.stopping.bounds(&Zoned::now())?);
     carry_out(run, &mut tenant, args.json, started, terminal).await
 }
 
@@ -207,6 +210,11 @@ fn finish(
     match of_end(end, exit::STOPPED) {
         Some(error) if *end == End::Stopped => {
             terminal.say(&format!("stopped; to go on: {resume}"));
+            Ok(error.code)
+        }
+        Some(error) if matches!(end, End::Parked(_)) => {
+            terminal.say(&error.messages.join("\n"));
+            terminal.say(&format!("to go on: {resume}"));
             Ok(error.code)
         }
         Some(error) => Err(error.hint(format!("to go on: {resume}"))),

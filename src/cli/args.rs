@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use jiff::Zoned;
 
+use super::error::CliError;
+use super::window::ChangeWindow;
+use crate::engine::Bounds;
 use crate::manifest::Format;
 use crate::model::Action;
 use crate::pacer::{Pace, parse_duration};
-use crate::plan::{Filter, Guards, MaxDeletes};
+use crate::plan::{Filter, Guards, Share};
 use crate::resource::Kind;
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
@@ -152,6 +156,8 @@ pub(super) struct ApplyArgs {
     #[command(flatten)]
     pub(super) guards: GuardArgs,
     #[command(flatten)]
+    pub(super) stopping: StoppingArgs,
+    #[command(flatten)]
     pub(super) runs: RunsDir,
     /// Do not ask
     #[arg(short, long)]
@@ -181,6 +187,8 @@ pub(super) struct PruneArgs {
     pub(super) tenant: TenantArgs,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) stopping: StoppingArgs,
     #[command(flatten)]
     pub(super) runs: RunsDir,
     /// One JSON document on standard output
@@ -223,6 +231,49 @@ pub(super) struct CriteriaArgs {
     pub(super) protect: Vec<String>,
 }
 
+/// What parks a run before it has come to its end. It is then resumed like any other.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Stopping early")]
+pub(super) struct StoppingArgs {
+    /// Park the run when the server asks for a longer pause than this [default: wait as long as it asks]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_MAX_WAIT")]
+    pub(super) max_wait: Option<Duration>,
+    /// Start nothing more after this time, and park the run
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_MAX_DURATION")]
+    pub(super) max_duration: Option<Duration>,
+    /// Work only within these hours, in local time, and park the run at their end, like 22:00-04:30
+    #[arg(long, value_name = "HH:MM-HH:MM", env = "ZPA_BULK_WINDOW")]
+    pub(super) window: Option<ChangeWindow>,
+    /// Park the run when so many items have failed, or such a share of all
+    #[arg(long, value_name = "N|N%", env = "ZPA_BULK_HALT_ON_FAILURES")]
+    pub(super) halt_on_failures: Option<Share>,
+}
+
+impl StoppingArgs {
+    /// What they mean for a command that begins `now`.
+    pub(super) fn bounds(&self, now: &Zoned) -> Result<Bounds, CliError> {
+        let window = self.window.map(|window| {
+            window.left(now).ok_or_else(|| {
+                let message = format!(
+                    "it is {}, outside the change window {window}",
+                    now.strftime("%R")
+                );
+                CliError::usage(message).hint("nothing was sent")
+            })
+        });
+        let left = self
+            .max_duration
+            .into_iter()
+            .chain(window.transpose()?)
+            .min();
+        Ok(Bounds {
+            max_wait: self.max_wait,
+            deadline: left.and_then(|left| Instant::now().checked_add(left)),
+            halt_on_failures: self.halt_on_failures,
+        })
+    }
+}
+
 /// What stands between a plan and its deletes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Guards")]
@@ -230,7 +281,7 @@ pub(super) struct GuardArgs {
     /// The most deletes, as a number or as a share of what there is, like 20%; more stop the command with exit
     /// code 8 before anything is deleted [default: for connectors 10% or 25, whichever is smaller; else any]
     #[arg(long, value_name = "N|N%", env = "ZPA_BULK_MAX_DELETES")]
-    pub(super) max_deletes: Option<MaxDeletes>,
+    pub(super) max_deletes: Option<Share>,
     /// How many connectors, in whatever state, must stay in a group
     #[arg(
         long,
@@ -320,6 +371,8 @@ pub(super) struct ResumeArgs {
     pub(super) tenant: TenantArgs,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) stopping: StoppingArgs,
     #[command(flatten)]
     pub(super) runs: RunsDir,
     /// One JSON document on standard output

@@ -348,6 +348,7 @@ impl Config {
             batch_size: self.batch_size.unwrap_or(default.batch_size),
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts),
             settle: self.settle.map_or(self.timeout()? * 2, |settle| settle.0),
+            ..default
         };
         within("jobs", &settings.jobs.get(), &1, &1024)?;
         within("batch_size", &settings.batch_size.get(), &1, &500)?;

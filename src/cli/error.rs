@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use crate::engine::{End, EngineError};
+use jiff::tz::TimeZone;
+
+use crate::engine::{End, EngineError, Parked};
 use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
 use crate::zpa::{ConnectionError, SignInError, TransportError};
@@ -163,6 +165,22 @@ impl From<TransportError> for CliError {
     }
 }
 
+fn describe_parked(parked: &Parked) -> String {
+    match parked {
+        Parked::Throttled(until) => {
+            let until = until.to_zoned(TimeZone::system());
+            format!(
+                "parked: the server asks to wait until {}, longer than --max-wait",
+                until.strftime("%F %T %Z")
+            )
+        }
+        Parked::TimeIsUp => "parked: the time for this run is up".to_owned(),
+        Parked::Failing(failed) => {
+            format!("parked: {failed} items have failed (--halt-on-failures)")
+        }
+    }
+}
+
 /// Why live state was not read, or a run did not settle. `passing` is the exit code for what may be better
 /// another time.
 pub(super) fn of_end(end: &End, passing: u8) -> Option<CliError> {
@@ -172,6 +190,7 @@ pub(super) fn of_end(end: &End, passing: u8) -> Option<CliError> {
             exit::STOPPED,
             "stopped before anything was changed",
         )),
+        End::Parked(parked) => Some(CliError::new(exit::STOPPED, describe_parked(parked))),
         End::SignIn(error @ SignInError::Refused(_)) => {
             Some(CliError::new(exit::CREDENTIALS, error.to_string()).hint(
                 "check the client id, its secret or key, and that they belong to this cloud and tenant; \

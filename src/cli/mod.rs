@@ -19,6 +19,7 @@ mod status;
 mod tenant;
 mod terminal;
 mod vendor_file;
+mod window;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -45,7 +45,9 @@ pub(super) async fn run(
     let criteria = criteria(&args.criteria, args.guards.keep_per_group)?;
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
     let stop = watch_for_interrupt(terminal);
+    let bounds = args.stopping.bounds(&Zoned::now())?;
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop.clone()).await?;
+    tenant.engine.stop_at(bounds);
     let microtenant = tenant.microtenant();
     let scope = Scope::of(Kind::connector(), microtenant.clone());
     // What is not seen whole is not judged: nothing is deleted.

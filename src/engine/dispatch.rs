@@ -43,6 +43,8 @@ pub(super) enum Directive {
 pub(super) enum Ruling {
     /// It was not executed and waits in the queue again.
     Requeued,
+    /// The same, and its class is paused for that long.
+    Paused(Duration),
     /// Not executed: even a new token is not accepted.
     Barred(Failure),
     /// It has left the dispatcher's hands.
@@ -260,7 +262,7 @@ impl Dispatcher {
                 self.throttled += u64::from(is_429(reply));
                 self.lane(method).pacer.pause(now + wait, now);
                 self.requeue(id);
-                Ruling::Requeued
+                Ruling::Paused(wait)
             }
             Verdict::Unauthorized(failure) if ticket.renewed => {
                 self.tickets.remove(&id);

@@ -14,12 +14,15 @@ mod progress;
 mod shell;
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 pub use self::progress::{ClassProgress, Progress};
 pub use self::shell::{Engine, EngineError, Items, Undertaking};
 use crate::model::Failure;
 use crate::pacer::{Pace, Quota};
+use crate::plan::Share;
 use crate::resource::Kind;
 use crate::zpa::SignInError;
 
@@ -41,6 +44,31 @@ pub struct Settings {
     /// How long a create whose answer was lost may still be carried out by the server, and so how long
     /// it is not sent again. Default twice the request timeout.
     pub settle: Duration,
+    /// When a run is parked before it has come to its end.
+    pub bounds: Bounds,
+}
+
+/// What parks a run before it has come to its end. Nothing does unless it is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The longest pause that a server may ask for; a longer one is not waited for. Shorter ones hand the
+    /// waiting to whoever resumes the run.
+    pub max_wait: Option<Duration>,
+    /// Nothing is started from this instant on.
+    pub deadline: Option<Instant>,
+    /// So many failed items of this process stop the run: a count, or a share of all items of the run.
+    pub halt_on_failures: Option<Share>,
+}
+
+/// What parked a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parked {
+    /// The server asked for a pause until then, which is longer than [`Bounds::max_wait`].
+    Throttled(Timestamp),
+    /// [`Bounds::deadline`] came.
+    TimeIsUp,
+    /// So many items failed, as many as [`Bounds::halt_on_failures`] allows.
+    Failing(u64),
 }
 
 impl Default for Settings {
@@ -55,6 +83,7 @@ impl Default for Settings {
             batch_size: BATCH_SIZE,
             max_attempts: MAX_ATTEMPTS,
             settle: Duration::from_secs(60),
+            bounds: Bounds::default(),
         }
     }
 }
@@ -66,6 +95,8 @@ pub enum End {
     Settled,
     /// It was told to stop; what was under way has landed.
     Stopped,
+    /// It reached one of its [`Bounds`]; what was under way has landed.
+    Parked(Parked),
     /// There is no token.
     SignIn(SignInError),
     /// Live state could not be read.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::core::{Core, Effect};
 use super::dispatch::CallId;
-use super::{End, Progress, Settings};
+use super::{Bounds, End, Progress, Settings};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
 use crate::model::{Event, Id, Item, ItemNumber, Object, Reply};
@@ -92,6 +92,11 @@ impl<A: Api> Engine<A> {
     #[must_use]
     pub fn progress_now(&self) -> Progress {
         self.core.progress(now())
+    }
+
+    /// Says what parks it before it has come to its end.
+    pub fn stop_at(&mut self, bounds: Bounds) {
+        self.core.stop_at(bounds);
     }
 
     /// Reads all objects of these kinds.

@@ -6,21 +6,33 @@ use std::str::FromStr;
 use crate::model::Object;
 use crate::resource::{Kind, Scope};
 
-/// The most deletes that a plan may have.
+/// So many, or so many of a hundred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxDeletes {
-    /// So many in all.
+pub enum Share {
+    /// So many.
     Count(u64),
-    /// So many of a hundred of each kind, rounded down, but one at the least.
+    /// So many of a hundred, 0 to 100.
     Percent(u32),
+}
+
+impl Share {
+    /// How many that is of `all`: a percentage is rounded down, but one at the least.
+    #[must_use]
+    pub fn of(self, all: u64) -> u64 {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent(0) => 0,
+            Self::Percent(percent) => (all.saturating_mul(u64::from(percent)) / 100).max(1),
+        }
+    }
 }
 
 /// What stands between a plan and its deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guards {
-    /// The most deletes. Where nothing is said, only those of objects that cannot be created again are guarded:
+    /// The most deletes: a count in all, a percentage of each kind. Where nothing is said, only those of objects that cannot be created again are guarded:
     /// a tenth of what there is, and 25 at the most.
-    pub max_deletes: Option<MaxDeletes>,
+    pub max_deletes: Option<Share>,
     /// How many objects must stay in a group, in whatever state. Default 1; 0 lets groups be emptied.
     pub keep_per_group: u32,
 }
@@ -34,7 +46,7 @@ impl Default for Guards {
     }
 }
 
-impl FromStr for MaxDeletes {
+impl FromStr for Share {
     type Err = String;
 
     /// Reads `N` or `N%`.
@@ -55,7 +67,7 @@ impl FromStr for MaxDeletes {
 
 /// How many objects of what is listed a plan deletes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Share {
+struct Tally {
     live: u64,
     deleted: u64,
 }
@@ -63,8 +75,8 @@ struct Share {
 /// The deletes of a plan against what is listed.
 #[derive(Debug, Default)]
 pub(super) struct Removals<'s> {
-    kinds: BTreeMap<Kind, Share>,
-    groups: HashMap<(&'s Scope, &'s str), Share>,
+    kinds: BTreeMap<Kind, Tally>,
+    groups: HashMap<(&'s Scope, &'s str), Tally>,
 }
 
 impl<'s> Removals<'s> {
@@ -87,9 +99,7 @@ impl<'s> Removals<'s> {
     /// In words, everything that the guards have against the plan.
     pub(super) fn objections(&self, guards: Guards) -> Vec<String> {
         let mut objections: Vec<String> = match guards.max_deletes {
-            Some(MaxDeletes::Count(most)) => {
-                too_many("", self.deleted(), most).into_iter().collect()
-            }
+            Some(Share::Count(most)) => too_many("", self.deleted(), most).into_iter().collect(),
             limit => {
                 let kinds = self.kinds.iter();
                 kinds
@@ -129,18 +139,15 @@ impl<'s> Removals<'s> {
 }
 
 /// The most deletes of `live` objects, or `None` where any number is all right.
-fn most_of(kind: Kind, live: u64, limit: Option<MaxDeletes>) -> Option<u64> {
+fn most_of(kind: Kind, live: u64, limit: Option<Share>) -> Option<u64> {
     /// A default that lets a clean-up begin and a mistake be noticed.
     const PERCENT: u32 = 10;
     const MOST: u64 = 25;
-    let share = |percent: u32| match live * u64::from(percent) / 100 {
-        0 => u64::from(percent > 0),
-        share => share,
-    };
     match limit {
-        Some(MaxDeletes::Count(most)) => Some(most),
-        Some(MaxDeletes::Percent(percent)) => Some(share(percent)),
-        None => kind.uncreatable().map(|_| share(PERCENT).min(MOST)),
+        Some(share) => Some(share.of(live)),
+        None => kind
+            .uncreatable()
+            .map(|_| Share::Percent(PERCENT).of(live).min(MOST)),
     }
 }
 
@@ -204,14 +211,14 @@ mod tests {
         assert_eq!(objections(20, 1, most("0")).len(), 1);
         assert_eq!(objections(20, 1, most("0%")).len(), 1);
         for wrong in ["", "x", "-1", "101%", "%", "1.5"] {
-            assert!(wrong.parse::<MaxDeletes>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Share>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_group_keeps_as_many_as_it_must() {
         let guards = |keep_per_group| Guards {
-            max_deletes: Some(MaxDeletes::Percent(100)),
+            max_deletes: Some(Share::Percent(100)),
             keep_per_group,
         };
         assert_eq!(objections(4, 4, guards(0)), [""; 0]);

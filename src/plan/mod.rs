@@ -25,7 +25,7 @@ pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
 pub use self::estimate::{CallCounts, Estimate};
 pub use self::filter::{Condition, Filter, FilterError};
-pub use self::guards::{Guards, MaxDeletes};
+pub use self::guards::{Guards, Share};
 pub use self::limits::Limits;
 pub use self::names::Resolver;
 pub use self::repeats::Repeats;

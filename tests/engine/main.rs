@@ -10,4 +10,5 @@
 mod harness;
 mod links;
 mod lists;
+mod parking;
 mod removals;

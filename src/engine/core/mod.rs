@@ -23,7 +23,7 @@ use super::doubt::{Doubt, Why, confirm};
 use super::job::{Job, failed, failure_of, given_up, outcome, replacement, target};
 use super::listing::{Listing, Step};
 use super::progress::Progress;
-use super::{End, Settings};
+use super::{Bounds, End, Parked, Settings};
 use crate::ledger::{Ledger, State};
 use crate::model::{
     Answer, Change, Event, Failure, Id, Item, ItemNumber, Method, Outcome, QuotaClass, Reply,
@@ -70,6 +70,8 @@ pub(super) struct Core {
     next_listing: u32,
     snapshot: Snapshot,
     ledger: Ledger,
+    /// How many items had failed before this process began.
+    failed_before: u64,
     backlog: Backlog,
     /// Creates of an earlier process that are in doubt.
     inherited: Backlog,
@@ -93,6 +95,7 @@ impl Core {
             next_listing: 0,
             snapshot: Snapshot::default(),
             ledger: Ledger::new(0),
+            failed_before: 0,
             backlog: Backlog::default(),
             inherited: Backlog::default(),
             loading: 0,
@@ -113,6 +116,10 @@ impl Core {
     /// Begins to read the object with that id, for [`Core::take_snapshot`].
     pub(super) fn read(&mut self, scope: Scope, id: Id, now: Instant) {
         self.begin_listing(Purpose::Snapshot, Listing::of_one(scope, id, now));
+    }
+
+    pub(super) fn stop_at(&mut self, bounds: Bounds) {
+        self.settings.bounds = bounds;
     }
 
     /// Says how many reads are coming, where only the caller knows.
@@ -141,6 +148,7 @@ impl Core {
         let calls = backlog.calls(self.settings.batch_size.get());
         self.dispatcher.expect(QuotaClass::Read, calls.read, now);
         self.dispatcher.expect(QuotaClass::Write, calls.write, now);
+        self.failed_before = ledger.tally().failed;
         self.ledger = ledger;
         self.backlog = backlog;
         self.inherited = inherited;
@@ -149,6 +157,9 @@ impl Core {
     /// What is to be done at `now`. To be called after everything that happened.
     pub(super) fn pump(&mut self, now: Instant) -> Vec<Effect> {
         self.pumped = now;
+        if self.deadline().is_some_and(|deadline| deadline <= now) && !self.is_done() {
+            self.stop(End::Parked(Parked::TimeIsUp));
+        }
         self.begin_looks(now);
         self.refill(now);
         let looking = |(purpose, listing): &(Purpose, Listing)| {
@@ -181,7 +192,11 @@ impl Core {
             .map(|doubt| doubt.due)
             .filter(|due| *due > pumped);
         let calls = self.dispatcher.wake_at(!self.backlog.is_empty(), pumped);
-        looks.chain(calls).min()
+        looks.chain(calls).chain(self.deadline()).min()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.settings.bounds.deadline
     }
 
     /// Whether nothing is left to do, or everything under way has landed after a stop.
@@ -284,6 +299,18 @@ impl Core {
     ) {
         match self.dispatcher.replied(id, reply, now, wall, random) {
             Ruling::Requeued => self.requeued(id),
+            Ruling::Paused(wait) => {
+                self.requeued(id);
+                if self
+                    .settings
+                    .bounds
+                    .max_wait
+                    .is_some_and(|most| wait > most)
+                {
+                    let until = wall.saturating_add(wait).unwrap_or(Timestamp::MAX);
+                    self.stop(End::Parked(Parked::Throttled(until)));
+                }
+            }
             Ruling::Barred(failure) => {
                 self.append_void(id);
                 self.stop(End::SignIn(SignInError::Refused(failure)));
@@ -637,8 +664,15 @@ impl Core {
     }
 
     fn append_outcomes(&mut self, outcomes: Vec<Outcome>) {
-        if !outcomes.is_empty() {
-            self.append(Event::Outcomes(outcomes));
+        if outcomes.is_empty() {
+            return;
+        }
+        self.append(Event::Outcomes(outcomes));
+        let tally = self.ledger.tally();
+        let failed = tally.failed - self.failed_before;
+        let halt = self.settings.bounds.halt_on_failures;
+        if halt.is_some_and(|most| failed > 0 && failed >= most.of(tally.items)) {
+            self.stop(End::Parked(Parked::Failing(failed)));
         }
     }
 

@@ -1,0 +1,100 @@
+//! Runs that stop before their end because they were told to, and go on later.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zpa_bulk::engine::{Bounds, End, Parked};
+use zpa_bulk::pacer::Pace;
+use zpa_bulk::plan::Share;
+use zpa_bulk::run::{self, RunDirectory};
+use zpa_bulk::sim::Class;
+
+use crate::harness::{Applied, Desk, Fault, ROOMY, Wire, carry_out, expected, manifest};
+
+/// Carries out as far as the bounds let it, then the rest without them. Answers both ends.
+async fn parked_and_resumed(
+    desk: &Desk,
+    wire: &Wire,
+    count: usize,
+    bounds: Bounds,
+) -> [Applied; 2] {
+    let mut engine = desk.engine(wire.clone());
+    let run = desk.start(&mut engine, &manifest(count)).await;
+    let path = run.directory.path().to_owned();
+    engine.stop_at(bounds);
+    let first = carry_out(&mut engine, run).await;
+    drop(engine);
+    let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
+    let run = run::resume(directory).unwrap();
+    let second = carry_out(&mut desk.engine(wire.clone()), run).await;
+    [first, second]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_time_is_up_leaves_nothing_in_doubt_and_goes_on_later() {
+    let (desk, wire) = (Desk::new().batch_size(1), Wire::new(ROOMY));
+    let bounds = Bounds {
+        deadline: Some(Instant::now().into_std() + Duration::from_secs(30)),
+        ..Bounds::default()
+    };
+    let [first, second] = parked_and_resumed(&desk, &wire, 60, bounds).await;
+    assert_eq!(first.end, End::Parked(Parked::TimeIsUp));
+    let tally = first.ledger.tally();
+    assert_eq!((tally.unknown, tally.created + tally.waiting), (0, 60));
+    assert!((25..=32).contains(&tally.created), "{tally:?}");
+    let last = wire.log(Class::Write)[usize::try_from(tally.created).unwrap() - 1].at;
+    assert!(last <= Duration::from_secs(31), "{last:?}");
+    assert_eq!(second.end, End::Settled);
+    assert_eq!(wire.links(), expected(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_too_long_parks_the_run_until_it_is_over() {
+    let wire = Wire::new(&format!("{ROOMY}\nquota = {{ write = \"5/10s\" }}"));
+    let mut desk = Desk::new().batch_size(1);
+    desk.settings.write_quota = Pace::Unlimited;
+    let bounds = |max_wait| Bounds {
+        max_wait: Some(Duration::from_secs(max_wait)),
+        ..Bounds::default()
+    };
+    let [first, second] = parked_and_resumed(&desk, &wire, 12, bounds(3)).await;
+    assert!(
+        matches!(first.end, End::Parked(Parked::Throttled(_))),
+        "{:?}",
+        first.end
+    );
+    assert_eq!(first.ledger.tally().created, 5);
+    assert_eq!(first.ledger.tally().unknown, 0);
+    assert_eq!(second.end, End::Settled);
+    assert_eq!(wire.links(), expected(12));
+
+    let wire = Wire::new(&format!("{ROOMY}\nquota = {{ write = \"5/10s\" }}"));
+    let [first, _] = parked_and_resumed(&desk, &wire, 12, bounds(60)).await;
+    assert_eq!(
+        first.end,
+        End::Settled,
+        "what is not too long is waited for"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_wrong_is_stopped() {
+    for (most, share) in [
+        (3, Share::Count(3)),
+        (4, Share::Percent(10)),
+        (1, Share::Count(0)),
+    ] {
+        let wire = Wire::with_faults(ROOMY, |_, write| (write < 20).then_some(Fault::Refuse(400)));
+        let mut desk = Desk::new().batch_size(1);
+        desk.settings.jobs = 1.try_into().unwrap();
+        let bounds = Bounds {
+            halt_on_failures: Some(share),
+            ..Bounds::default()
+        };
+        let [first, second] = parked_and_resumed(&desk, &wire, 40, bounds).await;
+        assert_eq!(first.end, End::Parked(Parked::Failing(most)), "{share:?}");
+        assert_eq!(first.ledger.tally().failed, most);
+        assert_eq!(second.ledger.tally().failed, 20, "what failed stays failed");
+        assert_eq!(second.ledger.tally().created, 20);
+    }
+}
