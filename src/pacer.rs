@@ -26,11 +26,6 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as GovernorQuota, RateLimiter};
 
-/// The share of the window that is added to it as a guard against calls that bunch up on their way.
-/// Smaller is faster and risks refusals; larger is slower and safer. 2 % keeps a run at 1.02 of the
-/// least possible time.
-const GUARD: f64 = 0.02;
-
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
 
@@ -41,19 +36,128 @@ pub struct Quota {
     pub calls: NonZeroU32,
     /// W, the window.
     pub window: Duration,
+    /// What is added to the window.
+    pub guard: Guard,
+    /// How many calls may go at once.
+    pub burst: Burst,
+}
+
+/// The share of the window that is added to it as a guard against calls that bunch up on their way: 0 % to
+/// 50 %, by default 2 %, which keeps a run at 1.02 of the least possible time. Smaller is faster and risks refusals;
+/// larger is slower and safer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// In hundredths of a percent.
+    hundredths: u32,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Guard {
+    const DEFAULT: Self = Self { hundredths: 200 };
+    const MOST: u32 = 5000;
+
+    fn over(self, window: Duration) -> Duration {
+        let nanos = window.as_nanos() * u128::from(self.hundredths);
+        window + Duration::from_nanos(u64::try_from(nanos.div_ceil(10_000)).unwrap_or(u64::MAX))
+    }
+}
+
+impl FromStr for Guard {
+    type Err = String;
+
+    /// Reads a percentage with at most two decimals, like `2%` or `0.5%`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            || format!("{text:?} is not a guard; write a percentage from 0% to 50%, like 2%");
+        let percent = text.trim().strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, decimals) = percent.split_once('.').unwrap_or((percent, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || decimals.len() > 2 || !digits(whole) || !digits(decimals) {
+            return Err(wrong());
+        }
+        let hundredths = format!("{whole}{decimals:0<2}")
+            .parse()
+            .map_err(|_| wrong())?;
+        if hundredths > Self::MOST {
+            return Err(wrong());
+        }
+        Ok(Self { hundredths })
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.hundredths / 100, self.hundredths % 100) {
+            (whole, 0) => write!(f, "{whole}%"),
+            (whole, decimals) => write!(f, "{whole}.{decimals:02}%"),
+        }
+    }
+}
+
+/// How many calls may go at once. Each unit of burst costs a share of the rate, since whatever goes at once must
+/// fit into every window together with what follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Burst {
+    /// As many as end a job soonest: all when they fit into one window, else one at a time.
+    #[default]
+    Auto,
+    /// So many, as far as the quota has them.
+    Fixed(NonZeroU32),
+}
+
+impl FromStr for Burst {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.eq_ignore_ascii_case("auto") {
+            return Ok(Self::Auto);
+        }
+        let calls = text.trim().parse().map(Self::Fixed);
+        calls.map_err(|_| format!("{text:?} is neither a number of calls nor auto"))
+    }
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(calls) => calls.fmt(f),
+        }
+    }
 }
 
 impl Quota {
+    /// So many calls in any window of that length, with the default guard and burst.
+    #[must_use]
+    pub const fn new(calls: NonZeroU32, window: Duration) -> Self {
+        Self {
+            calls,
+            window,
+            guard: Guard::DEFAULT,
+            burst: Burst::Auto,
+        }
+    }
+
+    /// The window with its guard.
+    fn guarded(self) -> Duration {
+        self.guard.over(self.window)
+    }
+
     /// The published limit for reads: 20 per 10 s (ZPA API documentation, Understanding Rate Limiting).
     pub const READ: Self = Self::per_ten_seconds(20);
     /// The published limit for writes: 10 per 10 s.
     pub const WRITE: Self = Self::per_ten_seconds(10);
 
     const fn per_ten_seconds(calls: u32) -> Self {
-        Self {
-            calls: NonZeroU32::MIN.saturating_add(calls - 1),
-            window: Duration::from_secs(10),
-        }
+        Self::new(
+            NonZeroU32::MIN.saturating_add(calls - 1),
+            Duration::from_secs(10),
+        )
     }
 }
 
@@ -99,7 +203,7 @@ impl FromStr for Pace {
         if window.is_zero() || window > LONGEST_WINDOW || calls > MOST_CALLS {
             return Err(failed());
         }
-        Ok(Self::At(Quota { calls, window }))
+        Ok(Self::At(Quota::new(calls, window)))
     }
 }
 
@@ -113,6 +217,19 @@ impl fmt::Display for Pace {
 }
 
 impl Pace {
+    /// The same with that guard and burst.
+    #[must_use]
+    pub fn with(self, guard: Guard, burst: Burst) -> Self {
+        match self {
+            Self::At(quota) => Self::At(Quota {
+                guard,
+                burst,
+                ..quota
+            }),
+            Self::Unlimited => Self::Unlimited,
+        }
+    }
+
     /// The least time from the first to the last of `calls` calls.
     #[must_use]
     pub fn least_time(self, calls: u64) -> Duration {
@@ -152,11 +269,23 @@ struct Shape {
 }
 
 impl Shape {
-    /// The shape that ends soonest for `expected` calls: the last one goes at
+    /// The shape for `expected` calls. The one that ends soonest: the last call goes at
     /// `(n - b) W / (L - b + 1)`, which is least for b = n when n <= L and for b = 1 otherwise.
     fn new(quota: Quota, expected: u64) -> Self {
         let all = u32::try_from(expected).ok().and_then(NonZeroU32::new);
-        let burst = all.filter(|n| *n <= quota.calls).unwrap_or(NonZeroU32::MIN);
+        let burst = match quota.burst {
+            Burst::Auto => all.filter(|n| *n <= quota.calls).unwrap_or(NonZeroU32::MIN),
+            Burst::Fixed(calls) => calls.min(quota.calls),
+        };
+        Self::with_burst(quota, burst)
+    }
+
+    /// One call at a time, at the full rate.
+    fn steady(quota: Quota) -> Self {
+        Self::with_burst(quota, NonZeroU32::MIN)
+    }
+
+    fn with_burst(quota: Quota, burst: NonZeroU32) -> Self {
         Self {
             burst,
             interval: interval(quota, burst),
@@ -167,13 +296,8 @@ impl Shape {
 /// T for that burst. Rounded up: with T a nanosecond too small, one more call fits into the window.
 fn interval(quota: Quota, burst: NonZeroU32) -> Duration {
     let steps = u128::from(quota.calls.get() - burst.get() + 1);
-    let nanos = guarded(quota).as_nanos().div_ceil(steps);
+    let nanos = quota.guarded().as_nanos().div_ceil(steps);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-}
-
-/// The window with its guard.
-fn guarded(quota: Quota) -> Duration {
-    quota.window + quota.window.mul_f64(GUARD)
 }
 
 /// The answer to "may a call go now?".
@@ -320,9 +444,9 @@ impl Paced {
     fn expect(&mut self, calls: u64, now: Instant) {
         self.advance(now);
         let used = u64::try_from(self.in_window(now)).unwrap_or(u64::MAX);
-        let shape = if self.burst_refused
-            || used.saturating_add(calls) > u64::from(self.quota.calls.get())
-        {
+        let shape = if self.burst_refused {
+            Shape::steady(self.quota)
+        } else if used.saturating_add(calls) > u64::from(self.quota.calls.get()) {
             Shape::new(self.quota, u64::MAX)
         } else {
             Shape::new(self.quota, calls.max(1))
@@ -367,7 +491,7 @@ impl Paced {
     fn window_opens(&self) -> Option<Instant> {
         let full = self.admitted.len() == self.capacity();
         let oldest = self.admitted.front().filter(|_| full)?;
-        Some(*oldest + guarded(self.quota))
+        Some(*oldest + self.quota.guarded())
     }
 
     fn room_by(&self, at: Instant) -> usize {
@@ -391,7 +515,7 @@ impl Paced {
     }
 
     fn in_window(&self, at: Instant) -> usize {
-        let window = guarded(self.quota);
+        let window = self.quota.guarded();
         self.admitted
             .iter()
             .filter(|sent| at < **sent + window)
@@ -438,10 +562,7 @@ mod tests {
     use super::*;
 
     fn quota(calls: u32, window: Duration) -> Quota {
-        Quota {
-            calls: NonZeroU32::new(calls).unwrap(),
-            window,
-        }
+        Quota::new(NonZeroU32::new(calls).unwrap(), window)
     }
 
     /// Sends as soon as it may and answers the instants, each `idle` after it could have been sent.
@@ -563,6 +684,49 @@ mod tests {
     }
 
     #[test]
+    fn guards_and_bursts_are_read_and_written() {
+        for (text, written) in [
+            ("2%", "2%"),
+            ("0.5%", "0.50%"),
+            ("12.34%", "12.34%"),
+            ("0%", "0%"),
+        ] {
+            assert_eq!(text.parse::<Guard>().unwrap().to_string(), written);
+        }
+        for wrong in ["", "2", "%", "51%", "-1%", "1.234%", "a%", "1.x%", "+2%"] {
+            assert!(wrong.parse::<Guard>().is_err(), "{wrong}");
+        }
+        assert_eq!("AUTO".parse(), Ok(Burst::Auto));
+        assert_eq!("7".parse::<Burst>().unwrap().to_string(), "7");
+        for wrong in ["", "0", "-1", "all"] {
+            assert!(wrong.parse::<Burst>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_burst_that_is_told_goes_at_once_and_costs_its_share_of_the_rate() {
+        let start = Instant::now();
+        let five = Burst::Fixed(NonZeroU32::new(5).unwrap());
+        let pace = Pace::At(Quota::WRITE).with(Guard::default(), five);
+        let mut pacer = Pacer::new(pace, start);
+        pacer.expect(1000, start);
+        let sent = send(&mut pacer, start, 30, &[]);
+        assert_eq!(sent[4], start);
+        assert_eq!(sent[5] - start, Duration::from_millis(10_200) / 6);
+        assert_eq!(most_in_any_window(&sent, Duration::from_secs(10)), 10);
+        pacer.pause(start + Duration::from_secs(60), sent[29]);
+        let Admission::NotBefore(until) = pacer.admit(sent[29]) else {
+            panic!("a paused class let a call through");
+        };
+        let after = send(&mut pacer, until, 3, &[]);
+        assert_eq!(
+            after[1] - after[0],
+            Duration::from_millis(1020),
+            "no burst after a refusal"
+        );
+    }
+
+    #[test]
     fn the_least_time_is_none_for_one_window_and_a_little_over_the_lower_bound_beyond() {
         let pace = Pace::At(Quota::WRITE);
         assert_eq!(pace.least_time(0), Duration::ZERO);
@@ -579,10 +743,16 @@ mod tests {
             phases in prop::collection::vec((0_u64..60, 0_u64..40), 1..6),
             idle_us in prop::collection::vec(0_u64..3_000_000, 1..8),
             pauses in prop::collection::vec(any::<bool>(), 6),
+            guard in 0_u32..=5000,
+            burst in prop::option::of(1_u32..40),
+            jitter in prop::collection::vec(0_u32..1000, 1..8),
         ) {
             let window = Duration::from_millis(window_ms);
             let start = Instant::now();
-            let mut pacer = Pacer::new(Pace::At(quota(calls, window)), start);
+            let guard = Guard { hundredths: guard };
+            let burst = burst.and_then(NonZeroU32::new).map_or(Burst::Auto, Burst::Fixed);
+            let pace = Pace::At(quota(calls, window)).with(guard, burst);
+            let mut pacer = Pacer::new(pace, start);
             let idle: Vec<Duration> = idle_us.iter().map(|us| Duration::from_micros(*us)).collect();
             let mut sent = vec![];
             let mut now = start;
@@ -594,7 +764,19 @@ mod tests {
                     pacer.pause(now + window / 3, now);
                 }
             }
-            let most = most_in_any_window(&sent, window);
+            // On their way calls are held up by different times, all of them below the guard.
+            let slack = guard.over(window).saturating_sub(window).as_nanos();
+            let held_up = |share: &u32| {
+                let nanos = (slack * u128::from(*share) / 1000).min(slack.saturating_sub(1));
+                Duration::from_nanos(u64::try_from(nanos).unwrap())
+            };
+            let mut arrived: Vec<Instant> = sent
+                .iter()
+                .zip(jitter.iter().cycle())
+                .map(|(at, share)| *at + held_up(share))
+                .collect();
+            arrived.sort_unstable();
+            let most = most_in_any_window(&arrived, window);
             prop_assert!(most <= usize::try_from(calls).unwrap(), "{most} of {calls}");
         }
     }

@@ -295,6 +295,7 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
         [
             "base_url",
             "batch_size",
+            "burst",
             "ca_cert",
             "client_id",
             "client_secret",
@@ -303,6 +304,7 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
             "cloud",
             "connect_timeout",
             "customer_id",
+            "guard",
             "jobs",
             "links_limit",
             "links_per_portal_limit",

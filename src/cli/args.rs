@@ -15,7 +15,7 @@ use super::window::ChangeWindow;
 use crate::engine::Bounds;
 use crate::manifest::Format;
 use crate::model::Action;
-use crate::pacer::{Pace, parse_duration};
+use crate::pacer::{Burst, Guard, Pace, parse_duration};
 use crate::plan::{Filter, Guards, Share};
 use crate::resource::Kind;
 
@@ -514,6 +514,14 @@ pub(super) struct EngineArgs {
     /// The quota for writes, calls/duration, or `off` [default: 10/10s]
     #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_WRITE_QUOTA")]
     pub(super) write_quota: Option<Pace>,
+    /// What is added to the quotas' windows against calls that bunch up on their way, 0% to 50%: smaller is faster
+    /// and risks refusals [default: 2%]
+    #[arg(long, value_name = "PERCENT", env = "ZPA_BULK_GUARD")]
+    pub(super) guard: Option<Guard>,
+    /// How many calls of a class may go at once, or `auto`: all when they fit into one window, else one at a time
+    /// [default: auto]
+    #[arg(long, value_name = "N", env = "ZPA_BULK_BURST")]
+    pub(super) burst: Option<Burst>,
     /// The most calls in flight, 1 to 1024 [default: 32]
     #[arg(long, value_name = "N", env = "ZPA_BULK_JOBS")]
     pub(super) jobs: Option<NonZeroUsize>,

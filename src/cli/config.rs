@@ -14,7 +14,7 @@ use super::args::{EngineArgs, TenantArgs};
 use super::error::CliError;
 use super::secret::{expanded, refuse_if_open_to_others};
 use crate::engine::Settings;
-use crate::pacer::{Pace, parse_duration};
+use crate::pacer::{Burst, Guard, Pace, parse_duration};
 use crate::plan::Limits;
 use crate::zpa::{Style, Transport};
 
@@ -57,6 +57,10 @@ pub(super) struct Config {
     pub(super) read_quota: Option<Text<Pace>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) write_quota: Option<Text<Pace>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) guard: Option<Text<Guard>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) burst: Option<Text<Burst>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) jobs: Option<NonZeroUsize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -275,6 +279,8 @@ impl Config {
             ca_cert: self.ca_cert.or(lower.ca_cert),
             read_quota: self.read_quota.or(lower.read_quota),
             write_quota: self.write_quota.or(lower.write_quota),
+            guard: self.guard.or(lower.guard),
+            burst: self.burst.or(lower.burst),
             jobs: self.jobs.or(lower.jobs),
             batch_size: self.batch_size.or(lower.batch_size),
             max_attempts: self.max_attempts.or(lower.max_attempts),
@@ -301,6 +307,8 @@ impl Config {
             connect_timeout: tenant.connect_timeout.map(Text),
             read_quota: engine.read_quota.map(Text),
             write_quota: engine.write_quota.map(Text),
+            guard: engine.guard.map(Text),
+            burst: engine.burst.map(Text),
             jobs: engine.jobs,
             batch_size: engine.batch_size,
             max_attempts: engine.max_attempts,
@@ -339,11 +347,14 @@ impl Config {
     /// How the engine works.
     pub(super) fn engine(&self) -> Result<Settings, CliError> {
         let default = Settings::default();
+        let guard = self.guard.map_or_else(Guard::default, |guard| guard.0);
+        let burst = self.burst.map_or_else(Burst::default, |burst| burst.0);
+        let pace = |given: Option<Text<Pace>>, default: Pace| {
+            given.map_or(default, |pace| pace.0).with(guard, burst)
+        };
         let settings = Settings {
-            read_quota: self.read_quota.map_or(default.read_quota, |quota| quota.0),
-            write_quota: self
-                .write_quota
-                .map_or(default.write_quota, |quota| quota.0),
+            read_quota: pace(self.read_quota, default.read_quota),
+            write_quota: pace(self.write_quota, default.write_quota),
             jobs: self.jobs.unwrap_or(default.jobs),
             batch_size: self.batch_size.unwrap_or(default.batch_size),
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts),
@@ -428,15 +439,22 @@ impl Serialize for Text<Duration> {
     }
 }
 
-impl<'de> Deserialize<'de> for Text<Pace> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Text).map_err(serde::de::Error::custom)
-    }
+/// Settings that are written as they are typed.
+macro_rules! as_typed {
+    ($($type:ty),+) => {$(
+        impl<'de> Deserialize<'de> for Text<$type> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map(Text).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl Serialize for Text<$type> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+    )+};
 }
 
-impl Serialize for Text<Pace> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
+as_typed!(Pace, Guard, Burst);
