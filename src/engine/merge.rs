@@ -4,8 +4,9 @@
 //! is written is the union of what was just read and what is asked for, and it is read again afterwards.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
-use crate::model::{Change, FieldValue, Fields, Item, Object, Status};
+use crate::model::{Change, FieldValue, Fields, Id, Item, Object, Status};
 use crate::resource::Kind;
 
 /// Items that are being merged into the list that they belong to.
@@ -15,8 +16,14 @@ pub(super) struct Merge {
     pub(super) items: Vec<Item<'static>>,
     /// Those that come after them. A list is written by one call at a time.
     pub(super) rest: Vec<Vec<Item<'static>>>,
-    /// What was written before the list is read again.
+    /// What was written last, until the list is read again.
     pub(super) written: Option<Written>,
+    /// How many writes of these items the server said that it has taken.
+    pub(super) taken: u32,
+    /// What was written and is missing since: to be put back, whatever becomes of the items.
+    pub(super) owed: Vec<Object>,
+    /// Whether the list was read and empty, which is believed the second time.
+    pub(super) seen_empty: bool,
 }
 
 /// A list that was sent.
@@ -26,6 +33,8 @@ pub(super) struct Written {
     pub(super) list: Vec<Object>,
     /// Whether the server said that it has taken it.
     pub(super) confirmed: bool,
+    /// Until when it may still be taken, if its answer was lost.
+    pub(super) until: Instant,
 }
 
 impl Merge {
@@ -34,28 +43,56 @@ impl Merge {
             items,
             rest: Vec::new(),
             written: None,
+            taken: 0,
+            owed: Vec::new(),
+            seen_empty: false,
         }
     }
 
-    /// The elements that were written and are not there, apart from the items' own.
-    pub(super) fn lost(&self, live: &[Object]) -> Vec<Object> {
-        let Some(kind) = self.items.first().map(|item| item.resource) else {
-            return Vec::new();
-        };
-        let written = self.written.iter().flat_map(|written| &written.list);
-        let mine = |object: &Object| self.items.iter().any(|item| is_about(item, object));
-        let there = |object: &Object| live.iter().any(|other| alike(kind, other, object));
-        written
-            .filter(|object| !mine(object) && !there(object))
-            .cloned()
-            .collect()
+    /// Until when the last write may still be carried out, if nobody knows whether it was.
+    pub(super) fn unsettled(&self, now: Instant) -> Option<Instant> {
+        let written = self.written.as_ref()?;
+        Some(written.until).filter(|until| !written.confirmed && now < *until)
     }
 
-    /// The list that is to be written: what is there, what was `lost`, and what the items ask for.
-    pub(super) fn list(&self, live: &[Object], lost: &[Object]) -> Vec<Object> {
-        let mut union: Vec<Object> = live.iter().chain(lost).cloned().collect();
+    /// Compares what was written with what is there: what is missing, apart from the items' own, is owed from now
+    /// on, and what is there again no longer. Of a write that nobody confirmed and that shows no trace nothing is
+    /// missing: it was not carried out.
+    pub(super) fn settle_up(&mut self, kind: Kind, live: &[Object]) {
+        if let Some(written) = self.written.take() {
+            let landed = written.confirmed || self.items.iter().any(|item| is_done(item, live));
+            let own = |object: &Object| self.items.iter().any(|item| is_about(item, object));
+            let missing = written
+                .list
+                .into_iter()
+                .filter(|object| landed && !own(object));
+            let missing: Vec<Object> = missing.filter(|object| is_known(kind, object)).collect();
+            self.owed.extend(missing);
+        }
+        self.owed
+            .retain(|object| !live.iter().any(|other| alike(kind, other, object)));
+        let mut kept: Vec<Object> = Vec::new();
+        for object in self.owed.drain(..) {
+            if !kept.iter().any(|other| alike(kind, other, &object)) {
+                kept.push(object);
+            }
+        }
+        self.owed = kept;
+    }
+
+    /// The list that is to be written: what is there and what is owed, with what the items ask for.
+    pub(super) fn list(&self, kind: Kind, live: &[Object]) -> Vec<Object> {
+        let about = |object: &Object| self.items.iter().find(|item| is_about(item, object));
+        let there = live.iter().filter_map(|object| match about(object) {
+            None => Some(kind.merge(object, &Fields::default())),
+            Some(item) => Some(kind.merge(object, wanted(item)?)),
+        });
+        let owed = self.owed.iter().filter(|object| about(object).is_none());
+        let mut union: Vec<Object> = there.chain(owed.cloned()).collect();
         for item in &self.items {
-            apply(item, &mut union);
+            if !live.iter().any(|object| is_about(item, object)) {
+                union.extend(new_element(item));
+            }
         }
         union
     }
@@ -63,8 +100,7 @@ impl Merge {
 
 /// Whether the list is as the item asks.
 pub(super) fn is_done(item: &Item<'_>, live: &[Object]) -> bool {
-    let there = live.iter().find(|object| is_about(item, object));
-    match (wanted(item), there) {
+    match (wanted(item), element(item, live)) {
         (None, there) => there.is_none(),
         (Some(_), None) => false,
         (Some(fields), Some(there)) => {
@@ -72,6 +108,11 @@ pub(super) fn is_done(item: &Item<'_>, live: &[Object]) -> bool {
             differing.0.is_empty()
         }
     }
+}
+
+/// The element that the item is about.
+pub(super) fn element<'l>(item: &Item<'_>, live: &'l [Object]) -> Option<&'l Object> {
+    live.iter().find(|object| is_about(item, object))
 }
 
 /// What an item has become when the list is as it asks after a confirmed write.
@@ -97,29 +138,38 @@ fn wanted<'i, 'r>(item: &'i Item<'r>) -> Option<&'i Fields<'r>> {
     }
 }
 
-fn apply(item: &Item<'static>, list: &mut Vec<Object>) {
-    let kind = item.resource;
-    let at = list.iter().position(|object| is_about(item, object));
-    match (wanted(item), at.and_then(|at| list.get_mut(at))) {
-        (None, _) => list.retain(|object| !is_about(item, object)),
-        (Some(fields), Some(there)) => *there = kind.merge(there, fields),
-        (Some(fields), None) => {
-            let key = FieldValue::Text(Cow::Owned(item.key.to_string()));
-            let mut object = Fields(vec![(Cow::Borrowed(kind.key_field()), key)]).to_object();
-            object.extend(fields.to_object());
-            list.push(object);
-        }
-    }
+fn new_element(item: &Item<'_>) -> Option<Object> {
+    let fields = wanted(item)?;
+    let key = FieldValue::Text(Cow::Owned(item.key.to_string()));
+    let key_field = item.resource.key_field();
+    let mut object = Fields(vec![(Cow::Borrowed(key_field), key)]).to_object();
+    object.extend(fields.to_object());
+    Some(object)
 }
 
+/// Two elements may have one name, and a delete means the one with its id and no other.
 fn is_about(item: &Item<'_>, object: &Object) -> bool {
+    if let Change::Delete { id, .. } = &item.change
+        && let Some(other) = Id::of(object)
+        && !id.as_str().is_empty()
+    {
+        return *id == other;
+    }
     let key = item.resource.comparable_key(Cow::Borrowed(&item.key));
     item.resource.keys_of(object).contains(&key)
 }
 
+/// Whether an element can be told from others at all.
+fn is_known(kind: Kind, object: &Object) -> bool {
+    Id::of(object).is_some() || !kind.keys_of(object).is_empty()
+}
+
 fn alike(kind: Kind, one: &Object, other: &Object) -> bool {
-    let keys = kind.keys_of(other);
-    kind.keys_of(one).iter().any(|key| keys.contains(key))
+    let (keys, others) = (kind.keys_of(one), kind.keys_of(other));
+    if keys.is_empty() || others.is_empty() {
+        return Id::of(one).is_some() && Id::of(one) == Id::of(other);
+    }
+    keys.iter().any(|key| others.contains(key))
 }
 
 #[cfg(test)]
@@ -176,11 +226,11 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_there_with_what_is_asked_for() {
         let live = objects(&[
-            json!({"id": "1", "domain": "Old.example", "capture": true, "creationTime": "5"}),
-            json!({"id": "2", "domain": "gone.example"}),
+            json!({"id": "2", "domain": "Old.example", "capture": true, "creationTime": "5"}),
+            json!({"id": "1", "domain": "gone.example"}),
         ]);
         let merge = Merge::new(vec![create("new.example"), delete("GONE.example")]);
-        let list = merge.list(&live, &[]);
+        let list = merge.list(kind(), &live);
         assert_eq!(names(&list), ["Old.example", "new.example"]);
         assert_eq!(list[0]["capture"], json!(true));
         assert!(is_done(&merge.items[0], &list) && is_done(&merge.items[1], &list));
@@ -195,32 +245,100 @@ mod tests {
         let changes = Vec::new();
         let id = Id::new("1");
         let merge = Merge::new(vec![item("a.example", Change::Update { id, set, changes })]);
-        let list = merge.list(&live, &[]);
+        let list = merge.list(kind(), &live);
         assert_eq!(
             Value::Object(list[0].clone()),
             json!({"id": "1", "domain": "a.example", "name": "A", "capture": false})
         );
     }
 
+    fn kind() -> Kind {
+        Kind::from_name("domain").unwrap()
+    }
+
+    fn written(list: &[Value], confirmed: bool) -> Option<Written> {
+        Some(Written {
+            list: objects(list),
+            confirmed,
+            until: Instant::now(),
+        })
+    }
+
     #[test]
-    fn what_was_written_and_is_not_there_is_lost_unless_it_is_the_items_own() {
-        let written = objects(&[
+    fn what_was_written_and_is_missing_is_owed_until_it_is_seen_again() {
+        let list = [
             json!({"domain": "kept.example"}),
             json!({"domain": "lost.example"}),
             json!({"domain": "new.example"}),
-        ]);
+        ];
         let mut merge = Merge::new(vec![create("new.example")]);
-        assert!(merge.lost(&[]).is_empty());
-        merge.written = Some(Written {
-            list: written,
-            confirmed: true,
-        });
+        merge.settle_up(kind(), &[]);
+        assert!(merge.owed.is_empty());
         let live = objects(&[json!({"domain": "KEPT.example"})]);
-        assert_eq!(names(&merge.lost(&live)), ["lost.example"]);
-        let list = merge.list(&live, &merge.lost(&live));
+        merge.written = written(&list, true);
+        merge.settle_up(kind(), &live);
+        assert_eq!(names(&merge.owed), ["lost.example"]);
+        merge.settle_up(kind(), &live);
         assert_eq!(
-            names(&list),
+            names(&merge.owed),
+            ["lost.example"],
+            "however often it is read"
+        );
+        let union = merge.list(kind(), &live);
+        assert_eq!(
+            names(&union),
             ["KEPT.example", "lost.example", "new.example"]
+        );
+        merge.settle_up(kind(), &objects(&[json!({"domain": "lost.example"})]));
+        assert!(merge.owed.is_empty());
+    }
+
+    #[test]
+    fn of_a_write_that_left_no_trace_nothing_is_missing() {
+        let list = [
+            json!({"domain": "a.example"}),
+            json!({"domain": "new.example"}),
+        ];
+        let mut merge = Merge::new(vec![create("new.example")]);
+        merge.written = written(&list, false);
+        merge.settle_up(kind(), &[]);
+        assert!(merge.owed.is_empty());
+    }
+
+    #[test]
+    fn elements_without_a_name_are_told_by_their_ids_and_never_doubled() {
+        let live = objects(&[
+            json!({"id": "3", "name": "no domain"}),
+            json!({"note": "neither"}),
+            json!({"id": "1", "domain": "a.example"}),
+            json!({"id": "2", "domain": "A.example."}),
+        ]);
+        let mut merge = Merge::new(vec![delete("a.example")]);
+        let union = merge.list(kind(), &live);
+        assert_eq!(
+            union.len(),
+            3,
+            "one of the two of that name went: {union:?}"
+        );
+        assert_eq!(union[2]["id"], "2");
+        merge.written = Some(Written {
+            list: union.clone(),
+            confirmed: true,
+            until: Instant::now(),
+        });
+        merge.settle_up(kind(), &union);
+        assert!(merge.owed.is_empty());
+    }
+
+    #[test]
+    fn what_nobody_asked_to_change_is_not_escaped_again() {
+        let live = objects(&[
+            json!({"id": "1", "domain": "a.example", "name": "R&amp;D", "modifiedBy": "7"}),
+        ]);
+        let union = Merge::new(vec![create("b.example")]).list(kind(), &live);
+        assert_eq!(
+            Value::Object(union[0].clone()),
+            json!({"id": "1", "domain": "a.example", "name": "R&D"})
         );
     }
 }

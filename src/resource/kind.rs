@@ -227,7 +227,9 @@ impl Kind {
             FieldValue::Flag(flag) => {
                 let inferred = self.inferred(wire, live);
                 let value = inferred.as_ref().or_else(|| live.get(wire));
-                value.and_then(as_flag) == Some(*flag)
+                // The elements of a list leave out what is not set.
+                let unset = (self.shape() == Shape::List).then_some(false);
+                value.map_or(unset, as_flag) == Some(*flag)
             }
             FieldValue::Text(text) => self.same_text(wire, live, text),
             FieldValue::Refs(refs) => {

@@ -6,9 +6,9 @@
 use std::time::{Duration, Instant};
 
 use super::super::dispatch::CallId;
-use super::super::job::{Job, failed, failure_of, given_up, outcome};
+use super::super::job::{Job, failed, failure_of, given_up, outcome, target};
 use super::super::listing::elements;
-use super::super::merge::{Merge, Written, is_done, status, takes_out};
+use super::super::merge::{Merge, Written, element, is_done, status, takes_out};
 use super::Core;
 use crate::model::{Answer, Event, Failure, Id, Item, Object, Outcome, Status};
 use crate::resource::Kind;
@@ -19,122 +19,145 @@ const FRUITLESS_WRITES: u32 = 2;
 
 impl Core {
     /// Takes loaded items on that belong to one list.
-    pub(super) fn merge(&mut self, items: Vec<Item<'static>>) {
-        self.submit(Job::ReadList(Box::new(Merge::new(items))), false);
+    pub(super) fn merge(&mut self, items: Vec<Item<'static>>, now: Instant) {
+        // What a process before this one sent may still be carried out.
+        let written = items
+            .iter()
+            .any(|item| self.in_doubt(item))
+            .then(|| Written {
+                list: Vec::new(),
+                confirmed: false,
+                until: now + self.settings.settle,
+            });
+        let merge = Merge {
+            written,
+            ..Merge::new(items)
+        };
+        self.submit(Job::ReadList(Box::new(merge)), false);
     }
 
     /// The list was read: before it is written, or after.
-    pub(super) fn list_read(&mut self, merge: Merge, verdict: Verdict, answer: Option<&Answer>) {
+    pub(super) fn list_read(
+        &mut self,
+        merge: Merge,
+        verdict: Verdict,
+        answer: Option<&Answer>,
+        now: Instant,
+    ) {
         let live = match verdict {
             Verdict::Success => elements(answer.and_then(Answer::json))
                 .ok_or_else(|| Failure::new("what was read is not a list; nothing was written")),
             verdict => Err(failure_of(verdict)),
         };
         match live {
-            Ok(live) => self.compare(merge, &live),
+            Ok(live) if live.is_empty() && !merge.seen_empty => {
+                // To believe it wrongly would empty the list.
+                let merge = Merge {
+                    seen_empty: true,
+                    ..merge
+                };
+                self.submit(Job::ReadList(Box::new(merge)), true);
+            }
+            Ok(live) => self.compare(merge, &live, now),
             Err(failure) => self.fail_merge(&merge, &failure),
         }
     }
 
-    fn compare(&mut self, mut merge: Merge, live: &[Object]) {
+    fn compare(&mut self, mut merge: Merge, live: &[Object], now: Instant) {
         let Some(kind) = merge.items.first().map(|item| item.resource) else {
             return;
         };
-        let lost = merge.lost(live);
+        let done = merge.items.iter().all(|item| is_done(item, live));
+        if let Some(until) = merge.unsettled(now).filter(|_| !done) {
+            return self.submit_delayed(Job::ReadList(Box::new(merge)), until - now, now);
+        }
+        merge.settle_up(kind, live);
+        let spent = merge.items.iter().all(|item| self.is_spent(item));
+        if merge.owed.is_empty() || spent {
+            if !merge.owed.is_empty() {
+                let what = names(kind, &merge.owed);
+                tracing::warn!(what, "lost from the list, and could not be put back");
+            }
+            self.end_of_items(&mut merge, live);
+        } else {
+            let what = names(kind, &merge.owed);
+            tracing::warn!(
+                what,
+                "lost from the list while it was written; it is put back"
+            );
+        }
+        let Some(scope) = merge.items.first().map(Item::scope) else {
+            return self.next_of(merge);
+        };
+        let union = merge.list(kind, live);
+        let request = scope.write_list(union.clone());
+        merge.written = Some(Written {
+            list: union,
+            confirmed: false,
+            until: now,
+        });
+        self.submit(Job::WriteList(Box::new(merge), Box::new(request)), false);
+    }
+
+    /// Settles those of the items that have ended.
+    fn end_of_items(&mut self, merge: &mut Merge, live: &[Object]) {
         let mut outcomes = Vec::new();
-        let mut left = Vec::new();
         for item in std::mem::take(&mut merge.items) {
-            match self.list_end(&item, merge.written.as_ref(), live) {
-                Some(ended) if ended.status == Status::Failed || lost.is_empty() => {
-                    outcomes.push(ended);
-                }
-                Some(ended) if self.is_spent(&item) => {
-                    tracing::warn!(
-                        what = names(kind, &lost),
-                        "lost from the list, and could not be put back"
-                    );
-                    outcomes.push(ended);
-                }
-                _ => left.push(item),
+            match self.list_end(&item, merge.taken, live) {
+                Some(ended) => outcomes.push(ended),
+                None => merge.items.push(item),
             }
         }
         self.append_outcomes(outcomes);
-        merge.items = left;
-        if merge.items.is_empty() {
-            return self.next_of(merge);
-        }
-        if !lost.is_empty() {
-            tracing::warn!(
-                what = names(kind, &lost),
-                "lost from the list while it was written; they are put back"
-            );
-        }
-        let union = merge.list(live, &lost);
-        if let Some(request) = merge
-            .items
-            .first()
-            .map(|i| i.scope().write_list(union.clone()))
-        {
-            merge.written = Some(Written {
-                list: union,
-                confirmed: false,
-            });
-            self.submit(Job::WriteList(Box::new(merge), Box::new(request)), false);
-        }
     }
 
-    /// How the item has ended, if it has.
-    fn list_end(
-        &self,
-        item: &Item<'static>,
-        written: Option<&Written>,
-        live: &[Object],
-    ) -> Option<Outcome> {
-        let confirmed = written.is_some_and(|written| written.confirmed);
-        let attempts = self.ledger.attempts(item.item);
+    /// How the item has ended, if it has. `taken` is how many writes with it the server says it has taken.
+    fn list_end(&self, item: &Item<'static>, taken: u32, live: &[Object]) -> Option<Outcome> {
         if is_done(item, live) {
-            let status = match attempts {
+            let status = match self.ledger.attempts(item.item) {
                 0 => Status::Unchanged,
-                _ if confirmed => status(item),
+                _ if taken > 0 => status(item),
                 _ => Status::Recovered,
             };
-            let there = live.iter().find(|object| {
-                let keys = item.resource.keys_of(object);
-                keys.contains(&item.resource.comparable_key(item.key.clone()))
-            });
-            return Some(outcome(item, status, there.and_then(Id::of)));
+            let id = element(item, live).and_then(Id::of);
+            return Some(outcome(item, status, id.or_else(|| target(item))));
         }
         let noun = item.resource.noun();
-        if confirmed && takes_out(item) {
-            let message = format!(
-                "the server took a list without the {noun} and kept it: this tenant only ever adds; remove it in the admin console"
-            );
-            return Some(failed(item, Failure::new(message)));
-        }
-        if confirmed && attempts >= FRUITLESS_WRITES {
-            let message =
-                format!("the server took a list with the {noun} twice and does not show it so");
-            return Some(failed(item, Failure::new(message)));
-        }
-        self.is_spent(item).then(|| {
-            let why = Failure::new("the list was never as it was written");
-            failed(item, given_up(self.settings.max_attempts.get(), &why))
-        })
+        let message = if taken < FRUITLESS_WRITES {
+            return self.is_spent(item).then(|| {
+                let why = Failure::new("the list was never as it was written");
+                failed(item, given_up(self.settings.max_attempts.get(), &why))
+            });
+        } else if takes_out(item) {
+            format!(
+                "the server took a list without the {noun} twice and kept it: this tenant only ever adds; remove it in the admin console"
+            )
+        } else {
+            format!("the server took a list with the {noun} twice and does not show it so")
+        };
+        Some(failed(item, Failure::new(message)))
     }
 
     fn is_spent(&self, item: &Item<'_>) -> bool {
         self.ledger.attempts(item.item) >= self.settings.max_attempts.get()
     }
 
-    pub(super) fn list_written(&mut self, call: CallId, mut merge: Merge, verdict: Verdict) {
+    pub(super) fn list_written(
+        &mut self,
+        call: CallId,
+        mut merge: Merge,
+        verdict: Verdict,
+        now: Instant,
+    ) {
+        if let Some(written) = &mut merge.written {
+            written.confirmed = verdict == Verdict::Success;
+            written.until = now + self.settings.settle;
+            merge.taken += u32::from(written.confirmed);
+        }
         match verdict {
-            Verdict::Success => {
-                if let Some(written) = &mut merge.written {
-                    written.confirmed = true;
-                }
+            Verdict::Success | Verdict::Ambiguous(_) => {
                 self.submit(Job::ReadList(Box::new(merge)), true);
             }
-            Verdict::Ambiguous(_) => self.submit(Job::ReadList(Box::new(merge)), true),
             Verdict::Rejected(failure) | Verdict::Exists(failure) | Verdict::Absent(failure) => {
                 self.list_rejected(call, merge, &failure);
             }
@@ -145,6 +168,7 @@ impl Core {
     /// The list was refused, for the sake of some of its items: they go on by halves.
     fn list_rejected(&mut self, call: CallId, mut merge: Merge, failure: &Failure) {
         merge.written = None;
+        merge.taken = 0;
         if merge.items.len() == 1 {
             self.fail_all(&merge.items, failure);
             return self.next_of(merge);
@@ -159,9 +183,10 @@ impl Core {
     /// Begins with the items that waited for these.
     fn next_of(&mut self, mut merge: Merge) {
         if let Some(items) = merge.rest.pop() {
-            let rest = merge.rest;
+            let (rest, owed) = (merge.rest, merge.owed);
             let merge = Merge {
                 rest,
+                owed,
                 ..Merge::new(items)
             };
             self.submit(Job::ReadList(Box::new(merge)), true);

@@ -285,7 +285,7 @@ impl Core {
                 }
             }
             Work::Delete(_) => self.remove(items, now),
-            Work::Merge(_) => self.merge(items),
+            Work::Merge(_) => self.merge(items, now),
         }
     }
 
@@ -298,9 +298,9 @@ impl Core {
         random: f64,
     ) {
         match self.dispatcher.replied(id, reply, now, wall, random) {
-            Ruling::Requeued => self.requeued(id),
+            Ruling::Requeued => self.requeued(id, now),
             Ruling::Paused(wait) => {
-                self.requeued(id);
+                self.requeued(id, now + wait);
                 if self
                     .settings
                     .bounds
@@ -326,9 +326,13 @@ impl Core {
 
     /// The call was not executed and waits again. The write of an update is read anew, since by then the
     /// object may be another.
-    fn requeued(&mut self, id: CallId) {
+    fn requeued(&mut self, id: CallId, until: Instant) {
         self.append_void(id);
         match self.jobs.remove(&id) {
+            Some(Job::Delete(items)) if is_listed(&items) => {
+                self.dispatcher.abandon(id);
+                self.look_before_deleting(items, until);
+            }
             Some(Job::Put(item, _)) => {
                 self.dispatcher.abandon(id);
                 self.submit(Job::Read(item), true);
@@ -361,8 +365,8 @@ impl Core {
                 }
             }
             Job::Delete(items) => self.delete_judged(id, items, verdict, now),
-            Job::ReadList(merge) => self.list_read(*merge, verdict, answer),
-            Job::WriteList(merge, _) => self.list_written(id, *merge, verdict),
+            Job::ReadList(merge) => self.list_read(*merge, verdict, answer, now),
+            Job::WriteList(merge, _) => self.list_written(id, *merge, verdict, now),
             Job::Page(listing) => self.page_judged(listing, verdict, answer, now),
         }
     }
@@ -526,6 +530,10 @@ impl Core {
                 self.dispatcher.abandon(id);
                 self.read_list_again(*merge, wait, now);
             }
+            Some(Job::Delete(items)) if is_listed(&items) => {
+                self.dispatcher.abandon(id);
+                self.look_before_deleting(items, now + wait);
+            }
             Some(Job::Delete(mut items)) if over && items.len() == 1 => {
                 self.dispatcher.abandon(id);
                 if let Some(item) = items.pop() {
@@ -680,6 +688,12 @@ impl Core {
         self.ledger.apply(&event);
         self.effects.push(Effect::Append(event));
     }
+}
+
+/// Whether the items are of a kind that is read again before it is deleted, and looked for afterwards.
+fn is_listed(items: &[Item<'_>]) -> bool {
+    let first = items.first();
+    first.is_some_and(|item| item.resource.bulk_delete().is_some())
 }
 
 fn answer_of(reply: &Reply) -> Option<&Answer> {

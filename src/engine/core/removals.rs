@@ -6,19 +6,15 @@ use std::time::Instant;
 use super::super::dispatch::CallId;
 use super::super::doubt::{Doubt, Look, Why};
 use super::super::job::{Job, failed, failure_of, given_up, outcome, spared, target};
-use super::Core;
+use super::{Core, is_listed};
 use crate::model::{Change, Event, Failure, Item, Object, Outcome, Status};
 use crate::retry::Verdict;
 
 impl Core {
     /// Takes loaded items on that are to be deleted.
     pub(super) fn remove(&mut self, items: Vec<Item<'static>>, now: Instant) {
-        let together = items
-            .first()
-            .is_some_and(|item| item.resource.bulk_delete().is_some());
-        if together {
-            self.doubt_removal(0, items, Why::Due, now);
-            return;
+        if is_listed(&items) {
+            return self.look_before_deleting(items, now);
         }
         for item in items {
             self.submit(Job::Delete(vec![item]), false);
@@ -38,9 +34,7 @@ impl Core {
         verdict: Verdict,
         now: Instant,
     ) {
-        let listed = items
-            .first()
-            .is_some_and(|item| item.resource.bulk_delete().is_some());
+        let listed = is_listed(&items);
         let why = match verdict {
             Verdict::Success if listed => Why::Removed,
             verdict if items.len() == 1 => {
@@ -88,9 +82,9 @@ impl Core {
         for item in doubt.items {
             match target(&item).and_then(|id| look.by_id(&id)) {
                 None => outcomes.push(self.gone(&item)),
-                Some(live) => match (&doubt.why, barred(&item, live)) {
-                    (Why::Due, Some(barred)) => outcomes.push(barred),
-                    _ => left.push(item),
+                Some(live) => match barred(&item, live) {
+                    Some(barred) => outcomes.push(barred),
+                    None => left.push(item),
                 },
             }
         }
@@ -121,8 +115,16 @@ impl Core {
                     }
                 }
             }
-            _ => self.submit(Job::Delete(left), false),
+            _ => {
+                let why = Failure::new("it was never deleted");
+                self.delete_again(left, &why);
+            }
         }
+    }
+
+    /// A delete that was not carried out and has to wait: by then the object may be another.
+    pub(super) fn look_before_deleting(&mut self, items: Vec<Item<'static>>, due: Instant) {
+        self.doubt_removal(0, items, Why::Due, due);
     }
 
     fn gone(&self, item: &Item<'_>) -> Outcome {
