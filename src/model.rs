@@ -514,7 +514,7 @@ pub enum Change<'r> {
     },
     /// Delete it.
     Delete {
-        /// Its id.
+        /// Its id; empty for the one element of a list that has its key.
         id: Id,
         /// What must still hold of it by then, in the words of its resource.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -349,7 +349,7 @@ fn microtenants_are_never_mixed_in_one_call() {
         .iter()
         .map(|entry| entry["query"].as_str().unwrap_or_default().to_owned())
         .collect();
-    let mut expected = vec![String::new()];
+    let mut expected = vec!["microtenantId=0".to_owned()];
     expected.extend(ids.iter().map(|id| format!("microtenantId={id}")));
     let mut sorted = queries.clone();
     sorted.sort();

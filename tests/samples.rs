@@ -306,6 +306,7 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
             "customer_id",
             "guard",
             "jobs",
+            "keep_per_group",
             "links_limit",
             "links_per_portal_limit",
             "max_attempts",

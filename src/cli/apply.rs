@@ -35,7 +35,13 @@ pub(super) async fn run(
     let (rows, snapshot) = plan::read(&args.manifests, &mut tenant).await?;
     let now = Timestamp::now();
     let directory = RunDirectory::create(&runs, RunName::new(now))?;
-    let planned = plan_into(&directory, &rows, &snapshot, &tenant, args.guards.guards());
+    let planned = plan_into(
+        &directory,
+        &rows,
+        &snapshot,
+        &tenant,
+        tenant.config.guards(args.guards.max_deletes),
+    );
     let (header, preview) = match planned {
         Ok(planned) => planned,
         Err(error) => {

@@ -16,7 +16,7 @@ use crate::engine::Bounds;
 use crate::manifest::Format;
 use crate::model::Action;
 use crate::pacer::{Burst, Guard, Pace, parse_duration};
-use crate::plan::{Filter, Guards, Share};
+use crate::plan::{Filter, Share};
 use crate::resource::Kind;
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
@@ -282,23 +282,6 @@ pub(super) struct GuardArgs {
     /// code 8 before anything is deleted [default: for connectors 10% or 25, whichever is smaller; else any]
     #[arg(long, value_name = "N|N%", env = "ZPA_BULK_MAX_DELETES")]
     pub(super) max_deletes: Option<Share>,
-    /// How many connectors, in whatever state, must stay in a group
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        env = "ZPA_BULK_KEEP_PER_GROUP"
-    )]
-    pub(super) keep_per_group: u32,
-}
-
-impl GuardArgs {
-    pub(super) fn guards(&self) -> Guards {
-        Guards {
-            max_deletes: self.max_deletes,
-            keep_per_group: self.keep_per_group,
-        }
-    }
 }
 
 #[derive(Debug, Args)]
@@ -534,6 +517,9 @@ pub(super) struct EngineArgs {
     /// How long to wait before a create whose answer was lost is sent again [default: twice the timeout]
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_SETTLE")]
     pub(super) settle: Option<Duration>,
+    /// How many connectors, in whatever state, must stay in a group when others of it are deleted [default: 1]
+    #[arg(long, value_name = "N", env = "ZPA_BULK_KEEP_PER_GROUP")]
+    pub(super) keep_per_group: Option<u32>,
     /// The most links that the organization takes [default: 500]
     #[arg(long, value_name = "N", env = "ZPA_BULK_LINKS_LIMIT")]
     pub(super) links_limit: Option<u32>,

@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::secret::{expanded, refuse_if_open_to_others};
 use crate::engine::Settings;
 use crate::pacer::{Burst, Guard, Pace, parse_duration};
-use crate::plan::Limits;
+use crate::plan::{Guards, Limits, Share};
 use crate::zpa::{Style, Transport};
 
 /// One layer: the settings file, or what a run recorded. What proves who the client is is never written.
@@ -73,6 +73,8 @@ pub(super) struct Config {
     pub(super) connect_timeout: Option<Text<Duration>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) settle: Option<Text<Duration>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keep_per_group: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) links_limit: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -287,6 +289,7 @@ impl Config {
             timeout: self.timeout.or(lower.timeout),
             connect_timeout: self.connect_timeout.or(lower.connect_timeout),
             settle: self.settle.or(lower.settle),
+            keep_per_group: self.keep_per_group.or(lower.keep_per_group),
             links_limit: self.links_limit.or(lower.links_limit),
             links_per_portal_limit: self.links_per_portal_limit.or(lower.links_per_portal_limit),
             runs_dir: self.runs_dir.or(lower.runs_dir),
@@ -313,6 +316,7 @@ impl Config {
             batch_size: engine.batch_size,
             max_attempts: engine.max_attempts,
             settle: engine.settle.map(Text),
+            keep_per_group: engine.keep_per_group,
             links_limit: engine.links_limit,
             links_per_portal_limit: engine.links_per_portal_limit,
             ..Self::default()
@@ -359,6 +363,7 @@ impl Config {
             batch_size: self.batch_size.unwrap_or(default.batch_size),
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts),
             settle: self.settle.map_or(self.timeout()? * 2, |settle| settle.0),
+            keep_per_group: self.guards(None).keep_per_group,
             ..default
         };
         within("jobs", &settings.jobs.get(), &1, &1024)?;
@@ -371,6 +376,15 @@ impl Config {
             &Duration::from_secs(3600),
         )?;
         Ok(settings)
+    }
+
+    /// The guards on deletes.
+    pub(super) fn guards(&self, max_deletes: Option<Share>) -> Guards {
+        let default = Guards::default();
+        Guards {
+            max_deletes,
+            keep_per_group: self.keep_per_group.unwrap_or(default.keep_per_group),
+        }
     }
 
     /// The limits of the tenant.

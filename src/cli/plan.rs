@@ -35,7 +35,7 @@ pub(super) async fn run(
     })?;
     let estimate = estimate(&planner, &tenant)?;
     let totals = planner.totals();
-    let objections = planner.objections(args.guards.guards());
+    let objections = planner.objections(tenant.config.guards(args.guards.max_deletes));
     if args.json {
         let document = Document {
             format: 1,

@@ -42,26 +42,27 @@ pub(super) async fn run(
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
     let started = Instant::now();
-    let criteria = criteria(&args.criteria, args.guards.keep_per_group)?;
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
     let stop = watch_for_interrupt(terminal);
     let bounds = args.stopping.bounds(&Zoned::now())?;
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop.clone()).await?;
     tenant.engine.stop_at(bounds);
-    let microtenant = tenant.microtenant();
-    let scope = Scope::of(Kind::connector(), microtenant.clone());
+    let guards = tenant.config.guards(args.guards.max_deletes);
+    let microtenant = microtenant(&tenant);
+    let criteria = criteria(&args.criteria, guards.keep_per_group, microtenant.clone())?;
+    let scope = Scope::of(Kind::connector(), Some(microtenant.clone()));
     // What is not seen whole is not judged: nothing is deleted.
     let snapshot = snapshot(&mut tenant, vec![scope.clone()], exit::GUARD).await?;
     let connectors = snapshot.objects(&scope);
+    refuse_unmatched(&criteria, connectors)?;
     let choice = choose(connectors, &criteria, Timestamp::now());
     terminal.say(&described(&choice, connectors.len()));
     if let Some(path) = &args.output {
         if path == Path::new("-") {
-            terminal
-                .result(&manifest(&choice, microtenant.as_ref()).map_err(|e| unwritable(&e))?)?;
+            terminal.result(&manifest(&choice, &microtenant).map_err(|e| unwritable(&e))?)?;
             return Ok(exit::SETTLED);
         }
-        write_manifest(path, &choice, microtenant.as_ref())?;
+        write_manifest(path, &choice, &microtenant)?;
         if args.json {
             terminal.json(&Document::new(&choice))?;
         }
@@ -108,16 +109,23 @@ async fn delete(
     let terminal = session.terminal;
     let chosen = tempfile::Builder::new().suffix(".csv").tempfile();
     let chosen = chosen.map_err(|e| unwritable(&e))?;
-    let microtenant = tenant.microtenant();
-    write_manifest(chosen.path(), choice, microtenant.as_ref())?;
+    let microtenant = microtenant(tenant);
+    write_manifest(chosen.path(), choice, &microtenant)?;
     let defaults = Defaults {
-        microtenant,
+        microtenant: Some(microtenant),
         ..Defaults::default()
     };
-    let rows = run::check(&[chosen.path().to_owned()], defaults)?.named(vec![MANIFEST.to_owned()]);
+    let manifest = (chosen.path().to_owned(), MANIFEST.to_owned());
+    let rows = run::check_named(&[manifest], defaults)?;
     let now = Timestamp::now();
     let directory = RunDirectory::create(runs, RunName::new(now))?;
-    let planned = plan_into(&directory, &rows, snapshot, tenant, args.guards.guards());
+    let planned = plan_into(
+        &directory,
+        &rows,
+        snapshot,
+        tenant,
+        tenant.config.guards(args.guards.max_deletes),
+    );
     let confirmed = match planned {
         Ok((header, _)) => confirmed(args, choice.delete.len(), tenant, session.stop, terminal)
             .await
@@ -173,7 +181,17 @@ async fn confirmed(
     }
 }
 
-fn criteria(args: &CriteriaArgs, keep_per_group: u32) -> Result<Criteria, CliError> {
+/// The microtenant whose connectors are meant, by name also where it is the Default one: the choice may be applied
+/// where another is set.
+fn microtenant(tenant: &Tenant) -> Id {
+    tenant.microtenant().unwrap_or_else(|| Id::new("0"))
+}
+
+fn criteria(
+    args: &CriteriaArgs,
+    keep_per_group: u32,
+    microtenant: Id,
+) -> Result<Criteria, CliError> {
     if args.disconnected_for.is_none() && args.never_connected_for.is_none() {
         return Err(
             CliError::usage("it is not said which connectors are left over")
@@ -193,6 +211,21 @@ fn criteria(args: &CriteriaArgs, keep_per_group: u32) -> Result<Criteria, CliErr
         include_dark_groups: args.include_dark_groups,
         keep_per_group,
         protected: protected(&args.protect)?,
+        microtenant: Some(microtenant),
+    })
+}
+
+/// Refuses a group, or a connector to be protected, that is not there: a name that is spelt wrong would protect
+/// nothing.
+fn refuse_unmatched(criteria: &Criteria, connectors: &[Object]) -> Result<(), CliError> {
+    let unmatched = criteria.unmatched(connectors);
+    if unmatched.is_empty() {
+        return Ok(());
+    }
+    Err(CliError {
+        messages: unmatched,
+        hint: Some("nothing was deleted; names are compared without regard to case".to_owned()),
+        code: exit::USAGE,
     })
 }
 
@@ -217,11 +250,7 @@ fn protected(given: &[String]) -> Result<HashSet<String>, CliError> {
 }
 
 /// Writes the choice as a manifest that `apply` takes.
-fn write_manifest(
-    path: &Path,
-    choice: &Choice<'_>,
-    microtenant: Option<&Id>,
-) -> Result<(), CliError> {
+fn write_manifest(path: &Path, choice: &Choice<'_>, microtenant: &Id) -> Result<(), CliError> {
     let text = manifest(choice, microtenant).map_err(|e| unwritable(&e))?;
     output::replace(path, text.as_bytes())
         .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))
@@ -231,30 +260,30 @@ fn unwritable(error: &io::Error) -> CliError {
     CliError::unexpected("the choice cannot be written down", error)
 }
 
-fn manifest(choice: &Choice<'_>, microtenant: Option<&Id>) -> io::Result<String> {
+fn manifest(choice: &Choice<'_>, microtenant: &Id) -> io::Result<String> {
     let mut writer = CsvWriter::new(Vec::new());
-    let mut header = vec![
+    let header = [
         "resource",
         "action",
         "id",
         "name",
         "group",
         CONDITION_COLUMN,
+        "microtenant",
     ];
-    header.extend(microtenant.map(|_| "microtenant"));
     writer.row(header)?;
     let kind = Kind::connector();
     for one in &choice.delete {
         let (name, group) = (name(one.connector), group_name(one.connector));
-        let mut row = vec![
+        let row = [
             kind.name(),
             "delete",
             one.id.as_str(),
             &name,
             &group,
             &one.condition,
+            microtenant.as_str(),
         ];
-        row.extend(microtenant.map(Id::as_str));
         writer.row(row)?;
     }
     String::from_utf8(writer.finish()?).map_err(io::Error::other)

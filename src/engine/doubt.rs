@@ -107,6 +107,17 @@ impl<'l> Look<'l> {
         }
     }
 
+    /// How many objects are in each group.
+    pub(super) fn groups(&self) -> HashMap<String, u32> {
+        let mut groups = HashMap::new();
+        for object in self.by_id.values() {
+            if let Some(group) = self.kind.group(object) {
+                *groups.entry(group.to_owned()).or_default() += 1;
+            }
+        }
+        groups
+    }
+
     /// The object with that id.
     pub(super) fn by_id(&self, id: &Id) -> Option<&'l Object> {
         self.by_id.get(id).copied()

@@ -94,21 +94,42 @@ fn body_of<'i>(item: &'i Item<'static>) -> Option<&'i Fields<'static>> {
 /// The id of the object that the item is about, for one that exists.
 pub(super) fn target(item: &Item<'_>) -> Option<Id> {
     match &item.change {
-        Change::Update { id, .. } | Change::Delete { id, .. } => Some(id.clone()),
+        Change::Update { id, .. } | Change::Delete { id, .. } => {
+            Some(id.clone()).filter(|id| !id.as_str().is_empty())
+        }
         _ => None,
     }
 }
 
 /// The write of an update, or none when the object is by now as asked.
+///
+/// A write replaces the object, so it is made only from an answer that is whole.
 pub(super) fn replacement(
     item: &Item<'_>,
     id: &Id,
     set: &Fields<'_>,
     live: &Object,
-) -> Option<Request> {
-    let kind = item.resource;
+) -> Result<Option<Request>, Failure> {
+    let (kind, noun) = (item.resource, item.resource.noun());
+    if Id::of(live).as_ref() != Some(id) {
+        return Err(Failure::new(format!(
+            "what was read is not the {noun} {id}; nothing was written"
+        )));
+    }
     let left = kind.differing(live, set.to_owned_fields());
-    (!left.0.is_empty()).then(|| kind.replace(id, item.microtenant.clone(), live, set))
+    if left.0.is_empty() {
+        return Ok(None);
+    }
+    if let Some(why) = item.scope().barred(live) {
+        return Err(Failure::new(format!("the {noun} cannot be changed: {why}")));
+    }
+    let untold = |wire: &&&str| !live.contains_key(**wire) && set.find(wire).is_none();
+    if let Some(wire) = kind.kept_flags().iter().find(untold) {
+        return Err(Failure::new(format!(
+            "the tenant does not say whether the {noun} has {wire:?}, and a write would change it; say it in a column of that name"
+        )));
+    }
+    Ok(Some(kind.replace(id, item.microtenant.clone(), live, set)))
 }
 
 pub(super) fn outcome(item: &Item<'_>, status: Status, id: Option<Id>) -> Outcome {

@@ -128,15 +128,30 @@ impl Listing {
             Some(_) => return Step::Unusable("the answer's list is not one"),
         };
         let full = rows.len() >= index(PAGE_SIZE);
+        let before = self.objects.len();
         if !rows.into_iter().all(|row| self.add(row)) {
             return Step::Unusable("an object in the listing has no id");
         }
         // Without a number of pages, a full one may have another behind it.
         if pages.map_or(!full, |pages| u64::from(self.page) >= pages) {
-            return Step::Complete;
+            return self.complete(now);
+        }
+        if self.objects.len() == before {
+            // A page with nothing new on it that is not the last: going on could take for ever.
+            return self.restart(now);
         }
         self.page += 1;
         Step::Next(self.page)
+    }
+
+    /// All pages are read. The total may be less than what is there (`zpa-api.md`, section 2), but where it is more,
+    /// something is missing.
+    fn complete(&mut self, now: Instant) -> Step {
+        let told = self.total.as_ref().and_then(number).unwrap_or(0);
+        if told > u64::try_from(self.objects.len()).unwrap_or(u64::MAX) {
+            return self.restart(now);
+        }
+        Step::Complete
     }
 
     /// Whether rows may move from one page to another while it is read.
@@ -162,7 +177,9 @@ impl Listing {
     fn restart(&mut self, now: Instant) -> Step {
         self.restarts += 1;
         if self.restarts > RESTARTS {
-            return Step::Unusable("the listing changed each time while it was read");
+            return Step::Unusable(
+                "the listing was different or incomplete each time that it was read",
+            );
         }
         self.begun = now;
         self.objects.clear();
@@ -271,6 +288,26 @@ mod tests {
             listing.take(Some(page("99", "2", &[])), now),
             Step::Unusable(_)
         ));
+    }
+
+    #[test]
+    fn a_listing_that_lacks_what_it_counts_or_never_ends_is_given_up() {
+        let now = Instant::now();
+        let counted = json!({"totalCount": "4", "totalPages": "1"});
+        let endless = json!({"totalCount": "0", "totalPages": "1000000", "list": []});
+        let twice = page("3", "1", &["1", "2", "2"]);
+        for body in [counted, endless, twice] {
+            let mut listing = listing();
+            for _ in 0..RESTARTS {
+                assert_eq!(
+                    listing.take(Some(body.clone()), now),
+                    Step::Next(1),
+                    "{body}"
+                );
+            }
+            let step = listing.take(Some(body.clone()), now);
+            assert!(matches!(step, Step::Unusable(_)), "{body}");
+        }
     }
 
     #[test]

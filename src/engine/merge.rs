@@ -147,7 +147,7 @@ fn new_element(item: &Item<'_>) -> Option<Object> {
     Some(object)
 }
 
-/// Two elements may have one name, and a delete means the one with its id and no other.
+/// Where two elements have one name, a delete has an id, and means that one and no other.
 fn is_about(item: &Item<'_>, object: &Object) -> bool {
     if let Change::Delete { id, .. } = &item.change
         && let Some(other) = Id::of(object)
@@ -256,12 +256,12 @@ mod tests {
         Kind::from_name("domain").unwrap()
     }
 
-    fn written(list: &[Value], confirmed: bool) -> Option<Written> {
-        Some(Written {
+    fn written(list: &[Value], confirmed: bool) -> Written {
+        Written {
             list: objects(list),
             confirmed,
             until: Instant::now(),
-        })
+        }
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
         merge.settle_up(kind(), &[]);
         assert!(merge.owed.is_empty());
         let live = objects(&[json!({"domain": "KEPT.example"})]);
-        merge.written = written(&list, true);
+        merge.written = Some(written(&list, true));
         merge.settle_up(kind(), &live);
         assert_eq!(names(&merge.owed), ["lost.example"]);
         merge.settle_up(kind(), &live);
@@ -300,7 +300,7 @@ mod tests {
             json!({"domain": "new.example"}),
         ];
         let mut merge = Merge::new(vec![create("new.example")]);
-        merge.written = written(&list, false);
+        merge.written = Some(written(&list, false));
         merge.settle_up(kind(), &[]);
         assert!(merge.owed.is_empty());
     }

@@ -44,6 +44,8 @@ pub struct Settings {
     /// How long a create whose answer was lost may still be carried out by the server, and so how long
     /// it is not sent again. Default twice the request timeout.
     pub settle: Duration,
+    /// How many objects must stay in a group when others of it are deleted. Default 0: any number.
+    pub keep_per_group: u32,
     /// When a run is parked before it has come to its end.
     pub bounds: Bounds,
 }
@@ -83,6 +85,7 @@ impl Default for Settings {
             batch_size: BATCH_SIZE,
             max_attempts: MAX_ATTEMPTS,
             settle: Duration::from_secs(60),
+            keep_per_group: 0,
             bounds: Bounds::default(),
         }
     }

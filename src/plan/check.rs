@@ -88,8 +88,6 @@ impl Checker {
             action: action.unwrap_or_default(),
             id: cell(layout.id),
             microtenant: cell(layout.microtenant)
-                // Naming the Default microtenant and naming none is the same.
-                .filter(|id| *id != "0" || self.defaults.microtenant.is_some())
                 .map(Id::new)
                 .or_else(|| self.defaults.microtenant.clone()),
             key: if kind.key().is_some() {
@@ -167,8 +165,10 @@ impl<'r> Draft<'r> {
     ) -> Result<(), String> {
         match column.form {
             Form::Text(check) => {
-                let value = if text.is_empty() {
-                    Cow::Borrowed("")
+                // What a row that deletes by id says of the name is for people.
+                let for_people = self.action == Action::Delete && self.id.is_some();
+                let value = if text.is_empty() || for_people {
+                    Cow::Borrowed(text)
                 } else {
                     check(text)?
                 };
@@ -213,6 +213,11 @@ impl<'r> Draft<'r> {
         }
         self.values.0.push((Cow::Borrowed(wire), value));
         Ok(())
+    }
+
+    /// The microtenant that the object belongs to. Naming the Default one and naming none is the same.
+    pub(super) fn home(&self) -> Option<&Id> {
+        self.microtenant.as_ref().filter(|id| id.as_str() != "0")
     }
 
     /// Where the object is listed.

@@ -115,10 +115,9 @@ impl<'s> Planner<'s> {
             let message = format!("another row is about the same {noun} ({id})");
             return Err(Problem::row(draft.file, draft.row, message));
         }
+        let by_id_alone = draft.key.is_empty() || draft.action == Action::Delete;
         let key = match &live {
-            Ok(Some(live)) if draft.key.is_empty() => {
-                draft.kind.key_of(live.object).unwrap_or_default()
-            }
+            Ok(Some(live)) if by_id_alone => draft.kind.key_of(live.object).unwrap_or_default(),
             _ => Cow::Borrowed(draft.key),
         };
         let mut item = Item {
@@ -232,10 +231,20 @@ impl<'s> Planner<'s> {
         scope: &Scope,
     ) -> Result<Result<Option<Live<'s>>, Failure>, Problem> {
         let Some(known) = self.known.get(scope) else {
-            return Ok(Ok(None));
+            // What was not read is not absent.
+            let message = format!(
+                "the {}s of this microtenant were not read",
+                draft.kind.noun()
+            );
+            return Err(Problem::row(draft.file, draft.row, message));
         };
         match draft.id.map(|id| (id, known.by_id.get_key_value(id))) {
-            Some((_, Some((id, object)))) => return Ok(Ok(Some(known.live(id, object)))),
+            Some((_, Some((id, object)))) => {
+                if let Some(problem) = known.contradiction(draft, id) {
+                    return Err(problem);
+                }
+                return Ok(Ok(Some(known.live(id, object))));
+            }
             Some((id, None)) => {
                 let meant = known.damaged(id);
                 if !meant.is_empty() {
@@ -244,7 +253,7 @@ impl<'s> Planner<'s> {
                 }
                 // What is to be created may go by its name already, whatever id the row has.
                 if draft.action != Action::Create {
-                    return Ok(Ok(None));
+                    return Ok(known.gone(draft, id));
                 }
             }
             None => {}
@@ -292,9 +301,22 @@ impl<'s> Planner<'s> {
             self.load.count(&portals_of(live.object), -1);
         }
         Change::Delete {
-            id,
+            id: self.delete_id(live).map_or_else(|| Id::new(""), Id::new),
             condition: draft.condition.map(Cow::Borrowed),
         }
+    }
+
+    /// The id by which an object is deleted: none for an element of a list that is the only one of its key, since
+    /// whatever has its key is to go.
+    fn delete_id(&self, live: Live<'s>) -> Option<&'s str> {
+        let kind = live.scope.kind;
+        if kind.shape() != Shape::List {
+            return Some(live.id);
+        }
+        let known = self.known.get(live.scope)?;
+        let alike = |key| known.by_key.get(&key).map_or(0, Vec::len);
+        let most = kind.keys_of(live.object).into_iter().map(alike).max();
+        (most > Some(1)).then_some(live.id)
     }
 
     fn create<'r>(draft: Draft<'r>) -> Change<'r>
@@ -331,8 +353,14 @@ impl<'s> Planner<'s> {
         if set.0.is_empty() {
             return Change::Unchanged { id: Some(id) };
         }
-        if let Some(why) = kind.immutable(live.object) {
+        if let Some(why) = live.scope.barred(live.object) {
             return error(format!("the {} cannot be changed: {why}", kind.noun()));
+        }
+        if kind.shape() == Shape::List && set.find(kind.key_field()).is_some() {
+            return error(format!(
+                "a {} cannot be renamed; delete the one and add the other, each in a row of its own",
+                kind.noun()
+            ));
         }
         if kind == Kind::portal_link()
             && matches!(set.find("userPortals"), Some(FieldValue::Refs(_)))
@@ -437,6 +465,44 @@ impl<'s> Known<'s> {
                     ids.join(", ")
                 )))
             }
+        }
+    }
+
+    /// A row to delete whose id and name mean two different objects: one cell is in the wrong row.
+    fn contradiction(&self, draft: &Draft<'_>, id: &str) -> Option<Problem> {
+        if draft.action != Action::Delete || draft.key.is_empty() {
+            return None;
+        }
+        let named = self.by_key(draft).ok()??;
+        if named.id == id || self.kind_has_no_key() {
+            return None;
+        }
+        let noun = draft.kind.noun();
+        let message = format!(
+            "the id {id} and the name {:?} are of two different {noun}s; the {noun} of that name has the id {}",
+            draft.key, named.id
+        );
+        Some(Problem::row(draft.file, draft.row, message))
+    }
+
+    fn kind_has_no_key(&self) -> bool {
+        self.scope.kind.key().is_none()
+    }
+
+    /// What a row means whose id is not there: nothing, unless it is to be deleted by an id while its name is there
+    /// under another. A row with a condition was chosen by a program, for the one with that id alone.
+    fn gone(&self, draft: &Draft<'_>, id: &str) -> Result<Option<Live<'s>>, Failure> {
+        if draft.action != Action::Delete || draft.key.is_empty() || draft.condition.is_some() {
+            return Ok(None);
+        }
+        match self.by_key(draft)? {
+            None => Ok(None),
+            Some(named) => Err(Failure::new(format!(
+                "there is no {} with the id {id}; the one called {:?} has the id {}",
+                draft.kind.noun(),
+                draft.key,
+                named.id
+            ))),
         }
     }
 

@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 
 use crate::model::{Id, Object};
 use crate::resource::connector::{Contact, NEVER, created, group};
-use crate::resource::{Kind, unescape};
+use crate::resource::{Kind, Scope, unescape};
 
 /// Which connectors are left over.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,8 @@ pub struct Criteria {
     pub keep_per_group: u32,
     /// These stay, by name or id.
     pub protected: HashSet<String>,
+    /// The microtenant whose connectors these are; `None` means the Default one.
+    pub microtenant: Option<Id>,
 }
 
 /// A connector with what was decided about it.
@@ -111,14 +113,31 @@ pub fn choose<'s>(connectors: &'s [Object], criteria: &Criteria, now: Timestamp)
 }
 
 impl Criteria {
+    /// In words, every group and every connector to be protected that is none of these.
+    #[must_use]
+    pub fn unmatched(&self, connectors: &[Object]) -> Vec<String> {
+        let groups = self.groups.iter().filter(|group| {
+            let mut members = connectors.iter();
+            !members.any(|one| is_in(one, group))
+        });
+        let groups =
+            groups.map(|group| format!("--group: there is no connector in a group {group:?}"));
+        let protected = self.protected.iter().filter(|wanted| {
+            let mut connectors = connectors.iter();
+            !connectors.any(|one| is_called(one, wanted))
+        });
+        let protected =
+            protected.map(|one| format!("--protect: there is no connector and no file {one:?}"));
+        let mut unmatched: Vec<String> = groups.chain(protected).collect();
+        unmatched.sort_unstable();
+        unmatched
+    }
+
     fn is_about(&self, connector: &Object) -> bool {
         let name = name(connector);
         let version = text(connector, "currentVersion");
-        let in_group = |wanted: &String| {
-            wanted == group(connector)
-                || *wanted == unescape(text(connector, "appConnectorGroupName"))
-        };
-        (self.groups.is_empty() || self.groups.iter().any(in_group))
+        let mut groups = self.groups.iter();
+        (self.groups.is_empty() || groups.any(|group| is_in(connector, group)))
             && self.name.as_ref().is_none_or(|glob| glob.matches(&name))
             && self
                 .version
@@ -172,15 +191,18 @@ impl Criteria {
         })
     }
 
+    fn scope(&self) -> Scope {
+        Scope::of(Kind::connector(), self.microtenant.clone())
+    }
+
     /// Why a stale connector stays all the same.
     fn spared(&self, connector: &Object, groups: &HashMap<&str, Group>) -> Option<String> {
-        let id = text(connector, "id");
-        if self.protected.contains(id) || self.protected.contains(name(connector).as_ref()) {
+        let mut protected = self.protected.iter();
+        if protected.any(|one| is_called(connector, one)) {
             return Some("it is protected (--protect)".to_owned());
         }
-        let kind = Kind::connector();
-        if let Some(why) = kind.immutable(connector) {
-            return Some(why.to_owned());
+        if let Some(why) = self.scope().barred(connector) {
+            return Some(why);
         }
         let of = groups.get(group(connector))?;
         (of.is_dark() && !self.include_dark_groups).then(|| {
@@ -190,6 +212,19 @@ impl Criteria {
             )
         })
     }
+}
+
+fn is_in(connector: &Object, wanted: &str) -> bool {
+    let name = unescape(text(connector, "appConnectorGroupName"));
+    wanted == group(connector) || same_name(wanted, &name)
+}
+
+fn is_called(connector: &Object, wanted: &str) -> bool {
+    wanted == text(connector, "id") || same_name(wanted, &name(connector))
+}
+
+fn same_name(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 fn groups(connectors: &[Object]) -> HashMap<&str, Group> {
@@ -404,6 +439,18 @@ mod tests {
         let mut protecting = criteria();
         protecting.protected = ["2", "c4"].map(str::to_owned).into();
         assert_eq!(chosen(&connectors, &protecting), ["5"]);
+        assert_eq!(protecting.unmatched(&connectors), [""; 0]);
+        protecting.protected = ["C4", "keep.txt"].map(str::to_owned).into();
+        assert_eq!(chosen(&connectors, &protecting), ["2", "5"]);
+        protecting.groups = vec!["G".to_owned(), "h".to_owned()];
+        assert_eq!(
+            protecting.unmatched(&connectors),
+            [
+                "--group: there is no connector in a group \"G\"",
+                "--group: there is no connector in a group \"h\"",
+                "--protect: there is no connector and no file \"keep.txt\"",
+            ]
+        );
     }
 
     #[test]

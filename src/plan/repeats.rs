@@ -69,7 +69,7 @@ fn fingerprint(state: &RandomState, draft: &Draft<'_>, name: &(Naming, Cow<'_, s
     name.hash(&mut hasher);
     draft.kind.hash(&mut hasher);
     draft.part.hash(&mut hasher);
-    draft.microtenant.hash(&mut hasher);
+    draft.home().hash(&mut hasher);
     hasher.finish()
 }
 
@@ -109,7 +109,7 @@ impl Repeats {
                 }
             }
             let (naming, text) = name;
-            let scope = (draft.kind, draft.part, draft.microtenant.clone());
+            let scope = (draft.kind, draft.part, draft.home().cloned());
             let full = (scope, naming, text.into_owned());
             let place = (draft.file, draft.row);
             let first = *self.places.entry(full).or_insert(place);

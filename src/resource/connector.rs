@@ -74,7 +74,12 @@ impl Contact {
         let lost_at = live.get("lastBrokerDisconnectTime").and_then(epoch);
         match live.get("controlChannelStatus").and_then(Value::as_str) {
             Some(CONNECTED) => Self::Connected,
-            Some(DISCONNECTED) => lost_at.map_or(Self::Lost, Self::LostAt),
+            Some(DISCONNECTED) => {
+                // Not if it connected after the last time that it is said to have lost contact.
+                let met_at = live.get("lastBrokerConnectTime").and_then(epoch);
+                let lost_at = lost_at.filter(|lost| met_at.is_none_or(|met| met <= *lost));
+                lost_at.map_or(Self::Lost, Self::LostAt)
+            }
             None | Some("") => {
                 let met = ["lastBrokerConnectTime", "lastBrokerDisconnectTime"];
                 if met.iter().any(|wire| is_told(live.get(*wire))) {
@@ -266,6 +271,14 @@ mod tests {
         assert_eq!(
             with(json!("ZPN_STATUS_NEW"), json!("1700000000")),
             Contact::Unknown
+        );
+        let mut newer = times.clone();
+        newer["controlChannelStatus"] = json!("ZPN_STATUS_DISCONNECTED");
+        newer["lastBrokerConnectTime"] = json!("1700000001");
+        assert_eq!(
+            contact(&newer),
+            Contact::Lost,
+            "it was connected after that"
         );
         assert_eq!(contact(&times), Contact::Unknown);
         assert_eq!(contact(&json!({"name": "fresh"})), Contact::Never);

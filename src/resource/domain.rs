@@ -61,6 +61,10 @@ impl Resource for Domain {
         &[Action::Ensure, Action::Delete]
     }
 
+    fn kept_flags(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Host names have no case (RFC 4343), and a dot at the end changes nothing (RFC 1034, 3.1).
     fn normalise<'v>(&self, wire: &str, text: &'v str) -> Cow<'v, str> {
         match wire {

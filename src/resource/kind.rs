@@ -66,6 +66,29 @@ impl Scope {
         request
     }
 
+    /// Why a live object that was listed here cannot be changed, if it cannot: what its kind says, or that it
+    /// belongs to another microtenant, in which a call of this one would not find it.
+    #[must_use]
+    pub fn barred(&self, live: &Object) -> Option<String> {
+        let text = |wire: &str| live.get(wire).and_then(Value::as_str);
+        let own = self
+            .microtenant
+            .as_ref()
+            .map(Id::as_str)
+            .filter(|id| *id != "0");
+        let foreign = match (own, text("microtenantId").filter(|id| *id != "0")) {
+            (_, None) => None,
+            (Some(own), Some(other)) => Some(other).filter(|other| *other != own),
+            // The Default one may go by an id of its own.
+            (None, Some(other)) => {
+                let name = text("microtenantName");
+                name.filter(|name| *name != "Default").map(|_| other)
+            }
+        };
+        let foreign = foreign.map(|id| format!("it belongs to the microtenant {id}"));
+        foreign.or_else(|| self.kind.immutable(live).map(str::to_owned))
+    }
+
     /// The request that writes a list as a whole.
     #[must_use]
     pub fn write_list(&self, objects: Vec<Object>) -> Request {
@@ -368,6 +391,7 @@ impl Kind {
             merged.extend(inferred.map(|value| ((*wire).to_owned(), value)));
         }
         merged.extend(set.to_object());
+        self.finish(&mut merged);
         merged
     }
 

@@ -246,6 +246,14 @@ pub trait Resource: fmt::Debug + Sync {
         &[]
     }
 
+    /// Flags that a write must have and that answers may leave out: a write without one may change it.
+    fn kept_flags(&self) -> &'static [&'static str] {
+        &["enabled"]
+    }
+
+    /// Brings what replaces an object into the form that is documented for it.
+    fn finish(&self, _body: &mut Object) {}
+
     /// Whether the server puts a value of its own in the place of the one in `row`, so that comparing them
     /// says nothing.
     fn rewritten(&self, _wire: &str, _live: &Object, _row: &Fields<'_>) -> bool {

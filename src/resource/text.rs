@@ -103,7 +103,7 @@ pub(super) fn domain(text: &str) -> Checked<'_> {
         return Err(format!("{text:?} is an address; give the domain alone"));
     }
     if is_dns_name(text) {
-        return Ok(Cow::Borrowed(text));
+        return Ok(Cow::Borrowed(text.trim_end_matches('.')));
     }
     Err(format!("{text:?} is not a domain"))
 }
@@ -112,7 +112,7 @@ pub(super) fn domain(text: &str) -> Checked<'_> {
 pub(super) fn interval(text: &str) -> Checked<'_> {
     const LEAST: u32 = 5;
     match text.parse::<u32>() {
-        Ok(days) if days >= LEAST => Ok(Cow::Borrowed(text)),
+        Ok(days) if days >= LEAST => Ok(Cow::Owned(days.to_string())),
         Ok(days) => Err(format!("{days} days are too few; the least is {LEAST}")),
         Err(_) => Err(format!("{text:?} is not a whole number of days")),
     }

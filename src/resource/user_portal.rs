@@ -120,6 +120,16 @@ impl Resource for UserPortal {
         &[MANAGED]
     }
 
+    /// A portal whose certificate Zscaler manages is written with an empty one and an empty domain, as the
+    /// documented example is; the server makes the domain itself.
+    fn finish(&self, body: &mut Object) {
+        if body.get(MANAGED) == Some(&Value::Bool(true)) {
+            for wire in ["certificateId", "domain"] {
+                body.insert(wire.to_owned(), Value::String(String::new()));
+            }
+        }
+    }
+
     fn rewritten(&self, wire: &str, live: &Object, row: &Fields<'_>) -> bool {
         let managed = match row.find(MANAGED) {
             Some(FieldValue::Flag(managed)) => *managed,
@@ -206,6 +216,22 @@ mod tests {
         let body = request.body.unwrap();
         assert_eq!(body["managedByZs"], json!(false));
         assert_eq!(body["certificateId"], json!("7"));
+    }
+
+    #[test]
+    fn a_portal_that_becomes_managed_gives_its_certificate_up() {
+        let own = live(
+            &json!({"id": "1", "name": "Staff", "certificateId": "7", "domain": "a.acme.com"}),
+        );
+        let set = fields(&[(MANAGED, FieldValue::Flag(true))]);
+        let body = kind()
+            .replace(&Id::new("1"), None, &own, &set)
+            .body
+            .unwrap();
+        assert_eq!(
+            (&body["certificateId"], &body["domain"]),
+            (&json!(""), &json!(""))
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 pub use self::directory::{RunDirectory, RunName, list};
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
-pub use self::prepare::{Checked, PlanError, check, plan};
+pub use self::prepare::{Checked, PlanError, check, check_named, plan};
 use crate::engine::Undertaking;
 use crate::journal::{self, Header, ItemEvent, Journal, JournalError};
 use crate::ledger::{Ledger, State};

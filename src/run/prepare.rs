@@ -52,12 +52,23 @@ struct ResultColumn {
 /// [`PlanError::Manifest`] when one cannot be read, [`PlanError::Problems`] with every problem of
 /// every row.
 pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError> {
+    let named = paths
+        .iter()
+        .map(|path| (path.clone(), path.display().to_string()));
+    check_named(&named.collect::<Vec<_>>(), defaults)
+}
+
+/// The same for manifests that go by names of their own in messages and reports.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_named(
+    manifests: &[(PathBuf, String)],
+    defaults: Defaults,
+) -> Result<Checked, PlanError> {
     let mut problems = Vec::new();
     let mut found = Checked {
-        names: paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect(),
+        names: manifests.iter().map(|(_, name)| name.clone()).collect(),
         manifests: Vec::new(),
         layouts: Vec::new(),
         columns: Vec::new(),
@@ -66,7 +77,7 @@ pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError
         rows: 0,
         defaults,
     };
-    for (number, path) in (0..).zip(paths) {
+    for (number, (path, _)) in (0..).zip(manifests) {
         found.open(path, number, &mut problems)?;
     }
     found.write_flags_down();
@@ -148,12 +159,6 @@ pub fn plan<'s>(
 }
 
 impl Checked {
-    /// The same with other names for the manifests, where those of their files say nothing.
-    #[must_use]
-    pub fn named(self, names: Vec<String>) -> Self {
-        Self { names, ..self }
-    }
-
     /// How many rows there are.
     #[must_use]
     pub fn rows(&self) -> u64 {

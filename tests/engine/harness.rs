@@ -38,6 +38,9 @@ pub(crate) type Faults = dyn Fn(&Request, usize) -> Option<Fault> + Send + Sync;
 /// Asked for every call, with the number of calls before it.
 pub(crate) type Other = dyn Fn(&Request, usize) -> Option<Request> + Send + Sync;
 
+/// Given every answer, with the number of calls before it.
+pub(crate) type Rewording = dyn Fn(usize, String) -> String + Send + Sync;
+
 /// The tenant behind a wire on which the test may break calls.
 #[derive(Clone)]
 pub(crate) struct Wire {
@@ -47,8 +50,8 @@ pub(crate) struct Wire {
     /// What another administrator does just before a call arrives.
     pub(crate) other: Arc<Other>,
     pub(crate) calls: Arc<Mutex<usize>>,
-    /// A text, and what the tenant makes of it: all its answers show that instead.
-    pub(crate) rewords: Option<(&'static str, &'static str)>,
+    /// What the tenant's answers say instead.
+    pub(crate) rewords: Option<Arc<Rewording>>,
 }
 
 impl Wire {
@@ -81,9 +84,10 @@ impl Wire {
     }
 
     fn reworded(&self, mut reply: Reply) -> Reply {
-        if let (Some((from, to)), Reply::Answer(answer)) = (self.rewords, &mut reply) {
+        if let (Some(reword), Reply::Answer(answer)) = (&self.rewords, &mut reply) {
             let body = String::from_utf8(std::mem::take(&mut answer.body)).unwrap();
-            answer.body = body.replace(from, to).into_bytes();
+            let calls = *self.calls.lock().unwrap();
+            answer.body = reword(calls - 1, body).into_bytes();
         }
         reply
     }

@@ -153,7 +153,9 @@ async fn one_bad_item_fails_alone_with_the_servers_words() {
 async fn a_name_that_comes_back_changed_is_not_created_again() {
     for count in [1, 6] {
         let mut wire = Wire::new(ROOMY);
-        wire.rewords = Some(("\"Link 00000\"", "\"Link  00000\""));
+        wire.rewords = Some(std::sync::Arc::new(|_, body| {
+            body.replace("\"Link 00000\"", "\"Link  00000\"")
+        }));
         let applied = Desk::new().apply(&wire, &manifest(count)).await;
         assert_eq!(applied.ledger.tally().created, count as u64);
         assert_eq!(wire.log(Class::Write).len(), count.min(3));

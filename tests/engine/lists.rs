@@ -187,3 +187,44 @@ async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_is_remembered_when_putting_it_back_has_to_wait() {
+    for second in [
+        Fault::Refuse(429),
+        Fault::Refuse(409),
+        Fault::Refuse(503),
+        Fault::Refuse(400),
+    ] {
+        let mut wire = written_by_another(3, &["old.example", "late.example"]);
+        wire.fault = Arc::new(move |_, write| (write == 1).then_some(second));
+        let applied = Desk::new().apply(&wire, MANIFEST).await;
+        let expected = [
+            "kept.example",
+            "late.example",
+            "old.example",
+            "one.example",
+            "two.example",
+        ];
+        assert_eq!(domains(&wire), expected, "{second:?}");
+        assert_eq!(applied.ledger.tally().failed, 0, "{second:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_while_a_domain_was_deleted_is_put_back() {
+    // They save the list that they had read before: with the domain that we deleted, and without another.
+    let wire = written_by_another(3, &["old.example", "late.example"]);
+    let manifest = "resource,domain,action\ndomain,old.example,delete\n";
+    let applied = Desk::new().apply(&wire, manifest).await;
+    assert_eq!(domains(&wire), ["kept.example", "late.example"]);
+    assert_eq!(applied.ledger.tally().deleted, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_was_lost_has_its_settle_time() {
+    let (wire, applied) = ensure(|_, write| (write == 0).then_some(Fault::LoseRequest)).await;
+    assert_eq!(applied.ledger.tally().created, 2);
+    let written = wire.log(Class::Write)[0].at;
+    assert!(written >= Duration::from_secs(30 + 60), "{written:?}");
+}

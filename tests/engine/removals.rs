@@ -138,3 +138,46 @@ async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
         assert_eq!(stale(&wire), 1);
     }
 }
+
+/// Connector `name` is connected again from the answer to that call on.
+fn comes_back(wire: &mut Wire, name: &'static str, from: usize) {
+    wire.rewords = Some(std::sync::Arc::new(move |call, body| {
+        let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(&body) else {
+            return body;
+        };
+        let listed = answer["list"].as_array_mut().into_iter().flatten();
+        for one in listed.filter(|one| call >= from && one["name"] == name) {
+            one["controlChannelStatus"] = "ZPN_STATUS_AUTHENTICATED".into();
+        }
+        answer.to_string()
+    }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_comes_back_between_two_attempts_is_spared() {
+    let rows: Vec<String> = (2..10)
+        .map(|n| format!("connector,delete,stale-{n:02},2026-11-22T00:00:00Z\n"))
+        .collect();
+    let manifest = format!("resource,action,name,disconnected_since\n{}", rows.concat());
+    // The first attempt: refused as a whole, taken and not carried out, throttled, in conflict, lost.
+    for first in [
+        Fault::Refuse(400),
+        Fault::Refuse(200),
+        Fault::Refuse(429),
+        Fault::Refuse(503),
+        Fault::LoseRequest,
+    ] {
+        let mut wire = Wire::with_faults(TENANT, move |_, write| (write == 0).then_some(first));
+        // Calls 0 and 1 are the plan's reading and the one before the first attempt, which is call 2.
+        comes_back(&mut wire, "stale-05", 3);
+        let applied = Desk::new().apply(&wire, &manifest).await;
+        assert_eq!(applied.end, End::Settled);
+        let tally = applied.ledger.tally();
+        assert_eq!(
+            (tally.deleted, tally.spared),
+            (7, 1),
+            "{first:?}: {tally:?}"
+        );
+        assert_eq!(stale(&wire), 2, "{first:?}");
+    }
+}

@@ -454,12 +454,15 @@ impl Core {
         let attempts = self.ledger.attempts(item.item);
         let end = match live {
             Some(serde_json::Value::Object(live)) => match replacement(&item, id, set, &live) {
-                Some(_) if attempts >= self.settings.max_attempts.get() => Err(self.exhausted()),
-                Some(request) => {
+                Err(failure) => Err(failure),
+                Ok(Some(_)) if attempts >= self.settings.max_attempts.get() => {
+                    Err(self.exhausted())
+                }
+                Ok(Some(request)) => {
                     return self.submit(Job::Put(item, Box::new(request)), false);
                 }
-                None if attempts > 0 => Ok(Status::Recovered),
-                None => Ok(Status::Unchanged),
+                Ok(None) if attempts > 0 => Ok(Status::Recovered),
+                Ok(None) => Ok(Status::Unchanged),
             },
             _ => Err(Failure::new(
                 "the object that was read is not one; nothing was written",

@@ -1,6 +1,7 @@
 //! What becomes of items that are deleted together: read again just before, so that what has come back is
 //! spared, and looked for afterwards, since the answer does not say which of them are gone.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use super::super::dispatch::CallId;
@@ -77,15 +78,19 @@ impl Core {
     /// Settles what a look shows to be gone or to have come back, and goes on with the others.
     pub(super) fn resolve_removal(&mut self, doubt: Doubt, look: &Look<'_>) {
         let alone = doubt.items.len() == 1;
+        let mut groups = look.groups();
         let mut left = Vec::new();
         let mut outcomes = Vec::new();
         for item in doubt.items {
             match target(&item).and_then(|id| look.by_id(&id)) {
                 None => outcomes.push(self.gone(&item)),
-                Some(live) => match barred(&item, live) {
-                    Some(barred) => outcomes.push(barred),
-                    None => left.push(item),
-                },
+                Some(live) => {
+                    let barred = barred(&item, live);
+                    match barred.or_else(|| self.keeps_group(&item, live, &mut groups)) {
+                        Some(ended) => outcomes.push(ended),
+                        None => left.push(item),
+                    }
+                }
             }
         }
         self.append_outcomes(outcomes);
@@ -127,6 +132,23 @@ impl Core {
         self.doubt_removal(0, items, Why::Due, due);
     }
 
+    /// Takes the item out of its group, or spares it where the group would keep too few.
+    fn keeps_group(
+        &self,
+        item: &Item<'_>,
+        live: &Object,
+        groups: &mut HashMap<String, u32>,
+    ) -> Option<Outcome> {
+        let keep = self.settings.keep_per_group;
+        let left = groups.get_mut(item.resource.group(live)?)?;
+        if *left > keep {
+            *left -= 1;
+            return None;
+        }
+        let why = format!("its group has only {left} left by now (--keep-per-group {keep})");
+        Some(spared(item, Failure::new(why)))
+    }
+
     fn gone(&self, item: &Item<'_>) -> Outcome {
         let status = match self.ledger.attempts(item.item) {
             0 => Status::Unchanged,
@@ -150,7 +172,7 @@ impl Core {
 /// Why a live object is not to be deleted, if it is not.
 fn barred(item: &Item<'_>, live: &Object) -> Option<Outcome> {
     let kind = item.resource;
-    if let Some(why) = kind.immutable(live) {
+    if let Some(why) = item.scope().barred(live) {
         let message = format!("the {} cannot be deleted: {why}", kind.noun());
         return Some(failed(item, Failure::new(message)));
     }
