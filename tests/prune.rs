@@ -356,3 +356,34 @@ fn microtenants_are_never_mixed_in_one_call() {
     expected.sort();
     assert_eq!(sorted, expected);
 }
+
+#[test]
+fn a_name_to_protect_or_a_group_that_is_not_there_stops_the_command() {
+    let tenant = start("");
+    for args in [
+        ["--protect", "./keep-list-that-is-not-there.txt"],
+        ["--group", "No such group"],
+    ] {
+        let mut args = args.to_vec();
+        args.extend([CONFIRM, "--max-deletes=100%"]);
+        let ran = tenant.run(&prune(&args)).expect(2);
+        assert!(
+            ran.stderr.contains("there is no connector"),
+            "{}",
+            ran.stderr
+        );
+    }
+    assert!(tenant.log_of("write").is_empty());
+    tenant.write("keep.txt", "# ours\nSTALE-04\nstale-05\n");
+    let ran = tenant
+        .run(&prune(&[
+            "--protect",
+            "keep.txt",
+            CONFIRM,
+            "--max-deletes=100%",
+            "--json",
+        ]))
+        .expect(0);
+    assert_eq!(ran.json()["summary"]["deleted"], 8);
+    assert_eq!(stale(&tenant), 2);
+}

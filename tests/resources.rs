@@ -416,3 +416,59 @@ fn every_call_in_a_microtenant_names_it() {
         );
     }
 }
+
+#[test]
+fn a_row_whose_id_and_name_are_of_two_objects_deletes_neither() {
+    let tenant = start("connectors = { live = 20, stale = 4 }");
+    tenant.write(
+        "wake.csv",
+        "resource,action,name\nportal-link,delete,none\n",
+    );
+    tenant.run(&["plan", "wake.csv"]).expect(0);
+    let id = named(&tenant, "connectors", "live-01")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let row =
+        |id: &str, name: &str| format!("resource,action,id,name\nconnector,delete,{id},{name}\n");
+    let ran = apply(&tenant, &row(&id, "stale-03")).expect(3);
+    assert!(
+        ran.stderr.contains("are of two different app connectors"),
+        "{}",
+        ran.stderr
+    );
+    let why = failure(&tenant, &row("123456789012345678", "stale-03"));
+    assert!(
+        why.contains("the one called \"stale-03\" has the id"),
+        "{why}"
+    );
+    assert!(tenant.log_of("write").is_empty());
+    tenant.write("renamed.csv", &row(&id, "a name it had once"));
+    let plan = tenant.run(&["plan", "renamed.csv"]).expect(0);
+    assert!(
+        plan.stdout.contains("- \"live-01\""),
+        "the live name is shown: {}",
+        plan.stdout
+    );
+}
+
+#[test]
+fn a_domain_cannot_be_renamed_by_its_id() {
+    let tenant = start("domains = { seed = [\"a.example.com\", \"b.example.com\"] }");
+    tenant
+        .run(&["export", "domain", "-o", "domains.csv"])
+        .expect(0);
+    let id = rows(&tenant.path("domains.csv"))[0]["id"].clone();
+    let row = |action: &str, domain: &str| {
+        format!("resource,action,id,domain\ndomain,{action},{id},{domain}\n")
+    };
+    let why = failure(&tenant, &row("ensure", "c.example.com"));
+    assert!(why.contains("cannot be renamed"), "{why}");
+    apply(&tenant, &row("delete", "b.example.com")).expect(3);
+    assert!(tenant.log_of("write").is_empty());
+    assert_eq!(
+        applied(&tenant, &row("delete", "a.example.com"))["deleted"],
+        1
+    );
+    assert_eq!(domains(&tenant, "SEARCH_SUFFIX"), ["b.example.com"]);
+}

@@ -387,3 +387,37 @@ impl Random {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % limit
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_over_an_object_that_was_not_read_whole() {
+    type Reword = fn(String) -> String;
+    let cases: [(Reword, &str); 3] = [
+        (|_| "{}".to_owned(), "what was read is not the portal link"),
+        (
+            |body| body.replace("\"enabled\":true,", ""),
+            "does not say whether the portal link has \"enabled\"",
+        ),
+        (
+            |body| body.replace("\"id\":\"1", "\"id\":\"9"),
+            "what was read is not the portal link",
+        ),
+    ];
+    for (reword, why) in cases {
+        let mut wire = Wire::new("");
+        let desk = Desk::new();
+        desk.apply(&wire, "name,url,description\nA,https://a.example,old\n")
+            .await;
+        // The next two calls list links and portals; the one after them reads the link.
+        let calls = *wire.calls.lock().unwrap();
+        wire.rewords = Some(std::sync::Arc::new(move |call, body| {
+            if call > calls { reword(body) } else { body }
+        }));
+        let applied = desk
+            .apply(&wire, "name,url,description\nA,https://a.example,new\n")
+            .await;
+        assert_eq!(applied.ledger.tally().failed, 1, "{why}");
+        let message = &applied.failures()[0].1.message;
+        assert!(message.contains(why), "{message}");
+        assert_eq!(wire.objects("portal_links")[0]["description"], "old");
+    }
+}
