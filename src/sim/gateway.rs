@@ -1,53 +1,87 @@
-//! The gateway in front of the API, as far as answers show it.
+//! The gateway in front of the API: a limit of its own on everything that one tenant's clients send.
 //!
-//! Its own limit is far above the tenant's and its headers speak of that one alone, also on a 429 of the
+//! It is far above the tenant's limits, and its headers speak of it alone, also on a 429 of the
 //! tenant's: a client that waits for `x-ratelimit-reset` instead of `retry-after` waits for the wrong thing.
-//! It never refuses here.
 
 use std::time::Duration;
 
 use super::http::Answer;
+use super::limiter::Counter;
+use super::scenario::Quota;
 
-/// Calls per window, and the length of a window in seconds.
-const CALLS: u64 = 5000;
-const WINDOW: u64 = 60;
+/// What the gateway has let through; windows lie end to end from time zero.
+#[derive(Debug)]
+pub(super) struct Gateway(Option<Limit>);
 
-/// What the gateway has let through in the current window; windows lie end to end from time zero.
-#[derive(Debug, Default)]
-pub(super) struct Gateway {
-    window: u64,
-    seen: u64,
+#[derive(Debug)]
+struct Limit {
+    calls: u32,
+    per: Duration,
+    counter: Counter,
 }
 
 impl Gateway {
-    /// Counts a call at `now`, and adds to its answer what the gateway says about its limit.
-    pub(super) fn pass(&mut self, now: Duration, answer: Answer) -> Answer {
-        let (window, since) = (now.as_secs() / WINDOW, now.as_secs() % WINDOW);
-        if window != self.window {
-            *self = Self { window, seen: 0 };
-        }
-        self.seen += 1;
-        answer
-            .with_header("x-ratelimit-limit", format!("{CALLS}, {CALLS};w={WINDOW}"))
-            .with_header(
-                "x-ratelimit-remaining",
-                CALLS.saturating_sub(self.seen).to_string(),
-            )
-            .with_header("x-ratelimit-reset", (WINDOW - since).to_string())
+    pub(super) fn new(quota: Quota) -> Self {
+        let Quota::Limited { calls, per } = quota else {
+            return Self(None);
+        };
+        Self(Some(Limit {
+            calls: calls.get(),
+            per,
+            counter: Counter::aligned(calls, per),
+        }))
     }
+
+    /// Counts a call at `now`, or refuses it and says how long until one would pass.
+    pub(super) fn admit(&mut self, now: Duration) -> Result<(), Duration> {
+        let Some(Limit { counter, .. }) = &mut self.0 else {
+            return Ok(());
+        };
+        let wait = counter.wait(now);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        counter.count(now);
+        Ok(())
+    }
+
+    /// Adds to the answer of the call that was just judged what the gateway says about its limit.
+    pub(super) fn sign(&self, now: Duration, answer: Answer) -> Answer {
+        let Some(Limit {
+            calls,
+            per,
+            counter,
+        }) = &self.0
+        else {
+            return answer;
+        };
+        let reset = whole_seconds(counter.end().saturating_sub(now));
+        let window = whole_seconds(*per);
+        answer
+            .with_header("x-ratelimit-limit", format!("{calls}, {calls};w={window}"))
+            .with_header("x-ratelimit-remaining", counter.left().to_string())
+            .with_header("x-ratelimit-reset", reset.to_string())
+    }
+}
+
+/// Rounded up.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::scenario::QuotaRules;
     use super::*;
 
     #[test]
     fn the_headers_count_the_calls_of_the_minute_and_the_seconds_left_of_it() {
-        let mut gateway = Gateway::default();
+        let mut gateway = Gateway::new(QuotaRules::default().gateway);
         let mut at = |millis| {
-            let answer = gateway.pass(Duration::from_millis(millis), Answer::empty(204));
-            answer
-                .headers
+            let now = Duration::from_millis(millis);
+            gateway.admit(now).unwrap();
+            let headers = gateway.sign(now, Answer::empty(204)).headers;
+            headers
                 .into_iter()
                 .map(|(_, value)| value)
                 .collect::<Vec<_>>()
@@ -56,5 +90,17 @@ mod tests {
         assert_eq!(at(12_000), ["5000, 5000;w=60", "4998", "48"]);
         assert_eq!(at(59_999), ["5000, 5000;w=60", "4997", "1"]);
         assert_eq!(at(60_000), ["5000, 5000;w=60", "4999", "60"]);
+    }
+
+    #[test]
+    fn without_a_limit_it_lets_everything_through_and_says_nothing() {
+        let mut gateway = Gateway::new(Quota::Off);
+        assert!((0..10_000).all(|_| gateway.admit(Duration::ZERO).is_ok()));
+        assert!(
+            gateway
+                .sign(Duration::ZERO, Answer::empty(204))
+                .headers
+                .is_empty()
+        );
     }
 }

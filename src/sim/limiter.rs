@@ -1,49 +1,94 @@
 //! The server's side of a rate limit: which calls pass, and how long a refused one has to wait.
 //!
-//! Three kinds of window, because the vendor says only "20 per 10 seconds, starting with the first
-//! call" and a client must be right with any of them. What always holds: no window of its kind ever
-//! contains more admitted calls than the limit, a refused call is not counted, and the wait a refusal
-//! names is the shortest after which the call passes. Times passed in never go backwards.
+//! Six kinds of limiter, because the vendor says only "20 per 10 seconds, starting with the first
+//! call" and a client must be right with any of them. What always holds: no kind ever passes more than its
+//! limit in its own sense, a refused call counts only where it is told to, and the wait a refusal
+//! names is the shortest after which the call passes if none comes before it. Times passed in never go backwards.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::scenario::{Quota, QuotaRules, Window};
+use super::scenario::{Quota, Window};
 
 /// One rate limit and what it has let through.
 #[derive(Debug)]
-pub(super) enum Limiter {
+pub(super) struct Limiter {
+    kind: Kind,
+    counts_refused: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
     Off,
-    Fixed(Counter),
-    FirstCall(Counter),
+    Counter(Counter),
     SlidingLog(SlidingLog),
+    SlidingCounter(SlidingCounter),
+    Bucket(Bucket),
 }
 
 impl Limiter {
-    /// A limiter that has seen no call yet.
-    pub(super) fn new(quota: Quota, window: Window) -> Self {
-        let Quota::Limited { calls, per } = quota else {
-            return Self::Off;
+    /// A limiter that has seen no call yet; with `counts_refused`, refused calls count as well.
+    pub(super) fn new(quota: Quota, window: Window, counts_refused: bool) -> Self {
+        let kind = match quota {
+            Quota::Off => Kind::Off,
+            Quota::Limited { calls, per } => Kind::new(calls, per, window),
         };
-        let calls = calls.get();
-        match window {
-            Window::Fixed => Self::Fixed(Counter::new(calls, per)),
-            Window::FirstCall => Self::FirstCall(Counter::new(calls, per)),
-            Window::SlidingLog => Self::SlidingLog(SlidingLog {
-                calls,
-                per,
-                admitted: VecDeque::new(),
-            }),
+        Self {
+            kind,
+            counts_refused,
         }
     }
 
     /// Counts a call at `now`, or refuses it and says how long until one would pass.
     pub(super) fn admit(&mut self, now: Duration) -> Result<(), Duration> {
+        let passes = self.kind.wait(now).is_zero();
+        if passes || self.counts_refused {
+            self.kind.count(now);
+        }
+        if passes {
+            Ok(())
+        } else {
+            Err(self.kind.wait(now))
+        }
+    }
+}
+
+impl Kind {
+    fn new(calls: NonZeroU32, per: Duration, window: Window) -> Self {
+        let bucket = |capacity| Self::Bucket(Bucket::full(calls, per, capacity));
+        match window {
+            Window::Fixed => Self::Counter(Counter::aligned(calls, per)),
+            Window::FirstCall => Self::Counter(Counter::from_first_call(calls, per)),
+            Window::SlidingLog => Self::SlidingLog(SlidingLog {
+                calls: usize::try_from(calls.get()).unwrap_or(usize::MAX),
+                per,
+                counted: VecDeque::new(),
+            }),
+            Window::SlidingCounter => Self::SlidingCounter(SlidingCounter::new(calls, per)),
+            Window::TokenBucket => bucket(calls.get()),
+            Window::SmallBucket => bucket(calls.get().div_ceil(5)),
+        }
+    }
+
+    /// How long after `now` the next call passes; zero when one passes now.
+    fn wait(&self, now: Duration) -> Duration {
         match self {
-            Self::Off => Ok(()),
-            Self::Fixed(counter) => counter.admit_aligned(now),
-            Self::FirstCall(counter) => counter.admit_from_first_call(now),
-            Self::SlidingLog(log) => log.admit(now),
+            Self::Off => Duration::ZERO,
+            Self::Counter(counter) => counter.wait(now),
+            Self::SlidingLog(log) => log.wait(now),
+            Self::SlidingCounter(counter) => counter.wait(now),
+            Self::Bucket(bucket) => bucket.wait(now),
+        }
+    }
+
+    fn count(&mut self, now: Duration) {
+        match self {
+            Self::Off => {}
+            Self::Counter(counter) => counter.count(now),
+            Self::SlidingLog(log) => log.count(now),
+            Self::SlidingCounter(counter) => counter.count(now),
+            Self::Bucket(bucket) => bucket.count(now),
         }
     }
 }
@@ -53,54 +98,71 @@ impl Limiter {
 pub(super) struct Counter {
     calls: u32,
     per: Duration,
+    /// Whether windows lie end to end from time zero; else one begins with the first call while none is open.
+    aligned: bool,
     /// The end of the current window, which is no longer part of it; zero before the first.
     end: Duration,
     seen: u32,
 }
 
 impl Counter {
-    fn new(calls: u32, per: Duration) -> Self {
+    /// Windows lie end to end from time zero.
+    pub(super) fn aligned(calls: NonZeroU32, per: Duration) -> Self {
         Self {
-            calls,
+            calls: calls.get(),
             per,
+            aligned: true,
             end: Duration::ZERO,
             seen: 0,
         }
     }
 
-    /// Windows lie end to end from time zero.
-    fn admit_aligned(&mut self, now: Duration) -> Result<(), Duration> {
-        if now >= self.end {
-            self.open(now.saturating_sub(since_multiple(now, self.per)));
-        }
-        self.count(now)
-    }
-
     /// A window begins with the first call while none is open.
-    fn admit_from_first_call(&mut self, now: Duration) -> Result<(), Duration> {
+    fn from_first_call(calls: NonZeroU32, per: Duration) -> Self {
+        Self {
+            aligned: false,
+            ..Self::aligned(calls, per)
+        }
+    }
+
+    /// How long after `now` the next call passes; zero when one passes now.
+    pub(super) fn wait(&self, now: Duration) -> Duration {
+        if self.seen < self.calls {
+            return Duration::ZERO;
+        }
+        self.end.saturating_sub(now)
+    }
+
+    pub(super) fn count(&mut self, now: Duration) {
         if now >= self.end {
-            self.open(now);
+            let since = if self.aligned {
+                since_multiple(now, self.per)
+            } else {
+                Duration::ZERO
+            };
+            self.end = now.saturating_sub(since).saturating_add(self.per);
+            self.seen = 0;
         }
-        self.count(now)
+        self.seen = self.seen.saturating_add(1);
     }
 
-    fn open(&mut self, start: Duration) {
-        self.end = start.saturating_add(self.per);
-        self.seen = 0;
+    /// How many more calls pass in the window that was open at the last call.
+    pub(super) fn left(&self) -> u32 {
+        self.calls.saturating_sub(self.seen)
     }
 
-    fn count(&mut self, now: Duration) -> Result<(), Duration> {
-        if self.seen >= self.calls {
-            return Err(self.end.saturating_sub(now));
-        }
-        self.seen += 1;
-        Ok(())
+    /// The end of that window.
+    pub(super) fn end(&self) -> Duration {
+        self.end
     }
 }
 
 /// How far `now` lies behind the last multiple of `per`.
 fn since_multiple(now: Duration, per: Duration) -> Duration {
-    let nanos = now.as_nanos().checked_rem(per.as_nanos()).unwrap_or(0);
+    from_nanos(now.as_nanos().checked_rem(per.as_nanos()).unwrap_or(0))
+}
+
+fn from_nanos(nanos: u128) -> Duration {
     let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
     Duration::new(
         u64::try_from(seconds).unwrap_or(u64::MAX),
@@ -108,84 +170,185 @@ fn since_multiple(now: Duration, per: Duration) -> Duration {
     )
 }
 
-/// The admitted calls of the trailing window, oldest first.
+/// The calls of the trailing window, oldest first. Only the last N decide when the next one passes, so no more
+/// are kept, however many refused ones count.
 #[derive(Debug)]
-pub(super) struct SlidingLog {
-    calls: u32,
+struct SlidingLog {
+    calls: usize,
     per: Duration,
-    admitted: VecDeque<Duration>,
+    counted: VecDeque<Duration>,
 }
 
 impl SlidingLog {
-    fn admit(&mut self, now: Duration) -> Result<(), Duration> {
-        while self
-            .admitted
-            .front()
-            .is_some_and(|&at| at.saturating_add(self.per) <= now)
-        {
-            self.admitted.pop_front();
+    fn wait(&self, now: Duration) -> Duration {
+        let full = self.counted.len() >= self.calls;
+        let oldest = self.counted.front().filter(|_| full);
+        oldest.map_or(Duration::ZERO, |at| {
+            at.saturating_add(self.per).saturating_sub(now)
+        })
+    }
+
+    fn count(&mut self, now: Duration) {
+        let gone = |at: &Duration| at.saturating_add(self.per) <= now;
+        while self.counted.len() >= self.calls || self.counted.front().is_some_and(gone) {
+            self.counted.pop_front();
         }
-        match self.admitted.front() {
-            Some(&oldest)
-                if self.admitted.len() >= usize::try_from(self.calls).unwrap_or(usize::MAX) =>
-            {
-                Err(oldest.saturating_add(self.per).saturating_sub(now))
-            }
-            _ => {
-                self.admitted.push_back(now);
-                Ok(())
-            }
-        }
+        self.counted.push_back(now);
     }
 }
 
-/// The two quotas of one tenant.
+/// Two counters of aligned windows. The trailing window is estimated to hold the current one's count, and of the
+/// previous one's the share that the trailing window overlaps; a call passes while that is below the limit.
 #[derive(Debug)]
-pub(super) struct Quotas {
-    pub(super) read: Limiter,
-    pub(super) write: Limiter,
+struct SlidingCounter {
+    calls: u128,
+    /// The length of a window in nanoseconds, as all times here.
+    per: u128,
+    /// When the current window began.
+    start: u128,
+    seen: u128,
+    before: u128,
 }
 
-impl Quotas {
-    pub(super) fn new(rules: &QuotaRules) -> Self {
+impl SlidingCounter {
+    fn new(calls: NonZeroU32, per: Duration) -> Self {
         Self {
-            read: Limiter::new(rules.read, rules.window),
-            write: Limiter::new(rules.write, rules.window),
+            calls: u128::from(calls.get()),
+            per: per.as_nanos(),
+            start: 0,
+            seen: 0,
+            before: 0,
         }
+    }
+
+    fn wait(&self, now: Duration) -> Duration {
+        let passes = match self.first_pass(self.before, self.seen) {
+            Some(offset) => self.start + offset,
+            // The current window is full, and will be the previous one.
+            None => self.start + self.per + self.first_pass(self.seen, 0).unwrap_or(self.per),
+        };
+        from_nanos(passes.saturating_sub(now.as_nanos()))
+    }
+
+    /// How far into a window the estimate falls below the limit, at the latest when the window is over; never for
+    /// one that is full by itself.
+    fn first_pass(&self, before: u128, seen: u128) -> Option<u128> {
+        let room = self.calls.checked_sub(seen).filter(|room| *room > 0)?;
+        if before == 0 {
+            return Some(0);
+        }
+        // before (per - offset) / per < room, without rounding.
+        let overlap = (room * self.per).div_ceil(before) - 1;
+        Some(self.per.saturating_sub(overlap))
+    }
+
+    fn count(&mut self, now: Duration) {
+        let now = now.as_nanos();
+        let start = now - now.checked_rem(self.per).unwrap_or(0);
+        if start > self.start {
+            let adjacent = start - self.start == self.per;
+            self.before = if adjacent { self.seen } else { 0 };
+            (self.start, self.seen) = (start, 0);
+        }
+        self.seen += 1;
+    }
+}
+
+/// A bucket of tokens that is refilled evenly, up to its capacity. Where refused calls count, it may owe tokens: as
+/// many as come in during one window, so that nobody is shut out for good.
+#[derive(Debug)]
+struct Bucket {
+    /// In parts of a token of which one comes in each nanosecond and call of the limit: whole numbers throughout.
+    level: i128,
+    capacity: i128,
+    /// What one call takes, and also the length of the window in nanoseconds.
+    token: i128,
+    /// What comes in each nanosecond.
+    refill: i128,
+    at: Duration,
+}
+
+impl Bucket {
+    fn full(calls: NonZeroU32, per: Duration, capacity: u32) -> Self {
+        let token = i128::try_from(per.as_nanos()).unwrap_or(i128::MAX);
+        let capacity = token.saturating_mul(i128::from(capacity));
+        Self {
+            level: capacity,
+            capacity,
+            token,
+            refill: i128::from(calls.get()),
+            at: Duration::ZERO,
+        }
+    }
+
+    fn level(&self, now: Duration) -> i128 {
+        let elapsed = now.saturating_sub(self.at).as_nanos();
+        let elapsed = i128::try_from(elapsed).unwrap_or(i128::MAX);
+        let level = self
+            .level
+            .saturating_add(self.refill.saturating_mul(elapsed));
+        level.min(self.capacity)
+    }
+
+    fn wait(&self, now: Duration) -> Duration {
+        let missing = u128::try_from(self.token - self.level(now)).unwrap_or(0);
+        from_nanos(missing.div_ceil(self.refill.unsigned_abs()))
+    }
+
+    fn count(&mut self, now: Duration) {
+        let most_owed = self.refill.saturating_mul(self.token);
+        self.level = (self.level(now) - self.token).max(-most_owed);
+        self.at = now;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use proptest::prelude::*;
 
     use super::*;
 
     const JUST: Duration = Duration::from_nanos(1);
 
+    const WINDOWS: [Window; 6] = [
+        Window::Fixed,
+        Window::FirstCall,
+        Window::SlidingLog,
+        Window::SlidingCounter,
+        Window::TokenBucket,
+        Window::SmallBucket,
+    ];
+
     fn limiter(calls: u32, per: Duration, window: Window) -> Limiter {
-        Limiter::new(
-            Quota::Limited {
-                calls: NonZeroU32::new(calls).unwrap(),
-                per,
-            },
-            window,
-        )
+        Limiter::new(quota(calls, per), window, false)
     }
 
-    /// Calls after each of `gaps` (in milliseconds); the times of those that were admitted.
-    fn admitted(limiter: &mut Limiter, gaps: &[u64]) -> Vec<Duration> {
-        let mut now = Duration::ZERO;
-        let mut passed = Vec::new();
-        for gap in gaps {
-            now += Duration::from_millis(*gap);
-            if limiter.admit(now).is_ok() {
-                passed.push(now);
-            }
+    fn counting_refused(calls: u32, per: Duration, window: Window) -> Limiter {
+        Limiter::new(quota(calls, per), window, true)
+    }
+
+    fn quota(calls: u32, per: Duration) -> Quota {
+        Quota::Limited {
+            calls: NonZeroU32::new(calls).unwrap(),
+            per,
         }
-        passed
+    }
+
+    /// Calls after each of `gaps` (in milliseconds): when, and whether it was admitted.
+    fn calls(limiter: &mut Limiter, gaps: &[u64]) -> Vec<(Duration, bool)> {
+        let mut now = Duration::ZERO;
+        let call = |gap: &u64| {
+            now += Duration::from_millis(*gap);
+            (now, limiter.admit(now).is_ok())
+        };
+        gaps.iter().map(call).collect()
+    }
+
+    fn admitted(limiter: &mut Limiter, gaps: &[u64]) -> Vec<Duration> {
+        let calls = calls(limiter, gaps).into_iter();
+        calls
+            .filter_map(|(at, passed)| passed.then_some(at))
+            .collect()
     }
 
     fn most_in(windows: impl Iterator<Item = (Duration, Duration)>, calls: &[Duration]) -> usize {
@@ -206,8 +369,34 @@ mod tests {
         windows
     }
 
+    /// What the sliding counter estimates at `now` after these calls, times the window's length in nanoseconds.
+    fn estimate(earlier: &[Duration], per: Duration, now: Duration) -> u128 {
+        let window = |at: &Duration| at.as_nanos() / per.as_nanos();
+        let of = |number| earlier.iter().filter(|at| window(at) == number).count() as u128;
+        let current = window(&now);
+        let before = current.checked_sub(1).map_or(0, of);
+        let overlap = (current + 1) * per.as_nanos() - now.as_nanos();
+        before * overlap + of(current) * per.as_nanos()
+    }
+
+    /// Whether between any two of these calls no more went than a bucket of that capacity gives away.
+    fn fits_bucket(passed: &[Duration], calls: u32, per: Duration, capacity: u32) -> bool {
+        let starts = passed.iter().enumerate();
+        let mut spans = starts.flat_map(|(n, from)| {
+            passed
+                .iter()
+                .skip(n)
+                .zip(1_u128..)
+                .map(move |(to, count)| (to.saturating_sub(*from), count))
+        });
+        spans.all(|(span, count)| {
+            let refilled = span.as_nanos() * u128::from(calls);
+            count * per.as_nanos() <= u128::from(capacity) * per.as_nanos() + refilled
+        })
+    }
+
     prop_compose! {
-        fn case()(calls in 1_u32..6, per in 1_u64..60, gaps in prop::collection::vec(0_u64..25, 0..120))
+        fn case()(calls in 1_u32..12, per in 1_u64..60, gaps in prop::collection::vec(0_u64..25, 0..120))
             -> (u32, Duration, Vec<u64>) {
             (calls, Duration::from_millis(per), gaps)
         }
@@ -216,9 +405,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_sliding_log_never_passes_more_than_its_limit_in_any_window((calls, per, gaps) in case()) {
-            let passed = admitted(&mut limiter(calls, per, Window::SlidingLog), &gaps);
-            let windows = passed.iter().map(|&at| (at, at + per));
-            prop_assert!(most_in(windows, &passed) <= calls as usize);
+            for mut limiter in [limiter(calls, per, Window::SlidingLog), counting_refused(calls, per, Window::SlidingLog)] {
+                let passed = admitted(&mut limiter, &gaps);
+                let windows = passed.iter().map(|&at| (at, at + per));
+                prop_assert!(most_in(windows, &passed) <= calls as usize);
+            }
         }
 
         #[test]
@@ -236,43 +427,93 @@ mod tests {
         }
 
         #[test]
+        fn a_sliding_counter_passes_a_call_exactly_while_its_estimate_is_below_the_limit((limit, per, gaps) in case()) {
+            let mut passed = Vec::new();
+            for (at, admitted) in calls(&mut limiter(limit, per, Window::SlidingCounter), &gaps) {
+                let below = estimate(&passed, per, at) < u128::from(limit) * per.as_nanos();
+                prop_assert_eq!(admitted, below);
+                passed.extend(admitted.then_some(at));
+            }
+        }
+
+        #[test]
+        fn a_bucket_never_passes_more_than_it_holds_and_what_came_in((calls, per, gaps) in case()) {
+            for (window, capacity) in [(Window::TokenBucket, calls), (Window::SmallBucket, calls.div_ceil(5))] {
+                for mut limiter in [limiter(calls, per, window), counting_refused(calls, per, window)] {
+                    let passed = admitted(&mut limiter, &gaps);
+                    prop_assert!(fits_bucket(&passed, calls, per, capacity));
+                }
+            }
+        }
+
+        #[test]
         fn a_refused_call_passes_exactly_when_its_wait_is_over((calls, per, gaps) in case()) {
-            for window in [Window::Fixed, Window::FirstCall, Window::SlidingLog] {
+            for window in WINDOWS {
                 let mut limiter = limiter(calls, per, window);
                 admitted(&mut limiter, &gaps);
                 let mut now = Duration::from_millis(gaps.iter().sum());
                 while limiter.admit(now).is_ok() {}
                 let wait = limiter.admit(now).unwrap_err();
-                prop_assert!(wait > Duration::ZERO && wait <= per);
+                // The counter's estimate is below the limit only after the full window has begun to leave.
+                prop_assert!(wait > Duration::ZERO && wait <= per + JUST);
                 now += wait;
                 prop_assert!(limiter.admit(now.saturating_sub(JUST)).is_err());
                 prop_assert!(limiter.admit(now).is_ok());
             }
         }
+
+        #[test]
+        fn where_refused_calls_count_one_that_waits_as_long_as_it_is_told_passes((calls, per, gaps) in case()) {
+            for window in WINDOWS {
+                let mut limiter = counting_refused(calls, per, window);
+                admitted(&mut limiter, &gaps);
+                let now = Duration::from_millis(gaps.iter().sum());
+                while limiter.admit(now).is_ok() {}
+                let wait = limiter.admit(now).unwrap_err();
+                prop_assert!(wait > Duration::ZERO && wait <= 2 * per);
+                prop_assert!(limiter.admit(now + wait).is_ok());
+            }
+        }
     }
 
     #[test]
-    fn the_kinds_of_window_differ_where_a_burst_straddles_a_boundary() {
+    fn the_kinds_of_limiter_differ_where_a_burst_straddles_a_boundary() {
         let per = Duration::from_secs(10);
-        let at = |seconds| Duration::from_secs(seconds);
-        let second_burst = |window| {
+        let passed = |window| {
             let mut limiter = limiter(2, per, window);
-            [8, 9, 10, 11, 18].map(|seconds| limiter.admit(at(seconds)).is_ok())
+            [8, 9, 10, 11, 18].map(|seconds| limiter.admit(Duration::from_secs(seconds)).is_ok())
         };
-        assert_eq!(second_burst(Window::Fixed), [true, true, true, true, false]);
-        assert_eq!(
-            second_burst(Window::FirstCall),
-            [true, true, false, false, true]
-        );
-        assert_eq!(
-            second_burst(Window::SlidingLog),
-            [true, true, false, false, true]
-        );
+        let [yes, no] = [true, false];
+        assert_eq!(passed(Window::Fixed), [yes, yes, yes, yes, no]);
+        assert_eq!(passed(Window::FirstCall), [yes, yes, no, no, yes]);
+        assert_eq!(passed(Window::SlidingLog), [yes, yes, no, no, yes]);
+        assert_eq!(passed(Window::SlidingCounter), [yes, yes, no, yes, yes]);
+        assert_eq!(passed(Window::TokenBucket), [yes, yes, no, no, yes]);
+        assert_eq!(passed(Window::SmallBucket), [yes, no, no, no, yes]);
+    }
+
+    #[test]
+    fn a_client_that_does_not_wait_is_shut_out_where_refused_calls_count() {
+        let per = Duration::from_secs(10);
+        let passed = |mut limiter: Limiter| {
+            let every_second = (0..30).map(Duration::from_secs);
+            every_second
+                .filter(|now| limiter.admit(*now).is_ok())
+                .count()
+        };
+        for window in [
+            Window::SlidingLog,
+            Window::SlidingCounter,
+            Window::TokenBucket,
+        ] {
+            let (patient, strict) = (limiter(5, per, window), counting_refused(5, per, window));
+            assert!(passed(patient) > 2 * passed(strict), "{window:?}");
+        }
     }
 
     #[test]
     fn without_a_quota_every_call_passes() {
-        let mut limiter = Limiter::new(Quota::Off, Window::SlidingLog);
+        let mut limiter = Limiter::new(Quota::Off, Window::SlidingLog, true);
         assert!((0..10_000).all(|_| limiter.admit(Duration::ZERO).is_ok()));
     }
 }

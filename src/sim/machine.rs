@@ -10,10 +10,14 @@ use super::gateway::Gateway;
 use super::http::{Answer, Pairs, Request, Response};
 use super::log::{Class, LogEntry};
 use super::random::SplitMix64;
-use super::refusal::{Refusal, too_many_requests, unauthorized};
+use super::refusal::{Refusal, gateway_too_many_requests, too_many_requests, unauthorized};
 use super::route::{Call, find, unknown_path, wrong_method};
 use super::scenario::{FaultRules, FeatureRules, Latency, Scenario};
+use super::storm::Storm;
 use super::tenant::{Tenant, World};
+
+/// Where the simulator's own paths begin.
+const CONTROL: &str = "/__sim/";
 
 /// A simulated ZPA service with any number of tenants, each of which starts when it is first touched.
 ///
@@ -33,7 +37,9 @@ use super::tenant::{Tenant, World};
 pub struct Sim {
     world: World,
     tokens: Tokens,
-    gateway: Gateway,
+    /// By customer id, like the tenants; calls on unknown paths have an empty one.
+    gateways: BTreeMap<String, Gateway>,
+    storm: Storm,
     tenants: BTreeMap<String, Tenant>,
     delays: Delays,
     log: Vec<LogEntry>,
@@ -51,9 +57,11 @@ impl Sim {
                 epoch,
                 scenario.sign_in.public_key.clone(),
             ),
-            gateway: Gateway::default(),
+            gateways: BTreeMap::new(),
+            storm: Storm::new(scenario.storm.clone(), SplitMix64::new(seed, 5)),
             delays: Delays {
-                random: SplitMix64::new(seed, 2),
+                answers: SplitMix64::new(seed, 2),
+                travels: SplitMix64::new(seed, 6),
                 latency: scenario.latency.clone(),
             },
             world: World::new(scenario, seed, epoch),
@@ -62,24 +70,31 @@ impl Sim {
         }
     }
 
+    /// How long `request`, which is sent now, is under way: whoever carries it waits so long before it hands it to
+    /// [`Sim::handle`].
+    pub fn travel(&mut self, request: &Request) -> Duration {
+        if request.path.starts_with(CONTROL) {
+            return Duration::ZERO;
+        }
+        self.delays.draw_travel()
+    }
+
     /// Carries out `request`, which arrives `now` after the simulator's start. `now` never goes backwards.
     pub fn handle(&mut self, now: Duration, request: &Request) -> Response {
-        if let Some(control) = request.path.strip_prefix("/__sim/") {
+        if let Some(control) = request.path.strip_prefix(CONTROL) {
             return self.control(control, request).after(Duration::ZERO);
         }
         let address = Address::parse(&request.path);
-        let admitted = !address.needs_token() || self.tokens.admits(now, request);
-        let mut answer = if admitted {
+        let answer = if !address.needs_token() {
             self.answer(now, &address, request)
+        } else if self.tokens.admits(now, request) {
+            self.pass_gateway(now, &address, request)
         } else {
+            // A call that the gateway refuses itself, for its token, does not count.
             unauthorized(address.through_gateway)
         };
-        // A call that the gateway refuses itself, for its token, does not count.
-        if address.through_gateway && admitted {
-            answer = self.gateway.pass(now, answer);
-        }
         self.log.push(entry(now, &address, request, answer.status));
-        answer.after(self.delays.draw())
+        answer.after(self.delays.draw_answer())
     }
 
     /// The named microtenants, and every object of every tenant as `GET` answers it: what
@@ -109,6 +124,26 @@ impl Sim {
         }
     }
 
+    /// A call with a valid token. The gateway's limit holds whichever way a call comes; of it speak only the answers
+    /// that come through it.
+    fn pass_gateway(&mut self, now: Duration, address: &Address<'_>, request: &Request) -> Answer {
+        let customer = address.customer();
+        let rules = &self.world.rules.quota;
+        let limit = rules.gateway;
+        let gateway = self
+            .gateways
+            .entry(customer.to_owned())
+            .or_insert_with(|| Gateway::new(limit));
+        let answer = match gateway.admit(now) {
+            Ok(()) => self.answer(now, address, request),
+            Err(wait) => gateway_too_many_requests(wait + rules.retry_after_padding),
+        };
+        match self.gateways.get(customer) {
+            Some(gateway) if address.through_gateway => gateway.sign(now, answer),
+            _ => answer,
+        }
+    }
+
     fn answer(&mut self, now: Duration, address: &Address<'_>, request: &Request) -> Answer {
         let result = match address.target {
             Target::SignIn | Target::SignOut | Target::Token if request.method != "POST" => {
@@ -127,7 +162,7 @@ impl Sim {
         result.unwrap_or_else(Refusal::into_answer)
     }
 
-    /// An API call with a valid token: the tenant's quota first, then the call itself.
+    /// An API call with a valid token: the weather first, then the tenant's quota, then the call itself.
     fn call(
         &mut self,
         now: Duration,
@@ -141,12 +176,13 @@ impl Sim {
             .tenants
             .entry(customer.to_owned())
             .or_insert_with(|| Tenant::new(world, customer));
-        let limiter = match Class::of_method(&request.method) {
-            Class::Read => &mut tenant.quotas.read,
-            _ => &mut tenant.quotas.write,
-        };
-        if let Err(wait) = limiter.admit(now) {
-            return Ok(too_many_requests(wait));
+        if let Some(answer) = self.storm.hit(now) {
+            return Ok(answer);
+        }
+        let class = Class::of_method(&request.method);
+        if let Err(wait) = tenant.quotas.admit(class, path, now) {
+            let padding = world.rules.quota.retry_after_padding;
+            return Ok(too_many_requests(wait + padding));
         }
         let found = find(&request.method, version, path)?;
         let query = Pairs::parse(&request.query);
@@ -288,18 +324,27 @@ fn api(path: &str) -> Option<Target<'_>> {
     })
 }
 
-/// How long the next answer takes.
+/// How long the next request and the next answer take.
 #[derive(Debug)]
 struct Delays {
-    random: SplitMix64,
+    answers: SplitMix64,
+    travels: SplitMix64,
     latency: Latency,
 }
 
 impl Delays {
-    fn draw(&mut self) -> Duration {
-        let jitter = u64::try_from(self.latency.jitter.as_nanos()).unwrap_or(u64::MAX);
-        self.latency.base + Duration::from_nanos(self.random.below(jitter.saturating_add(1)))
+    fn draw_answer(&mut self) -> Duration {
+        self.latency.base + up_to(self.latency.jitter, &mut self.answers)
     }
+
+    fn draw_travel(&mut self) -> Duration {
+        self.latency.travel + up_to(self.latency.travel_jitter, &mut self.travels)
+    }
+}
+
+fn up_to(most: Duration, random: &mut SplitMix64) -> Duration {
+    let most = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(random.below(most.saturating_add(1)))
 }
 
 #[cfg(test)]

@@ -52,6 +52,10 @@ impl InMemory {
     }
 
     async fn exchange(&self, request: &Request) -> Response {
+        let travel = lock(&self.shared.sim).travel(request);
+        if !travel.is_zero() {
+            sleep(travel).await;
+        }
         let response = lock(&self.shared.sim).handle(self.shared.start.elapsed(), request);
         sleep(response.delay).await;
         response

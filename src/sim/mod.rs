@@ -6,7 +6,8 @@
 //!
 //! What always holds:
 //!
-//! - The state changes when a request arrives; [`Response::delay`] says how much later its answer leaves.
+//! - A request is under way for as long as [`Sim::travel`] says. The state changes when it arrives;
+//!   [`Response::delay`] says how much later its answer leaves.
 //! - Every request except those under `/__sim/` is in the log, in order of arrival.
 //! - It shares no type, field name or rule with the rest of this crate. It knows the wire by itself,
 //!   because a mistake made once and used by both sides would hide itself. Only [`InMemory`], which
@@ -43,11 +44,13 @@ mod log;
 mod machine;
 mod memory;
 mod portal_link;
+mod quotas;
 mod random;
 mod refusal;
 mod route;
 mod scenario;
 mod server;
+mod storm;
 mod tenant;
 mod user_portal;
 
@@ -57,9 +60,9 @@ pub use log::{Class, LogEntry};
 pub use machine::Sim;
 pub use memory::InMemory;
 pub use scenario::{
-    AbsentSchedule, BulkDeleteRules, BulkRules, ConnectorRules, DeletePortal, DomainPost,
+    AbsentSchedule, BulkDeleteRules, BulkRules, CoTenant, ConnectorRules, DeletePortal, DomainPost,
     DomainRules, FaultRules, FeatureRules, Latency, Limits, MicrotenantRules, Numbers, PortalRules,
-    Quota, QuotaRules, Scenario, ScenarioError, ScheduleRules, SignInRules, TenantStart,
-    TokenRules, Treatment, Window,
+    Quota, QuotaRules, Scenario, ScenarioError, ScheduleRules, Scope, SignInRules, StormRules,
+    TenantStart, TokenRules, Treatment, Window,
 };
 pub use server::{Server, ServerOptions};

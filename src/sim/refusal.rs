@@ -7,7 +7,15 @@ use serde::Serialize;
 use super::http::Answer;
 
 /// The body of a call refused by the quota (ZPA API documentation, Understanding Rate Limiting).
-const TOO_MANY_REQUESTS: &str = r#"{"exception":"invalid.toomanyrequests","id":"invalid.toomanyrequests","reason":"Exceeded the number of requests allowed."}"#;
+pub(super) const TOO_MANY_REQUESTS: &str = r#"{"exception":"invalid.toomanyrequests","id":"invalid.toomanyrequests","reason":"Exceeded the number of requests allowed."}"#;
+
+/// The body of a call that the service has no time for (same page).
+pub(super) const UNAVAILABLE: &str =
+    r#"{"id":"retryable.server.error","reason":"The service is busy. Try again later."}"#;
+
+/// The body of a call that exceeds the `OneAPI` gateway's own limit.
+const GATEWAY_TOO_MANY_REQUESTS: &str =
+    r#"{"detail":"too many requests","type":"","title":"","status":""}"#;
 
 /// The body with which the `OneAPI` gateway refuses a token.
 const GATEWAY_UNAUTHORIZED: &str = r#"{"detail":"unauthorized","type":"","title":"","status":""}"#;
@@ -114,11 +122,20 @@ pub(super) fn unauthorized(through_gateway: bool) -> Answer {
     }
 }
 
-/// 429: the quota is used up for `wait` more. The header counts whole seconds, rounded up, and has a unit.
+/// 429: the quota is used up for `wait` more.
 pub(super) fn too_many_requests(wait: Duration) -> Answer {
+    throttled(TOO_MANY_REQUESTS, wait)
+}
+
+/// 429: the gateway's own limit is used up for `wait` more.
+pub(super) fn gateway_too_many_requests(wait: Duration) -> Answer {
+    throttled(GATEWAY_TOO_MANY_REQUESTS, wait)
+}
+
+/// The header counts whole seconds, rounded up, and has a unit.
+fn throttled(body: &'static str, wait: Duration) -> Answer {
     let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    Answer::json_bytes(429, TOO_MANY_REQUESTS)
-        .with_header("retry-after", format!("{}s", whole.max(1)))
+    Answer::json_bytes(429, body).with_header("retry-after", format!("{}s", whole.max(1)))
 }
 
 #[cfg(test)]

@@ -197,6 +197,10 @@ async fn answer(
     let Some(request) = received(request).await else {
         return bare(StatusCode::PAYLOAD_TOO_LARGE);
     };
+    let travel = lock(&shared.sim).travel(&request);
+    if !travel.is_zero() {
+        tokio::time::sleep(travel).await;
+    }
     let (response, leaves) = shared.handle(&request);
     if !response.delay.is_zero() {
         tokio::time::sleep_until(leaves).await;

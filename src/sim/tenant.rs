@@ -9,7 +9,7 @@ use super::connector_schedule::Schedule;
 use super::domain::Domains;
 use super::fields::Object;
 use super::http::Pairs;
-use super::limiter::Quotas;
+use super::quotas::Quotas;
 use super::random::SplitMix64;
 use super::refusal::Refusal;
 use super::route::Call;

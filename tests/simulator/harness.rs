@@ -204,7 +204,7 @@ pub(crate) struct Offline {
 
 impl Offline {
     pub(crate) fn new(scenario: &str, seed: u64) -> Self {
-        let quota = "quota = { read = \"off\", write = \"off\" }\n";
+        let quota = "quota = { read = \"off\", write = \"off\", gateway = \"off\" }\n";
         let scenario = Scenario::parse(&format!("{quota}{scenario}")).unwrap();
         let mut offline = Self {
             sim: Sim::new(scenario, seed, 1_700_000_000),

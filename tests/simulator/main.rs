@@ -15,3 +15,4 @@ mod links;
 mod microtenants;
 mod portals;
 mod service;
+mod traffic;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use zpa_bulk::sim::{Class, Scenario, ScenarioError, Server, ServerOptions};
+use zpa_bulk::sim::{Class, Scenario, ScenarioError, Scope, Server, ServerOptions};
 
 use crate::harness::{
     CONNECTORS, LINKS, PORTALS, Reply, SCHEDULE, SUFFIXES, http, link, start, tenant,
@@ -256,10 +256,11 @@ fn the_default_sample_shows_the_defaults_and_every_key_of_them() {
     );
     let text = include_str!("../../samples/scenario-default.toml");
     let keys = [
-        "read links window base jitter lifetime portals links max atomic unique_names",
+        "read links base jitter lifetime portals links max atomic unique_names",
         "links_per_portal domains names delete_with_links live stale never_connected read_only",
         "groups dark_groups come_back unknown_ids repeated_ids post seed intruder intruder_after",
-        "absent numbers off fail_page fail_paths write",
+        "absent numbers off fail_page fail_paths write window counts_refused scope gateway",
+        "retry_after_padding co_tenant travel travel_jitter statuses from until every share retry_after",
     ];
     for key in keys.iter().flat_map(|line| line.split(' ')) {
         assert!(text.contains(&format!("\n{key} = ")), "{key}");
@@ -276,4 +277,11 @@ fn the_other_samples_differ_from_the_defaults_where_they_say() {
     let busy = sample("scenario-busy.toml").unwrap();
     assert_eq!(busy.tenant.links, 200);
     assert!(busy.latency.base > Scenario::default().latency.base);
+    assert_eq!(
+        sample("scenario-endpoint.toml").unwrap().quota.scope,
+        Scope::Endpoint
+    );
+    let rough = sample("scenario-rough.toml").unwrap();
+    assert!(rough.quota.counts_refused && rough.quota.co_tenant.calls > 0);
+    assert!(rough.storm.until > rough.storm.from && !rough.latency.travel_jitter.is_zero());
 }

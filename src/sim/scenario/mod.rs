@@ -1,11 +1,12 @@
 //! What kind of tenant is simulated: a TOML file whose every key has a default.
 //!
 //! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
-//! worthless. A new table is one more struct, here or in `resources.rs`, and one line in
+//! worthless. A new table is one more struct, here or in a file of its kind, and one line in
 //! `Scenario::from_table`.
 
 mod resources;
 mod section;
+mod traffic;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -18,9 +19,10 @@ pub use self::resources::{
     FaultRules, FeatureRules, MicrotenantRules, Numbers, PortalRules, ScheduleRules, Treatment,
 };
 use self::section::{
-    COUNT_FORM, DURATION_FORM, FLAG_FORM, POSITIVE_FORM, QUOTA_FORM, SEEDED_FORM, Section, count,
-    latency, lifetime, positive, quota, seeded, seeded_links, window,
+    COUNT_FORM, FLAG_FORM, POSITIVE_FORM, SEEDED_FORM, Section, count, lifetime, positive, seeded,
+    seeded_links,
 };
+pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, Scope, StormRules, Window};
 use super::assertion::PublicKey;
 
 /// All settings of a simulation. [`Scenario::default`] is the documented tenant with its published limits.
@@ -28,8 +30,10 @@ use super::assertion::PublicKey;
 pub struct Scenario {
     /// How many calls a tenant admits.
     pub quota: QuotaRules,
-    /// How long answers take.
+    /// How long requests and answers take.
     pub latency: Latency,
+    /// When calls are refused whatever the quotas say.
+    pub storm: StormRules,
     /// How long tokens live.
     pub token: TokenRules,
     /// How clients prove who they are.
@@ -56,76 +60,6 @@ pub struct Scenario {
     pub features: FeatureRules,
     /// What never works.
     pub faults: FaultRules,
-}
-
-/// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
-/// Understanding Rate Limiting).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuotaRules {
-    /// For `GET`; 20 per 10 s unless told otherwise.
-    pub read: Quota,
-    /// For `POST`, `PUT` and `DELETE` together; 10 per 10 s unless told otherwise.
-    pub write: Quota,
-    /// What kind of window both use.
-    pub window: Window,
-}
-
-impl Default for QuotaRules {
-    fn default() -> Self {
-        let per = Duration::from_secs(10);
-        let limited = |calls| {
-            NonZeroU32::new(calls).map_or(Quota::Off, |calls| Quota::Limited { calls, per })
-        };
-        Self {
-            read: limited(20),
-            write: limited(10),
-            window: Window::default(),
-        }
-    }
-}
-
-/// One rate limit, written `N/DURATION` (`20/10s`) or `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quota {
-    /// Every call is admitted.
-    Off,
-    /// So many calls in a window.
-    Limited {
-        /// The number of calls a window admits.
-        calls: NonZeroU32,
-        /// The length of the window, above zero.
-        per: Duration,
-    },
-}
-
-/// When a quota's window begins and ends.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Window {
-    /// `fixed`: windows lie end to end from the simulator's start.
-    Fixed,
-    /// `first-call`: a window begins with the first call while none is open, as documented.
-    #[default]
-    FirstCall,
-    /// `sliding-log`: no trailing window of the length holds more than the limit.
-    SlidingLog,
-}
-
-/// How long after its arrival a request is answered: uniform from `base` to `base + jitter`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Latency {
-    /// The shortest time; 80 ms unless told otherwise.
-    pub base: Duration,
-    /// How much longer it may take; 40 ms unless told otherwise.
-    pub jitter: Duration,
-}
-
-impl Default for Latency {
-    fn default() -> Self {
-        Self {
-            base: Duration::from_millis(80),
-            jitter: Duration::from_millis(40),
-        }
-    }
 }
 
 /// How tokens are issued.
@@ -268,6 +202,7 @@ impl Scenario {
         let mut root = Section::root(table);
         root.table("quota", |section| scenario.quota.fill(section))?;
         root.table("latency", |section| scenario.latency.fill(section))?;
+        root.table("storm", |section| scenario.storm.fill(section))?;
         root.table("token", |section| scenario.token.fill(section))?;
         root.table("sign_in", |section| scenario.sign_in.fill(section))?;
         root.table("tenant", |section| scenario.tenant.fill(section))?;
@@ -289,26 +224,6 @@ impl Scenario {
         root.table("faults", |section| scenario.faults.fill(section))?;
         root.finish()?;
         Ok(scenario)
-    }
-}
-
-impl QuotaRules {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("read", &mut self.read, QUOTA_FORM, quota)?;
-        section.value("write", &mut self.write, QUOTA_FORM, quota)?;
-        section.value(
-            "window",
-            &mut self.window,
-            "\"fixed\", \"first-call\" or \"sliding-log\"",
-            window,
-        )
-    }
-}
-
-impl Latency {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("base", &mut self.base, DURATION_FORM, latency)?;
-        section.value("jitter", &mut self.jitter, DURATION_FORM, latency)
     }
 }
 
@@ -379,8 +294,7 @@ mod tests {
     #[test]
     fn every_key_is_read_into_its_field() {
         let text = r#"
-            quota = { read = "3/250ms", write = "off", window = "sliding-log" }
-            latency = { base = "0ms", jitter = "2s" }
+            latency = { base = "0ms", jitter = "2s", travel = "3ms", travel_jitter = "4ms" }
             token = { lifetime = "2m" }
             tenant = { portals = 1, links = 2 }
             bulk = { max = 3, atomic = false, unique_names = false }
@@ -396,20 +310,12 @@ mod tests {
         "#;
         let public_key = include_str!("../../../tests/keys/public.pem");
         let text = format!("{text}\n[sign_in]\npublic_key = \"\"\"{public_key}\"\"\"");
-        let per = Duration::from_millis(250);
-        let read = Quota::Limited {
-            calls: NonZeroU32::new(3).unwrap(),
-            per,
-        };
         let expected = Scenario {
-            quota: QuotaRules {
-                read,
-                write: Quota::Off,
-                window: Window::SlidingLog,
-            },
             latency: Latency {
                 base: Duration::ZERO,
                 jitter: Duration::from_secs(2),
+                travel: Duration::from_millis(3),
+                travel_jitter: Duration::from_millis(4),
             },
             token: TokenRules {
                 lifetime: Duration::from_secs(120),
@@ -482,10 +388,63 @@ mod tests {
     }
 
     #[test]
+    fn every_key_of_quotas_and_storms_is_read_into_its_field() {
+        let text = r#"
+            [quota]
+            read = "3/250ms"
+            write = "off"
+            window = "small-bucket"
+            counts_refused = true
+            scope = "endpoint"
+            gateway = "7/1s"
+            retry_after_padding = "2s"
+            co_tenant = "3/10s"
+
+            [storm]
+            statuses = [429, 503]
+            from = "1m"
+            until = "90s"
+            every = "1h"
+            share = 0.5
+            retry_after = "13 seconds"
+        "#;
+        let limited = |calls, per| Quota::Limited {
+            calls: NonZeroU32::new(calls).unwrap(),
+            per,
+        };
+        let expected = Scenario {
+            quota: QuotaRules {
+                read: limited(3, Duration::from_millis(250)),
+                write: Quota::Off,
+                window: Window::SmallBucket,
+                counts_refused: true,
+                scope: Scope::Endpoint,
+                gateway: limited(7, Duration::from_secs(1)),
+                retry_after_padding: Duration::from_secs(2),
+                co_tenant: CoTenant {
+                    calls: 3,
+                    per: Duration::from_secs(10),
+                },
+            },
+            storm: StormRules {
+                statuses: vec![429, 503],
+                from: Duration::from_secs(60),
+                until: Duration::from_secs(90),
+                every: Duration::from_secs(3600),
+                share: 0.5,
+                retry_after: "13 seconds".to_owned(),
+            },
+            ..Scenario::default()
+        };
+        assert_eq!(Scenario::parse(text).unwrap(), expected);
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_its_table_and_the_keys_that_exist() {
         assert_eq!(
             refused("[quota]\nreed = \"off\""),
-            "unknown key `quota.reed`; allowed here: read, write, window"
+            "unknown key `quota.reed`; allowed here: read, write, window, counts_refused, scope, gateway, \
+             retry_after_padding, co_tenant"
         );
         let message = refused("[weather]\n");
         assert!(
@@ -507,6 +466,18 @@ mod tests {
             "quota.window = \"hourly\"",
             "latency.base = \"80\"",
             "latency.jitter = \"2h\"",
+            "latency.travel = \"3601s\"",
+            "quota.counts_refused = 1",
+            "quota.scope = \"path\"",
+            "quota.gateway = \"0/60s\"",
+            "quota.retry_after_padding = \"2h\"",
+            "quota.co_tenant = \"off\"",
+            "quota.co_tenant = \"11/10ms\"",
+            "storm.statuses = []",
+            "storm.statuses = [500]",
+            "storm.until = \"1001h\"",
+            "storm.share = -0.1",
+            "storm.retry_after = \"1\\n2\"",
             "token.lifetime = \"1500ms\"",
             "sign_in.public_key = \"mine\"",
             "tenant.portals = -1",

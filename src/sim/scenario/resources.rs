@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use super::ScenarioError;
 use super::section::{
-    COUNT_FORM, LIST_FORM, POSITIVE_FORM, SEEDED_FORM, Section, choice, count, names, positive,
-    seeded, texts,
+    COUNT_FORM, LIST_FORM, POSITIVE_FORM, SEEDED_FORM, SHARE_FORM, Section, choice, count, names,
+    positive, seeded, share, texts,
 };
 use crate::sim::fields::is_domain;
 use crate::sim::route::is_resource;
@@ -106,12 +106,7 @@ impl ConnectorRules {
             NonZeroU32::new(seeded(value)?)
         })?;
         section.value("dark_groups", &mut self.dark_groups, SEEDED_FORM, seeded)?;
-        let share = "a number from 0.0 to 1.0";
-        section.value("come_back", &mut self.come_back, share, |value| {
-            let whole = || count(value).map(f64::from);
-            let share = value.as_float().or_else(whole)?;
-            (0.0..=1.0).contains(&share).then_some(share)
-        })
+        section.value("come_back", &mut self.come_back, SHARE_FORM, share)
     }
 }
 

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-use super::{Quota, ScenarioError, Window};
+use super::ScenarioError;
 
-pub(super) const QUOTA_FORM: &str =
-    "\"off\", or at least one call in a duration above zero, such as \"20/10s\"";
 pub(super) const DURATION_FORM: &str =
     "a whole number with a unit of ms, s, m or h, up to \"1h\", such as \"80ms\"";
 pub(super) const SEEDED_FORM: &str = "a whole number from 0 to 10000";
 pub(super) const POSITIVE_FORM: &str = "a whole number of at least 1";
 pub(super) const LIST_FORM: &str = "a list of texts";
 pub(super) const COUNT_FORM: &str = "a whole number from 0 to 4294967295";
+pub(super) const SHARE_FORM: &str = "a number from 0.0 to 1.0";
 pub(super) const FLAG_FORM: &str = "true or false";
 
 /// One table being read: what is left in it, and which keys it may have.
@@ -97,32 +96,6 @@ impl Section {
     }
 }
 
-pub(super) fn quota(value: &Value) -> Option<Quota> {
-    let text = value.as_str()?;
-    if text == "off" {
-        return Some(Quota::Off);
-    }
-    let (calls, per) = text.split_once('/')?;
-    let per = duration(per).filter(|per| !per.is_zero())?;
-    Some(Quota::Limited {
-        calls: calls.parse().ok()?,
-        per,
-    })
-}
-
-pub(super) fn window(value: &Value) -> Option<Window> {
-    let choices = [
-        ("fixed", Window::Fixed),
-        ("first-call", Window::FirstCall),
-        ("sliding-log", Window::SlidingLog),
-    ];
-    choice(value, choices)
-}
-
-pub(super) fn latency(value: &Value) -> Option<Duration> {
-    duration(value.as_str()?).filter(|time| *time <= Duration::from_secs(3600))
-}
-
 pub(super) fn lifetime(value: &Value) -> Option<Duration> {
     let allowed = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
     duration(value.as_str()?).filter(|time| allowed.contains(time) && time.subsec_nanos() == 0)
@@ -164,6 +137,12 @@ pub(super) fn seeded(value: &Value) -> Option<u32> {
 
 pub(super) fn seeded_links(value: &Value) -> Option<u32> {
     count(value).filter(|number| *number <= 1_000_000)
+}
+
+pub(super) fn share(value: &Value) -> Option<f64> {
+    let whole = || count(value).map(f64::from);
+    let share = value.as_float().or_else(whole)?;
+    (0.0..=1.0).contains(&share).then_some(share)
 }
 
 /// A whole number and its unit, without a space: `250ms`, `10s`, `1m`, `24h`.

@@ -1,0 +1,232 @@
+//! The quotas of one tenant: on all of it or on each exact path, shared with a co-tenant.
+//!
+//! The state of a path on which nothing happened for two windows is dropped: by then no kind of limiter remembers
+//! anything, so what is kept grows with the rate of calls, never with the number of ids that were ever named.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::limiter::Limiter;
+use super::log::Class;
+use super::scenario::{CoTenant, Quota, QuotaRules, Scope};
+
+/// The quotas of one tenant.
+#[derive(Debug)]
+pub(super) struct Quotas {
+    rules: QuotaRules,
+    /// By what they are on: a path, or nothing where they are on the whole tenant.
+    pairs: HashMap<String, Pair>,
+    sweep_at: Duration,
+}
+
+/// A read and a write quota, and when one of them was last asked.
+#[derive(Debug)]
+struct Pair {
+    read: Shared,
+    write: Shared,
+    used: Duration,
+}
+
+impl Quotas {
+    pub(super) fn new(rules: &QuotaRules) -> Self {
+        Self {
+            rules: rules.clone(),
+            pairs: HashMap::new(),
+            sweep_at: Duration::ZERO,
+        }
+    }
+
+    /// Counts a call on `path` at `now`, or refuses it and says how long until one would pass.
+    pub(super) fn admit(
+        &mut self,
+        class: Class,
+        path: &str,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        self.drop_idle(now);
+        let on = match self.rules.scope {
+            Scope::Tenant => "",
+            Scope::Endpoint => path,
+        };
+        if !self.pairs.contains_key(on) {
+            self.pairs.insert(on.to_owned(), self.fresh(now));
+        }
+        let Some(pair) = self.pairs.get_mut(on) else {
+            return Ok(());
+        };
+        pair.used = now;
+        match class {
+            Class::Read => pair.read.admit(now),
+            Class::Write | Class::Auth => pair.write.admit(now),
+        }
+    }
+
+    fn fresh(&self, now: Duration) -> Pair {
+        let remembered = now.saturating_sub(self.memory());
+        let shared = |quota| Shared::new(quota, &self.rules, remembered);
+        Pair {
+            read: shared(self.rules.read),
+            write: shared(self.rules.write),
+            used: now,
+        }
+    }
+
+    fn drop_idle(&mut self, now: Duration) {
+        if now < self.sweep_at {
+            return;
+        }
+        let memory = self.memory();
+        self.sweep_at = now.saturating_add(memory);
+        self.pairs
+            .retain(|_, pair| now.saturating_sub(pair.used) < memory);
+    }
+
+    /// How long a limiter may remember a call.
+    fn memory(&self) -> Duration {
+        let window = |quota| match quota {
+            Quota::Off => Duration::ZERO,
+            Quota::Limited { per, .. } => per,
+        };
+        let longest = window(self.rules.read).max(window(self.rules.write));
+        longest.saturating_mul(2)
+    }
+}
+
+/// A limiter that a co-tenant uses as well. The co-tenant's calls are made up for when a call comes in: in between
+/// nobody could tell the difference.
+#[derive(Debug)]
+struct Shared {
+    limiter: Limiter,
+    co_tenant: CoTenant,
+    /// How many calls the co-tenant has made since time zero.
+    made: u128,
+}
+
+impl Shared {
+    /// One that knows nothing of calls before `from`.
+    fn new(quota: Quota, rules: &QuotaRules, from: Duration) -> Self {
+        let co_tenant = rules.co_tenant;
+        Self {
+            limiter: Limiter::new(quota, rules.window, rules.counts_refused),
+            co_tenant,
+            made: due(co_tenant, from),
+        }
+    }
+
+    fn admit(&mut self, now: Duration) -> Result<(), Duration> {
+        let due = due(self.co_tenant, now);
+        while self.made < due {
+            self.made += 1;
+            // A refusal of its calls is the co-tenant's own concern.
+            let _ = self.limiter.admit(instant_of(self.co_tenant, self.made));
+        }
+        self.limiter.admit(now)
+    }
+}
+
+/// How many calls the co-tenant has made by `now`.
+fn due(co_tenant: CoTenant, now: Duration) -> u128 {
+    let calls = now.as_nanos().saturating_mul(u128::from(co_tenant.calls));
+    calls.checked_div(co_tenant.per.as_nanos()).unwrap_or(0)
+}
+
+/// When the co-tenant makes its call of that number, rounded up to the nanosecond at which it is due.
+fn instant_of(co_tenant: CoTenant, number: u128) -> Duration {
+    let nanos = number.saturating_mul(co_tenant.per.as_nanos());
+    let nanos = nanos.div_ceil(u128::from(co_tenant.calls.max(1)));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::scenario::Scenario;
+    use super::*;
+
+    fn quotas(rules: &str) -> Quotas {
+        let scenario = Scenario::parse(&format!("[quota]\n{rules}")).unwrap();
+        Quotas::new(&scenario.quota)
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn by_endpoint_every_path_has_its_own_reads_and_writes() {
+        let mut quotas = quotas("read = \"1/1h\"\nwrite = \"1/1h\"\nscope = \"endpoint\"");
+        let mut passes = |class, path| quotas.admit(class, path, SECOND).is_ok();
+        for path in ["a", "b", "a/1"] {
+            assert!(passes(Class::Read, path) && passes(Class::Write, path));
+        }
+        assert!(!passes(Class::Read, "a") && !passes(Class::Write, "a/1"));
+    }
+
+    #[test]
+    fn by_tenant_the_path_makes_no_difference() {
+        let mut quotas = quotas("read = \"1/1h\"\nwrite = \"1/1h\"");
+        let mut passes = |class, path| quotas.admit(class, path, SECOND).is_ok();
+        assert!(passes(Class::Read, "a") && passes(Class::Write, "b"));
+        assert!(!passes(Class::Read, "c") && !passes(Class::Write, "d"));
+    }
+
+    #[test]
+    fn paths_that_are_not_used_any_more_take_no_memory() {
+        let mut quotas = quotas("read = \"1/1s\"\nwrite = \"1/1s\"\nscope = \"endpoint\"");
+        for number in 0..100_000_u32 {
+            let now = Duration::from_millis(10) * number;
+            quotas
+                .admit(Class::Write, &number.to_string(), now)
+                .unwrap();
+        }
+        assert!(quotas.pairs.len() <= 400, "{}", quotas.pairs.len());
+    }
+
+    proptest! {
+        #[test]
+        fn dropping_idle_paths_changes_no_answer(
+            kind in prop::sample::select(vec!["fixed", "first-call", "sliding-log", "sliding-counter", "token-bucket", "small-bucket"]),
+            counts_refused: bool,
+            calls in prop::collection::vec((0_u64..1500, 0_u8..3), 1..150),
+        ) {
+            let rules = format!("read = \"3/1s\"\nwrite = \"3/1s\"\nwindow = \"{kind}\"\ncounts_refused = {counts_refused}\n");
+            let mut by_path = quotas(&format!("{rules}scope = \"endpoint\""));
+            let limiter = || Limiter::new(by_path.rules.write, by_path.rules.window, counts_refused);
+            let mut kept = [limiter(), limiter(), limiter()];
+            let mut now = Duration::ZERO;
+            for (gap, path) in calls {
+                now += Duration::from_millis(gap);
+                let expected = kept[usize::from(path)].admit(now);
+                prop_assert_eq!(by_path.admit(Class::Write, &path.to_string(), now), expected);
+            }
+        }
+
+        #[test]
+        fn a_co_tenant_takes_its_share_and_no_more(used in 0_u32..9, gaps in prop::collection::vec(0_u64..1000, 200..400)) {
+            let mut quotas = quotas(&format!("write = \"10/10s\"\nwindow = \"sliding-log\"\nco_tenant = \"{used}/10s\""));
+            let mut now = Duration::from_secs(20);
+            let mut passed = Vec::new();
+            for gap in gaps {
+                now += Duration::from_millis(gap);
+                if quotas.admit(Class::Write, "", now).is_ok() {
+                    passed.push(now);
+                }
+            }
+            // A client that is always there takes whatever place the other one does not hold already, so over the
+            // whole time both together have the full rate, and the client at least what the other leaves it.
+            let windows = u32::try_from((now.as_secs() - 20) / 10).unwrap();
+            let mine = u32::try_from(passed.len()).unwrap();
+            prop_assert!(mine <= 10 * (windows + 1));
+            prop_assert!(mine + 10 >= (10 - used) * windows, "{mine} in {windows} windows beside {used}");
+        }
+    }
+
+    #[test]
+    fn a_co_tenant_is_there_before_the_first_call_and_after_a_long_silence() {
+        let mut quotas =
+            quotas("write = \"10/10s\"\nwindow = \"sliding-log\"\nco_tenant = \"4/10s\"");
+        for start in [Duration::from_secs(30), Duration::from_secs(86_400)] {
+            let passed = (0..10).filter(|_| quotas.admit(Class::Write, "", start).is_ok());
+            assert_eq!(passed.count(), 6, "at {start:?}");
+        }
+    }
+}
