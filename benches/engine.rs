@@ -7,6 +7,8 @@
 )]
 
 mod common;
+#[path = "common/planned.rs"]
+mod planned;
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -18,7 +20,6 @@ use std::time::Duration;
 use std::{fs, slice};
 
 use criterion::Criterion;
-use jiff::Timestamp;
 use reqwest::{Client, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::SecretString;
@@ -27,15 +28,15 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use zpa_bulk::engine::{End, Engine, Settings};
-use zpa_bulk::journal::{FORMAT, Header};
 use zpa_bulk::model::Change;
 use zpa_bulk::pacer::Pace;
-use zpa_bulk::plan::{Defaults, Limits, Snapshot};
-use zpa_bulk::run::{self, Checked, PlanError, PlanWriter, Run, RunDirectory, RunName};
+use zpa_bulk::plan::{Defaults, Snapshot};
+use zpa_bulk::run::{self, Checked};
 use zpa_bulk::sim::{Scenario, Server, ServerOptions};
 use zpa_bulk::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
 
 use self::common::{Comparison, sized, time};
+use self::planned::{no_limits, planned};
 
 /// How many links are created, each with a call of its own.
 const LINKS: u32 = 3_000;
@@ -45,7 +46,7 @@ const JOBS: usize = 32;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 const SCENARIO: &str = r#"
-quota = { read = "off", write = "off" }
+quota = { read = "off", write = "off", gateway = "off" }
 latency = { base = "0ms", jitter = "0ms" }
 limits = { links = 1000000, links_per_portal = 1000000 }
 "#;
@@ -146,7 +147,8 @@ impl Bench {
     /// Carries a run out; only that is timed, not its planning.
     fn carry_out(&self, runs: &Path) -> Duration {
         let mut tenant = self.runtime.block_on(self.tenant());
-        let run = planned(&tenant, runs);
+        let customer = &tenant.connection.customer;
+        let run = planned(&tenant.rows, &tenant.snapshot, customer, runs);
         time(|| {
             let carried = tenant.engine.carry_out(run.undertaking, &run.plan);
             let (end, ledger) = self.runtime.block_on(carried).unwrap();
@@ -173,26 +175,6 @@ impl Bench {
     }
 }
 
-/// A run that is planned and has not sent anything yet.
-fn planned(tenant: &Tenant, runs: &Path) -> Run {
-    let now = Timestamp::now();
-    let directory = RunDirectory::create(runs, RunName::new(now)).unwrap();
-    let mut writer = PlanWriter::create(directory.path(), &tenant.rows.origin()).unwrap();
-    run::plan(&tenant.rows, &tenant.snapshot, limits(), |item, cells| {
-        writer.push(item, cells).map_err(PlanError::from)
-    })
-    .unwrap();
-    let header = Header {
-        format: FORMAT,
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        run: directory.name().to_string(),
-        tenant: tenant.connection.customer.clone(),
-        plan_sha256: writer.finish().unwrap(),
-        settings: Value::Null,
-    };
-    run::start(directory, header, now).unwrap()
-}
-
 async fn post_all(client: &Client, url: &str, token: &str, bodies: Vec<Value>) -> Vec<StatusCode> {
     let permits = Arc::new(Semaphore::new(JOBS));
     let mut calls = JoinSet::new();
@@ -213,7 +195,7 @@ async fn post_all(client: &Client, url: &str, token: &str, bodies: Vec<Value>) -
 /// What the engine sends for each row.
 fn bodies(tenant: &Tenant) -> Vec<Value> {
     let mut bodies = Vec::new();
-    run::plan(&tenant.rows, &tenant.snapshot, limits(), |item, _| {
+    run::plan(&tenant.rows, &tenant.snapshot, no_limits(), |item, _| {
         if let Change::Create { body, .. } = &item.change {
             bodies.extend(item.resource.create(&[body], None).body);
         }
@@ -258,13 +240,6 @@ fn settings() -> Settings {
         jobs: NonZeroUsize::new(JOBS).unwrap(),
         batch_size: NonZeroU32::MIN,
         ..Settings::default()
-    }
-}
-
-fn limits() -> Limits {
-    Limits {
-        links: u32::MAX,
-        links_per_portal: u32::MAX,
     }
 }
 
