@@ -627,6 +627,6 @@ fn result_files_hold_no_formulas_and_give_back_what_stood_in_the_manifest() {
         .expect(0);
     let links = api.list("userPortalLink");
     let link = |name: &str| links.iter().find(|link| link["name"] == name).unwrap();
-    assert_eq!(link("=1+1")["description"], "'=2+2");
+    assert_eq!(link("=1+1")["description"], "&#x27;=2+2");
     assert_eq!(link("+new")["description"], "-3");
 }

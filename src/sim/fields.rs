@@ -90,9 +90,22 @@ pub(super) fn copy_flags(from: &Object, fields: &[&str], to: &mut Object) -> Res
     Ok(())
 }
 
-/// Answers escape `*` in names and descriptions (ZPA API documentation).
+/// Answers escape `*` in names and descriptions (ZPA API documentation). What HTML needs escaped is escaped as well: nobody
+/// documents that it is not, and a client that sends such text back as it came escapes it twice.
 pub(super) fn escaped(text: &str) -> String {
-    text.replace('*', "&#x2a;")
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#x27;"),
+            '*' => escaped.push_str("&#x2a;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 /// The name of a posted object, as far as it has one, to say which item an error is about.

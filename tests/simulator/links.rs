@@ -278,6 +278,18 @@ async fn seeded_links_are_spread_over_the_portals_and_listed_by_portal() {
 }
 
 #[tokio::test]
+async fn answers_escape_what_html_needs_escaped_and_what_is_sent_back_escaped_is_escaped_twice() {
+    let tenant = tenant("").await;
+    let created = tenant.post(LINKS, link("<R&D> \"a\" 'b' *")).await;
+    let shown = "&lt;R&amp;D&gt; &quot;a&quot; &#x27;b&#x27; &#x2a;";
+    assert_eq!(created.body["name"], shown);
+    let path = format!("{LINKS}/{}", created.id());
+    tenant.put(&path, created.body.clone()).await;
+    let twice = tenant.get(&path).await;
+    assert_eq!(twice.body["name"], shown.replace('&', "&amp;"));
+}
+
+#[tokio::test]
 async fn a_search_finds_a_name_in_either_encoding() {
     let tenant = tenant("").await;
     tenant.post(LINKS, link("Service Edge")).await;
