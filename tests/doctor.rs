@@ -118,6 +118,24 @@ fn a_quota_that_somebody_else_uses_up_is_a_warning() {
 }
 
 #[test]
+fn a_microtenant_that_is_none_is_a_wrong_setting_and_is_never_sent() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
+    for command in [&["doctor"][..], &["plan", "links.csv"]] {
+        let flag = tenant.run(&[command, &["--microtenant", "../x?y"]].concat());
+        let variable = Ran::of(tenant.command(command).env("ZPA_MICROTENANT_ID", "../x?y"));
+        for ran in [flag.expect(2), variable.expect(2)] {
+            let said = ran.stdout + &ran.stderr;
+            assert!(
+                said.contains("\"../x?y\" is not a microtenant id: it is all digits"),
+                "{said}"
+            );
+        }
+    }
+    assert!(tenant.log().is_empty());
+}
+
+#[test]
 fn refused_credentials_end_with_their_own_code_and_what_to_do() {
     let tenant = Tenant::start(QUICK);
     let mut command = tenant.command(&["doctor"]);

@@ -14,6 +14,7 @@ use super::args::{EngineArgs, TenantArgs};
 use super::error::CliError;
 use super::secret::{expanded, refuse_if_open_to_others};
 use crate::engine::Settings;
+use crate::model::Id;
 use crate::pacer::{Burst, Guard, Pace, parse_duration};
 use crate::plan::{Guards, Limits, Share};
 use crate::zpa::{Style, Transport};
@@ -295,6 +296,18 @@ impl Config {
             runs_dir: self.runs_dir.or(lower.runs_dir),
             profiles: BTreeMap::new(),
             sources: lower.sources,
+        }
+    }
+
+    /// The microtenant of rows that name none.
+    pub(super) fn microtenant(&self) -> Result<Option<Id>, CliError> {
+        match self.microtenant_id.as_deref() {
+            Some(text) if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) => {
+                let message = format!("{text:?} is not a microtenant id: it is all digits");
+                Err(CliError::usage(message)
+                    .hint("check ZPA_MICROTENANT_ID, --microtenant and the settings file"))
+            }
+            id => Ok(id.map(Id::new)),
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) struct Tenant {
     pub(super) connection: Connection,
     /// All settings together.
     pub(super) config: Config,
+    microtenant: Option<Id>,
     /// The simulated tenant lives as long as this.
     pub(super) simulator: Option<Server>,
 }
@@ -49,6 +50,7 @@ impl Tenant {
         Ok(Self {
             engine: Engine::new(api, config.engine()?, stop),
             connection,
+            microtenant: config.microtenant()?,
             config,
             simulator,
         })
@@ -56,7 +58,7 @@ impl Tenant {
 
     /// The microtenant of rows that name none.
     pub(super) fn microtenant(&self) -> Option<Id> {
-        self.config.microtenant_id.as_ref().map(Id::new)
+        self.microtenant.clone()
     }
 }
 

@@ -118,6 +118,7 @@ fn given(settings: &Settings, typed: &Typed) -> Vec<Given> {
 async fn examine(settings: &Settings, found: &mut Vec<Check>) -> Result<(), CliError> {
     let connection = settings.connection()?;
     let engine = settings.config.engine()?;
+    let microtenant = settings.config.microtenant()?;
     let api = settings.api(&connection).await?;
     found.push(checks::settings_accepted(&connection));
     let mut calls = Calls {
@@ -134,7 +135,6 @@ async fn examine(settings: &Settings, found: &mut Vec<Check>) -> Result<(), CliE
     if signed_in.is_err() {
         return Ok(());
     }
-    let microtenant = settings.config.microtenant_id.as_ref().map(Id::new);
     let (permissions, gateway) = permissions(&api, microtenant.as_ref(), &mut calls).await;
     found.extend(checks::judged_together(permissions));
     found.push(checks::quota(&Quotas {
