@@ -4,13 +4,11 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::net::TcpListener;
 
 use serde_json::Value;
 
+use self::common::scripted::{TOKEN, now, server};
 use self::common::{Ran, Tenant, zpa_bulk};
 
 const QUICK: &str = "latency = { base = \"1ms\", jitter = \"1ms\" }\n";
@@ -76,7 +74,7 @@ fn an_embedded_tenant_is_examined_like_any() {
 }
 
 #[test]
-fn what_the_quota_leaves_is_counted_and_the_gateways_headers_are_shown() {
+fn of_the_quotas_it_is_told_what_was_seen_and_the_gateways_headers_are_shown() {
     let tenant = Tenant::start(QUICK);
     let mut command = tenant.stranger(&["doctor", "--json", "--write-quota", "4/10s"]);
     command
@@ -87,10 +85,10 @@ fn what_the_quota_leaves_is_counted_and_the_gateways_headers_are_shown() {
     let reads = tenant.log_of("read").len();
     assert_eq!(status, "ok");
     assert!(
-        found.contains(&format!("{} of 20 calls left", 20 - reads)),
+        found.contains(&format!("read 20/10s, {reads} sent here, none refused")),
         "{found}"
     );
-    assert!(found.contains("4 of 4 calls left"), "{found}");
+    assert!(found.contains("write 4/10s, none sent here"), "{found}");
     assert!(found.contains("left of 5000, 5000;w=60"), "{found}");
 }
 
@@ -115,6 +113,34 @@ fn a_quota_that_somebody_else_uses_up_is_a_warning() {
     let (status, found) = check(&report, "user-portal");
     assert_eq!(status, "warn");
     assert!(found.contains("used up by somebody else"), "{found}");
+    for unread in ["connector", "domain", "connector-schedule"] {
+        let (status, found) = check(&report, unread);
+        assert_eq!(status, "warn");
+        assert_eq!(found, "not checked: the read quota is used up");
+    }
+    let (status, found) = check(&report, "quota");
+    assert_eq!(status, "warn");
+    assert!(found.contains("the last one refused"), "{found}");
+}
+
+#[test]
+fn a_sign_in_page_in_the_place_of_every_listing_is_no_tenant_that_can_be_read() {
+    let (url, _) = server(now(), |_, path| match path {
+        "/" | "/signin" => (200, TOKEN),
+        _ => (200, "<html>sign in</html>"),
+    });
+    let report = Ran::of(&mut doctor_at(&url)).expect(1).json();
+    for kind in [
+        "portal-link",
+        "user-portal",
+        "connector",
+        "domain",
+        "connector-schedule",
+    ] {
+        let (status, found) = check(&report, kind);
+        assert_eq!(status, "fail", "{kind}");
+        assert_eq!(found, "cannot be read: the answer is not JSON", "{kind}");
+    }
 }
 
 #[test]
@@ -200,65 +226,14 @@ fn a_host_that_nobody_listens_on_is_named() {
     assert!(!ran.stdout.contains("sign-in "), "{}", ran.stdout);
 }
 
-/// A server on loopback that answers what `answer` says for a path, with that `Date`. Ends with the test.
-fn server(
-    date: &'static str,
-    answer: fn(&str) -> (u16, &'static str),
-) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&seen);
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let log = Arc::clone(&log);
-            thread::spawn(move || serve(&stream.unwrap(), date, answer, &log));
-        }
-    });
-    (url, seen)
-}
-
-fn serve(
-    stream: &TcpStream,
-    date: &str,
-    answer: fn(&str) -> (u16, &'static str),
-    log: &Mutex<Vec<String>>,
-) {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let mut lines = Vec::new();
-        for line in reader.by_ref().lines() {
-            match line {
-                Ok(line) if !line.is_empty() => lines.push(line),
-                Ok(_) => break,
-                Err(_) => return,
-            }
-        }
-        let Some(path) = lines.first().and_then(|line| line.split(' ').nth(1)) else {
-            return;
-        };
-        let length = lines.iter().find_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case("content-length")
-                .then(|| value.parse::<usize>().unwrap())
-        });
-        let mut body = vec![0; length.unwrap_or(0)];
-        reader.read_exact(&mut body).unwrap();
-        log.lock()
-            .unwrap()
-            .push(format!("{path} {}", String::from_utf8_lossy(&body)));
-        let (status, text) = answer(path);
-        let mut stream = stream;
-        write!(
-            stream,
-            "HTTP/1.1 {status} X\r\ndate: {date}\r\ncontent-length: {}\r\n\r\n{text}",
-            text.len()
-        )
-        .unwrap();
+/// What a tenant answers that holds nothing.
+fn empty(path: &str) -> (u16, &'static str) {
+    if path.contains("/domains") {
+        (200, "[]")
+    } else {
+        (200, "{}")
     }
 }
-
-const TOKEN: &str = r#"{"access_token":"t","expires_in":"3600"}"#;
 
 fn doctor_at(url: &str) -> std::process::Command {
     let mut command = zpa_bulk();
@@ -269,22 +244,18 @@ fn doctor_at(url: &str) -> std::process::Command {
     command
 }
 
-fn now() -> &'static str {
-    let now = jiff::fmt::rfc2822::to_string(&jiff::Timestamp::now().in_tz("UTC").unwrap());
-    Box::leak(now.unwrap().replace("+0000", "GMT").into_boxed_str())
-}
-
 #[test]
 fn kinds_that_may_not_be_read_are_named_and_the_others_are_still_looked_at() {
-    let (url, _) = server(now(), |path| match path {
+    let (url, _) = server(now(), |_, path| match path {
         "/" | "/signin" => (200, TOKEN),
         path if path.contains("userPortalLink") => {
             (403, r#"{"id":"forbidden","reason":"no permission"}"#)
         }
-        _ => (
+        path if path.contains("userPortal") => (
             200,
             r#"{"totalPages":"1","totalCount":"2","list":[{"id":"1"}]}"#,
         ),
+        path => empty(path),
     });
     let report = Ran::of(&mut doctor_at(&url)).expect(0).json();
     let (status, found) = check(&report, "portal-link");
@@ -305,7 +276,7 @@ fn a_feature_that_is_off_is_a_warning_of_its_own() {
 
 #[test]
 fn a_client_that_may_read_nothing_is_refused_and_a_feature_that_is_off_is_named() {
-    let (url, seen) = server(now(), |path| match path {
+    let (url, seen) = server(now(), |_, path| match path {
         "/" | "/signin" => (200, TOKEN),
         _ => (
             401,
@@ -337,9 +308,9 @@ fn a_client_that_may_read_nothing_is_refused_and_a_feature_that_is_off_is_named(
 #[test]
 fn a_clock_that_is_off_is_told_and_fails_where_the_sign_in_is_signed() {
     let long_ago = "Sat, 01 Jan 2000 00:00:00 GMT";
-    let (url, _) = server(long_ago, |path| match path {
+    let (url, _) = server(long_ago, |_, path| match path {
         "/" | "/signin" | "/oauth2/v1/token" => (200, TOKEN),
-        _ => (200, "{}"),
+        path => empty(path),
     });
     let report = Ran::of(&mut doctor_at(&url)).expect(0).json();
     let (status, found) = check(&report, "clock");
@@ -356,9 +327,9 @@ fn a_clock_that_is_off_is_told_and_fails_where_the_sign_in_is_signed() {
 
 #[test]
 fn two_sign_ins_send_two_assertions() {
-    let (url, seen) = server(now(), |path| match path {
+    let (url, seen) = server(now(), |_, path| match path {
         "/oauth2/v1/token" => (200, TOKEN),
-        _ => (200, "{}"),
+        path => empty(path),
     });
     for _ in 0..2 {
         let mut command = doctor_at(&url);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{Id, Object, Request, index};
+use crate::model::{Answer, Id, Object, Request, index};
 use crate::resource::{PAGE_SIZE, Scope, Shape};
 
 /// How often one listing begins again before it is given up.
@@ -187,6 +187,22 @@ impl Listing {
         self.total = None;
         self.page = 1;
         Step::Next(1)
+    }
+}
+
+/// The objects in one answer to a request for those of that scope.
+///
+/// # Errors
+/// Why the answer is not the scope's listing.
+pub fn listed(scope: Scope, answer: &Answer, now: Instant) -> Result<Vec<Object>, &'static str> {
+    let body = answer.json();
+    if body.is_none() && !answer.body.is_empty() {
+        return Err("the answer is not JSON");
+    }
+    let mut listing = Listing::new(scope, now);
+    match listing.take(body, now) {
+        Step::Unusable(why) => Err(why),
+        Step::Next(_) | Step::Complete => Ok(listing.objects),
     }
 }
 

@@ -8,6 +8,8 @@
 )]
 #![allow(dead_code, reason = "not every test file uses all of it")]
 
+pub(crate) mod scripted;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,15 +1,16 @@
 //! What each finding means and what to do about it. Decides only: replies and times are passed in.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{CliError, exit};
+use crate::engine::listed;
 use crate::model::{Answer, Reply};
 use crate::pacer::Pace;
-use crate::resource::{Kind, Shape};
+use crate::resource::{Kind, Scope, Shape};
 use crate::zpa::{Connection, SignInError};
 
 /// A clock that is off by less is as good as right: an answer's `Date` is whole seconds, and takes its way.
@@ -214,8 +215,9 @@ pub(super) fn signed_in(result: &Result<Duration, SignInError>) -> Check {
     }
 }
 
-/// Whether the objects of a kind can be read.
-pub(super) fn permission(kind: Kind, reply: &Reply) -> Check {
+/// Whether the objects of a scope can be read.
+pub(super) fn permission(scope: Scope, reply: &Reply, now: Instant) -> Check {
+    let kind = scope.kind;
     let name = kind.name();
     let answer = match reply {
         Reply::Answer(answer) => answer,
@@ -225,7 +227,12 @@ pub(super) fn permission(kind: Kind, reply: &Reply) -> Check {
     };
     let error = answer.error();
     match (answer.status, error.error_id.as_deref()) {
-        (200..=299, _) => Check::ok(name, format!("can be read{}", count(answer))),
+        (200..=299, _) => match listed(scope, answer, now) {
+            Ok(_) => Check::ok(name, format!("can be read{}", count(answer))),
+            Err(why) => Check::new(name, Status::Fail, format!("cannot be read: {why}")).next(
+                "check the address and the proxy: something else than the API seems to answer there",
+            ),
+        },
         (400 | 404, Some("resource.not.found")) if kind.shape() == Shape::Single => {
             Check::ok(name, "can be read, none there")
         }
@@ -255,6 +262,12 @@ pub(super) fn permission(kind: Kind, reply: &Reply) -> Check {
     }
 }
 
+/// A kind that was not looked at, since a read before it was refused for its rate.
+pub(super) fn not_read(kind: Kind) -> Check {
+    let found = "not checked: the read quota is used up";
+    Check::new(kind.name(), Status::Warn, found).next("run doctor again later")
+}
+
 /// How many there are, where the answer says so.
 fn count(answer: &Answer) -> String {
     let total = answer
@@ -277,7 +290,7 @@ pub(super) fn judged_together(mut permissions: Vec<Check>) -> Vec<Check> {
     permissions
 }
 
-/// What is known of the quotas once all else is done.
+/// What was seen of the quotas once all else is done.
 #[derive(Debug)]
 pub(super) struct Quotas {
     /// What reads are paced by.
@@ -286,23 +299,28 @@ pub(super) struct Quotas {
     pub(super) write: Pace,
     /// How many reads this check took.
     pub(super) read_calls: u32,
+    /// Whether the last of them was refused for its rate.
+    pub(super) refused: bool,
     /// What the gateway says of its own limit: limit, remaining, reset.
     pub(super) gateway: Option<[String; 3]>,
 }
 
+/// Nobody says how much of a quota is left, and others may use it too: what is told is what was sent and refused.
 pub(super) fn quota(quotas: &Quotas) -> Check {
-    let left = |class: &str, pace: Pace, used: u32| match pace {
-        Pace::At(quota) => format!(
-            "{class} {quota}: {} of {} calls left",
-            quota.calls.get().saturating_sub(used),
-            quota.calls
-        ),
+    let pace = |class: &str, pace: Pace| match pace {
+        Pace::At(quota) => format!("{class} {quota}"),
         Pace::Unlimited => format!("{class}: no quota set"),
     };
+    let refused = if quotas.refused {
+        "the last one refused"
+    } else {
+        "none refused"
+    };
     let mut found = format!(
-        "{}, {}",
-        left("read", quotas.read, quotas.read_calls),
-        left("write", quotas.write, 0)
+        "{}, {} sent here, {refused}; {}, none sent here",
+        pace("read", quotas.read),
+        quotas.read_calls,
+        pace("write", quotas.write),
     );
     if let Some([limit, remaining, reset]) = &quotas.gateway {
         found.push_str(&format!(
@@ -310,6 +328,8 @@ pub(super) fn quota(quotas: &Quotas) -> Check {
         ));
     }
     match (quotas.read, quotas.write) {
+        (Pace::At(_), Pace::At(_)) if quotas.refused => Check::new("quota", Status::Warn, found)
+            .next("find out what else calls from this address, or lower --read-quota"),
         (Pace::At(_), Pace::At(_)) => Check::ok("quota", found),
         _ => Check::new("quota", Status::Warn, found)
             .next("set --read-quota and --write-quota, or the server will refuse calls"),
@@ -329,6 +349,10 @@ mod tests {
             date: None,
             body: body.as_bytes().to_vec(),
         })
+    }
+
+    fn examined(kind: Kind, reply: &Reply) -> Check {
+        permission(Scope::of(kind, None), reply, Instant::now())
     }
 
     fn clock_at(ours: &str, signs: bool) -> Check {
@@ -366,7 +390,7 @@ mod tests {
     #[test]
     fn permissions_are_told_apart_by_status_and_error_id() {
         let kind = Kind::portal_link();
-        let check = |status, body| permission(kind, &answer(status, body));
+        let check = |status, body| examined(kind, &answer(status, body));
         let readable = check(200, r#"{"totalCount":"7"}"#);
         assert_eq!(readable.status, Status::Ok);
         assert!(readable.line().contains("7 there"));
@@ -386,18 +410,28 @@ mod tests {
     fn an_object_of_which_there_is_one_may_be_absent() {
         let absent = answer(404, r#"{"id":"resource.not.found","reason":"none"}"#);
         let schedule = Kind::from_name("connector-schedule").unwrap();
-        assert_eq!(permission(schedule, &absent).status, Status::Ok);
-        assert_eq!(
-            permission(Kind::portal_link(), &absent).status,
-            Status::Fail
-        );
+        assert_eq!(examined(schedule, &absent).status, Status::Ok);
+        assert_eq!(examined(Kind::portal_link(), &absent).status, Status::Fail);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_kinds_own_is_a_failure_that_says_so() {
+        for kind in Kind::all() {
+            for body in ["<html>sign in</html>", "\"<html>sign in</html>\"", "7"] {
+                let check = examined(kind, &answer(200, body));
+                assert_eq!(check.status, Status::Fail, "{kind:?}: {body}");
+                let line = check.line();
+                assert!(line.contains("cannot be read: the answer is not"), "{line}");
+                assert_eq!(exit_code(&[check]), exit::UNEXPECTED);
+            }
+        }
     }
 
     #[test]
     fn a_client_that_may_read_nothing_fails_with_the_code_of_refused_credentials() {
         let kind = Kind::portal_link();
-        let forbidden = || permission(kind, &answer(403, ""));
-        let readable = || permission(kind, &answer(200, "{}"));
+        let forbidden = || examined(kind, &answer(403, ""));
+        let readable = || examined(kind, &answer(200, "{}"));
         let code = |checks| exit_code(&judged_together(checks));
         assert_eq!(code(vec![forbidden(), readable()]), exit::SETTLED);
         assert_eq!(code(vec![forbidden(), forbidden()]), exit::CREDENTIALS);
@@ -415,17 +449,27 @@ mod tests {
     }
 
     #[test]
-    fn the_quotas_that_are_left_are_counted_and_the_gateways_only_shown() {
+    fn of_the_quotas_it_is_told_what_was_sent_and_refused_and_the_gateways_is_only_shown() {
         let mut quotas = Quotas {
             read: "20/10s".parse().unwrap(),
             write: "10/10s".parse().unwrap(),
             read_calls: 3,
+            refused: false,
             gateway: Some(["5000, 5000;w=60", "4932", "48"].map(str::to_owned)),
         };
         let line = quota(&quotas).line();
-        assert!(line.contains("17 of 20 calls left"), "{line}");
-        assert!(line.contains("10 of 10 calls left"), "{line}");
+        assert!(line.contains("3 sent here, none refused"), "{line}");
+        assert!(line.contains("write 10/10s, none sent here"), "{line}");
         assert!(line.contains("4932 left of 5000, 5000;w=60"), "{line}");
+        quotas.refused = true;
+        let check = quota(&quotas);
+        assert_eq!(check.status, Status::Warn);
+        assert!(
+            check.line().contains("3 sent here, the last one refused"),
+            "{}",
+            check.line()
+        );
+        quotas.refused = false;
         quotas.write = "off".parse().unwrap();
         assert_eq!(quota(&quotas).status, Status::Warn);
     }

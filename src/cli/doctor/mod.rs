@@ -135,12 +135,17 @@ async fn examine(settings: &Settings, found: &mut Vec<Check>) -> Result<(), CliE
     if signed_in.is_err() {
         return Ok(());
     }
-    let (permissions, gateway) = permissions(&api, microtenant.as_ref(), &mut calls).await;
+    let Permissions {
+        found: permissions,
+        refused,
+        gateway,
+    } = permissions(&api, microtenant.as_ref(), &mut calls).await;
     found.extend(checks::judged_together(permissions));
     found.push(checks::quota(&Quotas {
         read: engine.read_quota,
         write: engine.write_quota,
         read_calls: calls.sent,
+        refused,
         gateway,
     }));
     Ok(())
@@ -199,38 +204,46 @@ async fn reach(
     reachable
 }
 
-/// Reads one row of each kind. Answers also what the gateway said last of its own limit.
-async fn permissions(
-    api: &HttpApi,
-    microtenant: Option<&Id>,
-    calls: &mut Calls,
-) -> (Vec<Check>, Option<[String; 3]>) {
-    let mut found = Vec::new();
-    let mut gateway = None;
-    for kind in Kind::all() {
-        let Some(request) = one_row(kind, microtenant) else {
-            continue;
-        };
-        calls.admit().await;
-        let probe = api.probe(&request).await;
-        gateway = probe.gateway.or(gateway);
-        let is_throttled = matches!(&probe.reply, Reply::Answer(Answer { status: 429, .. }));
-        found.push(checks::permission(kind, &probe.reply));
-        if is_throttled {
-            // Whoever else is at work needs the quota more than a check does.
-            break;
-        }
-    }
-    (found, gateway)
+/// What the reading of one row of each kind told.
+#[derive(Default)]
+struct Permissions {
+    found: Vec<Check>,
+    /// Whether the server refused a read for its rate.
+    refused: bool,
+    /// What the gateway said last of its own limit.
+    gateway: Option<[String; 3]>,
 }
 
-/// The first page of a listing, one row long. Of a kind that falls into parts one is enough: they are read alike.
-fn one_row(kind: Kind, microtenant: Option<&Id>) -> Option<Request> {
-    let mut request = Scope::all(kind, microtenant).first()?.list_page(1);
+/// Reads one row of each kind, until the server refuses one for its rate. Of a kind that falls into parts one is enough:
+/// they are read alike.
+async fn permissions(api: &HttpApi, microtenant: Option<&Id>, calls: &mut Calls) -> Permissions {
+    let mut all = Permissions::default();
+    for kind in Kind::all() {
+        let Some(scope) = Scope::all(kind, microtenant).into_iter().next() else {
+            continue;
+        };
+        if all.refused {
+            // Whoever else is at work needs the quota more than a check does.
+            all.found.push(checks::not_read(kind));
+            continue;
+        }
+        calls.admit().await;
+        let probe = api.probe(&one_row(&scope)).await;
+        all.gateway = probe.gateway.or(all.gateway);
+        all.refused = matches!(&probe.reply, Reply::Answer(Answer { status: 429, .. }));
+        let check = checks::permission(scope, &probe.reply, Instant::now());
+        all.found.push(check);
+    }
+    all
+}
+
+/// The first page of a listing, one row long.
+fn one_row(scope: &Scope) -> Request {
+    let mut request = scope.list_page(1);
     for (name, value) in &mut request.query {
         if *name == "pagesize" {
             "1".clone_into(value);
         }
     }
-    Some(request)
+    request
 }
