@@ -230,7 +230,8 @@ fn an_export_of_any_resource_is_applied_without_a_write_and_is_the_same_again() 
         for ending in ["csv", "jsonl"] {
             let file = format!("{resource}.{ending}");
             let ran = tenant.run(&["export", resource, "-o", &file]).expect(0);
-            assert_eq!(ran.stderr, format!("{count} rows written to {file}\n"));
+            let rows = if count == 1 { "row" } else { "rows" };
+            assert_eq!(ran.stderr, format!("{count} {rows} written to {file}\n"));
             let text = fs::read_to_string(tenant.path(&file)).unwrap();
             let writes = tenant.log_of("write").len();
             let applied = tenant.run(&["apply", &file, "--yes", "--json"]).expect(0);

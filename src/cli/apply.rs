@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::args::{ApplyArgs, ResumeArgs};
 use super::config::Config;
-use super::error::{CliError, chain, exit, of_end};
+use super::error::{CliError, chain, counted, exit, of_end};
 use super::plan::{self, Preview};
 use super::progress::{Display, rounded};
 use super::tenant::{Tenant, recorded};
@@ -253,7 +253,8 @@ fn described(report: &Report) -> String {
     } else {
         parts.join(", ")
     };
-    let mut text = format!("{} rows: {parts}\n", summary.items);
+    let rows = counted(summary.items, "row", "rows");
+    let mut text = format!("{rows}: {parts}\n");
     for row in report
         .errors
         .iter()
@@ -270,9 +271,9 @@ fn described(report: &Report) -> String {
         text.push_str(&format!("  … and {} more in errors.csv\n", failed - SHOWN));
     }
     text.push_str(&format!(
-        "{} read and {} write calls in {}, {} throttled\nresults: {}\n",
+        "{} read and {} in {}, {} throttled\nresults: {}\n",
         summary.read_calls,
-        summary.write_calls,
+        counted(summary.write_calls, "write call", "write calls"),
         rounded(Duration::from_millis(summary.elapsed_ms)),
         summary.throttled,
         summary.run_dir.display()

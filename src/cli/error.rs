@@ -79,6 +79,12 @@ impl CliError {
     }
 }
 
+/// A number with the word for what it counts.
+pub(super) fn counted(count: u64, one: &str, more: &str) -> String {
+    let what = if count == 1 { one } else { more };
+    format!("{count} {what}")
+}
+
 /// An error with its sources, each once.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -99,11 +105,10 @@ impl From<PlanError> for CliError {
             PlanError::Run(error) => error.into(),
             PlanError::Manifest(error) => Self::usage(chain(&error)),
             PlanError::Problems(problems) => {
-                let count = problems.len();
-                let noun = if count == 1 { "problem" } else { "problems" };
+                let count = counted(problems.len() as u64, "problem", "problems");
                 Self {
                     messages: problems,
-                    hint: Some(format!("{count} {noun}; nothing was changed")),
+                    hint: Some(format!("{count}; nothing was changed")),
                     code: exit::MANIFEST,
                 }
             }
@@ -176,7 +181,8 @@ fn describe_parked(parked: &Parked) -> String {
         }
         Parked::TimeIsUp => "parked: the time for this run is up".to_owned(),
         Parked::Failing(failed) => {
-            format!("parked: {failed} items have failed (--halt-on-failures)")
+            let items = counted(*failed, "item has", "items have");
+            format!("parked: {items} failed (--halt-on-failures)")
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::args::ExportArgs;
 use super::config::Config;
-use super::error::{CliError, exit};
+use super::error::{CliError, counted, exit};
 use super::output;
 use super::plan::snapshot;
 use super::tenant::Tenant;
@@ -60,11 +60,8 @@ pub(super) async fn run(
         Some(path) => {
             output::replace(path, text.as_bytes())
                 .map_err(|error| CliError::usage(format!("{}: {error}", path.display())))?;
-            terminal.say(&format!(
-                "{} rows written to {}",
-                rows.len(),
-                path.display()
-            ));
+            let count = counted(rows.len() as u64, "row", "rows");
+            terminal.say(&format!("{count} written to {}", path.display()));
         }
     }
     Ok(if rows.len() == chosen.len() {

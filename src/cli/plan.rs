@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::args::{Manifests, PlanArgs};
 use super::config::Config;
-use super::error::{CliError, exit, of_end};
+use super::error::{CliError, counted, exit, of_end};
 use super::progress::rounded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
@@ -119,11 +119,13 @@ pub(super) fn describe(totals: Totals, estimate: Estimate) -> String {
     let calls = match (read, write) {
         (0, 0) => "no calls needed".to_owned(),
         _ => format!(
-            "{read} read and {write} write calls, at least {} at the quota",
+            "{read} read and {}, at least {} at the quota",
+            counted(write, "write call", "write calls"),
             rounded(estimate.least)
         ),
     };
-    format!("{} rows: {parts}\n{calls}\n", totals.items)
+    let rows = counted(totals.items.into(), "row", "rows");
+    format!("{rows}: {parts}\n{calls}\n")
 }
 
 #[derive(Serialize)]
