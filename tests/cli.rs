@@ -210,6 +210,26 @@ fn a_plan_shows_every_change_with_its_fields_and_writes_nothing() {
 }
 
 #[test]
+fn only_references_are_shown_by_name_in_a_plan() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(1));
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    let state = tenant.state();
+    let id = state["portal_links"][0]["id"].as_str().unwrap();
+    let changed =
+        format!("name,description,portals,action\nApp 0000,{id},Contractor Portal,update\n");
+    tenant.write("changes.csv", &changed);
+    let ran = tenant.run(&["plan", "changes.csv"]).expect(0);
+    for line in [
+        format!("description: \"\" -> {id:?}\n"),
+        "userPortals: \"Employee Portal\" -> \"Contractor Portal\"\n".to_owned(),
+        "1 row: 1 to update\n1 read and 1 write call, ".to_owned(),
+    ] {
+        assert!(ran.stdout.contains(&line), "{line}: {}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_plan_beyond_the_tenants_limits_is_refused_before_anything_is_sent() {
     let tenant = Tenant::start(&format!("{QUICK}tenant = {{ links = 10 }}"));
     tenant.write("links.csv", &manifest(30));

@@ -234,10 +234,18 @@ impl<'s> Preview<'s> {
                 format!("+ {key:?}  {}", self.summary_of(body))
             }
             Change::Create { body } => format!("+ {key:?}{}", fields_of(item, body)),
-            Change::Update { changes, .. } => {
+            Change::Update { set, changes, .. } => {
                 let mut text = format!("~ {key:?}");
                 for change in changes {
-                    let (old, new) = (self.named(&change.old), self.named(&change.new));
+                    let refers = matches!(set.find(&change.field), Some(FieldValue::Refs(_)));
+                    let shown = |text: &String| {
+                        if refers {
+                            self.named(text)
+                        } else {
+                            text.clone()
+                        }
+                    };
+                    let (old, new) = (shown(&change.old), shown(&change.new));
                     text.push_str(&format!("\n    {}: {old:?} -> {new:?}", change.field));
                 }
                 text
@@ -265,9 +273,9 @@ impl<'s> Preview<'s> {
         self.names.get(id).map_or(id, |name| name)
     }
 
-    /// A list of ids as a list of names; any other text as it is.
-    fn named(&self, text: &str) -> String {
-        let parts: Vec<&str> = text.split(';').map(|part| self.name(part)).collect();
+    /// A list of ids as a list of names.
+    fn named(&self, ids: &str) -> String {
+        let parts: Vec<&str> = ids.split(';').map(|part| self.name(part)).collect();
         parts.join(";")
     }
 }
