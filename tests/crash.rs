@@ -14,13 +14,16 @@ mod common;
 use std::fmt::Write as _;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use self::common::{Tenant, rows};
+use self::common::scripted::{TOKEN, now, server};
+use self::common::{Ran, Tenant, rows, zpa_bulk};
 
 const SCENARIO: &str = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"15ms\", jitter = \"10ms\" }\n";
 const LINKS: usize = 40;
@@ -89,7 +92,7 @@ fn one_history(seed: u64) {
     }
     let run_dir = tenant.run_dir();
     let run = run_dir.to_str().unwrap();
-    let resumed = common::Ran::of(quick(&mut tenant.command(&["resume", run])));
+    let resumed = Ran::of(quick(&mut tenant.command(&["resume", run])));
     assert_eq!(resumed.code, Some(0), "seed {seed}: {}", resumed.stderr);
     let names: Vec<String> = tenant.links().into_iter().map(|(name, _)| name).collect();
     let wanted: Vec<String> = (0..LINKS)
@@ -198,6 +201,94 @@ fn the_first_interrupt_lands_what_is_under_way_and_says_how_to_go_on() {
     assert_eq!(tenant.links().len(), LINKS);
 }
 
+/// The command on the tenant at `url`, with a manifest of one new link.
+fn one_link(dir: &Path, url: &str, args: &[&str]) -> Command {
+    fs::write(
+        dir.join("link.csv"),
+        "name,url\nWiki,https://wiki.example\n",
+    )
+    .unwrap();
+    let mut command = zpa_bulk();
+    command
+        .current_dir(dir)
+        .args(args)
+        .env("ZPA_CLIENT_ID", "me")
+        .env("ZPA_CLIENT_SECRET", "s")
+        .env("ZPA_CUSTOMER_ID", "1")
+        .env("ZPA_BULK_BASE_URL", url);
+    command
+}
+
+#[test]
+fn an_interrupt_during_the_last_answer_leaves_a_finished_run() {
+    let (posted, met) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let gate = Mutex::new((posted, released));
+    let (url, _) = server(now(), move |method, path| match (method, path) {
+        (_, "/signin") => (200, TOKEN),
+        ("POST", _) => {
+            let gate = gate.lock().unwrap();
+            gate.0.send(()).unwrap();
+            gate.1.recv().unwrap();
+            (201, r#"{"id":"7","name":"Wiki"}"#)
+        }
+        _ => (200, "{}"),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = one_link(dir.path(), &url, &["apply", "link.csv", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    met.recv().unwrap();
+    interrupt(&child);
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.starts_with("stopping"), "{line}");
+    release.send(()).unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+    let ran = Ran::from(child.wait_with_output().unwrap()).expect(0);
+    assert!(
+        ran.stdout.starts_with("1 row: 1 created\n"),
+        "{}",
+        ran.stdout
+    );
+    let runs = Ran::of(&mut one_link(dir.path(), &url, &["runs", "--json"])).json();
+    assert_eq!(runs["runs"][0]["state"], "finished");
+}
+
+#[test]
+fn a_run_that_may_no_longer_read_the_tenant_says_why_and_how_to_go_on() {
+    let posted = AtomicBool::new(false);
+    let (url, _) = server(now(), move |method, path| match (method, path) {
+        (_, "/signin") => (200, TOKEN),
+        ("POST", _) => {
+            posted.store(true, Ordering::Relaxed);
+            (500, "{}")
+        }
+        _ if posted.load(Ordering::Relaxed) => (
+            403,
+            r#"{"id":"forbidden","reason":"the role was taken away"}"#,
+        ),
+        _ => (200, "{}"),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let apply = ["apply", "link.csv", "--yes", "--settle", "1ms"];
+    let ran = Ran::of(&mut one_link(dir.path(), &url, &apply)).expect(5);
+    for text in [
+        "cannot be read: the role was taken away",
+        "to go on: zpa-bulk resume zpa-bulk-runs/",
+    ] {
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+    }
+    // Before there is a run, there is nothing to go on with.
+    let ran = Ran::of(&mut one_link(dir.path(), &url, &["plan", "link.csv"])).expect(6);
+    assert!(!ran.stderr.contains("resume"), "{}", ran.stderr);
+}
+
 #[test]
 fn the_second_interrupt_leaves_at_once() {
     let slow = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"3s\", jitter = \"0s\" }\n";
@@ -260,7 +351,7 @@ fn a_resumed_run_counts_what_the_killed_process_sent() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    common::Ran::of(tenant.command(&["resume"]).args(quota)).expect(0);
+    Ran::of(tenant.command(&["resume"]).args(quota)).expect(0);
     assert_eq!(tenant.links().len(), 8);
     let at: Vec<u64> = tenant
         .log_of("write")

@@ -193,6 +193,13 @@ pub(super) async fn carry_out(
             .push(format!("the run stands in {}", directory.path().display()));
         error
     })?;
+    let tally = ledger.tally();
+    // Whatever stopped it came when nothing was left to do.
+    let end = if tally.settled() == tally.items {
+        End::Settled
+    } else {
+        end
+    };
     let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let progress = tenant.engine.progress_now();
     let summary = Summary::new(&end, &ledger, &progress, elapsed, directory.path());
@@ -222,6 +229,11 @@ fn finish(
             terminal.say(&error.messages.join("\n"));
             terminal.say(&format!("to go on: {resume}"));
             Ok(error.code)
+        }
+        Some(error) if matches!(end, End::Unreadable(..)) => {
+            // Some of the run may be done, and the rest goes on once the tenant can be read again.
+            let code = exit::STOPPED;
+            Err(CliError { code, ..error }.hint(format!("to go on: {resume}")))
         }
         Some(error) => Err(error.hint(format!("to go on: {resume}"))),
         None if ledger.tally().failed > 0 => Ok(exit::FAILED_ITEMS),
