@@ -12,7 +12,8 @@ use serde_json::json;
 use zpa_bulk::manifest::{Format, Manifest, ManifestError};
 use zpa_bulk::model::{FieldValue, Problem, Row};
 use zpa_bulk::plan::{
-    CallCounts, Checker, Defaults, Draft, Layout, Limits, Listing, Planner, Snapshot, Totals,
+    CallCounts, Checker, Defaults, Draft, Fingerprints, Layout, Limits, Listing, Planner, Snapshot,
+    Totals,
 };
 use zpa_bulk::resource::{Kind, Scope};
 
@@ -32,10 +33,11 @@ const BATCH_SIZE: u32 = 150;
 
 /// Reads and checks the files as the manifests of one run, hands every row that is right in itself to
 /// `visit`, and answers the problems as a user reads them.
-fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>)) -> Vec<String> {
+fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>) + Send) -> Vec<String> {
     let defaults = Defaults::default();
     let mut problems = Vec::new();
-    let mut checker = Checker::new(defaults.clone());
+    let checker = Checker::new(defaults.clone());
+    let mut named = Fingerprints::default();
     let mut manifests = Vec::new();
     for (number, path) in (0..).zip(paths) {
         let manifest = Manifest::open(&in_the_crate(path), number, &mut problems).unwrap();
@@ -47,14 +49,17 @@ fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>)) -> Vec<String> {
         let strict = manifest.format() == Format::Csv;
         let layout = Layout::new(number, &titles, strict, &defaults, &mut problems);
         each_row(&manifest, &mut problems, |row, found| {
-            checker.check(row, &layout, found).map(&mut visit);
+            if let Some(draft) = checker.check(row, &layout, found) {
+                named.note(&draft);
+                visit(draft);
+            }
         });
         manifests.push((manifest, layout));
     }
-    if let Some(mut repeats) = checker.repeats() {
+    if let Some(mut repeats) = named.repeats() {
         for (manifest, layout) in &manifests {
             each_row(manifest, &mut Vec::new(), |row, told| {
-                let draft = checker.draft(row, layout, told);
+                let draft = checker.check(row, layout, told);
                 problems.extend(draft.and_then(|draft| repeats.find(&draft, layout)));
             });
         }
@@ -66,11 +71,16 @@ fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>)) -> Vec<String> {
 fn each_row(
     manifest: &Manifest,
     problems: &mut Vec<Problem>,
-    mut visit: impl FnMut(Row<'_>, &mut Vec<Problem>),
+    visit: impl FnMut(Row<'_>, &mut Vec<Problem>) + Send,
 ) {
-    let read: Result<u32, ManifestError> = manifest.for_each_row(problems, |row, found| {
-        visit(row, found);
-        Ok(())
+    let read = manifest.for_each_batch(&mut (problems, visit), |rows, mut found, turn| {
+        turn.take(|(problems, visit)| {
+            problems.append(&mut found);
+            for row in rows {
+                visit(*row, problems);
+            }
+            Ok::<(), ManifestError>(())
+        })
     });
     read.unwrap();
 }
@@ -86,7 +96,10 @@ fn in_the_crate(path: &str) -> std::path::PathBuf {
 
 /// The portals that a row names, in an order that is the same for every way to write them.
 fn portals(draft: &Draft<'_>) -> BTreeSet<String> {
-    let names = draft.refs.iter().flat_map(|(_, _, text)| text.split(';'));
+    let names = draft
+        .mentions
+        .iter()
+        .flat_map(|mention| mention.text.split(';'));
     names.map(|name| name.trim().to_owned()).collect()
 }
 

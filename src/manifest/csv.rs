@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use super::Title;
-use super::ahead::Source;
+use super::batches::Source;
 use super::formula::restore;
 use crate::model::{Cells, Problem};
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 
-use super::ahead::Source;
+use super::batches::Source;
 use super::{BOM, Title};
 use crate::model::{Cells, Problem};
 use crate::resource::fold;

@@ -6,7 +6,7 @@
 //! to an unnamed temporary file first. What a cell means is not decided here but in
 //! [`plan`](crate::plan).
 
-mod ahead;
+mod batches;
 mod csv;
 mod formula;
 mod jsonl;
@@ -17,6 +17,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use self::batches::Turn;
 pub use self::write::{CsvWriter, json_line};
 use crate::model::{Problem, Row};
 
@@ -134,15 +135,17 @@ impl Manifest {
         &self.columns
     }
 
-    /// Reads every row in order. A row that cannot be taken apart becomes a problem and is passed over.
-    /// Answers a checksum of what was read: the same for two readings unless the file was changed.
+    /// Reads every row. Several threads hand rows that follow each other to `visit`, with what is wrong with those
+    /// among them that cannot be taken apart; what it finds, `visit` hands on to `shared` when it is its
+    /// [`Turn`], so in the order of the rows. Answers a checksum of what was read: the same for two readings unless
+    /// the file was changed.
     ///
     /// # Errors
     /// When reading fails, or `visit` does.
-    pub fn for_each_row<E: From<ManifestError>>(
+    pub fn for_each_batch<T: Send, E: From<ManifestError> + Send>(
         &self,
-        problems: &mut Vec<Problem>,
-        visit: impl FnMut(Row<'_>, &mut Vec<Problem>) -> Result<(), E>,
+        shared: &mut T,
+        visit: impl Fn(&[Row<'_>], Vec<Problem>, Turn<'_, '_, T>) -> Result<(), E> + Sync,
     ) -> Result<u32, E> {
         let checksum = AtomicU32::new(0);
         let file = self.rewound().map_err(|e| self.failed(e))?;
@@ -155,11 +158,11 @@ impl Manifest {
         match self.format {
             Format::Csv => {
                 let rows = csv::Rows::new(reader, self.number, &self.columns);
-                ahead::read(rows, self.number, problems, visit, failed)?;
+                batches::read(rows, self.number, shared, visit, failed)?;
             }
             Format::Jsonl => {
                 let rows = jsonl::Rows::new(reader, self.number, &self.columns);
-                ahead::read(rows, self.number, problems, visit, failed)?;
+                batches::read(rows, self.number, shared, visit, failed)?;
             }
         }
         Ok(checksum.into_inner())
@@ -197,7 +200,7 @@ impl Read for Summed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
         let read = buffer.get(..length).unwrap_or_default();
-        // One thread reads, and it has ended when the sum is looked at: nothing else needs ordering.
+        // One thread reads at a time, and all have ended when the sum is looked at: nothing else needs ordering.
         let so_far = self.checksum.load(Ordering::Relaxed);
         let mut hasher = crc32fast::Hasher::new_with_initial(so_far);
         hasher.update(read);

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::columns::{Layout, column_for};
-use super::repeats::{Fingerprints, Repeats};
+use super::columns::{Field, Layout, column_for};
 use super::{Defaults, similar};
 use crate::model::{Action, FieldValue, Fields, Id, Problem, Row};
-use crate::resource::{Column, Form, Kind, Scope};
+use crate::resource::{Form, Kind, Scope};
 
 /// A row that is right in itself.
 #[derive(Clone, Debug)]
@@ -31,46 +30,38 @@ pub struct Draft<'r> {
     pub key: &'r str,
     /// The wire fields that the row names.
     pub values: Fields<'r>,
-    /// The references that the row names, still as written: wire field, column title, text.
-    pub refs: Vec<(&'static str, &'r str, &'r str)>,
+    /// The other objects that the row names.
+    pub mentions: Vec<Mention<'r>>,
 }
 
-/// Checks rows one after the other and remembers which objects they name.
+/// Objects that a row refers to, still as written.
+#[derive(Clone, Copy, Debug)]
+pub struct Mention<'r> {
+    /// The wire field that refers to them.
+    pub wire: &'static str,
+    /// Of which kind they are.
+    pub target: Kind,
+    /// The title of the column.
+    pub title: &'r str,
+    /// Their names or ids, separated by `;`.
+    pub text: &'r str,
+}
+
+/// Checks rows, each by itself.
 #[derive(Debug)]
 pub struct Checker {
     defaults: Defaults,
-    seen: Fingerprints,
 }
 
 impl Checker {
-    /// A checker that has seen nothing.
+    /// A checker for rows that mean `defaults` where they say nothing.
     #[must_use]
     pub fn new(defaults: Defaults) -> Self {
-        Self {
-            defaults,
-            seen: Fingerprints::default(),
-        }
+        Self { defaults }
     }
 
     /// What the row asks for, or `None` when it has problems; they are added to `problems`.
     pub fn check<'r>(
-        &mut self,
-        row: Row<'r>,
-        layout: &'r Layout,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Draft<'r>> {
-        let draft = self.draft(row, layout, problems)?;
-        self.seen.note(&draft);
-        Some(draft)
-    }
-
-    /// Once every row was checked: what looks for rows that name the same object, if there may be any.
-    pub fn repeats(&mut self) -> Option<Repeats> {
-        self.seen.repeats()
-    }
-
-    /// The same as [`Checker::check`] without remembering: for another reading of rows that were checked before.
-    pub fn draft<'r>(
         &self,
         row: Row<'r>,
         layout: &'r Layout,
@@ -98,13 +89,14 @@ impl Checker {
             part: kind.parts().first().copied(),
             condition: None,
             values: Fields(Vec::with_capacity(fields.len() + 2)),
-            refs: Vec::new(),
+            mentions: Vec::new(),
         };
-        for (at, column) in fields {
-            let title = layout.titles.get(*at).map_or("", String::as_str);
-            if let Some(text) = row.cells.cell(*at)
-                && let Err(message) = draft.take(column, title, text)
-            {
+        for field in fields {
+            let Some(text) = row.cells.cell(field.at) else {
+                continue;
+            };
+            let title = layout.titles.get(field.at).map_or("", String::as_str);
+            if let Err(message) = draft.take(field, title, text) {
                 problems.push(Problem::cell(row.file, row.number, title, message));
             }
         }
@@ -157,12 +149,8 @@ impl Checker {
 }
 
 impl<'r> Draft<'r> {
-    fn take(
-        &mut self,
-        column: &'static Column,
-        title: &'r str,
-        text: &'r str,
-    ) -> Result<(), String> {
+    fn take(&mut self, field: &Field, title: &'r str, text: &'r str) -> Result<(), String> {
+        let column = field.column;
         match column.form {
             Form::Text(check) => {
                 // What a row that deletes by id says of the name is for people.
@@ -175,19 +163,26 @@ impl<'r> Draft<'r> {
                 if column.wire == self.kind.key_field() {
                     self.key = text;
                 }
-                self.put(column.wire, FieldValue::Text(value))
+                self.put(field, column.wire, FieldValue::Text(value))
             }
             Form::Info => Ok(()),
             Form::Flag | Form::Part | Form::Condition(_) if text.is_empty() => Ok(()),
-            Form::Flag => self.put(column.wire, FieldValue::Flag(flag(text)?)),
-            Form::Split(_) if text.is_empty() => {
-                self.put(column.wire, FieldValue::Text(Cow::Borrowed("")))
+            Form::Flag => self.put(field, column.wire, FieldValue::Flag(flag(text)?)),
+            Form::Split(..) if text.is_empty() => {
+                self.put(field, column.wire, FieldValue::Text(Cow::Borrowed("")))
             }
-            Form::Split(split) => split(text)?
+            Form::Split(wires, split) => wires
                 .into_iter()
-                .try_for_each(|(wire, part)| self.put(wire, FieldValue::Text(part))),
-            Form::Refs(_) => {
-                self.refs.push((column.wire, title, text));
+                .zip(split(text)?)
+                .try_for_each(|(wire, part)| self.put(field, wire, FieldValue::Text(part))),
+            Form::Refs(target) => {
+                let wire = column.wire;
+                self.mentions.push(Mention {
+                    wire,
+                    target,
+                    title,
+                    text,
+                });
                 Ok(())
             }
             Form::Part => {
@@ -205,8 +200,13 @@ impl<'r> Draft<'r> {
         }
     }
 
-    fn put(&mut self, wire: &'static str, value: FieldValue<'r>) -> Result<(), String> {
-        if self.values.find(wire).is_some() {
+    fn put(
+        &mut self,
+        field: &Field,
+        wire: &'static str,
+        value: FieldValue<'r>,
+    ) -> Result<(), String> {
+        if field.doubled && self.values.find(wire).is_some() {
             return Err(format!(
                 "{wire} is given by another column too; keep one of them"
             ));
@@ -228,6 +228,14 @@ impl<'r> Draft<'r> {
             part: self.part.map(str::to_owned),
             microtenant: self.microtenant.clone(),
         }
+    }
+
+    /// Whether that is where the object is listed.
+    #[must_use]
+    pub fn is_in(&self, scope: &Scope) -> bool {
+        scope.kind == self.kind
+            && scope.part.as_deref() == self.part
+            && scope.microtenant == self.microtenant
     }
 
     /// What the kind does not take.
@@ -299,11 +307,12 @@ impl<'r> Draft<'r> {
     /// Cells in columns that only other resources know.
     fn check_foreign(&self, row: Row<'_>, layout: &Layout, problems: &mut Vec<Problem>) {
         let others = layout.fields.iter().filter(|(kind, _)| *kind != self.kind);
-        for (at, column) in others.flat_map(|(_, fields)| fields) {
-            let title = layout.titles.get(*at).map_or("", String::as_str);
-            let filled = row.cells.cell(*at).is_some_and(|text| !text.is_empty());
+        for field in others.flat_map(|(_, fields)| fields) {
+            let title = layout.titles.get(field.at).map_or("", String::as_str);
+            let cell = row.cells.cell(field.at);
+            let filled = cell.is_some_and(|text| !text.is_empty());
             if filled && self.kind.column(title).is_none() {
-                let message = format!("a {} has no {}", self.kind.noun(), column.name);
+                let message = format!("a {} has no {}", self.kind.noun(), field.column.name);
                 problems.push(Problem::cell(self.file, self.row, title, message));
             }
         }
@@ -348,8 +357,8 @@ impl<'r> Draft<'r> {
         let fields = layout.fields(self.kind).unwrap_or_default();
         let at = fields
             .iter()
-            .find(|(_, column)| column.wire == wire)
-            .map(|(at, _)| *at);
+            .find(|field| field.column.wire == wire)
+            .map(|field| field.at);
         at.and_then(|at| layout.titles.get(at))
             .map_or_else(|| column_for(self.kind, wire), String::as_str)
     }

@@ -31,8 +31,18 @@ pub struct Layout {
     pub(super) meanings: Vec<Option<String>>,
     /// Required wire fields that no column stands for, as far as that was reported for all rows.
     pub(super) missing: Vec<&'static str>,
-    /// For each kind that rows may be about, its columns with their positions.
-    pub(super) fields: Vec<(Kind, Vec<(usize, &'static Column)>)>,
+    /// For each kind that rows may be about, its columns.
+    pub(super) fields: Vec<(Kind, Vec<Field>)>,
+}
+
+/// A column of a manifest that stands for wire fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    /// Where it stands among the columns.
+    pub(super) at: usize,
+    pub(super) column: &'static Column,
+    /// Whether another column stands for one of its wire fields too.
+    pub(super) doubled: bool,
 }
 
 impl Layout {
@@ -76,6 +86,10 @@ impl Layout {
             layout.report_missing(file, defaults, problems);
         }
         layout
+            .fields
+            .iter_mut()
+            .for_each(|(_, fields)| mark_doubled(fields));
+        layout
     }
 
     /// What each column means, in one word for all spellings; `None` for those that are passed over.
@@ -85,7 +99,7 @@ impl Layout {
     }
 
     /// The columns of `kind` in this manifest; `None` when rows cannot be about it.
-    pub(super) fn fields(&self, kind: Kind) -> Option<&[(usize, &'static Column)]> {
+    pub(super) fn fields(&self, kind: Kind) -> Option<&[Field]> {
         let (_, fields) = self.fields.iter().find(|(known, _)| *known == kind)?;
         Some(fields)
     }
@@ -158,9 +172,9 @@ impl Layout {
     fn drop_doubled(&mut self) {
         for (_, fields) in &mut self.fields {
             let mut seen: Vec<&str> = Vec::new();
-            fields.retain(|(_, column)| {
-                let first = !seen.contains(&column.name);
-                seen.push(column.name);
+            fields.retain(|field| {
+                let first = !seen.contains(&field.column.name);
+                seen.push(field.column.name);
                 first
             });
         }
@@ -211,7 +225,7 @@ impl Layout {
             self.action.is_some() || matches!(defaults.action, Action::Ensure | Action::Create);
         let fields = self.fields(kind).unwrap_or_default().to_vec();
         for wire in kind.required() {
-            let given = fields.iter().any(|(_, column)| column.wire == *wire);
+            let given = fields.iter().any(|field| field.column.wire == *wire);
             // Rows with an id create nothing; those without one are looked at one by one.
             let by_id = self.id.is_some();
             let needed = *wire == kind.key_field() || (may_create && self.action.is_none());
@@ -228,7 +242,7 @@ impl Layout {
 /// The column to ask for when `wire` is missing: the one that is easiest to fill in.
 pub(super) fn column_for(kind: Kind, wire: &str) -> &'static str {
     let columns = kind.columns().iter().filter(|column| column.wire == wire);
-    let split = columns.clone().find(|c| matches!(c.form, Form::Split(_)));
+    let split = columns.clone().find(|c| matches!(c.form, Form::Split(..)));
     split
         .or_else(|| columns.clone().next())
         .map_or("name", |column| column.name)
@@ -247,12 +261,32 @@ fn role(title: &str) -> Role {
     }
 }
 
-fn fields_of(kind: Kind, titles: &[String], roles: &[Role]) -> Vec<(usize, &'static Column)> {
+fn fields_of(kind: Kind, titles: &[String], roles: &[Role]) -> Vec<Field> {
     let titles = titles.iter().zip(roles).enumerate();
     titles
         .filter(|(_, (_, role))| **role == Role::Field)
-        .filter_map(|(at, (title, _))| Some((at, kind.column(title)?)))
+        .filter_map(|(at, (title, _))| {
+            let column = kind.column(title)?;
+            let doubled = false;
+            Some(Field {
+                at,
+                column,
+                doubled,
+            })
+        })
         .collect()
+}
+
+fn mark_doubled(fields: &mut [Field]) {
+    let wires: Vec<&str> = fields
+        .iter()
+        .flat_map(|field| field.column.wires())
+        .copied()
+        .collect();
+    for field in fields {
+        let given = |wire: &&str| wires.iter().filter(|other| *other == wire).count();
+        field.doubled = field.column.wires().iter().any(|wire| given(wire) > 1);
+    }
 }
 
 #[cfg(test)]

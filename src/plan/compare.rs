@@ -1,16 +1,17 @@
 //! Comparing rows with live state: what is to be done for each.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::guards::Removals;
 use super::limits::{Groups, Limits, Load, owned_ids, portals_of};
-use super::{Backlog, CallCounts, Draft, Guards, Resolver, Snapshot, Way};
+use super::{Backlog, CallCounts, Draft, Guards, Mention, Resolver, Snapshot, Way};
 use crate::model::{
     Action, Change, Failure, FieldChange, FieldValue, Fields, Id, Item, Object, Problem, Reference,
 };
-use crate::resource::{Form, Kind, Scope, Shape};
+use crate::resource::{Kind, Scope, Shape};
 
 /// How many items of each kind a plan has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -37,7 +38,7 @@ pub struct Planner<'s> {
     snapshot: &'s Snapshot,
     limits: Limits,
     known: HashMap<&'s Scope, Known<'s>>,
-    resolvers: HashMap<(&'static str, Option<Id>), Resolver<'s>>,
+    resolvers: HashMap<Scope, Resolver<'s>>,
     groups: Groups,
     taken: HashSet<&'s str>,
     load: Load<'s>,
@@ -194,34 +195,31 @@ impl<'s> Planner<'s> {
     where
         's: 'r,
     {
-        for (wire, title, text) in std::mem::take(&mut draft.refs) {
+        for mention in &draft.mentions {
+            let Mention { wire, title, .. } = *mention;
             let refs = self
-                .references(draft, wire, text)
+                .references(mention, draft.microtenant.as_ref())
                 .map_err(|message| Problem::cell(draft.file, draft.row, title, message))?;
-            draft
-                .values
-                .0
-                .push((Cow::Borrowed(wire), FieldValue::Refs(refs)));
+            let value = FieldValue::Refs(refs);
+            draft.values.0.push((Cow::Borrowed(wire), value));
         }
         Ok(())
     }
 
     fn references(
         &mut self,
-        draft: &Draft<'_>,
-        wire: &str,
-        text: &str,
+        mention: &Mention<'_>,
+        microtenant: Option<&Id>,
     ) -> Result<Vec<Reference<'s>>, String> {
-        let Some(target) = reference_target(draft.kind, wire) else {
-            return Ok(Vec::new());
+        let scope = Scope::of(mention.target, microtenant.cloned());
+        let resolver = match self.resolvers.entry(scope) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let resolver = Resolver::new(new.key(), self.snapshot);
+                new.insert(resolver)
+            }
         };
-        let microtenant = draft.microtenant.clone();
-        let snapshot = self.snapshot;
-        let resolver = self
-            .resolvers
-            .entry((target.name(), microtenant.clone()))
-            .or_insert_with(|| Resolver::new(&Scope::of(target, microtenant), snapshot));
-        resolver.resolve(text)
+        resolver.resolve(mention.text)
     }
 
     /// The live object that the row means. A row that means several fails alone.
@@ -525,15 +523,6 @@ impl<'s> Known<'s> {
     }
 }
 
-/// The kind of object that the wire field of `kind` refers to.
-fn reference_target(kind: Kind, wire: &str) -> Option<Kind> {
-    let column = kind.columns().iter().find(|column| column.wire == wire)?;
-    match column.form {
-        Form::Refs(target) => Kind::from_name(target),
-        _ => None,
-    }
-}
-
 /// What a bulk call would share: the items of one group have it in common.
 fn shared_refs<'b>(kind: Kind, body: &'b Fields<'_>) -> &'b [Reference<'b>] {
     let shared = kind.bulk().map(|bulk| bulk.shared);
@@ -608,10 +597,7 @@ mod tests {
         Snapshot {
             listings: vec![
                 listing(Kind::portal_link(), links.iter().map(object).collect()),
-                listing(
-                    Kind::from_name("user-portal").unwrap(),
-                    portals.iter().map(object).collect(),
-                ),
+                listing(Kind::user_portal(), portals.iter().map(object).collect()),
             ],
         }
     }
@@ -639,7 +625,16 @@ mod tests {
             condition: None,
             key,
             values: Fields(values),
-            refs: Vec::new(),
+            mentions: Vec::new(),
+        }
+    }
+
+    fn on(portals: &str) -> Mention<'_> {
+        Mention {
+            wire: "userPortals",
+            target: Kind::user_portal(),
+            title: "portals",
+            text: portals,
         }
     }
 
@@ -769,7 +764,7 @@ mod tests {
         ];
         for (key, portals) in rows {
             let mut row = draft(Action::Ensure, key, "x.example");
-            row.refs = vec![("userPortals", "portals", portals)];
+            row.mentions = vec![on(portals)];
             groups.push(planner.plan(row).unwrap().group);
         }
         assert_eq!(groups, [Some(0), Some(0), Some(1), Some(0)]);
@@ -787,7 +782,7 @@ mod tests {
         let mut planner = Planner::new(&snapshot, limits);
         let mut on_staff = |key| {
             let mut row = draft(Action::Ensure, key, "x.example");
-            row.refs = vec![("userPortals", "portals", "Staff")];
+            row.mentions = vec![on("Staff")];
             planner.plan(row).unwrap();
             planner.exceeded()
         };

@@ -19,7 +19,7 @@ pub struct Exporter<'s> {
     layout: Layout,
     checker: Checker,
     repeats: Repeats,
-    resolvers: HashMap<&'static str, Resolver<'s>>,
+    resolvers: HashMap<Kind, Resolver<'s>>,
 }
 
 /// What has become of an object.
@@ -47,7 +47,7 @@ impl<'s> Exporter<'s> {
         let layout = Layout::new(0, &titles, true, &Defaults::default(), &mut Vec::new());
         let resolvers = targets(columns).map(|target| {
             let scope = Scope::of(target, microtenant.clone());
-            (target.name(), Resolver::new(&scope, referred))
+            (target, Resolver::new(&scope, referred))
         });
         Self {
             kind,
@@ -116,19 +116,20 @@ impl<'s> Exporter<'s> {
             number,
             cells: &AsRead(cells),
         };
-        let Some(mut draft) = self.checker.draft(row, &self.layout, &mut problems) else {
+        let Some(mut draft) = self.checker.check(row, &self.layout, &mut problems) else {
             return problems;
         };
         problems.extend(self.repeats.find(&draft, &self.layout));
-        for (wire, title, text) in std::mem::take(&mut draft.refs) {
-            let target = self.columns.iter().find_map(|column| match column.form {
-                Form::Refs(target) if column.wire == wire => Some(target),
-                _ => None,
-            });
-            let resolver = target.and_then(|target| self.resolvers.get_mut(target));
-            match resolver.map(|resolver| resolver.resolve(text)) {
-                Some(Ok(refs)) => draft.values.0.push((wire.into(), FieldValue::Refs(refs))),
-                Some(Err(message)) => problems.push(Problem::cell(0, number, title, message)),
+        for mention in &draft.mentions {
+            let resolver = self.resolvers.get_mut(&mention.target);
+            match resolver.map(|resolver| resolver.resolve(mention.text)) {
+                Some(Ok(refs)) => {
+                    let value = FieldValue::Refs(refs);
+                    draft.values.0.push((mention.wire.into(), value));
+                }
+                Some(Err(message)) => {
+                    problems.push(Problem::cell(0, number, mention.title, message));
+                }
                 None => {}
             }
         }
@@ -145,13 +146,13 @@ impl<'s> Exporter<'s> {
 /// The columns of a kind that stand for one field each: those that can be exported and filtered by.
 pub fn exportable(kind: Kind) -> impl Iterator<Item = &'static Column> {
     let columns = kind.columns().iter();
-    columns.filter(|column| !matches!(column.form, Form::Split(_) | Form::Condition(_)))
+    columns.filter(|column| !matches!(column.form, Form::Split(..) | Form::Condition(_)))
 }
 
 /// The kinds that these columns refer to.
 pub fn targets(columns: &[&'static Column]) -> impl Iterator<Item = Kind> {
     columns.iter().filter_map(|column| match column.form {
-        Form::Refs(target) => Kind::from_name(target),
+        Form::Refs(target) => Some(target),
         _ => None,
     })
 }

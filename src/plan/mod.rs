@@ -2,8 +2,8 @@
 //! and the same rows, snapshot and settings give the same plan.
 //!
 //! The way of a row: [`Layout`] says what its columns mean, [`Checker`] turns it into a [`Draft`] or
-//! into problems, [`Repeats`] finds rows that name one object twice, [`Planner`] resolves the names in it and compares it with the tenant, and the
-//! [`Backlog`] groups what is to be done into calls. The multiset of items does not depend on how they are
+//! into problems, [`Fingerprints`] and [`Repeats`] find rows that name one object twice, [`Planner`] resolves the
+//! names in it and compares it with the tenant, and the [`Backlog`] groups what is to be done into calls. The multiset of items does not depend on how they are
 //! cut into calls.
 
 mod calls;
@@ -20,7 +20,7 @@ pub mod prune;
 mod repeats;
 
 pub use self::calls::{Backlog, Way, Work};
-pub use self::check::{Checker, Draft};
+pub use self::check::{Checker, Draft, Mention};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
 pub use self::estimate::{CallCounts, Estimate};
@@ -28,7 +28,7 @@ pub use self::filter::{Condition, Filter, FilterError};
 pub use self::guards::{Guards, Share};
 pub use self::limits::Limits;
 pub use self::names::Resolver;
-pub use self::repeats::Repeats;
+pub use self::repeats::{Fingerprints, Repeats};
 
 use crate::model::{Action, Id, Object};
 use crate::resource::{Kind, Scope};

@@ -155,7 +155,7 @@ mod tests {
     use crate::plan::Listing;
 
     fn portals(portals: &[(&str, &str)]) -> Snapshot {
-        let kind = Kind::from_name("user-portal").unwrap();
+        let kind = Kind::user_portal();
         let object = |(id, name): &(&str, &str)| {
             json!({"id": id, "name": name}).as_object().unwrap().clone()
         };
@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn resolve(snapshot: &Snapshot, text: &str) -> Result<Vec<String>, String> {
-        let kind = Kind::from_name("user-portal").unwrap();
+        let kind = Kind::user_portal();
         let refs = Resolver::new(&Scope::of(kind, None), snapshot).resolve(text)?;
         Ok(refs.into_iter().map(|r| r.id.into_owned()).collect())
     }

@@ -33,22 +33,38 @@ fn names<'r>(draft: &Draft<'r>) -> impl Iterator<Item = (Naming, Cow<'r, str>)> 
 }
 
 /// A fingerprint of every name so far.
-#[derive(Debug, Default)]
-pub(super) struct Fingerprints {
+#[derive(Clone, Debug, Default)]
+pub struct Fingerprints {
     state: RandomState,
     noted: Vec<u64>,
 }
 
 impl Fingerprints {
-    pub(super) fn note(&mut self, draft: &Draft<'_>) {
+    /// None so far, of the same make: what is noted there can be appended here.
+    #[must_use]
+    pub fn blank(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            noted: Vec::new(),
+        }
+    }
+
+    /// Takes over what was noted in a [blank](Self::blank) one.
+    pub fn append(&mut self, mut other: Self) {
+        self.noted.append(&mut other.noted);
+    }
+
+    /// Notes what the row names.
+    pub fn note(&mut self, draft: &Draft<'_>) {
         for name in names(draft) {
             self.noted.push(fingerprint(&self.state, draft, &name));
         }
     }
 
-    /// What to look at the rows again with, if two names may be the same. Forgets what was noted.
-    pub(super) fn repeats(&mut self) -> Option<Repeats> {
-        let mut noted = std::mem::take(&mut self.noted);
+    /// Once every row was noted: what looks for those that name the same object, if there may be any.
+    #[must_use]
+    pub fn repeats(self) -> Option<Repeats> {
+        let mut noted = self.noted;
         noted.sort_unstable();
         let pairs = noted.windows(2).filter_map(|pair| match pair {
             [a, b] if a == b => Some(*a),
@@ -57,7 +73,7 @@ impl Fingerprints {
         let mut doubtful: Vec<u64> = pairs.collect();
         doubtful.dedup();
         (!doubtful.is_empty()).then(|| Repeats {
-            state: self.state.clone(),
+            state: self.state,
             doubtful: Some(doubtful),
             places: HashMap::new(),
         })
@@ -73,10 +89,7 @@ fn fingerprint(state: &RandomState, draft: &Draft<'_>, name: &(Naming, Cow<'_, s
     hasher.finish()
 }
 
-/// Finds the rows that name what an earlier one names. Takes the rows that [`Checker::check`] took, in the same
-/// order.
-///
-/// [`Checker::check`]: super::Checker::check
+/// Finds the rows that name what an earlier one names. Takes the rows that were noted, in their order.
 #[derive(Debug)]
 pub struct Repeats {
     state: RandomState,
@@ -177,13 +190,17 @@ pub(super) mod tests {
         let titles: Vec<(&str, u32)> = header.split(',').map(|title| (title, 1)).collect();
         let mut problems = Vec::new();
         let layout = Layout::new(0, &titles, true, &Defaults::default(), &mut problems);
-        let mut checker = Checker::new(Defaults::default());
+        let checker = Checker::new(Defaults::default());
+        let mut noted = Fingerprints::default();
         each(rows, |row| {
-            checker.check(row, &layout, &mut problems);
+            let draft = checker.check(row, &layout, &mut problems);
+            if let Some(draft) = draft {
+                noted.note(&draft);
+            }
         });
-        if let Some(mut repeats) = checker.repeats() {
+        if let Some(mut repeats) = noted.repeats() {
             each(rows, |row| {
-                let draft = checker.draft(row, &layout, &mut Vec::new());
+                let draft = checker.check(row, &layout, &mut Vec::new());
                 problems.extend(draft.and_then(|draft| repeats.find(&draft, &layout)));
             });
         }
@@ -219,19 +236,20 @@ pub(super) mod tests {
         let titles = [("name", 1), ("url", 1)];
         let defaults = Defaults::default();
         let layout = Layout::new(0, &titles, true, &defaults, &mut Vec::new());
-        let mut checker = Checker::new(defaults);
+        let checker = Checker::new(defaults);
+        let mut noted = Fingerprints::default();
         let rows: [&[&str]; 3] = [
             &["a", "https://x"],
             &["b", "https://x"],
             &["a", "https://y"],
         ];
         each(&rows, |row| {
-            checker.check(row, &layout, &mut Vec::new());
+            noted.note(&checker.check(row, &layout, &mut Vec::new()).unwrap());
         });
-        let mut repeats = checker.repeats().unwrap();
+        let mut repeats = noted.repeats().unwrap();
         let mut found = Vec::new();
         each(&rows, |row| {
-            let draft = checker.draft(row, &layout, &mut Vec::new()).unwrap();
+            let draft = checker.check(row, &layout, &mut Vec::new()).unwrap();
             // As if all of them were the same.
             let all = names(&draft).map(|name| fingerprint(&repeats.state, &draft, &name));
             repeats.doubtful = Some(all.collect());

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Bulk, Column, Form, PAGE_SIZE, REGISTRY, Resource, Shape, connector, fold, portal_link,
-    unescape,
+    unescape, user_portal,
 };
 use crate::model::{FieldValue, Fields, Id, Method, Object, Request};
 
@@ -120,6 +120,12 @@ impl Kind {
         Self(&portal_link::PortalLink)
     }
 
+    /// User portals.
+    #[must_use]
+    pub const fn user_portal() -> Self {
+        Self(&user_portal::UserPortal)
+    }
+
     /// App connectors.
     #[must_use]
     pub const fn connector() -> Self {
@@ -139,7 +145,7 @@ impl Kind {
     fn column_of_wire(self, wire: &str) -> Option<&'static Column> {
         self.columns()
             .iter()
-            .find(|c| c.wire == wire && !matches!(c.form, Form::Split(_)))
+            .find(|c| c.wire == wire && !matches!(c.form, Form::Split(..)))
     }
 
     /// The wire field of the natural key; empty for a kind of which there is one object, which needs none.

@@ -43,10 +43,10 @@ pub enum Form {
     Text(for<'r> fn(&'r str) -> Result<Cow<'r, str>, String>),
     /// A boolean: `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`, in any case.
     Flag,
-    /// Objects of the named resource, by id or name, several separated by `;`.
-    Refs(&'static str),
+    /// Objects of that kind, by id or name, several separated by `;`.
+    Refs(Kind),
     /// One cell that stands for three wire fields.
-    Split(for<'r> fn(&'r str) -> Result<SplitText<'r>, String>),
+    Split([&'static str; 3], for<'r> fn(&'r str) -> SplitText<'r>),
     /// Which of [`Resource::parts`] the object belongs to, in any case.
     Part,
     /// What must still hold of an object when it is deleted; the function refuses what says nothing.
@@ -55,8 +55,8 @@ pub enum Form {
     Info,
 }
 
-/// The wire fields that one cell stands for, with their text.
-pub type SplitText<'r> = [(&'static str, Cow<'r, str>); 3];
+/// The text of three wire fields that one cell stands for, or what is wrong with it.
+pub type SplitText<'r> = Result<[Cow<'r, str>; 3], String>;
 
 /// A column of a manifest and the wire field that it stands for.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +103,15 @@ impl Column {
     /// A column that only the server fills.
     const fn info(name: &'static str, wire: &'static str) -> Self {
         Self::text(name, wire).with(Form::Info)
+    }
+
+    /// The wire fields that it stands for.
+    #[must_use]
+    pub fn wires(&self) -> &[&'static str] {
+        match &self.form {
+            Form::Split(wires, _) => wires,
+            _ => std::slice::from_ref(&self.wire),
+        }
     }
 
     const fn with(self, form: Form) -> Self {

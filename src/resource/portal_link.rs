@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{Bulk, Column, Form, Resource, SplitText, text};
+use super::{Bulk, Column, Form, Kind, Resource, text};
 use crate::model::{FieldValue, Version};
 
 /// A user portal link.
@@ -16,7 +16,7 @@ pub(super) struct PortalLink;
 static COLUMNS: [Column; 10] = [
     Column::checked("name", "name", text::name).escaped(),
     Column::text("url", "link")
-        .with(Form::Split(split_url))
+        .with(Form::Split(["protocol", "link", "linkPath"], text::url))
         .also(&["address"]),
     Column::checked("protocol", "protocol", text::protocol),
     Column::checked("link", "link", text::host),
@@ -26,14 +26,9 @@ static COLUMNS: [Column; 10] = [
     Column::checked("icon_text", "iconText", text::icon),
     Column::checked("application_id", "applicationId", text::digits),
     Column::text("user_portals", "userPortals")
-        .with(Form::Refs("user-portal"))
+        .with(Form::Refs(Kind::user_portal()))
         .also(&["user_portal", "portals", "portal"]),
 ];
-
-fn split_url(text: &str) -> Result<SplitText<'_>, String> {
-    let [protocol, link, path] = text::url(text)?;
-    Ok([("protocol", protocol), ("link", link), ("linkPath", path)])
-}
 
 impl Resource for PortalLink {
     fn name(&self) -> &'static str {

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 
+use super::SplitText;
+
 /// The longest name that the program sends, in characters.
 pub(super) const LONGEST_NAME: usize = 255;
 
@@ -163,7 +165,7 @@ pub(super) fn path(text: &str) -> Checked<'_> {
 }
 
 /// Scheme, host and path of an address. An address without a path has the empty one.
-pub(super) fn url(text: &str) -> Result<[Cow<'_, str>; 3], String> {
+pub(super) fn url(text: &str) -> SplitText<'_> {
     let Parts { scheme, host, path } = Parts::of(text)?;
     let scheme = if scheme.eq_ignore_ascii_case("https://") {
         "https://"

@@ -162,7 +162,7 @@ mod tests {
     use crate::model::Id;
 
     fn kind() -> Kind {
-        Kind::from_name("user-portal").unwrap()
+        Kind::user_portal()
     }
 
     fn fields(pairs: &[(&'static str, FieldValue<'static>)]) -> Fields<'static> {

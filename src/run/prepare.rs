@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use super::{Origin, RunError};
 use crate::manifest::{Format, Manifest, ManifestError};
-use crate::model::{Action, Item, Problem};
-use crate::plan::{Checker, Defaults, Draft, Layout, Limits, Planner, Repeats, Snapshot};
-use crate::resource::{Form, Kind, Scope};
+use crate::model::{Action, Item, Problem, Row};
+use crate::plan::{
+    Checker, Defaults, Draft, Fingerprints, Layout, Limits, Planner, Repeats, Snapshot,
+};
+use crate::resource::{Kind, Scope};
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -81,20 +83,36 @@ pub fn check_named(
         found.open(path, number, &mut problems)?;
     }
     found.write_flags_down();
-    let mut checker = Checker::new(found.defaults.clone());
+    let checker = Checker::new(found.defaults.clone());
+    let mut named = Fingerprints::default();
     for (manifest, layout) in found.manifests.iter().zip(&found.layouts) {
-        let (scopes, rows) = (&mut found.scopes, &mut found.rows);
-        let read = manifest.for_each_row::<ManifestError>(&mut problems, |row, problems| {
-            *rows += 1;
-            if let Some(draft) = checker.check(row, layout, problems) {
-                scopes.note(&draft);
+        let blank = named.blank();
+        let mut shared = (
+            &mut problems,
+            &mut named,
+            &mut found.scopes,
+            &mut found.rows,
+        );
+        let read = manifest.for_each_batch(&mut shared, |rows, mut wrong, turn| {
+            let (mut batch_named, mut batch_scopes) = (blank.clone(), Scopes::default());
+            for row in rows {
+                if let Some(draft) = checker.check(*row, layout, &mut wrong) {
+                    batch_named.note(&draft);
+                    batch_scopes.note(&draft);
+                }
             }
-            Ok(())
+            turn.take(|(problems, named, scopes, count)| {
+                problems.append(&mut wrong);
+                named.append(batch_named);
+                scopes.noted.append(&mut batch_scopes.noted);
+                **count += rows.len() as u64;
+                Ok::<(), ManifestError>(())
+            })
         })?;
         found.fingerprints.push(read);
     }
-    if let Some(repeats) = checker.repeats() {
-        found.find_repeats(&checker, repeats, &mut problems)?;
+    if let Some(repeats) = named.repeats() {
+        found.find_repeats(repeats, &mut problems)?;
     }
     if problems.is_empty() {
         return Ok(found);
@@ -112,36 +130,33 @@ pub fn plan<'s>(
     rows: &Checked,
     snapshot: &'s Snapshot,
     limits: Limits,
-    mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
+    mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send,
 ) -> Result<Planner<'s>, PlanError> {
-    let reader = Checker::new(rows.defaults.clone());
     let mut planner = Planner::new(snapshot, limits);
     let mut problems = Vec::new();
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     for ((manifest, layout), fingerprint) in manifests.zip(&rows.fingerprints) {
         let columns = rows.positions(layout);
-        let read = manifest.for_each_row::<PlanError>(&mut problems, |row, problems| {
-            let Some(draft) = reader.draft(row, layout, problems) else {
-                return Ok(());
-            };
-            match planner.plan(draft) {
-                Ok(item) => {
-                    let cell = |(at, _): &(Vec<usize>, &str)| {
-                        let mut raw = at.iter().map(|at| row.cells.raw(*at));
-                        raw.find(|cell| !cell.trim_start().is_empty())
-                    };
-                    let cells: Vec<&str> = columns
-                        .iter()
-                        .map(|column| cell(column).unwrap_or(column.1))
-                        .collect();
-                    keep(&item, &cells)
-                }
-                Err(problem) => {
-                    problems.push(problem);
-                    Ok(())
-                }
+        let take = |row: Row<'_>, draft: Draft<'_>, problems: &mut Vec<Problem>| match planner
+            .plan(draft)
+        {
+            Ok(item) => {
+                let cell = |(at, _): &(Vec<usize>, &str)| {
+                    let mut raw = at.iter().map(|at| row.cells.raw(*at));
+                    raw.find(|cell| !cell.trim_start().is_empty())
+                };
+                let cells: Vec<&str> = columns
+                    .iter()
+                    .map(|column| cell(column).unwrap_or(column.1))
+                    .collect();
+                keep(&item, &cells)
             }
-        })?;
+            Err(problem) => {
+                problems.push(problem);
+                Ok(())
+            }
+        };
+        let read = for_each_draft(manifest, layout, &rows.defaults, &mut problems, take)?;
         if read != *fingerprint {
             let message = "the manifest was changed while it was being read; try again";
             problems.push(Problem::row(manifest.number(), 1, message));
@@ -156,6 +171,29 @@ pub fn plan<'s>(
     } else {
         Err(PlanError::Problems(exceeded))
     }
+}
+
+/// Checks every row and hands those that are right to `take`, in their order.
+fn for_each_draft<E: From<ManifestError> + Send>(
+    manifest: &Manifest,
+    layout: &Layout,
+    defaults: &Defaults,
+    problems: &mut Vec<Problem>,
+    take: impl FnMut(Row<'_>, Draft<'_>, &mut Vec<Problem>) -> Result<(), E> + Send,
+) -> Result<u32, E> {
+    let checker = Checker::new(defaults.clone());
+    manifest.for_each_batch(&mut (problems, take), |rows, mut wrong, turn| {
+        let mut drafts = Vec::with_capacity(rows.len());
+        for row in rows {
+            let draft = checker.check(*row, layout, &mut wrong);
+            drafts.extend(draft.map(|draft| (*row, draft)));
+        }
+        turn.take(|(problems, take)| {
+            problems.append(&mut wrong);
+            let mut drafts = drafts.into_iter();
+            drafts.try_for_each(|(row, draft)| take(row, draft, problems))
+        })
+    })
 }
 
 impl Checked {
@@ -222,19 +260,17 @@ impl Checked {
     /// Reads the rows once more, for those that name what an earlier one names.
     fn find_repeats(
         &self,
-        checker: &Checker,
         mut repeats: Repeats,
         problems: &mut Vec<Problem>,
     ) -> Result<(), ManifestError> {
         // What is wrong with single rows was told when they were checked.
         let mut told = Vec::new();
         for (manifest, layout) in self.manifests.iter().zip(&self.layouts) {
-            manifest.for_each_row::<ManifestError>(&mut told, |row, told| {
-                told.clear();
-                let draft = checker.draft(row, layout, told);
-                problems.extend(draft.and_then(|draft| repeats.find(&draft, layout)));
-                Ok(())
-            })?;
+            let take = |_: Row<'_>, draft: Draft<'_>, _: &mut Vec<Problem>| {
+                problems.extend(repeats.find(&draft, layout));
+                Ok::<(), ManifestError>(())
+            };
+            for_each_draft(manifest, layout, &self.defaults, &mut told, take)?;
         }
         Ok(())
     }
@@ -298,30 +334,21 @@ impl Checked {
 #[derive(Debug, Default)]
 struct Scopes {
     noted: BTreeSet<Scope>,
-    /// What the row before needed, and the fields with references that it had; most rows need the same.
-    last: Option<(Scope, Vec<&'static str>)>,
+    /// What the row before needed, and the kinds that it referred to; most rows need the same.
+    last: Option<(Scope, Vec<Kind>)>,
 }
 
 impl Scopes {
     fn note(&mut self, draft: &Draft<'_>) {
-        let wires = || draft.refs.iter().map(|(wire, ..)| *wire);
+        let targets = || draft.mentions.iter().map(|mention| mention.target);
         if let Some((scope, last)) = &self.last
-            && (scope.kind, &scope.microtenant) == (draft.kind, &draft.microtenant)
-            && scope.part.as_deref() == draft.part
-            && wires().eq(last.iter().copied())
+            && draft.is_in(scope)
+            && targets().eq(last.iter().copied())
         {
             return;
         }
-        let columns = draft.kind.columns().iter();
-        let targets = columns.filter_map(|column| match column.form {
-            Form::Refs(target) if wires().any(|wire| wire == column.wire) => Some(target),
-            _ => None,
-        });
-        for target in targets.filter_map(Kind::from_name) {
-            self.noted
-                .insert(Scope::of(target, draft.microtenant.clone()));
-        }
-        self.noted.insert(draft.scope());
-        self.last = Some((draft.scope(), wires().collect()));
+        let scopes = targets().map(|target| Scope::of(target, draft.microtenant.clone()));
+        self.noted.extend(scopes.chain([draft.scope()]));
+        self.last = Some((draft.scope(), targets().collect()));
     }
 }
