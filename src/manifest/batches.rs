@@ -293,4 +293,17 @@ mod tests {
         let (rows, _, error) = seen(source(1_000_000, true), 3);
         assert_eq!((rows.len(), error.as_deref()), (3, Some("enough")));
     }
+
+    #[test]
+    fn a_visitor_that_panics_leaves_nobody_waiting_for_its_turn() {
+        let failed = |_| unreachable!("these rows can be read");
+        let visit = |rows: &[Row<'_>], _: Vec<Problem>, turn: Turn<'_, '_, ()>| {
+            assert!(rows.iter().all(|row| row.number != 3), "row 3");
+            turn.take(|()| Ok::<(), ManifestError>(()))
+        };
+        let read = || read(source(1_000_000, false), 0, &mut (), visit, failed);
+        let ended = thread::scope(|scope| scope.spawn(read).join());
+        let told = ended.unwrap_err();
+        assert_eq!(told.downcast_ref(), Some(&"row 3"));
+    }
 }
