@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use zpa_bulk::plan::{Defaults, Limits, Snapshot};
+use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
 use zpa_bulk::run::{self, PlanError};
 
 fn manifest(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -19,7 +19,13 @@ fn manifest(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
 fn plan(name: &str, bytes: &[u8]) -> Result<u32, PlanError> {
     let (_dir, path) = manifest(name, bytes);
     let rows = run::check(&[path], Defaults::default())?;
-    let snapshot = Snapshot::default();
+    let empty = |scope| Listing {
+        scope,
+        objects: Vec::new(),
+    };
+    let snapshot = Snapshot {
+        listings: rows.scopes().into_iter().map(empty).collect(),
+    };
     let limits = Limits {
         links: u32::MAX,
         links_per_portal: u32::MAX,
