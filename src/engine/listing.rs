@@ -190,19 +190,18 @@ impl Listing {
     }
 }
 
-/// The objects in one answer to a request for those of that scope.
+/// Checks that an answer is a listing of that scope, or one page of it.
 ///
 /// # Errors
 /// Why the answer is not the scope's listing.
-pub fn listed(scope: Scope, answer: &Answer, now: Instant) -> Result<Vec<Object>, &'static str> {
+pub fn check_listing(scope: Scope, answer: &Answer, now: Instant) -> Result<(), &'static str> {
     let body = answer.json();
     if body.is_none() && !answer.body.is_empty() {
         return Err("the answer is not JSON");
     }
-    let mut listing = Listing::new(scope, now);
-    match listing.take(body, now) {
+    match Listing::new(scope, now).take(body, now) {
         Step::Unusable(why) => Err(why),
-        Step::Next(_) | Step::Complete => Ok(listing.objects),
+        Step::Next(_) | Step::Complete => Ok(()),
     }
 }
 

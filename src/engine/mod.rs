@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-pub use self::listing::listed;
+pub use self::listing::check_listing;
 pub use self::progress::{ClassProgress, Progress};
 pub use self::shell::{Engine, EngineError, Items, Undertaking};
 use crate::model::Failure;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{CliError, exit};
-use crate::engine::listed;
+use crate::engine::check_listing;
 use crate::model::{Answer, Reply};
 use crate::pacer::Pace;
 use crate::resource::{Kind, Scope, Shape};
@@ -227,8 +227,8 @@ pub(super) fn permission(scope: Scope, reply: &Reply, now: Instant) -> Check {
     };
     let error = answer.error();
     match (answer.status, error.error_id.as_deref()) {
-        (200..=299, _) => match listed(scope, answer, now) {
-            Ok(_) => Check::ok(name, format!("can be read{}", count(answer))),
+        (200..=299, _) => match check_listing(scope, answer, now) {
+            Ok(()) => Check::ok(name, format!("can be read{}", count(answer))),
             Err(why) => Check::new(name, Status::Fail, format!("cannot be read: {why}")).next(
                 "check the address and the proxy: something else than the API seems to answer there",
             ),
