@@ -228,11 +228,14 @@ fn a_host_that_nobody_listens_on_is_named() {
 
 /// What a tenant answers that holds nothing.
 fn empty(path: &str) -> (u16, &'static str) {
-    if path.contains("/domains") {
-        (200, "[]")
+    let body = if path.contains("/domains") {
+        "[]"
+    } else if path.contains("/connectorSchedule") {
+        "{}"
     } else {
-        (200, "{}")
-    }
+        r#"{"totalPages":"0","totalCount":"0"}"#
+    };
+    (200, body)
 }
 
 fn doctor_at(url: &str) -> std::process::Command {

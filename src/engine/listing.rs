@@ -116,6 +116,10 @@ impl Listing {
         let Some(Value::Object(mut envelope)) = body else {
             return Step::Unusable("the answer is not a listing");
         };
+        let known = ["list", "totalCount", "totalPages"];
+        if !known.iter().any(|member| envelope.contains_key(*member)) {
+            return Step::Unusable("the answer is not a listing");
+        }
         let total = envelope.get("totalCount").cloned();
         if self.page > 1 && total != self.total {
             return self.restart(now);
@@ -356,7 +360,12 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_no_listing_is_not_taken_for_an_empty_one() {
-        for body in [None, Some(json!([])), Some(json!({"list": "x"}))] {
+        for body in [
+            None,
+            Some(json!([])),
+            Some(json!({"list": "x"})),
+            Some(json!({"error": "x"})),
+        ] {
             assert!(matches!(
                 listing().take(body, Instant::now()),
                 Step::Unusable(_)

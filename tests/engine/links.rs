@@ -9,6 +9,7 @@ use zpa_bulk::engine::{End, Engine};
 use zpa_bulk::journal;
 use zpa_bulk::model::{Method, Request};
 use zpa_bulk::pacer::Pace;
+use zpa_bulk::plan::Defaults;
 use zpa_bulk::run;
 use zpa_bulk::sim::{Class, InMemory, Scenario};
 use zpa_bulk::zpa::Api as _;
@@ -419,5 +420,24 @@ async fn nothing_is_written_over_an_object_that_was_not_read_whole() {
         let message = &applied.failures()[0].1.message;
         assert!(message.contains(why), "{message}");
         assert_eq!(wire.objects("portal_links")[0]["description"], "old");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_not_the_apis_is_no_empty_listing() {
+    for (manifest, body) in [
+        ("frequency_interval\n30\n", "<html>sign in</html>"),
+        ("name,url\nA,https://a.example\n", "<html>sign in</html>"),
+        ("name,url\nA,https://a.example\n", "{\"error\": \"x\"}"),
+        ("resource,domain\ndomain,a.example\n", "{\"error\": \"x\"}"),
+    ] {
+        let mut wire = Wire::new("");
+        wire.rewords = Some(std::sync::Arc::new(move |_, _| body.to_owned()));
+        let desk = Desk::new();
+        let path = desk.dir.path().join("m.csv");
+        std::fs::write(&path, manifest).unwrap();
+        let rows = run::check(&[path], Defaults::default()).unwrap();
+        let end = desk.engine(wire).snapshot(rows.scopes()).await.unwrap_err();
+        assert!(matches!(end, End::Unreadable(..)), "{manifest}: {end:?}");
     }
 }

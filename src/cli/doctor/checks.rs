@@ -431,7 +431,7 @@ mod tests {
     fn a_client_that_may_read_nothing_fails_with_the_code_of_refused_credentials() {
         let kind = Kind::portal_link();
         let forbidden = || examined(kind, &answer(403, ""));
-        let readable = || examined(kind, &answer(200, "{}"));
+        let readable = || examined(kind, &answer(200, r#"{"totalPages":"0","totalCount":"0"}"#));
         let code = |checks| exit_code(&judged_together(checks));
         assert_eq!(code(vec![forbidden(), readable()]), exit::SETTLED);
         assert_eq!(code(vec![forbidden(), forbidden()]), exit::CREDENTIALS);
