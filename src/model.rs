@@ -139,6 +139,8 @@ pub struct Request {
     pub microtenant: Option<Id>,
     /// The JSON body.
     pub body: Option<Value>,
+    /// The member of the body that is to hold the customer id, which only the edge knows.
+    pub customer_member: Option<&'static str>,
 }
 
 impl Request {
@@ -151,7 +153,20 @@ impl Request {
             query: Vec::new(),
             microtenant,
             body: None,
+            customer_member: None,
         }
+    }
+
+    /// The body as it is sent for that customer.
+    #[must_use]
+    pub fn body_for(&self, customer: &str) -> Option<Cow<'_, Value>> {
+        let body = self.body.as_ref()?;
+        let (Some(member), Value::Object(object)) = (self.customer_member, body) else {
+            return Some(Cow::Borrowed(body));
+        };
+        let mut object = object.clone();
+        object.insert(member.to_owned(), Value::String(customer.to_owned()));
+        Some(Cow::Owned(Value::Object(object)))
     }
 
     /// The same request carrying `body`.

@@ -232,7 +232,7 @@ fn an_interrupt_during_the_last_answer_leaves_a_finished_run() {
             gate.1.recv().unwrap();
             (201, r#"{"id":"7","name":"Wiki"}"#)
         }
-        _ => (200, "{}"),
+        _ => (200, r#"{"totalPages":"0","totalCount":"0"}"#),
     });
     let dir = tempfile::tempdir().unwrap();
     let mut child = one_link(dir.path(), &url, &["apply", "link.csv", "--yes"])
@@ -273,7 +273,7 @@ fn a_run_that_may_no_longer_read_the_tenant_says_why_and_how_to_go_on() {
             403,
             r#"{"id":"forbidden","reason":"the role was taken away"}"#,
         ),
-        _ => (200, "{}"),
+        _ => (200, r#"{"totalPages":"0","totalCount":"0"}"#),
     });
     let dir = tempfile::tempdir().unwrap();
     let apply = ["apply", "link.csv", "--yes", "--settle", "1ms"];

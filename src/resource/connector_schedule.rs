@@ -48,6 +48,10 @@ impl Resource for ConnectorSchedule {
         &["frequencyInterval"]
     }
 
+    fn customer_member(&self) -> Option<&'static str> {
+        Some("customerId")
+    }
+
     fn actions(&self) -> &'static [Action] {
         &[Action::Ensure, Action::Create, Action::Update]
     }

@@ -228,8 +228,9 @@ impl Kind {
             return request.with_body(bulk_body(bulk, first, bodies));
         }
         let body = bodies.first().map(|body| body.to_object());
-        Request::new(Method::Post, self.collection(None), microtenant)
-            .with_body(Value::Object(body.unwrap_or_default()))
+        let mut request = Request::new(Method::Post, self.collection(None), microtenant);
+        request.customer_member = self.customer_member();
+        request.with_body(Value::Object(body.unwrap_or_default()))
     }
 
     /// The objects that a 2xx to [`Kind::create`] confirms.
@@ -628,6 +629,22 @@ mod tests {
             request.body,
             Some(json!({"name": "a", "userPortals": [{"id": "7"}]}))
         );
+    }
+
+    #[test]
+    fn a_new_schedule_names_its_customer_and_a_new_link_does_not() {
+        let kind = Kind::from_name("connector-schedule").unwrap();
+        let body = Fields(vec![(
+            "frequencyInterval".into(),
+            FieldValue::Text("30".into()),
+        )]);
+        let sent = kind.create(&[&body], None);
+        assert_eq!(
+            sent.body_for("145").as_deref(),
+            Some(&json!({"frequencyInterval": "30", "customerId": "145"}))
+        );
+        let sent = Kind::portal_link().create(&[&link("a")], None);
+        assert_eq!(sent.body_for("145").as_deref(), sent.body.as_ref());
     }
 
     #[test]

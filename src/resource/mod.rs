@@ -222,6 +222,11 @@ pub trait Resource: fmt::Debug + Sync {
         &["creationTime", "modifiedTime", "modifiedBy"]
     }
 
+    /// The member of a new object that holds the customer id, if one does.
+    fn customer_member(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How several are created in one call, if they can be.
     fn bulk(&self) -> Option<Bulk> {
         None

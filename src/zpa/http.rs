@@ -120,8 +120,8 @@ impl HttpApi {
         if let Some(token) = self.token() {
             builder = builder.header(AUTHORIZATION, token);
         }
-        Ok(match &request.body {
-            Some(body) => builder.json(body),
+        Ok(match request.body_for(&self.connection.customer) {
+            Some(body) => builder.json(&body),
             None => builder,
         })
     }
