@@ -592,3 +592,24 @@ fn a_run_that_is_parked_says_how_to_go_on() {
     tenant.run(&["resume"]).expect(0);
     assert_eq!(tenant.links(), expected(12));
 }
+
+#[test]
+fn rows_of_json_lines_that_could_be_about_anything_are_not_lost() {
+    let tenant = Tenant::start(QUICK);
+    for (row, problem) in [
+        (
+            r#"{"name":"a","description":"x"}"#,
+            "the columns fit several resources",
+        ),
+        ("{}", "does not say which resource it is about"),
+        (
+            r#"{"name":"a","url":"https://a.example","portal":"x","portals":"y"}"#,
+            "user_portals is given by another column too",
+        ),
+    ] {
+        tenant.write("rows.jsonl", &format!("{row}\n"));
+        let ran = tenant.run(&["plan", "rows.jsonl"]).expect(3);
+        assert!(ran.stderr.contains(problem), "{row}: {}", ran.stderr);
+    }
+    assert!(tenant.log().is_empty());
+}

@@ -63,7 +63,8 @@ struct Line<'s, T> {
     over: bool,
 }
 
-/// The place of a batch in the order of all. Reading ends when it is dropped without having been [taken](Turn::take).
+/// The place of a batch in the order of all. Reading ends, and fails, when it is dropped without having been
+/// [taken](Turn::take).
 #[derive(Debug)]
 pub struct Turn<'q, 's, T> {
     number: u64,
@@ -107,8 +108,16 @@ pub(super) fn read<S: Source + Send, T: Send, E: From<ManifestError> + Send>(
         }
         Ok(())
     };
+    let done = |end: Result<(), E>| match end {
+        // Rows that were read and not handed on would be lost without a word.
+        Ok(()) if locked(&queue.line).over => {
+            let lost = io::Error::other("some of its rows were read and not looked at");
+            Err(E::from(failed(lost)))
+        }
+        end => end,
+    };
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
+    done(thread::scope(|scope| {
         let start = || {
             let thread = thread::Builder::new().name("manifest".to_owned());
             // A thread that cannot be started is one less.
@@ -122,7 +131,7 @@ pub(super) fn read<S: Source + Send, T: Send, E: From<ManifestError> + Send>(
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         own.and(ends.find(Result::is_err).unwrap_or(Ok(())))
-    })
+    }))
 }
 
 fn rows<C: Cells>(file: u16, batch: &[(u32, C)]) -> Vec<Row<'_>> {
@@ -284,6 +293,22 @@ mod tests {
             assert_eq!(problems, broken.collect::<Vec<_>>());
             assert_eq!(error, None);
         }
+    }
+
+    #[test]
+    fn a_batch_that_is_never_handed_on_is_an_error_and_no_end() {
+        let error = |source| ManifestError {
+            name: "m".to_owned(),
+            source,
+        };
+        let visit = |_: &[Row<'_>], _: Vec<Problem>, _: Turn<'_, '_, ()>| Ok(());
+        let end: Result<(), ManifestError> = read(source(5000, false), 0, &mut (), visit, error);
+        assert!(
+            end.unwrap_err()
+                .source
+                .to_string()
+                .contains("not looked at")
+        );
     }
 
     #[test]

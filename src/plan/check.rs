@@ -96,7 +96,15 @@ impl Checker {
                 continue;
             };
             let title = layout.titles.get(field.at).map_or("", String::as_str);
-            if let Err(message) = draft.take(field, title, text) {
+            let taken = if said_before(row, fields, field) {
+                let name = field.column.name;
+                Err(format!(
+                    "{name} is given by another column too; keep one of them"
+                ))
+            } else {
+                draft.take(field, title, text)
+            };
+            if let Err(message) = taken {
                 problems.push(Problem::cell(row.file, row.number, title, message));
             }
         }
@@ -114,7 +122,7 @@ impl Checker {
         let told = layout.resource.and_then(|at| row.cells.cell(at));
         let Some(name) = told.filter(|name| !name.is_empty()) else {
             let kind = self.defaults.resource.or_else(|| layout.only_kind());
-            if kind.is_none() && layout.resource.is_some() {
+            if kind.is_none() && !layout.undecided {
                 let message = "the row does not say which resource it is about";
                 problems.push(Problem::cell(row.file, row.number, "resource", message));
             }
@@ -362,6 +370,15 @@ impl<'r> Draft<'r> {
         at.and_then(|at| layout.titles.get(at))
             .map_or_else(|| column_for(self.kind, wire), String::as_str)
     }
+}
+
+/// Whether the row has the same column under another of its names: rows of JSON Lines may.
+fn said_before(row: Row<'_>, fields: &[Field], field: &Field) -> bool {
+    let mut earlier = fields.iter().take_while(|other| other.at != field.at);
+    field.doubled
+        && earlier.any(|other| {
+            other.column.name == field.column.name && row.cells.cell(other.at).is_some()
+        })
 }
 
 /// Whether a number is written as spreadsheets show long ones, like `1.45284E+17`.

@@ -29,6 +29,8 @@ pub struct Layout {
     pub(super) id: Option<usize>,
     /// What each column means, in one word for all spellings; `None` for those that are passed over.
     pub(super) meanings: Vec<Option<String>>,
+    /// Whether it was reported for all rows that nobody can tell what they are about.
+    pub(super) undecided: bool,
     /// Required wire fields that no column stands for, as far as that was reported for all rows.
     pub(super) missing: Vec<&'static str>,
     /// For each kind that rows may be about, its columns.
@@ -67,6 +69,7 @@ impl Layout {
             microtenant: position(Role::Microtenant),
             id: position(Role::Id),
             meanings: Vec::new(),
+            undecided: false,
             missing: Vec::new(),
             fields: Vec::new(),
         };
@@ -81,6 +84,9 @@ impl Layout {
             .map(|((title, _), role)| (*role != Role::Result).then(|| layout.meaning(title, *role)))
             .collect();
         layout.report_titles(file, titles, &roles, strict, problems);
+        if let Some((_, row)) = titles.first() {
+            layout.report_undecided(file, *row, problems);
+        }
         if strict && !titles.is_empty() {
             layout.drop_doubled();
             layout.report_missing(file, defaults, problems);
@@ -209,16 +215,21 @@ impl Layout {
         }
     }
 
+    fn report_undecided(&mut self, file: u16, row: u32, problems: &mut Vec<Problem>) {
+        if self.resource.is_some() || self.only_kind().is_some() {
+            return;
+        }
+        self.undecided = true;
+        let fitting: Vec<&str> = self.fields.iter().map(|(kind, _)| kind.name()).collect();
+        let message = format!(
+            "the columns fit several resources ({}); add a column \"resource\" or give --resource",
+            fitting.join(", ")
+        );
+        problems.push(Problem::row(file, row, message));
+    }
+
     fn report_missing(&mut self, file: u16, defaults: &Defaults, problems: &mut Vec<Problem>) {
         let Some(kind) = self.only_kind() else {
-            if self.resource.is_none() {
-                let fitting: Vec<&str> = self.fields.iter().map(|(kind, _)| kind.name()).collect();
-                let message = format!(
-                    "the columns fit several resources ({}); add a column \"resource\" or give --resource",
-                    fitting.join(", ")
-                );
-                problems.push(Problem::row(file, 1, message));
-            }
             return;
         };
         let may_create =
