@@ -250,6 +250,7 @@ impl<'s> Preview<'s> {
                 }
                 text
             }
+            Change::Delete { id, .. } if id.as_str().is_empty() => format!("- {key:?}"),
             Change::Delete { id, .. } => format!("- {key:?} ({id})"),
             Change::Spared { failure, .. } => format!("= {key:?} is spared: {failure}"),
             Change::Error { failure } => format!("! row {} {key:?}: {failure}", item.row),

@@ -262,9 +262,9 @@ impl<'r> Draft<'r> {
             .iter()
             .map(|action| name(*action))
             .collect();
-        let noun = self.kind.noun();
+        let noun = self.kind.indefinite();
         let mut message = format!(
-            "{:?} is nothing to do with a {noun}; known are {}",
+            "{:?} is nothing to do with {noun}; known are {}",
             name(action),
             known.join(", ")
         );
@@ -320,7 +320,7 @@ impl<'r> Draft<'r> {
             let cell = row.cells.cell(field.at);
             let filled = cell.is_some_and(|text| !text.is_empty());
             if filled && self.kind.column(title).is_none() {
-                let message = format!("a {} has no {}", self.kind.noun(), field.column.name);
+                let message = format!("{} has no {}", self.kind.indefinite(), field.column.name);
                 problems.push(Problem::cell(self.file, self.row, title, message));
             }
         }
@@ -343,7 +343,7 @@ impl<'r> Draft<'r> {
             let told = || layout.missing.contains(wire) || self.is_reported(wire, problems);
             if (emptied || lacking || unnamed) && !told() {
                 let title = self.title_for(wire, layout);
-                let message = format!("a {} needs a value here", self.kind.noun());
+                let message = format!("{} needs a value here", self.kind.indefinite());
                 problems.push(Problem::cell(self.file, self.row, title, message));
             }
         }

@@ -242,7 +242,7 @@ impl Layout {
             let needed = *wire == kind.key_field() || (may_create && self.action.is_none());
             if needed && !given && !by_id {
                 let column = column_for(kind, wire);
-                let message = format!("the column is missing; a {} needs it", kind.noun());
+                let message = format!("the column is missing; {} needs it", kind.indefinite());
                 problems.push(Problem::cell(file, 1, column, message));
                 self.missing.push(wire);
             }

@@ -356,8 +356,8 @@ impl<'s> Planner<'s> {
         }
         if kind.shape() == Shape::List && set.find(kind.key_field()).is_some() {
             return error(format!(
-                "a {} cannot be renamed; delete the one and add the other, each in a row of its own",
-                kind.noun()
+                "{} cannot be renamed; delete the one and add the other, each in a row of its own",
+                kind.indefinite()
             ));
         }
         if kind == Kind::portal_link()

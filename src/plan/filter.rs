@@ -139,9 +139,9 @@ impl Filter {
             Some(likely) => format!("did you mean {likely:?}?"),
             None => format!("known are id, {}", known.join(", ")),
         };
-        let noun = kind.noun();
+        let noun = kind.indefinite();
         Err(FilterError(format!(
-            "a {noun} has no field {:?}; {hint}",
+            "{noun} has no field {:?}; {hint}",
             self.field
         )))
     }

@@ -154,6 +154,18 @@ impl Kind {
         self.key().unwrap_or_default()
     }
 
+    /// One of it with its article, as a sentence has it.
+    #[must_use]
+    pub fn indefinite(self) -> String {
+        // "User portal" begins with the sound of a consonant.
+        let article = if self.noun().starts_with(['a', 'e', 'i', 'o']) {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {}", self.noun())
+    }
+
     /// The natural key of a live object, unescaped; `None` for an object without one.
     #[must_use]
     pub fn key_of(self, live: &Object) -> Option<Cow<'_, str>> {
@@ -173,7 +185,7 @@ impl Kind {
         let found = parts.clone().find(|part| fold(part) == fold(text));
         found.copied().ok_or_else(|| {
             if self.parts().is_empty() {
-                return format!("a {} has no parts", self.noun());
+                return format!("{} has no parts", self.indefinite());
             }
             let known: Vec<&str> = parts.copied().collect();
             format!("{text:?} is none of {}", known.join(", "))
@@ -629,6 +641,13 @@ mod tests {
             request.body,
             Some(json!({"name": "a", "userPortals": [{"id": "7"}]}))
         );
+    }
+
+    #[test]
+    fn nouns_have_their_articles() {
+        let with_article = |name| Kind::from_name(name).unwrap().indefinite();
+        assert_eq!(with_article("connector"), "an app connector");
+        assert_eq!(with_article("user-portal"), "a user portal");
     }
 
     #[test]
