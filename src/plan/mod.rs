@@ -14,6 +14,7 @@ mod estimate;
 pub mod export;
 mod filter;
 mod guards;
+mod known;
 mod limits;
 mod names;
 pub mod prune;

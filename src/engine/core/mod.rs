@@ -9,6 +9,7 @@
 //! - An update is read, merged and written; a repetition begins with the reading.
 //! - Every item ends with exactly one outcome.
 
+mod creates;
 mod lists;
 mod looks;
 mod removals;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
-use super::doubt::{Doubt, Why, confirm};
+use super::doubt::{Doubt, Why};
 use super::job::{Job, failed, failure_of, given_up, outcome, replacement, target};
 use super::listing::{Listing, Step};
 use super::progress::Progress;
@@ -368,70 +369,6 @@ impl Core {
             Job::ReadList(merge) => self.list_read(*merge, verdict, answer, now),
             Job::WriteList(merge, _) => self.list_written(id, *merge, verdict, now),
             Job::Page(listing) => self.page_judged(listing, verdict, answer, now),
-        }
-    }
-
-    fn create_judged(
-        &mut self,
-        call: CallId,
-        items: Vec<Item<'static>>,
-        verdict: Verdict,
-        answer: Option<&Answer>,
-        now: Instant,
-    ) {
-        let alone = items.len() == 1;
-        let why = match verdict {
-            Verdict::Success => return self.created(call, items, answer, now),
-            Verdict::Ambiguous(failure) => Why::Lost(failure, now + self.settings.settle),
-            Verdict::Exists(failure) if alone => Why::Exists(failure),
-            Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure)
-                if !alone =>
-            {
-                Why::Rejected(failure)
-            }
-            verdict if alone => return self.fail_all(&items, &failure_of(verdict)),
-            verdict => Why::Refused(failure_of(verdict)),
-        };
-        self.doubts.push(Doubt {
-            call,
-            items,
-            why,
-            due: now,
-        });
-    }
-
-    /// A 2xx: what it confirms is created, what it does not confirm is looked for.
-    fn created(
-        &mut self,
-        call: CallId,
-        items: Vec<Item<'static>>,
-        answer: Option<&Answer>,
-        now: Instant,
-    ) {
-        let Some(kind) = items.first().map(|item| item.resource) else {
-            return;
-        };
-        let objects = kind.created_objects(answer.and_then(Answer::json));
-        let (ids, keeps_names) = confirm(kind, &items, &objects);
-        let mut outcomes = Vec::with_capacity(items.len());
-        let mut unconfirmed = Vec::new();
-        for (item, id) in items.into_iter().zip(ids) {
-            match id {
-                Some(id) => outcomes.push(outcome(&item, Status::Created, Some(id))),
-                None => unconfirmed.push(item),
-            }
-        }
-        self.append_outcomes(outcomes);
-        if !unconfirmed.is_empty() {
-            self.doubts.push(Doubt {
-                call,
-                items: unconfirmed,
-                why: Why::Unconfirmed {
-                    until: now + self.settings.settle,
-                    keeps_names,
-                },
-                due: now,
-            });
         }
     }
 

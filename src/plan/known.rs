@@ -1,0 +1,148 @@
+//! What is known of the live objects of a scope: which of them a row means by its id or its name.
+
+use std::borrow::Cow;
+
+use foldhash::{HashMap, HashMapExt};
+
+use super::Draft;
+use crate::model::{Action, Failure, Object, Problem};
+use crate::resource::{Scope, Shape};
+
+/// The live objects of one scope, by id and by natural key.
+#[derive(Debug)]
+pub(super) struct Known<'s> {
+    pub(super) scope: &'s Scope,
+    pub(super) by_id: HashMap<&'s str, &'s Object>,
+    pub(super) by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
+}
+
+/// What a row means of what there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Live<'s> {
+    pub(super) id: &'s str,
+    pub(super) object: &'s Object,
+    pub(super) scope: &'s Scope,
+}
+
+impl<'s> Known<'s> {
+    pub(super) fn new(scope: &'s Scope) -> Self {
+        Self {
+            scope,
+            by_id: HashMap::new(),
+            by_key: HashMap::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, object: &'s Object) {
+        if let Some(id) = id_of(object) {
+            self.by_id.insert(id, object);
+        }
+        for key in self.scope.kind.keys_of(object) {
+            self.by_key.entry(key).or_default().push(object);
+        }
+    }
+
+    pub(super) fn live(&self, id: &'s str, object: &'s Object) -> Live<'s> {
+        Live {
+            id,
+            object,
+            scope: self.scope,
+        }
+    }
+
+    pub(super) fn by_key(&self, draft: &Draft<'_>) -> Result<Option<Live<'s>>, Failure> {
+        let key = draft.kind.comparable_key(Cow::Borrowed(draft.key));
+        match self.by_key.get(&*key).map(Vec::as_slice) {
+            None | Some([]) => Ok(None),
+            // The elements of a list may have no ids.
+            Some([one]) if draft.kind.shape() == Shape::List => {
+                Ok(Some(self.live(id_of(one).unwrap_or_default(), one)))
+            }
+            Some([one]) => Ok(id_of(one).map(|id| self.live(id, one))),
+            Some(several) => {
+                let ids: Vec<&str> = several.iter().filter_map(|o| id_of(o)).collect();
+                Err(Failure::new(format!(
+                    "{} {}s are called {:?} ({}); name the one that is meant in a column \"id\"",
+                    several.len(),
+                    draft.kind.noun(),
+                    draft.key,
+                    ids.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// A row to delete whose id and name mean two different objects: one cell is in the wrong row.
+    pub(super) fn contradiction(&self, draft: &Draft<'_>, id: &str) -> Option<Problem> {
+        if draft.action != Action::Delete || draft.key.is_empty() {
+            return None;
+        }
+        let named = self.by_key(draft).ok()??;
+        if named.id == id || self.kind_has_no_key() {
+            return None;
+        }
+        let noun = draft.kind.noun();
+        let message = format!(
+            "the id {id} and the name {:?} are of two different {noun}s; the {noun} of that name has the id {}",
+            draft.key, named.id
+        );
+        Some(Problem::row(draft.file, draft.row, message))
+    }
+
+    pub(super) fn kind_has_no_key(&self) -> bool {
+        self.scope.kind.key().is_none()
+    }
+
+    /// What a row means whose id is not there: nothing, unless it is to be deleted by an id while its name is there
+    /// under another. A row with a condition was chosen by a program, for the one with that id alone.
+    pub(super) fn gone(&self, draft: &Draft<'_>, id: &str) -> Result<Option<Live<'s>>, Failure> {
+        if draft.action != Action::Delete || draft.key.is_empty() || draft.condition.is_some() {
+            return Ok(None);
+        }
+        match self.by_key(draft)? {
+            None => Ok(None),
+            Some(named) => Err(Failure::new(format!(
+                "there is no {} with the id {id}; the one called {:?} has the id {}",
+                draft.kind.noun(),
+                draft.key,
+                named.id
+            ))),
+        }
+    }
+
+    /// The live ids that spreadsheets turn into `id`, the nearest first: they keep fifteen digits of a number and
+    /// write zeros for the others.
+    pub(super) fn damaged(&self, id: &str) -> Vec<&'s str> {
+        const KEPT: usize = 15;
+        let Some((kept, lost)) = id.split_at_checked(KEPT) else {
+            return Vec::new();
+        };
+        if lost.is_empty() || lost.bytes().any(|b| b != b'0') {
+            return Vec::new();
+        }
+        let ids = self.by_id.keys().copied();
+        let mut alike: Vec<&str> = ids
+            .filter(|live| live.len() == id.len() && live.starts_with(kept))
+            .collect();
+        alike.sort_unstable();
+        alike
+    }
+}
+
+pub(super) fn damaged(noun: &str, id: &str, meant: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = meant.iter().take(SHOWN).copied().collect();
+    let more = if meant.len() > SHOWN {
+        " or another of that beginning"
+    } else {
+        ""
+    };
+    format!(
+        "no {noun} has the id {id}, which looks damaged by a spreadsheet; {}{more} may be meant",
+        shown.join(" or ")
+    )
+}
+
+pub(super) fn id_of(object: &Object) -> Option<&str> {
+    object.get("id").and_then(serde_json::Value::as_str)
+}
