@@ -1,0 +1,243 @@
+//! What a class is paced by: its quota, the guard on it, and how much of it may go at once.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::Shape;
+
+const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
+const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
+
+/// What a rate limit allows: so many calls in any window of that length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// L, the calls.
+    pub calls: NonZeroU32,
+    /// W, the window.
+    pub window: Duration,
+    /// What is added to the window.
+    pub guard: Guard,
+    /// How many calls may go at once.
+    pub burst: Burst,
+}
+
+/// The share of the window that is added to it as a guard against calls that bunch up on their way: 0 % to
+/// 50 %, by default 2 %, which keeps a run at 1.02 of the least possible time. Smaller is faster and risks refusals;
+/// larger is slower and safer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// In hundredths of a percent.
+    pub(super) hundredths: u32,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Guard {
+    const DEFAULT: Self = Self { hundredths: 200 };
+    const MOST: u32 = 5000;
+
+    pub(super) fn over(self, window: Duration) -> Duration {
+        let nanos = window.as_nanos() * u128::from(self.hundredths);
+        window + Duration::from_nanos(u64::try_from(nanos.div_ceil(10_000)).unwrap_or(u64::MAX))
+    }
+}
+
+impl FromStr for Guard {
+    type Err = String;
+
+    /// Reads a percentage with at most two decimals, like `2%` or `0.5%`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            || format!("{text:?} is not a guard; write a percentage from 0% to 50%, like 2%");
+        let percent = text.trim().strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, decimals) = percent.split_once('.').unwrap_or((percent, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || decimals.len() > 2 || !digits(whole) || !digits(decimals) {
+            return Err(wrong());
+        }
+        let hundredths = format!("{whole}{decimals:0<2}")
+            .parse()
+            .map_err(|_| wrong())?;
+        if hundredths > Self::MOST {
+            return Err(wrong());
+        }
+        Ok(Self { hundredths })
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.hundredths / 100, self.hundredths % 100) {
+            (whole, 0) => write!(f, "{whole}%"),
+            (whole, decimals) => write!(f, "{whole}.{decimals:02}%"),
+        }
+    }
+}
+
+/// How many calls may go at once. Each unit of burst costs a share of the rate, since whatever goes at once must
+/// fit into every window together with what follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Burst {
+    /// As many as end a job soonest: all when they fit into one window, else one at a time.
+    #[default]
+    Auto,
+    /// So many, as far as the quota has them.
+    Fixed(NonZeroU32),
+}
+
+impl FromStr for Burst {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.eq_ignore_ascii_case("auto") {
+            return Ok(Self::Auto);
+        }
+        let calls = text.trim().parse().map(Self::Fixed);
+        calls.map_err(|_| format!("{text:?} is neither a number of calls nor auto"))
+    }
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(calls) => calls.fmt(f),
+        }
+    }
+}
+
+impl Quota {
+    /// So many calls in any window of that length, with the default guard and burst.
+    #[must_use]
+    pub const fn new(calls: NonZeroU32, window: Duration) -> Self {
+        Self {
+            calls,
+            window,
+            guard: Guard::DEFAULT,
+            burst: Burst::Auto,
+        }
+    }
+
+    /// The window with its guard.
+    pub(super) fn guarded(self) -> Duration {
+        self.guard.over(self.window)
+    }
+
+    /// The published limit for reads: 20 per 10 s (ZPA API documentation, Understanding Rate Limiting).
+    pub const READ: Self = Self::per_ten_seconds(20);
+    /// The published limit for writes: 10 per 10 s.
+    pub const WRITE: Self = Self::per_ten_seconds(10);
+
+    const fn per_ten_seconds(calls: u32) -> Self {
+        Self::new(
+            NonZeroU32::MIN.saturating_add(calls - 1),
+            Duration::from_secs(10),
+        )
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (calls, window) = (self.calls, self.window);
+        if window.subsec_nanos() == 0 {
+            write!(f, "{calls}/{}s", window.as_secs())
+        } else {
+            write!(f, "{calls}/{}ms", window.as_millis())
+        }
+    }
+}
+
+/// A quota that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a quota: write calls/duration, like 20/10s (at most 1000000 calls and 1h), or off"
+)]
+pub struct QuotaError(String);
+
+/// A quota or none: what `--read-quota` and `--write-quota` say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Paced.
+    At(Quota),
+    /// Not paced at all (`off`).
+    Unlimited,
+}
+
+impl FromStr for Pace {
+    type Err = QuotaError;
+
+    fn from_str(text: &str) -> Result<Self, QuotaError> {
+        let failed = || QuotaError(text.to_owned());
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(Self::Unlimited);
+        }
+        let (calls, window) = text.split_once('/').ok_or_else(failed)?;
+        let window = parse_duration(window).ok_or_else(failed)?;
+        let calls: NonZeroU32 = calls.trim().parse().map_err(|_| failed())?;
+        // Far beyond any limiter, and small enough that no sum of intervals overflows.
+        if window.is_zero() || window > LONGEST_WINDOW || calls > MOST_CALLS {
+            return Err(failed());
+        }
+        Ok(Self::At(Quota::new(calls, window)))
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(quota) => quota.fmt(f),
+            Self::Unlimited => f.write_str("off"),
+        }
+    }
+}
+
+impl Pace {
+    /// The same with that guard and burst.
+    #[must_use]
+    pub fn with(self, guard: Guard, burst: Burst) -> Self {
+        match self {
+            Self::At(quota) => Self::At(Quota {
+                guard,
+                burst,
+                ..quota
+            }),
+            Self::Unlimited => Self::Unlimited,
+        }
+    }
+
+    /// The least time from the first to the last of `calls` calls.
+    #[must_use]
+    pub fn least_time(self, calls: u64) -> Duration {
+        let Self::At(quota) = self else {
+            return Duration::ZERO;
+        };
+        let Shape { burst, interval } = Shape::new(quota, calls);
+        let waits = calls.saturating_sub(u64::from(burst.get()));
+        let nanos = interval.as_nanos().saturating_mul(u128::from(waits));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// A duration as flags and files write it: a whole number with `ms`, `s`, `m`, `h`, `d` or `w`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    match unit.trim() {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        "d" => number.checked_mul(86_400).map(Duration::from_secs),
+        "w" => number.checked_mul(7 * 86_400).map(Duration::from_secs),
+        _ => None,
+    }
+}
