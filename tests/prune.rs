@@ -387,3 +387,22 @@ fn a_name_to_protect_or_a_group_that_is_not_there_stops_the_command() {
     assert_eq!(ran.json()["summary"]["deleted"], 8);
     assert_eq!(stale(&tenant), 2);
 }
+
+#[test]
+fn a_connector_that_was_enrolled_anew_under_its_name_is_another() {
+    let tenant = start("connectors = { live = 30, stale = 2 }");
+    // One row as prune writes it, one as a person does.
+    let row = |condition: &str| {
+        format!(
+            "resource,action,id,name,disconnected_since\nconnector,delete,123456789012345678,stale-02,{condition}\n"
+        )
+    };
+    tenant.write("chosen.csv", &row("2026-01-01T00:00:00Z"));
+    let ran = tenant
+        .run(&["apply", "chosen.csv", "--yes", "--json"])
+        .expect(0);
+    assert_eq!(ran.json()["summary"]["unchanged"], 1);
+    tenant.write("by-hand.csv", &row(""));
+    tenant.run(&["apply", "by-hand.csv", "--yes"]).expect(4);
+    assert!(tenant.log_of("write").is_empty());
+}

@@ -80,7 +80,16 @@ impl Listing {
         self.only.is_some() || self.scope.kind.shape() == Shape::Single
     }
 
-    /// Takes the answer in.
+    /// Takes the answer in. A body that is not JSON is not the API's, but that of something on the way to it.
+    pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> Step {
+        let body = answer.json();
+        if body.is_none() && !answer.body.trim_ascii().is_empty() {
+            return Step::Unusable("the answer is not JSON");
+        }
+        self.take(body, now)
+    }
+
+    /// Takes the answer's body in.
     pub(super) fn take(&mut self, body: Option<Value>, now: Instant) -> Step {
         if self.is_single() {
             return self.take_single(body);
@@ -199,11 +208,7 @@ impl Listing {
 /// # Errors
 /// Why the answer is not the scope's listing.
 pub fn check_listing(scope: Scope, answer: &Answer, now: Instant) -> Result<(), &'static str> {
-    let body = answer.json();
-    if body.is_none() && !answer.body.is_empty() {
-        return Err("the answer is not JSON");
-    }
-    match Listing::new(scope, now).take(body, now) {
+    match Listing::new(scope, now).take_answer(answer, now) {
         Step::Unusable(why) => Err(why),
         Step::Next(_) | Step::Complete => Ok(()),
     }

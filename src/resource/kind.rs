@@ -644,6 +644,24 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_another_microtenant_is_not_changed_from_here() {
+        let kind = Kind::connector();
+        let barred = |own: Option<&str>, live: Value| {
+            let scope = Scope::of(kind, own.map(Id::new));
+            scope.barred(&object(live)).is_some()
+        };
+        let north = || json!({"id": "1", "microtenantId": "7", "microtenantName": "North"});
+        assert!(barred(None, north()) && barred(Some("0"), north()) && barred(Some("8"), north()));
+        assert!(!barred(Some("7"), north()));
+        let default = || json!({"id": "1", "microtenantId": "9", "microtenantName": "Default"});
+        assert!(!barred(None, default()) && !barred(Some("0"), default()));
+        assert!(
+            !barred(Some("7"), json!({"id": "1"}))
+                && !barred(None, json!({"id": "1", "microtenantId": "0"}))
+        );
+    }
+
+    #[test]
     fn nouns_have_their_articles() {
         let with_article = |name| Kind::from_name(name).unwrap().indefinite();
         assert_eq!(with_article("connector"), "an app connector");

@@ -431,7 +431,7 @@ async fn a_page_that_is_not_the_apis_is_no_empty_listing() {
         ("name,url\nA,https://a.example\n", "{\"error\": \"x\"}"),
         ("resource,domain\ndomain,a.example\n", "{\"error\": \"x\"}"),
     ] {
-        let mut wire = Wire::new("");
+        let mut wire = Wire::new("connector_schedule = { absent = \"empty\" }");
         wire.rewords = Some(std::sync::Arc::new(move |_, _| body.to_owned()));
         let desk = Desk::new();
         let path = desk.dir.path().join("m.csv");

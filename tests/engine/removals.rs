@@ -181,3 +181,23 @@ async fn a_connector_that_comes_back_between_two_attempts_is_spared() {
         assert_eq!(stale(&wire), 2, "{first:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_group_keeps_its_connectors_also_when_others_leave_it_meanwhile() {
+    let wire = Wire::new(
+        "connectors = { live = 1, stale = 3, read_only = 0, never_connected = 0, groups = 1 }",
+    );
+    let mut desk = Desk::new();
+    desk.settings.keep_per_group = 1;
+    let mut engine = desk.engine(wire.clone());
+    let manifest = "resource,action,name\nconnector,delete,stale-02\nconnector,delete,stale-03\n";
+    let run = desk.start(&mut engine, manifest).await;
+    // Another administrator deletes the other two after the plan.
+    let others =
+        "resource,action,name\nconnector,delete,live-01\nconnector,delete,stale-01 *old*\n";
+    Desk::new().apply(&wire, others).await;
+    let applied = carry_out(&mut engine, run).await;
+    let tally = applied.ledger.tally();
+    assert_eq!((tally.deleted, tally.spared), (1, 1), "{tally:?}");
+    assert_eq!(wire.objects("connectors").len(), 1);
+}

@@ -430,10 +430,9 @@ impl Core {
             return;
         };
         let step = match verdict {
-            Verdict::Success if answer.is_some_and(is_foreign) => {
-                Step::Unusable("the answer is not JSON; something between here and the API gave it")
-            }
-            Verdict::Success => listing.take(answer.and_then(Answer::json), now),
+            Verdict::Success => answer.map_or(Step::Unusable("there is no answer"), |answer| {
+                listing.take_answer(answer, now)
+            }),
             Verdict::Absent(_) if listing.may_be_absent() => Step::Complete,
             verdict => {
                 let failure = failure_of(verdict);
@@ -637,11 +636,6 @@ impl Core {
 fn is_listed(items: &[Item<'_>]) -> bool {
     let first = items.first();
     first.is_some_and(|item| item.resource.bulk_delete().is_some())
-}
-
-/// Whether an answer has a body that the API would not give, like the page of a proxy.
-fn is_foreign(answer: &Answer) -> bool {
-    !answer.body.trim_ascii().is_empty() && answer.json().is_none()
 }
 
 fn answer_of(reply: &Reply) -> Option<&Answer> {
