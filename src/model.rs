@@ -124,6 +124,15 @@ pub enum Version {
     V2,
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        })
+    }
+}
+
 /// One request to the API, before host, prefix, customer and token are added.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -155,6 +164,12 @@ impl Request {
             body: None,
             customer_member: None,
         }
+    }
+
+    /// What an endpoint is told by: the version and the path, without host, customer and query.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("{}/{}", self.version, self.path)
     }
 
     /// The body as it is sent for that customer.

@@ -156,7 +156,14 @@ fn the_links_are_created_in_eight_calls_on_an_empty_tenant() {
         ..Totals::default()
     };
     assert_eq!(planner.totals(), all_created);
-    assert_eq!(planner.calls(BATCH_SIZE), CallCounts { read: 0, write: 8 });
+    assert_eq!(
+        planner.calls(BATCH_SIZE),
+        CallCounts {
+            read: 0,
+            write: 8,
+            together: 8
+        }
+    );
     assert_eq!(planner.exceeded(), [""; 0]);
 }
 
@@ -306,6 +313,7 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
     assert_eq!(
         names,
         [
+            "adaptive",
             "base_url",
             "batch_size",
             "burst",
@@ -317,6 +325,7 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
             "cloud",
             "connect_timeout",
             "customer_id",
+            "gateway_quota",
             "guard",
             "jobs",
             "keep_per_group",
@@ -327,6 +336,8 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
             "private_key_command",
             "private_key_file",
             "profiles",
+            "quota_ceiling",
+            "quota_scope",
             "read_quota",
             "runs_dir",
             "settle",

@@ -15,7 +15,7 @@ use super::window::ChangeWindow;
 use crate::engine::Bounds;
 use crate::manifest::Format;
 use crate::model::Action;
-use crate::pacer::{Burst, Guard, Pace, parse_duration};
+use crate::pacer::{Burst, Guard, Pace, QuotaScope, parse_duration};
 use crate::plan::{Filter, Share};
 use crate::resource::Kind;
 
@@ -497,6 +497,22 @@ pub(super) struct EngineArgs {
     /// The quota for writes, calls/duration, or `off` [default: 10/10s]
     #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_WRITE_QUOTA")]
     pub(super) write_quota: Option<Pace>,
+    /// What both quotas are on, `tenant` or `endpoint`: with `endpoint` every exact path has a quota of its own,
+    /// which is many times faster for objects that are changed one by one; a tenant that counts all paths
+    /// together refuses some calls before that is noticed [default: tenant]
+    #[arg(long, value_name = "SCOPE", env = "ZPA_BULK_QUOTA_SCOPE")]
+    pub(super) quota_scope: Option<QuotaScope>,
+    /// The quota for all calls together with `--quota-scope endpoint`, calls/duration, or `off` [default: 5000/60s]
+    #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_GATEWAY_QUOTA")]
+    pub(super) gateway_quota: Option<Pace>,
+    /// Find the real limit: start at the quotas, raise them while nothing is refused, lower them when something is
+    #[arg(long, env = "ZPA_BULK_ADAPTIVE", default_missing_value = "true", num_args = 0..=1,
+          require_equals = true, value_name = "BOOL")]
+    pub(super) adaptive: Option<bool>,
+    /// How many times the quotas --adaptive goes at most, 1 to 1000: smaller is refused less while it searches,
+    /// larger finds higher limits [default: 5]
+    #[arg(long, value_name = "TIMES", env = "ZPA_BULK_QUOTA_CEILING")]
+    pub(super) quota_ceiling: Option<NonZeroU32>,
     /// What is added to the quotas' windows against calls that bunch up on their way, 0% to 50%: smaller is faster
     /// and risks refusals [default: 2%]
     #[arg(long, value_name = "PERCENT", env = "ZPA_BULK_GUARD")]

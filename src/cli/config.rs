@@ -15,7 +15,7 @@ use super::error::CliError;
 use super::secret::{expanded, refuse_if_open_to_others};
 use crate::engine::Settings;
 use crate::model::Id;
-use crate::pacer::{Burst, Guard, Pace, parse_duration};
+use crate::pacer::{Burst, Guard, Pace, QuotaScope, parse_duration};
 use crate::plan::{Guards, Limits, Share};
 use crate::zpa::{Style, Transport};
 
@@ -59,6 +59,14 @@ pub(super) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) write_quota: Option<Text<Pace>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quota_scope: Option<Text<QuotaScope>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gateway_quota: Option<Text<Pace>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) adaptive: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quota_ceiling: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) guard: Option<Text<Guard>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) burst: Option<Text<Burst>>,
@@ -93,6 +101,9 @@ pub(super) struct Config {
 /// A value that files write as text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text<T>(pub(super) T);
+
+/// How many times the quotas `--adaptive` goes at most.
+const DEFAULT_CEILING: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 
 /// The longest a request may take.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
@@ -282,6 +293,10 @@ impl Config {
             ca_cert: self.ca_cert.or(lower.ca_cert),
             read_quota: self.read_quota.or(lower.read_quota),
             write_quota: self.write_quota.or(lower.write_quota),
+            quota_scope: self.quota_scope.or(lower.quota_scope),
+            gateway_quota: self.gateway_quota.or(lower.gateway_quota),
+            adaptive: self.adaptive.or(lower.adaptive),
+            quota_ceiling: self.quota_ceiling.or(lower.quota_ceiling),
             guard: self.guard.or(lower.guard),
             burst: self.burst.or(lower.burst),
             jobs: self.jobs.or(lower.jobs),
@@ -323,6 +338,10 @@ impl Config {
             connect_timeout: tenant.connect_timeout.map(Text),
             read_quota: engine.read_quota.map(Text),
             write_quota: engine.write_quota.map(Text),
+            quota_scope: engine.quota_scope.map(Text),
+            gateway_quota: engine.gateway_quota.map(Text),
+            adaptive: engine.adaptive,
+            quota_ceiling: engine.quota_ceiling,
             guard: engine.guard.map(Text),
             burst: engine.burst.map(Text),
             jobs: engine.jobs,
@@ -366,12 +385,19 @@ impl Config {
         let default = Settings::default();
         let guard = self.guard.map_or_else(Guard::default, |guard| guard.0);
         let burst = self.burst.map_or_else(Burst::default, |burst| burst.0);
+        let ceiling = self.quota_ceiling.unwrap_or(DEFAULT_CEILING);
+        within("quota_ceiling", &ceiling.get(), &1, &1000)?;
+        let ceiling = self.adaptive.unwrap_or(false).then_some(ceiling);
         let pace = |given: Option<Text<Pace>>, default: Pace| {
             given.map_or(default, |pace| pace.0).with(guard, burst)
         };
         let settings = Settings {
-            read_quota: pace(self.read_quota, default.read_quota),
-            write_quota: pace(self.write_quota, default.write_quota),
+            read_quota: pace(self.read_quota, default.read_quota).searching(ceiling),
+            write_quota: pace(self.write_quota, default.write_quota).searching(ceiling),
+            quota_scope: self
+                .quota_scope
+                .map_or(default.quota_scope, |scope| scope.0),
+            gateway_quota: pace(self.gateway_quota, default.gateway_quota),
             jobs: self.jobs.unwrap_or(default.jobs),
             batch_size: self.batch_size.unwrap_or(default.batch_size),
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts),
@@ -484,4 +510,4 @@ macro_rules! as_typed {
     )+};
 }
 
-as_typed!(Pace, Guard, Burst);
+as_typed!(Pace, Guard, Burst, QuotaScope);

@@ -88,11 +88,7 @@ pub(super) async fn snapshot(
 pub(super) fn estimate(planner: &Planner<'_>, tenant: &Tenant) -> Result<Estimate, CliError> {
     let settings = tenant.config.engine()?;
     let calls = planner.calls(settings.batch_size.get());
-    Ok(Estimate::new(
-        calls,
-        settings.read_quota,
-        settings.write_quota,
-    ))
+    Ok(Estimate::new(calls, &settings.paces()))
 }
 
 /// The plan in one paragraph.
@@ -115,7 +111,7 @@ pub(super) fn describe(totals: Totals, estimate: Estimate) -> String {
     } else {
         parts.join(", ")
     };
-    let CallCounts { read, write } = estimate.calls;
+    let CallCounts { read, write, .. } = estimate.calls;
     let calls = match (read, write) {
         (0, 0) => "no calls needed".to_owned(),
         _ => format!(

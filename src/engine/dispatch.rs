@@ -4,13 +4,16 @@
 //! [core](super::core); here it is a number with a method.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::Settings;
+use super::lanes::{LaneKey, Lanes, Rank};
 use crate::model::{Failure, Method, QuotaClass, Reply};
-use crate::pacer::{Admission, Pacer};
+use crate::pacer::Refusal;
+use crate::plan::CallCounts;
 use crate::retry::{self, Verdict};
 use crate::zpa::SignInError;
 
@@ -58,13 +61,21 @@ enum Stage {
     Recording,
     Ready,
     Delayed,
-    /// Sent with the token of that generation.
-    InFlight(u32),
+    InFlight(Sent),
+}
+
+/// How a call that is under way was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sent {
+    at: Instant,
+    /// With the token of that generation.
+    generation: u32,
 }
 
 #[derive(Debug)]
 struct Ticket {
     method: Method,
+    path: Arc<str>,
     stage: Stage,
     attempt: u32,
     refusals: u32,
@@ -73,8 +84,7 @@ struct Ticket {
 }
 
 impl Ticket {
-    /// Repeated calls stand before fresh ones; within each the older stands first.
-    fn rank(&self, id: CallId) -> (bool, CallId) {
+    fn rank(&self, id: CallId) -> Rank {
         (!self.again, id)
     }
 }
@@ -88,18 +98,11 @@ enum Token {
     Valid(Instant),
 }
 
-#[derive(Debug)]
-struct Lane {
-    pacer: Pacer,
-    queue: BTreeSet<(bool, CallId)>,
-    sent: u64,
-}
-
 /// The dispatcher of one tenant.
 #[derive(Debug)]
 pub(super) struct Dispatcher {
-    read: Lane,
-    write: Lane,
+    lanes: Lanes,
+    sent: CallCounts,
     tickets: HashMap<CallId, Ticket>,
     delayed: BTreeSet<(Instant, CallId)>,
     next_id: CallId,
@@ -116,14 +119,9 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) fn new(settings: &Settings, now: Instant) -> Self {
-        let lane = |pace| Lane {
-            pacer: Pacer::new(pace, now),
-            queue: BTreeSet::new(),
-            sent: 0,
-        };
         Self {
-            read: lane(settings.read_quota),
-            write: lane(settings.write_quota),
+            lanes: Lanes::new(settings, now),
+            sent: CallCounts::default(),
             tickets: HashMap::new(),
             delayed: BTreeSet::new(),
             next_id: 0,
@@ -140,9 +138,9 @@ impl Dispatcher {
     }
 
     /// Takes a call in. `again` puts it before those that were never sent.
-    pub(super) fn submit(&mut self, method: Method, again: bool) -> CallId {
-        let id = self.take_in(method, again, Stage::Queued);
-        self.lane(method).queue.insert((!again, id));
+    pub(super) fn submit(&mut self, method: Method, path: Arc<str>, again: bool) -> CallId {
+        let id = self.take_in(method, path, again, Stage::Queued);
+        self.enqueue(id);
         id
     }
 
@@ -150,19 +148,21 @@ impl Dispatcher {
     pub(super) fn submit_delayed(
         &mut self,
         method: Method,
+        path: Arc<str>,
         wait: Duration,
         now: Instant,
     ) -> CallId {
-        let id = self.take_in(method, true, Stage::Delayed);
+        let id = self.take_in(method, path, true, Stage::Delayed);
         self.delayed.insert((now + wait, id));
         id
     }
 
-    fn take_in(&mut self, method: Method, again: bool, stage: Stage) -> CallId {
+    fn take_in(&mut self, method: Method, path: Arc<str>, again: bool, stage: Stage) -> CallId {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
         let ticket = Ticket {
             method,
+            path,
             stage,
             attempt: 0,
             refusals: 0,
@@ -176,8 +176,9 @@ impl Dispatcher {
     /// What can be done at `now`. To be called after everything that happened.
     pub(super) fn pump(&mut self, now: Instant) -> Vec<Directive> {
         let mut directives = Vec::new();
+        self.lanes.sweep(now);
         self.undelay(now);
-        if self.halted || !self.has_queued() {
+        if self.halted || !self.lanes.has_queued() {
             return directives;
         }
         if !self.token_holds(now) {
@@ -188,8 +189,10 @@ impl Dispatcher {
             if class == QuotaClass::Write && self.writes_held {
                 continue;
             }
-            self.prepare(class, now, &mut directives);
-            self.admit(class, now, &mut directives);
+            for lane in self.lanes.waiting(class) {
+                self.prepare(&lane, now, &mut directives);
+                self.admit(class, &lane, now, &mut directives);
+            }
         }
         directives
     }
@@ -201,22 +204,19 @@ impl Dispatcher {
         if self.halted {
             return None;
         }
-        let slot = |lane: &Lane, wanted: bool| {
-            let slot = lane.pacer.not_before().filter(|_| wanted)?;
+        let early = |slot: Instant| {
             let early = slot.checked_sub(LEAD).unwrap_or(slot);
-            Some(if early > now { early } else { slot })
+            if early > now { early } else { slot }
         };
+        let reads = self.lanes.slots(QuotaClass::Read, false);
+        let writes = self.lanes.slots(QuotaClass::Write, more_writes);
         let token = match self.token {
-            Token::Missing(until) if self.has_queued() => until,
+            Token::Missing(until) if self.lanes.has_queued() => until,
             _ => None,
         };
-        let instants = [
-            slot(&self.read, !self.read.queue.is_empty()),
-            slot(&self.write, more_writes || !self.write.queue.is_empty()),
-            self.delayed.first().map(|(until, _)| *until),
-            token,
-        ];
-        instants.into_iter().flatten().filter(|at| *at > now).min()
+        let delayed = self.delayed.first().map(|(until, _)| *until);
+        let instants = reads.chain(writes).map(early).chain(delayed).chain(token);
+        instants.filter(|at| *at > now).min()
     }
 
     /// The call's intent is on disk.
@@ -240,7 +240,7 @@ impl Dispatcher {
         let Some(ticket) = self.tickets.get_mut(&id) else {
             return Ruling::Requeued;
         };
-        let Stage::InFlight(generation) = ticket.stage else {
+        let Stage::InFlight(sent) = ticket.stage else {
             return Ruling::Requeued;
         };
         let call = retry::Call {
@@ -258,9 +258,16 @@ impl Dispatcher {
                 tracing::warn!(call = id, wait_ms = wait.as_millis(), "throttled");
                 ticket.refusals += 1;
                 ticket.attempt -= 1;
-                let method = ticket.method;
-                self.throttled += u64::from(is_429(reply));
-                self.lane(method).pacer.pause(now + wait, now);
+                let by_quota = is_429(reply);
+                self.throttled += u64::from(by_quota);
+                let refusal = Refusal {
+                    at: now,
+                    sent: sent.at,
+                    until: now + wait,
+                    by_quota,
+                };
+                self.lanes
+                    .pause(ticket.method.class(), &ticket.path, &refusal);
                 self.requeue(id);
                 Ruling::Paused(wait)
             }
@@ -271,7 +278,7 @@ impl Dispatcher {
             Verdict::Unauthorized(_) => {
                 ticket.renewed = true;
                 ticket.attempt -= 1;
-                if generation == self.generation {
+                if sent.generation == self.generation {
                     self.token = Token::Missing(None);
                 }
                 self.requeue(id);
@@ -299,8 +306,8 @@ impl Dispatcher {
     /// Forgets a call that is not in flight.
     pub(super) fn abandon(&mut self, id: CallId) {
         if let Some(ticket) = self.tickets.remove(&id) {
-            let rank = ticket.rank(id);
-            self.lane(ticket.method).queue.remove(&rank);
+            let class = ticket.method.class();
+            self.lanes.remove(class, &ticket.path, ticket.rank(id));
         }
     }
 
@@ -361,12 +368,12 @@ impl Dispatcher {
 
     /// Says how many calls of the class are expected from now on.
     pub(super) fn expect(&mut self, class: QuotaClass, calls: u64, now: Instant) {
-        self.lane_of(class).pacer.expect(calls, now);
+        self.lanes.expect(class, calls, now);
     }
 
     /// Counts writes that a process before this one sent.
-    pub(super) fn prime_writes(&mut self, sent: impl IntoIterator<Item = Instant>) {
-        self.write.pacer.prime(sent);
+    pub(super) fn prime_writes(&mut self, sent: Vec<Instant>) {
+        self.lanes.prime(QuotaClass::Write, sent);
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -382,55 +389,32 @@ impl Dispatcher {
         self.tickets.is_empty()
     }
 
-    /// How many calls of the class wait.
-    pub(super) fn queued(&self, class: QuotaClass) -> usize {
-        match class {
-            QuotaClass::Read => self.read.queue.len(),
-            QuotaClass::Write => self.write.queue.len(),
-        }
+    pub(super) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
-    pub(super) fn sent(&self, class: QuotaClass) -> u64 {
-        match class {
-            QuotaClass::Read => self.read.sent,
-            QuotaClass::Write => self.write.sent,
-        }
+    pub(super) fn sent(&self) -> CallCounts {
+        self.sent
     }
 
     pub(super) fn throttled(&self) -> u64 {
         self.throttled
     }
 
-    pub(super) fn pacer(&self, class: QuotaClass) -> &Pacer {
-        match class {
-            QuotaClass::Read => &self.read.pacer,
-            QuotaClass::Write => &self.write.pacer,
-        }
-    }
-
     /// How many calls of the class are worth having in the queue: those that may soon go.
     pub(super) fn appetite(&self, class: QuotaClass, now: Instant) -> usize {
-        self.room_ahead(class, now)
-            .saturating_sub(self.queued(class))
+        let room = self.lanes.room(class, now + LEAD).min(self.ahead());
+        room.saturating_sub(self.lanes.queued(class))
     }
 
-    /// How many calls of the class may be made ready: as many as the pacer will soon let through, and no more
-    /// than can replace all that are in flight.
-    fn room_ahead(&self, class: QuotaClass, now: Instant) -> usize {
-        let ahead = (2 * self.jobs).saturating_sub(self.in_flight);
-        self.pacer(class).room_by(now + LEAD).min(ahead)
+    /// How many calls may be made ready: no more than can replace all that are in flight.
+    fn ahead(&self) -> usize {
+        (2 * self.jobs).saturating_sub(self.in_flight)
     }
 
-    fn prepare(&mut self, class: QuotaClass, now: Instant, directives: &mut Vec<Directive>) {
-        let room = self.room_ahead(class, now);
-        let first: Vec<CallId> = self
-            .lane_of(class)
-            .queue
-            .iter()
-            .take(room)
-            .map(|(_, id)| *id)
-            .collect();
-        for id in first {
+    fn prepare(&mut self, lane: &LaneKey, now: Instant, directives: &mut Vec<Directive>) {
+        let room = self.lanes.room_in(lane, now + LEAD).min(self.ahead());
+        for id in self.lanes.first(lane, room) {
             let Some(ticket) = self.tickets.get_mut(&id) else {
                 continue;
             };
@@ -447,30 +431,33 @@ impl Dispatcher {
         }
     }
 
-    fn admit(&mut self, class: QuotaClass, now: Instant, directives: &mut Vec<Directive>) {
+    fn admit(
+        &mut self,
+        class: QuotaClass,
+        lane: &LaneKey,
+        now: Instant,
+        directives: &mut Vec<Directive>,
+    ) {
         while self.in_flight < self.jobs {
-            let generation = self.generation;
-            let lane = match class {
-                QuotaClass::Read => &mut self.read,
-                QuotaClass::Write => &mut self.write,
-            };
-            let Some((_, id)) = lane.queue.first().copied() else {
+            let first = self.lanes.first(lane, 1).pop();
+            let Some(ticket) = first.and_then(|id| self.tickets.get_mut(&id)) else {
                 return;
             };
-            let Some(ticket) = self
-                .tickets
-                .get_mut(&id)
-                .filter(|t| t.stage == Stage::Ready)
-            else {
-                return;
-            };
-            if lane.pacer.admit(now) != Admission::Admitted {
+            if ticket.stage != Stage::Ready {
                 return;
             }
-            lane.queue.pop_first();
-            lane.sent += 1;
-            ticket.stage = Stage::InFlight(generation);
+            let Some(id) = self.lanes.admit(lane, now) else {
+                return;
+            };
+            ticket.stage = Stage::InFlight(Sent {
+                at: now,
+                generation: self.generation,
+            });
             ticket.attempt += 1;
+            match class {
+                QuotaClass::Read => self.sent.read += 1,
+                QuotaClass::Write => self.sent.write += 1,
+            }
             self.in_flight += 1;
             directives.push(Directive::Send(id));
         }
@@ -493,10 +480,6 @@ impl Dispatcher {
         matches!(self.token, Token::Valid(until) if now < until)
     }
 
-    fn has_queued(&self) -> bool {
-        !self.read.queue.is_empty() || !self.write.queue.is_empty()
-    }
-
     fn undelay(&mut self, now: Instant) {
         while let Some((until, id)) = self.delayed.first().copied() {
             if until > now {
@@ -508,23 +491,17 @@ impl Dispatcher {
     }
 
     fn requeue(&mut self, id: CallId) {
-        let Some(ticket) = self.tickets.get_mut(&id) else {
-            return;
-        };
-        ticket.stage = Stage::Queued;
-        ticket.again = true;
-        let (method, rank) = (ticket.method, ticket.rank(id));
-        self.lane(method).queue.insert(rank);
+        if let Some(ticket) = self.tickets.get_mut(&id) {
+            ticket.stage = Stage::Queued;
+            ticket.again = true;
+        }
+        self.enqueue(id);
     }
 
-    fn lane(&mut self, method: Method) -> &mut Lane {
-        self.lane_of(method.class())
-    }
-
-    fn lane_of(&mut self, class: QuotaClass) -> &mut Lane {
-        match class {
-            QuotaClass::Read => &mut self.read,
-            QuotaClass::Write => &mut self.write,
+    fn enqueue(&mut self, id: CallId) {
+        if let Some(ticket) = self.tickets.get(&id) {
+            let class = ticket.method.class();
+            self.lanes.push(class, &ticket.path, ticket.rank(id));
         }
     }
 }

@@ -8,6 +8,7 @@ mod core;
 mod dispatch;
 mod doubt;
 mod job;
+mod lanes;
 mod listing;
 mod merge;
 mod progress;
@@ -22,7 +23,7 @@ pub use self::listing::check_listing;
 pub use self::progress::{ClassProgress, Progress};
 pub use self::shell::{Engine, EngineError, Items, Undertaking};
 use crate::model::Failure;
-use crate::pacer::{Pace, Quota};
+use crate::pacer::{Pace, Paces, Quota, QuotaScope};
 use crate::plan::Share;
 use crate::resource::Kind;
 use crate::zpa::SignInError;
@@ -34,6 +35,11 @@ pub struct Settings {
     pub read_quota: Pace,
     /// What writes are paced by. Default 10 per 10 s.
     pub write_quota: Pace,
+    /// What both quotas are on. Default `tenant`. With `endpoint`, which is many times faster where objects are
+    /// changed one by one, a tenant that counts all paths together refuses some calls before that is noticed.
+    pub quota_scope: QuotaScope,
+    /// What all calls together are paced by with the scope `endpoint`. Default 5000 per 60 s.
+    pub gateway_quota: Pace,
     /// The most calls in flight. Default 32. The quota needs no more than its rate times the latency, and
     /// one; fewer may leave it unused.
     pub jobs: NonZeroUsize,
@@ -74,6 +80,19 @@ pub enum Parked {
     Failing(u64),
 }
 
+impl Settings {
+    /// What calls are paced by.
+    #[must_use]
+    pub fn paces(&self) -> Paces {
+        Paces {
+            read: self.read_quota,
+            write: self.write_quota,
+            scope: self.quota_scope,
+            gateway: self.gateway_quota,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         const JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
@@ -82,6 +101,8 @@ impl Default for Settings {
         Self {
             read_quota: Pace::At(Quota::READ),
             write_quota: Pace::At(Quota::WRITE),
+            quota_scope: QuotaScope::default(),
+            gateway_quota: Pace::At(Quota::GATEWAY),
             jobs: JOBS,
             batch_size: BATCH_SIZE,
             max_attempts: MAX_ATTEMPTS,

@@ -44,30 +44,39 @@ impl Progress {
     pub(super) fn new(
         dispatcher: &Dispatcher,
         tally: Tally,
-        backlog: CallCounts,
+        waiting: CallCounts,
         settings: &Settings,
         last_look: Option<Instant>,
         now: Instant,
     ) -> Self {
-        let class = |class, quota, waiting: u64| {
-            let queued = u64::try_from(dispatcher.queued(class)).unwrap_or(u64::MAX);
-            let paused = dispatcher.pacer(class).paused_until(now);
+        let (lanes, sent) = (dispatcher.lanes(), dispatcher.sent());
+        let class = |class, quota, sent, waiting: u64| {
+            let queued = u64::try_from(lanes.queued(class)).unwrap_or(u64::MAX);
+            let paused = lanes.paused_until(class, now);
             ClassProgress {
                 quota,
-                sent: dispatcher.sent(class),
+                sent,
                 left: waiting + queued,
                 paused_for: paused.map(|until| until.saturating_duration_since(now)),
             }
         };
-        let read = class(QuotaClass::Read, settings.read_quota, backlog.read);
-        let write = class(QuotaClass::Write, settings.write_quota, backlog.write);
-        let time = |class, left| dispatcher.pacer(class).time_for(left, now);
+        let time = |class| lanes.time_for(class, waiting, now);
+        let calls = time(QuotaClass::Read).max(time(QuotaClass::Write));
         let looks = last_look.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
-        let calls = time(QuotaClass::Read, read.left).max(time(QuotaClass::Write, write.left));
         Self {
             tally,
-            read,
-            write,
+            read: class(
+                QuotaClass::Read,
+                settings.read_quota,
+                sent.read,
+                waiting.read,
+            ),
+            write: class(
+                QuotaClass::Write,
+                settings.write_quota,
+                sent.write,
+                waiting.write,
+            ),
             throttled: dispatcher.throttled(),
             in_flight: dispatcher.in_flight(),
             time_left: calls.max(looks),

@@ -151,7 +151,7 @@ impl<A: Api> Engine<A> {
             journal,
         } = undertaking;
         self.core
-            .prime_writes(sent_before.into_iter().filter_map(instant_of));
+            .prime_writes(sent_before.into_iter().filter_map(instant_of).collect());
         self.recorder.journal = Some(journal);
         self.core.start(ledger, backlog, in_doubt, now());
         let end = self.drive(items).await?;

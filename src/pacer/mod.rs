@@ -15,6 +15,7 @@
 //! so that an admission takes at most two checks, however many wait.
 
 mod quota;
+mod search;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -26,7 +27,8 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as GovernorQuota, RateLimiter};
 
-pub use self::quota::{Burst, Guard, Pace, Quota, QuotaError, parse_duration};
+pub use self::quota::{Burst, Guard, Pace, Paces, Quota, QuotaError, QuotaScope, parse_duration};
+use self::search::Search;
 
 /// The parameters of GCRA: burst b and interval T.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,19 @@ pub enum Admission {
     NotBefore(Instant),
 }
 
+/// The server refused a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// When it did.
+    pub at: Instant,
+    /// When the call was sent.
+    pub sent: Instant,
+    /// How long the server wants to be left alone.
+    pub until: Instant,
+    /// Whether because the quota is used up, not for troubles of the server's own.
+    pub by_quota: bool,
+}
+
 type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>;
 
 /// Paces one quota class.
@@ -98,6 +113,9 @@ struct Paced {
     admitted: VecDeque<Instant>,
     /// Learnt from a refused check; none is made before it.
     not_before: Option<Instant>,
+    /// Whether the limiter has let a call through that is still to be sent.
+    granted: bool,
+    search: Option<Search>,
 }
 
 impl Pacer {
@@ -130,6 +148,16 @@ impl Pacer {
 
     /// Asks for one call at `now`, and charges it if it may go. `now` must not go backwards.
     pub fn admit(&mut self, now: Instant) -> Admission {
+        let admission = self.ask(now);
+        if admission == Admission::Admitted {
+            self.charge(now);
+        }
+        admission
+    }
+
+    /// Asks for one call at `now` without charging it: what may go, may go until [`Pacer::charge`] says that it
+    /// went. So a call that several pacers must admit goes when all of them say so. `now` must not go backwards.
+    pub fn ask(&mut self, now: Instant) -> Admission {
         if let Some(until) = self.paused_until {
             if now < until {
                 return Admission::NotBefore(until);
@@ -137,8 +165,15 @@ impl Pacer {
             self.paused_until = None;
         }
         match &mut self.paced {
-            Some(paced) => paced.admit(now),
+            Some(paced) => paced.ask(now),
             None => Admission::Admitted,
+        }
+    }
+
+    /// Charges the call that [`Pacer::ask`] admitted: it goes at `now`.
+    pub fn charge(&mut self, now: Instant) {
+        if let Some(paced) = &mut self.paced {
+            paced.charge(now);
         }
     }
 
@@ -160,16 +195,29 @@ impl Pacer {
         self.paused_until.max(not_before)
     }
 
-    /// The server refused a call: nothing of the class goes before `until` and one interval more, and
+    /// Whether as many calls as the quota has went within the last window, so that nobody need wonder at a refusal.
+    #[must_use]
+    pub fn is_used_up(&self, now: Instant) -> bool {
+        let paced = self.paced.as_ref();
+        paced.is_some_and(|paced| paced.in_window(now) >= paced.capacity())
+    }
+
+    /// Whether a new pacer would do as well: nothing of what went before `now` counts any more.
+    #[must_use]
+    pub fn is_idle(&self, now: Instant) -> bool {
+        let paced = self.paced.as_ref();
+        self.paused_until(now).is_none() && paced.is_none_or(|paced| paced.in_window(now) == 0)
+    }
+
+    /// The server refused a call: nothing of the class goes before that is over and one interval more, and
     /// nothing in bursts after that.
-    pub fn pause(&mut self, until: Instant, now: Instant) {
+    pub fn pause(&mut self, refusal: &Refusal) {
         let mut spacing = Duration::ZERO;
         if let Some(paced) = &mut self.paced {
-            paced.burst_refused = true;
-            paced.expect(u64::MAX, now);
+            paced.refused(refusal);
             spacing = paced.shape.interval;
         }
-        self.paused_until = self.paused_until.max(Some(until + spacing));
+        self.paused_until = self.paused_until.max(Some(refusal.until + spacing));
     }
 
     /// Until when the class is paused, if it is at `now`.
@@ -205,6 +253,10 @@ impl Paced {
             now,
             admitted: VecDeque::new(),
             not_before: None,
+            granted: false,
+            search: quota
+                .ceiling
+                .map(|ceiling| Search::new(quota, ceiling.get())),
         }
     }
 
@@ -225,7 +277,12 @@ impl Paced {
         }
     }
 
-    fn admit(&mut self, now: Instant) -> Admission {
+    /// The window's log is kept by the instants at which calls went, so that one which goes later than it was let
+    /// through still counts where the server counts it.
+    fn ask(&mut self, now: Instant) -> Admission {
+        if self.granted {
+            return Admission::Admitted;
+        }
         if let Some(until) = self.not_before
             && now < until
         {
@@ -240,15 +297,41 @@ impl Paced {
             },
         };
         self.not_before = refused;
-        if let Some(until) = refused {
-            return Admission::NotBefore(until);
-        }
+        self.granted = refused.is_none();
+        refused.map_or(Admission::Admitted, Admission::NotBefore)
+    }
+
+    fn charge(&mut self, now: Instant) {
+        self.granted = false;
         self.note(now);
-        Admission::Admitted
+        if let Some(quota) = self.search.as_mut().and_then(|search| search.sent(now)) {
+            self.change(quota);
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        self.burst_refused = true;
+        self.expect(u64::MAX, refusal.at);
+        let Some(search) = self.search.as_mut().filter(|_| refusal.by_quota) else {
+            return;
+        };
+        if let Some(quota) = search.refused(refusal, &self.admitted) {
+            self.change(quota);
+        }
+    }
+
+    /// Goes on with another quota, and no bursts.
+    fn change(&mut self, quota: Quota) {
+        self.quota = quota;
+        self.shape = Shape::steady(quota);
+        self.limiter = limiter(self.shape, &self.clock);
+        // A new limiter knows nothing of the last call.
+        let last = self.admitted.back();
+        self.not_before = last.map(|last| *last + self.shape.interval);
     }
 
     fn note(&mut self, at: Instant) {
-        if self.admitted.len() == self.capacity() {
+        while self.admitted.len() >= self.capacity() {
             self.admitted.pop_front();
         }
         self.admitted.push_back(at);
@@ -273,6 +356,9 @@ impl Paced {
     /// No call goes before it: learnt from a refused check, or, without bursts, one interval after the
     /// last call, or when the window has room again.
     fn next_slot(&self) -> Option<Instant> {
+        if self.granted {
+            return None;
+        }
         let last = self
             .admitted
             .back()
@@ -330,6 +416,15 @@ mod tests {
 
     fn quota(calls: u32, window: Duration) -> Quota {
         Quota::new(NonZeroU32::new(calls).unwrap(), window)
+    }
+
+    fn refusal(at: Instant, until: Instant) -> Refusal {
+        Refusal {
+            at,
+            sent: at,
+            until,
+            by_quota: true,
+        }
     }
 
     /// Sends as soon as it may and answers the instants, each `idle` after it could have been sent.
@@ -407,7 +502,7 @@ mod tests {
         let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
         pacer.expect(10, start);
         assert_eq!(pacer.admit(start), Admission::Admitted);
-        pacer.pause(start + Duration::from_secs(4), start);
+        pacer.pause(&refusal(start, start + Duration::from_secs(4)));
         let until = start + Duration::from_millis(5020);
         assert_eq!(pacer.admit(start), Admission::NotBefore(until));
         assert_eq!(pacer.paused_until(start), Some(until));
@@ -481,7 +576,7 @@ mod tests {
         assert_eq!(sent[4], start);
         assert_eq!(sent[5] - start, Duration::from_millis(10_200) / 6);
         assert_eq!(most_in_any_window(&sent, Duration::from_secs(10)), 10);
-        pacer.pause(start + Duration::from_secs(60), sent[29]);
+        pacer.pause(&refusal(sent[29], start + Duration::from_secs(60)));
         let Admission::NotBefore(until) = pacer.admit(sent[29]) else {
             panic!("a paused class let a call through");
         };
@@ -528,7 +623,7 @@ mod tests {
                 sent.extend(send(&mut pacer, now, usize::try_from(calls).unwrap(), &idle));
                 now = sent.last().copied().unwrap_or(now);
                 if pause {
-                    pacer.pause(now + window / 3, now);
+                    pacer.pause(&refusal(now, now + window / 3));
                 }
             }
             // On their way calls are held up by different times, all of them below the guard.

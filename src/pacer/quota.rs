@@ -21,6 +21,8 @@ pub struct Quota {
     pub guard: Guard,
     /// How many calls may go at once.
     pub burst: Burst,
+    /// Whether the real limit is searched for, and how many times this quota it may be at most. Default: it is not.
+    pub ceiling: Option<NonZeroU32>,
 }
 
 /// The share of the window that is added to it as a guard against calls that bunch up on their way: 0 % to
@@ -112,6 +114,50 @@ impl fmt::Display for Burst {
     }
 }
 
+/// What a tenant's limits count; the ZPA API's documentation says both in different places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QuotaScope {
+    /// All calls of a class together, whatever their paths: safe under both readings.
+    #[default]
+    Tenant,
+    /// The calls of a class on each exact path, with the gateway's quota over all of them.
+    Endpoint,
+}
+
+impl FromStr for QuotaScope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "tenant" => Ok(Self::Tenant),
+            "endpoint" => Ok(Self::Endpoint),
+            _ => Err(format!("{text:?} is neither tenant nor endpoint")),
+        }
+    }
+}
+
+impl fmt::Display for QuotaScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tenant => "tenant",
+            Self::Endpoint => "endpoint",
+        })
+    }
+}
+
+/// What the calls of a tenant are paced by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paces {
+    /// Reads.
+    pub read: Pace,
+    /// Writes.
+    pub write: Pace,
+    /// What both are on.
+    pub scope: QuotaScope,
+    /// All calls together, with the scope `endpoint`.
+    pub gateway: Pace,
+}
+
 impl Quota {
     /// So many calls in any window of that length, with the default guard and burst.
     #[must_use]
@@ -121,6 +167,7 @@ impl Quota {
             window,
             guard: Guard::DEFAULT,
             burst: Burst::Auto,
+            ceiling: None,
         }
     }
 
@@ -130,14 +177,16 @@ impl Quota {
     }
 
     /// The published limit for reads: 20 per 10 s (ZPA API documentation, Understanding Rate Limiting).
-    pub const READ: Self = Self::per_ten_seconds(20);
+    pub const READ: Self = Self::per_seconds(20, 10);
     /// The published limit for writes: 10 per 10 s.
-    pub const WRITE: Self = Self::per_ten_seconds(10);
+    pub const WRITE: Self = Self::per_seconds(10, 10);
+    /// What the gateway in front of the API says of itself in `x-ratelimit-limit`: 5000 per 60 s.
+    pub const GATEWAY: Self = Self::per_seconds(5000, 60);
 
-    const fn per_ten_seconds(calls: u32) -> Self {
+    const fn per_seconds(calls: u32, seconds: u64) -> Self {
         Self::new(
             NonZeroU32::MIN.saturating_add(calls - 1),
-            Duration::from_secs(10),
+            Duration::from_secs(seconds),
         )
     }
 }
@@ -207,6 +256,15 @@ impl Pace {
                 burst,
                 ..quota
             }),
+            Self::Unlimited => Self::Unlimited,
+        }
+    }
+
+    /// The same, but as a start of a search for the real limit, which may be at most that many times as much.
+    #[must_use]
+    pub fn searching(self, ceiling: Option<NonZeroU32>) -> Self {
+        match self {
+            Self::At(quota) => Self::At(Quota { ceiling, ..quota }),
             Self::Unlimited => Self::Unlimited,
         }
     }

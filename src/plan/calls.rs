@@ -167,10 +167,12 @@ impl Backlog {
         let most = index(batch_size);
         let lists = self.merges.filled();
         let bulk_deletes = self.bulk_deletes.calls(most);
+        let creates = self.creates.calls(most);
         let alone = self.updates.len() + self.deletes.len();
         CallCounts {
             read: count(self.updates.len() + 2 * lists + 2 * bulk_deletes),
-            write: count(alone + lists + bulk_deletes + self.creates.calls(most)),
+            write: count(alone + lists + bulk_deletes + creates),
+            together: count(creates.max(bulk_deletes)),
         }
     }
 }
@@ -197,7 +199,14 @@ mod tests {
     #[test]
     fn groups_are_cut_by_batch_size_and_never_mixed() {
         let mut backlog = backlog();
-        assert_eq!(backlog.calls(3), CallCounts { read: 6, write: 8 });
+        assert_eq!(
+            backlog.calls(3),
+            CallCounts {
+                read: 6,
+                write: 8,
+                together: 4
+            }
+        );
         let mut calls = Vec::new();
         while let Some(work) = backlog.pop(3) {
             calls.push(work);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::pacer::Pace;
+use crate::pacer::{Paces, QuotaScope};
 
 /// Calls by quota class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -11,6 +11,10 @@ pub struct CallCounts {
     pub read: u64,
     /// `POST`, `PUT` and `DELETE`.
     pub write: u64,
+    /// How many of the writes go to one path: creates do, and deletes of several together; all else goes to the paths of
+    /// single objects.
+    #[serde(skip)]
+    pub together: u64,
 }
 
 /// The least time that a plan needs.
@@ -25,12 +29,18 @@ pub struct Estimate {
 impl Estimate {
     /// The least time for `calls` when reads and writes go side by side, each at its own pace.
     #[must_use]
-    pub fn new(calls: CallCounts, read: Pace, write: Pace) -> Self {
-        Self {
-            calls,
-            least: read
-                .least_time(calls.read)
-                .max(write.least_time(calls.write)),
-        }
+    pub fn new(calls: CallCounts, paces: &Paces) -> Self {
+        let each = |reads, writes| {
+            let reads = paces.read.least_time(reads);
+            reads.max(paces.write.least_time(writes))
+        };
+        let least = match paces.scope {
+            QuotaScope::Tenant => each(calls.read, calls.write),
+            QuotaScope::Endpoint => {
+                let all = paces.gateway.least_time(calls.read + calls.write);
+                all.max(each(0, calls.together))
+            }
+        };
+        Self { calls, least }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{LogEntry, Request, Response, Scenario, Sim};
-use crate::model::{self, Answer, Failure, Reply, Version};
+use crate::model::{self, Answer, Failure, Reply};
 use crate::zpa::{Api, SignInError};
 
 /// One tenant of a simulator in memory. Clones share the simulator and its time.
@@ -62,11 +62,7 @@ impl InMemory {
     }
 
     fn wire(&self, request: &model::Request) -> Request {
-        let version = match request.version {
-            Version::V1 => "v1",
-            Version::V2 => "v2",
-        };
-        let (customer, path) = (&self.customer, &request.path);
+        let (customer, version, path) = (&self.customer, request.version, &request.path);
         let microtenant = request
             .microtenant
             .iter()

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Id, Request, Version};
+use crate::model::{Id, Request};
 
 /// The two ways to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,11 +119,8 @@ impl Connection {
             Style::Legacy => "",
             Style::OneApi => "/zpa",
         };
-        let version = match request.version {
-            Version::V1 => "v1",
-            Version::V2 => "v2",
-        };
-        let (base, customer, path) = (&self.base_url, &self.customer, &request.path);
+        let (base, customer) = (&self.base_url, &self.customer);
+        let (version, path) = (request.version, &request.path);
         let text = format!("{base}{prefix}/mgmtconfig/{version}/admin/customers/{customer}/{path}");
         let mut url = Url::parse(&text).map_err(|_| ConnectionError::Address(text))?;
         if !request.query.is_empty() || request.microtenant.is_some() {

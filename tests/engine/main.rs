@@ -12,3 +12,4 @@ mod links;
 mod lists;
 mod parking;
 mod removals;
+mod scopes;

@@ -15,6 +15,7 @@ mod looks;
 mod removals;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -35,8 +36,8 @@ use crate::resource::Scope;
 use crate::retry::Verdict;
 use crate::zpa::SignInError;
 
-/// How many updates may stand between their read and their write. Few, so that little time passes in
-/// which someone else's change could be overwritten; enough to keep the writes going.
+/// How many updates may stand between their read and their write where writes are slow. Few, so that little time passes
+/// in which someone else's change could be overwritten; enough to keep the writes going.
 const UPDATES_AHEAD: usize = 4;
 
 /// What the shell is to do.
@@ -134,7 +135,7 @@ impl Core {
     }
 
     /// Counts writes that a process before this one sent.
-    pub(super) fn prime_writes(&mut self, sent: impl IntoIterator<Item = Instant>) {
+    pub(super) fn prime_writes(&mut self, sent: Vec<Instant>) {
         self.dispatcher.prime_writes(sent);
     }
 
@@ -524,10 +525,10 @@ impl Core {
         }
     }
 
-    /// Updates are read ahead of their slot, whatever room there is; all else waits for its slot.
+    /// A few updates are read ahead of their slot, whatever room there is; all else waits for its slot.
     fn wants_more(&self, room: usize) -> bool {
         if self.backlog.next_is_update() {
-            return self.open_updates + self.loading < UPDATES_AHEAD;
+            return self.open_updates + self.loading < UPDATES_AHEAD.max(room);
         }
         if self.backlog.next_is_bulk_delete() && (self.loading > 0 || self.is_removing()) {
             return false;
@@ -548,13 +549,23 @@ impl Core {
     }
 
     fn submit(&mut self, job: Job, again: bool) {
-        let id = self.dispatcher.submit(job.method(), again);
+        let (method, path) = (job.method(), self.path(&job));
+        let id = self.dispatcher.submit(method, path, again);
         self.jobs.insert(id, job);
     }
 
     fn submit_delayed(&mut self, job: Job, wait: Duration, now: Instant) {
-        let id = self.dispatcher.submit_delayed(job.method(), wait, now);
+        let (method, path) = (job.method(), self.path(&job));
+        let id = self.dispatcher.submit_delayed(method, path, wait, now);
         self.jobs.insert(id, job);
+    }
+
+    fn path(&self, job: &Job) -> Arc<str> {
+        let request = match job {
+            Job::Page(number) => self.listings.get(number).map(|(_, l)| l.request()),
+            job => job.sample(),
+        };
+        request.map_or_else(Arc::default, |request| request.endpoint().into())
     }
 
     fn record(&mut self, id: CallId, event: Event) -> Effect {

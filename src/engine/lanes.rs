@@ -1,0 +1,319 @@
+//! The queues of a tenant's calls, one to each thing that the tenant's limits count.
+//!
+//! With the scope `tenant` there are two, for reads and for writes. With the scope `endpoint` every exact path has such
+//! a pair, and one gateway stands over all of them; a call goes when its lane and the gateway let it. What is kept of
+//! a path is dropped once no limiter can remember it, so that memory does not grow with the number of ids.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Settings;
+use super::dispatch::CallId;
+use crate::model::QuotaClass;
+use crate::pacer::{Admission, Pace, Pacer, QuotaScope, Refusal};
+use crate::plan::CallCounts;
+
+/// A call's place in its queue: repeated calls stand before fresh ones; within each the older stands first.
+pub(super) type Rank = (bool, CallId);
+
+/// How many times a server may refuse a path that has not used up its quota before it is taken to count all paths
+/// together. Once may be another client on the same path.
+const STRIKES: u32 = 3;
+
+/// How often at least what is kept of idle paths is dropped.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// What a limit counts: the calls of a class, on the path or, where it is empty, on all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct LaneKey {
+    class: QuotaClass,
+    path: Arc<str>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    pacer: Pacer,
+    queue: BTreeSet<Rank>,
+}
+
+/// What holds for all lanes of a class.
+#[derive(Debug)]
+struct Class {
+    pace: Pace,
+    expected: u64,
+    /// Calls that count though no lane of this process sent them.
+    sent_before: Vec<Instant>,
+}
+
+/// The lanes of one tenant.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    scope: QuotaScope,
+    read: Class,
+    write: Class,
+    gateway: Pacer,
+    each: HashMap<LaneKey, Lane>,
+    begun: Instant,
+    sweep_at: Instant,
+    strikes: u32,
+}
+
+impl Lanes {
+    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
+        let class = |pace| Class {
+            pace,
+            expected: u64::MAX,
+            sent_before: Vec::new(),
+        };
+        let gateway = match settings.quota_scope {
+            QuotaScope::Tenant => Pace::Unlimited,
+            QuotaScope::Endpoint => settings.gateway_quota,
+        };
+        let mut lanes = Self {
+            scope: settings.quota_scope,
+            read: class(settings.read_quota),
+            write: class(settings.write_quota),
+            gateway: Pacer::new(gateway, now),
+            each: HashMap::new(),
+            begun: now,
+            sweep_at: now + SWEEP,
+            strikes: 0,
+        };
+        if lanes.scope == QuotaScope::Tenant {
+            lanes.join();
+        }
+        lanes
+    }
+
+    pub(super) fn push(&mut self, class: QuotaClass, path: &Arc<str>, rank: Rank) {
+        let key = self.key(class, path);
+        self.lane(key).queue.insert(rank);
+    }
+
+    pub(super) fn remove(&mut self, class: QuotaClass, path: &Arc<str>, rank: Rank) {
+        let key = self.key(class, path);
+        if let Some(lane) = self.each.get_mut(&key) {
+            lane.queue.remove(&rank);
+        }
+    }
+
+    /// The lanes of the class in which calls wait, in the order of their first calls.
+    pub(super) fn waiting(&self, class: QuotaClass) -> Vec<LaneKey> {
+        let mut fronts: Vec<(Rank, &LaneKey)> = self
+            .of_class(class)
+            .filter_map(|(key, lane)| Some((*lane.queue.first()?, key)))
+            .collect();
+        fronts.sort_unstable_by_key(|(rank, _)| *rank);
+        fronts.into_iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    /// The first calls of the lane, at most so many.
+    pub(super) fn first(&self, key: &LaneKey, most: usize) -> Vec<CallId> {
+        let lane = self.each.get(key).into_iter();
+        let ranks = lane.flat_map(|lane| lane.queue.iter().take(most));
+        ranks.map(|(_, id)| *id).collect()
+    }
+
+    /// Takes the first call out of the lane and charges it, if it may go at `now`.
+    pub(super) fn admit(&mut self, key: &LaneKey, now: Instant) -> Option<CallId> {
+        let lane = self.each.get_mut(key)?;
+        let admitted = self.gateway.ask(now) == Admission::Admitted
+            && lane.pacer.ask(now) == Admission::Admitted;
+        if !admitted {
+            return None;
+        }
+        let (_, id) = lane.queue.pop_first()?;
+        self.gateway.charge(now);
+        lane.pacer.charge(now);
+        Some(id)
+    }
+
+    /// A guess: how many calls of the lane could go by `at`, at most.
+    pub(super) fn room_in(&self, key: &LaneKey, at: Instant) -> usize {
+        let lane = self.each.get(key);
+        let room = lane.map_or(usize::MAX, |lane| lane.pacer.room_by(at));
+        room.min(self.gateway.room_by(at))
+    }
+
+    /// A guess: how many calls of the class could go by `at`, at most, whatever their paths.
+    pub(super) fn room(&self, class: QuotaClass, at: Instant) -> usize {
+        match self.scope {
+            QuotaScope::Tenant => self.room_in(&whole(class), at),
+            QuotaScope::Endpoint => self.gateway.room_by(at),
+        }
+    }
+
+    /// The instants at which more calls of the class may go: of those that wait, and, if `more` are to come, of those.
+    pub(super) fn slots(&self, class: QuotaClass, more: bool) -> impl Iterator<Item = Instant> {
+        let gateway = self.gateway.not_before();
+        let common = match self.scope {
+            QuotaScope::Tenant => self.each.get(&whole(class)),
+            QuotaScope::Endpoint => None,
+        };
+        let more = more.then(|| common.and_then(|lane| lane.pacer.not_before()).max(gateway));
+        let lanes = self.of_class(class).filter(|(_, l)| !l.queue.is_empty());
+        lanes
+            .map(move |(_, lane)| lane.pacer.not_before().max(gateway))
+            .chain(more)
+            .flatten()
+    }
+
+    /// Says how many calls of the class are expected from now on, at most.
+    pub(super) fn expect(&mut self, class: QuotaClass, calls: u64, now: Instant) {
+        self.class_mut(class).expected = calls;
+        let lanes = self.each.iter_mut();
+        for (_, lane) in lanes.filter(|(key, _)| key.class == class) {
+            lane.pacer.expect(calls, now);
+        }
+        let all = self.read.expected.saturating_add(self.write.expected);
+        self.gateway.expect(all, now);
+    }
+
+    /// Counts calls of the class that were sent at those instants, oldest first, by a process before this one. On
+    /// which paths is not known, so they count on each.
+    pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<Instant>) {
+        let lanes = self.each.iter_mut();
+        for (_, lane) in lanes.filter(|(key, _)| key.class == class) {
+            lane.pacer.prime(sent.iter().copied());
+        }
+        self.gateway.prime(sent.iter().copied());
+        self.class_mut(class).sent_before = sent;
+    }
+
+    /// The server refused a call: nothing that its limit counts goes before `refusal.until`. Where it refuses what
+    /// cannot have used up a path's quota, that is all paths.
+    pub(super) fn pause(&mut self, class: QuotaClass, path: &Arc<str>, refusal: &Refusal) {
+        let key = self.key(class, path);
+        let lane = self.lane(key);
+        let known = lane.pacer.paused_until(refusal.at).is_some();
+        let used_up = lane.pacer.is_used_up(refusal.at);
+        lane.pacer.pause(refusal);
+        if self.scope == QuotaScope::Tenant || known || (refusal.by_quota && used_up) {
+            return;
+        }
+        self.strikes += u32::from(refusal.by_quota);
+        if self.strikes >= STRIKES {
+            tracing::warn!("the tenant counts all paths together; so does this run from now on");
+            self.join();
+        }
+        let lanes = self.each.iter_mut();
+        for (_, lane) in lanes.filter(|(key, _)| key.class == class) {
+            lane.pacer.pause(refusal);
+        }
+    }
+
+    /// Goes over to one lane a class.
+    fn join(&mut self) {
+        self.scope = QuotaScope::Tenant;
+        let lanes = std::mem::take(&mut self.each);
+        self.lane(whole(QuotaClass::Read));
+        self.lane(whole(QuotaClass::Write));
+        for (key, lane) in lanes {
+            let joined = self.lane(whole(key.class));
+            joined.queue.extend(lane.queue);
+        }
+    }
+
+    /// Until when calls of the class are paused, if any are at `now`.
+    pub(super) fn paused_until(&self, class: QuotaClass, now: Instant) -> Option<Instant> {
+        let lanes = self.of_class(class);
+        lanes.filter_map(|(_, l)| l.pacer.paused_until(now)).max()
+    }
+
+    /// The time that the calls of the class need that wait here or are among `more`, if none is refused.
+    pub(super) fn time_for(&self, class: QuotaClass, more: CallCounts, now: Instant) -> Duration {
+        let (more, together) = match class {
+            QuotaClass::Read => (more.read, 0),
+            QuotaClass::Write => (more.write, more.together),
+        };
+        let on_one_path = match self.scope {
+            QuotaScope::Tenant => more,
+            QuotaScope::Endpoint => together,
+        };
+        let longest = self.of_class(class).max_by_key(|(_, l)| l.queue.len());
+        let lane = longest.map_or_else(
+            || self.class(class).pace.least_time(on_one_path),
+            |(_, lane)| {
+                lane.pacer
+                    .time_for(count(lane.queue.len()) + on_one_path, now)
+            },
+        );
+        let all = more + count(self.queued(class));
+        lane.max(self.gateway.time_for(all, now))
+    }
+
+    /// How many calls of the class wait.
+    pub(super) fn queued(&self, class: QuotaClass) -> usize {
+        self.of_class(class).map(|(_, lane)| lane.queue.len()).sum()
+    }
+
+    pub(super) fn has_queued(&self) -> bool {
+        self.each.values().any(|lane| !lane.queue.is_empty())
+    }
+
+    /// Drops what is kept of paths on which nothing waits and no limiter remembers anything.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        if self.scope == QuotaScope::Endpoint && now >= self.sweep_at {
+            self.sweep_at = now + SWEEP;
+            self.each
+                .retain(|_, lane| !lane.queue.is_empty() || !lane.pacer.is_idle(now));
+        }
+    }
+
+    fn key(&self, class: QuotaClass, path: &Arc<str>) -> LaneKey {
+        match self.scope {
+            QuotaScope::Tenant => whole(class),
+            QuotaScope::Endpoint => LaneKey {
+                class,
+                path: Arc::clone(path),
+            },
+        }
+    }
+
+    fn lane(&mut self, key: LaneKey) -> &mut Lane {
+        let begun = self.begun;
+        let class = match key.class {
+            QuotaClass::Read => &self.read,
+            QuotaClass::Write => &self.write,
+        };
+        self.each.entry(key).or_insert_with(|| {
+            let mut pacer = Pacer::new(class.pace, begun);
+            pacer.prime(class.sent_before.iter().copied());
+            pacer.expect(class.expected, begun);
+            Lane {
+                pacer,
+                queue: BTreeSet::new(),
+            }
+        })
+    }
+
+    fn of_class(&self, class: QuotaClass) -> impl Iterator<Item = (&LaneKey, &Lane)> {
+        self.each.iter().filter(move |(key, _)| key.class == class)
+    }
+
+    fn class(&self, class: QuotaClass) -> &Class {
+        match class {
+            QuotaClass::Read => &self.read,
+            QuotaClass::Write => &self.write,
+        }
+    }
+
+    fn class_mut(&mut self, class: QuotaClass) -> &mut Class {
+        match class {
+            QuotaClass::Read => &mut self.read,
+            QuotaClass::Write => &mut self.write,
+        }
+    }
+}
+
+fn whole(class: QuotaClass) -> LaneKey {
+    LaneKey {
+        class,
+        path: Arc::default(),
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,229 @@
+//! Finding the real limit: additive increase and multiplicative decrease (as in RFC 5681), in calls per window.
+//!
+//! It starts at the published quota. While calls are waiting, each window without a refusal raises the rate by half,
+//! until the first refusal or the ceiling. A refusal takes it to 0.7 of the rate that drew it; and since the calls
+//! that passed in the window before tell where the limit is, that is remembered: the rate goes back there, by half the
+//! way or a tenth of the published quota a window, whichever is more, and stays there for some minutes before it
+//! tries to pass.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use super::{Quota, Refusal};
+
+/// What each window raises the rate by until the first refusal. Larger finds a high limit sooner and overshoots it by more.
+const CLIMB: f64 = 1.5;
+
+/// What a refusal leaves of the rate. Smaller loses more to each refusal; larger may be refused again at once.
+const LEFT: f64 = 0.7;
+
+/// What each window adds to the rate after the first refusal, as a share of the published quota.
+const STEP: f64 = 0.1;
+
+/// The lowest rate, as a share of the published quota; at least one call a window.
+const FLOOR: f64 = 0.1;
+
+/// The most of a refused rate that is taken for the limit, so that a limiter which counts in ways of its own is found
+/// after a few refusals all the same.
+const BELOW: f64 = 0.95;
+
+/// How much of the rate must have been used for a window to show that there is room for more.
+const USED: f64 = 0.9;
+
+/// How long a limit is believed. Shorter finds a raised limit sooner, and is refused more often.
+const BELIEVED: Duration = Duration::from_secs(600);
+
+/// The search for the limit of one quota class.
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    published: Quota,
+    /// In calls per window of the published quota.
+    rate: f64,
+    most: f64,
+    /// Whether nothing was refused yet.
+    climbing: bool,
+    window: Option<Window>,
+    limit: Option<Limit>,
+    lowered: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    began: Instant,
+    sent: u32,
+}
+
+/// Where the limit seems to be.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    rate: f64,
+    believed_until: Instant,
+}
+
+impl Search {
+    /// A search that begins at `published` and ends at `ceiling` times as much.
+    pub(super) fn new(published: Quota, ceiling: u32) -> Self {
+        let rate = f64::from(published.calls.get());
+        Self {
+            published,
+            rate,
+            most: rate * f64::from(ceiling),
+            climbing: true,
+            window: None,
+            limit: None,
+            lowered: None,
+        }
+    }
+
+    /// A call went at `now`. Answers the new quota if that changes it.
+    pub(super) fn sent(&mut self, now: Instant) -> Option<Quota> {
+        let length = self.published.guarded();
+        let window = self.window.get_or_insert(Window {
+            began: now,
+            sent: 0,
+        });
+        let lasted = now.saturating_duration_since(window.began);
+        if lasted < length {
+            window.sent += 1;
+            return None;
+        }
+        let used = f64::from(window.sent) * length.as_secs_f64() / lasted.as_secs_f64();
+        *window = Window {
+            began: now,
+            sent: 1,
+        };
+        (used >= USED * self.rate)
+            .then(|| self.raise(now))
+            .flatten()
+    }
+
+    fn raise(&mut self, now: Instant) -> Option<Quota> {
+        self.limit = self.limit.filter(|limit| now < limit.believed_until);
+        let step = STEP * f64::from(self.published.calls.get());
+        let raised = match self.limit {
+            Some(limit) => (self.rate + step.max((limit.rate - self.rate) / 2.0)).min(limit.rate),
+            None if self.climbing => self.rate * CLIMB,
+            None => self.rate + step,
+        };
+        let raised = raised.min(self.most);
+        let changed = raised > self.rate;
+        self.rate = raised.max(self.rate);
+        changed.then(|| self.quota())
+    }
+
+    /// A call was refused; `admitted` are the last calls, oldest first. Answers the new quota, unless the call was sent
+    /// before the rate was last lowered: then it says nothing new.
+    pub(super) fn refused(
+        &mut self,
+        refusal: &Refusal,
+        admitted: &VecDeque<Instant>,
+    ) -> Option<Quota> {
+        if self.lowered.is_some_and(|lowered| refusal.sent <= lowered) {
+            return None;
+        }
+        let drew = self.rate;
+        let floor = (FLOOR * f64::from(self.published.calls.get())).max(1.0);
+        self.rate = (LEFT * drew).max(floor);
+        let window = self.published.window;
+        let before = |at: &&Instant| **at < refusal.sent && refusal.sent < **at + window;
+        let passed = admitted.iter().filter(before).count();
+        let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
+        self.limit = Some(Limit {
+            rate: passed.clamp(self.rate, self.rate.max(BELOW * drew)),
+            believed_until: refusal.at + BELIEVED,
+        });
+        self.climbing = false;
+        self.window = None;
+        self.lowered = Some(refusal.at);
+        Some(self.quota())
+    }
+
+    /// The rate as a quota: a whole number of calls in a window of fitting length.
+    fn quota(&self) -> Quota {
+        let calls = self.rate.round().clamp(1.0, f64::from(u32::MAX));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number within the range"
+        )]
+        let whole = NonZeroU32::new(calls as u32);
+        Quota {
+            calls: whole.unwrap_or(NonZeroU32::MIN),
+            window: self.published.window.mul_f64(calls / self.rate),
+            ..self.published
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Admission, Pace, Pacer};
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_secs(10);
+
+    /// An hour of calls without end against a limiter that keeps a log of the last window, whose answers take a while.
+    /// Answers how much of the limit was used from the third minute on, and which share of the calls was refused.
+    fn an_hour(limit: usize, ceiling: u32) -> (f64, f64) {
+        const LATENCY: Duration = Duration::from_millis(120);
+        let start = Instant::now();
+        let (mut now, end) = (start, start + WINDOW * 360);
+        let pace = Pace::At(Quota::WRITE).searching(NonZeroU32::new(ceiling));
+        let mut pacer = Pacer::new(pace, start);
+        let mut passed: VecDeque<Instant> = VecDeque::new();
+        let mut refusals: VecDeque<Refusal> = VecDeque::new();
+        let (mut late, mut sent, mut refused) = (0_u32, 0_u32, 0_u32);
+        while now < end {
+            if let Some(refusal) = refusals.front().copied().filter(|r| r.at <= now) {
+                refusals.pop_front();
+                pacer.pause(&refusal);
+            }
+            let slot = match pacer.admit(now) {
+                Admission::Admitted => {
+                    sent += 1;
+                    while passed.front().is_some_and(|at| *at + WINDOW <= now) {
+                        passed.pop_front();
+                    }
+                    if passed.len() < limit {
+                        passed.push_back(now);
+                        late += u32::from(now > start + Duration::from_secs(180));
+                    } else {
+                        refused += 1;
+                        refusals.push_back(Refusal {
+                            at: now + LATENCY,
+                            sent: now,
+                            until: passed[0] + WINDOW + Duration::from_secs(3),
+                            by_quota: true,
+                        });
+                    }
+                    continue;
+                }
+                Admission::NotBefore(slot) => slot,
+            };
+            let reply = refusals.front().map_or(slot, |refusal| refusal.at);
+            now = slot.min(reply);
+        }
+        let possible = f64::from(u32::try_from(limit).unwrap() * (360 - 18));
+        (
+            f64::from(late) / possible,
+            f64::from(refused) / f64::from(sent),
+        )
+    }
+
+    #[test]
+    fn a_limit_above_or_below_the_published_one_is_found_and_used() {
+        for (limit, ceiling, least) in [(26, 5, 0.85), (300, 50, 0.85), (6, 5, 0.9), (10, 5, 0.9)] {
+            let (used, refused) = an_hour(limit, ceiling);
+            assert!(used >= least, "{used} of {limit} used");
+            assert!(refused < 0.015, "{refused} of the calls refused at {limit}");
+        }
+    }
+
+    #[test]
+    fn the_ceiling_is_not_passed() {
+        let (used, refused) = an_hour(1000, 5);
+        assert!((0.048..=0.05).contains(&used), "{used}");
+        assert!(refused < f64::EPSILON, "{refused}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Deleting many links one by one, where the tenant's limits are on each exact path and where they are not.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use zpa_bulk::engine::{End, Settings};
+use zpa_bulk::pacer::QuotaScope;
+use zpa_bulk::sim::Class;
+
+use crate::harness::{Desk, ROOMY, Wire, manifest, refusals};
+
+const LINKS: usize = 500;
+
+/// Deletes every link of a tenant that counts like that.
+async fn delete_all(quota: &str, settings: impl FnOnce(&mut Settings)) -> Wire {
+    let wire = Wire::new(&format!("{ROOMY}\n[quota]\n{quota}"));
+    let mut desk = Desk::new();
+    desk.apply(&wire, &manifest(LINKS)).await;
+    let mut deletes = "resource,action,name\n".to_owned();
+    for name in wire.names() {
+        writeln!(deletes, "portal-link,delete,{name}").unwrap();
+    }
+    sleep(Duration::from_secs(60)).await;
+    settings(&mut desk.settings);
+    let applied = desk.apply(&wire, &deletes).await;
+    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.ledger.tally().deleted, LINKS as u64);
+    assert!(wire.links().is_empty());
+    wire
+}
+
+fn by_endpoint(settings: &mut Settings) {
+    settings.quota_scope = QuotaScope::Endpoint;
+}
+
+/// From the first delete to the last.
+fn lasted(wire: &Wire) -> Duration {
+    let log = wire.log(Class::Write);
+    let deletes = || log.iter().filter(|entry| entry.method == "DELETE");
+    let (first, last) = (deletes().next().unwrap(), deletes().next_back().unwrap());
+    last.at.saturating_sub(first.at)
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_path_has_its_own_limit_five_hundred_deletes_take_seconds() {
+    let wire = delete_all(r#"scope = "endpoint""#, by_endpoint).await;
+    let lasted = lasted(&wire);
+    assert!(lasted < Duration::from_secs(10), "{lasted:?}");
+    assert_eq!(refusals(&wire), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gateway_is_kept_to_where_it_is_what_limits() {
+    let quota = "scope = \"endpoint\"\ngateway = \"50/10s\"";
+    let wire = delete_all(quota, |settings| {
+        by_endpoint(settings);
+        settings.gateway_quota = "50/10s".parse().unwrap();
+    })
+    .await;
+    assert_eq!(refusals(&wire), 0);
+    let (lasted, intervals) = (lasted(&wire), Duration::from_millis(200) * 499);
+    let most = intervals.mul_f64(1.03);
+    assert!((intervals..most).contains(&lasted), "{lasted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_counts_all_paths_together_is_found_out_and_served_at_its_pace() {
+    for quota in [
+        "window = \"fixed\"",
+        "window = \"sliding-log\"\ncounts_refused = true",
+    ] {
+        let wire = delete_all(quota, by_endpoint).await;
+        let (refused, lasted) = (refusals(&wire), lasted(&wire));
+        assert!((1..=96).contains(&refused), "{refused} refusals, {quota}");
+        let most = Duration::from_secs(490).mul_f64(1.2);
+        assert!(lasted < most, "{lasted:?} with {quota}");
+    }
+}
