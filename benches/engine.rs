@@ -237,7 +237,7 @@ fn settings() -> Settings {
     Settings {
         read_quota: Pace::Unlimited,
         write_quota: Pace::Unlimited,
-        jobs: NonZeroUsize::new(JOBS).unwrap(),
+        jobs: NonZeroUsize::new(JOBS),
         batch_size: NonZeroU32::MIN,
         ..Settings::default()
     }

@@ -4,12 +4,15 @@
 //! executed, may it be repeated, is it over? Waiting is the caller's business; time and randomness are
 //! passed in. `backoff` gives the interval sequence and nothing else.
 
+mod budget;
+
 use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use jiff::Timestamp;
 
+pub use self::budget::RetryBudget;
 use crate::model::{Answer, Failure, Method, Reply};
 
 /// What a reply means for the call.

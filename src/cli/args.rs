@@ -521,7 +521,7 @@ pub(super) struct EngineArgs {
     /// [default: auto]
     #[arg(long, value_name = "N", env = "ZPA_BULK_BURST")]
     pub(super) burst: Option<Burst>,
-    /// The most calls in flight, 1 to 1024 [default: 32]
+    /// The most calls in flight, 1 to 1024 [default: what the quotas need at the latency that is seen]
     #[arg(long, value_name = "N", env = "ZPA_BULK_JOBS")]
     pub(super) jobs: Option<NonZeroUsize>,
     /// The most links in one bulk call, 1 to 500 [default: 150]

@@ -398,14 +398,15 @@ impl Config {
                 .quota_scope
                 .map_or(default.quota_scope, |scope| scope.0),
             gateway_quota: pace(self.gateway_quota, default.gateway_quota),
-            jobs: self.jobs.unwrap_or(default.jobs),
+            jobs: self.jobs,
             batch_size: self.batch_size.unwrap_or(default.batch_size),
             max_attempts: self.max_attempts.unwrap_or(default.max_attempts),
             settle: self.settle.map_or(self.timeout()? * 2, |settle| settle.0),
             keep_per_group: self.guards(None).keep_per_group,
             ..default
         };
-        within("jobs", &settings.jobs.get(), &1, &1024)?;
+        let jobs = self.jobs.unwrap_or(NonZeroUsize::MIN);
+        within("jobs", &jobs.get(), &1, &1024)?;
         within("batch_size", &settings.batch_size.get(), &1, &500)?;
         within("max_attempts", &settings.max_attempts.get(), &1, &100)?;
         within(

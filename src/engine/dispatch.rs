@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::Settings;
+use super::concurrency::Concurrency;
 use super::lanes::{LaneKey, Lanes, Rank};
 use crate::model::{Failure, Method, QuotaClass, Reply};
 use crate::pacer::Refusal;
 use crate::plan::CallCounts;
-use crate::retry::{self, Verdict};
+use crate::retry::{self, RetryBudget, Verdict};
 use crate::zpa::SignInError;
 
 /// The number of a call in its run, in the order in which they were made.
@@ -106,8 +107,10 @@ pub(super) struct Dispatcher {
     tickets: HashMap<CallId, Ticket>,
     delayed: BTreeSet<(Instant, CallId)>,
     next_id: CallId,
-    jobs: usize,
-    in_flight: usize,
+    concurrency: Concurrency,
+    /// When each call that is under way was sent.
+    in_flight: BTreeSet<(Instant, CallId)>,
+    retries: RetryBudget,
     recording: usize,
     token: Token,
     generation: u32,
@@ -125,8 +128,9 @@ impl Dispatcher {
             tickets: HashMap::new(),
             delayed: BTreeSet::new(),
             next_id: 0,
-            jobs: settings.jobs.get(),
-            in_flight: 0,
+            concurrency: Concurrency::new(settings),
+            in_flight: BTreeSet::new(),
+            retries: RetryBudget::default(),
             recording: 0,
             token: Token::Missing(None),
             generation: 0,
@@ -214,8 +218,12 @@ impl Dispatcher {
             Token::Missing(until) if self.lanes.has_queued() => until,
             _ => None,
         };
-        let delayed = self.delayed.first().map(|(until, _)| *until);
+        let delayed = self.delayed.first().and_then(|(until, _)| match *until {
+            due if due <= now => self.retries.due(),
+            until => Some(until),
+        });
         let instants = reads.chain(writes).map(early).chain(delayed).chain(token);
+        let instants = instants.chain(self.room_at());
         instants.filter(|at| *at > now).min()
     }
 
@@ -236,13 +244,15 @@ impl Dispatcher {
         wall: Timestamp,
         random: f64,
     ) -> Ruling {
-        self.in_flight -= 1;
         let Some(ticket) = self.tickets.get_mut(&id) else {
             return Ruling::Requeued;
         };
         let Stage::InFlight(sent) = ticket.stage else {
             return Ruling::Requeued;
         };
+        self.in_flight.remove(&(sent.at, id));
+        self.concurrency
+            .answered(now.saturating_duration_since(sent.at));
         let call = retry::Call {
             method: ticket.method,
             attempt: ticket.attempt,
@@ -377,7 +387,7 @@ impl Dispatcher {
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.in_flight.len()
     }
 
     pub(super) fn is_recording(&self) -> bool {
@@ -403,17 +413,32 @@ impl Dispatcher {
 
     /// How many calls of the class are worth having in the queue: those that may soon go.
     pub(super) fn appetite(&self, class: QuotaClass, now: Instant) -> usize {
-        let room = self.lanes.room(class, now + LEAD).min(self.ahead());
+        let room = self.lanes.room(class, now + LEAD).min(self.ahead(now));
         room.saturating_sub(self.lanes.queued(class))
     }
 
     /// How many calls may be made ready: no more than can replace all that are in flight.
-    fn ahead(&self) -> usize {
-        (2 * self.jobs).saturating_sub(self.in_flight)
+    fn ahead(&self, now: Instant) -> usize {
+        (2 * self.jobs(now)).saturating_sub(self.in_flight())
+    }
+
+    /// How many calls may be in flight at `now`.
+    fn jobs(&self, now: Instant) -> usize {
+        let oldest = self.in_flight.first();
+        let oldest = oldest.map(|(sent, _)| now.saturating_duration_since(*sent));
+        self.concurrency
+            .limit(self.lanes.flow(), oldest.unwrap_or_default())
+    }
+
+    /// When calls may go for which there is no room among those in flight by now, even if none of these ends.
+    fn room_at(&self) -> Option<Instant> {
+        let (oldest, _) = self.in_flight.first()?;
+        let flow = self.lanes.flow();
+        self.concurrency.grows_at(flow, self.in_flight(), *oldest)
     }
 
     fn prepare(&mut self, lane: &LaneKey, now: Instant, directives: &mut Vec<Directive>) {
-        let room = self.lanes.room_in(lane, now + LEAD).min(self.ahead());
+        let room = self.lanes.room_in(lane, now + LEAD).min(self.ahead(now));
         for id in self.lanes.first(lane, room) {
             let Some(ticket) = self.tickets.get_mut(&id) else {
                 continue;
@@ -438,7 +463,8 @@ impl Dispatcher {
         now: Instant,
         directives: &mut Vec<Directive>,
     ) {
-        while self.in_flight < self.jobs {
+        let jobs = self.jobs(now);
+        while self.in_flight() < jobs {
             let first = self.lanes.first(lane, 1).pop();
             let Some(ticket) = first.and_then(|id| self.tickets.get_mut(&id)) else {
                 return;
@@ -454,11 +480,14 @@ impl Dispatcher {
                 generation: self.generation,
             });
             ticket.attempt += 1;
+            if !ticket.again {
+                self.retries.earn();
+            }
             match class {
                 QuotaClass::Read => self.sent.read += 1,
                 QuotaClass::Write => self.sent.write += 1,
             }
-            self.in_flight += 1;
+            self.in_flight.insert((now, id));
             directives.push(Directive::Send(id));
         }
     }
@@ -482,7 +511,7 @@ impl Dispatcher {
 
     fn undelay(&mut self, now: Instant) {
         while let Some((until, id)) = self.delayed.first().copied() {
-            if until > now {
+            if until > now || !self.retries.spend(now) {
                 return;
             }
             self.delayed.pop_first();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::Settings;
 use super::dispatch::CallId;
 use crate::model::QuotaClass;
-use crate::pacer::{Admission, Pace, Pacer, QuotaScope, Refusal};
+use crate::pacer::{Admission, Flow, Pace, Pacer, QuotaScope, Refusal};
 use crate::plan::CallCounts;
 
 /// A call's place in its queue: repeated calls stand before fresh ones; within each the older stands first.
@@ -192,6 +192,8 @@ impl Lanes {
         if self.scope == QuotaScope::Tenant || known || (refusal.by_quota && used_up) {
             return;
         }
+        // No more bursts: fewer calls are under way when the next one is refused.
+        self.gateway.expect(u64::MAX, refusal.at);
         self.strikes += u32::from(refusal.by_quota);
         if self.strikes >= STRIKES {
             tracing::warn!("the tenant counts all paths together; so does this run from now on");
@@ -241,6 +243,20 @@ impl Lanes {
         );
         let all = more + count(self.queued(class));
         lane.max(self.gateway.time_for(all, now))
+    }
+
+    /// How calls flow, reads and writes together; none when some of them are not paced.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        if self.scope == QuotaScope::Endpoint {
+            return self.gateway.flow();
+        }
+        let flow = |class| self.each.get(&whole(class))?.pacer.flow();
+        let (reads, writes) = (flow(QuotaClass::Read)?, flow(QuotaClass::Write)?);
+        let rate = reads.interval.as_secs_f64().recip() + writes.interval.as_secs_f64().recip();
+        Some(Flow {
+            interval: Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::ZERO),
+            burst: reads.burst + writes.burst,
+        })
     }
 
     /// How many calls of the class wait.

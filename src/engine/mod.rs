@@ -4,6 +4,7 @@
 //! happens to items, event by event; the [`Engine`] is the one select loop that carries their effects out.
 //! The first two are synchronous, take the time as an argument and are tested with no runtime.
 
+mod concurrency;
 mod core;
 mod dispatch;
 mod doubt;
@@ -40,9 +41,9 @@ pub struct Settings {
     pub quota_scope: QuotaScope,
     /// What all calls together are paced by with the scope `endpoint`. Default 5000 per 60 s.
     pub gateway_quota: Pace,
-    /// The most calls in flight. Default 32. The quota needs no more than its rate times the latency, and
-    /// one; fewer may leave it unused.
-    pub jobs: NonZeroUsize,
+    /// The most calls in flight. Default: what the quotas need, their rate times the time that calls last, and
+    /// one (32 where they are off). Fewer may leave the quota unused, more gain nothing.
+    pub jobs: Option<NonZeroUsize>,
     /// The most objects in one bulk create. Default 150, the console's limit. Smaller ones take more
     /// calls, larger ones may be refused.
     pub batch_size: NonZeroU32,
@@ -95,7 +96,6 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        const JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
         const BATCH_SIZE: NonZeroU32 = NonZeroU32::MIN.saturating_add(149);
         const MAX_ATTEMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);
         Self {
@@ -103,7 +103,7 @@ impl Default for Settings {
             write_quota: Pace::At(Quota::WRITE),
             quota_scope: QuotaScope::default(),
             gateway_quota: Pace::At(Quota::GATEWAY),
-            jobs: JOBS,
+            jobs: None,
             batch_size: BATCH_SIZE,
             max_attempts: MAX_ATTEMPTS,
             settle: Duration::from_secs(60),

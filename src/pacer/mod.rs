@@ -16,6 +16,7 @@
 
 mod quota;
 mod search;
+mod throughput;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -29,6 +30,7 @@ use governor::{Quota as GovernorQuota, RateLimiter};
 
 pub use self::quota::{Burst, Guard, Pace, Paces, Quota, QuotaError, QuotaScope, parse_duration};
 use self::search::Search;
+use self::throughput::Throughput;
 
 /// The parameters of GCRA: burst b and interval T.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,15 @@ pub enum Admission {
     NotBefore(Instant),
 }
 
+/// How calls flow while nothing holds them up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// The time between two of them.
+    pub interval: Duration,
+    /// How many go at once.
+    pub burst: usize,
+}
+
 /// The server refused a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -98,6 +109,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddl
 pub struct Pacer {
     paced: Option<Paced>,
     paused_until: Option<Instant>,
+    throughput: Throughput,
 }
 
 #[derive(Debug)]
@@ -129,6 +141,7 @@ impl Pacer {
         Self {
             paced,
             paused_until: None,
+            throughput: Throughput::default(),
         }
     }
 
@@ -172,6 +185,7 @@ impl Pacer {
 
     /// Charges the call that [`Pacer::ask`] admitted: it goes at `now`.
     pub fn charge(&mut self, now: Instant) {
+        self.throughput.sent(now);
         if let Some(paced) = &mut self.paced {
             paced.charge(now);
         }
@@ -212,6 +226,7 @@ impl Pacer {
     /// The server refused a call: nothing of the class goes before that is over and one interval more, and
     /// nothing in bursts after that.
     pub fn pause(&mut self, refusal: &Refusal) {
+        self.throughput.refused();
         let mut spacing = Duration::ZERO;
         if let Some(paced) = &mut self.paced {
             paced.refused(refusal);
@@ -220,23 +235,34 @@ impl Pacer {
         self.paused_until = self.paused_until.max(Some(refusal.until + spacing));
     }
 
+    /// How calls flow; none when they are not paced.
+    #[must_use]
+    pub fn flow(&self) -> Option<Flow> {
+        let shape = self.paced.as_ref()?.shape;
+        Some(Flow {
+            interval: shape.interval,
+            burst: usize::try_from(shape.burst.get()).unwrap_or(usize::MAX),
+        })
+    }
+
     /// Until when the class is paused, if it is at `now`.
     #[must_use]
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.paused_until.filter(|until| now < *until)
     }
 
-    /// The time that `calls` more calls need from `now` on, if none is refused.
+    /// The time that `calls` more calls need from `now` on, if none is refused or, where calls were refused again and
+    /// again, if that goes on.
     #[must_use]
     pub fn time_for(&self, calls: u64, now: Instant) -> Duration {
         let pause = self
             .paused_until
             .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        pause
-            + self
-                .paced
-                .as_ref()
-                .map_or(Duration::ZERO, |paced| paced.time_for(calls, now))
+        let paced = self.paced.as_ref();
+        let undisturbed = pause + paced.map_or(Duration::ZERO, |paced| paced.time_for(calls, now));
+        let spacing = paced.map_or(Duration::ZERO, |paced| paced.shape.interval);
+        let refused = self.throughput.time_for(calls, spacing, now);
+        refused.map_or(undisturbed, |time| time.max(undisturbed))
     }
 }
 
@@ -339,8 +365,8 @@ impl Paced {
 
     /// When the call L calls ago leaves the window, so that another may enter it.
     fn window_opens(&self) -> Option<Instant> {
-        let full = self.admitted.len() == self.capacity();
-        let oldest = self.admitted.front().filter(|_| full)?;
+        let before = self.admitted.len().checked_sub(self.capacity())?;
+        let oldest = self.admitted.get(before)?;
         Some(*oldest + self.quota.guarded())
     }
 

@@ -10,6 +10,7 @@
 mod harness;
 mod links;
 mod lists;
+mod pacing;
 mod parking;
 mod removals;
 mod scopes;

@@ -1,5 +1,6 @@
 //! Runs that stop before their end because they were told to, and go on later.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -86,7 +87,7 @@ async fn a_run_that_goes_wrong_is_stopped() {
     ] {
         let wire = Wire::with_faults(ROOMY, |_, write| (write < 20).then_some(Fault::Refuse(400)));
         let mut desk = Desk::new().batch_size(1);
-        desk.settings.jobs = 1.try_into().unwrap();
+        desk.settings.jobs = NonZeroUsize::new(1);
         let bounds = Bounds {
             halt_on_failures: Some(share),
             ..Bounds::default()

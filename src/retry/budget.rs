@@ -1,0 +1,76 @@
+//! How many repetitions a failing server is asked to bear.
+
+use std::time::{Duration, Instant};
+
+/// A budget of repetitions: one for every ten calls that were sent for the first time, and in any case one a minute.
+/// Without it a server that fails every call would be sent each of them eight times as fast as the quota allows.
+/// Refusals for the rate limit are no repetitions: nothing was carried out, and the pacer waits for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RetryBudget {
+    /// How many first calls have not been used up.
+    earned: u32,
+    /// When the next one is due whatever was earned.
+    floor: Option<Instant>,
+}
+
+impl RetryBudget {
+    /// How many first calls earn one repetition.
+    const PRICE: u32 = 10;
+
+    /// The most that is kept: more would only let a server that begins to fail be hit harder.
+    const MOST: u32 = 10 * Self::PRICE;
+
+    const EVERY: Duration = Duration::from_secs(60);
+
+    /// A call was sent for the first time.
+    pub fn earn(&mut self) {
+        self.earned = (self.earned + 1).min(Self::MOST);
+    }
+
+    /// Takes one repetition out of the budget, if there is one at `now`.
+    pub fn spend(&mut self, now: Instant) -> bool {
+        if let Some(left) = self.earned.checked_sub(Self::PRICE) {
+            self.earned = left;
+            return true;
+        }
+        let due = self.floor.is_none_or(|floor| floor <= now);
+        if due {
+            self.floor = Some(now + Self::EVERY);
+        }
+        due
+    }
+
+    /// When there is one at the latest; none if there is one whenever it is asked for.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.floor.filter(|_| self.earned < Self::PRICE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_calls_earn_a_repetition_and_a_minute_gives_one_in_any_case() {
+        let start = Instant::now();
+        let mut budget = RetryBudget::default();
+        assert!(budget.spend(start), "the first is free");
+        assert!(!budget.spend(start));
+        assert_eq!(budget.due(), Some(start + Duration::from_secs(60)));
+        (0..10).for_each(|_| budget.earn());
+        assert_eq!(budget.due(), None);
+        assert!(budget.spend(start));
+        assert!(!budget.spend(start + Duration::from_secs(59)));
+        assert!(budget.spend(start + Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_long_run_without_failures_does_not_save_up_for_a_storm() {
+        let start = Instant::now();
+        let mut budget = RetryBudget::default();
+        (0..100_000).for_each(|_| budget.earn());
+        let spent = (0..1000).filter(|_| budget.spend(start)).count();
+        assert_eq!(spent, 11);
+    }
+}

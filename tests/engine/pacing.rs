@@ -1,0 +1,141 @@
+//! How near a run comes to what the tenant's limits allow, and how it treats a server that fails.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use zpa_bulk::engine::End;
+use zpa_bulk::model::Method;
+use zpa_bulk::pacer::{Pace, Quota};
+use zpa_bulk::sim::{Class, LogEntry};
+
+use crate::harness::{Desk, Fault, ROOMY, Wire, expected, manifest, refusals};
+
+/// The writes that passed.
+fn passed(wire: &Wire) -> Vec<LogEntry> {
+    let log = wire.log(Class::Write).into_iter();
+    log.filter(|entry| entry.status < 300).collect()
+}
+
+fn lasted(log: &[LogEntry]) -> Duration {
+    let (first, last) = (log.first().unwrap(), log.last().unwrap());
+    last.at.saturating_sub(first.at)
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_answers_do_not_leave_the_quota_unused() {
+    let slow = "latency = { base = \"9s\", jitter = \"3s\" }";
+    let wire = Wire::new(&format!("{ROOMY}\n{slow}"));
+    let applied = Desk::new().batch_size(1).apply(&wire, &manifest(100)).await;
+    assert_eq!(applied.end, End::Settled);
+    assert_eq!(wire.links(), expected(100));
+    let (lasted, least) = (lasted(&passed(&wire)), Duration::from_secs(90));
+    assert!(lasted <= least.mul_f64(1.13), "{lasted:?}");
+    assert_eq!(refusals(&wire), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_server_is_sent_a_repetition_for_ten_calls_and_one_a_minute() {
+    let failed = Mutex::new(HashSet::new());
+    let wire = Wire::with_faults(ROOMY, move |request, _| {
+        let first = failed.lock().unwrap().insert(request.path.clone());
+        (request.method == Method::Delete && first).then_some(Fault::Refuse(500))
+    });
+    let mut desk = Desk::new();
+    desk.apply(&wire, &manifest(60)).await;
+    let mut deletes = "resource,action,name\n".to_owned();
+    for name in wire.names() {
+        writeln!(deletes, "portal-link,delete,{name}").unwrap();
+    }
+    desk.settings.write_quota = Pace::Unlimited;
+    let started = wire.tenant.log().last().unwrap().at;
+    let applied = desk.apply(&wire, &deletes).await;
+    assert_eq!(
+        (applied.ledger.tally().deleted, wire.links().len()),
+        (60, 0)
+    );
+    // What the wire refused never arrived, so each delete in the log is a repetition.
+    let repetitions: Vec<LogEntry> = passed(&wire)
+        .into_iter()
+        .filter(|entry| entry.method == "DELETE")
+        .collect();
+    assert_eq!(repetitions.len(), 60);
+    for (number, entry) in (1_u64..).zip(&repetitions) {
+        let minutes = entry.at.saturating_sub(started).as_secs() / 60;
+        let earned = 60 / 10 + 1 + minutes;
+        assert!(number <= earned, "{number} after {minutes} minutes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_real_limit_is_found_and_used_whether_it_is_higher_or_lower() {
+    for (limit, count, at_least) in [(26, 1400, 0.85), (6, 400, 0.9)] {
+        let wire = Wire::new(&format!("{ROOMY}\n[quota]\nwrite = \"{limit}/10s\""));
+        let mut desk = Desk::new().batch_size(1);
+        let searching = Pace::At(Quota::WRITE).searching(NonZeroU32::new(5));
+        desk.settings.write_quota = searching;
+        let applied = desk.apply(&wire, &manifest(count)).await;
+        assert_eq!(applied.end, End::Settled);
+        assert_eq!(wire.links(), expected(count));
+        let passed = passed(&wire);
+        let from = passed[0].at + Duration::from_secs(180);
+        let late: Vec<&LogEntry> = passed.iter().filter(|e| e.at >= from).collect();
+        let windows = late.last().unwrap().at.saturating_sub(from).as_secs_f64() / 10.0;
+        let used = f64::from(u32::try_from(late.len()).unwrap()) / (windows * f64::from(limit));
+        assert!(used >= at_least, "{used:.3} of {limit}");
+        let refused = refusals(&wire);
+        assert!(refused * 1000 < 15 * count, "{refused} refused at {limit}");
+    }
+}
+
+/// Carries out `count` single creates. Answers what the run said of its time left every ten seconds from the thirtieth
+/// on, each beside what was left.
+async fn times_left(quota: &str, count: usize) -> Vec<[f64; 2]> {
+    let wire = Wire::new(&format!("{ROOMY}\n[quota]\n{quota}"));
+    let desk = Desk::new().batch_size(1);
+    let mut engine = desk.engine(wire.clone());
+    let run = desk.start(&mut engine, &manifest(count)).await;
+    let (progress, started) = (engine.progress(), Instant::now());
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&said);
+    let watching = tokio::spawn(async move {
+        sleep(Duration::from_secs(30)).await;
+        loop {
+            let left = progress.borrow().unwrap().time_left;
+            notes.lock().unwrap().push((started.elapsed(), left));
+            sleep(Duration::from_secs(10)).await;
+        }
+    });
+    let (end, _) = engine.carry_out(run.undertaking, &run.plan).await.unwrap();
+    watching.abort();
+    assert_eq!(end, End::Settled);
+    let took = started.elapsed();
+    let said = std::mem::take(&mut *said.lock().unwrap());
+    said.into_iter()
+        .map(|(at, left)| [left.as_secs_f64(), took.saturating_sub(at).as_secs_f64()])
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_half_a_minute_the_time_left_is_true_within_a_tenth_throttled_or_not() {
+    for quota in [
+        "",
+        "write = \"6/10s\"",
+        "write = \"6/10s\"\nwindow = \"sliding-log\"\nretry_after_padding = \"3s\"",
+        "write = \"4/10s\"\nwindow = \"token-bucket\"\nretry_after_padding = \"2s\"",
+    ] {
+        let times = times_left(quota, 150).await;
+        assert!(times.len() >= 10, "{times:?}");
+        for [said, was] in times {
+            // The last window is over before its time is.
+            let near = (said - was).abs() <= f64::max(0.1 * was, 10.0);
+            assert!(
+                near,
+                "{said:.1} s were said and {was:.1} s were left: {quota}"
+            );
+        }
+    }
+}
