@@ -16,6 +16,7 @@
 //! | 3 | [`engine`] | one select loop around a synchronous core: events in, effects out |
 //! | 2 | [`manifest`] | CSV and JSON Lines into rows that know where they stand |
 //! | 2 | [`journal`] | append, group commit, replay, lock |
+//! | 2 | [`budget`] | the quota that the processes of a machine share |
 //! | 2 | [`zpa`] | the HTTP edge; the only user of reqwest |
 //! | 1 | [`plan`] | rows and a snapshot into items and calls |
 //! | 1 | [`pacer`] | when may the next call of a quota class go? |
@@ -42,6 +43,7 @@
 //! assert_eq!(least.as_secs(), 1018);
 //! ```
 
+pub mod budget;
 pub mod cli;
 pub mod engine;
 pub mod journal;

@@ -333,6 +333,7 @@ fn the_settings_file_names_every_setting_and_is_valid_with_all_of_them_on_or_off
             "links_per_portal_limit",
             "max_attempts",
             "microtenant_id",
+            "no_shared_quota",
             "private_key_command",
             "private_key_file",
             "profiles",

@@ -513,6 +513,10 @@ pub(super) struct EngineArgs {
     /// larger finds higher limits [default: 5]
     #[arg(long, value_name = "TIMES", env = "ZPA_BULK_QUOTA_CEILING")]
     pub(super) quota_ceiling: Option<NonZeroU32>,
+    /// Do not share the quotas with other zpa-bulk processes of this user that drive the same tenant
+    #[arg(long, env = "ZPA_BULK_NO_SHARED_QUOTA", default_missing_value = "true", num_args = 0..=1,
+          require_equals = true, value_name = "BOOL")]
+    pub(super) no_shared_quota: Option<bool>,
     /// What is added to the quotas' windows against calls that bunch up on their way, 0% to 50%: smaller is faster
     /// and risks refusals [default: 2%]
     #[arg(long, value_name = "PERCENT", env = "ZPA_BULK_GUARD")]

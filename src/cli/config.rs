@@ -67,6 +67,8 @@ pub(super) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quota_ceiling: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) no_shared_quota: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) guard: Option<Text<Guard>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) burst: Option<Text<Burst>>,
@@ -297,6 +299,7 @@ impl Config {
             gateway_quota: self.gateway_quota.or(lower.gateway_quota),
             adaptive: self.adaptive.or(lower.adaptive),
             quota_ceiling: self.quota_ceiling.or(lower.quota_ceiling),
+            no_shared_quota: self.no_shared_quota.or(lower.no_shared_quota),
             guard: self.guard.or(lower.guard),
             burst: self.burst.or(lower.burst),
             jobs: self.jobs.or(lower.jobs),
@@ -342,6 +345,7 @@ impl Config {
             gateway_quota: engine.gateway_quota.map(Text),
             adaptive: engine.adaptive,
             quota_ceiling: engine.quota_ceiling,
+            no_shared_quota: engine.no_shared_quota,
             guard: engine.guard.map(Text),
             burst: engine.burst.map(Text),
             jobs: engine.jobs,

@@ -1,8 +1,9 @@
 //! From settings to a tenant that can be worked with: the real one, or the embedded simulated one.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use super::args::{EngineArgs, TenantArgs};
 use super::config::{Config, Text};
 use super::error::CliError;
 use super::{secret, vendor_file};
+use crate::budget::SharedBudget;
 use crate::engine::Engine;
 use crate::model::Id;
 use crate::sim::{Scenario, Server, ServerOptions};
@@ -47,8 +49,13 @@ impl Tenant {
         let Settings {
             config, simulator, ..
         } = settings;
+        let mut engine = Engine::new(api, config.engine()?, stop);
+        // An embedded tenant is this process's alone.
+        if simulator.is_none() && !config.no_shared_quota.unwrap_or(false) {
+            share(&mut engine, &connection);
+        }
         Ok(Self {
-            engine: Engine::new(api, config.engine()?, stop),
+            engine,
             connection,
             microtenant: config.microtenant()?,
             config,
@@ -60,6 +67,29 @@ impl Tenant {
     pub(super) fn microtenant(&self) -> Option<Id> {
         self.microtenant.clone()
     }
+}
+
+/// Shares the quotas with the other processes that drive this tenant. A machine where that cannot be is used all the
+/// same: most of them run one process at a time.
+fn share(engine: &mut Engine<HttpApi>, connection: &Connection) {
+    let tenant = format!("{} {}", connection.base_url, connection.customer);
+    let shared = state_dir()
+        .ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME names a directory"))
+        .and_then(|dir| SharedBudget::open(&dir.join("zpa-bulk").join("quota"), &tenant))
+        .and_then(|budget| engine.share(budget));
+    if let Err(error) = shared {
+        tracing::warn!(%error, "the quota cannot be shared with other processes; --no-shared-quota says so");
+    }
+}
+
+/// Where programs keep what is worth keeping but no setting (XDG Base Directory Specification).
+fn state_dir() -> Option<PathBuf> {
+    let given = |name| std::env::var_os(name).map(PathBuf::from);
+    let absolute = |path: &PathBuf| path.is_absolute();
+    given("XDG_STATE_HOME")
+        .or_else(|| given("LOCALAPPDATA"))
+        .filter(absolute)
+        .or_else(|| Some(given("HOME").filter(absolute)?.join(".local/state")))
 }
 
 /// All layers of settings put together.

@@ -13,7 +13,7 @@ use super::Settings;
 use super::concurrency::Concurrency;
 use super::lanes::{LaneKey, Lanes, Rank};
 use crate::model::{Failure, Method, QuotaClass, Reply};
-use crate::pacer::Refusal;
+use crate::pacer::{Claim, Refusal};
 use crate::plan::CallCounts;
 use crate::retry::{self, RetryBudget, Verdict};
 use crate::zpa::SignInError;
@@ -32,10 +32,12 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
 const SIGN_IN_ATTEMPTS: u32 = 8;
 
 /// What is to be done now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Directive {
     /// Fetch a token.
     SignIn,
+    /// Take a slot of the quota that processes share, then say [`Dispatcher::claimed`].
+    Claim(LaneKey, Claim),
     /// Write the call's intent, then say [`Dispatcher::recorded`].
     Record(CallId),
     /// Send it, then say [`Dispatcher::replied`].
@@ -194,6 +196,7 @@ impl Dispatcher {
                 continue;
             }
             for lane in self.lanes.waiting(class) {
+                self.claim(&lane, now, &mut directives);
                 self.prepare(&lane, now, &mut directives);
                 self.admit(class, &lane, now, &mut directives);
             }
@@ -381,9 +384,19 @@ impl Dispatcher {
         self.lanes.expect(class, calls, now);
     }
 
-    /// Counts writes that a process before this one sent.
-    pub(super) fn prime_writes(&mut self, sent: Vec<Instant>) {
-        self.lanes.prime(QuotaClass::Write, sent);
+    /// Counts calls of the class that other processes sent.
+    pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<Instant>) {
+        self.lanes.prime(class, sent);
+    }
+
+    /// From now on the quotas are shared with other processes, or no longer.
+    pub(super) fn share(&mut self, shared: bool) {
+        self.lanes.share(shared);
+    }
+
+    /// Other processes let a call of that lane go between these instants.
+    pub(super) fn claimed(&mut self, lane: &LaneKey, from: Instant, until: Instant) {
+        self.lanes.claimed(lane, from, until);
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -435,6 +448,13 @@ impl Dispatcher {
         let (oldest, _) = self.in_flight.first()?;
         let flow = self.lanes.flow();
         self.concurrency.grows_at(flow, self.in_flight(), *oldest)
+    }
+
+    fn claim(&mut self, lane: &LaneKey, now: Instant, directives: &mut Vec<Directive>) {
+        if self.in_flight() < self.jobs(now) {
+            let claim = self.lanes.claim(lane, now, now + LEAD);
+            directives.extend(claim.map(|claim| Directive::Claim(lane.clone(), claim)));
+        }
     }
 
     fn prepare(&mut self, lane: &LaneKey, now: Instant, directives: &mut Vec<Directive>) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::Settings;
 use super::dispatch::CallId;
 use crate::model::QuotaClass;
-use crate::pacer::{Admission, Flow, Pace, Pacer, QuotaScope, Refusal};
+use crate::pacer::{Admission, Claim, Flow, Pace, Pacer, QuotaScope, Refusal};
 use crate::plan::CallCounts;
 
 /// A call's place in its queue: repeated calls stand before fresh ones; within each the older stands first.
@@ -35,6 +35,34 @@ pub(super) struct LaneKey {
 struct Lane {
     pacer: Pacer,
     queue: BTreeSet<Rank>,
+    slot: Slot,
+}
+
+/// Where a lane stands with the quota that it shares with other processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    /// It needs one.
+    Wanted,
+    /// It has asked for one.
+    Claimed,
+    /// It may send a call between these instants.
+    Taken(Instant, Instant),
+}
+
+impl Lane {
+    /// Whether other processes let a call of it go by `at`.
+    fn slot_by(&self, at: Instant) -> bool {
+        matches!(self.slot, Slot::Taken(from, _) if from <= at)
+    }
+
+    /// When a call may go, as far as it is known and not now.
+    fn not_before(&self) -> Option<Instant> {
+        let slot = match self.slot {
+            Slot::Taken(from, _) => Some(from),
+            Slot::Wanted | Slot::Claimed => None,
+        };
+        self.pacer.not_before().max(slot)
+    }
 }
 
 /// What holds for all lanes of a class.
@@ -54,6 +82,8 @@ pub(super) struct Lanes {
     write: Class,
     gateway: Pacer,
     each: HashMap<LaneKey, Lane>,
+    /// Whether the quotas are shared with other processes.
+    shared: bool,
     begun: Instant,
     sweep_at: Instant,
     strikes: u32,
@@ -76,6 +106,7 @@ impl Lanes {
             write: class(settings.write_quota),
             gateway: Pacer::new(gateway, now),
             each: HashMap::new(),
+            shared: false,
             begun: now,
             sweep_at: now + SWEEP,
             strikes: 0,
@@ -118,11 +149,14 @@ impl Lanes {
     /// Takes the first call out of the lane and charges it, if it may go at `now`.
     pub(super) fn admit(&mut self, key: &LaneKey, now: Instant) -> Option<CallId> {
         let lane = self.each.get_mut(key)?;
+        let shares = self.shared && lane.pacer.terms().is_some();
         let admitted = self.gateway.ask(now) == Admission::Admitted
-            && lane.pacer.ask(now) == Admission::Admitted;
+            && lane.pacer.ask(now) == Admission::Admitted
+            && (!shares || lane.slot_by(now));
         if !admitted {
             return None;
         }
+        lane.slot = Slot::Wanted;
         let (_, id) = lane.queue.pop_first()?;
         self.gateway.charge(now);
         lane.pacer.charge(now);
@@ -132,14 +166,22 @@ impl Lanes {
     /// A guess: how many calls of the lane could go by `at`, at most.
     pub(super) fn room_in(&self, key: &LaneKey, at: Instant) -> usize {
         let lane = self.each.get(key);
+        let waits = |lane: &Lane| self.shared && lane.pacer.terms().is_some() && !lane.slot_by(at);
+        if lane.is_some_and(waits) {
+            return 0;
+        }
         let room = lane.map_or(usize::MAX, |lane| lane.pacer.room_by(at));
         room.min(self.gateway.room_by(at))
     }
 
-    /// A guess: how many calls of the class could go by `at`, at most, whatever their paths.
+    /// A guess: how many calls of the class could go by `at`, at most, whatever their paths and whatever other processes
+    /// send.
     pub(super) fn room(&self, class: QuotaClass, at: Instant) -> usize {
         match self.scope {
-            QuotaScope::Tenant => self.room_in(&whole(class), at),
+            QuotaScope::Tenant => {
+                let lane = self.each.get(&whole(class));
+                lane.map_or(usize::MAX, |lane| lane.pacer.room_by(at))
+            }
             QuotaScope::Endpoint => self.gateway.room_by(at),
         }
     }
@@ -151,12 +193,52 @@ impl Lanes {
             QuotaScope::Tenant => self.each.get(&whole(class)),
             QuotaScope::Endpoint => None,
         };
-        let more = more.then(|| common.and_then(|lane| lane.pacer.not_before()).max(gateway));
+        let more = more.then(|| common.and_then(Lane::not_before).max(gateway));
         let lanes = self.of_class(class).filter(|(_, l)| !l.queue.is_empty());
         lanes
-            .map(move |(_, lane)| lane.pacer.not_before().max(gateway))
+            .map(move |(_, lane)| lane.not_before().max(gateway))
             .chain(more)
             .flatten()
+    }
+
+    /// From now on the quotas are shared with other processes, or no longer.
+    pub(super) fn share(&mut self, shared: bool) {
+        self.shared = shared;
+    }
+
+    /// What to ask of the other processes for the first call of the lane, if it may go by `soon` and nothing was asked.
+    pub(super) fn claim(&mut self, key: &LaneKey, now: Instant, soon: Instant) -> Option<Claim> {
+        let lane = self.each.get_mut(key).filter(|_| self.shared)?;
+        let own = lane.pacer.terms()?;
+        if matches!(lane.slot, Slot::Taken(_, until) if until < now) {
+            // Missed, and so lost: by now it would be too near to the next one.
+            lane.slot = Slot::Wanted;
+        }
+        let earliest = lane.pacer.not_before().max(self.gateway.not_before());
+        let earliest = earliest.unwrap_or(now).max(now);
+        if lane.slot != Slot::Wanted || earliest > soon {
+            return None;
+        }
+        lane.slot = Slot::Claimed;
+        Some(Claim {
+            class: key.class,
+            path: Arc::clone(&key.path),
+            own,
+            gateway: self.gateway.terms(),
+            earliest,
+        })
+    }
+
+    /// The other processes let a call of the lane go between these instants.
+    pub(super) fn claimed(&mut self, key: &LaneKey, from: Instant, until: Instant) {
+        if let Some(lane) = self.each.get_mut(key) {
+            lane.slot = Slot::Taken(from, until);
+        }
+    }
+
+    /// Whether pauses of one lane are pauses of all processes.
+    pub(super) fn pauses_all(&self) -> bool {
+        self.shared && self.scope == QuotaScope::Tenant
     }
 
     /// Says how many calls of the class are expected from now on, at most.
@@ -300,6 +382,7 @@ impl Lanes {
             Lane {
                 pacer,
                 queue: BTreeSet::new(),
+                slot: Slot::Wanted,
             }
         })
     }

@@ -6,17 +6,20 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::core::{Core, Effect};
 use super::dispatch::CallId;
+use super::lanes::LaneKey;
 use super::{Bounds, End, Progress, Settings};
+use crate::budget::SharedBudget;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
-use crate::model::{Event, Id, Item, ItemNumber, Object, Reply};
+use crate::model::{Event, Id, Item, ItemNumber, Object, QuotaClass, Reply};
+use crate::pacer::Claim;
 use crate::plan::{Backlog, Snapshot, Work};
 use crate::resource::Scope;
 use crate::zpa::{Api, SignInError};
@@ -64,6 +67,7 @@ pub struct Engine<A> {
     calls: JoinSet<(CallId, Reply)>,
     signing_in: Option<JoinHandle<Result<Duration, SignInError>>>,
     recorder: Recorder,
+    budget: Option<Shared>,
     progress: watch::Sender<Option<Progress>>,
     stop: watch::Receiver<bool>,
 }
@@ -77,9 +81,31 @@ impl<A: Api> Engine<A> {
             calls: JoinSet::new(),
             signing_in: None,
             recorder: Recorder::default(),
+            budget: None,
             progress: watch::Sender::new(None),
             stop,
         }
+    }
+
+    /// Shares the quotas with the other processes that drive this tenant.
+    ///
+    /// # Errors
+    /// When what they sent cannot be read.
+    pub fn share(&mut self, budget: SharedBudget) -> io::Result<()> {
+        let mut known = false;
+        for class in [QuotaClass::Read, QuotaClass::Write] {
+            let sent = budget.recent(class)?;
+            known |= !sent.is_empty();
+            let sent = sent.into_iter().filter_map(instant_of).collect();
+            self.core.prime(class, sent);
+        }
+        self.core.share(true);
+        self.budget = Some(Shared {
+            budget,
+            known,
+            claims: JoinSet::new(),
+        });
+        Ok(())
     }
 
     /// Where the engine says how far it is, after everything that happens.
@@ -150,8 +176,10 @@ impl<A: Api> Engine<A> {
             sent_before,
             journal,
         } = undertaking;
-        self.core
-            .prime_writes(sent_before.into_iter().filter_map(instant_of).collect());
+        if !self.budget.as_ref().is_some_and(|shared| shared.known) {
+            let sent = sent_before.into_iter().filter_map(instant_of).collect();
+            self.core.prime(QuotaClass::Write, sent);
+        }
         self.recorder.journal = Some(journal);
         self.core.start(ledger, backlog, in_doubt, now());
         let end = self.drive(items).await?;
@@ -180,6 +208,8 @@ impl<A: Api> Engine<A> {
             for effect in effects {
                 match effect {
                     Effect::SignIn => self.sign_in(),
+                    Effect::Claim(lane, claim) => self.claim(lane, claim),
+                    Effect::Pause(class, until) => self.pause(class, until),
                     Effect::Send(id, request) => {
                         let api = Arc::clone(&self.api);
                         self.calls
@@ -201,6 +231,42 @@ impl<A: Api> Engine<A> {
         self.signing_in = Some(tokio::spawn(async move { api.sign_in().await }));
     }
 
+    fn claim(&mut self, lane: LaneKey, claim: Claim) {
+        if let Some(shared) = &mut self.budget {
+            let budget = shared.budget.clone();
+            shared.claims.spawn_blocking(move || {
+                let slot = budget.take(&claim, timestamp_of(claim.earliest))?;
+                Ok(Some((lane, slot, claim.tolerance())))
+            });
+        }
+    }
+
+    fn pause(&mut self, class: QuotaClass, until: std::time::Instant) {
+        if let Some(shared) = &mut self.budget {
+            let budget = shared.budget.clone();
+            shared.claims.spawn_blocking(move || {
+                budget.pause(class, timestamp_of(until))?;
+                Ok(None)
+            });
+        }
+    }
+
+    /// What became of a claim. Where the budget cannot be shared, this process goes on with one of its own.
+    fn claimed(&mut self, claimed: Claimed) {
+        match claimed {
+            Ok(Some((lane, slot, tolerance))) => {
+                let from = instant_at(slot);
+                self.core.claimed(&lane, from, from + tolerance);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the quota cannot be shared with other processes; this run takes all of it");
+                self.core.share(false);
+                self.budget = None;
+            }
+        }
+    }
+
     /// Waits for the next thing to happen and tells the core.
     async fn wait(&mut self) -> Result<(), EngineError> {
         let wake_at = self.core.wake_at();
@@ -208,7 +274,8 @@ impl<A: Api> Engine<A> {
             wake_at.is_some()
                 || !self.calls.is_empty()
                 || self.signing_in.is_some()
-                || self.recorder.committing.is_some(),
+                || self.recorder.committing.is_some()
+                || self.budget.as_ref().is_some_and(|b| !b.claims.is_empty()),
             "nothing is under way and nothing is to come: {:?}",
             self.core
         );
@@ -220,6 +287,7 @@ impl<A: Api> Engine<A> {
                     self.take(joined);
                 }
             }
+            claimed = claim_answered(&mut self.budget) => self.claimed(claimed),
             result = joined(&mut self.signing_in) => {
                 self.signing_in = None;
                 self.core.signed_in(result, now(), random());
@@ -243,6 +311,29 @@ impl<A> Engine<A> {
         let (id, reply) = unwind(joined);
         self.core
             .replied(id, &reply, now(), Timestamp::now(), random());
+    }
+}
+
+/// The quota that this process shares with others.
+#[derive(Debug)]
+struct Shared {
+    budget: SharedBudget,
+    /// Whether it told what was sent before this process began.
+    known: bool,
+    claims: JoinSet<Claimed>,
+}
+
+/// A slot for a call of a lane, and how much later than that it may go.
+type Claimed = io::Result<Option<(LaneKey, Timestamp, Duration)>>;
+
+async fn claim_answered(shared: &mut Option<Shared>) -> Claimed {
+    let answered = match shared {
+        Some(shared) => shared.claims.join_next().await,
+        None => None,
+    };
+    match answered {
+        Some(claimed) => unwind(claimed),
+        None => pending().await,
     }
 }
 
@@ -358,6 +449,20 @@ async fn wake(at: Option<std::time::Instant>) {
 fn instant_of(past: Timestamp) -> Option<std::time::Instant> {
     let ago = Timestamp::now().duration_since(past);
     now().checked_sub(Duration::try_from(ago).unwrap_or(Duration::ZERO))
+}
+
+/// The instant of a time, in the past or in the future.
+fn instant_at(time: Timestamp) -> std::time::Instant {
+    let ahead = time.duration_since(Timestamp::now());
+    now() + Duration::try_from(ahead).unwrap_or(Duration::ZERO)
+}
+
+/// The time of an instant that is now or to come.
+fn timestamp_of(instant: std::time::Instant) -> Timestamp {
+    let ahead = instant.saturating_duration_since(now());
+    let ahead = SignedDuration::try_from(ahead).unwrap_or(SignedDuration::MAX);
+    let time = Timestamp::now().checked_add(ahead);
+    time.unwrap_or(Timestamp::MAX)
 }
 
 /// tokio's clock, so that tests can stop it.

@@ -16,6 +16,7 @@
 
 mod quota;
 mod search;
+mod slots;
 mod throughput;
 
 use std::collections::VecDeque;
@@ -30,6 +31,7 @@ use governor::{Quota as GovernorQuota, RateLimiter};
 
 pub use self::quota::{Burst, Guard, Pace, Paces, Quota, QuotaError, QuotaScope, parse_duration};
 use self::search::Search;
+pub use self::slots::{Claim, Distrust, Slots, Terms};
 use self::throughput::Throughput;
 
 /// The parameters of GCRA: burst b and interval T.
@@ -242,6 +244,17 @@ impl Pacer {
         Some(Flow {
             interval: shape.interval,
             burst: usize::try_from(shape.burst.get()).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// What its calls are paced by, for whoever shares the quota; none when they are not paced.
+    #[must_use]
+    pub fn terms(&self) -> Option<Terms> {
+        let paced = self.paced.as_ref()?;
+        let steady = paced.shape.burst == NonZeroU32::MIN;
+        Some(Terms {
+            quota: paced.quota,
+            spacing: steady.then_some(paced.shape.interval),
         })
     }
 

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
 use super::doubt::{Doubt, Why};
 use super::job::{Job, failed, failure_of, given_up, outcome, replacement, target};
+use super::lanes::LaneKey;
 use super::listing::{Listing, Step};
 use super::progress::Progress;
 use super::{Bounds, End, Parked, Settings};
@@ -31,6 +32,7 @@ use crate::model::{
     Answer, Change, Event, Failure, Id, Item, ItemNumber, Method, Outcome, QuotaClass, Reply,
     Request, Status,
 };
+use crate::pacer::Claim;
 use crate::plan::{self, Backlog, Snapshot, Work};
 use crate::resource::Scope;
 use crate::retry::Verdict;
@@ -47,6 +49,10 @@ pub(super) enum Effect {
     SignIn,
     /// Load the items of this work from the plan, then [`Core::loaded`].
     Load(Work),
+    /// Take a slot of the quota that processes share, then [`Core::claimed`].
+    Claim(LaneKey, Claim),
+    /// Tell the processes that share the quota of this class that nothing goes before.
+    Pause(QuotaClass, Instant),
     /// Put this intent on disk, then [`Core::recorded`].
     Record(CallId, Event),
     /// Send this, then [`Core::replied`].
@@ -134,9 +140,19 @@ impl Core {
         std::mem::take(&mut self.snapshot)
     }
 
-    /// Counts writes that a process before this one sent.
-    pub(super) fn prime_writes(&mut self, sent: Vec<Instant>) {
-        self.dispatcher.prime_writes(sent);
+    /// Counts calls of the class that other processes sent.
+    pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<Instant>) {
+        self.dispatcher.prime(class, sent);
+    }
+
+    /// From now on the quotas are shared with other processes, or no longer.
+    pub(super) fn share(&mut self, shared: bool) {
+        self.dispatcher.share(shared);
+    }
+
+    /// Other processes let a call of that lane go between these instants.
+    pub(super) fn claimed(&mut self, lane: &LaneKey, from: Instant, until: Instant) {
+        self.dispatcher.claimed(lane, from, until);
     }
 
     /// Begins to carry out what waits. `inherited` are creates of an earlier process that are in doubt.
@@ -173,6 +189,7 @@ impl Core {
         for directive in self.dispatcher.pump(now) {
             let effect = match directive {
                 Directive::SignIn => Some(Effect::SignIn),
+                Directive::Claim(lane, claim) => Some(Effect::Claim(lane, claim)),
                 Directive::Record(id) => self.intent(id).map(|event| self.record(id, event)),
                 Directive::Send(id) => self.request(id).map(|request| Effect::Send(id, request)),
             };
@@ -302,6 +319,10 @@ impl Core {
         match self.dispatcher.replied(id, reply, now, wall, random) {
             Ruling::Requeued => self.requeued(id, now),
             Ruling::Paused(wait) => {
+                let class = self.jobs.get(&id).map(|job| job.method().class());
+                let class = class.filter(|_| self.dispatcher.lanes().pauses_all());
+                self.effects
+                    .extend(class.map(|class| Effect::Pause(class, now + wait)));
                 self.requeued(id, now + wait);
                 if self
                     .settings

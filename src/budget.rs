@@ -1,0 +1,167 @@
+//! One budget for all processes of a machine that drive the same tenant.
+//!
+//! A small file per tenant and class under the user's state directory holds the slots that were taken
+//! ([`Slots`]). A process takes its next one under the file's lock and sends then. It takes one at a time, so that a
+//! process that is killed costs the others no more than one slot. What is in the file is a matter of seconds: a file
+//! that cannot be trusted is replaced, and nothing is sent for one window, since nobody knows what was.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use crate::model::QuotaClass;
+use crate::pacer::{Claim, Slots};
+
+/// How long files of tenants that nobody drives are kept.
+const KEPT: Duration = Duration::from_secs(86_400);
+
+/// The budget of one tenant.
+#[derive(Clone, Debug)]
+pub struct SharedBudget {
+    dir: PathBuf,
+    tenant: String,
+}
+
+impl SharedBudget {
+    /// The budget of the tenant that goes by that name (its address and customer id), in files under `dir`, which is
+    /// made if it is not there.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn open(dir: &Path, tenant: &str) -> io::Result<Self> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir)?;
+        drop_forgotten(dir);
+        let tenant = format!("{:016x}", digest(tenant));
+        Ok(Self {
+            dir: dir.to_owned(),
+            tenant,
+        })
+    }
+
+    /// Takes the next free slot for a call that cannot go before `earliest`.
+    ///
+    /// # Errors
+    /// When the file cannot be locked, read or written.
+    pub fn take(&self, claim: &Claim, earliest: Timestamp) -> io::Result<Timestamp> {
+        let path = if claim.path.is_empty() {
+            0
+        } else {
+            digest(&format!("{} {}", claim.class, claim.path))
+        };
+        let file = self.file(claim.class, !claim.path.is_empty());
+        Self::change(&file, claim.own.quota.window, |slots, now| {
+            slots.take(claim, path, earliest, now)
+        })
+    }
+
+    /// Lets no process take a slot of the class before `until`.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn pause(&self, class: QuotaClass, until: Timestamp) -> io::Result<()> {
+        let file = self.file(class, false);
+        Self::change(&file, Duration::ZERO, |slots, _| slots.pause(until))
+    }
+
+    /// When the calls of the class went that may still count, oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read, except that there is none.
+    pub fn recent(&self, class: QuotaClass) -> io::Result<Vec<Timestamp>> {
+        let bytes = match fs::read(self.file(class, false)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes?,
+        };
+        let now = Timestamp::now();
+        // Whoever takes a slot deals with what is not to be trusted.
+        let slots = Slots::decode(&bytes, now).unwrap_or_default();
+        Ok(slots.times().filter(|at| *at <= now).collect())
+    }
+
+    fn file(&self, class: QuotaClass, by_path: bool) -> PathBuf {
+        let tenant = &self.tenant;
+        self.dir.join(if by_path {
+            format!("{tenant}-paths")
+        } else {
+            format!("{tenant}-{class}")
+        })
+    }
+
+    /// Changes what is in the file, under its lock. A file that is not to be trusted is replaced by one that lets
+    /// nothing go for `window`.
+    fn change<T>(
+        path: &Path,
+        window: Duration,
+        change: impl FnOnce(&mut Slots, Timestamp) -> T,
+    ) -> io::Result<T> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        lock(&file)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let now = Timestamp::now();
+        let before = Slots::decode(&bytes, now);
+        let mut slots = before.clone().unwrap_or_else(|distrust| {
+            let shown = path.display();
+            tracing::warn!(
+                "{shown}, by which processes share the tenant's quota, is {distrust}; it is replaced"
+            );
+            Slots::paused(now + SignedDuration::try_from(window).unwrap_or_default())
+        });
+        let answer = change(&mut slots, now);
+        if before.as_ref() != Ok(&slots) {
+            let bytes = slots.encode();
+            file.rewind()?;
+            file.write_all(&bytes)?;
+            file.set_len(bytes.len().try_into().unwrap_or(u64::MAX))?;
+        }
+        Ok(answer)
+    }
+}
+
+/// Locks the file. Others hold it for microseconds; one that was stopped while it held it must not stop this process too.
+fn lock(file: &File) -> io::Result<()> {
+    const TRIES: u32 = 2000;
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(1)),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::WouldBlock,
+        "another process holds it and does not go on",
+    ))
+}
+
+/// Removes the files that nobody has used for long; what cannot be removed stays.
+fn drop_forgotten(dir: &Path) {
+    let now = SystemTime::now();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let changed = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = changed.map(|at| now.duration_since(at).unwrap_or_default());
+        if age.is_ok_and(|age| age > KEPT) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A number for a name, the same in every process and version.
+fn digest(name: &str) -> u64 {
+    let digest = Sha256::digest(name.as_bytes());
+    let first = digest.first_chunk().copied().unwrap_or_default();
+    u64::from_be_bytes(first).max(1)
+}
