@@ -16,6 +16,18 @@ pub enum State {
     Settled(Status),
 }
 
+impl State {
+    /// Its name in results.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Settled(status) => status.name(),
+            Self::InDoubt => "unknown",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     state: State,
@@ -23,7 +35,7 @@ struct Entry {
 }
 
 /// How many items stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
     /// All of them.
     pub items: u64,

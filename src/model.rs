@@ -468,6 +468,19 @@ impl<'r> Fields<'r> {
 }
 
 impl FieldValue<'_> {
+    /// As a person reads it.
+    #[must_use]
+    pub fn show(&self) -> String {
+        match self {
+            Self::Flag(flag) => flag.to_string(),
+            Self::Text(text) => text.to_string(),
+            Self::Refs(refs) => {
+                let ids: Vec<&str> = refs.iter().map(|r| &*r.id).collect();
+                ids.join(";")
+            }
+        }
+    }
+
     /// As it stands in a request.
     #[must_use]
     pub fn to_json(&self) -> Value {

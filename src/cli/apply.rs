@@ -12,7 +12,8 @@ use super::config::Config;
 use super::error::{CliError, chain, counted, exit, of_end};
 use super::plan::{self, Preview};
 use super::progress::{Display, rounded};
-use super::tenant::{Tenant, recorded};
+use super::recorded::{self, Recorded};
+use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::engine::End;
 use crate::journal::{FORMAT, Header};
@@ -69,20 +70,15 @@ pub(super) async fn resume(
 ) -> Result<u8, CliError> {
     let started = Instant::now();
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    if args.tenant.simulate {
-        return Err(CliError::usage(
-            "an embedded simulated tenant starts afresh and has no run to resume",
-        )
-        .hint("run zpa-bulk simulate in a second terminal and name its --base-url"));
-    }
+    recorded::refuse_simulated(&args.tenant, "resume")?;
     let directory = match &args.run {
         Some(text) => RunDirectory::find(&runs, text)?,
         None => newest_unfinished(&runs, terminal)?,
     };
     let standing = run::standing(directory)?;
     let given = Config::of_flags(&args.tenant, &args.engine).over(config);
-    refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
-    if standing.is_finished() && report::is_written(standing.directory.path()) {
+    recorded::refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
+    if standing.is_finished() && report::is_written(standing.directory.path(), standing.extent) {
         terminal.say("this run is finished; nothing is left to do");
         let failed = standing.ledger.tally().failed > 0;
         return Ok(if failed {
@@ -92,38 +88,11 @@ pub(super) async fn resume(
         });
     }
     let run = run::resume(standing.directory)?;
-    let recorded: Recorded = serde_json::from_value(run.header.settings.clone())
-        .map_err(|error| CliError::unexpected("the run's settings cannot be read", &error))?;
-    if recorded.simulated {
-        return Err(CliError::usage(
-            "this run was a rehearsal on an embedded simulated tenant, which is gone",
-        )
-        .hint("apply the manifest to go on"));
-    }
+    let lower = given.over(recorded::settings(&run.header)?);
     let stop = watch_for_interrupt(terminal);
-    let lower = given.over(recorded.config);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
     tenant.engine.stop_at(args.stopping.bounds(&Zoned::now())?);
     carry_out(run, &mut tenant, args.json, started, terminal).await
-}
-
-fn refuse_other_tenant(given: Option<&str>, own: &str) -> Result<(), CliError> {
-    match given {
-        Some(other) if other != own => Err(CliError::new(
-            exit::JOURNAL,
-            format!("this run is of tenant {own}, not of {other}"),
-        )
-        .hint("check ZPA_CUSTOMER_ID, --customer-id and the settings file")),
-        _ => Ok(()),
-    }
-}
-
-/// What a run records of how it was started.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Recorded {
-    simulated: bool,
-    #[serde(flatten)]
-    config: Config,
 }
 
 /// Plans into a run directory. Answers the journal's header, and the plan as it is shown.
@@ -144,10 +113,7 @@ pub(super) fn plan_into(
     let estimate = plan::estimate(&planner, tenant)?;
     let text = preview.text("zpa-bulk plan --full shows them all")
         + &plan::describe(planner.totals(), estimate);
-    let settings = Recorded {
-        simulated: tenant.simulator.is_some(),
-        config: recorded(&tenant.config, &tenant.connection),
-    };
+    let settings = Recorded::of(tenant);
     let header = Header {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),

@@ -40,7 +40,7 @@ Settings: flags go over environment variables, those over the profile, that over
 of them names a client, ~/.zscaler/zscaler.yaml of Zscaler's own tools is read. zpa-bulk doctor shows what comes from where.
 
 Exit codes: 0 everything settled; 1 unexpected; 2 usage or settings; 3 manifest invalid, nothing sent; \
-4 finished, some items failed; 5 stopped early, resumable; 6 credentials refused; 7 journal refused; \
+4 finished, some items failed, or not as a run says (verify); 5 stopped early, resumable; 6 credentials refused; 7 journal refused; \
 8 stopped by a guard, nothing deleted; 130 interrupted twice
 
 Try it with no tenant: zpa-bulk apply samples/portal-links.csv --simulate --yes";
@@ -59,6 +59,8 @@ pub(super) enum Verb {
     Show(ShowArgs),
     /// Go on where a run stopped
     Resume(ResumeArgs),
+    /// Check that a run did what it says: its files, and every success on the tenant; changes nothing
+    Verify(VerifyArgs),
     /// Show where a run stands
     Status(StatusArgs),
     /// List the runs
@@ -356,6 +358,21 @@ pub(super) struct ResumeArgs {
     pub(super) engine: EngineArgs,
     #[command(flatten)]
     pub(super) stopping: StoppingArgs,
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The run: its directory, its name or the beginning of its name [default: the newest one]
+    pub(super) run: Option<String>,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
     #[command(flatten)]
     pub(super) runs: RunsDir,
     /// One JSON document on standard output

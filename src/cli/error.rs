@@ -19,7 +19,7 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// The manifest is invalid; nothing was sent.
     pub const MANIFEST: u8 = 3;
-    /// Finished, and some items failed.
+    /// Finished, and some items failed; or something is not as a run says.
     pub const FAILED_ITEMS: u8 = 4;
     /// Stopped early; can be resumed.
     pub const STOPPED: u8 = 5;

@@ -12,6 +12,7 @@ mod output;
 mod plan;
 mod progress;
 mod prune;
+mod recorded;
 mod secret;
 mod show;
 mod simulate;
@@ -19,6 +20,7 @@ mod status;
 mod tenant;
 mod terminal;
 mod vendor_file;
+mod verify;
 mod window;
 
 use std::process::ExitCode;
@@ -74,6 +76,7 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, CliError> {
         Verb::Export(args) => runtime.block_on(export::run(args, config, terminal)),
         Verb::Show(args) => runtime.block_on(show::run(args, config, terminal)),
         Verb::Resume(args) => runtime.block_on(apply::resume(args, config, terminal)),
+        Verb::Verify(args) => runtime.block_on(verify::run(args, config, terminal)),
         Verb::Status(args) => status::run(&args, &config, terminal),
         Verb::Runs(args) => status::runs(&args, &config, terminal),
         Verb::Doctor(args) => runtime.block_on(doctor::run(args, config, typed, terminal)),

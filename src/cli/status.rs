@@ -1,5 +1,7 @@
 //! `zpa-bulk status` and `zpa-bulk runs`: where runs stand, read without touching them.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::args::{RunsArgs, StatusArgs};
@@ -11,13 +13,7 @@ use crate::run::{self, RunDirectory, Standing};
 
 pub(super) fn run(args: &StatusArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    let directory = match &args.run {
-        Some(text) => RunDirectory::find(&runs, text)?,
-        None => run::list(&runs)?
-            .pop()
-            .ok_or_else(|| CliError::usage(format!("there is no run in {}", runs.display())))?,
-    };
-    let standing = run::standing(directory)?;
+    let standing = run::standing(named_or_newest(&runs, args.run.as_deref())?)?;
     let shown = Shown::new(&standing);
     if args.json {
         terminal.json(&shown)?;
@@ -25,6 +21,15 @@ pub(super) fn run(args: &StatusArgs, config: &Config, terminal: &Terminal) -> Re
         terminal.result(&details(&shown))?;
     }
     Ok(exit::SETTLED)
+}
+
+/// The run of that name, or the newest one.
+pub(super) fn named_or_newest(runs: &Path, name: Option<&str>) -> Result<RunDirectory, CliError> {
+    if let Some(name) = name {
+        return Ok(RunDirectory::find(runs, name)?);
+    }
+    let newest = run::list(runs)?.pop();
+    newest.ok_or_else(|| CliError::usage(format!("there is no run in {}", runs.display())))
 }
 
 pub(super) fn runs(args: &RunsArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use super::args::{EngineArgs, TenantArgs};
-use super::config::{Config, Text};
+use super::config::Config;
 use super::error::CliError;
 use super::{secret, vendor_file};
 use crate::budget::SharedBudget;
@@ -353,22 +353,6 @@ async fn credentials(config: &Config, style: Style) -> Result<Credentials, CliEr
         client_id,
         proof: proof.ok_or_else(|| missing(secret))?,
     })
-}
-
-/// What a run records of its settings, so that it can be resumed from its directory alone.
-pub(super) fn recorded(config: &Config, connection: &Connection) -> Config {
-    Config {
-        style: Some(connection.style),
-        customer_id: Some(connection.customer.clone()),
-        base_url: Some(connection.base_url.clone()),
-        token_url: Some(connection.token_url.clone()),
-        settle: config
-            .settle
-            .or_else(|| Some(Text(config.timeout().ok()? * 2))),
-        runs_dir: None,
-        client_id: None,
-        ..config.clone()
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Header;
 use super::cursor::Cursor;
 use super::event::{self, ItemEvent};
+use super::{Extent, Header};
 
 /// What closes every line: `,"crc":"` eight digits `"}`.
 const CRC_KEY: &[u8] = b",\"crc\":\"";
@@ -88,6 +88,13 @@ impl Chain {
         }
         self.step(sum);
         Ok(record)
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        Extent {
+            records: self.next,
+            crc: self.crc,
+        }
     }
 
     fn sum(&self, body: &[u8]) -> u32 {

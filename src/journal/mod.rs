@@ -263,6 +263,12 @@ pub struct Replayed {
 }
 
 impl Replayed {
+    /// Where the journal ends, a torn last line apart.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        self.chain.extent()
+    }
+
     /// When the last whole record was written.
     #[must_use]
     pub fn last(&self) -> Timestamp {
@@ -275,6 +281,15 @@ impl Replayed {
         let intents = self.last_intents.0.iter();
         intents.filter_map(At::timestamp).collect()
     }
+}
+
+/// Where a journal ends. A journal that was cut, even between two records, ends elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// How many whole records it has, the header included.
+    pub records: u64,
+    /// The checksum of all of them, as the last one holds it.
+    pub crc: u32,
 }
 
 /// Reads the journal in `dir` without locking or changing it. What it says is handed to `visit` in order, item by item.

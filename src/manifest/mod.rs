@@ -10,6 +10,7 @@ mod batches;
 mod csv;
 mod formula;
 mod jsonl;
+mod read_back;
 mod write;
 
 use std::fs::File;
@@ -18,6 +19,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use self::batches::Turn;
+pub use self::read_back::CsvReader;
 pub use self::write::{CsvWriter, json_line};
 use crate::model::{Problem, Row};
 

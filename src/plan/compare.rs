@@ -357,7 +357,7 @@ impl<'s> Planner<'s> {
             .map(|(wire, value)| FieldChange {
                 field: wire.to_string(),
                 old: kind.show(wire, live.object),
-                new: show(value),
+                new: value.show(),
             })
             .collect();
         Change::Update { id, set, changes }
@@ -424,17 +424,6 @@ fn missing<'r>(noun: &str, id: Option<&str>) -> Change<'r> {
         |id| format!("with the id {id}"),
     );
     error(format!("there is no {noun} {which}"))
-}
-
-fn show(value: &FieldValue<'_>) -> String {
-    match value {
-        FieldValue::Flag(flag) => flag.to_string(),
-        FieldValue::Text(text) => text.to_string(),
-        FieldValue::Refs(refs) => {
-            let ids: Vec<&str> = refs.iter().map(|r| &*r.id).collect();
-            ids.join(";")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,23 +5,31 @@
 //! - `errors.csv`: all others; it can be applied again as it is.
 //! - `report.json`: the [`Report`].
 //!
+//! The report holds the SHA-256 of the three others, and where the journal ended when it was written, so that
+//! [`verify`] finds whatever was changed or cut since.
+//!
 //! Every row of the manifests is in exactly one of the three. Result files keep every column of the
 //! manifests and add `_row,_status,_id,_error_id,_error,_attempts`. They are written beside
 //! their places and renamed, so a reader never sees half of one.
 
+mod outcomes;
 mod rows;
+pub mod verify;
 
-use std::io;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use self::rows::{Replacement, write_rows};
+pub use self::outcomes::Outcomes;
+use self::rows::{Replacement, Results};
 use crate::engine::{End, Progress};
-use crate::journal::Header;
-use crate::ledger::Ledger;
-use crate::model::{Outcome, index};
-use crate::run::{self, PlanFile, RunError};
+use crate::journal::{Extent, Header};
+use crate::ledger::{Ledger, Tally};
+use crate::run::{PlanFile, RunError};
 
 /// The version of the report's form.
 const FORMAT: u32 = 1;
@@ -100,7 +108,7 @@ impl Summary {
 }
 
 /// One row that did not succeed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedRow {
     /// The manifest.
     pub file: String,
@@ -109,7 +117,7 @@ pub struct FailedRow {
     /// The object's name.
     pub name: String,
     /// `failed`, `unknown` or `waiting`.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// The server's id of the error.
     pub error_id: Option<String>,
     /// What happened.
@@ -127,14 +135,40 @@ pub struct Report {
     pub tenant: String,
     /// The numbers.
     pub summary: Summary,
+    /// Where the journal ended when the results were written.
+    pub journal: Extent,
+    /// The SHA-256 of each result file by its name, in hexadecimal.
+    pub sha256: BTreeMap<String, String>,
     /// Every row that did not succeed.
     pub errors: Vec<FailedRow>,
 }
 
-/// Whether the results of the run in `directory` were written.
+/// A report as it is read back. One of an older program lacks what is optional.
+#[derive(Debug, Deserialize)]
+struct Kept {
+    run: String,
+    tenant: String,
+    summary: Tally,
+    journal: Option<Extent>,
+    #[serde(default)]
+    sha256: BTreeMap<String, String>,
+    errors: Vec<FailedRow>,
+}
+
+/// Whether the results of the run in `directory` were written when its journal ended there.
 #[must_use]
-pub fn is_written(directory: &Path) -> bool {
-    directory.join(FILE_NAME).is_file()
+pub fn is_written(directory: &Path, extent: Extent) -> bool {
+    let kept = kept(directory).ok().flatten();
+    kept.is_some_and(|kept| kept.journal.is_none_or(|written| written == extent))
+}
+
+/// The report in `directory`, if there is one.
+fn kept(directory: &Path) -> io::Result<Option<Kept>> {
+    match File::open(directory.join(FILE_NAME)) {
+        Ok(file) => Ok(Some(serde_json::from_reader(BufReader::new(file))?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes the result files of a run into its directory.
@@ -153,28 +187,24 @@ pub fn write(
         doing: "the results cannot be written",
         source,
     };
-    let outcomes = outcomes(directory, plan.len())?;
-    let errors = write_rows(directory, plan, ledger, &outcomes).map_err(failed)?;
+    let outcomes = Outcomes::read(directory, plan.len())?;
+    let results = Results {
+        plan,
+        ledger,
+        outcomes: &outcomes,
+    };
+    let (errors, sha256) = results.write(directory).map_err(failed)?;
     let report = Report {
         format: FORMAT,
         run: header.run.clone(),
         tenant: header.tenant.clone(),
         summary,
+        journal: outcomes.extent(),
+        sha256,
         errors,
     };
     let mut file = Replacement::new(directory, FILE_NAME).map_err(failed)?;
     serde_json::to_writer_pretty(&mut file, &report).map_err(|e| failed(e.into()))?;
     file.finish().map_err(failed)?;
     Ok(report)
-}
-
-fn outcomes(directory: &Path, items: u32) -> Result<Vec<Option<Box<Outcome>>>, RunError> {
-    let mut outcomes = Vec::new();
-    outcomes.resize_with(index(items), || None);
-    run::outcomes(directory, |outcome| {
-        if let Some(slot @ None) = outcomes.get_mut(index(outcome.item)) {
-            *slot = Some(Box::new(outcome));
-        }
-    })?;
-    Ok(outcomes)
 }

@@ -1,64 +1,77 @@
 //! The three result files that hold the rows.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::FailedRow;
+use super::{FailedRow, Outcomes};
 use crate::ledger::{Ledger, State};
 use crate::manifest::CsvWriter;
-use crate::model::{Change, Failure, Id, ItemNumber, Outcome, Status};
+use crate::model::{Change, Failure, Id, ItemNumber, Status};
 use crate::plan::RESULT_COLUMNS;
+use crate::run::digest::Digested;
 use crate::run::{PlanFile, PlanLine};
 
-/// Writes them, and answers the rows that did not succeed.
-pub(super) fn write_rows(
-    directory: &Path,
-    plan: &PlanFile,
-    ledger: &Ledger,
-    outcomes: &[Option<Box<Outcome>>],
-) -> io::Result<Vec<FailedRow>> {
-    let columns = &plan.origin().columns;
-    let mut success = Rows::new(directory, "success.csv", columns)?;
-    let mut errors = Rows::new(directory, "errors.csv", columns)?;
-    let mut skipped = Rows::new(directory, "skipped.csv", columns)?;
-    let mut failed = Vec::new();
-    for (number, outcome) in (0..plan.len()).zip(outcomes) {
-        let line = plan.line(number)?;
-        let ending = Ending::of(&line, number, ledger, outcome.as_deref());
-        let origin = origin(plan, &line);
-        match ledger.state(number) {
-            State::Settled(Status::Unchanged | Status::Spared) => {
-                skipped.push(&line, &origin, &ending)?;
-            }
-            State::Settled(Status::Failed) | State::InDoubt | State::Waiting => {
-                errors.push(&line, &origin, &ending)?;
-                failed.push(failed_row(plan, &line, &ending));
-            }
-            State::Settled(_) => success.push(&line, &origin, &ending)?,
+/// A file that holds rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResultFile {
+    Success,
+    Errors,
+    Skipped,
+}
+
+impl ResultFile {
+    pub(super) const ALL: [Self; 3] = [Self::Success, Self::Errors, Self::Skipped];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success.csv",
+            Self::Errors => "errors.csv",
+            Self::Skipped => "skipped.csv",
         }
     }
-    success.finish()?;
-    errors.finish()?;
-    skipped.finish()?;
-    Ok(failed)
+
+    /// Where the row of an item stands that ended so, or has not ended.
+    pub(super) fn of(state: State) -> Self {
+        match state {
+            State::Settled(Status::Unchanged | Status::Spared) => Self::Skipped,
+            State::Settled(Status::Failed) | State::InDoubt | State::Waiting => Self::Errors,
+            State::Settled(_) => Self::Success,
+        }
+    }
 }
 
-/// How one row ended.
-struct Ending<'p> {
-    status: &'static str,
-    id: Option<&'p Id>,
-    failure: Option<&'p Failure>,
-    attempts: u32,
+/// All that is known of a run's rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Results<'r> {
+    pub(super) plan: &'r PlanFile,
+    pub(super) ledger: &'r Ledger,
+    pub(super) outcomes: &'r Outcomes,
 }
 
-impl<'p> Ending<'p> {
-    fn of(
-        line: &'p PlanLine,
-        number: ItemNumber,
-        ledger: &Ledger,
-        outcome: Option<&'p Outcome>,
-    ) -> Self {
+/// One row of a result file.
+#[derive(Debug)]
+pub(super) struct ResultRow<'l> {
+    line: &'l PlanLine,
+    origin: String,
+    pub(super) file: ResultFile,
+    pub(super) status: &'static str,
+    id: String,
+    failure: Option<&'l Failure>,
+    attempts: String,
+}
+
+impl<'r> Results<'r> {
+    /// The titles of the result files' columns.
+    pub(super) fn titles(&self) -> impl Iterator<Item = &'r str> + use<'r> {
+        let columns = self.plan.origin().columns.iter();
+        columns.map(String::as_str).chain(RESULT_COLUMNS)
+    }
+
+    /// The result row of that item.
+    pub(super) fn row<'l>(&'l self, number: ItemNumber, line: &'l PlanLine) -> ResultRow<'l> {
         let (planned_id, planned_failure) = match &line.item.change {
             Change::Update { id, .. } | Change::Delete { id, .. } => (Some(id), None),
             Change::Spared { id, failure } => (Some(id), Some(failure)),
@@ -66,82 +79,96 @@ impl<'p> Ending<'p> {
             Change::Error { failure } => (None, Some(failure)),
             Change::Create { .. } => (None, None),
         };
-        Self {
-            status: match ledger.state(number) {
-                State::Settled(status) => status.name(),
-                State::InDoubt => "unknown",
-                State::Waiting => "waiting",
-            },
-            id: outcome.and_then(|o| o.id.as_ref()).or(planned_id),
-            failure: outcome.and_then(|o| o.failure.as_ref()).or(planned_failure),
-            attempts: ledger.attempts(number),
+        let state = self.ledger.state(number);
+        let id = self.outcomes.id(number).or_else(|| planned_id.cloned());
+        ResultRow {
+            line,
+            origin: self.origin(line),
+            file: ResultFile::of(state),
+            status: state.name(),
+            id: id.as_ref().map_or("", Id::as_str).to_owned(),
+            failure: self.outcomes.failure(number).or(planned_failure),
+            attempts: self.ledger.attempts(number).to_string(),
         }
     }
-}
 
-/// Where a row stands, for people: with several manifests the manifest too.
-fn origin(plan: &PlanFile, line: &PlanLine) -> String {
-    match plan.origin().files.as_slice() {
-        [_] => line.item.row.to_string(),
-        files => {
-            let file = files.get(usize::from(line.item.file));
-            format!("{}:{}", file.map_or("?", String::as_str), line.item.row)
+    /// The manifest that a row comes from.
+    pub(super) fn file(&self, line: &PlanLine) -> &str {
+        let file = self.plan.origin().files.get(usize::from(line.item.file));
+        file.map_or("", String::as_str)
+    }
+
+    /// Where a row stands, for people: with several manifests the manifest too.
+    fn origin(&self, line: &PlanLine) -> String {
+        match self.plan.origin().files.as_slice() {
+            [_] => line.item.row.to_string(),
+            _ => format!("{}:{}", self.file(line), line.item.row),
         }
     }
-}
 
-fn failed_row(plan: &PlanFile, line: &PlanLine, ending: &Ending<'_>) -> FailedRow {
-    let file = plan.origin().files.get(usize::from(line.item.file));
-    FailedRow {
-        file: file.cloned().unwrap_or_default(),
-        row: line.item.row,
-        name: line.item.key.to_string(),
-        status: ending.status,
-        error_id: ending.failure.and_then(|f| f.error_id.clone()),
-        error: ending
-            .failure
-            .map(|f| f.message.clone())
-            .unwrap_or_default(),
+    /// The same row for the report.
+    pub(super) fn failed_row(&self, row: &ResultRow<'_>) -> FailedRow {
+        FailedRow {
+            file: self.file(row.line).to_owned(),
+            row: row.line.item.row,
+            name: row.line.item.key.to_string(),
+            status: Cow::Borrowed(row.status),
+            error_id: row.failure.and_then(|f| f.error_id.clone()),
+            error: row.failure.map(|f| f.message.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Writes the files. Answers the rows that did not succeed, and the SHA-256 of each file by its name.
+    pub(super) fn write(
+        &self,
+        directory: &Path,
+    ) -> io::Result<(Vec<FailedRow>, BTreeMap<String, String>)> {
+        let mut files = Vec::new();
+        for file in ResultFile::ALL {
+            let mut writer = CsvWriter::new(Replacement::new(directory, file.name())?);
+            writer.row(self.titles())?;
+            files.push((file, writer));
+        }
+        let mut failed = Vec::new();
+        for number in 0..self.plan.len() {
+            let line = self.plan.line(number)?;
+            let row = self.row(number, &line);
+            if let Some((_, writer)) = files.iter_mut().find(|(file, _)| *file == row.file) {
+                writer.row(row.cells())?;
+            }
+            if row.file == ResultFile::Errors {
+                failed.push(self.failed_row(&row));
+            }
+        }
+        let mut hashes = BTreeMap::new();
+        for (file, writer) in files {
+            hashes.insert(file.name().to_owned(), writer.finish()?.finish()?);
+        }
+        Ok((failed, hashes))
     }
 }
 
-/// One result file.
-struct Rows {
-    writer: CsvWriter<Replacement>,
-}
-
-impl Rows {
-    fn new(directory: &Path, name: &'static str, columns: &[String]) -> io::Result<Self> {
-        let mut writer = CsvWriter::new(Replacement::new(directory, name)?);
-        writer.row(columns.iter().map(String::as_str).chain(RESULT_COLUMNS))?;
-        Ok(Self { writer })
-    }
-
-    fn push(&mut self, line: &PlanLine, origin: &str, ending: &Ending<'_>) -> io::Result<()> {
-        let attempts = ending.attempts.to_string();
-        let failure = ending.failure;
+impl ResultRow<'_> {
+    /// Its cells, in the order of the titles.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &str> {
+        let failure = self.failure;
+        let error_id = failure.and_then(|f| f.error_id.as_deref());
         let added = [
-            origin,
-            ending.status,
-            ending.id.map_or("", Id::as_str),
-            failure
-                .and_then(|f| f.error_id.as_deref())
-                .unwrap_or_default(),
+            self.origin.as_str(),
+            self.status,
+            &self.id,
+            error_id.unwrap_or_default(),
             failure.map_or("", |f| f.message.as_str()),
-            &attempts,
+            &self.attempts,
         ];
-        let cells = line.input.iter().map(String::as_str);
-        self.writer.row(cells.chain(added))
-    }
-
-    fn finish(self) -> io::Result<()> {
-        self.writer.finish()?.finish()
+        let cells = self.line.input.iter().map(String::as_str);
+        cells.chain(added)
     }
 }
 
 /// A file that takes the place of another once it is whole.
 pub(super) struct Replacement {
-    file: BufWriter<File>,
+    file: Digested<BufWriter<File>>,
     beside: PathBuf,
     place: PathBuf,
 }
@@ -154,16 +181,19 @@ impl Replacement {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         Ok(Self {
-            file: BufWriter::new(options.open(&beside)?),
+            file: Digested::new(BufWriter::new(options.open(&beside)?)),
             beside,
             place: directory.join(name),
         })
     }
 
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    /// Puts it in its place and answers its SHA-256 in hexadecimal.
+    pub(super) fn finish(mut self) -> io::Result<String> {
         self.file.flush()?;
-        self.file.get_ref().sync_all()?;
-        fs::rename(&self.beside, &self.place)
+        let (file, hash) = self.file.finish();
+        file.get_ref().sync_all()?;
+        fs::rename(&self.beside, &self.place)?;
+        Ok(hash)
     }
 }
 

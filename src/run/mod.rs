@@ -14,6 +14,7 @@
 //! It appears under its name only when the plan and the first journal record are on disk. Resuming needs
 //! nothing else.
 
+pub(crate) mod digest;
 mod directory;
 mod plan_file;
 mod prepare;
@@ -27,7 +28,7 @@ pub use self::directory::{RunDirectory, RunName, list};
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::prepare::{Checked, PlanError, check, check_named, plan};
 use crate::engine::Undertaking;
-use crate::journal::{self, Header, ItemEvent, Journal, JournalError};
+use crate::journal::{self, Extent, Header, ItemEvent, Journal, JournalError};
 use crate::ledger::{Ledger, State};
 use crate::model::Outcome;
 use crate::plan::{Backlog, Way};
@@ -86,10 +87,16 @@ pub struct Run {
 pub struct Standing {
     /// Where it is.
     pub directory: RunDirectory,
+    /// Its plan.
+    pub plan: PlanFile,
     /// The first record of its journal.
     pub header: Header,
     /// Every item.
     pub ledger: Ledger,
+    /// Where its journal ends.
+    pub extent: Extent,
+    /// Whether the last line of its journal is not whole.
+    pub torn: bool,
     /// When its journal was last written to.
     pub last: Timestamp,
     /// Whether a process works on it now.
@@ -170,24 +177,28 @@ pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
     plan.verify(&replayed.header.plan_sha256)?;
     Ok(Standing {
         directory,
+        plan,
         last: replayed.last(),
+        extent: replayed.extent(),
+        torn: replayed.torn,
         header: replayed.header,
         ledger,
         active,
     })
 }
 
-/// Every outcome in the journal of the run in `directory`, handed to `visit` in the order written.
+/// Every outcome in the journal of the run in `directory`, handed to `visit` in the order written. Answers where the
+/// journal ends.
 ///
 /// # Errors
 /// [`JournalError`].
-pub fn outcomes(directory: &Path, mut visit: impl FnMut(Outcome)) -> Result<(), JournalError> {
-    journal::replay(directory, |event| {
+pub fn outcomes(directory: &Path, mut visit: impl FnMut(Outcome)) -> Result<Extent, JournalError> {
+    let replayed = journal::replay(directory, |event| {
         if let ItemEvent::Outcome(outcome) = event {
             visit(outcome.into());
         }
     })?;
-    Ok(())
+    Ok(replayed.extent())
 }
 
 fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {

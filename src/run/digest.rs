@@ -1,0 +1,57 @@
+//! SHA-256 of what passes by on its way to or from a file.
+
+use std::io::{self, Read, Write};
+
+use sha2::{Digest as _, Sha256};
+
+/// What is read or written through it is summed up.
+#[derive(Debug)]
+pub(crate) struct Digested<T> {
+    inner: T,
+    hash: Sha256,
+}
+
+impl<T> Digested<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Self {
+            inner,
+            hash: Sha256::new(),
+        }
+    }
+
+    /// What it was made of, and the SHA-256 of all that passed, in hexadecimal.
+    pub(crate) fn finish(self) -> (T, String) {
+        (self.inner, hex(self.hash))
+    }
+}
+
+impl<T: Read> Read for Digested<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.hash.update(buffer.get(..length).unwrap_or_default());
+        Ok(length)
+    }
+}
+
+impl<T: Write> Write for Digested<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.inner.write(bytes)?;
+        self.hash.update(bytes.get(..length).unwrap_or_default());
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// A finished hash in hexadecimal.
+pub(super) fn hex(hash: Sha256) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(64);
+    for byte in hash.finalize() {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,372 @@
+//! `zpa-bulk verify`: it believes nothing that a run says of itself, and finds every lie made by hand.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use self::common::{Ran, Tenant};
+
+const QUICK: &str = "latency = { base = \"1ms\", jitter = \"1ms\" }\n";
+
+const LINKS: &str = "name,url,user_portals\n\
+                     Wiki,https://wiki.example,Employee Portal\n\
+                     Docs,https://docs.example,Employee Portal\n\
+                     \"Odd, \"\"=name\"\"\",https://odd.example,\n\
+                     Mail,https://mail.example,Partner Portal\n";
+
+/// Applies a manifest as somebody else, whose runs lie elsewhere.
+fn behind_its_back(tenant: &Tenant, manifest: &str) {
+    tenant.write("theirs.csv", manifest);
+    tenant
+        .run(&["apply", "theirs.csv", "--yes", "--runs-dir", "theirs"])
+        .expect(0);
+}
+
+fn applied(tenant: &Tenant, manifest: &str, code: i32) -> PathBuf {
+    tenant.write("mine.csv", manifest);
+    tenant.run(&["apply", "mine.csv", "--yes"]).expect(code);
+    tenant.run_dir()
+}
+
+fn verify(tenant: &Tenant, run: &Path) -> Ran {
+    tenant.run(&["verify", run.to_str().unwrap(), "--json"])
+}
+
+/// What is found, as one line each.
+fn findings(ran: &Ran) -> Vec<String> {
+    let document = ran.json();
+    assert_eq!(document["holds"], false);
+    let found = document["findings"].as_array().unwrap();
+    let text = |finding: &Value, member: &str| finding[member].as_str().unwrap_or("-").to_owned();
+    let line = |finding: &Value| {
+        ["at", "row", "name", "claimed", "found"]
+            .map(|member| text(finding, member))
+            .join(" | ")
+    };
+    found.iter().map(line).collect()
+}
+
+/// Changes a file of the run and has it verified; then puts the file back.
+fn with(tenant: &Tenant, run: &Path, file: &str, change: impl Fn(&str) -> String) -> Ran {
+    let path = run.join(file);
+    let before = fs::read_to_string(&path).unwrap();
+    let changed = change(&before);
+    assert_ne!(changed, before, "{file}");
+    fs::write(&path, changed).unwrap();
+    let ran = verify(tenant, run);
+    fs::write(&path, before).unwrap();
+    ran
+}
+
+#[test]
+fn a_run_about_every_resource_in_two_microtenants_holds_and_takes_one_listing_of_each() {
+    let tenant = Tenant::start(&format!(
+        "{QUICK}tenant = {{ links = 3 }}\nmicrotenants = {{ names = [\"North\"] }}\n\
+         domains = {{ seed = [\"old.example\", \"stays.example\"] }}\n"
+    ));
+    let state: Value = serde_json::from_str(&tenant.get("/__sim/state")).unwrap();
+    let north = state["microtenants"][0]["id"].as_str().unwrap();
+    let manifest = format!(
+        "resource,microtenant,name,action,url,user_portals,domain,frequency_interval,description,ext_label,ext_domain\n\
+         portal-link,,Wiki,,https://wiki.example,Employee Portal,,,,,\n\
+         portal-link,{north},Wiki,,https://wiki.example,Employee Portal,,,,,\n\
+         portal-link,,Seeded Link 0001,update,,,,,Changed & kept,,\n\
+         portal-link,,Seeded Link 0002,delete,,,,,,,\n\
+         portal-link,,Never there,delete,,,,,,,\n\
+         user-portal,,Field Portal,,,,,,,field-1,acme.com\n\
+         domain,,,,,,New.Example,,,,\n\
+         domain,,,delete,,,old.example,,,,\n\
+         connector-schedule,,,,,,,30,,,\n\
+         connector,,stale-02,delete,,,,,,,\n\
+         connector,,stale-03,update,,,,,Old,,\n"
+    );
+    let run = applied(&tenant, &manifest, 0);
+    let before = tenant.log_of("read").len();
+    let document = verify(&tenant, &run).expect(0).json();
+    assert_eq!(document["holds"], true);
+    assert_eq!(document["confirmed"], 10);
+    let rows = serde_json::json!({
+        "rows_in": 11, "succeeded": 10, "failed": 0, "skipped": 1, "unknown": 0,
+    });
+    assert_eq!(document["rows"], rows);
+    // Links of two microtenants, portals, domains, the schedule and connectors.
+    assert_eq!(tenant.log_of("read").len() - before, 6);
+    let text = tenant
+        .run(&["verify", run.to_str().unwrap()])
+        .expect(0)
+        .stdout;
+    assert_eq!(
+        text,
+        "11 rows in; out: 10 succeeded, 0 failed, 1 skipped, 0 unknown\n\
+         10 successes confirmed on the tenant\n\
+         everything is as the run says\n"
+    );
+}
+
+#[test]
+fn what_was_changed_on_the_tenant_behind_its_back_is_named() {
+    let tenant = Tenant::start(&format!("{QUICK}tenant = {{ links = 3 }}\n"));
+    let run = applied(
+        &tenant,
+        &format!(
+            "resource,action,domain,{LINKS}portal-link,delete,,Seeded Link 0001,,\ndomain,,new.example,,,\n"
+        )
+        .replace("\nWiki", "\nportal-link,,,Wiki")
+        .replace("\nDocs", "\nportal-link,,,Docs")
+        .replace("\n\"Odd", "\nportal-link,,,\"Odd")
+        .replace("\nMail", "\nportal-link,,,Mail"),
+        0,
+    );
+    verify(&tenant, &run).expect(0);
+    let id = |name: &str| {
+        let state = tenant.state();
+        let links = state["portal_links"].as_array().unwrap();
+        let link = links.iter().find(|link| link["name"] == name).unwrap();
+        link["id"].as_str().unwrap().to_owned()
+    };
+    let (wiki, docs, mail) = (id("Wiki"), id("Docs"), id("Mail"));
+    behind_its_back(
+        &tenant,
+        "resource,action,name,url,user_portals,domain\n\
+         portal-link,delete,Wiki,,,\n\
+         portal-link,update,Docs,https://other.example,,\n\
+         portal-link,delete,Mail,,,\n\
+         domain,delete,,,,new.example\n",
+    );
+    behind_its_back(
+        &tenant,
+        "name,url\nMail,https://mail.example\nSeeded Link 0001,https://again.example\n",
+    );
+    let found = findings(&verify(&tenant, &run).expect(4));
+    let again = id("Mail");
+    let expected = [
+        format!(
+            "tenant | mine.csv:2 | Wiki | created with the id {wiki} | there is no portal link with the id {wiki}"
+        ),
+        format!(
+            "tenant | mine.csv:3 | Docs | created with the id {docs} | its link is \"other.example\", not \"docs.example\""
+        ),
+        format!(
+            "tenant | mine.csv:5 | Mail | created with the id {mail} | no portal link has that id; one of that name has the id {again}"
+        ),
+    ];
+    assert_eq!(found[..3], expected);
+    assert!(
+        found[3].starts_with("tenant | mine.csv:7 | new.example | created"),
+        "{}",
+        found[3]
+    );
+    assert_eq!(found.len(), 4, "{found:#?}");
+    let text = tenant
+        .run(&["verify", run.to_str().unwrap()])
+        .expect(4)
+        .stdout;
+    assert!(
+        text.contains("tenant: mine.csv:2 \"Wiki\": claimed: created with the id"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_result_that_was_changed_by_hand_is_named() {
+    let tenant = Tenant::start(QUICK);
+    let manifest =
+        format!("action,{LINKS}create,Staff,https://a.example,\nupdate,Gone,https://b.example,\n")
+            .replace("\nWiki", "\n,Wiki")
+            .replace("\nDocs", "\n,Docs")
+            .replace("\n\"Odd", "\n,\"Odd")
+            .replace("\nMail", "\n,Mail");
+    let run = applied(&tenant, &manifest, 4);
+    let document = verify(&tenant, &run).expect(0).json();
+    assert_eq!(document["rows"]["failed"], 1);
+    let first = |file: &str, change: &dyn Fn(&str) -> String| {
+        findings(&with(&tenant, &run, file, change).expect(4))
+    };
+    let found = first("success.csv", &|text| {
+        text.replacen("created", "deleted", 1)
+    });
+    assert_eq!(
+        found[0],
+        "success.csv | mine.csv:2 | Wiki | _status is \"deleted\" | by plan and journal it is \"created\""
+    );
+    let found = first("success.csv", &|text| {
+        text.replacen("docs.example", "docs.evil", 1)
+    });
+    assert!(
+        found[0].contains("mine.csv:3 | Docs | url is \"https://docs.evil\""),
+        "{found:?}"
+    );
+    let found = first("success.csv", &|text| drop_line(text, 2));
+    assert!(
+        found[0]
+            .contains("success.csv | mine.csv:3 | Docs | created, by plan and journal | the row is not in this file"),
+        "{found:?}"
+    );
+    assert!(
+        found.iter().any(|line| line.contains("there are 6 rows")),
+        "{found:?}"
+    );
+    let found = first("success.csv", &|text| {
+        format!("{text},Ghost,https://g.example,,7,created,5,,,1\n")
+    });
+    assert!(
+        found[0].contains(
+            "success.csv | mine.csv:7 | - | created | by plan and journal this row does not belong here"
+        ),
+        "{found:?}"
+    );
+    let found = first("errors.csv", &|text| drop_line(text, 1));
+    assert!(
+        found[0].contains("errors.csv | mine.csv:7 | Gone | failed"),
+        "{found:?}"
+    );
+    // The rows say the same, but it is not the file that was written.
+    let found = first("success.csv", &|text| text.replace(",Docs,", ",\"Docs\","));
+    assert!(
+        found[0].starts_with("success.csv | - | - | its SHA-256 was"),
+        "{found:?}"
+    );
+    let found = first("report.json", &|text| {
+        text.replacen("\"created\": 5", "\"created\": 6", 1)
+    });
+    assert!(
+        found[0].starts_with("report.json | - | - | the numbers are"),
+        "{found:?}"
+    );
+    let found = first("report.json", &|text| {
+        text.replacen("there is no", "there was no", 1)
+    });
+    assert!(
+        found[0].starts_with("report.json | mine.csv:7 | Gone"),
+        "{found:?}"
+    );
+    let found = first("report.json", &|text| text[..text.len() / 2].to_owned());
+    assert!(
+        found[0].starts_with("report.json | - | - | it is the report"),
+        "{found:?}"
+    );
+    fs::remove_file(run.join("skipped.csv")).unwrap();
+    let found = findings(&verify(&tenant, &run).expect(4));
+    assert_eq!(
+        found,
+        ["skipped.csv | - | - | it was written | it is missing"]
+    );
+}
+
+fn drop_line(text: &str, number: usize) -> String {
+    let lines = text.split_inclusive('\n').enumerate();
+    lines
+        .filter(|(at, _)| *at != number)
+        .map(|(_, line)| line)
+        .collect()
+}
+
+#[test]
+fn a_journal_that_was_cut_is_found_wherever_it_was_cut() {
+    let tenant = Tenant::start(QUICK);
+    let run = applied(&tenant, LINKS, 0);
+    let text = fs::read_to_string(run.join("journal.jsonl")).unwrap();
+    let lines = text.lines().count();
+    assert!(lines > 2, "{text}");
+    for kept in 1..lines {
+        let cut: String = text.split_inclusive('\n').take(kept).collect();
+        let found = findings(&with(&tenant, &run, "journal.jsonl", |_| cut.clone()).expect(4));
+        let expected = format!("it has {kept}: records were cut off or changed");
+        assert!(found[0].starts_with("journal.jsonl | "), "{found:?}");
+        assert!(found[0].ends_with(&expected), "{found:?}");
+    }
+    let found = with(&tenant, &run, "journal.jsonl", |text| {
+        text[..text.len() - 9].to_owned()
+    });
+    let found = findings(&found.expect(4));
+    assert!(found[0].starts_with("journal.jsonl | "), "{found:?}");
+    // All of what it said is there, and something behind it.
+    let found = with(&tenant, &run, "journal.jsonl", |text| {
+        format!("{text}{{\"seq\":")
+    });
+    let found = findings(&found.expect(4));
+    assert!(
+        found[0].ends_with("its last line is not whole"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_changed_plan_header_or_record_is_refused() {
+    let tenant = Tenant::start(QUICK);
+    let run = applied(&tenant, LINKS, 0);
+    for (file, old, new, said) in [
+        (
+            "plan.jsonl",
+            "docs.example",
+            "docs.evil",
+            "the plan is not the one",
+        ),
+        (
+            "journal.jsonl",
+            "\"tool\":",
+            "\"Tool\":",
+            "line 1 is damaged",
+        ),
+        (
+            "journal.jsonl",
+            "\"created\"",
+            "\"updated\"",
+            "is damaged: its checksum",
+        ),
+    ] {
+        let ran = with(&tenant, &run, file, |text| text.replacen(old, new, 1)).expect(7);
+        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+    }
+    verify(&tenant, &run).expect(0);
+}
+
+#[test]
+fn an_unfinished_run_is_called_so() {
+    let tenant = Tenant::start(&format!("{QUICK}quota = {{ write = \"off\" }}\n"));
+    tenant.write("mine.csv", LINKS);
+    let parked = [
+        "--batch-size",
+        "1",
+        "--write-quota",
+        "1/1s",
+        "--max-duration",
+        "500ms",
+    ];
+    let mut apply = tenant.command(&["apply", "mine.csv", "--yes"]);
+    Ran::of(apply.args(parked)).expect(5);
+    let run = tenant.run_dir();
+    let ran = verify(&tenant, &run).expect(5);
+    assert!(
+        ran.stderr.contains("to go on: zpa-bulk resume "),
+        "{}",
+        ran.stderr
+    );
+    let document = ran.json();
+    assert_eq!(
+        (&document["finished"], &document["holds"]),
+        (&false.into(), &false.into())
+    );
+    assert_eq!(document["findings"], serde_json::json!([]));
+    assert!(
+        document["rows"]["unknown"].as_u64().unwrap() > 0,
+        "{document}"
+    );
+    assert_eq!(document["confirmed"], document["rows"]["succeeded"]);
+    tenant.run(&["resume", "--write-quota", "off"]).expect(0);
+    verify(&tenant, &run).expect(0);
+    // Results that are older than the journal are not held against it.
+    fs::remove_file(run.join("report.json")).unwrap();
+    verify(&tenant, &run).expect(5);
+    tenant.run(&["resume", run.to_str().unwrap()]).expect(0);
+    verify(&tenant, &run).expect(0);
+}
