@@ -583,6 +583,18 @@ pub enum Change<'r> {
     },
 }
 
+impl Change<'_> {
+    /// The id of the live object that it is about, where it has one.
+    #[must_use]
+    pub fn id(&self) -> Option<&Id> {
+        match self {
+            Self::Update { id, .. } | Self::Delete { id, .. } | Self::Spared { id, .. } => Some(id),
+            Self::Unchanged { id } => id.as_ref(),
+            Self::Create { .. } | Self::Error { .. } => None,
+        }
+    }
+}
+
 /// The number of an item in its run, from 0, in the order of the rows.
 pub type ItemNumber = u32;
 

@@ -67,6 +67,16 @@ fn every_command_of_the_readme_does_what_it_says() {
                     .find_map(|v| v.strip_prefix("ZPA_CUSTOMER_ID="));
                 id.unwrap().clone_into(&mut customer);
             }
+            ["zpa-bulk", "retry", ..] => {
+                // Nothing failed in any of them.
+                let none = tenant.run(&["retry", "--yes"]).expect(2);
+                assert!(
+                    none.stderr.contains("no run with failures"),
+                    "{}",
+                    none.stderr
+                );
+                ran += 1;
+            }
             ["zpa-bulk", "resume"] => {
                 // Nothing is left to go on with, since every run before it has ended.
                 let ended = tenant.run(&["resume"]).expect(2);

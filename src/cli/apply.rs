@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::args::{ApplyArgs, ResumeArgs};
 use super::config::Config;
+use super::earlier::Earlier;
 use super::error::{CliError, chain, counted, exit, of_end};
 use super::plan::{self, Preview};
 use super::progress::{Display, rounded};
@@ -18,9 +19,11 @@ use super::terminal::Terminal;
 use crate::engine::End;
 use crate::journal::{FORMAT, Header};
 use crate::ledger::Ledger;
-use crate::plan::Guards;
+use crate::plan::{Guards, Snapshot};
 use crate::report::{self, Report, Summary};
-use crate::run::{self, PlanError, PlanWriter, Run, RunDirectory, RunName};
+use crate::run::{
+    self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Standing,
+};
 
 pub(super) async fn run(
     args: ApplyArgs,
@@ -33,34 +36,115 @@ pub(super) async fn run(
     let bounds = args.stopping.bounds(&Zoned::now())?;
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop.clone()).await?;
     tenant.engine.stop_at(bounds);
-    let (rows, snapshot) = plan::read(&args.manifests, &mut tenant).await?;
+    let rows = plan::check(&args.manifests, &tenant)?;
+    let start = Start {
+        runs: &runs,
+        retries: None,
+        guards: tenant.config.guards(args.guards.max_deletes),
+        yes: args.yes,
+        json: args.json,
+    };
+    let session = Session {
+        started,
+        stop,
+        terminal,
+    };
+    let outcome = start_run(rows, start, &mut tenant, session).await;
+    if let Some(simulator) = tenant.simulator {
+        simulator.stop().await;
+    }
+    outcome
+}
+
+/// Refuses an unfinished run in whose place another was started: what is left of it may be done by now.
+fn refuse_superseded(run: &Standing) -> Result<(), CliError> {
+    let name = run.directory.name().to_string();
+    match Lineage::around(&run.directory)?.superseded_by(&name) {
+        Some(other) if !run.is_finished() => {
+            let message = format!("{other} was started in the place of this run");
+            Err(CliError::usage(message).hint(format!(
+                "zpa-bulk status {other} shows where that one stands; to do what this one was to do, apply its manifest"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How a run is started.
+pub(super) struct Start<'s> {
+    /// Where the run directories are.
+    pub(super) runs: &'s Path,
+    /// The run whose failed rows these are.
+    pub(super) retries: Option<&'s Standing>,
+    /// What stands between the plan and its deletes.
+    pub(super) guards: Guards,
+    /// Whether nobody is asked.
+    pub(super) yes: bool,
+    /// Whether the report is shown as JSON.
+    pub(super) json: bool,
+}
+
+/// What is to be planned.
+pub(super) struct Order<'o> {
+    /// The rows.
+    pub(super) rows: &'o Checked,
+    /// Where they come from.
+    pub(super) origin: Origin,
+    /// What the tenant holds of what they are about.
+    pub(super) live: &'o Snapshot,
+    /// What stands between the plan and its deletes.
+    pub(super) guards: Guards,
+}
+
+/// What accompanies a command from its start to its end.
+pub(super) struct Session<'t> {
+    pub(super) started: Instant,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) terminal: &'t Terminal,
+}
+
+/// Compares the rows with the tenant, asks and carries out, in a new run that knows of those before it.
+pub(super) async fn start_run(
+    rows: Checked,
+    start: Start<'_>,
+    tenant: &mut Tenant,
+    mut session: Session<'_>,
+) -> Result<u8, CliError> {
+    let (terminal, stop) = (session.terminal, &mut session.stop);
+    let mut earlier = Earlier::find(start.runs, tenant, terminal)?;
+    let origin = rows.origin();
+    earlier
+        .point_out(&origin.files, start.yes, stop, terminal)
+        .await?;
+    let live = earlier.settled(&rows, tenant, stop, terminal).await?;
+    let rows = rows.knowing_own(earlier.created(start.retries, &live)?);
+    let order = Order {
+        rows: &rows,
+        origin: Origin {
+            retries: start.retries.map(|run| run.directory.name().to_string()),
+            supersedes: earlier.superseded(),
+            ..origin
+        },
+        live: &live,
+        guards: start.guards,
+    };
     let now = Timestamp::now();
-    let directory = RunDirectory::create(&runs, RunName::new(now))?;
-    let planned = plan_into(
-        &directory,
-        &rows,
-        &snapshot,
-        &tenant,
-        tenant.config.guards(args.guards.max_deletes),
-    );
-    let (header, preview) = match planned {
+    let directory = RunDirectory::create(start.runs, RunName::new(now))?;
+    let (header, preview) = match plan_into(&directory, &order, tenant) {
         Ok(planned) => planned,
         Err(error) => {
             directory.discard();
             return Err(error);
         }
     };
-    if !args.yes && !agreed(&preview, stop, terminal).await {
+    if !start.yes && !agreed(&preview, session.stop, terminal).await {
         directory.discard();
         return Err(CliError::usage("nothing was changed")
             .hint("--yes carries the plan out without asking"));
     }
-    let run = run::start(directory, header, now)?;
-    let outcome = carry_out(run, &mut tenant, args.json, started, terminal).await;
-    if let Some(simulator) = tenant.simulator {
-        simulator.stop().await;
-    }
-    outcome
+    let mut run = run::start(directory, header, now)?;
+    run.undertaking.sent_before = earlier.sent(start.retries);
+    carry_out(run, tenant, start.json, session.started, terminal).await
 }
 
 pub(super) async fn resume(
@@ -87,6 +171,7 @@ pub(super) async fn resume(
             exit::SETTLED
         });
     }
+    refuse_superseded(&standing)?;
     let run = run::resume(standing.directory)?;
     let lower = given.over(recorded::settings(&run.header)?);
     let stop = watch_for_interrupt(terminal);
@@ -98,18 +183,17 @@ pub(super) async fn resume(
 /// Plans into a run directory. Answers the journal's header, and the plan as it is shown.
 pub(super) fn plan_into(
     directory: &RunDirectory,
-    rows: &run::Checked,
-    snapshot: &crate::plan::Snapshot,
+    order: &Order<'_>,
     tenant: &Tenant,
-    guards: Guards,
 ) -> Result<(Header, String), CliError> {
-    let mut writer = PlanWriter::create(directory.path(), &rows.origin())?;
-    let mut preview = Preview::new(snapshot, false);
-    let planner = run::plan(rows, snapshot, tenant.config.limits(), |item, cells| {
+    let mut writer = PlanWriter::create(directory.path(), &order.origin)?;
+    let mut preview = Preview::new(order.live, false);
+    let limits = tenant.config.limits();
+    let planner = run::plan(order.rows, order.live, limits, |item, cells| {
         preview.add(item);
         writer.push(item, cells).map_err(PlanError::from)
     })?;
-    CliError::guarded(planner.objections(guards))?;
+    CliError::guarded(planner.objections(order.guards))?;
     let estimate = plan::estimate(&planner, tenant)?;
     let text = preview.text("zpa-bulk plan --full shows them all")
         + &plan::describe(planner.totals(), estimate);
@@ -260,8 +344,12 @@ fn described(report: &Report) -> String {
 }
 
 fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<RunDirectory, CliError> {
+    let lineage = Lineage::read(runs)?;
     for directory in run::list(runs)?.into_iter().rev() {
         let name = directory.name().to_string();
+        if lineage.superseded_by(&name).is_some() {
+            continue;
+        }
         match run::standing(directory) {
             Ok(standing) if standing.is_finished() => {}
             Ok(standing) => return Ok(standing.directory),

@@ -59,6 +59,8 @@ pub(super) enum Verb {
     Show(ShowArgs),
     /// Go on where a run stopped
     Resume(ResumeArgs),
+    /// Plan, ask, and carry out in a new run what failed in another
+    Retry(RetryArgs),
     /// Check that a run did what it says: its files, and every success on the tenant; changes nothing
     Verify(VerifyArgs),
     /// Show where a run stands
@@ -360,6 +362,29 @@ pub(super) struct ResumeArgs {
     pub(super) stopping: StoppingArgs,
     #[command(flatten)]
     pub(super) runs: RunsDir,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetryArgs {
+    /// The run: its directory, its name or the beginning of its name [default: the newest one with failures that no
+    /// other has retried]
+    pub(super) run: Option<String>,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) guards: GuardArgs,
+    #[command(flatten)]
+    pub(super) stopping: StoppingArgs,
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
     /// One JSON document on standard output
     #[arg(long)]
     pub(super) json: bool,

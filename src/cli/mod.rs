@@ -6,6 +6,7 @@ mod apply;
 mod args;
 mod config;
 mod doctor;
+mod earlier;
 mod error;
 mod export;
 mod output;
@@ -13,6 +14,7 @@ mod plan;
 mod progress;
 mod prune;
 mod recorded;
+mod retry;
 mod secret;
 mod show;
 mod simulate;
@@ -76,6 +78,7 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, CliError> {
         Verb::Export(args) => runtime.block_on(export::run(args, config, terminal)),
         Verb::Show(args) => runtime.block_on(show::run(args, config, terminal)),
         Verb::Resume(args) => runtime.block_on(apply::resume(args, config, terminal)),
+        Verb::Retry(args) => runtime.block_on(retry::run(args, config, terminal)),
         Verb::Verify(args) => runtime.block_on(verify::run(args, config, terminal)),
         Verb::Status(args) => status::run(&args, &config, terminal),
         Verb::Runs(args) => status::runs(&args, &config, terminal),

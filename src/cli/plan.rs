@@ -27,7 +27,8 @@ pub(super) async fn run(
 ) -> Result<u8, CliError> {
     let (_stop, stop) = watch::channel(false);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop).await?;
-    let (rows, snapshot) = read(&args.manifests, &mut tenant).await?;
+    let rows = check(&args.manifests, &tenant)?;
+    let snapshot = snapshot(&mut tenant, rows.scopes(), exit::UNEXPECTED).await?;
     let mut preview = Preview::new(&snapshot, args.json || args.full);
     let planner = run::plan(&rows, &snapshot, tenant.config.limits(), |item, _| {
         preview.add(item);
@@ -57,19 +58,14 @@ pub(super) async fn run(
     })
 }
 
-/// Reads the manifests, and what the tenant holds of what they are about.
-pub(super) async fn read(
-    manifests: &Manifests,
-    tenant: &mut Tenant,
-) -> Result<(Checked, Snapshot), CliError> {
+/// Reads the manifests and checks them.
+pub(super) fn check(manifests: &Manifests, tenant: &Tenant) -> Result<Checked, CliError> {
     let defaults = Defaults {
         resource: manifests.resource,
         action: manifests.action.into(),
         microtenant: tenant.microtenant(),
     };
-    let rows = run::check(&manifests.paths, defaults)?;
-    let snapshot = snapshot(tenant, rows.scopes(), exit::UNEXPECTED).await?;
-    Ok((rows, snapshot))
+    Ok(run::check(&manifests.paths, defaults)?)
 }
 
 /// Reads what the tenant holds. `passing` is the exit code for what may be better another time.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use wildmatch::WildMatch;
 
-use super::apply::{carry_out, plan_into, watch_for_interrupt};
+use super::apply::{Order, Session, carry_out, plan_into, watch_for_interrupt};
 use super::args::{CriteriaArgs, PruneArgs};
 use super::config::Config;
 use super::error::{CliError, exit};
@@ -91,13 +91,6 @@ pub(super) async fn run(
     .await
 }
 
-/// What accompanies a command from its start to its end.
-struct Session<'t> {
-    started: Instant,
-    stop: watch::Receiver<bool>,
-    terminal: &'t Terminal,
-}
-
 async fn delete(
     args: &PruneArgs,
     choice: &Choice<'_>,
@@ -119,13 +112,13 @@ async fn delete(
     let rows = run::check_named(&[manifest], defaults)?;
     let now = Timestamp::now();
     let directory = RunDirectory::create(runs, RunName::new(now))?;
-    let planned = plan_into(
-        &directory,
-        &rows,
-        snapshot,
-        tenant,
-        tenant.config.guards(args.guards.max_deletes),
-    );
+    let order = Order {
+        origin: rows.origin(),
+        rows: &rows,
+        live: snapshot,
+        guards: tenant.config.guards(args.guards.max_deletes),
+    };
+    let planned = plan_into(&directory, &order, tenant);
     let confirmed = match planned {
         Ok((header, _)) => confirmed(args, choice.delete.len(), tenant, session.stop, terminal)
             .await

@@ -9,12 +9,12 @@ use super::config::Config;
 use super::error::{CliError, chain, exit};
 use super::terminal::Terminal;
 use crate::ledger::Tally;
-use crate::run::{self, RunDirectory, Standing};
+use crate::run::{self, Lineage, RunDirectory, Standing};
 
 pub(super) fn run(args: &StatusArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
     let standing = run::standing(named_or_newest(&runs, args.run.as_deref())?)?;
-    let shown = Shown::new(&standing);
+    let shown = Shown::new(&standing, &Lineage::around(&standing.directory)?);
     if args.json {
         terminal.json(&shown)?;
     } else {
@@ -34,11 +34,12 @@ pub(super) fn named_or_newest(runs: &Path, name: Option<&str>) -> Result<RunDire
 
 pub(super) fn runs(args: &RunsArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
+    let lineage = Lineage::read(&runs)?;
     let mut shown = Vec::new();
     for directory in run::list(&runs)? {
         let name = directory.name().to_string();
         match run::standing(directory) {
-            Ok(standing) => shown.push(Shown::new(&standing)),
+            Ok(standing) => shown.push(Shown::new(&standing, &lineage)),
             Err(error) => terminal.warn(&format!("{name}: {}", chain(&error))),
         }
     }
@@ -59,34 +60,73 @@ struct Shown {
     run: String,
     run_dir: std::path::PathBuf,
     tenant: String,
-    /// `running`, `finished` or `unfinished`.
+    /// `running`, `finished`, `unfinished`, or `superseded` for an unfinished run that is not gone on with.
     state: &'static str,
+    /// The run whose failed rows it retries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retries: Option<String>,
+    /// The newest run that retries its failed rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retried_by: Option<String>,
+    /// The runs in whose place it was started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    supersedes: Vec<String>,
+    /// The run that was started in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded_by: Option<String>,
     last_written: String,
     #[serde(flatten)]
     tally: Tally,
 }
 
 impl Shown {
-    fn new(standing: &Standing) -> Self {
+    fn new(standing: &Standing, lineage: &Lineage) -> Self {
+        let name = standing.directory.name().to_string();
+        let superseded_by = lineage.superseded_by(&name);
+        let origin = standing.plan.origin();
         Self {
-            run: standing.directory.name().to_string(),
             run_dir: standing.directory.path().to_owned(),
             tenant: standing.header.tenant.clone(),
-            state: match (standing.active, standing.is_finished()) {
-                (true, _) => "running",
-                (false, true) => "finished",
-                (false, false) => "unfinished",
+            state: match (standing.active, standing.is_finished(), superseded_by) {
+                (true, _, _) => "running",
+                (false, true, _) => "finished",
+                (false, false, Some(_)) => "superseded",
+                (false, false, None) => "unfinished",
             },
+            retries: origin.retries.clone(),
+            retried_by: lineage.retried_by(&name).map(str::to_owned),
+            supersedes: origin.supersedes.clone(),
+            superseded_by: superseded_by.map(str::to_owned),
             last_written: format!("{:.0}", standing.last),
             tally: standing.ledger.tally(),
+            run: name,
         }
+    }
+
+    /// Its links to other runs, in words.
+    fn links(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let links = [
+            ("retries", self.retries.as_deref()),
+            ("retried by", self.retried_by.as_deref()),
+            ("replaced by", self.superseded_by.as_deref()),
+        ];
+        let replaced = self.supersedes.iter().map(|run| ("replaces", run.as_str()));
+        let links = links.into_iter();
+        links
+            .filter_map(|(what, run)| Some((what, run?)))
+            .chain(replaced)
     }
 }
 
 fn line(run: &Shown) -> String {
     let (settled, items, failed) = (run.tally.settled(), run.tally.items, run.tally.failed);
     let (name, state, tenant) = (&run.run, run.state, &run.tenant);
-    format!("{name}  {state:<10}  {settled}/{items} items  {failed} failed  tenant {tenant}")
+    let mut line =
+        format!("{name}  {state:<10}  {settled}/{items} items  {failed} failed  tenant {tenant}");
+    for (what, other) in run.links() {
+        line.push_str(&format!("  {what} {other}"));
+    }
+    line
 }
 
 fn details(run: &Shown) -> String {
@@ -114,6 +154,9 @@ fn details(run: &Shown) -> String {
         if count > 0 || what == "items" {
             text.push_str(&format!("{what:<9}{count}\n"));
         }
+    }
+    for (what, other) in run.links() {
+        text.push_str(&format!("{what} {other}\n"));
     }
     if run.state == "unfinished" {
         text.push_str(&format!(

@@ -1,7 +1,5 @@
 //! `zpa-bulk verify`: whether a run did what it says. Reads only.
 
-use std::io;
-
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -31,11 +29,7 @@ pub(super) async fn run(
         return Err(CliError::new(exit::JOURNAL, message).hint("verify it when it has ended"));
     }
     let lower = given.over(recorded::settings(&standing.header)?);
-    let unreadable = |source: io::Error| RunError::Io {
-        path: standing.directory.path().to_owned(),
-        doing: "the run cannot be read",
-        source,
-    };
+    let unreadable = |source| standing.unreadable(source);
     let verification = Verification::new(&standing).map_err(RunError::from)?;
     let mut findings = Findings::default();
     let rows = verification.files(&mut findings).map_err(unreadable)?;

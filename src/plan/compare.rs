@@ -46,6 +46,8 @@ pub struct Planner<'s> {
     removals: Removals<'s>,
     totals: Totals,
     backlog: Backlog,
+    /// The live objects that earlier runs of the same rows have created.
+    own: Option<&'s std::collections::HashSet<Id>>,
 }
 
 impl<'s> Planner<'s> {
@@ -77,6 +79,17 @@ impl<'s> Planner<'s> {
             removals,
             totals: Totals::default(),
             backlog: Backlog::default(),
+            own: None,
+        }
+    }
+
+    /// The same planner, knowing the live objects that earlier runs of the same rows have created: a row that asks
+    /// to create one of them is carried out already.
+    #[must_use]
+    pub fn knowing_own(self, own: &'s std::collections::HashSet<Id>) -> Self {
+        Self {
+            own: Some(own),
+            ..self
         }
     }
 
@@ -256,13 +269,19 @@ impl<'s> Planner<'s> {
                 Some(why) => error(format!("there is no {noun} of that name, and {why}")),
                 None => Self::create(draft),
             },
-            (Action::Create, Some(live)) => {
+            (Action::Create, Some(live)) if !self.is_own(live) => {
                 error(format!("the {noun} exists already ({})", live.id))
             }
-            (Action::Ensure | Action::Update, Some(live)) => self.update(draft, live),
+            (Action::Ensure | Action::Update | Action::Create, Some(live)) => {
+                self.update(draft, live)
+            }
             (Action::Delete, None) => Change::Unchanged { id: None },
             (Action::Delete, Some(live)) => self.delete(&draft, live),
         }
+    }
+
+    fn is_own(&self, live: Live<'_>) -> bool {
+        self.own.is_some_and(|own| own.contains(&Id::new(live.id)))
     }
 
     fn delete<'r>(&mut self, draft: &Draft<'r>, live: Live<'s>) -> Change<'r> {

@@ -46,6 +46,20 @@ impl<'s> Evidence<'s> {
     }
 }
 
+impl Evidence<'_> {
+    /// The live object that creating the item has made, if it shows: one of its name that has what an object of
+    /// its kind cannot be without as the item says.
+    #[must_use]
+    pub fn copy_of(&self, item: &Item<'_>) -> Option<Id> {
+        let Change::Create { body } = &item.change else {
+            return None;
+        };
+        let namesakes = namesakes(self.known.get(&item.scope())?, item).iter();
+        let mut copies = namesakes.filter(|live| item.resource.is_copy(live, body));
+        copies.find_map(|live| Id::of(live))
+    }
+}
+
 /// What is wrong with the object that is to have these fields.
 fn shows(
     known: &Known<'_>,

@@ -12,6 +12,7 @@
 //! manifests and add `_row,_status,_id,_error_id,_error,_attempts`. They are written beside
 //! their places and renamed, so a reader never sees half of one.
 
+mod again;
 mod outcomes;
 mod rows;
 pub mod verify;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::again::write_failed;
 pub use self::outcomes::Outcomes;
 use self::rows::{Replacement, Results};
 use crate::engine::{End, Progress};
@@ -33,6 +35,9 @@ use crate::run::{PlanFile, RunError};
 
 /// The version of the report's form.
 const FORMAT: u32 = 1;
+
+/// What [`Summary::end`] says of a run with nothing left to do.
+const FINISHED: &str = "finished";
 
 /// The report's file, the last that is written.
 const FILE_NAME: &str = "report.json";
@@ -87,7 +92,7 @@ impl Summary {
         let tally = ledger.tally();
         let finished = *end == End::Settled && tally.settled() == tally.items;
         Self {
-            end: if finished { "finished" } else { "stopped" },
+            end: if finished { FINISHED } else { "stopped" },
             items: tally.items,
             created: tally.created,
             updated: tally.updated,
@@ -133,6 +138,12 @@ pub struct Report {
     pub run: String,
     /// The tenant's customer id.
     pub tenant: String,
+    /// The run whose failed rows these were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<String>,
+    /// The unfinished runs in whose place it was started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub supersedes: Vec<String>,
     /// The numbers.
     pub summary: Summary,
     /// Where the journal ended when the results were written.
@@ -160,6 +171,24 @@ struct Kept {
 pub fn is_written(directory: &Path, extent: Extent) -> bool {
     let kept = kept(directory).ok().flatten();
     kept.is_some_and(|kept| kept.journal.is_none_or(|written| written == extent))
+}
+
+/// Whether the report in `directory` says that nothing was left to do. What it says is not checked.
+#[must_use]
+pub fn says_finished(directory: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Ended {
+        summary: End,
+    }
+    #[derive(Deserialize)]
+    struct End {
+        end: String,
+    }
+    let ended = File::open(directory.join(FILE_NAME)).map(BufReader::new);
+    let ended = ended
+        .ok()
+        .and_then(|file| serde_json::from_reader(file).ok());
+    ended.is_some_and(|ended: Ended| ended.summary.end == FINISHED)
 }
 
 /// The report in `directory`, if there is one.
@@ -198,6 +227,8 @@ pub fn write(
         format: FORMAT,
         run: header.run.clone(),
         tenant: header.tenant.clone(),
+        retries: plan.origin().retries.clone(),
+        supersedes: plan.origin().supersedes.clone(),
         summary,
         journal: outcomes.extent(),
         sha256,

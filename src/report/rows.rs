@@ -72,13 +72,11 @@ impl<'r> Results<'r> {
 
     /// The result row of that item.
     pub(super) fn row<'l>(&'l self, number: ItemNumber, line: &'l PlanLine) -> ResultRow<'l> {
-        let (planned_id, planned_failure) = match &line.item.change {
-            Change::Update { id, .. } | Change::Delete { id, .. } => (Some(id), None),
-            Change::Spared { id, failure } => (Some(id), Some(failure)),
-            Change::Unchanged { id } => (id.as_ref(), None),
-            Change::Error { failure } => (None, Some(failure)),
-            Change::Create { .. } => (None, None),
+        let planned_failure = match &line.item.change {
+            Change::Spared { failure, .. } | Change::Error { failure } => Some(failure),
+            _ => None,
         };
+        let planned_id = line.item.change.id();
         let state = self.ledger.state(number);
         let id = self.outcomes.id(number).or_else(|| planned_id.cloned());
         ResultRow {

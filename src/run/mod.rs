@@ -16,6 +16,7 @@
 
 pub(crate) mod digest;
 mod directory;
+mod lineage;
 mod plan_file;
 mod prepare;
 
@@ -25,12 +26,13 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub use self::directory::{RunDirectory, RunName, list};
+pub use self::lineage::Lineage;
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::prepare::{Checked, PlanError, check, check_named, plan};
-use crate::engine::Undertaking;
+use crate::engine::{Items as _, Undertaking};
 use crate::journal::{self, Extent, Header, ItemEvent, Journal, JournalError};
 use crate::ledger::{Ledger, State};
-use crate::model::Outcome;
+use crate::model::{Item, ItemNumber, Outcome};
 use crate::plan::{Backlog, Way};
 
 /// Why a run cannot be started, read or gone on with.
@@ -97,6 +99,8 @@ pub struct Standing {
     pub extent: Extent,
     /// Whether the last line of its journal is not whole.
     pub torn: bool,
+    /// When its last writes were sent, oldest first, as many as a quota may count.
+    pub sent: Vec<Timestamp>,
     /// When its journal was last written to.
     pub last: Timestamp,
     /// Whether a process works on it now.
@@ -109,6 +113,34 @@ impl Standing {
     pub fn is_finished(&self) -> bool {
         let tally = self.ledger.tally();
         tally.settled() == tally.items
+    }
+
+    /// The items that stand so.
+    ///
+    /// # Errors
+    /// When the plan cannot be read.
+    pub fn items(
+        &self,
+        wanted: impl Fn(ItemNumber, State) -> bool,
+    ) -> Result<Vec<Item<'static>>, RunError> {
+        let numbers = 0..self.plan.len();
+        let numbers = numbers.filter(|number| wanted(*number, self.ledger.state(*number)));
+        let load = |number| {
+            self.plan
+                .load(number)
+                .map_err(|source| self.unreadable(source))
+        };
+        numbers.map(load).collect()
+    }
+
+    /// What is said when a file of it cannot be read.
+    #[must_use]
+    pub fn unreadable(&self, source: io::Error) -> RunError {
+        RunError::Io {
+            path: self.directory.path().to_owned(),
+            doing: "the run cannot be read",
+            source,
+        }
     }
 }
 
@@ -178,6 +210,7 @@ pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
     Ok(Standing {
         directory,
         plan,
+        sent: replayed.last_intents(),
         last: replayed.last(),
         extent: replayed.extent(),
         torn: replayed.torn,

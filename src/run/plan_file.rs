@@ -28,6 +28,27 @@ pub struct Origin {
     pub files: Vec<String>,
     /// Their columns, each once.
     pub columns: Vec<String>,
+    /// The run whose failed rows these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<String>,
+    /// The unfinished runs in whose place this one was started. They are not gone on with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supersedes: Vec<String>,
+}
+
+impl Origin {
+    /// Where the rows of the plan in the run directory `directory` come from.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::PlanDamaged`].
+    pub fn read(directory: &Path) -> Result<Self, RunError> {
+        let path = directory.join(FILE_NAME);
+        let mut line = Vec::new();
+        File::open(&path)
+            .and_then(|file| BufReader::new(file).read_until(b'\n', &mut line))
+            .map_err(|e| failed(&path, e))?;
+        serde_json::from_slice(&line).map_err(|_| RunError::PlanDamaged { path, line: 1 })
+    }
 }
 
 /// One item with the cells of its row.

@@ -1,11 +1,11 @@
 //! From manifests to items: two readings of the rows, with the listing of the tenant between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use super::{Origin, RunError};
 use crate::manifest::{Format, Manifest, ManifestError};
-use crate::model::{Action, Item, Problem, Row};
+use crate::model::{Action, Id, Item, Problem, Row};
 use crate::plan::{
     Checker, Defaults, Draft, Fingerprints, Layout, Limits, Planner, Repeats, Snapshot,
 };
@@ -36,6 +36,7 @@ pub struct Checked {
     fingerprints: Vec<u32>,
     scopes: Scopes,
     rows: u64,
+    own: HashSet<Id>,
 }
 
 /// A column of the result files.
@@ -77,6 +78,7 @@ pub fn check_named(
         fingerprints: Vec::new(),
         scopes: Scopes::default(),
         rows: 0,
+        own: HashSet::new(),
         defaults,
     };
     for (number, (path, _)) in (0..).zip(manifests) {
@@ -127,12 +129,12 @@ pub fn check_named(
 /// [`PlanError::Problems`] with every name that does not resolve and every limit that would be exceeded; what
 /// `keep` was given by then is no plan. [`PlanError::Run`] from `keep`.
 pub fn plan<'s>(
-    rows: &Checked,
+    rows: &'s Checked,
     snapshot: &'s Snapshot,
     limits: Limits,
     mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send,
 ) -> Result<Planner<'s>, PlanError> {
-    let mut planner = Planner::new(snapshot, limits);
+    let mut planner = Planner::new(snapshot, limits).knowing_own(&rows.own);
     let mut problems = Vec::new();
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     for ((manifest, layout), fingerprint) in manifests.zip(&rows.fingerprints) {
@@ -203,6 +205,13 @@ impl Checked {
         self.rows
     }
 
+    /// The same rows, knowing the objects that earlier runs of them have created: a row that asks to create one of
+    /// these is carried out already, and is not refused because it exists.
+    #[must_use]
+    pub fn knowing_own(self, own: HashSet<Id>) -> Self {
+        Self { own, ..self }
+    }
+
     /// Where the rows come from.
     #[must_use]
     pub fn origin(&self) -> Origin {
@@ -213,6 +222,7 @@ impl Checked {
                 .iter()
                 .map(|column| column.title.clone())
                 .collect(),
+            ..Origin::default()
         }
     }
 

@@ -1,0 +1,268 @@
+//! Runs that were started before and have not ended, as far as a new one must know of them.
+//!
+//! What such a run was about to send when it ended may still be carried out, though a listing does not show it yet.
+//! A new run that knew nothing of it would create it once more. So what is in doubt there and not to be seen is given
+//! the settle time, before rows about it are compared with the tenant.
+
+use std::collections::HashSet;
+use std::path::{Path, absolute};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::error::{CliError, chain, exit};
+use super::plan::snapshot;
+use super::progress::rounded;
+use super::recorded::Recorded;
+use super::tenant::Tenant;
+use super::terminal::Terminal;
+use crate::engine::Items as _;
+use crate::ledger::State;
+use crate::model::{Id, Item, Status};
+use crate::plan::{Evidence, Limits, Snapshot, Way};
+use crate::report::{self, Outcomes};
+use crate::resource::{Kind, Shape};
+use crate::run::{self, Checked, Lineage, Standing};
+
+/// The unfinished runs of a tenant.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    unfinished: Vec<Standing>,
+    /// No process worked on them from then on.
+    seen: Instant,
+    /// Those of them in whose place the new run is started.
+    superseded: Vec<String>,
+}
+
+impl Earlier {
+    /// Those below `runs`.
+    pub(super) fn find(
+        runs: &Path,
+        tenant: &Tenant,
+        terminal: &Terminal,
+    ) -> Result<Self, CliError> {
+        let mut earlier = Self {
+            unfinished: Vec::new(),
+            seen: Instant::now(),
+            superseded: Vec::new(),
+        };
+        if tenant.simulator.is_some() {
+            // It starts afresh: there was nothing before.
+            return Ok(earlier);
+        }
+        let lineage = Lineage::read(runs)?;
+        for directory in run::list(runs)? {
+            let name = directory.name().to_string();
+            if lineage.superseded_by(&name).is_some() || report::says_finished(directory.path()) {
+                continue;
+            }
+            match run::standing(directory) {
+                Ok(standing) => {
+                    let own = standing.header.tenant == tenant.connection.customer
+                        && !Recorded::read(&standing.header)?.simulated;
+                    if own && !standing.is_finished() {
+                        earlier.unfinished.push(standing);
+                    }
+                }
+                Err(error) => terminal.warn(&format!("{name} is passed over: {}", chain(&error))),
+            }
+        }
+        earlier.seen = Instant::now();
+        Ok(earlier)
+    }
+
+    /// Points those out that are about one of these manifests. The new run takes their place, if the user wants it.
+    pub(super) async fn point_out(
+        &mut self,
+        manifests: &[String],
+        yes: bool,
+        stop: &mut watch::Receiver<bool>,
+        terminal: &Terminal,
+    ) -> Result<(), CliError> {
+        let same = |standing: &&Standing| {
+            let files = &standing.plan.origin().files;
+            files
+                .iter()
+                .any(|file| manifests.iter().any(|other| is_same(file, other)))
+        };
+        for standing in self.unfinished.iter().filter(same) {
+            let directory = standing.directory.path().display();
+            let resume = format!("zpa-bulk resume {directory}");
+            if standing.active {
+                let message =
+                    format!("a process is working on a run of this manifest: {directory}");
+                return Err(CliError::new(exit::JOURNAL, message)
+                    .hint("wait for it, or stop it, and try again"));
+            }
+            let tally = standing.ledger.tally();
+            terminal.warn(&format!(
+                "a run of this manifest is unfinished: {} of {} rows have ended; to go on with it: {resume}",
+                tally.settled(),
+                tally.items
+            ));
+            let question = "Start a new run in its place?";
+            let agreed = yes
+                || tokio::select! {
+                    answer = terminal.ask(question) => answer,
+                    _ = stop.wait_for(|stop| *stop) => false,
+                };
+            if !agreed {
+                return Err(CliError::usage("nothing was changed").hint(format!(
+                    "{resume} goes on with the run; --yes starts a new one in its place, which sends only what is new, \
+                     changed or unfinished"
+                )));
+            }
+            self.superseded.push(standing.directory.name().to_string());
+        }
+        Ok(())
+    }
+
+    /// What the tenant holds of what the rows are about, with all that earlier runs had under way.
+    pub(super) async fn settled(
+        &self,
+        rows: &Checked,
+        tenant: &mut Tenant,
+        stop: &mut watch::Receiver<bool>,
+        terminal: &Terminal,
+    ) -> Result<Snapshot, CliError> {
+        let first = snapshot(tenant, rows.scopes(), exit::UNEXPECTED).await?;
+        if !self.has_under_way(rows, &first, tenant.config.limits())? {
+            return Ok(first);
+        }
+        let until = self.seen + self.settle(tenant)?;
+        let left = until.saturating_duration_since(Instant::now());
+        terminal.say(&format!(
+            "what an unfinished run had under way may still arrive; it is given {} before the rows are compared (--settle)",
+            rounded(left)
+        ));
+        tokio::select! {
+            () = sleep_until(until) => {}
+            _ = stop.wait_for(|stop| *stop) => {
+                return Err(CliError::new(exit::STOPPED, "stopped before anything was changed"));
+            }
+        }
+        snapshot(tenant, rows.scopes(), exit::UNEXPECTED).await
+    }
+
+    /// How long what those runs sent may still be carried out.
+    fn settle(&self, tenant: &Tenant) -> Result<Duration, CliError> {
+        let mut longest = tenant.config.engine()?.settle;
+        for standing in &self.unfinished {
+            let recorded = Recorded::read(&standing.header)?.config;
+            longest = longest.max(recorded.engine()?.settle);
+        }
+        Ok(longest)
+    }
+
+    /// Whether one of the rows is about something that an earlier run had under way and that is not to be seen.
+    fn has_under_way(
+        &self,
+        rows: &Checked,
+        live: &Snapshot,
+        limits: Limits,
+    ) -> Result<bool, CliError> {
+        let evidence = Evidence::new(live);
+        let mut open = HashSet::new();
+        for standing in &self.unfinished {
+            let items = standing.items(|_, state| state == State::InDoubt)?;
+            let unseen = items
+                .iter()
+                .filter(|item| evidence.against(item, None).is_some());
+            open.extend(unseen.flat_map(marks));
+        }
+        if open.is_empty() {
+            return Ok(false);
+        }
+        let mut met = false;
+        run::plan(rows, live, limits, |item, _| {
+            met = met || marks(item).any(|mark| open.contains(&mark));
+            Ok(())
+        })?;
+        Ok(met)
+    }
+
+    /// The live objects that were created by the run that is retried, and by those in whose place the new one is
+    /// started.
+    pub(super) fn created(
+        &self,
+        retried: Option<&Standing>,
+        live: &Snapshot,
+    ) -> Result<HashSet<Id>, CliError> {
+        let is_superseded = |standing: &&Standing| {
+            let name = standing.directory.name().to_string();
+            self.superseded.contains(&name)
+        };
+        let mut own = HashSet::new();
+        for standing in self.unfinished.iter().filter(is_superseded).chain(retried) {
+            own.extend(created(standing, live)?);
+        }
+        Ok(own)
+    }
+
+    /// The names of the runs in whose place the new one is started.
+    pub(super) fn superseded(&self) -> Vec<String> {
+        self.superseded.clone()
+    }
+
+    /// When these runs and the one that is retried sent their last writes, which count against the quota, oldest first.
+    pub(super) fn sent(&self, retried: Option<&Standing>) -> Vec<Timestamp> {
+        let runs = self.unfinished.iter().chain(retried);
+        let mut sent: Vec<Timestamp> = runs.flat_map(|run| &run.sent).copied().collect();
+        sent.sort_unstable();
+        sent
+    }
+}
+
+/// Whether both name the same file. What comes from standard input is never the same.
+fn is_same(one: &str, other: &str) -> bool {
+    one != "-" && absolute(one).ok() == absolute(other).ok()
+}
+
+/// What two items have in common that are about the same: the name or the id of their object, or the list that it
+/// is an element of, which is written as a whole.
+fn marks(item: &Item<'_>) -> impl Iterator<Item = (Kind, Option<Id>, String)> + use<> {
+    let kind = item.resource;
+    // Naming the Default microtenant and naming none is the same.
+    let home = item.microtenant.clone().filter(|id| id.as_str() != "0");
+    let names = match kind.shape() {
+        Shape::List => vec![item.part.as_deref().unwrap_or_default().to_owned()],
+        Shape::Collection | Shape::Single => {
+            let key = kind.comparable_key(item.key.as_ref().into()).into_owned();
+            let id = item.change.id().map(|id| format!("id {id}"));
+            [format!("key {key}")].into_iter().chain(id).collect()
+        }
+    };
+    names
+        .into_iter()
+        .map(move |name| (kind, home.clone(), name))
+}
+
+/// The live objects that a run has created: those of which it knows, and those that are as what it sent without
+/// knowing what came of it.
+fn created(standing: &Standing, live: &Snapshot) -> Result<HashSet<Id>, CliError> {
+    let objects = live.listings.iter().flat_map(|listing| &listing.objects);
+    let there: HashSet<Id> = objects.filter_map(Id::of).collect();
+    let outcomes = Outcomes::read(standing.directory.path(), standing.plan.len())
+        .map_err(run::RunError::from)?;
+    let evidence = Evidence::new(live);
+    let mut created = HashSet::new();
+    for (number, brief) in standing.plan.briefs() {
+        if brief.way != Way::Create {
+            continue;
+        }
+        let id = match standing.ledger.state(number) {
+            State::Settled(Status::Created | Status::Recovered) => outcomes.id(number),
+            State::InDoubt | State::Settled(Status::Failed)
+                if standing.ledger.attempts(number) > 0 =>
+            {
+                let item = standing.plan.load(number);
+                evidence.copy_of(&item.map_err(|e| standing.unreadable(e))?)
+            }
+            _ => None,
+        };
+        created.extend(id.filter(|id| there.contains(id)));
+    }
+    Ok(created)
+}

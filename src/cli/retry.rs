@@ -1,0 +1,111 @@
+//! `zpa-bulk retry`: a new run of what failed in another.
+
+use std::io;
+use std::path::Path;
+
+use jiff::Zoned;
+use tokio::time::Instant;
+
+use super::apply::{Session, Start, start_run, watch_for_interrupt};
+use super::args::RetryArgs;
+use super::config::Config;
+use super::error::{CliError, chain, exit};
+use super::recorded;
+use super::tenant::Tenant;
+use super::terminal::Terminal;
+use crate::plan::Defaults;
+use crate::report;
+use crate::run::{self, Checked, Lineage, RunDirectory, Standing};
+
+pub(super) async fn run(
+    args: RetryArgs,
+    config: Config,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let started = Instant::now();
+    recorded::refuse_simulated(&args.tenant, "retry")?;
+    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
+    let failed = match &args.run {
+        Some(text) => run::standing(RunDirectory::find(&runs, text)?)?,
+        None => newest_with_failures(&runs, terminal)?,
+    };
+    let given = Config::of_flags(&args.tenant, &args.engine).over(config);
+    recorded::refuse_other_tenant(given.customer_id.as_deref(), &failed.header.tenant)?;
+    refuse_unfinished(&failed)?;
+    if failed.ledger.tally().failed == 0 {
+        terminal.say("nothing failed in this run; nothing is left to do");
+        return Ok(exit::SETTLED);
+    }
+    let lower = given.over(recorded::settings(&failed.header)?);
+    let stop = watch_for_interrupt(terminal);
+    let bounds = args.stopping.bounds(&Zoned::now())?;
+    let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop.clone()).await?;
+    tenant.engine.stop_at(bounds);
+    let start = Start {
+        runs: &runs,
+        retries: Some(&failed),
+        guards: tenant.config.guards(args.guards.max_deletes),
+        yes: args.yes,
+        json: args.json,
+    };
+    let session = Session {
+        started,
+        stop,
+        terminal,
+    };
+    start_run(rows_of(&failed)?, start, &mut tenant, session).await
+}
+
+/// The rows that failed. In messages they go by their place in `errors.csv`.
+fn rows_of(failed: &Standing) -> Result<Checked, CliError> {
+    let spooled = || -> io::Result<_> {
+        let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile()?;
+        report::write_failed(failed, io::BufWriter::new(file.as_file_mut()))?;
+        Ok(file)
+    };
+    let file = spooled().map_err(|source| failed.unreadable(source))?;
+    let name = failed.directory.path().join("errors.csv");
+    let manifest = (file.path().to_owned(), name.display().to_string());
+    // What flags said of every row stands in the rows.
+    Ok(run::check_named(&[manifest], Defaults::default())?)
+}
+
+fn refuse_unfinished(run: &Standing) -> Result<(), CliError> {
+    if run.is_finished() {
+        return Ok(());
+    }
+    let name = run.directory.name().to_string();
+    if let Some(other) = Lineage::around(&run.directory)?.superseded_by(&name) {
+        let message = format!("{name} was not finished: {other} was started in its place");
+        return Err(CliError::usage(message).hint(format!("zpa-bulk retry {other}")));
+    }
+    let directory = run.directory.path().display();
+    Err(
+        CliError::new(exit::STOPPED, "this run is unfinished; nothing was sent").hint(format!(
+            "zpa-bulk resume {directory} goes on with it; what fails then can be retried"
+        )),
+    )
+}
+
+/// The newest run with failures that no other run has retried.
+fn newest_with_failures(runs: &Path, terminal: &Terminal) -> Result<Standing, CliError> {
+    let lineage = Lineage::read(runs)?;
+    for directory in run::list(runs)?.into_iter().rev() {
+        let name = directory.name().to_string();
+        if lineage.retried_by(&name).is_some() || lineage.superseded_by(&name).is_some() {
+            continue;
+        }
+        match run::standing(directory) {
+            Ok(standing) => {
+                let tally = standing.ledger.tally();
+                let rehearsal = recorded::Recorded::read(&standing.header)?.simulated;
+                if tally.failed + tally.unknown > 0 && !rehearsal {
+                    return Ok(standing);
+                }
+            }
+            Err(error) => terminal.warn(&format!("{name} is passed over: {}", chain(&error))),
+        }
+    }
+    let message = format!("there is no run with failures in {}", runs.display());
+    Err(CliError::usage(message))
+}

@@ -1,0 +1,497 @@
+//! Runs that come of other runs: what failed is retried, and what was cut off is done by a new run of the same
+//! spreadsheet, as it is by then, without anything being lost or done twice.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use serde_json::Value;
+
+use self::common::scripted::{TOKEN, now, server};
+use self::common::{Ran, Tenant, rows, zpa_bulk};
+
+const QUICK: &str =
+    "latency = { base = \"1ms\", jitter = \"1ms\" }\nquota = { read = \"off\", write = \"off\" }\n";
+
+/// The run directories, the oldest first.
+fn run_dirs(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.join("zpa-bulk-runs"))
+        .into_iter()
+        .flatten();
+    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    runs.sort();
+    runs
+}
+
+fn name(run: &Path) -> &str {
+    run.file_name().unwrap().to_str().unwrap()
+}
+
+fn writes(tenant: &Tenant) -> usize {
+    tenant.log_of("write").len()
+}
+
+#[test]
+fn only_what_failed_is_retried_in_a_run_that_is_linked_to_the_old_one() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write(
+        "links.csv",
+        "name,url,action,description\n\
+         Wiki,https://wiki.example,,\n\
+         Docs,,update,\"=late, kept\"\n\
+         Mail,,update,never\n",
+    );
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(4);
+    let first = run_dirs(&tenant.path("")).remove(0);
+    tenant.write("docs.csv", "name,url\nDocs,https://docs.example\n");
+    tenant
+        .run(&["apply", "docs.csv", "--yes", "--runs-dir", "others"])
+        .expect(0);
+    let before = writes(&tenant);
+    let refused = tenant.run(&["retry"]).expect(2);
+    assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
+    assert_eq!(
+        run_dirs(&tenant.path("")).len(),
+        1,
+        "nothing is left of a no"
+    );
+    let report = tenant.run(&["retry", "--yes", "--json"]).expect(4).json();
+    let summary = &report["summary"];
+    assert_eq!(
+        (&summary["items"], &summary["updated"], &summary["failed"]),
+        (&2.into(), &1.into(), &1.into())
+    );
+    assert_eq!(report["retries"], name(&first));
+    // Messages lead to the rows of the old run's errors.csv.
+    assert_eq!(report["errors"][0]["row"], 3);
+    let file = report["errors"][0]["file"].as_str().unwrap();
+    assert_eq!(rows(&tenant.path(file))[1]["name"], "Mail");
+    assert_eq!(writes(&tenant) - before, 1);
+    let state = tenant.state();
+    let docs = state["portal_links"].as_array().unwrap().iter();
+    let docs = docs.clone().find(|link| link["name"] == "Docs").unwrap();
+    assert_eq!(docs["description"], "=late, kept");
+
+    let second = run_dirs(&tenant.path("")).remove(1);
+    let status = tenant.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["retries"], name(&first));
+    let shown = tenant.run(&["status", first.to_str().unwrap()]).expect(0);
+    let link = format!("retried by {}\n", name(&second));
+    assert!(shown.stdout.contains(&link), "{}", shown.stdout);
+    let runs = tenant.run(&["runs"]).expect(0).stdout;
+    assert!(
+        runs.contains(&format!("retries {}", name(&first))),
+        "{runs}"
+    );
+
+    // The next retry is of the newest run, of which one row is left.
+    let report = tenant.run(&["retry", "--yes", "--json"]).expect(4).json();
+    assert_eq!(report["retries"], name(&second));
+    assert_eq!(report["summary"]["items"], 1);
+    let report = tenant
+        .run(&["retry", name(&first), "--yes", "--json"])
+        .expect(4)
+        .json();
+    assert_eq!(
+        report["summary"]["items"], 2,
+        "what is named is retried again"
+    );
+}
+
+#[test]
+fn there_is_nothing_to_retry_of_runs_without_failures_and_rehearsals() {
+    let tenant = Tenant::start(QUICK);
+    let none = tenant.run(&["retry", "--yes"]).expect(2);
+    assert!(
+        none.stderr.contains("no run with failures"),
+        "{}",
+        none.stderr
+    );
+    tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    tenant.write("gone.csv", "name,action,description\nGone,update,x\n");
+    tenant
+        .run(&[
+            "apply",
+            "gone.csv",
+            "--yes",
+            "--simulate",
+            "--resource",
+            "portal-link",
+        ])
+        .expect(4);
+    tenant.run(&["retry", "--yes"]).expect(2);
+    let whole = run_dirs(&tenant.path("")).remove(0);
+    let said = tenant.run(&["retry", name(&whole), "--yes"]).expect(0);
+    assert!(said.stderr.contains("nothing failed"), "{}", said.stderr);
+}
+
+/// A run of six links that was parked after the first of them.
+fn parked(tenant: &Tenant) -> PathBuf {
+    let rows = (0..6).map(|n| format!("App {n},https://app{n}.example,Employee Portal\n"));
+    tenant.write(
+        "links.csv",
+        &format!("name,url,user_portals\n{}", rows.collect::<String>()),
+    );
+    let slowly = [
+        "--batch-size",
+        "1",
+        "--write-quota",
+        "1/1s",
+        "--max-duration",
+        "700ms",
+    ];
+    let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
+    Ran::of(apply.args(slowly)).expect(5);
+    run_dirs(&tenant.path("")).remove(0)
+}
+
+#[test]
+fn an_unfinished_run_is_resumed_and_not_retried() {
+    let tenant = Tenant::start(QUICK);
+    let run = parked(&tenant);
+    let before = writes(&tenant);
+    let ran = tenant.run(&["retry", name(&run), "--yes"]).expect(5);
+    let next = format!("zpa-bulk resume zpa-bulk-runs/{}", name(&run));
+    assert!(ran.stderr.contains(&next), "{}", ran.stderr);
+    assert_eq!(writes(&tenant), before);
+}
+
+#[test]
+fn an_unfinished_run_of_the_same_manifest_is_pointed_out_before_anything_is_asked_of_the_tenant() {
+    let tenant = Tenant::start(QUICK);
+    let run = parked(&tenant);
+    let before = tenant.log().len();
+    let ran = tenant.run(&["apply", "./links.csv"]).expect(2);
+    let next = format!("zpa-bulk resume zpa-bulk-runs/{}", name(&run));
+    for text in [
+        "is unfinished: ",
+        "of 6 rows have ended",
+        &next,
+        "--yes starts a new one",
+    ] {
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+    }
+    assert_eq!(tenant.log().len(), before);
+    // One about other manifests says nothing of it.
+    tenant.write("other.csv", "name,url\nOther,https://other.example\n");
+    let ran = tenant.run(&["apply", "other.csv", "--yes"]).expect(0);
+    assert!(!ran.stderr.contains("unfinished"), "{}", ran.stderr);
+    tenant
+        .run(&["resume", name(&run), "--write-quota", "off"])
+        .expect(0);
+    let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    assert!(!ran.stderr.contains("unfinished"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_edited_sorted_and_longer_spreadsheet_sends_only_what_is_new_changed_or_unfinished() {
+    let tenant = Tenant::start(QUICK);
+    let old = parked(&tenant);
+    let made = tenant.links().len();
+    assert!((1..6).contains(&made), "{made}");
+    // Sorted the other way, the first with another address, two without one of the old, two new; all to be created.
+    let rows = (0..8).rev().filter(|n| *n != 4).map(|n| {
+        let host = if n == 0 {
+            "changed".to_owned()
+        } else {
+            format!("app{n}")
+        };
+        format!("https://{host}.example,App {n},create,Employee Portal\n")
+    });
+    let text = format!("url,name,action,user_portals\n{}", rows.collect::<String>());
+    tenant.write("links.csv", &text);
+    let before = writes(&tenant);
+    let args = ["apply", "links.csv", "--yes", "--json", "--batch-size", "1"];
+    let ran = tenant.run(&args).expect(0);
+    assert!(ran.stderr.contains("is unfinished: "), "{}", ran.stderr);
+    let report = ran.json();
+    let summary = &report["summary"];
+    let there = u64::try_from(made).unwrap() - 1;
+    assert_eq!(summary["updated"], 1, "the one that was changed");
+    assert_eq!(summary["unchanged"], there);
+    assert_eq!(summary["created"], 7 - 1 - there);
+    assert_eq!(
+        writes(&tenant) - before,
+        7 - usize::try_from(there).unwrap()
+    );
+    let names: Vec<String> = tenant.links().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [
+            "App 0", "App 1", "App 2", "App 3", "App 5", "App 6", "App 7"
+        ]
+    );
+    assert_eq!(report["supersedes"][0], name(&old));
+
+    // What the old run had left is done or not wanted any more.
+    let refused = tenant.run(&["resume", name(&old)]).expect(2);
+    assert!(
+        refused.stderr.contains("in the place of this run"),
+        "{}",
+        refused.stderr
+    );
+    let none = tenant.run(&["resume"]).expect(2);
+    assert!(none.stderr.contains("no unfinished run"), "{}", none.stderr);
+    let runs = tenant.run(&["runs"]).expect(0).stdout;
+    assert!(runs.contains("superseded"), "{runs}");
+    let again = tenant.run(&args).expect(4);
+    assert!(!again.stderr.contains("unfinished"), "{}", again.stderr);
+    assert!(
+        again.json()["summary"]["failed"] == 7,
+        "what another run has created is there, and to be created"
+    );
+}
+
+#[test]
+fn a_manifest_that_a_process_works_on_is_left_to_it() {
+    let tenant = Tenant::start(QUICK);
+    let rows = (0..9).map(|n| format!("App {n},https://app{n}.example\n"));
+    tenant.write(
+        "links.csv",
+        &format!("name,url\n{}", rows.collect::<String>()),
+    );
+    let mut command = tenant.command(&["apply", "links.csv", "--yes"]);
+    let mut child = command
+        .args(["--batch-size", "1", "--write-quota", "1/5s"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while tenant.log_of("write").is_empty() {
+        thread::yield_now();
+    }
+    let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(7);
+    assert!(
+        ran.stderr.contains("a process is working on"),
+        "{}",
+        ran.stderr
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// A tenant whose create is under way when the process that asked for it is killed, and shows from its `lands`th
+/// reading on.
+struct Late {
+    dir: tempfile::TempDir,
+    url: String,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+const NONE: &str = r#"{"totalPages":"0","totalCount":"0"}"#;
+const WIKI: &str = r#"{"totalPages":"1","totalCount":"1","list":[
+    {"id":"7","name":"Wiki","protocol":"https://","link":"wiki.example","enabled":true}]}"#;
+
+impl Late {
+    fn killed(lands: usize) -> Self {
+        let (posted, met) = mpsc::channel();
+        let posted = Mutex::new(Some(posted));
+        let read = AtomicUsize::new(0);
+        let (url, seen) = server(now(), move |method, path| match method {
+            _ if path == "/signin" => (200, TOKEN),
+            "POST" => {
+                // The first is never answered.
+                let first = posted.lock().unwrap().take();
+                if let Some(posted) = first {
+                    posted.send(()).unwrap();
+                    loop {
+                        thread::park();
+                    }
+                }
+                (201, r#"{"id":"8","name":"Wiki"}"#)
+            }
+            "PUT" => (204, ""),
+            _ if path.ends_with("/7") => (
+                200,
+                r#"{"id":"7","name":"Wiki","protocol":"https://","link":"wiki.example","enabled":true}"#,
+            ),
+            _ if read.fetch_add(1, Ordering::Relaxed) + 1 >= lands => (200, WIKI),
+            _ => (200, NONE),
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let late = Self { dir, url, seen };
+        late.manifest("name,url\nWiki,https://wiki.example\n");
+        let mut child = late
+            .command(&["apply", "links.csv", "--yes"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        met.recv().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        late
+    }
+
+    fn manifest(&self, text: &str) {
+        fs::write(self.dir.path().join("links.csv"), text).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = zpa_bulk();
+        command
+            .current_dir(self.dir.path())
+            .args(args)
+            .args(["--settle", "300ms"])
+            .env("ZPA_CLIENT_ID", "me")
+            .env("ZPA_CLIENT_SECRET", "s")
+            .env("ZPA_CUSTOMER_ID", "1")
+            .env("ZPA_BULK_BASE_URL", &self.url);
+        command
+    }
+
+    fn apply(&self, manifest: &str) -> (Ran, Value) {
+        self.manifest(manifest);
+        let ran = Ran::of(&mut self.command(&["apply", "links.csv", "--yes", "--json"])).expect(0);
+        let summary = ran.json()["summary"].clone();
+        (ran, summary)
+    }
+
+    /// The requests that are no sign-ins, as what they did.
+    fn calls(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        let calls = seen.iter().filter(|call| !call.starts_with("/signin"));
+        calls
+            .map(|call| {
+                let (path, body) = call.split_once(' ').unwrap();
+                let path = path.split('?').next().unwrap();
+                let path = path.rsplit('/').next().unwrap();
+                format!("{path} {body}").trim().to_owned()
+            })
+            .collect()
+    }
+}
+
+const POST: &str =
+    r#"userPortalLink {"enabled":true,"link":"wiki.example","name":"Wiki","protocol":"https://"}"#;
+
+#[test]
+fn what_lands_late_is_not_created_a_second_time_by_a_new_run() {
+    let late = Late::killed(3);
+    let (ran, summary) = late.apply("name,url,action\nWiki,https://wiki.example,create\n");
+    assert!(ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    assert_eq!(summary["unchanged"], 1, "{summary}");
+    let calls = late.calls();
+    assert_eq!(
+        calls,
+        ["userPortalLink", POST, "userPortalLink", "userPortalLink"]
+    );
+}
+
+#[test]
+fn what_lands_late_is_brought_up_to_date_where_its_row_was_edited() {
+    let late = Late::killed(3);
+    let (_, summary) = late.apply("name,url\nWiki,https://new.example\n");
+    assert_eq!(summary["updated"], 1, "{summary}");
+    let creates = late.calls().iter().filter(|call| **call == POST).count();
+    assert_eq!(creates, 1);
+    let put = late.calls().pop().unwrap();
+    assert!(
+        put.starts_with("7 {") && put.contains("new.example"),
+        "{put}"
+    );
+}
+
+#[test]
+fn what_never_lands_is_created_once_by_the_new_run_after_the_settle_time() {
+    let late = Late::killed(99);
+    let (ran, summary) = late.apply("name,url\nWiki,https://wiki.example\n");
+    assert!(ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    assert_eq!(summary["created"], 1, "{summary}");
+    let expected = [
+        "userPortalLink",
+        POST,
+        "userPortalLink",
+        "userPortalLink",
+        POST,
+    ];
+    assert_eq!(late.calls(), expected);
+}
+
+#[test]
+fn what_has_landed_is_found_at_once_and_what_is_about_other_rows_does_not_wait() {
+    let late = Late::killed(2);
+    let (ran, summary) = late.apply("name,url\nWiki,https://wiki.example\n");
+    assert!(!ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    assert_eq!(summary["unchanged"], 1, "{summary}");
+    let late = Late::killed(99);
+    let (ran, _) = late.apply("name,url\nOther,https://other.example\n");
+    assert!(!ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_create_that_was_given_up_and_landed_after_all_is_adopted_by_its_retry() {
+    let read = AtomicUsize::new(0);
+    let (url, seen) = server(now(), move |method, path| match method {
+        _ if path == "/signin" => (200, TOKEN),
+        "POST" => (500, "{}"),
+        // The plan, the two looks after the lost answer, and then the retry.
+        _ if read.fetch_add(1, Ordering::Relaxed) < 3 => (200, NONE),
+        _ => (200, WIKI),
+    });
+    let late = Late {
+        dir: tempfile::tempdir().unwrap(),
+        url,
+        seen,
+    };
+    late.manifest("name,url,action\nWiki,https://wiki.example,create\n");
+    let apply = ["apply", "links.csv", "--yes", "--max-attempts", "1"];
+    Ran::of(&mut late.command(&apply)).expect(4);
+    let report = Ran::of(&mut late.command(&["retry", "--yes", "--json"])).expect(0);
+    assert_eq!(report.json()["summary"]["unchanged"], 1);
+    let creates = late.calls().iter().filter(|call| **call == POST).count();
+    assert_eq!(creates, 1, "{:?}", late.calls());
+    let run = run_dirs(late.dir.path()).pop().unwrap();
+    assert_eq!(rows(&run.join("skipped.csv"))[0]["_id"], "7");
+}
+
+#[test]
+fn a_row_that_asks_for_an_empty_field_asks_for_it_again() {
+    const DESCRIBED: &str =
+        r#"{"id":"7","name":"Wiki","link":"wiki.example","description":"old","enabled":true}"#;
+    const LISTED: &str = r#"{"totalPages":"1","totalCount":"1","list":[
+        {"id":"7","name":"Wiki","link":"wiki.example","description":"old","enabled":true}]}"#;
+    let put = AtomicUsize::new(0);
+    let (url, seen) = server(now(), move |method, path| match method {
+        _ if path == "/signin" => (200, TOKEN),
+        "PUT" if put.fetch_add(1, Ordering::Relaxed) == 0 => (400, r#"{"id":"no","reason":"No."}"#),
+        "PUT" => (204, ""),
+        _ if path.ends_with("/7") => (200, DESCRIBED),
+        _ => (200, LISTED),
+    });
+    let late = Late {
+        dir: tempfile::tempdir().unwrap(),
+        url,
+        seen,
+    };
+    let manifest = late.dir.path().join("links.jsonl");
+    fs::write(
+        manifest,
+        r#"{"name":"Wiki","action":"update","description":"","icon_text":null}"#,
+    )
+    .unwrap();
+    let apply = ["apply", "links.jsonl", "--resource", "portal-link", "--yes"];
+    Ran::of(&mut late.command(&apply)).expect(4);
+    let report = Ran::of(&mut late.command(&["retry", "--yes", "--json"])).expect(0);
+    assert_eq!(report.json()["summary"]["updated"], 1);
+    let puts: Vec<String> = late
+        .calls()
+        .into_iter()
+        .filter(|call| call.starts_with("7 {"))
+        .collect();
+    assert_eq!(puts.len(), 2);
+    assert_eq!(puts[0], puts[1]);
+    assert!(puts[1].contains(r#""description":"""#), "{puts:?}");
+}
