@@ -188,7 +188,11 @@ pub(super) fn scenario(path: Option<&Path>) -> Result<Scenario, CliError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| CliError::usage(format!("{shown}: {error}")))?;
     Scenario::parse(&text).map_err(|error| {
-        CliError::usage(format!("{shown}: {error}"))
+        let line = error
+            .line()
+            .map(|line| format!("{line}:"))
+            .unwrap_or_default();
+        CliError::usage(format!("{shown}:{line} {error}"))
             .hint("samples/scenario-default.toml has every setting")
     })
 }

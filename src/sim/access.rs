@@ -85,10 +85,15 @@ impl Tokens {
         if !self.admits(now, request) {
             return unauthorized(through_gateway);
         }
+        self.expire(request);
+        Answer::empty(200)
+    }
+
+    /// Ends the token that the request carries, if it carries one.
+    pub(super) fn expire(&mut self, request: &Request) {
         if let Some(token) = bearer(request) {
             self.expiries.remove(token);
         }
-        Answer::empty(200)
     }
 
     /// Whether the request carries a token that is valid at `now`.

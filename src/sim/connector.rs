@@ -91,6 +91,7 @@ fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = changeable(call)?;
     let body = call.object()?;
     let (name, written) = draft(&body).map_err(|refusal| refusal.about(fields::label(&body)))?;
+    call.check_poison(&name)?;
     let mut fields = shown(call.tenant, id).cloned().unwrap_or_default();
     fields.retain(|field, _| !WRITABLE.contains(&field.as_str()));
     fields.extend(written);

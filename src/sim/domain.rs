@@ -125,6 +125,9 @@ fn add(call: &mut Call<'_>, key: Key, domain: String) {
 fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let key = key(call)?;
     let drafts = drafts(&call.objects()?)?;
+    for draft in &drafts {
+        call.check_poison(&draft.domain)?;
+    }
     let old = call.tenant.domains.of(key).to_vec();
     let mut list = match call.world.rules.domains.post {
         DomainPost::Replace => Vec::new(),

@@ -32,6 +32,21 @@ pub struct Response {
     pub body: Vec<u8>,
     /// How long after the arrival of the request the answer leaves.
     pub delay: Duration,
+    /// How much of it leaves.
+    pub delivery: Delivery,
+}
+
+/// How much of an answer leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// All of it.
+    Whole,
+    /// The first half of its body; then the connection breaks.
+    Truncated,
+    /// Nothing: the connection breaks.
+    Dropped,
+    /// Nothing, and the connection stays open.
+    Withheld,
 }
 
 /// An answer whose delay is not decided yet.
@@ -77,12 +92,13 @@ impl Answer {
     }
 
     /// The finished answer, leaving `delay` after the arrival of its request.
-    pub(super) fn after(self, delay: Duration) -> Response {
+    pub(super) fn after(self, delay: Duration, delivery: Delivery) -> Response {
         Response {
             status: self.status,
             headers: self.headers,
             body: self.body,
             delay,
+            delivery,
         }
     }
 }

@@ -45,6 +45,9 @@ pub struct LogEntry {
     /// What followed the `?`; left out when there was none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub query: String,
-    /// The status of the answer.
+    /// The status of the answer, whether it left or not; 0 where there was none to leave.
     pub status: u16,
+    /// The kind of the fault that acted on the call; left out when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<&'static str>,
 }

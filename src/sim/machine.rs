@@ -6,13 +6,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::access::{Tokens, is_content_type};
+use super::faults::{Faults, Strike};
 use super::gateway::Gateway;
-use super::http::{Answer, Pairs, Request, Response};
+use super::http::{Answer, Delivery, Pairs, Request, Response};
 use super::log::{Class, LogEntry};
 use super::random::SplitMix64;
-use super::refusal::{Refusal, gateway_too_many_requests, too_many_requests, unauthorized};
+use super::refusal::{
+    Refusal, UNAVAILABLE, gateway_too_many_requests, injected, too_many_requests, unauthorized,
+};
 use super::route::{Call, find, unknown_path, wrong_method};
-use super::scenario::{FaultRules, FeatureRules, Latency, Scenario};
+use super::scenario::{FaultKind, FaultRules, FeatureRules, Latency, Scenario};
 use super::storm::Storm;
 use super::tenant::{Tenant, World};
 
@@ -40,6 +43,9 @@ pub struct Sim {
     /// By customer id, like the tenants; calls on unknown paths have an empty one.
     gateways: BTreeMap<String, Gateway>,
     storm: Storm,
+    faults: Faults,
+    /// Calls that are carried out later, by when and in the order of their arrival.
+    late: BTreeMap<(Duration, u64), Late>,
     tenants: BTreeMap<String, Tenant>,
     delays: Delays,
     log: Vec<LogEntry>,
@@ -59,6 +65,8 @@ impl Sim {
             ),
             gateways: BTreeMap::new(),
             storm: Storm::new(scenario.storm.clone(), SplitMix64::new(seed, 5)),
+            faults: Faults::new(&scenario.fault, seed),
+            late: BTreeMap::new(),
             delays: Delays {
                 answers: SplitMix64::new(seed, 2),
                 travels: SplitMix64::new(seed, 6),
@@ -81,20 +89,49 @@ impl Sim {
 
     /// Carries out `request`, which arrives `now` after the simulator's start. `now` never goes backwards.
     pub fn handle(&mut self, now: Duration, request: &Request) -> Response {
+        self.advance(now);
         if let Some(control) = request.path.strip_prefix(CONTROL) {
-            return self.control(control, request).after(Duration::ZERO);
+            let answer = self.control(control, request);
+            return answer.after(Duration::ZERO, Delivery::Whole);
         }
         let address = Address::parse(&request.path);
-        let answer = if !address.needs_token() {
-            self.answer(now, &address, request)
-        } else if self.tokens.admits(now, request) {
-            self.pass_gateway(now, &address, request)
-        } else {
-            // A call that the gateway refuses itself, for its token, does not count.
-            unauthorized(address.through_gateway)
+        let strike = self.faults.strike(now, request, address.is_sign_in());
+        let arrival = Arrival {
+            now,
+            address,
+            request,
+            strike,
         };
-        self.log.push(entry(now, &address, request, answer.status));
-        answer.after(self.delays.draw_answer())
+        let (answer, delivery, late) = match self.receive(&arrival) {
+            Some(answer) => arrival.strike.spoil(answer),
+            // No status was ever decided.
+            None => (Answer::empty(0), Delivery::Dropped, Duration::ZERO),
+        };
+        self.log.push(arrival.entry(answer.status));
+        answer.after(self.delays.draw_answer() + late, delivery)
+    }
+
+    /// Carries out the calls that arrived earlier and were to be late, as far as their time has come.
+    pub fn advance(&mut self, now: Duration) {
+        while let Some(entry) = self.late.first_entry().filter(|late| late.key().0 <= now) {
+            let ((due, _), Late { request, poisoned }) = entry.remove_entry();
+            let address = Address::parse(&request.path);
+            if let Target::Api {
+                version,
+                customer,
+                path,
+            } = address.target
+            {
+                let place = Place {
+                    now: due,
+                    version,
+                    customer,
+                    path,
+                };
+                // Nobody waits for its answer any more.
+                let _ = self.carry_out(&place, &request, &request.body, &poisoned);
+            }
+        }
     }
 
     /// The named microtenants, and every object of every tenant as `GET` answers it: what
@@ -124,66 +161,126 @@ impl Sim {
         }
     }
 
+    /// The answer to a call; none to one that is not carried out, or not now.
+    fn receive(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
+        match &arrival.strike.kind {
+            Some(FaultKind::ResetBefore) => return None,
+            Some(FaultKind::Status {
+                status,
+                retry_after,
+                id,
+            }) => return Some(injected(*status, id.as_deref(), retry_after.as_deref())),
+            Some(FaultKind::SigninDown) => return Some(Answer::json_bytes(503, UNAVAILABLE)),
+            Some(FaultKind::ExpireToken) => self.tokens.expire(arrival.request),
+            _ => {}
+        }
+        if !arrival.address.needs_token() {
+            self.answer(arrival)
+        } else if self.tokens.admits(arrival.now, arrival.request) {
+            self.pass_gateway(arrival)
+        } else {
+            // A call that the gateway refuses itself, for its token, does not count.
+            Some(unauthorized(arrival.address.through_gateway))
+        }
+    }
+
     /// A call with a valid token. The gateway's limit holds whichever way a call comes; of it speak only the answers
     /// that come through it.
-    fn pass_gateway(&mut self, now: Duration, address: &Address<'_>, request: &Request) -> Answer {
-        let customer = address.customer();
+    fn pass_gateway(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
+        let customer = arrival.address.customer();
         let rules = &self.world.rules.quota;
         let limit = rules.gateway;
         let gateway = self
             .gateways
             .entry(customer.to_owned())
             .or_insert_with(|| Gateway::new(limit));
-        let answer = match gateway.admit(now) {
-            Ok(()) => self.answer(now, address, request),
+        let answer = match gateway.admit(arrival.now) {
+            Ok(()) => self.answer(arrival)?,
             Err(wait) => gateway_too_many_requests(wait + rules.retry_after_padding),
         };
-        match self.gateways.get(customer) {
-            Some(gateway) if address.through_gateway => gateway.sign(now, answer),
+        Some(match self.gateways.get(customer) {
+            Some(gateway) if arrival.address.through_gateway => gateway.sign(arrival.now, answer),
             _ => answer,
-        }
+        })
     }
 
-    fn answer(&mut self, now: Duration, address: &Address<'_>, request: &Request) -> Answer {
-        let result = match address.target {
+    fn answer(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
+        let (now, request) = (arrival.now, arrival.request);
+        let result = match arrival.address.target {
             Target::SignIn | Target::SignOut | Target::Token if request.method != "POST" => {
                 Err(wrong_method(&request.method))
             }
             Target::SignIn => self.tokens.sign_in(now, request),
             Target::Token => self.tokens.token(now, request),
-            Target::SignOut => Ok(self.tokens.sign_out(now, request, address.through_gateway)),
+            Target::SignOut => {
+                let through_gateway = arrival.address.through_gateway;
+                Ok(self.tokens.sign_out(now, request, through_gateway))
+            }
             Target::Unknown => Err(unknown_path(&request.path)),
             Target::Api {
                 version,
                 customer,
                 path,
-            } => self.call(now, version, customer, path, request),
+            } => {
+                let place = Place {
+                    now,
+                    version,
+                    customer,
+                    path,
+                };
+                return self.call(&place, arrival);
+            }
         };
-        result.unwrap_or_else(Refusal::into_answer)
+        Some(result.unwrap_or_else(Refusal::into_answer))
     }
 
-    /// An API call with a valid token: the weather first, then the tenant's quota, then the call itself.
-    fn call(
-        &mut self,
-        now: Duration,
-        version: &str,
-        customer: &str,
-        path: &str,
-        request: &Request,
-    ) -> Result<Answer, Refusal> {
-        let world = &mut self.world;
-        let tenant = self
-            .tenants
-            .entry(customer.to_owned())
-            .or_insert_with(|| Tenant::new(world, customer));
-        if let Some(answer) = self.storm.hit(now) {
-            return Ok(answer);
+    /// An API call with a valid token: the weather first, then the tenant's quota, then the call itself, unless that
+    /// is to be late.
+    fn call(&mut self, place: &Place<'_>, arrival: &Arrival<'_>) -> Option<Answer> {
+        let request = arrival.request;
+        if let Some(answer) = self.storm.hit(place.now) {
+            return Some(answer);
         }
         let class = Class::of_method(&request.method);
-        if let Err(wait) = tenant.quotas.admit(class, path, now) {
-            let padding = world.rules.quota.retry_after_padding;
-            return Ok(too_many_requests(wait + padding));
+        let tenant = touched(&mut self.tenants, &mut self.world, place.customer);
+        if let Err(wait) = tenant.quotas.admit(class, place.path, place.now) {
+            let padding = self.world.rules.quota.retry_after_padding;
+            return Some(too_many_requests(wait + padding));
         }
+        let Strike {
+            kind,
+            poisoned,
+            part,
+        } = &arrival.strike;
+        if let Some(FaultKind::LateCommit { delay }) = kind {
+            let key = (place.now + *delay, self.log.len() as u64);
+            let late = Late {
+                request: request.clone(),
+                poisoned: poisoned.clone(),
+            };
+            self.late.insert(key, late);
+            return None;
+        }
+        let body = part.as_ref().unwrap_or(&request.body);
+        let result = self.carry_out(place, request, body, poisoned);
+        Some(result.unwrap_or_else(Refusal::into_answer))
+    }
+
+    fn carry_out(
+        &mut self,
+        place: &Place<'_>,
+        request: &Request,
+        body: &[u8],
+        poisoned: &[String],
+    ) -> Result<Answer, Refusal> {
+        let Place {
+            now,
+            version,
+            customer,
+            path,
+        } = *place;
+        let tenant = touched(&mut self.tenants, &mut self.world, customer);
+        let world = &mut self.world;
         let found = find(&request.method, version, path)?;
         let query = Pairs::parse(&request.query);
         check_feature(&world.rules.features, found.resource)?;
@@ -198,22 +295,63 @@ impl Sim {
             query,
             customer,
             param: found.param,
-            body: &request.body,
+            body,
+            poisoned,
             time,
         })
     }
 }
 
-fn entry(now: Duration, address: &Address<'_>, request: &Request, status: u16) -> LogEntry {
-    LogEntry {
-        at: now,
-        at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
-        tenant: address.customer().to_owned(),
-        class: address.class(&request.method),
-        method: request.method.clone(),
-        path: request.path.clone(),
-        query: request.query.clone(),
-        status,
+/// The tenant of that id, which starts when it is first touched.
+fn touched<'t>(
+    tenants: &'t mut BTreeMap<String, Tenant>,
+    world: &mut World,
+    customer: &str,
+) -> &'t mut Tenant {
+    tenants
+        .entry(customer.to_owned())
+        .or_insert_with(|| Tenant::new(world, customer))
+}
+
+/// A call that is carried out later than it arrived.
+#[derive(Debug)]
+struct Late {
+    request: Request,
+    poisoned: Vec<String>,
+}
+
+/// A call at the moment of its arrival, with what acts on it.
+#[derive(Debug)]
+struct Arrival<'a> {
+    now: Duration,
+    address: Address<'a>,
+    request: &'a Request,
+    strike: Strike,
+}
+
+/// Where and when an API call is carried out.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    now: Duration,
+    version: &'a str,
+    customer: &'a str,
+    path: &'a str,
+}
+
+impl Arrival<'_> {
+    fn entry(&self, status: u16) -> LogEntry {
+        let (request, address) = (self.request, &self.address);
+        LogEntry {
+            at: self.now,
+            at_ms: u64::try_from(self.now.as_millis()).unwrap_or(u64::MAX),
+            tenant: address.customer().to_owned(),
+            class: address.class(&request.method),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            status,
+            fault: self.strike.kind.as_ref().map(FaultKind::name),
+        }
     }
 }
 
@@ -295,6 +433,10 @@ impl<'a> Address<'a> {
 
     fn needs_token(&self) -> bool {
         matches!(self.target, Target::Api { .. } | Target::Unknown)
+    }
+
+    fn is_sign_in(&self) -> bool {
+        matches!(self.target, Target::SignIn | Target::Token)
     }
 
     fn customer(&self) -> &'a str {

@@ -1,21 +1,26 @@
 //! The simulator without sockets: for tests on tokio's paused clock, where real sockets would make
 //! timeouts fire at once.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{LogEntry, Request, Response, Scenario, Sim};
+use super::{Delivery, LogEntry, Request, Response, Scenario, Sim};
 use crate::model::{self, Answer, Failure, Reply};
 use crate::zpa::{Api, SignInError};
+
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One tenant of a simulator in memory. Clones share the simulator and its time.
 #[derive(Clone, Debug)]
 pub struct InMemory {
     shared: Arc<Shared>,
     customer: String,
+    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -36,13 +41,22 @@ impl InMemory {
                 token: Mutex::new(None),
             }),
             customer: customer.to_owned(),
+            patience: PATIENCE,
         }
+    }
+
+    /// The same for a client that waits so long for an answer; 30 s unless told otherwise.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Every object of every tenant.
     #[must_use]
     pub fn state(&self) -> Value {
-        lock(&self.shared.sim).state()
+        let mut sim = lock(&self.shared.sim);
+        sim.advance(self.shared.start.elapsed());
+        sim.state()
     }
 
     /// Every request so far.
@@ -51,14 +65,29 @@ impl InMemory {
         lock(&self.shared.sim).log().to_vec()
     }
 
-    async fn exchange(&self, request: &Request) -> Response {
+    async fn exchange(&self, request: &Request) -> Reply {
+        let answered = tokio::time::timeout(self.patience, self.answered(request)).await;
+        answered.unwrap_or_else(|_| Reply::Lost("timed out".to_owned()))
+    }
+
+    async fn answered(&self, request: &Request) -> Reply {
         let travel = lock(&self.shared.sim).travel(request);
         if !travel.is_zero() {
             sleep(travel).await;
         }
         let response = lock(&self.shared.sim).handle(self.shared.start.elapsed(), request);
         sleep(response.delay).await;
-        response
+        match response.delivery {
+            Delivery::Whole => Reply::Answer(received(response)),
+            // The status of a refusal says enough.
+            Delivery::Truncated if response.status >= 400 => Reply::Answer(received(Response {
+                body: Vec::new(),
+                ..response
+            })),
+            Delivery::Truncated => Reply::Lost("the answer broke off".to_owned()),
+            Delivery::Dropped => Reply::Lost("the connection broke".to_owned()),
+            Delivery::Withheld => pending().await,
+        }
     }
 
     fn wire(&self, request: &model::Request) -> Request {
@@ -86,17 +115,7 @@ impl InMemory {
 
 impl Api for InMemory {
     async fn send(&self, request: model::Request) -> Reply {
-        let response = self.exchange(&self.wire(&request)).await;
-        let retry_after = response
-            .headers
-            .into_iter()
-            .find(|(name, _)| *name == "retry-after");
-        Reply::Answer(Answer {
-            status: response.status,
-            retry_after: retry_after.map(|(_, value)| value),
-            date: None,
-            body: response.body,
-        })
+        self.exchange(&self.wire(&request)).await
     }
 
     async fn sign_in(&self) -> Result<Duration, SignInError> {
@@ -107,8 +126,13 @@ impl Api for InMemory {
             body: b"client_id=me&client_secret=secret".to_vec(),
             ..Request::default()
         };
-        let response = self.exchange(&request).await;
-        let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let unavailable = |why: &str| Err(SignInError::Unavailable(Failure::new(why)));
+        let answer = match self.exchange(&request).await {
+            Reply::Answer(answer) if answer.status < 500 && answer.status != 429 => answer,
+            Reply::Answer(answer) => return Err(SignInError::Unavailable(answer.error())),
+            Reply::Lost(why) | Reply::NotSent(why) => return unavailable(&why),
+        };
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let (Some(token), Some(seconds)) = (
             answer.get("access_token").and_then(Value::as_str),
             answer.get("expires_in").and_then(Value::as_str),
@@ -117,6 +141,18 @@ impl Api for InMemory {
         };
         *lock(&self.shared.token) = Some(token.to_owned());
         Ok(Duration::from_secs(seconds.parse().unwrap_or(0)))
+    }
+}
+
+/// The answer as a client keeps it.
+fn received(response: Response) -> Answer {
+    let mut headers = response.headers.into_iter();
+    let retry_after = headers.find(|(name, _)| *name == "retry-after");
+    Answer {
+        status: response.status,
+        retry_after: retry_after.map(|(_, value)| value),
+        date: None,
+        body: response.body,
     }
 }
 

@@ -25,8 +25,8 @@
 //! therefore listens on loopback only.
 //!
 //! A further resource is one file with its `ROUTES`, a line in the table of `route.rs`, and its
-//! collection in `tenant.rs`; its settings are a table in `scenario/resources.rs`. Faults to inject belong
-//! around [`Sim::handle`], which is the single place where an answer and its delay are decided.
+//! collection in `tenant.rs`; its settings are a table in `scenario/resources.rs`. A further kind of fault is
+//! a [`FaultKind`], and one line where it acts: before a call is carried out, or on its answer.
 
 mod access;
 mod assertion;
@@ -34,11 +34,13 @@ mod collection;
 mod connector;
 mod connector_schedule;
 mod domain;
+mod faults;
 mod fields;
 mod fleet;
 mod gateway;
 mod http;
 mod limiter;
+mod line;
 mod listing;
 mod log;
 mod machine;
@@ -55,14 +57,15 @@ mod tenant;
 mod user_portal;
 
 pub use assertion::PublicKey;
-pub use http::{Request, Response};
+pub use http::{Delivery, Request, Response};
 pub use log::{Class, LogEntry};
 pub use machine::Sim;
 pub use memory::InMemory;
 pub use scenario::{
-    AbsentSchedule, BulkDeleteRules, BulkRules, CoTenant, ConnectorRules, DeletePortal, DomainPost,
-    DomainRules, FaultRules, FeatureRules, Latency, Limits, MicrotenantRules, Numbers, PortalRules,
-    Quota, QuotaRules, Scenario, ScenarioError, ScheduleRules, Scope, SignInRules, StormRules,
-    TenantStart, TokenRules, Treatment, Window,
+    AbsentSchedule, BadItems, BulkAnswer, BulkDeleteRules, BulkOrder, BulkRules, CallPattern,
+    CoTenant, ConnectorRules, DeletePortal, DomainPost, DomainRules, Fault, FaultKind, FaultRules,
+    FeatureRules, Latency, Limits, MicrotenantRules, Numbers, PortalRules, Quota, QuotaRules,
+    Scenario, ScenarioError, ScheduleRules, Scope, SignInRules, StormRules, TenantStart,
+    TokenRules, Treatment, Window,
 };
 pub use server::{Server, ServerOptions};

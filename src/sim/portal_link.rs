@@ -11,6 +11,7 @@ use super::http::Answer;
 use super::listing::Listing;
 use super::refusal::Refusal;
 use super::route::{Call, Route};
+use super::scenario::{BadItems, BulkAnswer, BulkOrder};
 use super::tenant::Tenant;
 
 /// The calls on links.
@@ -179,8 +180,14 @@ fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let items = batch(&body, call.world.rules.bulk.max.get())?;
     let portals = portals_in(call, &body)?;
     let (drafts, bad) = judged_batch(call, items);
+    let rules = &call.world.rules.bulk;
+    let bad = match (bad, rules.bad_items) {
+        (Some(refusal), BadItems::Unnamed) => Some(refusal.of_nothing()),
+        (_, BadItems::Unsaid) => None,
+        (bad, _) => bad,
+    };
     let bad = match bad {
-        Some(refusal) if call.world.rules.bulk.atomic => return Err(refusal),
+        Some(refusal) if rules.atomic => return Err(refusal),
         other => other,
     };
     check_room(call, &portals, drafts.len())?;
@@ -188,7 +195,7 @@ fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .into_iter()
         .map(|draft| store(call, draft, &portals))
         .collect();
-    bad.map_or_else(|| Ok(created_bulk(call.tenant, &ids, &portals)), Err)
+    bad.map_or_else(|| Ok(created_bulk(call, ids, &portals)), Err)
 }
 
 /// The items of a batch, when there are neither none nor too many.
@@ -235,6 +242,7 @@ fn judged_item(
         .as_object()
         .ok_or_else(|| fields::wrong_type("userPortalLinks"))?;
     let draft = Draft::read(item).map_err(|refusal| refusal.about(fields::label(item)))?;
+    call.check_poison(&draft.name)?;
     check_name(call, &draft.name, None)?;
     if !names.insert(draft.name.clone()) && call.world.rules.bulk.unique_names {
         return Err(Refusal::duplicate(&draft.name));
@@ -245,6 +253,7 @@ fn judged_item(
 /// A posted link and its portals, when both are right; `own` is the link it is to replace.
 fn judged(call: &Call<'_>, body: &Object, own: Option<Id>) -> Result<(Draft, Vec<Id>), Refusal> {
     let draft = Draft::read(body)?;
+    call.check_poison(&draft.name)?;
     check_name(call, &draft.name, own)?;
     Ok((draft, portals_in(call, body)?))
 }
@@ -453,18 +462,27 @@ fn created(tenant: &Tenant, id: Id) -> Option<View<'_, PortalRef<'_>>> {
     })
 }
 
-fn created_bulk(tenant: &Tenant, links: &[Id], portals: &[Id]) -> Answer {
+fn created_bulk(call: &Call<'_>, mut links: Vec<Id>, portals: &[Id]) -> Answer {
+    let (tenant, rules) = (&*call.tenant, &call.world.rules.bulk);
+    if rules.order == BulkOrder::Reversed {
+        links.reverse();
+    }
     let links = links
         .iter()
         .filter_map(|id| tenant.links.record(*id))
         .map(|record| &record.fields);
-    Answer::json(
-        201,
-        &Bulk {
-            user_portal_links: links.collect(),
-            user_portals: portal_refs(tenant, portals),
-        },
-    )
+    let user_portal_links: Vec<&Object> = links.collect();
+    match rules.answer {
+        BulkAnswer::Empty => Answer::empty(201),
+        BulkAnswer::List => Answer::json(201, &user_portal_links),
+        BulkAnswer::Wrapper => Answer::json(
+            201,
+            &Bulk {
+                user_portal_links,
+                user_portals: portal_refs(tenant, portals),
+            },
+        ),
+    }
 }
 
 fn portal_refs<'a>(tenant: &'a Tenant, portals: &[Id]) -> Vec<PortalRef<'a>> {

@@ -21,6 +21,12 @@ impl SplitMix64 {
         mixed ^ (mixed >> 31)
     }
 
+    /// Whether something comes true that does so with this probability, 0 to 1.
+    pub(super) fn chance(&mut self, probability: f64) -> bool {
+        let drawn = u32::try_from(self.below(1 << 32)).unwrap_or(0);
+        f64::from(drawn) < probability * (f64::from(u32::MAX) + 1.0)
+    }
+
     /// A number in `0..bound`; 0 when `bound` is 0. The bias of the remainder is of no consequence here.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.draw().checked_rem(bound).unwrap_or(0)

@@ -87,6 +87,17 @@ impl Refusal {
         Self::new(403, "LIMIT_EXCEEDED", reason)
     }
 
+    /// 400: an object that the scenario never takes.
+    pub(super) fn poisoned(name: &str) -> Self {
+        Self::bad("invalid.item", format!("{name} cannot be accepted.")).about(name)
+    }
+
+    /// Says no longer which item it is about.
+    pub(super) fn of_nothing(mut self) -> Self {
+        self.params.clear();
+        self
+    }
+
     /// Names the item the refusal is about, unless one is named already.
     pub(super) fn about(mut self, item: &str) -> Self {
         if self.params.is_empty() && !item.is_empty() {
@@ -105,6 +116,28 @@ impl Refusal {
             exception,
         };
         Answer::json(self.status, &body)
+    }
+}
+
+/// A refusal that the scenario injects: with the error id that the status usually has, unless it says another.
+pub(super) fn injected(status: u16, id: Option<&str>, retry_after: Option<&str>) -> Answer {
+    let usual = match status {
+        401 => "access.denied",
+        409 => "api.concurrent.access.error",
+        429 => "invalid.toomanyrequests",
+        503 => "retryable.server.error",
+        _ => "injected.fault",
+    };
+    let body = Body {
+        id: id.unwrap_or(usual),
+        reason: "The scenario says so.",
+        params: &[],
+        exception: None,
+    };
+    let answer = Answer::json(status, &body);
+    match retry_after {
+        Some(text) => answer.with_header("retry-after", text.to_owned()),
+        None => answer,
     }
 }
 

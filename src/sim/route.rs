@@ -44,6 +44,8 @@ pub(super) struct Call<'a> {
     /// The path segment the route's parameter stands for, empty when it has none.
     pub(super) param: &'a str,
     pub(super) body: &'a [u8],
+    /// The names of the objects that are refused.
+    pub(super) poisoned: &'a [String],
     /// The unix time of the call.
     pub(super) time: i64,
 }
@@ -52,6 +54,14 @@ impl Call<'_> {
     /// The id in the path; one that cannot be an id is as unknown as one that is not given out.
     pub(super) fn id(&self) -> Result<Id, Refusal> {
         Id::parse(self.param).ok_or_else(|| Refusal::not_found(self.param))
+    }
+
+    /// Refuses an object that the scenario never takes.
+    pub(super) fn check_poison(&self, name: &str) -> Result<(), Refusal> {
+        match self.poisoned.iter().find(|poisoned| *poisoned == name) {
+            Some(name) => Err(Refusal::poisoned(name)),
+            None => Ok(()),
+        }
     }
 
     /// The body, which must be a JSON object.

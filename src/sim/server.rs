@@ -1,5 +1,5 @@
 //! The simulator over real HTTP. Everything it answers is decided by [`Sim::handle`]; this only carries
-//! bytes, writes the log file and waits out the delay.
+//! bytes, writes the log file, waits out the delay, and breaks connections.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,16 +10,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::serve::ListenerExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{LogEntry, Request, Response, Scenario, Sim};
+use super::line::{Line, Lines};
+use super::{Delivery, LogEntry, Request, Response, Scenario, Sim};
 
 /// The largest body that is read: a batch of 500 links, each with an icon, is well below.
 const LARGEST_BODY: usize = 64 << 20;
@@ -94,7 +94,9 @@ impl Server {
     /// What `GET /__sim/state` answers.
     #[must_use]
     pub fn state(&self) -> Value {
-        lock(&self.shared.sim).state()
+        let mut sim = lock(&self.shared.sim);
+        sim.advance(self.shared.start.elapsed());
+        sim.state()
     }
 
     /// Every request so far, in order of arrival.
@@ -171,18 +173,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
-    // Small answers must not wait for the acknowledgement of earlier ones.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
     let router = Router::new().fallback(answer).with_state(shared);
+    let router = router.into_make_service_with_connect_info::<Line>();
     let until_stopped = async {
         // A dropped sender means the same as a sent message: the server is gone.
         let _ = stopped.await;
     };
-    if let Err(error) = axum::serve(listener, router)
+    if let Err(error) = axum::serve(Lines(listener), router)
         .with_graceful_shutdown(until_stopped)
         .await
     {
@@ -192,6 +189,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Rec
 
 async fn answer(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(line): ConnectInfo<Line>,
     request: axum::extract::Request,
 ) -> axum::response::Response {
     let Some(request) = received(request).await else {
@@ -204,6 +202,13 @@ async fn answer(
     let (response, leaves) = shared.handle(&request);
     if !response.delay.is_zero() {
         tokio::time::sleep_until(leaves).await;
+    }
+    match response.delivery {
+        Delivery::Whole => {}
+        Delivery::Truncated => line.break_after_head_and(response.body.len() / 2),
+        Delivery::Dropped => line.break_now(),
+        // Until the client hangs up.
+        Delivery::Withheld => std::future::pending().await,
     }
     sent(response)
 }

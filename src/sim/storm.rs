@@ -21,7 +21,7 @@ impl Storm {
 
     /// The answer to a call at `now` that is hit.
     pub(super) fn hit(&mut self, now: Duration) -> Option<Answer> {
-        if !self.rages(now) || !self.chooses() {
+        if !self.rages(now) || !self.random.chance(self.rules.share) {
             return None;
         }
         let statuses = &self.rules.statuses;
@@ -48,11 +48,6 @@ impl Storm {
         let since = now.as_nanos().checked_rem(every.as_nanos());
         let since = since.unwrap_or(now.as_nanos());
         (from.as_nanos()..until.as_nanos()).contains(&since)
-    }
-
-    fn chooses(&mut self) -> bool {
-        let drawn = u32::try_from(self.random.below(1 << 32)).unwrap_or(0);
-        f64::from(drawn) < self.rules.share * (f64::from(u32::MAX) + 1.0)
     }
 }
 

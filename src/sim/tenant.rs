@@ -144,6 +144,7 @@ impl Tenant {
             customer,
             param: "",
             body: &[],
+            poisoned: &[],
             time,
         };
         user_portal::seed(&mut call);

@@ -143,6 +143,7 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 /// A posted portal, when it is right; `own` is the portal it is to replace.
 fn judged(call: &Call<'_>, body: &Object, own: Option<Id>) -> Result<Draft, Refusal> {
     let draft = Draft::read(body)?;
+    call.check_poison(&draft.name)?;
     let unique = call.world.rules.bulk.unique_names;
     if unique
         && call

@@ -10,6 +10,7 @@ mod access;
 mod connector_schedule;
 mod connectors;
 mod domains;
+mod faults;
 mod harness;
 mod links;
 mod microtenants;

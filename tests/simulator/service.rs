@@ -261,6 +261,7 @@ fn the_default_sample_shows_the_defaults_and_every_key_of_them() {
         "groups dark_groups come_back unknown_ids repeated_ids post seed intruder intruder_after",
         "absent numbers off fail_page fail_paths write window counts_refused scope gateway",
         "retry_after_padding co_tenant travel travel_jitter statuses from until every share retry_after",
+        "bad_items answer order",
     ];
     for key in keys.iter().flat_map(|line| line.split(' ')) {
         assert!(text.contains(&format!("\n{key} = ")), "{key}");
@@ -281,6 +282,10 @@ fn the_other_samples_differ_from_the_defaults_where_they_say() {
         sample("scenario-endpoint.toml").unwrap().quota.scope,
         Scope::Endpoint
     );
+    let faults = sample("scenario-faults.toml").unwrap().fault;
+    let kinds: std::collections::BTreeSet<&str> =
+        faults.iter().map(|fault| fault.kind.name()).collect();
+    assert_eq!(kinds.len(), 11, "one of every kind: {kinds:?}");
     let rough = sample("scenario-rough.toml").unwrap();
     assert!(rough.quota.counts_refused && rough.quota.co_tenant.calls > 0);
     assert!(rough.storm.until > rough.storm.from && !rough.latency.travel_jitter.is_zero());

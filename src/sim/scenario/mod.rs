@@ -2,8 +2,9 @@
 //!
 //! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
 //! worthless. A new table is one more struct, here or in a file of its kind, and one line in
-//! `Scenario::from_table`.
+//! `Scenario::from_root`.
 
+mod fault;
 mod resources;
 mod section;
 mod traffic;
@@ -14,13 +15,14 @@ use std::time::Duration;
 use thiserror::Error;
 use toml::{Table, Value};
 
+pub use self::fault::{CallPattern, Fault, FaultKind};
 pub use self::resources::{
     AbsentSchedule, BulkDeleteRules, ConnectorRules, DeletePortal, DomainPost, DomainRules,
     FaultRules, FeatureRules, MicrotenantRules, Numbers, PortalRules, ScheduleRules, Treatment,
 };
 use self::section::{
-    COUNT_FORM, FLAG_FORM, POSITIVE_FORM, SEEDED_FORM, Section, count, lifetime, positive, seeded,
-    seeded_links,
+    COUNT_FORM, FLAG_FORM, POSITIVE_FORM, SEEDED_FORM, Section, choice, count, lifetime, lines,
+    positive, seeded, seeded_links,
 };
 pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, Scope, StormRules, Window};
 use super::assertion::PublicKey;
@@ -60,6 +62,8 @@ pub struct Scenario {
     pub features: FeatureRules,
     /// What never works.
     pub faults: FaultRules,
+    /// What goes wrong with calls, in the order in which it is looked through.
+    pub fault: Vec<Fault>,
 }
 
 /// How tokens are issued.
@@ -104,13 +108,19 @@ impl Default for TenantStart {
     }
 }
 
-/// How batches and names are judged. The documentation is silent on all three.
+/// How batches and names are judged. The documentation is silent on all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkRules {
     /// The most links one bulk call may hold; 500 unless told otherwise.
     pub max: NonZeroU32,
     /// Whether one bad item keeps its whole batch from being created; it does unless told otherwise.
     pub atomic: bool,
+    /// What the answer to a batch says of its bad items.
+    pub bad_items: BadItems,
+    /// The form of the answer to a batch.
+    pub answer: BulkAnswer,
+    /// The order of the links in it.
+    pub order: BulkOrder,
     /// Whether a name may occur once only among the links, and once only among the portals, of a
     /// microtenant; so it is unless told otherwise.
     pub unique_names: bool,
@@ -121,9 +131,46 @@ impl Default for BulkRules {
         Self {
             max: NonZeroU32::MIN.saturating_add(499),
             atomic: true,
+            bad_items: BadItems::default(),
+            answer: BulkAnswer::default(),
+            order: BulkOrder::default(),
             unique_names: true,
         }
     }
+}
+
+/// What the answer to a batch says of its bad items.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BadItems {
+    /// `named`: 400 for the first of them, by its name.
+    #[default]
+    Named,
+    /// `unnamed`: 400 for the first of them, whichever it is.
+    Unnamed,
+    /// `unsaid`: nothing. The answer is 201 and shows the others alone; never where a batch is atomic.
+    Unsaid,
+}
+
+/// What the 201 to a batch shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BulkAnswer {
+    /// `wrapper`: what was posted, with ids, as documented.
+    #[default]
+    Wrapper,
+    /// `list`: the links alone, as a bare list.
+    List,
+    /// `empty`: nothing.
+    Empty,
+}
+
+/// In which order the 201 to a batch shows its links.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BulkOrder {
+    /// `posted`: as they were posted.
+    #[default]
+    Posted,
+    /// `reversed`: the other way round.
+    Reversed,
 }
 
 /// How much a tenant may hold (the published defaults of ZPA).
@@ -156,6 +203,8 @@ pub enum ScenarioError {
     /// A table or a key that does not exist.
     #[error("unknown key `{key}`; allowed here: {allowed}")]
     UnknownKey {
+        /// Its line, from 1.
+        line: usize,
         /// The key, with its table.
         key: String,
         /// The keys that do exist there.
@@ -164,6 +213,8 @@ pub enum ScenarioError {
     /// A value its key cannot have.
     #[error("`{key}` cannot be {value}; allowed: {allowed}")]
     Value {
+        /// Its line, from 1.
+        line: usize,
         /// The key, with its table.
         key: String,
         /// The value as written.
@@ -171,6 +222,29 @@ pub enum ScenarioError {
         /// What the key can have.
         allowed: &'static str,
     },
+    /// A key that is missing, or is there, where the other keys of its table make no sense of it.
+    #[error("`{key}` {what}")]
+    Combination {
+        /// Its line, from 1; that of its table when it is missing.
+        line: usize,
+        /// The key, with its table.
+        key: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl ScenarioError {
+    /// The line that it is about, from 1; none where the message says it.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Syntax(_) => None,
+            Self::UnknownKey { line, .. }
+            | Self::Value { line, .. }
+            | Self::Combination { line, .. } => Some(*line),
+        }
+    }
 }
 
 impl Scenario {
@@ -191,15 +265,14 @@ impl Scenario {
     /// # Ok::<(), zpa_bulk::sim::ScenarioError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let table = text
+        let table: Table = text
             .parse()
             .map_err(|error: toml::de::Error| ScenarioError::Syntax(error.to_string()))?;
-        Self::from_table(table)
+        Self::from_root(Section::root(table, lines(text)))
     }
 
-    fn from_table(table: Table) -> Result<Self, ScenarioError> {
+    fn from_root(mut root: Section) -> Result<Self, ScenarioError> {
         let mut scenario = Self::default();
-        let mut root = Section::root(table);
         root.table("quota", |section| scenario.quota.fill(section))?;
         root.table("latency", |section| scenario.latency.fill(section))?;
         root.table("storm", |section| scenario.storm.fill(section))?;
@@ -222,6 +295,7 @@ impl Scenario {
         })?;
         root.table("features", |section| scenario.features.fill(section))?;
         root.table("faults", |section| scenario.faults.fill(section))?;
+        scenario.fault = root.tables("fault", Fault::read)?;
         root.finish()?;
         Ok(scenario)
     }
@@ -258,13 +332,40 @@ impl TenantStart {
 impl BulkRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("max", &mut self.max, POSITIVE_FORM, positive)?;
-        section.value("atomic", &mut self.atomic, FLAG_FORM, Value::as_bool)?;
-        section.value(
-            "unique_names",
-            &mut self.unique_names,
-            FLAG_FORM,
-            Value::as_bool,
-        )
+        let mut flag = |key, target| section.value(key, target, FLAG_FORM, Value::as_bool);
+        flag("atomic", &mut self.atomic)?;
+        flag("unique_names", &mut self.unique_names)?;
+        let reports = [
+            ("named", BadItems::Named),
+            ("unnamed", BadItems::Unnamed),
+            ("unsaid", BadItems::Unsaid),
+        ];
+        let allowed = "\"named\", \"unnamed\" or \"unsaid\"";
+        section.value("bad_items", &mut self.bad_items, allowed, |value| {
+            choice(value, reports)
+        })?;
+        if self.atomic && self.bad_items == BadItems::Unsaid {
+            let what =
+                "cannot be \"unsaid\" unless `bulk.atomic` is false: nothing would be created";
+            return Err(section.senseless("bad_items", what.to_owned()));
+        }
+        let answers = [
+            ("wrapper", BulkAnswer::Wrapper),
+            ("list", BulkAnswer::List),
+            ("empty", BulkAnswer::Empty),
+        ];
+        let allowed = "\"wrapper\", \"list\" or \"empty\"";
+        section.value("answer", &mut self.answer, allowed, |value| {
+            choice(value, answers)
+        })?;
+        let orders = [
+            ("posted", BulkOrder::Posted),
+            ("reversed", BulkOrder::Reversed),
+        ];
+        let allowed = "\"posted\" or \"reversed\"";
+        section.value("order", &mut self.order, allowed, |value| {
+            choice(value, orders)
+        })
     }
 }
 
@@ -297,7 +398,7 @@ mod tests {
             latency = { base = "0ms", jitter = "2s", travel = "3ms", travel_jitter = "4ms" }
             token = { lifetime = "2m" }
             tenant = { portals = 1, links = 2 }
-            bulk = { max = 3, atomic = false, unique_names = false }
+            bulk = { max = 3, atomic = false, unique_names = false, bad_items = "unsaid", answer = "list", order = "reversed" }
             limits = { links = 4, links_per_portal = 5, domains = 6 }
             microtenants = { names = ["North", "South"] }
             user_portals = { delete_with_links = "detach" }
@@ -330,6 +431,9 @@ mod tests {
             bulk: BulkRules {
                 max: NonZeroU32::new(3).unwrap(),
                 atomic: false,
+                bad_items: BadItems::Unsaid,
+                answer: BulkAnswer::List,
+                order: BulkOrder::Reversed,
                 unique_names: false,
             },
             limits: Limits {
@@ -484,6 +588,10 @@ mod tests {
             "tenant.links = 1000001",
             "bulk.max = 0",
             "bulk.atomic = \"yes\"",
+            "bulk.bad_items = \"unsaid\"",
+            "bulk.bad_items = \"some\"",
+            "bulk.answer = \"bare\"",
+            "bulk.order = \"sorted\"",
             "limits.links = 1.5",
             "limits = 500",
             "microtenants.names = [\"a\", \"a\"]",

@@ -1,15 +1,20 @@
 //! Reading a scenario's TOML: one table at a time, each key once, nothing left over.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
+use std::rc::Rc;
 use std::time::Duration;
 
-use toml::{Table, Value};
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
 
 use super::ScenarioError;
 
 pub(super) const DURATION_FORM: &str =
     "a whole number with a unit of ms, s, m or h, up to \"1h\", such as \"80ms\"";
+pub(super) const MOMENT_FORM: &str =
+    "a whole number with a unit of ms, s, m or h, up to \"1000h\", such as \"90s\"";
+pub(super) const RETRY_AFTER_FORM: &str = "text of visible ASCII characters and spaces";
 pub(super) const SEEDED_FORM: &str = "a whole number from 0 to 10000";
 pub(super) const POSITIVE_FORM: &str = "a whole number of at least 1";
 pub(super) const LIST_FORM: &str = "a list of texts";
@@ -17,19 +22,24 @@ pub(super) const COUNT_FORM: &str = "a whole number from 0 to 4294967295";
 pub(super) const SHARE_FORM: &str = "a number from 0.0 to 1.0";
 pub(super) const FLAG_FORM: &str = "true or false";
 
+/// Where every key of a scenario stands: its line, from 1, by its path such as `fault[0].kind`.
+pub(super) type Lines = HashMap<String, usize>;
+
 /// One table being read: what is left in it, and which keys it may have.
 pub(super) struct Section {
     path: String,
     entries: Table,
     known: Vec<&'static str>,
+    lines: Rc<Lines>,
 }
 
 impl Section {
-    pub(super) fn root(entries: Table) -> Self {
+    pub(super) fn root(entries: Table, lines: Lines) -> Self {
         Self {
             path: String::new(),
             entries,
             known: Vec::new(),
+            lines: Rc::new(lines),
         }
     }
 
@@ -45,12 +55,7 @@ impl Section {
         let Some(value) = self.entries.remove(key) else {
             return Ok(());
         };
-        let key = self.full(key);
-        *target = read(&value).ok_or_else(|| ScenarioError::Value {
-            key,
-            value: value.to_string(),
-            allowed,
-        })?;
+        *target = read(&value).ok_or_else(|| self.wrong(key, value.to_string(), allowed))?;
         Ok(())
     }
 
@@ -67,13 +72,39 @@ impl Section {
         let Some(entries) = entries else {
             return Ok(());
         };
-        let mut section = Self {
-            path: self.full(key),
-            entries,
-            known: Vec::new(),
-        };
+        let mut section = self.inner(self.place(key), entries);
         fill(&mut section)?;
         section.finish()
+    }
+
+    /// Takes the tables `[[key]]`, when there are any, and lets `read` read each of them to its last key.
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&mut Self) -> Result<T, ScenarioError>,
+    ) -> Result<Vec<T>, ScenarioError> {
+        let mut tables: Vec<Table> = Vec::new();
+        self.value(key, &mut tables, "tables, each under [[…]]", |value| {
+            let tables = value.as_array()?.iter();
+            tables.map(|table| table.as_table().cloned()).collect()
+        })?;
+        let read_one = |(number, entries)| {
+            let path = format!("{}[{number}]", self.place(key));
+            let mut section = self.inner(path, entries);
+            let one = read(&mut section)?;
+            section.finish()?;
+            Ok(one)
+        };
+        tables.into_iter().enumerate().map(read_one).collect()
+    }
+
+    fn inner(&self, path: String, entries: Table) -> Self {
+        Self {
+            path,
+            entries,
+            known: Vec::new(),
+            lines: Rc::clone(&self.lines),
+        }
     }
 
     /// Refuses whatever nobody asked for.
@@ -81,19 +112,97 @@ impl Section {
         match self.entries.keys().next() {
             None => Ok(()),
             Some(key) => Err(ScenarioError::UnknownKey {
-                key: self.full(key),
+                line: self.line(key),
+                key: self.shown(key),
                 allowed: self.known.join(", "),
             }),
         }
     }
 
-    fn full(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
+    /// The value of `key` is not one of those that it can have.
+    pub(super) fn wrong(&self, key: &str, value: String, allowed: &'static str) -> ScenarioError {
+        ScenarioError::Value {
+            line: self.line(key),
+            key: self.shown(key),
+            value,
+            allowed,
         }
     }
+
+    /// The table cannot do without `key`.
+    pub(super) fn lacks(&self, key: &'static str, allowed: &'static str) -> ScenarioError {
+        let what = format!("is missing; allowed: {allowed}");
+        self.senseless(key, what)
+    }
+
+    /// `key` does not go together with the others of its table.
+    pub(super) fn senseless(&self, key: &'static str, what: String) -> ScenarioError {
+        ScenarioError::Combination {
+            line: self.line(key),
+            key: self.shown(key),
+            what,
+        }
+    }
+
+    /// The line of `key`, or of its table if it is not there.
+    fn line(&self, key: &str) -> usize {
+        let line = self.lines.get(&self.place(key));
+        *line.or_else(|| self.lines.get(&self.path)).unwrap_or(&1)
+    }
+
+    fn place(&self, key: &str) -> String {
+        joined(&self.path, key)
+    }
+
+    /// The key with its table, as people know it.
+    fn shown(&self, key: &str) -> String {
+        let table = self.path.split_once('[').map_or(&*self.path, |(t, _)| t);
+        joined(table, key)
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// Where the keys of a scenario stand; none when it is not TOML.
+pub(super) fn lines(text: &str) -> Lines {
+    let mut lines = Lines::new();
+    if let Ok(table) = DeTable::parse(text) {
+        locate(text, "", table.get_ref(), &mut lines);
+    }
+    lines
+}
+
+fn locate(text: &str, path: &str, table: &DeTable<'_>, lines: &mut Lines) {
+    for (key, value) in table {
+        let place = joined(path, key.get_ref());
+        lines.insert(place.clone(), line_at(text, key.span().start));
+        match value.get_ref() {
+            DeValue::Table(inner) => locate(text, &place, inner, lines),
+            DeValue::Array(items) => {
+                for (number, item) in items.iter().enumerate() {
+                    locate_item(text, &format!("{place}[{number}]"), item, lines);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn locate_item(text: &str, place: &str, item: &Spanned<DeValue<'_>>, lines: &mut Lines) {
+    if let DeValue::Table(inner) = item.get_ref() {
+        lines.insert(place.to_owned(), line_at(text, item.span().start));
+        locate(text, place, inner, lines);
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
 }
 
 pub(super) fn lifetime(value: &Value) -> Option<Duration> {
@@ -157,4 +266,23 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+pub(super) fn latency(value: &Value) -> Option<Duration> {
+    up_to_hours(value, 1)
+}
+
+pub(super) fn moment(value: &Value) -> Option<Duration> {
+    up_to_hours(value, 1000)
+}
+
+fn up_to_hours(value: &Value, hours: u64) -> Option<Duration> {
+    duration(value.as_str()?).filter(|time| *time <= Duration::from_secs(3600 * hours))
+}
+
+/// What a header can carry.
+pub(super) fn retry_after(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let sendable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    sendable.then(|| text.to_owned())
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use toml::Value;
 
 use super::ScenarioError;
-use super::section::{DURATION_FORM, FLAG_FORM, SHARE_FORM, Section, choice, duration, share};
+use super::section::{
+    DURATION_FORM, FLAG_FORM, MOMENT_FORM, RETRY_AFTER_FORM, SHARE_FORM, Section, choice, duration,
+    latency, moment, retry_after, share,
+};
 
 const QUOTA_FORM: &str =
     "\"off\", or at least one call in a duration above zero, such as \"20/10s\"";
@@ -14,10 +17,7 @@ const WINDOW_FORM: &str = "\"fixed\", \"first-call\", \"sliding-log\", \"sliding
 const SCOPE_FORM: &str = "\"tenant\" or \"endpoint\"";
 const CO_TENANT_FORM: &str =
     "calls in a duration above zero, at most one a millisecond, such as \"3/10s\"";
-const MOMENT_FORM: &str =
-    "a whole number with a unit of ms, s, m or h, up to \"1000h\", such as \"90s\"";
 const STATUSES_FORM: &str = "a list of 429, 503 or both";
-const RETRY_AFTER_FORM: &str = "text of visible ASCII characters and spaces";
 
 /// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
 /// Understanding Rate Limiting).
@@ -265,18 +265,6 @@ fn scope(value: &Value) -> Option<Scope> {
     )
 }
 
-fn latency(value: &Value) -> Option<Duration> {
-    up_to_hours(value, 1)
-}
-
-fn moment(value: &Value) -> Option<Duration> {
-    up_to_hours(value, 1000)
-}
-
-fn up_to_hours(value: &Value, hours: u64) -> Option<Duration> {
-    duration(value.as_str()?).filter(|time| *time <= Duration::from_secs(3600 * hours))
-}
-
 fn statuses(value: &Value) -> Option<Vec<u16>> {
     let listed = value.as_array().filter(|list| !list.is_empty())?;
     let status = |value: &Value| {
@@ -284,10 +272,4 @@ fn statuses(value: &Value) -> Option<Vec<u16>> {
         matches!(number, 429 | 503).then_some(number)
     };
     listed.iter().map(status).collect()
-}
-
-fn retry_after(value: &Value) -> Option<String> {
-    let text = value.as_str()?;
-    let sendable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    sendable.then(|| text.to_owned())
 }

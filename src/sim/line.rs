@@ -1,0 +1,149 @@
+//! Connections that can be broken: at once, or in the middle of an answer's body.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What ends the head of an answer.
+const BLANK_LINE: &[u8] = b"\r\n\r\n";
+
+/// Accepts connections that can be broken.
+#[derive(Debug)]
+pub(super) struct Lines(pub(super) TcpListener);
+
+/// The handle by which a connection is broken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line(Arc<Mutex<Allowance>>);
+
+/// What may still be written.
+#[derive(Clone, Copy, Debug, Default)]
+enum Allowance {
+    #[default]
+    Everything,
+    /// The head of the next answer, and so many bytes of its body.
+    HeadAnd(usize),
+    Bytes(usize),
+}
+
+impl Line {
+    /// Lets nothing more out.
+    pub(super) fn break_now(&self) {
+        *self.allowance() = Allowance::Bytes(0);
+    }
+
+    /// Lets the next answer's head out, and so many bytes of its body.
+    pub(super) fn break_after_head_and(&self, bytes: usize) {
+        *self.allowance() = Allowance::HeadAnd(bytes);
+    }
+
+    fn allowance(&self) -> MutexGuard<'_, Allowance> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Allowance {
+    /// How much of what is to be written may be.
+    fn of(self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Everything => bytes.len(),
+            Self::Bytes(left) => left.min(bytes.len()),
+            Self::HeadAnd(left) => match head(bytes) {
+                Some(head) => head.saturating_add(left).min(bytes.len()),
+                None => bytes.len(),
+            },
+        }
+    }
+
+    /// What may be written after these bytes were.
+    fn after(self, written: &[u8]) -> Self {
+        match self {
+            Self::Everything => self,
+            Self::Bytes(left) => Self::Bytes(left.saturating_sub(written.len())),
+            Self::HeadAnd(left) => match head(written) {
+                Some(head) => Self::Bytes(left.saturating_sub(written.len() - head)),
+                None => self,
+            },
+        }
+    }
+}
+
+/// How long the head is that these bytes begin with; a head is written at once.
+fn head(bytes: &[u8]) -> Option<usize> {
+    let mut windows = bytes.windows(BLANK_LINE.len());
+    Some(windows.position(|window| window == BLANK_LINE)? + BLANK_LINE.len())
+}
+
+impl Listener for Lines {
+    type Io = Breakable;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Breakable, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.0).await;
+        // Small answers must not wait for the acknowledgement of earlier ones.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let line = Line::default();
+        (Breakable { stream, line }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl Connected<IncomingStream<'_, Lines>> for Line {
+    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
+        stream.io().line.clone()
+    }
+}
+
+/// A connection that its [`Line`] can break.
+#[derive(Debug)]
+pub(super) struct Breakable {
+    stream: TcpStream,
+    line: Line,
+}
+
+impl AsyncRead for Breakable {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Breakable {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let allowance = *self.line.allowance();
+        let allowed = bytes.get(..allowance.of(bytes)).unwrap_or(bytes);
+        if allowed.is_empty() && !bytes.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(context, allowed))?;
+        let written_bytes = allowed.get(..written).unwrap_or(allowed);
+        *self.line.allowance() = allowance.after(written_bytes);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

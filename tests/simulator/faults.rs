@@ -1,0 +1,421 @@
+//! Faults: what a client sees of them over real HTTP and in memory, and what has become of its call.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use zpa_bulk::model::{self, Answer, Reply};
+use zpa_bulk::sim::{InMemory, LogEntry, Scenario};
+use zpa_bulk::zpa::{Api as _, SignInError};
+
+use crate::harness::{
+    BULK, BULK_DELETE, LINKS, PORTALS, SUFFIXES, Tenant, link, links, tenant, text,
+};
+
+const QUIET: &str =
+    "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"0ms\", jitter = \"0ms\" }\n";
+
+/// One fault on the first bulk create.
+fn on_bulk(kind: &str) -> String {
+    format!("[[fault]]\nkind = \"{kind}\"\nmatch = \"POST */userPortalLink/bulk\"\ntimes = 1\n")
+}
+
+fn batch(names: &[&str]) -> Value {
+    json!({ "userPortalLinks": links(names) })
+}
+
+/// What a client sees of a call: the status and the body, or nothing.
+async fn seen(tenant: &Tenant, path: &str, body: Value) -> Option<(u16, String)> {
+    let request = tenant.client.post(format!("{}{path}", tenant.server.url()));
+    let answer = request.bearer_auth(&tenant.token).json(&body).send().await;
+    let answer = answer.ok()?;
+    let status = answer.status().as_u16();
+    Some((status, answer.text().await.ok()?))
+}
+
+fn stored(tenant: &Tenant) -> Vec<String> {
+    let links = tenant.stored_links();
+    let name = |link: &Value| link["name"].as_str().unwrap().to_owned();
+    links.iter().map(name).collect()
+}
+
+/// Status and fault of the last call.
+fn last(log: &[LogEntry]) -> (u16, Option<&'static str>) {
+    let entry = log.last().unwrap();
+    (entry.status, entry.fault)
+}
+
+#[tokio::test]
+async fn over_http_a_broken_connection_leaves_what_was_done_before_it_broke() {
+    for (kind, status, names) in [
+        ("reset-before", 0, &[][..]),
+        ("drop-after-commit", 201, &["a", "b"][..]),
+        ("truncated", 201, &["a", "b"][..]),
+    ] {
+        let tenant = tenant(&on_bulk(kind)).await;
+        assert_eq!(
+            seen(&tenant, BULK, batch(&["a", "b"])).await,
+            None,
+            "{kind}"
+        );
+        assert_eq!(stored(&tenant), names, "{kind}");
+        assert_eq!(last(&tenant.server.log()), (status, Some(kind)));
+        let next = seen(&tenant, BULK, batch(&["c"])).await.unwrap();
+        assert_eq!(next.0, 201, "{kind}: the next call goes through");
+        assert_eq!(last(&tenant.server.log()), (201, None));
+    }
+}
+
+#[tokio::test]
+async fn over_http_a_truncated_answer_shows_its_head_and_breaks_off_in_its_body() {
+    let tenant = tenant(&on_bulk("truncated")).await;
+    let request = tenant.client.post(format!("{}{BULK}", tenant.server.url()));
+    let request = request.bearer_auth(&tenant.token).json(&batch(&["a"]));
+    let mut answer = request.send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 201);
+    let mut body = Vec::new();
+    let broken = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+    assert!(
+        broken && body.starts_with(b"{\"userPortalLinks\""),
+        "{body:?}"
+    );
+}
+
+#[tokio::test]
+async fn over_http_an_answer_that_never_comes_is_waited_for_in_vain_and_the_change_is_there() {
+    let tenant = tenant(&on_bulk("timeout")).await;
+    let impatient = Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    let request = impatient.post(format!("{}{BULK}", tenant.server.url()));
+    let answer = request
+        .bearer_auth(&tenant.token)
+        .json(&batch(&["a"]))
+        .send();
+    assert!(answer.await.unwrap_err().is_timeout());
+    assert_eq!(stored(&tenant), ["a"]);
+    tenant.server.stop().await;
+}
+
+#[tokio::test]
+async fn over_http_a_late_change_appears_after_its_connection_broke() {
+    let late = format!("{}delay = \"150ms\"", on_bulk("late-commit"));
+    let tenant = tenant(&late).await;
+    assert_eq!(seen(&tenant, BULK, batch(&["a"])).await, None);
+    let broke = tenant.server.log().last().unwrap().at;
+    while stored(&tenant).is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tenant.get(LINKS).await;
+    let listed = tenant.server.log().last().unwrap().at;
+    assert!(listed >= broke + Duration::from_millis(150));
+}
+
+#[tokio::test]
+async fn a_status_is_answered_in_the_words_of_the_scenario_and_nothing_is_done() {
+    let words = "status = 409\nretry_after = \"2s\"\nid = \"db.simultaneous.request\"\n";
+    let tenant = tenant(&format!("{}{words}", on_bulk("status"))).await;
+    let answer = tenant.post(BULK, batch(&["a"])).await;
+    assert_eq!(answer.refusal(), (409, "db.simultaneous.request"));
+    assert_eq!(answer.retry_after.as_deref(), Some("2s"));
+    assert_eq!(stored(&tenant), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_status_has_its_usual_id_unless_told_otherwise() {
+    for (status, id) in [
+        (401, "access.denied"),
+        (409, "api.concurrent.access.error"),
+        (429, "invalid.toomanyrequests"),
+        (503, "retryable.server.error"),
+        (500, "injected.fault"),
+    ] {
+        let tenant = tenant(&format!("{}status = {status}", on_bulk("status"))).await;
+        let answer = tenant.post(BULK, batch(&["a"])).await;
+        assert_eq!(answer.refusal(), (status, id));
+        assert_eq!(answer.retry_after, None);
+    }
+}
+
+#[tokio::test]
+async fn an_html_page_takes_the_place_of_the_answer_to_what_was_done() {
+    let tenant = tenant("[[fault]]\nkind = \"html\"\nmatch = \"POST /mgmt*\"").await;
+    for (path, body, status) in [
+        (BULK, batch(&["a"]), 201),
+        (LINKS, json!({"name": "b"}), 400),
+        (SUFFIXES, json!([{"domain": "a.example.com"}]), 200),
+    ] {
+        let (seen, page) = seen(&tenant, path, body).await.unwrap();
+        assert!(
+            seen == status && page.starts_with("<!DOCTYPE html>"),
+            "{seen}: {page}"
+        );
+    }
+    assert_eq!(stored(&tenant), ["a"]);
+    assert_eq!(tenant.stored("domains").as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_part_of_a_batch_is_created_and_the_answer_shows_that_part_alone() {
+    let tenant = tenant(&on_bulk("partial-batch")).await;
+    let names = ["a", "b", "c", "d", "e"];
+    let answer = tenant.post(BULK, batch(&names)).await;
+    assert_eq!(answer.status, 201);
+    let shown = answer.body["userPortalLinks"].as_array().unwrap();
+    let shown: Vec<&str> = shown.iter().map(|link| text(link, "name")).collect();
+    assert_eq!(shown, stored(&tenant));
+    assert!((1..5).contains(&shown.len()));
+}
+
+#[tokio::test]
+async fn a_part_of_a_bulk_delete_is_deleted() {
+    let tenant = tenant("[[fault]]\nkind = \"partial-batch\"").await;
+    let count = || tenant.stored("connectors").as_array().unwrap().len();
+    let listed = tenant
+        .get("/mgmtconfig/v1/admin/customers/72/connector")
+        .await;
+    let stale = |row: &&Value| row["controlChannelStatus"] == "ZPN_STATUS_DISCONNECTED";
+    let changeable = |row: &&Value| row["readOnly"] != true && row["zscalerManaged"] != true;
+    let rows = listed.rows().iter().filter(stale).filter(changeable);
+    let ids: Vec<&Value> = rows.map(|row| &row["id"]).collect();
+    let before = count();
+    let answer = tenant.post(BULK_DELETE, json!({ "ids": ids })).await;
+    assert_eq!(answer.status, 200);
+    assert!(count() < before && count() > before - ids.len());
+}
+
+#[tokio::test]
+async fn a_token_that_expires_early_is_refused_from_then_on_and_a_new_one_is_good() {
+    let mut tenant =
+        tenant("[[fault]]\nkind = \"expire-token\"\nmatch = \"* */userPortal\"\ntimes = 1").await;
+    assert_eq!(tenant.get(LINKS).await.status, 200);
+    assert_eq!(tenant.get(PORTALS).await.refusal(), (401, "access.denied"));
+    assert_eq!(tenant.get(LINKS).await.status, 401);
+    let form = [("client_id", "me"), ("client_secret", "s")];
+    let signed_in = tenant.form("/signin", &form).await;
+    tenant.token = signed_in.body["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(tenant.get(PORTALS).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_down_is_answered_with_503_for_a_while_and_calls_go_through() {
+    let tenant =
+        tenant("[[fault]]\nkind = \"signin-down\"\nmatch = \"POST /oauth2/*\"\ntimes = 2").await;
+    let client = [("client_id", "me"), ("client_secret", "s")];
+    let form = [("grant_type", "client_credentials"), client[0], client[1]];
+    assert_eq!(tenant.form("/signin", &client).await.status, 200);
+    assert_eq!(tenant.form("/oauth2/v1/token", &form).await.status, 503);
+    assert_eq!(tenant.form("/oauth2/v1/token", &form).await.status, 503);
+    assert_eq!(tenant.get(LINKS).await.status, 200);
+    assert_eq!(tenant.form("/oauth2/v1/token", &form).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_poisoned_item_is_refused_alone_and_spoils_a_batch_as_any_bad_item_does() {
+    let poison =
+        "[[fault]]\nkind = \"poison\"\nname = \"b\"\n[[fault]]\nkind = \"poison\"\nname = \"d\"\n";
+    let names = ["a", "b", "c", "d"];
+    let atomic = tenant(poison).await;
+    assert_eq!(
+        atomic.post(LINKS, link("b")).await.refusal(),
+        (400, "invalid.item")
+    );
+    let refused = atomic.post(BULK, batch(&names)).await;
+    assert_eq!(
+        (refused.status, &refused.body["params"]),
+        (400, &json!(["b"]))
+    );
+    assert_eq!(stored(&atomic), [""; 0]);
+    let loose = tenant(&format!("bulk = {{ atomic = false }}\n{poison}")).await;
+    assert_eq!(loose.post(BULK, batch(&names)).await.status, 400);
+    assert_eq!(stored(&loose), ["a", "c"]);
+}
+
+#[tokio::test]
+async fn objects_of_every_kind_can_be_poisoned() {
+    let poison = "[[fault]]\nkind = \"poison\"\nname = \"a.example.com\"\n";
+    let tenant = tenant(poison).await;
+    let portal = json!({"name": "a.example.com", "extLabel": "abc", "extDomain": "example.com"});
+    assert_eq!(
+        tenant.post(PORTALS, portal).await.refusal().1,
+        "invalid.item"
+    );
+    let listed = tenant
+        .get("/mgmtconfig/v1/admin/customers/72/connector")
+        .await;
+    let path = format!(
+        "/mgmtconfig/v1/admin/customers/72/connector/{}",
+        listed.rows()[0]["id"].as_str().unwrap()
+    );
+    let update = json!({"name": "a.example.com", "description": "", "enabled": true});
+    assert_eq!(tenant.put(&path, update).await.refusal().1, "invalid.item");
+    let domains = json!([{"domain": "a.example.com"}]);
+    assert_eq!(
+        tenant.post(SUFFIXES, domains).await.refusal().1,
+        "invalid.item"
+    );
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_as_the_scenario_says() {
+    let names = ["a", "b", "c"];
+    let shown = |rows: &Value| -> Vec<String> {
+        let rows = rows.as_array().unwrap();
+        rows.iter()
+            .map(|row| row["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let empty = tenant("bulk = { answer = \"empty\" }").await;
+    assert_eq!(
+        seen(&empty, BULK, batch(&names)).await,
+        Some((201, String::new()))
+    );
+    assert_eq!(stored(&empty), names);
+    let list = tenant("bulk = { answer = \"list\", order = \"reversed\" }").await;
+    let answer = list.post(BULK, batch(&names)).await;
+    assert_eq!(shown(&answer.body), ["c", "b", "a"]);
+    let silent = tenant("bulk = { bad_items = \"unnamed\" }").await;
+    let refused = silent.post(BULK, batch(&["a", "a"])).await;
+    assert_eq!(refused.refusal(), (400, "resource.already.exist"));
+    assert!(refused.body.get("params").is_none());
+    let quiet = tenant("bulk = { atomic = false, bad_items = \"unsaid\" }").await;
+    let answer = quiet.post(BULK, batch(&["a", "b", "a"])).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(shown(&answer.body["userPortalLinks"]), ["a", "b"]);
+}
+
+// In memory, on a stopped clock
+
+async fn in_memory(faults: &str) -> InMemory {
+    let scenario = Scenario::parse(&format!("{QUIET}{faults}")).unwrap();
+    let tenant = InMemory::new(scenario, 1, "72");
+    tenant.sign_in().await.unwrap();
+    tenant
+}
+
+async fn create(tenant: &InMemory, names: &[&str]) -> Reply {
+    let mut request = model::Request::new(model::Method::Post, "userPortalLink/bulk", None);
+    request.version = model::Version::V2;
+    request.body = Some(batch(names));
+    tenant.send(request).await
+}
+
+fn held(tenant: &InMemory) -> Vec<Value> {
+    let state = tenant.state();
+    let links = state["tenants"]["72"]["portal_links"].as_array().cloned();
+    links
+        .unwrap_or_default()
+        .iter()
+        .map(|link| link["name"].clone())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_memory_calls_are_lost_as_they_are_over_http() {
+    for (kind, count) in [
+        ("reset-before", 0),
+        ("drop-after-commit", 2),
+        ("truncated", 2),
+        ("timeout", 2),
+    ] {
+        let tenant = in_memory(&on_bulk(kind)).await;
+        let start = tokio::time::Instant::now();
+        assert!(
+            matches!(create(&tenant, &["a", "b"]).await, Reply::Lost(_)),
+            "{kind}"
+        );
+        let waited = if kind == "timeout" { 30 } else { 0 };
+        assert_eq!(start.elapsed(), Duration::from_secs(waited), "{kind}");
+        assert_eq!(held(&tenant).len(), count, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_memory_a_late_answer_is_waited_for_as_long_as_the_client_has_patience() {
+    let late = format!("{}delay = \"20s\"", on_bulk("timeout"));
+    let tenant = in_memory(&late).await;
+    let start = tokio::time::Instant::now();
+    assert!(matches!(
+        create(&tenant, &["a"]).await,
+        Reply::Answer(Answer { status: 201, .. })
+    ));
+    assert_eq!(start.elapsed(), Duration::from_secs(20));
+    let impatient = in_memory(&late)
+        .await
+        .with_patience(Duration::from_secs(19));
+    assert_eq!(
+        create(&impatient, &["a"]).await,
+        Reply::Lost("timed out".to_owned())
+    );
+    assert_eq!(held(&impatient), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_memory_a_late_change_appears_exactly_when_it_is_due() {
+    let tenant = in_memory(&on_bulk("late-commit")).await;
+    assert!(matches!(create(&tenant, &["a"]).await, Reply::Lost(_)));
+    tokio::time::sleep(Duration::from_millis(4999)).await;
+    assert_eq!(held(&tenant), [Value::Null; 0]);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(held(&tenant), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_quota_refuses_is_refused_at_once_and_not_made_late() {
+    let faults = "[[fault]]\nkind = \"late-commit\"";
+    let scenario = format!("quota = {{ write = \"1/1h\" }}\n{faults}");
+    let scenario = Scenario::parse(&scenario).unwrap();
+    let tenant = InMemory::new(scenario, 1, "72");
+    tenant.sign_in().await.unwrap();
+    assert!(matches!(create(&tenant, &["a"]).await, Reply::Lost(_)));
+    assert!(matches!(
+        create(&tenant, &["b"]).await,
+        Reply::Answer(Answer { status: 429, .. })
+    ));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(held(&tenant), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_memory_a_sign_in_that_is_down_or_lost_may_be_tried_again() {
+    for fault in ["signin-down", "drop-after-commit"] {
+        let scenario = format!("{QUIET}[[fault]]\nkind = \"{fault}\"\ntimes = 1");
+        let tenant = InMemory::new(Scenario::parse(&scenario).unwrap(), 1, "72");
+        let failed = tenant.sign_in().await.unwrap_err();
+        assert!(matches!(failed, SignInError::Unavailable(_)), "{failed:?}");
+        tenant.sign_in().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_run() {
+    let faults = "[[fault]]\nkind = \"partial-batch\"\nprobability = 0.5\n[[fault]]\nkind = \"drop-after-commit\"\nprobability = 0.3\n";
+    let run = async |seed: u64| {
+        let scenario = Scenario::parse(&format!("{QUIET}{faults}")).unwrap();
+        let tenant = InMemory::new(scenario, seed, "72");
+        while tenant.sign_in().await.is_err() {}
+        let mut replies = Vec::new();
+        for batch in [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"], ["i", "j"]] {
+            replies.push(create(&tenant, &batch).await);
+        }
+        (replies, tenant.state().to_string())
+    };
+    assert_eq!(run(1).await, run(1).await);
+    assert_ne!(run(1).await, run(2).await);
+}
+
+#[tokio::test]
+async fn the_simulators_own_paths_never_fail() {
+    let tenant = tenant("[[fault]]\nkind = \"reset-before\"\nmatch = \"GET *\"").await;
+    let state = tenant.call(Method::GET, "/__sim/state", None).await;
+    assert_eq!(state.status, 200);
+    assert_eq!(tenant.server.log().len(), 1, "the sign-in alone");
+}
