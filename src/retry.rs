@@ -11,6 +11,7 @@ use std::time::Duration;
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 
 pub use self::budget::RetryBudget;
 use crate::model::{Answer, Failure, Method, Reply};
@@ -67,6 +68,10 @@ fn judge_answer(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Ver
     let failure = answer.error();
     let id = failure.error_id.as_deref().unwrap_or_default();
     match (answer.status, id) {
+        (200..=299, _) if call.method.idempotent() && !is_of_the_api(&answer.body) => {
+            let failure = Failure::new("the answer is not JSON, so it is not the API's");
+            Verdict::Again(interval(call.attempt, random), failure)
+        }
         (200..=299, _) => Verdict::Success,
         (429, _) => throttled(call, answer, now, random),
         (503, _) if answer.retry_after.is_some() || id == "retryable.server.error" => {
@@ -83,6 +88,12 @@ fn judge_answer(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Ver
         (400 | 409 | 413 | 422, _) => Verdict::Rejected(failure),
         _ => Verdict::Final(failure),
     }
+}
+
+/// Whether a body can be the API's: a page of something on the way to it is not JSON, nor is half an answer. What creates
+/// is looked at by itself, since it may not be repeated.
+fn is_of_the_api(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 fn is_duplicate(id: &str) -> bool {

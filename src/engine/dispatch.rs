@@ -324,6 +324,16 @@ impl Dispatcher {
         }
     }
 
+    /// Takes a call back that waits in the queue. False if it is on its way already.
+    pub(super) fn withdraw(&mut self, id: CallId) -> bool {
+        let ticket = self.tickets.get(&id);
+        let waits = ticket.is_some_and(|ticket| ticket.stage == Stage::Queued);
+        if waits {
+            self.abandon(id);
+        }
+        waits
+    }
+
     /// Whether writes wait for something that they would disturb.
     pub(super) fn hold_writes(&mut self, held: bool) {
         self.writes_held = held;

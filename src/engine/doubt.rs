@@ -13,13 +13,13 @@ use crate::resource::{Kind, Scope};
 pub(super) enum Why {
     /// Their call was sent and no answer came. Until that instant it may still be under way.
     Lost(Failure, Instant),
-    /// The server reported success and did not mention them. Until that instant they may still appear. They are
-    /// sent again only if the server is known to keep names: if not, they may be there under another.
+    /// The server reported success and did not mention them. They are sent again only if the server is known to keep
+    /// names: if not, they may be there under another.
     Unconfirmed {
-        /// When the second look is due.
+        /// Until when they may still appear, and so when the second look is due.
         until: Instant,
-        /// Whether another item of the call was found under its name.
-        keeps_names: bool,
+        /// Whether anything of their call is known to have been created.
+        in_part: bool,
     },
     /// Their call was refused as a whole, for the sake of some of them.
     Rejected(Failure),
@@ -148,8 +148,8 @@ impl<'l> Look<'l> {
 }
 
 /// Matches the objects that a success answers to the items of its call: by name, and where a name came back
-/// changed, by position, if there are as many objects as items. Answers the id for each item, in the
-/// order of the items, and whether any was matched by its name.
+/// changed, by position, if there are as many objects as items and nothing speaks against their order. Answers the id
+/// for each item, in the order of the items, and whether any was matched by its name.
 pub(super) fn confirm(
     kind: Kind,
     items: &[Item<'_>],
@@ -165,13 +165,12 @@ pub(super) fn confirm(
         })
         .collect();
     let keeps_names = named.iter().any(Option::is_some);
-    if items.len() != objects.len() {
+    let placed = || named.iter().zip(objects);
+    let in_order = items.len() == objects.len()
+        && placed().all(|(named, object)| named.is_none() || *named == Id::of(object));
+    if !in_order {
         return (named, keeps_names);
     }
-    let taken: Vec<Id> = named.iter().flatten().cloned().collect();
-    let by_position = named
-        .into_iter()
-        .zip(objects)
-        .map(|(named, object)| named.or_else(|| Id::of(object).filter(|id| !taken.contains(id))));
+    let by_position = placed().map(|(named, object)| named.clone().or_else(|| Id::of(object)));
     (by_position.collect(), keeps_names)
 }

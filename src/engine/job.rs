@@ -15,6 +15,8 @@ pub(super) enum Job {
     Read(Item<'static>),
     /// Write what was read and merged.
     Put(Item<'static>, Box<Request>),
+    /// Read what an update or a delete has come to that fails for this reason unless it is as asked.
+    Check(Item<'static>, Failure),
     /// Delete these together.
     Delete(Vec<Item<'static>>),
     /// Read the list that these belong to.
@@ -29,7 +31,7 @@ impl Job {
     pub(super) fn method(&self) -> Method {
         match self {
             Self::Create(_) | Self::WriteList(..) => Method::Post,
-            Self::Read(_) | Self::Page(_) | Self::ReadList(_) => Method::Get,
+            Self::Read(_) | Self::Check(..) | Self::Page(_) | Self::ReadList(_) => Method::Get,
             Self::Put(..) => Method::Put,
             Self::Delete(items) if items.len() > 1 => Method::Post,
             Self::Delete(_) => Method::Delete,
@@ -42,13 +44,16 @@ impl Job {
             Self::Create(items) | Self::Delete(items) => numbers(items),
             Self::WriteList(merge, _) => numbers(&merge.items),
             Self::Put(item, _) => vec![item.item],
-            Self::Read(_) | Self::Page(_) | Self::ReadList(_) => Vec::new(),
+            Self::Read(_) | Self::Check(..) | Self::Page(_) | Self::ReadList(_) => Vec::new(),
         }
     }
 
     /// Whether it may give room or a name free.
     pub(super) fn frees(&self) -> bool {
-        matches!(self, Self::Read(_) | Self::Put(..) | Self::Delete(_))
+        matches!(
+            self,
+            Self::Read(_) | Self::Put(..) | Self::Check(..) | Self::Delete(_)
+        )
     }
 
     /// What is sent; a page's request is its listing's business.
@@ -69,7 +74,9 @@ impl Job {
                 let bodies: Vec<&Fields<'_>> = bodies.collect();
                 Some(first.resource.create(&bodies, first.microtenant.clone()))
             }
-            Self::Read(item) => Some(item.resource.read(&target(item)?, item.microtenant.clone())),
+            Self::Read(item) | Self::Check(item, _) => {
+                Some(item.resource.read(&target(item)?, item.microtenant.clone()))
+            }
             Self::Put(_, request) | Self::WriteList(_, request) => Some((**request).clone()),
             Self::Delete(items) => delete(items.get(..items.len().min(most))?),
             Self::ReadList(merge) => Some(merge.items.first()?.scope().list_page(1)),

@@ -14,6 +14,7 @@ mod listing;
 mod merge;
 mod progress;
 mod shell;
+mod sizes;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ pub struct Settings {
     /// one (32 where they are off). Fewer may leave the quota unused, more gain nothing.
     pub jobs: Option<NonZeroUsize>,
     /// The most objects in one bulk create. Default 150, the console's limit. Smaller ones take more
-    /// calls, larger ones may be refused.
+    /// calls, larger ones may be refused; a server that takes fewer gets fewer once that is known.
     pub batch_size: NonZeroU32,
     /// How often an item is sent before it fails; throttled times do not count. Default 8.
     pub max_attempts: NonZeroU32,

@@ -92,7 +92,7 @@ impl Table {
 fn is_target(kind: &FaultKind, request: &Request, is_sign_in: bool) -> bool {
     match kind {
         FaultKind::SigninDown => is_sign_in,
-        FaultKind::ExpireToken => !is_sign_in,
+        FaultKind::ExpireToken | FaultKind::LateCommit { .. } => !is_sign_in,
         FaultKind::PartialBatch => batch(&request.body).is_some(),
         FaultKind::Poison { name } => holds(&request.body, name),
         _ => true,

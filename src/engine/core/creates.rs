@@ -4,10 +4,15 @@ use std::time::Instant;
 
 use super::super::dispatch::CallId;
 use super::super::doubt::{Doubt, Why, confirm};
-use super::super::job::{failure_of, outcome};
+use super::super::job::{Job, failure_of, given_up, outcome};
+use super::super::sizes::Parts;
 use super::Core;
-use crate::model::{Answer, Item, Status};
+use crate::model::{Answer, Failure, Item, Outcome, Status};
 use crate::retry::Verdict;
+
+/// Into how many parts a batch is cut whose answer was lost twice. With the default of 8 attempts, a batch of 150 is down
+/// to single items with three attempts left for each.
+const PARTS_OF_LOST: usize = 4;
 
 impl Core {
     pub(super) fn create_judged(
@@ -52,6 +57,8 @@ impl Core {
         };
         let objects = kind.created_objects(answer.and_then(Answer::json));
         let (ids, keeps_names) = confirm(kind, &items, &objects);
+        self.keeps_names |= keeps_names;
+        self.sizes.took(&items);
         let mut outcomes = Vec::with_capacity(items.len());
         let mut unconfirmed = Vec::new();
         for (item, id) in items.into_iter().zip(ids) {
@@ -60,6 +67,7 @@ impl Core {
                 None => unconfirmed.push(item),
             }
         }
+        let in_part = !outcomes.is_empty();
         self.append_outcomes(outcomes);
         if !unconfirmed.is_empty() {
             self.doubts.push(Doubt {
@@ -67,10 +75,83 @@ impl Core {
                 items: unconfirmed,
                 why: Why::Unconfirmed {
                     until: now + self.settings.settle,
-                    keeps_names,
+                    in_part,
                 },
                 due: now,
             });
+        }
+    }
+
+    /// Sends items on that were refused together, of which none was created.
+    pub(super) fn send_parts(&mut self, items: Vec<Item<'static>>) {
+        match self.sizes.refused(&items) {
+            Parts::Of(most) => self.send_in(most, items),
+            Parts::Later => self.held.push(items),
+        }
+    }
+
+    /// Sends those on that waited for others to come through, if they need not wait any longer.
+    pub(super) fn release_held(&mut self) {
+        for items in std::mem::take(&mut self.held) {
+            self.send_parts(items);
+        }
+    }
+
+    /// Sends items whose call may have been lost for the sake of one of them: as they were the second time, and from
+    /// then on in ever smaller parts.
+    pub(super) fn send_again(&mut self, items: Vec<Item<'static>>, why: &Failure) {
+        let limit = self.settings.max_attempts.get();
+        let (over, left): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| self.is_spent(item));
+        self.fail_all(&over, &given_up(limit, why));
+        let repeated = left.iter().any(|item| self.ledger.attempts(item.item) > 1);
+        let parts = if repeated { PARTS_OF_LOST } else { 1 };
+        self.send_in(left.len().div_ceil(parts), left);
+    }
+
+    /// Sends items that the server left out of a batch that it took. If it took nothing of the batch, it has something
+    /// against them, which it says of each alone.
+    pub(super) fn send_left_out(
+        &mut self,
+        items: Vec<Item<'static>>,
+        in_part: bool,
+        why: &Failure,
+    ) {
+        if in_part || items.len() == 1 {
+            self.send_again(items, why);
+        } else {
+            self.send_in(1, items);
+        }
+    }
+
+    fn send_in(&mut self, most: usize, mut items: Vec<Item<'static>>) {
+        while !items.is_empty() {
+            let rest = items.split_off(items.len().min(most.max(1)));
+            self.submit(Job::Create(items), true);
+            items = rest;
+        }
+    }
+
+    /// Tells what is known of the sizes of batches how an item has ended.
+    pub(super) fn learn_size(&mut self, outcome: &Outcome) {
+        let failed = outcome.status == Status::Failed;
+        if !self.sizes.ended(outcome.item, failed) {
+            return;
+        }
+        let most = self.sizes.most();
+        tracing::info!(most, "the server takes batches of this size");
+        let too_large = |(id, job): (&CallId, &Job)| match job {
+            Job::Create(items) if items.len() > most => Some(*id),
+            _ => None,
+        };
+        let mut too_large: Vec<CallId> = self.jobs.iter().filter_map(too_large).collect();
+        too_large.sort_unstable();
+        for id in too_large {
+            if self.dispatcher.withdraw(id)
+                && let Some(Job::Create(items)) = self.jobs.remove(&id)
+            {
+                self.send_in(most, items);
+            }
         }
     }
 }

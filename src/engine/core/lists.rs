@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::End;
 use super::super::dispatch::CallId;
 use super::super::job::{Job, failed, failure_of, given_up, outcome, target};
 use super::super::listing::elements;
@@ -59,6 +60,12 @@ impl Core {
                 self.submit(Job::ReadList(Box::new(merge)), true);
             }
             Ok(live) => self.compare(merge, &live, now),
+            // Nobody can say what became of a write that was not answered.
+            Err(failure) if merge.items.iter().any(|item| self.in_doubt(item)) => {
+                if let Some(item) = merge.items.first() {
+                    self.stop(End::Unreadable(item.resource, failure));
+                }
+            }
             Err(failure) => self.fail_merge(&merge, &failure),
         }
     }
@@ -136,10 +143,6 @@ impl Core {
             format!("the server took a list with the {noun} twice and does not show it so")
         };
         Some(failed(item, Failure::new(message)))
-    }
-
-    fn is_spent(&self, item: &Item<'_>) -> bool {
-        self.ledger.attempts(item.item) >= self.settings.max_attempts.get()
     }
 
     pub(super) fn list_written(

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::dispatch::CallId;
 use super::super::doubt::{Doubt, Look, Sight, Why};
-use super::super::job::{Job, conflict, failed, given_up, outcome};
+use super::super::job::{conflict, failed, outcome};
 use super::super::listing::Listing;
 use super::{Core, Purpose};
 use crate::model::{Event, Failure, Item, Status};
@@ -34,14 +34,14 @@ impl Core {
     }
 
     /// Settles the doubts that this listing answers.
-    pub(super) fn looked(&mut self, listing: &Listing) {
+    pub(super) fn looked(&mut self, listing: &Listing, now: Instant) {
         let look = Look::new(listing.scope.kind, &listing.objects);
         let scope = Some(&listing.scope);
         let doubts = std::mem::take(&mut self.doubts);
         for doubt in doubts {
             if doubt.scope().as_ref() == scope && doubt.due <= listing.begun {
                 if doubt.why.is_removal() {
-                    self.resolve_removal(doubt, &look);
+                    self.resolve_removal(doubt, &look, now);
                 } else {
                     self.resolve(doubt, &look, listing.begun);
                 }
@@ -59,8 +59,9 @@ impl Core {
             match look.find(&item) {
                 Sight::Found(id) => {
                     let status = self.found_status(&item, &why);
-                    if let Why::Unconfirmed { keeps_names, .. } = &mut why {
-                        *keeps_names = true;
+                    self.keeps_names = true;
+                    if let Why::Unconfirmed { in_part, .. } = &mut why {
+                        *in_part = true;
                     }
                     outcomes.push(outcome(&item, status, Some(id)));
                 }
@@ -94,13 +95,13 @@ impl Core {
                 });
             }
             Why::Lost(failure, _) => self.send_again(items, &failure),
-            Why::Unconfirmed { keeps_names, .. } => {
+            Why::Unconfirmed { in_part, .. } => {
                 let failure = Failure::new(
                     "the server reported success, and nothing of this name is there; look at the \
                      tenant before applying it again",
                 );
-                if keeps_names {
-                    self.send_again(items, &failure);
+                if self.keeps_names {
+                    self.send_left_out(items, in_part, &failure);
                 } else {
                     self.fail_all(&items, &failure);
                 }
@@ -112,7 +113,7 @@ impl Core {
                     call,
                     items: numbers,
                 });
-                self.send_halves(items);
+                self.send_parts(items);
             }
             // Settled by their own rules.
             Why::Due
@@ -120,27 +121,6 @@ impl Core {
             | Why::RemovalLost(_)
             | Why::RemovalRejected(_)
             | Why::RemovalRefused(_) => {}
-        }
-    }
-
-    fn send_halves(&mut self, mut items: Vec<Item<'static>>) {
-        let half = items.split_off(items.len().div_ceil(2));
-        self.submit(Job::Create(items), true);
-        if !half.is_empty() {
-            self.submit(Job::Create(half), true);
-        }
-    }
-
-    fn send_again(&mut self, items: Vec<Item<'static>>, why: &Failure) {
-        let limit = self.settings.max_attempts.get();
-        let (over, left): (Vec<_>, Vec<_>) = items
-            .into_iter()
-            .partition(|item| self.ledger.attempts(item.item) >= limit);
-        for item in over {
-            self.fail(&item, given_up(limit, why));
-        }
-        if !left.is_empty() {
-            self.submit(Job::Create(left), true);
         }
     }
 }

@@ -13,6 +13,7 @@ mod creates;
 mod lists;
 mod looks;
 mod removals;
+mod updates;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,15 +23,16 @@ use jiff::Timestamp;
 
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
 use super::doubt::{Doubt, Why};
-use super::job::{Job, failed, failure_of, given_up, outcome, replacement, target};
+use super::job::{Job, failed, failure_of, given_up, outcome};
 use super::lanes::LaneKey;
 use super::listing::{Listing, Step};
 use super::progress::Progress;
+use super::sizes::Sizes;
 use super::{Bounds, End, Parked, Settings};
 use crate::ledger::{Ledger, State};
 use crate::model::{
-    Answer, Change, Event, Failure, Id, Item, ItemNumber, Method, Outcome, QuotaClass, Reply,
-    Request, Status,
+    Answer, Event, Failure, Id, Item, ItemNumber, Method, Outcome, QuotaClass, Reply, Request,
+    Status, index,
 };
 use crate::pacer::Claim;
 use crate::plan::{self, Backlog, Snapshot, Work};
@@ -41,6 +43,10 @@ use crate::zpa::SignInError;
 /// How many updates may stand between their read and their write where writes are slow. Few, so that little time passes
 /// in which someone else's change could be overwritten; enough to keep the writes going.
 const UPDATES_AHEAD: usize = 4;
+
+/// How much oftener a read is sent than anything else, since it changes nothing. With the default of 8, reads then
+/// outlast an outage of a minute however the waits are spread.
+const READS_MORE: u32 = 2;
 
 /// What the shell is to do.
 #[derive(Debug, PartialEq)]
@@ -88,6 +94,11 @@ pub(super) struct Core {
     loading_changes: usize,
     open_updates: usize,
     doubts: Vec<Doubt>,
+    sizes: Sizes,
+    /// Creates that were refused together and wait until the size of a batch is known.
+    held: Vec<Vec<Item<'static>>>,
+    /// Whether something that was created is known to have kept its name.
+    keeps_names: bool,
     effects: Vec<Effect>,
     pumped: Instant,
     end: Option<End>,
@@ -97,6 +108,9 @@ impl Core {
     pub(super) fn new(settings: Settings, now: Instant) -> Self {
         Self {
             dispatcher: Dispatcher::new(&settings, now),
+            sizes: Sizes::new(index(settings.batch_size.get())),
+            held: Vec::new(),
+            keeps_names: false,
             settings,
             jobs: HashMap::new(),
             listings: BTreeMap::new(),
@@ -179,6 +193,7 @@ impl Core {
             self.stop(End::Parked(Parked::TimeIsUp));
         }
         self.begin_looks(now);
+        self.release_held();
         self.refill(now);
         let looking = |(purpose, listing): &(Purpose, Listing)| {
             *purpose == Purpose::Look && listing.spans_pages()
@@ -227,6 +242,7 @@ impl Core {
             && self.backlog.is_empty()
             && self.inherited.is_empty()
             && self.doubts.is_empty()
+            && self.held.is_empty()
             && self.listings.is_empty()
             && self.loading == 0
     }
@@ -255,7 +271,7 @@ impl Core {
         Progress::new(
             &self.dispatcher,
             self.ledger.tally(),
-            self.backlog.calls(self.settings.batch_size.get()),
+            self.backlog.calls(self.batch_size()),
             &self.settings,
             self.doubts.iter().map(|doubt| doubt.due).max(),
             now,
@@ -379,66 +395,14 @@ impl Core {
     ) {
         match job {
             Job::Create(items) => self.create_judged(id, items, verdict, answer, now),
-            Job::Read(item) => self.read_judged(item, verdict, answer),
-            Job::Put(item, _) => {
-                self.open_updates -= 1;
-                match verdict {
-                    Verdict::Success => self.settle(&item, Status::Updated, target(&item)),
-                    verdict => self.fail(&item, failure_of(verdict)),
-                }
-            }
+            Job::Read(item) => self.read_judged(item, verdict, answer, now),
+            Job::Put(item, _) => self.put_judged(item, verdict, now),
+            Job::Check(item, failure) => self.checked(&item, &failure, verdict, answer),
             Job::Delete(items) => self.delete_judged(id, items, verdict, now),
             Job::ReadList(merge) => self.list_read(*merge, verdict, answer, now),
             Job::WriteList(merge, _) => self.list_written(id, *merge, verdict, now),
             Job::Page(listing) => self.page_judged(listing, verdict, answer, now),
         }
-    }
-
-    /// What is to be updated was read; or what was to be deleted, after its last attempt.
-    fn read_judged(&mut self, item: Item<'static>, verdict: Verdict, answer: Option<&Answer>) {
-        let Change::Update { id, set, .. } = &item.change else {
-            return match verdict {
-                Verdict::Absent(_) => self.settle(&item, Status::Deleted, target(&item)),
-                Verdict::Success => self.fail(&item, self.exhausted()),
-                verdict => self.fail(&item, failure_of(verdict)),
-            };
-        };
-        let live = match verdict {
-            Verdict::Success => answer.and_then(Answer::json),
-            verdict => {
-                self.open_updates -= 1;
-                return self.fail(&item, failure_of(verdict));
-            }
-        };
-        let attempts = self.ledger.attempts(item.item);
-        let end = match live {
-            Some(serde_json::Value::Object(live)) => match replacement(&item, id, set, &live) {
-                Err(failure) => Err(failure),
-                Ok(Some(_)) if attempts >= self.settings.max_attempts.get() => {
-                    Err(self.exhausted())
-                }
-                Ok(Some(request)) => {
-                    return self.submit(Job::Put(item, Box::new(request)), false);
-                }
-                Ok(None) if attempts > 0 => Ok(Status::Recovered),
-                Ok(None) => Ok(Status::Unchanged),
-            },
-            _ => Err(Failure::new(
-                "the object that was read is not one; nothing was written",
-            )),
-        };
-        self.open_updates -= 1;
-        match end {
-            Ok(status) => self.settle(&item, status, target(&item)),
-            Err(failure) => self.fail(&item, failure),
-        }
-    }
-
-    fn exhausted(&self) -> Failure {
-        let limit = self.settings.max_attempts;
-        Failure::new(format!(
-            "given up after {limit} attempts; the object is as it was"
-        ))
     }
 
     fn page_judged(
@@ -475,20 +439,22 @@ impl Core {
                     objects: listing.objects,
                 });
             }
-            Step::Complete => self.looked(&listing),
+            Step::Complete => self.looked(&listing, now),
         }
     }
 
     /// A call that was not executed or may be repeated. What may have been executed in spite of its failure
     /// is read before it is repeated or given up.
     fn again(&mut self, id: CallId, wait: Duration, failure: &Failure, now: Instant) {
-        let limit = self.settings.max_attempts.get();
+        let job = self.jobs.remove(&id);
+        let reads = job.as_ref().is_some_and(|job| job.method() == Method::Get);
+        let limit = self.settings.max_attempts.get() + if reads { READS_MORE } else { 0 };
         let over = self.dispatcher.attempts(id) >= limit;
         tracing::info!(call = id, wait_ms = wait.as_millis(), %failure, over, "failed for now");
-        match self.jobs.remove(&id) {
+        match job {
             Some(Job::Put(item, _)) => {
                 self.dispatcher.abandon(id);
-                self.submit_delayed(Job::Read(item), wait, now);
+                self.put_again(item, wait, failure, now);
             }
             Some(Job::WriteList(merge, _)) => {
                 self.dispatcher.abandon(id);
@@ -501,7 +467,7 @@ impl Core {
             Some(Job::Delete(mut items)) if over && items.len() == 1 => {
                 self.dispatcher.abandon(id);
                 if let Some(item) = items.pop() {
-                    self.submit_delayed(Job::Read(item), wait, now);
+                    self.check_later(item, given_up(limit, failure), now);
                 }
             }
             Some(job) if over => {
@@ -534,15 +500,24 @@ impl Core {
         if self.end.is_some() {
             return;
         }
-        while let Some(work) = self.inherited.pop(self.settings.batch_size.get()) {
+        while let Some(work) = self.inherited.pop(self.batch_size()) {
             self.load(work);
         }
         let room = self.dispatcher.appetite(QuotaClass::Write, now);
         while self.wants_more(room) {
-            let Some(work) = self.backlog.pop(self.settings.batch_size.get()) else {
+            let Some(work) = self.backlog.pop(self.batch_size()) else {
                 return;
             };
             self.load(work);
+        }
+    }
+
+    /// The most objects in the next call that creates or deletes some.
+    fn batch_size(&self) -> u32 {
+        if self.backlog.next_is_create() {
+            u32::try_from(self.sizes.most()).unwrap_or(u32::MAX)
+        } else {
+            self.settings.batch_size.get()
         }
     }
 
@@ -555,7 +530,8 @@ impl Core {
             return false;
         }
         // Creates may need the room or the name that a delete or an update gives free.
-        let creates_wait = self.backlog.next_is_create() && self.may_free();
+        let creates_wait =
+            self.backlog.next_is_create() && (self.may_free() || self.sizes.is_probing());
         self.loading < room && !creates_wait
     }
 
@@ -615,6 +591,11 @@ impl Core {
         self.ledger.state(item.item) == State::InDoubt
     }
 
+    /// Whether it was sent as often as it may be.
+    fn is_spent(&self, item: &Item<'_>) -> bool {
+        self.ledger.attempts(item.item) >= self.settings.max_attempts.get()
+    }
+
     /// The call was certainly not executed and will be recorded anew before it is sent again.
     fn append_void(&mut self, id: CallId) {
         let items = self.items_of(id);
@@ -648,6 +629,9 @@ impl Core {
     fn append_outcomes(&mut self, outcomes: Vec<Outcome>) {
         if outcomes.is_empty() {
             return;
+        }
+        for outcome in &outcomes {
+            self.learn_size(outcome);
         }
         self.append(Event::Outcomes(outcomes));
         let tally = self.ledger.tally();

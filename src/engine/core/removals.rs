@@ -40,7 +40,7 @@ impl Core {
             Verdict::Success if listed => Why::Removed,
             verdict if items.len() == 1 => {
                 if let Some(item) = items.pop() {
-                    self.delete_ended(&item, verdict);
+                    self.delete_ended(item, verdict, now);
                 }
                 return;
             }
@@ -53,16 +53,16 @@ impl Core {
         self.doubt_removal(call, items, why, now);
     }
 
-    fn delete_ended(&mut self, item: &Item<'static>, verdict: Verdict) {
+    fn delete_ended(&mut self, item: Item<'static>, verdict: Verdict, now: Instant) {
         match verdict {
             // Gone before the first attempt: somebody else did it.
             Verdict::Absent(_) if self.ledger.attempts(item.item) <= 1 => {
-                self.settle(item, Status::Unchanged, target(item));
+                self.settle(&item, Status::Unchanged, target(&item));
             }
             Verdict::Success | Verdict::Absent(_) => {
-                self.settle(item, Status::Deleted, target(item));
+                self.settle(&item, Status::Deleted, target(&item));
             }
-            verdict => self.fail(item, failure_of(verdict)),
+            verdict => self.fail_if_so(item, failure_of(verdict), now),
         }
     }
 
@@ -76,7 +76,7 @@ impl Core {
     }
 
     /// Settles what a look shows to be gone or to have come back, and goes on with the others.
-    pub(super) fn resolve_removal(&mut self, doubt: Doubt, look: &Look<'_>) {
+    pub(super) fn resolve_removal(&mut self, doubt: Doubt, look: &Look<'_>, now: Instant) {
         let alone = doubt.items.len() == 1;
         let mut groups = look.groups();
         let mut left = Vec::new();
@@ -101,14 +101,14 @@ impl Core {
             Why::Removed if alone => {
                 let failure =
                     Failure::new("the server reported that it deleted it, and it is still there");
-                self.fail_all(&left, &failure);
+                self.fail_each(left, &failure, now);
             }
             // The server took the others and left these: each on its own says why.
             Why::Removed => left
                 .into_iter()
                 .for_each(|item| self.submit(Job::Delete(vec![item]), true)),
-            Why::RemovalRefused(failure) => self.fail_all(&left, &failure),
-            Why::RemovalLost(failure) => self.delete_again(left, &failure),
+            Why::RemovalRefused(failure) => self.fail_each(left, &failure, now),
+            Why::RemovalLost(failure) => self.delete_again(left, &failure, now),
             Why::RemovalRejected(_) => {
                 let items = left.iter().map(|item| item.item).collect();
                 let call = doubt.call;
@@ -122,8 +122,14 @@ impl Core {
             }
             _ => {
                 let why = Failure::new("it was never deleted");
-                self.delete_again(left, &why);
+                self.delete_again(left, &why, now);
             }
+        }
+    }
+
+    fn fail_each(&mut self, items: Vec<Item<'static>>, failure: &Failure, now: Instant) {
+        for item in items {
+            self.fail_if_so(item, failure.clone(), now);
         }
     }
 
@@ -157,12 +163,13 @@ impl Core {
         outcome(item, status, target(item))
     }
 
-    fn delete_again(&mut self, items: Vec<Item<'static>>, why: &Failure) {
-        let limit = self.settings.max_attempts.get();
-        let (over, left): (Vec<_>, Vec<_>) = items
-            .into_iter()
-            .partition(|item| self.ledger.attempts(item.item) >= limit);
-        self.fail_all(&over, &given_up(limit, why));
+    fn delete_again(&mut self, items: Vec<Item<'static>>, why: &Failure, now: Instant) {
+        let (over, left): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| self.is_spent(item));
+        let failure = given_up(self.settings.max_attempts.get(), why);
+        for item in over {
+            self.check_later(item, failure.clone(), now);
+        }
         if !left.is_empty() {
             self.submit(Job::Delete(left), true);
         }

@@ -1,0 +1,178 @@
+//! How many objects the server takes in one create, which nobody says and the run finds out.
+//!
+//! Pure. A batch that is refused is too large, or holds something bad. If it is no larger than one that was taken, it
+//! holds something bad. Else it is taken apart by halves, one such batch at a time: if in the end all of it went through,
+//! it was too large, and the largest part that went through is what the server is taken to allow from then on.
+
+use std::collections::HashSet;
+
+use crate::model::{Item, ItemNumber};
+
+/// What is known of it.
+#[derive(Debug)]
+pub(super) struct Sizes {
+    /// The most objects in one create.
+    most: usize,
+    /// The most that were ever taken.
+    taken: usize,
+    /// The refused batches that are being taken apart, each a part of the one before it.
+    apart: Vec<Apart>,
+}
+
+/// A refused batch that is being taken apart.
+#[derive(Debug)]
+struct Apart {
+    /// Those of its items that have not ended.
+    left: HashSet<ItemNumber>,
+    /// The largest part of it that was taken.
+    taken: usize,
+}
+
+/// How a refused batch goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// In parts of at most so many.
+    Of(usize),
+    /// Not before another one is through.
+    Later,
+}
+
+impl Sizes {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            taken: 0,
+            apart: Vec::new(),
+        }
+    }
+
+    /// The most objects in one create, as far as is known.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Whether it is being found out.
+    pub(super) fn is_probing(&self) -> bool {
+        !self.apart.is_empty()
+    }
+
+    /// The server took these together.
+    pub(super) fn took(&mut self, items: &[Item<'_>]) {
+        self.taken = self.taken.max(items.len());
+        let Some(first) = items.first() else { return };
+        for apart in &mut self.apart {
+            if apart.left.contains(&first.item) {
+                apart.taken = apart.taken.max(items.len());
+            }
+        }
+    }
+
+    /// The server refused these together, and created none of them.
+    pub(super) fn refused(&mut self, items: &[Item<'_>]) -> Parts {
+        let count = items.len();
+        let halves = Parts::Of(count.div_ceil(2));
+        if count > self.most {
+            return Parts::Of(self.most);
+        }
+        if count <= self.taken.max(1) {
+            return halves;
+        }
+        let is_part = |apart: &Apart| items.iter().all(|item| apart.left.contains(&item.item));
+        if !self.apart.iter().all(is_part) {
+            return Parts::Later;
+        }
+        self.apart.push(Apart {
+            left: items.iter().map(|item| item.item).collect(),
+            taken: 0,
+        });
+        halves
+    }
+
+    /// The item has ended. True if that shows that the server takes fewer than was known.
+    pub(super) fn ended(&mut self, item: ItemNumber, failed: bool) -> bool {
+        if failed {
+            // That was what the batches with it were refused for.
+            self.apart.retain(|apart| !apart.left.contains(&item));
+            return false;
+        }
+        let before = self.most;
+        for apart in &mut self.apart {
+            apart.left.remove(&item);
+            if apart.left.is_empty() && apart.taken > 0 {
+                self.most = self.most.min(apart.taken);
+            }
+        }
+        self.apart.retain(|apart| !apart.left.is_empty());
+        self.most < before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Change, Fields};
+    use crate::resource::Kind;
+
+    fn items(numbers: std::ops::Range<u32>) -> Vec<Item<'static>> {
+        let item = |item| Item {
+            item,
+            file: 0,
+            row: 2,
+            resource: Kind::portal_link(),
+            key: "a".into(),
+            part: None,
+            microtenant: None,
+            group: Some(0),
+            change: Change::Create {
+                body: Fields::default(),
+            },
+        };
+        numbers.map(item).collect()
+    }
+
+    /// Whether the last of them shows something new.
+    fn end(sizes: &mut Sizes, numbers: std::ops::Range<u32>) -> bool {
+        numbers.fold(false, |_, item| sizes.ended(item, false))
+    }
+
+    #[test]
+    fn a_batch_whose_halves_go_through_was_too_large() {
+        let mut sizes = Sizes::new(8);
+        assert_eq!(sizes.refused(&items(0..8)), Parts::Of(4));
+        assert!(sizes.is_probing());
+        sizes.took(&items(0..4));
+        assert!(!end(&mut sizes, 0..4));
+        sizes.took(&items(4..8));
+        assert!(end(&mut sizes, 4..8));
+        assert_eq!((sizes.most(), sizes.is_probing()), (4, false));
+        assert_eq!(
+            sizes.refused(&items(8..16)),
+            Parts::Of(4),
+            "one that was under way"
+        );
+    }
+
+    #[test]
+    fn a_batch_with_a_bad_item_was_not() {
+        let mut sizes = Sizes::new(8);
+        sizes.refused(&items(0..8));
+        sizes.took(&items(0..4));
+        end(&mut sizes, 0..4);
+        assert_eq!(sizes.refused(&items(4..8)), Parts::Of(2), "four were taken");
+        assert!(!sizes.ended(5, true));
+        assert_eq!((sizes.most(), sizes.is_probing()), (8, false));
+    }
+
+    #[test]
+    fn one_batch_is_taken_apart_at_a_time_and_its_parts_before_all_others() {
+        let mut sizes = Sizes::new(8);
+        assert_eq!(sizes.refused(&items(0..8)), Parts::Of(4));
+        assert_eq!(sizes.refused(&items(8..16)), Parts::Later);
+        assert_eq!(sizes.refused(&items(0..4)), Parts::Of(2));
+        assert_eq!(sizes.refused(&items(4..8)), Parts::Later);
+        sizes.took(&items(0..2));
+        sizes.took(&items(2..4));
+        assert!(end(&mut sizes, 0..4));
+        assert_eq!(sizes.refused(&items(4..8)), Parts::Of(2));
+    }
+}
