@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 use zpa_bulk::engine::{End, Engine, Settings};
-use zpa_bulk::journal::{FORMAT, Header};
+use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::model::{Answer, Failure, Method, Outcome, Reply, Request, Status};
 use zpa_bulk::plan::{Defaults, Limits};
@@ -184,6 +184,14 @@ impl Desk {
         }
     }
 
+    /// The same on a disk of memory, where there is one: for what syncs often and is never looked at again.
+    pub(crate) fn in_memory() -> Self {
+        match tempfile::tempdir_in("/dev/shm") {
+            Ok(dir) => Self { dir, ..Self::new() },
+            Err(_) => Self::new(),
+        }
+    }
+
     pub(crate) fn batch_size(mut self, size: u32) -> Self {
         self.settings.batch_size = size.try_into().unwrap();
         self
@@ -197,28 +205,7 @@ impl Desk {
     pub(crate) async fn start<A: Api>(&self, engine: &mut Engine<A>, manifest: &str) -> Run {
         let path = self.dir.path().join("links.csv");
         std::fs::write(&path, manifest).unwrap();
-        let rows = run::check(&[path], Defaults::default()).unwrap();
-        let snapshot = engine.snapshot(rows.scopes()).await.unwrap();
-        let now = Timestamp::now();
-        let directory = RunDirectory::create(self.dir.path(), RunName::new(now)).unwrap();
-        let mut writer = PlanWriter::create(directory.path(), &rows.origin()).unwrap();
-        let limits = Limits {
-            links: 100_000,
-            links_per_portal: 100_000,
-        };
-        run::plan(&rows, &snapshot, limits, |item, cells| {
-            writer.push(item, cells).map_err(PlanError::from)
-        })
-        .unwrap();
-        let header = Header {
-            format: FORMAT,
-            tool: String::new(),
-            run: directory.name().to_string(),
-            tenant: CUSTOMER.to_owned(),
-            plan_sha256: writer.finish().unwrap(),
-            settings: Value::Null,
-        };
-        run::start(directory, header, now).unwrap()
+        started(self.dir.path(), engine, &path).await.unwrap()
     }
 
     pub(crate) async fn apply(&self, wire: &Wire, manifest: &str) -> Applied {
@@ -226,6 +213,36 @@ impl Desk {
         let run = self.start(&mut engine, manifest).await;
         carry_out(&mut engine, run).await
     }
+}
+
+/// Plans the manifest and starts a run in `home`; or says why nothing could be read.
+pub(crate) async fn started<A: Api>(
+    home: &Path,
+    engine: &mut Engine<A>,
+    manifest: &Path,
+) -> Result<Run, End> {
+    let rows = run::check(&[manifest.to_owned()], Defaults::default()).unwrap();
+    let snapshot = engine.snapshot(rows.scopes()).await?;
+    let now = Timestamp::now();
+    let directory = RunDirectory::create(home, RunName::new(now)).unwrap();
+    let mut writer = PlanWriter::create(directory.path(), &rows.origin()).unwrap();
+    let limits = Limits {
+        links: 100_000,
+        links_per_portal: 100_000,
+    };
+    run::plan(&rows, &snapshot, limits, |item, cells| {
+        writer.push(item, cells).map_err(PlanError::from)
+    })
+    .unwrap();
+    let header = Header {
+        format: FORMAT,
+        tool: String::new(),
+        run: directory.name().to_string(),
+        tenant: CUSTOMER.to_owned(),
+        plan_sha256: writer.finish().unwrap(),
+        settings: Value::Null,
+    };
+    Ok(run::start(directory, header, now).unwrap())
 }
 
 /// A run that has come to its end.
@@ -311,4 +328,11 @@ pub(crate) fn refusals(wire: &Wire) -> usize {
         .iter()
         .filter(|entry| entry.status == 429)
         .count()
+}
+
+/// Waits until the dropped engine's last write has ended, which the system would do for a killed process.
+pub(crate) fn released(directory: &Path) {
+    while journal::is_locked(directory) {
+        std::thread::yield_now();
+    }
 }

@@ -1,12 +1,10 @@
 //! Portal links: created in bulk, updated, deleted, looked for.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use zpa_bulk::engine::{End, Engine};
-use zpa_bulk::journal;
 use zpa_bulk::model::{Method, Request};
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::Defaults;
@@ -367,13 +365,6 @@ async fn whatever_crashes_every_link_ends_up_there_exactly_once() {
         assert_eq!(wire.links(), expected(count), "seed {seed:#x}");
         let succeeded = applied.outcomes.values().filter(|o| o.id.is_some()).count();
         assert_eq!(succeeded, count, "seed {seed:#x}");
-    }
-}
-
-/// Waits until the dropped engine's last write has ended, which the system would do for a killed process.
-fn released(directory: &Path) {
-    while journal::is_locked(directory) {
-        std::thread::yield_now();
     }
 }
 

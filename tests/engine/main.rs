@@ -7,7 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod faults;
 mod harness;
+mod histories;
 mod links;
 mod lists;
 mod pacing;

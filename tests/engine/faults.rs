@@ -1,0 +1,242 @@
+//! What the tenant's faults must not lead to, one by one; whole histories of them are generated in `histories`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use zpa_bulk::engine::End;
+use zpa_bulk::model::{Request, Status};
+use zpa_bulk::run;
+
+use crate::harness::*;
+
+fn fault(kind: &str, calls: &str, more: &str) -> String {
+    format!("[[fault]]\nkind = \"{kind}\"\nmatch = \"{calls}\"\n{more}\n")
+}
+
+/// A tenant with one link, and a scenario from the tenth second on.
+async fn with_a_link(faults: &str) -> (Wire, Desk) {
+    let wire = Wire::new(&format!("tenant = {{ links = 1 }}\n{faults}"));
+    let desk = Desk::new();
+    desk.apply(&wire, "name,url\nSeeded Link 0001,https://a.example\n")
+        .await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    (wire, desk)
+}
+
+const CHANGE: &str = "name,url\nSeeded Link 0001,https://b.example\n";
+const DELETE: &str = "resource,name,action\nportal-link,Seeded Link 0001,delete\n";
+
+#[tokio::test(start_paused = true)]
+async fn with_every_answer_dropped_for_a_minute_the_run_ends_by_itself_and_creates_all_once() {
+    for calls in ["* *", "* /mgmt*", "POST */userPortalLink*"] {
+        for batch_size in [1, 20] {
+            let drop = fault("drop-after-commit", calls, "for = \"60s\"");
+            let wire = Wire::new(&format!("{ROOMY}\n{drop}"));
+            let applied = Desk::new()
+                .batch_size(batch_size)
+                .apply(&wire, &manifest(60))
+                .await;
+            assert_eq!(applied.end, End::Settled, "{calls}");
+            assert_eq!(wire.links(), expected(60), "{calls}");
+            let tally = applied.ledger.tally();
+            assert_eq!(tally.created + tally.recovered, 60, "{calls}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_is_not_called_failed_while_an_earlier_attempt_may_be_carried_out() {
+    let late = fault(
+        "late-commit",
+        "PUT *",
+        "after = \"30s\"\ntimes = 1\ndelay = \"20s\"",
+    );
+    let refused = fault("status", "PUT *", "after = \"30s\"\nstatus = 400");
+    let (wire, desk) = with_a_link(&format!("{late}{refused}")).await;
+    let applied = desk.apply(&wire, CHANGE).await;
+    assert_eq!(applied.outcomes[&0].status, Status::Recovered);
+    assert_eq!(wire.objects("portal_links")[0]["link"], "b.example");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_is_not_called_failed_while_an_earlier_attempt_may_be_carried_out() {
+    let late = fault(
+        "late-commit",
+        "DELETE *",
+        "after = \"30s\"\ntimes = 1\ndelay = \"20s\"",
+    );
+    let refused = fault("status", "DELETE *", "after = \"30s\"\nstatus = 403");
+    let (wire, desk) = with_a_link(&format!("{late}{refused}")).await;
+    let applied = desk.apply(&wire, DELETE).await;
+    assert_eq!(applied.outcomes[&0].status, Status::Deleted);
+    assert!(wire.links().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_cannot_be_read_again_stays_in_doubt_and_is_found_by_resuming() {
+    let lost = fault("timeout", "PUT *", "after = \"30s\"\ntimes = 1");
+    let down = fault(
+        "status",
+        "GET */userPortalLink/*",
+        "after = \"80s\"\nfor = \"20m\"\nstatus = 500",
+    );
+    let (wire, mut desk) = with_a_link(&format!("{lost}{down}")).await;
+    desk.settings.max_attempts = 2.try_into().unwrap();
+    let mut engine = desk.engine(wire.clone());
+    let run = desk.start(&mut engine, CHANGE).await;
+    let directory = run.directory.clone();
+    let parked = carry_out(&mut engine, run).await;
+    assert!(
+        matches!(parked.end, End::Unreadable(..)),
+        "{:?}",
+        parked.end
+    );
+    assert_eq!(
+        (parked.ledger.tally().unknown, parked.outcomes.len()),
+        (1, 0)
+    );
+    drop(engine);
+    tokio::time::sleep(Duration::from_secs(1200)).await;
+    let run = run::resume(directory).unwrap();
+    let resumed = carry_out(&mut desk.engine(wire.clone()), run).await;
+    assert_eq!(resumed.outcomes[&0].status, Status::Recovered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_whose_write_was_lost_and_that_cannot_be_read_stays_in_doubt() {
+    let lost = fault("timeout", "POST */domains", "times = 1");
+    let down = fault(
+        "status",
+        "GET */domains",
+        "after = \"10s\"\nfor = \"20m\"\nstatus = 500",
+    );
+    let wire = Wire::new(&format!("{lost}{down}"));
+    let mut desk = Desk::new();
+    desk.settings.max_attempts = 2.try_into().unwrap();
+    let applied = desk
+        .apply(&wire, "resource,domain\ndomain,a.example\n")
+        .await;
+    assert!(
+        matches!(applied.end, End::Unreadable(..)),
+        "{:?}",
+        applied.end
+    );
+    assert_eq!(applied.ledger.tally().unknown, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_web_page_in_place_of_an_answer_is_no_answer() {
+    let (wire, desk) = with_a_link(&fault("html", "* /mgmt*", "after = \"30s\"\ntimes = 4")).await;
+    let applied = desk.apply(&wire, CHANGE).await;
+    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.ledger.tally().updated, 1);
+    let (wire, desk) = with_a_link(&fault("html", "PUT *", "after = \"30s\"")).await;
+    let applied = desk.apply(&wire, CHANGE).await;
+    assert_eq!(applied.outcomes[&0].status, Status::Recovered);
+}
+
+// Batches
+
+/// Links of which those with the numbers of `bad` are poisoned, on one portal.
+fn spoilt(count: usize, bad: &[usize]) -> (String, String) {
+    let mut text = "name,url\n".to_owned();
+    let mut poison = String::new();
+    for number in 0..count {
+        text.push_str(&format!("L{number:04},https://l{number}.example\n"));
+    }
+    for number in bad {
+        poison.push_str(&format!(
+            "[[fault]]\nkind = \"poison\"\nname = \"L{number:04}\"\n"
+        ));
+    }
+    (text, poison)
+}
+
+/// Applies `count` links to a server of which `bulk` says how it answers; answers how many writes that took.
+async fn calls_for(bulk: &str, count: usize, batch_size: u32, bad: &[usize]) -> usize {
+    let (text, poison) = spoilt(count, bad);
+    let wire = Wire::new(&format!("{ROOMY}\nbulk = {{ {bulk} }}\n{poison}"));
+    let desk = Desk::new().batch_size(batch_size);
+    let applied = desk.apply(&wire, &text).await;
+    assert_eq!(applied.end, End::Settled, "{bulk}");
+    let failures: BTreeMap<u32, String> = applied
+        .failures()
+        .into_iter()
+        .map(|(item, failure)| (item, failure.message.clone()))
+        .collect();
+    let expected: BTreeMap<u32, String> = bad
+        .iter()
+        .map(|n| {
+            (
+                u32::try_from(*n).unwrap(),
+                format!("L{n:04} cannot be accepted."),
+            )
+        })
+        .collect();
+    assert_eq!(failures, expected, "{bulk}");
+    let good: Vec<String> = (0..count)
+        .filter(|number| !bad.contains(number))
+        .map(|number| format!("L{number:04}"))
+        .collect();
+    assert_eq!(wire.names(), good, "{bulk}");
+    let log = wire.tenant.log();
+    log.iter()
+        .filter(|entry| entry.method == "POST" && entry.path != "/signin")
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_a_server_does_with_a_batch_its_bad_items_fail_alone_and_at_a_bounded_cost() {
+    let (count, batch_size) = (120, 30);
+    let settings = [
+        ("atomic = true", "named"),
+        ("atomic = true", "unnamed"),
+        ("atomic = false", "named"),
+        ("atomic = false", "unnamed"),
+        ("atomic = false", "unsaid"),
+    ];
+    let bad_ones: [&[usize]; 4] = [&[], &[7], &[0, 119], &[10, 11, 12, 60, 89, 90]];
+    for (atomic, bad_items) in settings {
+        for answer in ["wrapper", "list", "empty"] {
+            for (order, unique) in [("posted", true), ("reversed", false)] {
+                let bulk = format!(
+                    "{atomic}, bad_items = \"{bad_items}\", answer = \"{answer}\", order = \"{order}\", unique_names = {unique}"
+                );
+                for bad in bad_ones {
+                    let calls = calls_for(&bulk, count, batch_size, bad).await;
+                    let levels = batch_size.next_power_of_two().ilog2() as usize;
+                    let most = 2 * bad.len() * levels + count / 30;
+                    assert!(calls <= most, "{bulk}, {bad:?}: {calls} calls, not {most}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_batch_is_learned_and_used_for_the_rest_of_the_run() {
+    for (max, most) in [(1, 640), (2, 340), (10, 100), (70, 30), (149, 20)] {
+        let calls = calls_for(&format!("max = {max}"), 600, 150, &[]).await;
+        assert!(
+            calls <= most,
+            "at most {max} in a batch: {calls} calls, not {most}"
+        );
+        let bad = calls_for(&format!("max = {max}"), 600, 150, &[5, 300, 599]).await;
+        assert!(bad <= most + 60, "at most {max} in a batch: {bad} calls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_breaks_the_server_fails_alone() {
+    let breaks = |request: &Request, _| {
+        let body = request.body.as_ref().map(ToString::to_string);
+        let poisoned = body.is_some_and(|body| body.contains("L0077"));
+        poisoned.then_some(Fault::Refuse(500))
+    };
+    let wire = Wire::with_faults(ROOMY, breaks);
+    let applied = Desk::new().apply(&wire, &spoilt(150, &[]).0).await;
+    let failures = applied.failures();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!(failures[0].0, 77);
+    assert_eq!(applied.ledger.tally().created, 149);
+}

@@ -1,0 +1,283 @@
+//! Whole lives of runs, generated: what is asked for, what the server is like, what goes wrong and when the process dies.
+//! When the run has settled at last, an independent account of the tenant says whether every row ended as it says,
+//! exactly once, and nothing else has changed.
+//!
+//! `ZPA_BULK_HISTORIES=10000` runs so many of them, `ZPA_BULK_SEED=7` begins with another seed.
+
+mod model;
+mod random;
+mod rows;
+mod server;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+use zpa_bulk::engine::{End, Engine};
+use zpa_bulk::ledger::Ledger;
+use zpa_bulk::model::{Method, Outcome, Request};
+use zpa_bulk::pacer::Pace;
+use zpa_bulk::run::{self, Run};
+use zpa_bulk::sim::{InMemory, Scenario};
+use zpa_bulk::zpa::Api as _;
+
+use self::model::{History, violations};
+use self::random::Random;
+use self::rows::Row;
+use crate::harness::{CUSTOMER, Desk, outcomes, released, started};
+
+/// How many histories are run unless told otherwise.
+const HISTORIES: u64 = 1000;
+
+/// How often a run may stop before its end: no fault lasts that long.
+const MOST_RESUMES: u32 = 60;
+
+#[test]
+fn whatever_goes_wrong_every_row_ends_once_and_as_it_says() {
+    let first = variable("ZPA_BULK_SEED").unwrap_or(1);
+    let count = variable("ZPA_BULK_HISTORIES").unwrap_or(HISTORIES);
+    let next = AtomicU64::new(first);
+    let failed = Mutex::new(BTreeMap::new());
+    let began = std::time::Instant::now();
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count {
+                return;
+            }
+            let wrong = live(seed);
+            if !wrong.is_empty() {
+                failed.lock().unwrap().insert(seed, wrong);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    println!(
+        "{count} histories from seed {first} on in {:.1?}",
+        began.elapsed()
+    );
+    let failed = failed.into_inner().unwrap();
+    if let Some((seed, wrong)) = failed.first_key_value() {
+        for (seed, wrong) in &failed {
+            println!("seed {seed}: {}", wrong[0]);
+        }
+        panic!(
+            "{} of {count} histories went wrong. ZPA_BULK_SEED={seed} ZPA_BULK_HISTORIES=1 shows the first again:\n{}",
+            failed.len(),
+            wrong.join("\n")
+        );
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
+}
+
+/// Lives the history of that seed, on a stopped clock of its own. Answers what went wrong in it.
+fn live(seed: u64) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(history(seed))
+}
+
+async fn history(seed: u64) -> Vec<String> {
+    let mut random = Random(seed);
+    let server = server::server(&mut random);
+    // What the tenant holds depends on the seed, and rows are about that: so it is asked first.
+    let before = state(&InMemory::new(
+        Scenario::parse(&server.scenario).unwrap(),
+        seed,
+        CUSTOMER,
+    ))
+    .await;
+    let rows = rows::rows(&mut random, &before);
+    let (scenario, poisoned) = poison(&mut random, &rows, &server.scenario);
+    let tenant = InMemory::new(Scenario::parse(&scenario).unwrap(), seed, CUSTOMER);
+    assert_eq!(state(&tenant).await, before);
+    let mut life = Life::new(random, tenant, &rows);
+    let (ledger, outcomes) = match life.lived().await {
+        Ok(end) => end,
+        Err(why) => return vec![why, scenario],
+    };
+    // Whatever is under way on the server lands.
+    sleep(Duration::from_secs(2 * server::LATEST_SECONDS)).await;
+    let after = life.tenant.state()["tenants"][CUSTOMER].clone();
+    let mut wrong = violations(&History {
+        rows: &rows,
+        before: &before,
+        after: &after,
+        ledger: &ledger,
+        outcomes: &outcomes,
+        poisoned: &poisoned,
+        domains_go: server.domains_go,
+    });
+    if !wrong.is_empty() {
+        wrong.push(scenario);
+        wrong.extend(life.story);
+        wrong.extend(life.tenant.log().iter().map(|entry| {
+            format!(
+                "{:.3?} {} {} {} {:?}",
+                entry.at, entry.method, entry.path, entry.status, entry.fault
+            )
+        }));
+    }
+    wrong
+}
+
+/// What the tenant holds once it is touched.
+async fn state(tenant: &InMemory) -> Value {
+    tenant.sign_in().await.unwrap();
+    tenant
+        .send(Request::new(Method::Get, "connectorSchedule", None))
+        .await;
+    tenant.state()["tenants"][CUSTOMER].clone()
+}
+
+/// Makes the server refuse some of what is to be written, whatever the weather.
+fn poison(random: &mut Random, rows: &[Row], scenario: &str) -> (String, BTreeSet<String>) {
+    let mut text = scenario.to_owned();
+    let mut poisoned = BTreeSet::new();
+    // A list that holds what the server refuses cannot be written at all.
+    let stays = |row: &Row| row.resource == "domain" && row.key() == "corp.example";
+    let written = rows
+        .iter()
+        .filter(|row| row.action != "delete" && !row.key().is_empty() && !stays(row));
+    let rate = *random.one(&[0, 0, 3, 20]);
+    for row in written.filter(|_| random.percent(rate)) {
+        if poisoned.insert(row.key().to_owned()) {
+            let name = Value::from(row.key());
+            writeln!(text, "[[fault]]\nkind = \"poison\"\nname = {name}").unwrap();
+        }
+    }
+    (text, poisoned)
+}
+
+/// A run from its plan to its end, over crashes.
+struct Life {
+    random: Random,
+    tenant: InMemory,
+    desk: Desk,
+    manifest: PathBuf,
+    crashes_left: u64,
+    story: Vec<String>,
+}
+
+impl Life {
+    fn new(mut random: Random, tenant: InMemory, rows: &[Row]) -> Self {
+        let mut desk = Desk::in_memory();
+        let (ending, text) = rows::manifest(&mut random, rows);
+        let manifest = desk.dir.path().join(format!("m.{ending}"));
+        std::fs::write(&manifest, text).unwrap();
+        let quota = *random.one(&["off", "10/10s", "10/1s"]);
+        desk.settings.write_quota = quota.parse::<Pace>().unwrap();
+        desk.settings.jobs = (*random.one(&[1_usize, 3, 32])).try_into().unwrap();
+        desk.settings.max_attempts = (*random.one(&[2_u32, 8, 8])).try_into().unwrap();
+        let crashes_left = random.below(5);
+        let mut life = Self {
+            random,
+            tenant,
+            desk,
+            manifest,
+            crashes_left,
+            story: Vec::new(),
+        };
+        life.choose_batch_size();
+        life
+    }
+
+    fn choose_batch_size(&mut self) {
+        let size = *self.random.one(&[1_u32, 2, 5, 150, 150]);
+        self.desk.settings.batch_size = size.try_into().unwrap();
+    }
+
+    /// How it ended at last; or why it never did.
+    async fn lived(&mut self) -> Result<(Ledger, BTreeMap<u32, Outcome>), String> {
+        let (mut engine, mut run) = self.begun().await?;
+        let directory = run.directory.clone();
+        for _ in 0..MOST_RESUMES {
+            let crashes = self.crashes_left > 0;
+            let span = *self
+                .random
+                .one(&[200_000, 3_000_000, 60_000_000, 200_000_000]);
+            let patience = if crashes {
+                Duration::from_micros(self.random.below(span))
+            } else {
+                Duration::from_secs(1_000_000)
+            };
+            let carried = timeout(patience, engine.carry_out(run.undertaking, &run.plan)).await;
+            drop(engine);
+            released(directory.path());
+            match carried {
+                Ok(Ok((End::Settled, ledger))) => {
+                    return Ok((ledger, outcomes(directory.path())));
+                }
+                Ok(Ok((end, _))) => self.story.push(format!("ended: {end:?}")),
+                Ok(Err(error)) => return Err(format!("the run broke: {error}")),
+                Err(_) if crashes => {
+                    self.crashes_left -= 1;
+                    self.story.push(format!("crashed after {patience:?}"));
+                    self.lose(directory.path());
+                }
+                Err(_) => return Err("the run hangs".to_owned()),
+            }
+            sleep(Duration::from_secs(self.random.below(60))).await;
+            self.choose_batch_size();
+            engine = self.desk.engine(self.tenant.clone());
+            run = run::resume(directory.clone()).map_err(|error| format!("{error}"))?;
+        }
+        Err(format!("it never ends: {:?}", self.story))
+    }
+
+    /// Plans and starts the run, however often that takes.
+    async fn begun(&mut self) -> Result<(Engine<InMemory>, Run), String> {
+        sleep(Duration::from_secs(self.random.below(40))).await;
+        for _ in 0..MOST_RESUMES {
+            let mut engine = self.desk.engine(self.tenant.clone());
+            match started(self.desk.dir.path(), &mut engine, &self.manifest).await {
+                Ok(run) => return Ok((engine, run)),
+                Err(end) => self.story.push(format!("no plan: {end:?}")),
+            }
+            sleep(Duration::from_secs(self.random.below(60))).await;
+        }
+        Err(format!("it is never planned: {:?}", self.story))
+    }
+
+    /// Takes from the journal what a crash may take: what came after the last intent was never synced. What is left
+    /// of it may end in the middle of a record.
+    fn lose(&mut self, directory: &Path) {
+        let path = directory.join("journal.jsonl");
+        let journal = std::fs::read(&path).unwrap();
+        let lines: Vec<&[u8]> = journal.split_inclusive(|byte| *byte == b'\n').collect();
+        let intent = lines.iter().rposition(|line| contains(line, b"\"intent\""));
+        let synced: usize = lines[..=intent.unwrap_or(0)]
+            .iter()
+            .map(|line| line.len())
+            .sum();
+        let kept = match self.random.below(3) {
+            0 => journal.len(),
+            1 => synced + self.random.index(journal.len() - synced + 1),
+            _ => synced,
+        };
+        let mut left = journal[..kept].to_vec();
+        if self.random.percent(20) {
+            left.extend_from_slice(&journal[..self.random.index(synced.min(40))]);
+        }
+        std::fs::write(&path, left).unwrap();
+    }
+}
+
+fn contains(line: &[u8], text: &[u8]) -> bool {
+    line.windows(text.len()).any(|window| window == text)
+}
