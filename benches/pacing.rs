@@ -125,11 +125,16 @@ struct Row {
     promises: bool,
 }
 
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     Row {
         name: "this engine",
         client: Client::Engine(single_creates),
         promises: true,
+    },
+    Row {
+        name: "this engine, adaptive",
+        client: Client::Engine(adaptive),
+        promises: false,
     },
     yardstick("governor, burst 10, 32 waiters", 32, governor),
     yardstick("no limiter, 8 workers", 8, || Gate::Open),
@@ -151,6 +156,16 @@ fn single_creates() -> Settings {
     Settings {
         batch_size: NonZeroU32::MIN,
         ..Settings::default()
+    }
+}
+
+fn adaptive() -> Settings {
+    let ceiling = NonZeroU32::new(5);
+    let settings = single_creates();
+    Settings {
+        read_quota: settings.read_quota.searching(ceiling),
+        write_quota: settings.write_quota.searching(ceiling),
+        ..settings
     }
 }
 

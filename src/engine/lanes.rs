@@ -36,6 +36,10 @@ struct Lane {
     pacer: Pacer,
     queue: BTreeSet<Rank>,
     slot: Slot,
+    /// Its last slot.
+    last: Option<Instant>,
+    /// From one of its slots to the next, smoothed: longer than the interval while other processes take theirs.
+    turn: Duration,
 }
 
 /// Where a lane stands with the quota that it shares with other processes.
@@ -43,14 +47,33 @@ struct Lane {
 enum Slot {
     /// It needs one.
     Wanted,
-    /// It has asked for one.
-    Claimed,
+    /// It has asked for one from that instant on.
+    Claimed(Instant),
     /// It may send a call between these instants.
     Taken(Instant, Instant),
 }
 
 impl Lane {
     /// Whether other processes let a call of it go by `at`.
+    fn take_slot(&mut self, from: Instant, until: Instant) {
+        if let (Slot::Claimed(earliest), Some(last)) = (self.slot, self.last) {
+            // While nothing waited, no slot was taken either.
+            let interval = self.pacer.flow().map_or(Duration::ZERO, |f| f.interval);
+            let wanted = earliest.checked_sub(interval).unwrap_or(earliest);
+            let turn = from.saturating_duration_since(last.max(wanted));
+            self.turn = (self.turn * 3 + turn) / 4;
+        }
+        self.last = Some(from);
+        self.slot = Slot::Taken(from, until);
+    }
+
+    /// The time that so many calls need, if they go as they went.
+    fn time_for(&self, calls: u64, now: Instant) -> Duration {
+        let waits = u32::try_from(calls).unwrap_or(u32::MAX);
+        let turns = self.turn.saturating_mul(waits);
+        self.pacer.time_for(calls, now).max(turns)
+    }
+
     fn slot_by(&self, at: Instant) -> bool {
         matches!(self.slot, Slot::Taken(from, _) if from <= at)
     }
@@ -59,7 +82,7 @@ impl Lane {
     fn not_before(&self) -> Option<Instant> {
         let slot = match self.slot {
             Slot::Taken(from, _) => Some(from),
-            Slot::Wanted | Slot::Claimed => None,
+            Slot::Wanted | Slot::Claimed(_) => None,
         };
         self.pacer.not_before().max(slot)
     }
@@ -219,7 +242,7 @@ impl Lanes {
         if lane.slot != Slot::Wanted || earliest > soon {
             return None;
         }
-        lane.slot = Slot::Claimed;
+        lane.slot = Slot::Claimed(earliest);
         Some(Claim {
             class: key.class,
             path: Arc::clone(&key.path),
@@ -232,7 +255,7 @@ impl Lanes {
     /// The other processes let a call of the lane go between these instants.
     pub(super) fn claimed(&mut self, key: &LaneKey, from: Instant, until: Instant) {
         if let Some(lane) = self.each.get_mut(key) {
-            lane.slot = Slot::Taken(from, until);
+            lane.take_slot(from, until);
         }
     }
 
@@ -318,10 +341,7 @@ impl Lanes {
         let longest = self.of_class(class).max_by_key(|(_, l)| l.queue.len());
         let lane = longest.map_or_else(
             || self.class(class).pace.least_time(on_one_path),
-            |(_, lane)| {
-                lane.pacer
-                    .time_for(count(lane.queue.len()) + on_one_path, now)
-            },
+            |(_, lane)| lane.time_for(count(lane.queue.len()) + on_one_path, now),
         );
         let all = more + count(self.queued(class));
         lane.max(self.gateway.time_for(all, now))
@@ -383,6 +403,8 @@ impl Lanes {
                 pacer,
                 queue: BTreeSet::new(),
                 slot: Slot::Wanted,
+                last: None,
+                turn: Duration::ZERO,
             }
         })
     }
@@ -415,4 +437,88 @@ fn whole(class: QuotaClass) -> LaneKey {
 
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn path(text: &str) -> Arc<str> {
+        text.into()
+    }
+
+    fn by_endpoint(now: Instant) -> Lanes {
+        let settings = Settings {
+            quota_scope: QuotaScope::Endpoint,
+            ..Settings::default()
+        };
+        Lanes::new(&settings, now)
+    }
+
+    #[test]
+    fn what_is_kept_of_paths_is_dropped_once_nothing_can_remember_them() {
+        let start = Instant::now();
+        let (mut lanes, mut most) = (by_endpoint(start), 0);
+        for number in 0..10_000 {
+            let now = start + SECOND * number / 50;
+            lanes.push(
+                QuotaClass::Write,
+                &path(&format!("link/{number}")),
+                (true, number),
+            );
+            let key = lanes.waiting(QuotaClass::Write).remove(0);
+            assert_eq!(lanes.admit(&key, now), Some(number));
+            lanes.sweep(now);
+            most = most.max(lanes.each.len());
+        }
+        assert!(most <= 50 * 21, "{most} paths kept");
+    }
+
+    #[test]
+    fn calls_on_other_paths_do_not_wait_for_one_that_is_used_up() {
+        let start = Instant::now();
+        let mut lanes = by_endpoint(start);
+        lanes.push(QuotaClass::Write, &path("bulk"), (true, 0));
+        lanes.push(QuotaClass::Write, &path("bulk"), (true, 1));
+        lanes.push(QuotaClass::Write, &path("link/7"), (true, 2));
+        let keys = lanes.waiting(QuotaClass::Write);
+        assert_eq!(lanes.admit(&keys[0], start), Some(0));
+        let later = start + SECOND / 10;
+        assert_eq!(lanes.admit(&keys[0], later), None);
+        assert_eq!(lanes.admit(&keys[1], later), Some(2));
+    }
+
+    #[test]
+    fn the_time_left_counts_the_turns_of_other_processes() {
+        let start = Instant::now();
+        let mut lanes = Lanes::new(&Settings::default(), start);
+        lanes.share(true);
+        for id in 0..20 {
+            lanes.push(QuotaClass::Write, &path(""), (true, id));
+        }
+        let key = lanes.waiting(QuotaClass::Write).remove(0);
+        let mut slot = start;
+        for turn in 0..15 {
+            let wants = slot + SECOND * 2;
+            let claim = lanes.claim(&key, slot, wants);
+            assert!(claim.is_some_and(|claim| claim.earliest <= wants));
+            assert_eq!(lanes.claim(&key, slot, wants), None, "one at a time");
+            slot += SECOND * 4;
+            assert_eq!(lanes.admit(&key, slot), None, "not without a slot");
+            lanes.claimed(&key, slot, slot + SECOND);
+            assert_eq!(lanes.admit(&key, slot), Some(turn));
+        }
+        let now = slot + SECOND;
+        let left = lanes.time_for(QuotaClass::Write, CallCounts::default(), now);
+        assert!((SECOND * 18..=SECOND * 20).contains(&left), "{left:?}");
+        let claim = lanes.claim(&key, now, now).unwrap();
+        lanes.claimed(&key, claim.earliest, now);
+        let missed = now + SECOND;
+        assert!(
+            lanes.claim(&key, missed, missed).is_some(),
+            "missed slots are lost"
+        );
+    }
 }
