@@ -28,8 +28,9 @@ const LEAD: Duration = Duration::from_millis(50);
 /// The longest that the documentation lets a token live.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
 
-/// How often a sign-in that fails for a passing reason is tried again.
-const SIGN_IN_ATTEMPTS: u32 = 8;
+/// How often a sign-in that fails for a passing reason is tried: so often that it outlasts an outage of a minute however
+/// the waits are spread.
+const SIGN_IN_ATTEMPTS: u32 = 10;
 
 /// What is to be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]

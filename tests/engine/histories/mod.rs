@@ -5,12 +5,14 @@
 //! `ZPA_BULK_HISTORIES=10000` runs so many of them, `ZPA_BULK_SEED=7` begins with another seed.
 
 mod model;
+#[path = "../../common/random.rs"]
 mod random;
 mod rows;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -182,7 +184,7 @@ impl Life {
         std::fs::write(&manifest, text).unwrap();
         let quota = *random.one(&["off", "10/10s", "10/1s"]);
         desk.settings.write_quota = quota.parse::<Pace>().unwrap();
-        desk.settings.jobs = (*random.one(&[1_usize, 3, 32])).try_into().unwrap();
+        desk.settings.jobs = NonZeroUsize::new(*random.one(&[0, 1, 3, 32]));
         desk.settings.max_attempts = (*random.one(&[2_u32, 8, 8])).try_into().unwrap();
         let crashes_left = random.below(5);
         let mut life = Self {
