@@ -102,6 +102,7 @@ impl Ledger {
                     self.settle(outcome.item, outcome.status);
                 }
             }
+            Event::Before { .. } => {}
         }
     }
 

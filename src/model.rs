@@ -778,4 +778,11 @@ pub enum Event {
     },
     /// Items have ended.
     Outcomes(Vec<Outcome>),
+    /// What an object was just before this run changed it.
+    Before {
+        /// The item that changes it.
+        item: ItemNumber,
+        /// The whole of it, as the API answered it.
+        object: Object,
+    },
 }

@@ -186,7 +186,7 @@ fn a_plan_shows_every_change_with_its_fields_and_writes_nothing() {
         ran.stdout
     );
     assert!(
-        ran.stdout.contains("1 read and 3 write calls"),
+        ran.stdout.contains("2 read and 3 write calls"),
         "{}",
         ran.stdout
     );

@@ -11,13 +11,15 @@ use crate::retry::Verdict;
 pub(super) enum Job {
     /// Create these together.
     Create(Vec<Item<'static>>),
-    /// Read what this updates.
+    /// Read what this changes.
     Read(Item<'static>),
     /// Write what was read and merged.
     Put(Item<'static>, Box<Request>),
     /// Read what an update or a delete has come to that fails for this reason unless it is as asked.
     Check(Item<'static>, Failure),
-    /// Delete these together.
+    /// Delete what was read.
+    DeleteOne(Item<'static>),
+    /// Delete these together, which were listed before and are looked for afterwards.
     Delete(Vec<Item<'static>>),
     /// Read the list that these belong to.
     ReadList(Box<Merge>),
@@ -34,7 +36,7 @@ impl Job {
             Self::Read(_) | Self::Check(..) | Self::Page(_) | Self::ReadList(_) => Method::Get,
             Self::Put(..) => Method::Put,
             Self::Delete(items) if items.len() > 1 => Method::Post,
-            Self::Delete(_) => Method::Delete,
+            Self::Delete(_) | Self::DeleteOne(_) => Method::Delete,
         }
     }
 
@@ -43,7 +45,7 @@ impl Job {
         match self {
             Self::Create(items) | Self::Delete(items) => numbers(items),
             Self::WriteList(merge, _) => numbers(&merge.items),
-            Self::Put(item, _) => vec![item.item],
+            Self::Put(item, _) | Self::DeleteOne(item) => vec![item.item],
             Self::Read(_) | Self::Check(..) | Self::Page(_) | Self::ReadList(_) => Vec::new(),
         }
     }
@@ -52,7 +54,7 @@ impl Job {
     pub(super) fn frees(&self) -> bool {
         matches!(
             self,
-            Self::Read(_) | Self::Put(..) | Self::Check(..) | Self::Delete(_)
+            Self::Read(_) | Self::Put(..) | Self::Check(..) | Self::DeleteOne(_) | Self::Delete(_)
         )
     }
 
@@ -78,6 +80,7 @@ impl Job {
                 Some(item.resource.read(&target(item)?, item.microtenant.clone()))
             }
             Self::Put(_, request) | Self::WriteList(_, request) => Some((**request).clone()),
+            Self::DeleteOne(item) => delete(std::slice::from_ref(item)),
             Self::Delete(items) => delete(items.get(..items.len().min(most))?),
             Self::ReadList(merge) => Some(merge.items.first()?.scope().list_page(1)),
             Self::Page(_) => None,
@@ -119,8 +122,6 @@ pub(super) fn target(item: &Item<'_>) -> Option<Id> {
 }
 
 /// The write of an update, or none when the object is by now as asked.
-///
-/// A write replaces the object, so it is made only from an answer that is whole.
 pub(super) fn replacement(
     item: &Item<'_>,
     id: &Id,
@@ -128,11 +129,6 @@ pub(super) fn replacement(
     live: &Object,
 ) -> Result<Option<Request>, Failure> {
     let (kind, noun) = (item.resource, item.resource.noun());
-    if Id::of(live).as_ref() != Some(id) {
-        return Err(Failure::new(format!(
-            "what was read is not the {noun} {id}; nothing was written"
-        )));
-    }
     let left = kind.differing(live, set.to_owned_fields());
     if left.0.is_empty() {
         return Ok(None);

@@ -12,6 +12,17 @@ pub enum ItemEvent<'l> {
     Void(ItemNumber),
     /// It has ended.
     Outcome(OutcomeRef<'l>),
+    /// What its object was just before it was changed.
+    Before(BeforeRef<'l>),
+}
+
+/// An object that lies in the journal; most readers pass it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BeforeRef<'l> {
+    /// The item that changed it.
+    pub item: ItemNumber,
+    /// The object, as JSON text.
+    pub object: &'l [u8],
 }
 
 /// An [`Outcome`] that lies in the journal; most readers want no more of it than the status.
@@ -61,6 +72,8 @@ pub(super) fn visit<'l>(
         intent = true;
     } else if event.skip(b"{\"outcomes\":[") {
         event.list(|event| event.outcome().map(|o| visit(ItemEvent::Outcome(o))))?;
+    } else if event.skip(b"{\"before\":{\"item\":") {
+        visit(ItemEvent::Before(event.before()?));
     } else {
         event.want(b"{\"void\":{\"call\":")?;
         event.call(|item| visit(ItemEvent::Void(item)))?;
@@ -100,6 +113,16 @@ impl<'l> Cursor<'l> {
             one(self)?;
         }
         self.want(b"]")
+    }
+
+    /// An item and the object that stands behind it, all that is left but for the last bracket.
+    fn before(&mut self) -> Option<BeforeRef<'l>> {
+        let item = self.short_number()?;
+        self.want(b",\"object\":")?;
+        let object = self.0.strip_suffix(b"}}")?;
+        self.0 = self.0.get(object.len()..)?;
+        self.want(b"}")?;
+        Some(BeforeRef { item, object })
     }
 
     #[inline]
@@ -163,12 +186,14 @@ mod tests {
 
     use super::*;
     use crate::journal::tests::{Said, said};
-    use crate::model::{Event, Failure};
+    use crate::model::{Event, Failure, Object};
 
     fn read(text: &[u8]) -> Option<Vec<Said>> {
         let mut found = Vec::new();
         visit(Cursor(text), &mut |event| found.push(Said::from(event)))?;
-        Some(found)
+        // An object is checked by whoever reads it.
+        let unreadable = |said: &Said| matches!(said, Said::Before(_, None));
+        (!found.iter().any(unreadable)).then_some(found)
     }
 
     fn status() -> impl Strategy<Value = Status> {
@@ -192,7 +217,15 @@ mod tests {
             items().prop_map(|(call, items)| Event::Intent { call, items }),
             items().prop_map(|(call, items)| Event::Void { call, items }),
             prop::collection::vec(outcome(), 0..5).prop_map(Event::Outcomes),
+            (any::<u32>(), object()).prop_map(|(item, object)| Event::Before { item, object }),
         ]
+    }
+
+    fn object() -> impl Strategy<Value = Object> {
+        prop::collection::vec(("\\PC{0,5}", "\\PC{0,9}|[{}\"]{0,4}"), 0..4).prop_map(|members| {
+            let member = |(name, text): (String, String)| (name, serde_json::Value::String(text));
+            members.into_iter().map(member).collect()
+        })
     }
 
     proptest! {

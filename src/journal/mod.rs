@@ -1,6 +1,6 @@
 //! The journal of a run: what was about to be sent, and what came of it, on disk before it counts.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //!
 //! `journal.jsonl` in the run directory: JSON lines, appended and never changed. Every line has the form
 //!
@@ -20,7 +20,11 @@
 //! {"intent":{"call":N,"items":[N,…]}}
 //! {"void":{"call":N,"items":[N,…]}}
 //! {"outcomes":[{"item":N,"status":"created","id":"…"},{"item":N,"status":"failed","failure":{…}},…]}
+//! {"before":{"item":N,"object":{…}}}
 //! ```
+//!
+//! - `before` stands no later than the intent of the call that changes the object, and so is on disk with it. An item
+//!   has several if its calls were refused; the last one counts. Version 1 does not have it, and is else the same.
 //!
 //! # What holds
 //!
@@ -47,7 +51,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::event::{ItemEvent, OutcomeRef};
+pub use self::event::{BeforeRef, ItemEvent, OutcomeRef};
 pub use self::frame::Damage;
 use self::frame::{At, Chain};
 use self::lines::Lines;
@@ -55,7 +59,7 @@ use self::lock::Lock;
 use crate::model::Event;
 
 /// The version of the format that this program writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The journal's file in the run directory.
 pub const FILE_NAME: &str = "journal.jsonl";

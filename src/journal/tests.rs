@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Id, Outcome, Status};
+use crate::model::{Id, Object, Outcome, Status};
 
 fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -56,6 +56,8 @@ pub(super) enum Said {
     Intent(u32),
     Void(u32),
     Outcome(Outcome),
+    /// With no object where it cannot be read.
+    Before(u32, Option<Object>),
 }
 
 impl From<ItemEvent<'_>> for Said {
@@ -64,6 +66,9 @@ impl From<ItemEvent<'_>> for Said {
             ItemEvent::Intent(item) => Self::Intent(item),
             ItemEvent::Void(item) => Self::Void(item),
             ItemEvent::Outcome(outcome) => Self::Outcome(outcome.into()),
+            ItemEvent::Before(before) => {
+                Self::Before(before.item, serde_json::from_slice(before.object).ok())
+            }
         }
     }
 }
@@ -75,6 +80,7 @@ pub(super) fn said(events: &[Event]) -> Vec<Said> {
             Event::Intent { items, .. } => items.into_iter().map(Said::Intent).collect(),
             Event::Void { items, .. } => items.into_iter().map(Said::Void).collect(),
             Event::Outcomes(outcomes) => outcomes.into_iter().map(Said::Outcome).collect(),
+            Event::Before { item, object } => vec![Said::Before(item, Some(object))],
         }
     };
     events.iter().flat_map(each).collect()
@@ -194,9 +200,26 @@ fn a_newer_format_is_refused_whatever_else_it_says() {
     fs::write(dir.path().join(FILE_NAME), line).unwrap();
     let error = read(dir.path()).unwrap_err();
     assert!(
-        matches!(error, JournalError::Newer { format: 2, .. }),
+        matches!(error, JournalError::Newer { format, .. } if format == FORMAT + 1),
         "{error}"
     );
+}
+
+#[test]
+fn a_journal_of_the_first_format_is_read_and_gone_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Header {
+        format: 1,
+        ..header()
+    };
+    drop(Journal::create(dir.path(), &first, now()).unwrap());
+    let (mut journal, replayed) = Journal::open(dir.path(), |_| ()).unwrap();
+    assert_eq!(replayed.header, first);
+    for event in events() {
+        journal.append(&event, now()).unwrap();
+    }
+    journal.commit().unwrap();
+    assert_eq!(read(dir.path()).unwrap(), said(&events()));
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub enum Way {
     Create,
     /// By reading, merging and writing its object.
     Update,
-    /// By a delete, together with others of its group if it has one.
+    /// By a delete, together with others of its group if it has one; else its object is read before.
     Delete,
     /// By writing the list that it belongs to, together with all others of its group.
     Merge,
@@ -131,10 +131,11 @@ impl Backlog {
         first.or_else(|| self.creates.pop(most).map(Work::Create))
     }
 
-    /// Whether what [`Backlog::pop`] gives next is an update.
+    /// Whether what [`Backlog::pop`] gives next is one object that is read before it is changed.
     #[must_use]
-    pub fn next_is_update(&self) -> bool {
-        self.no_removals() && !self.updates.is_empty()
+    pub fn next_is_read_first(&self) -> bool {
+        let update = self.no_removals() && !self.updates.is_empty();
+        update || self.merges.is_empty() && !self.deletes.is_empty()
     }
 
     /// Whether what [`Backlog::pop`] gives next is a delete of several together.
@@ -159,8 +160,8 @@ impl Backlog {
         self.next_is_create() && self.creates.is_empty()
     }
 
-    /// The calls that all of it takes when nothing goes wrong: a list is read before and after it is written,
-    /// and what is deleted together is looked at before and after.
+    /// The calls that all of it takes when nothing goes wrong: what is changed alone is read before, a list is read
+    /// before and after it is written, and what is deleted together is looked at before and after.
     #[must_use]
     pub fn calls(&self, batch_size: u32) -> CallCounts {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
@@ -170,7 +171,7 @@ impl Backlog {
         let creates = self.creates.calls(most);
         let alone = self.updates.len() + self.deletes.len();
         CallCounts {
-            read: count(self.updates.len() + 2 * lists + 2 * bulk_deletes),
+            read: count(alone + 2 * lists + 2 * bulk_deletes),
             write: count(alone + lists + bulk_deletes + creates),
             together: count(creates.max(bulk_deletes)),
         }
@@ -202,7 +203,7 @@ mod tests {
         assert_eq!(
             backlog.calls(3),
             CallCounts {
-                read: 6,
+                read: 7,
                 write: 8,
                 together: 4
             }

@@ -239,6 +239,7 @@ fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
         ItemEvent::Intent(item) => ledger.intend(*item),
         ItemEvent::Void(item) => ledger.void(*item),
         ItemEvent::Outcome(outcome) => ledger.settle(outcome.item, outcome.status),
+        ItemEvent::Before(_) => {}
     }
 }
 

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod before;
 mod faults;
 mod harness;
 mod histories;

@@ -96,6 +96,11 @@ impl Core {
         let Some(scope) = merge.items.first().map(Item::scope) else {
             return self.next_of(merge);
         };
+        for item in &merge.items {
+            if let Some(there) = element(item, live) {
+                self.write_down(item.item, there);
+            }
+        }
         let union = merge.list(kind, live);
         let request = scope.write_list(union.clone());
         merge.written = Some(Written {

@@ -6,14 +6,16 @@
 //! - No call that changes anything is sent before its intent is on disk.
 //! - A create that may have been executed is looked for before it is sent again.
 //! - A create that is refused as a whole is looked for, then halved until the bad item stands alone.
-//! - An update is read, merged and written; a repetition begins with the reading.
+//! - An update is read, merged and written, and what is deleted alone is read before; a repetition begins with the
+//!   reading.
+//! - What an object was before it was changed is written down before that.
 //! - Every item ends with exactly one outcome.
 
+mod changes;
 mod creates;
 mod lists;
 mod looks;
 mod removals;
-mod updates;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -40,9 +42,9 @@ use crate::resource::Scope;
 use crate::retry::Verdict;
 use crate::zpa::SignInError;
 
-/// How many updates may stand between their read and their write where writes are slow. Few, so that little time passes
-/// in which someone else's change could be overwritten; enough to keep the writes going.
-const UPDATES_AHEAD: usize = 4;
+/// How many objects may stand between their read and their write, unless more may be written at once. Few, so that
+/// little time passes in which someone else's change could be overwritten; enough to keep the writes going.
+const CHANGES_AHEAD: usize = 4;
 
 /// How much oftener a read is sent than anything else, since it changes nothing. With the default of 8, reads then
 /// outlast an outage of a minute however the waits are spread.
@@ -92,7 +94,7 @@ pub(super) struct Core {
     loading: usize,
     /// How many of those are updates and deletes.
     loading_changes: usize,
-    open_updates: usize,
+    open_changes: usize,
     doubts: Vec<Doubt>,
     sizes: Sizes,
     /// Creates that were refused together and wait until the size of a batch is known.
@@ -122,7 +124,7 @@ impl Core {
             inherited: Backlog::default(),
             loading: 0,
             loading_changes: 0,
-            open_updates: 0,
+            open_changes: 0,
             doubts: Vec::new(),
             effects: Vec::new(),
             pumped: now,
@@ -315,8 +317,7 @@ impl Core {
             Work::Create(_) => self.submit(Job::Create(items), false),
             Work::Update(_) => {
                 if let Some(item) = items.pop() {
-                    self.open_updates += 1;
-                    self.submit(Job::Read(item), false);
+                    self.read_first(item);
                 }
             }
             Work::Delete(_) => self.remove(items, now),
@@ -363,16 +364,16 @@ impl Core {
         }
     }
 
-    /// The call was not executed and waits again. The write of an update is read anew, since by then the
-    /// object may be another.
+    /// The call was not executed and waits again. What it changes is read anew, since by then the object may be
+    /// another.
     fn requeued(&mut self, id: CallId, until: Instant) {
         self.append_void(id);
         match self.jobs.remove(&id) {
-            Some(Job::Delete(items)) if is_listed(&items) => {
+            Some(Job::Delete(items)) => {
                 self.dispatcher.abandon(id);
                 self.look_before_deleting(items, until);
             }
-            Some(Job::Put(item, _)) => {
+            Some(Job::Put(item, _) | Job::DeleteOne(item)) => {
                 self.dispatcher.abandon(id);
                 self.submit(Job::Read(item), true);
             }
@@ -397,6 +398,7 @@ impl Core {
             Job::Create(items) => self.create_judged(id, items, verdict, answer, now),
             Job::Read(item) => self.read_judged(item, verdict, answer, now),
             Job::Put(item, _) => self.put_judged(item, verdict, now),
+            Job::DeleteOne(item) => self.delete_one_judged(item, verdict, now),
             Job::Check(item, failure) => self.checked(&item, &failure, verdict, answer),
             Job::Delete(items) => self.delete_judged(id, items, verdict, now),
             Job::ReadList(merge) => self.list_read(*merge, verdict, answer, now),
@@ -452,23 +454,17 @@ impl Core {
         let over = self.dispatcher.attempts(id) >= limit;
         tracing::info!(call = id, wait_ms = wait.as_millis(), %failure, over, "failed for now");
         match job {
-            Some(Job::Put(item, _)) => {
+            Some(Job::Put(item, _) | Job::DeleteOne(item)) => {
                 self.dispatcher.abandon(id);
-                self.put_again(item, wait, failure, now);
+                self.change_again(item, wait, failure, now);
             }
             Some(Job::WriteList(merge, _)) => {
                 self.dispatcher.abandon(id);
                 self.read_list_again(*merge, wait, now);
             }
-            Some(Job::Delete(items)) if is_listed(&items) => {
+            Some(Job::Delete(items)) => {
                 self.dispatcher.abandon(id);
                 self.look_before_deleting(items, now + wait);
-            }
-            Some(Job::Delete(mut items)) if over && items.len() == 1 => {
-                self.dispatcher.abandon(id);
-                if let Some(item) = items.pop() {
-                    self.check_later(item, given_up(limit, failure), now);
-                }
             }
             Some(job) if over => {
                 self.dispatcher.abandon(id);
@@ -521,10 +517,10 @@ impl Core {
         }
     }
 
-    /// A few updates are read ahead of their slot, whatever room there is; all else waits for its slot.
+    /// What is read first is read ahead of its slot, whatever room there is; all else waits for its slot.
     fn wants_more(&self, room: usize) -> bool {
-        if self.backlog.next_is_update() {
-            return self.open_updates + self.loading < UPDATES_AHEAD.max(room);
+        if self.backlog.next_is_read_first() {
+            return self.open_changes + self.loading < CHANGES_AHEAD.max(room);
         }
         if self.backlog.next_is_bulk_delete() && (self.loading > 0 || self.is_removing()) {
             return false;
@@ -646,12 +642,6 @@ impl Core {
         self.ledger.apply(&event);
         self.effects.push(Effect::Append(event));
     }
-}
-
-/// Whether the items are of a kind that is read again before it is deleted, and looked for afterwards.
-fn is_listed(items: &[Item<'_>]) -> bool {
-    let first = items.first();
-    first.is_some_and(|item| item.resource.bulk_delete().is_some())
 }
 
 fn answer_of(reply: &Reply) -> Option<&Answer> {

@@ -7,18 +7,18 @@ use std::time::Instant;
 use super::super::dispatch::CallId;
 use super::super::doubt::{Doubt, Look, Why};
 use super::super::job::{Job, failed, failure_of, given_up, outcome, spared, target};
-use super::{Core, is_listed};
+use super::Core;
 use crate::model::{Change, Event, Failure, Item, Object, Outcome, Status};
 use crate::retry::Verdict;
 
 impl Core {
     /// Takes loaded items on that are to be deleted.
     pub(super) fn remove(&mut self, items: Vec<Item<'static>>, now: Instant) {
-        if is_listed(&items) {
+        if items.first().is_some_and(is_listed) {
             return self.look_before_deleting(items, now);
         }
         for item in items {
-            self.submit(Job::Delete(vec![item]), false);
+            self.read_first(item);
         }
     }
 
@@ -31,16 +31,15 @@ impl Core {
     pub(super) fn delete_judged(
         &mut self,
         call: CallId,
-        mut items: Vec<Item<'static>>,
+        items: Vec<Item<'static>>,
         verdict: Verdict,
         now: Instant,
     ) {
-        let listed = is_listed(&items);
         let why = match verdict {
-            Verdict::Success if listed => Why::Removed,
+            Verdict::Success => Why::Removed,
             verdict if items.len() == 1 => {
-                if let Some(item) = items.pop() {
-                    self.delete_ended(item, verdict, now);
+                for item in items {
+                    self.delete_ended(item, verdict.clone(), now);
                 }
                 return;
             }
@@ -53,7 +52,8 @@ impl Core {
         self.doubt_removal(call, items, why, now);
     }
 
-    fn delete_ended(&mut self, item: Item<'static>, verdict: Verdict, now: Instant) {
+    /// How the delete of one object has ended.
+    pub(super) fn delete_ended(&mut self, item: Item<'static>, verdict: Verdict, now: Instant) {
         match verdict {
             // Gone before the first attempt: somebody else did it.
             Verdict::Absent(_) if self.ledger.attempts(item.item) <= 1 => {
@@ -82,15 +82,16 @@ impl Core {
         let mut left = Vec::new();
         let mut outcomes = Vec::new();
         for item in doubt.items {
-            match target(&item).and_then(|id| look.by_id(&id)) {
-                None => outcomes.push(self.gone(&item)),
-                Some(live) => {
-                    let barred = barred(&item, live);
-                    match barred.or_else(|| self.keeps_group(&item, live, &mut groups)) {
-                        Some(ended) => outcomes.push(ended),
-                        None => left.push(item),
-                    }
-                }
+            let Some(live) = target(&item).and_then(|id| look.by_id(&id)) else {
+                outcomes.push(self.gone(&item));
+                continue;
+            };
+            let barred = barred(&item, live);
+            if let Some(ended) = barred.or_else(|| self.keeps_group(&item, live, &mut groups)) {
+                outcomes.push(ended);
+            } else {
+                self.write_down(item.item, live);
+                left.push(item);
             }
         }
         self.append_outcomes(outcomes);
@@ -155,7 +156,7 @@ impl Core {
         Some(spared(item, Failure::new(why)))
     }
 
-    fn gone(&self, item: &Item<'_>) -> Outcome {
+    pub(super) fn gone(&self, item: &Item<'_>) -> Outcome {
         let status = match self.ledger.attempts(item.item) {
             0 => Status::Unchanged,
             _ => Status::Deleted,
@@ -176,8 +177,13 @@ impl Core {
     }
 }
 
+/// Whether the item is of a kind that is listed again before it is deleted, and looked for afterwards.
+fn is_listed(item: &Item<'_>) -> bool {
+    item.resource.bulk_delete().is_some()
+}
+
 /// Why a live object is not to be deleted, if it is not.
-fn barred(item: &Item<'_>, live: &Object) -> Option<Outcome> {
+pub(super) fn barred(item: &Item<'_>, live: &Object) -> Option<Outcome> {
     let kind = item.resource;
     if let Some(why) = item.scope().barred(live) {
         let message = format!("the {} cannot be deleted: {why}", kind.noun());

@@ -1,0 +1,208 @@
+//! What becomes of objects that are changed alone: read, written down as they were, changed; and the last look at what
+//! was updated or deleted before it is reported as failed.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::super::End;
+use super::super::job::{Job, failure_of, given_up, outcome, replacement, target};
+use super::Core;
+use super::removals::barred;
+use crate::model::{
+    Answer, Change, Event, Failure, Id, Item, ItemNumber, Object, Outcome, Request, Status,
+};
+use crate::retry::Verdict;
+
+/// What an object asks for that was read.
+enum Next {
+    /// To be written.
+    Put(Request),
+    /// To be deleted.
+    Delete,
+    /// Nothing: its item has ended.
+    Ended(Outcome),
+}
+
+impl Core {
+    /// Takes a loaded item on whose object is read before it is changed.
+    pub(super) fn read_first(&mut self, item: Item<'static>) {
+        self.open_changes += 1;
+        self.submit(Job::Read(item), false);
+    }
+
+    /// What is to be changed was read.
+    pub(super) fn read_judged(
+        &mut self,
+        item: Item<'static>,
+        verdict: Verdict,
+        answer: Option<&Answer>,
+        now: Instant,
+    ) {
+        self.open_changes -= 1;
+        let deletes = matches!(item.change, Change::Delete { .. });
+        let live = match verdict {
+            Verdict::Success => live_object(&item, answer),
+            Verdict::Absent(_) if deletes => {
+                let gone = self.gone(&item);
+                return self.append_outcomes(vec![gone]);
+            }
+            Verdict::Absent(failure) => return self.fail(&item, failure),
+            verdict => Err(failure_of(verdict)),
+        };
+        match live {
+            Ok(live) => self.go_on(item, &live, now),
+            Err(failure) => self.unread(&item, failure),
+        }
+    }
+
+    /// Changes what was read, if there is anything to change.
+    fn go_on(&mut self, item: Item<'static>, live: &Object, now: Instant) {
+        match self.next(&item, live) {
+            Ok(Next::Ended(ended)) => self.append_outcomes(vec![ended]),
+            Ok(_) if self.is_spent(&item) => {
+                let why = Failure::new("the object is as it was");
+                let failure = given_up(self.settings.max_attempts.get(), &why);
+                self.check_later(item, failure, now);
+            }
+            Ok(Next::Put(request)) => {
+                self.change(item.item, live, Job::Put(item, Box::new(request)));
+            }
+            Ok(Next::Delete) => self.change(item.item, live, Job::DeleteOne(item)),
+            Err(failure) if self.in_doubt(&item) => self.check_later(item, failure, now),
+            Err(failure) => self.fail(&item, failure),
+        }
+    }
+
+    fn next(&self, item: &Item<'static>, live: &Object) -> Result<Next, Failure> {
+        let Change::Update { id, set, .. } = &item.change else {
+            return Ok(barred(item, live).map_or(Next::Delete, Next::Ended));
+        };
+        let status = match self.ledger.attempts(item.item) {
+            0 => Status::Unchanged,
+            _ => Status::Recovered,
+        };
+        let request = replacement(item, id, set, live)?;
+        let done = || Next::Ended(outcome(item, status, target(item)));
+        Ok(request.map_or_else(done, Next::Put))
+    }
+
+    fn change(&mut self, item: ItemNumber, live: &Object, job: Job) {
+        self.open_changes += 1;
+        self.write_down(item, live);
+        let again = self.ledger.attempts(item) > 0;
+        self.submit(job, again);
+    }
+
+    /// Writes down what an object is that is about to be changed, unless it may have been changed already.
+    pub(super) fn write_down(&mut self, item: ItemNumber, live: &Object) {
+        if self.ledger.attempts(item) == 0 {
+            let object = live.clone();
+            self.append(Event::Before { item, object });
+        }
+    }
+
+    pub(super) fn put_judged(&mut self, item: Item<'static>, verdict: Verdict, now: Instant) {
+        self.open_changes -= 1;
+        match verdict {
+            Verdict::Success => self.settle(&item, Status::Updated, target(&item)),
+            verdict => self.fail_if_so(item, failure_of(verdict), now),
+        }
+    }
+
+    pub(super) fn delete_one_judged(
+        &mut self,
+        item: Item<'static>,
+        verdict: Verdict,
+        now: Instant,
+    ) {
+        self.open_changes -= 1;
+        self.delete_ended(item, verdict, now);
+    }
+
+    /// A change that may be repeated: it begins with the reading.
+    pub(super) fn change_again(
+        &mut self,
+        item: Item<'static>,
+        wait: Duration,
+        failure: &Failure,
+        now: Instant,
+    ) {
+        if self.is_spent(&item) {
+            self.open_changes -= 1;
+            let failure = given_up(self.settings.max_attempts.get(), failure);
+            self.check_later(item, failure, now);
+        } else {
+            self.submit_delayed(Job::Read(item), wait, now);
+        }
+    }
+
+    /// Of an item that was refused, an earlier attempt may be under way that was never answered.
+    pub(super) fn fail_if_so(&mut self, item: Item<'static>, failure: Failure, now: Instant) {
+        if self.ledger.attempts(item.item) > 1 {
+            self.check_later(item, failure, now);
+        } else {
+            self.fail(&item, failure);
+        }
+    }
+
+    /// Reads what is to be reported as failed, once nothing that was sent for it can still be under way.
+    pub(super) fn check_later(&mut self, item: Item<'static>, failure: Failure, now: Instant) {
+        let settle = self.settings.settle;
+        self.submit_delayed(Job::Check(item, failure), settle, now);
+    }
+
+    /// The last look: the item has failed unless it is as asked after all.
+    pub(super) fn checked(
+        &mut self,
+        item: &Item<'static>,
+        failure: &Failure,
+        verdict: Verdict,
+        answer: Option<&Answer>,
+    ) {
+        let status = match (&item.change, verdict) {
+            (Change::Delete { .. }, Verdict::Absent(_)) => Some(Status::Deleted),
+            (Change::Update { id, set, .. }, Verdict::Success) => {
+                let Some(Value::Object(live)) = answer.and_then(Answer::json) else {
+                    let why = "the object that was read is not one";
+                    return self.unread(item, Failure::new(why));
+                };
+                let as_asked = replacement(item, id, set, &live) == Ok(None);
+                as_asked.then_some(Status::Recovered)
+            }
+            (_, Verdict::Success | Verdict::Absent(_)) => None,
+            (_, verdict) => return self.unread(item, failure_of(verdict)),
+        };
+        match status {
+            Some(status) => self.settle(item, status, target(item)),
+            None => self.fail(item, failure.clone()),
+        }
+    }
+
+    /// It could not be read. If a write of it is in doubt, nobody can say what became of it: the run ends here, and
+    /// whoever resumes it looks again.
+    fn unread(&mut self, item: &Item<'static>, failure: Failure) {
+        if self.in_doubt(item) {
+            self.stop(End::Unreadable(item.resource, failure));
+        } else {
+            self.fail(item, failure);
+        }
+    }
+}
+
+/// What was read, if it is the object that the item is about: whole, since what replaces it is made from it.
+fn live_object(item: &Item<'_>, answer: Option<&Answer>) -> Result<Object, Failure> {
+    let noun = item.resource.noun();
+    match answer.and_then(Answer::json) {
+        Some(Value::Object(live)) if Id::of(&live) == target(item) => Ok(live),
+        Some(Value::Object(_)) => {
+            let id = target(item).map_or_else(String::new, |id| format!(" {id}"));
+            Err(Failure::new(format!(
+                "what was read is not the {noun}{id}; nothing was written"
+            )))
+        }
+        _ => Err(Failure::new(
+            "the object that was read is not one; nothing was written",
+        )),
+    }
+}
