@@ -49,7 +49,7 @@ pub struct Tally {
     pub recovered: u64,
     /// With nothing to do.
     pub unchanged: u64,
-    /// Not deleted, since what was to be deleted has changed.
+    /// Left alone, since it has changed.
     pub spared: u64,
     /// Failed.
     pub failed: u64,

@@ -3,12 +3,15 @@
 //! Nothing here decides anything, does IO or reads a clock. What is here is plain data, and the few
 //! readings of it (an id from a JSON value, an error from an answer) that several layers need alike.
 
+mod undo;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::undo::{Undo, changed_since};
 use crate::resource::{Kind, Scope};
 
 /// A JSON object as the API answers it. Fields that this program does not know are kept.
@@ -563,7 +566,7 @@ pub enum Change<'r> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         condition: Option<Cow<'r, str>>,
     },
-    /// Nothing: it was to be deleted under a condition that no longer holds.
+    /// Nothing: something that must hold of it no longer does.
     Spared {
         /// Its id.
         id: Id,
@@ -629,6 +632,9 @@ pub struct Item<'r> {
     /// What is to be done.
     #[serde(flatten)]
     pub change: Change<'r>,
+    /// What it takes back, if it belongs to the undo of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Box<Undo<'r>>>,
 }
 
 fn owned(text: &str) -> Cow<'static, str> {
@@ -693,6 +699,7 @@ impl Item<'_> {
             microtenant: self.microtenant.clone(),
             group: self.group,
             change,
+            undo: (self.undo.as_ref()).map(|undo| Box::new(undo.to_owned_undo())),
         }
     }
 
@@ -721,7 +728,7 @@ pub enum Status {
     Recovered,
     /// There was nothing to do.
     Unchanged,
-    /// Not deleted after all: the condition under which it was to be no longer held.
+    /// Left alone after all: something that had to hold of it no longer did.
     Spared,
     /// Not carried out.
     Failed,

@@ -11,7 +11,7 @@ use super::args::{ApplyArgs, ResumeArgs};
 use super::config::Config;
 use super::earlier::Earlier;
 use super::error::{CliError, chain, counted, exit, of_end};
-use super::plan::{self, Preview};
+use super::plan::{self, Preview, describe, estimate};
 use super::progress::{Display, rounded};
 use super::recorded::{self, Recorded};
 use super::tenant::Tenant;
@@ -19,7 +19,8 @@ use super::terminal::Terminal;
 use crate::engine::End;
 use crate::journal::{FORMAT, Header};
 use crate::ledger::Ledger;
-use crate::plan::{Guards, Snapshot};
+use crate::model::Item;
+use crate::plan::{Guards, Planner, Snapshot, Totals};
 use crate::report::{self, Report, Summary};
 use crate::run::{
     self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Standing,
@@ -137,10 +138,13 @@ pub(super) async fn start_run(
             return Err(error);
         }
     };
-    if !start.yes && !agreed(&preview, session.stop, terminal).await {
-        directory.discard();
-        return Err(CliError::usage("nothing was changed")
-            .hint("--yes carries the plan out without asking"));
+    if !start.yes {
+        terminal.say(preview.trim_end());
+        if !agreed(session.stop, terminal).await {
+            directory.discard();
+            return Err(CliError::usage("nothing was changed")
+                .hint("--yes carries the plan out without asking"));
+        }
     }
     let mut run = run::start(directory, header, now)?;
     run.undertaking.sent_before = earlier.sent(start.retries);
@@ -186,17 +190,42 @@ pub(super) fn plan_into(
     order: &Order<'_>,
     tenant: &Tenant,
 ) -> Result<(Header, String), CliError> {
-    let mut writer = PlanWriter::create(directory.path(), &order.origin)?;
-    let mut preview = Preview::new(order.live, false);
     let limits = tenant.config.limits();
-    let planner = run::plan(order.rows, order.live, limits, |item, cells| {
+    let Order { rows, live, .. } = order;
+    let (header, text, _) = record(
+        directory,
+        &order.origin,
+        live,
+        tenant,
+        order.guards,
+        |keep| run::plan(rows, live, limits, keep),
+    )?;
+    Ok((header, text))
+}
+
+/// Where a plan goes, item by item with the cells of its row.
+pub(super) type Keep<'k> = &'k mut (dyn FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send);
+
+/// Writes what `plan` hands out into a run directory. Answers the journal's header, the plan as it is shown, and its
+/// numbers.
+pub(super) fn record<'s>(
+    directory: &RunDirectory,
+    origin: &Origin,
+    live: &'s Snapshot,
+    tenant: &Tenant,
+    guards: Guards,
+    plan: impl FnOnce(Keep<'_>) -> Result<Planner<'s>, PlanError>,
+) -> Result<(Header, String, Totals), CliError> {
+    let mut writer = PlanWriter::create(directory.path(), origin)?;
+    let mut preview = Preview::new(live, false);
+    let planner = plan(&mut |item, cells| {
         preview.add(item);
         writer.push(item, cells).map_err(PlanError::from)
     })?;
-    CliError::guarded(planner.objections(order.guards))?;
-    let estimate = plan::estimate(&planner, tenant)?;
-    let text = preview.text("zpa-bulk plan --full shows them all")
-        + &plan::describe(planner.totals(), estimate);
+    CliError::guarded(planner.objections(guards))?;
+    let estimate = estimate(&planner, tenant)?;
+    let text =
+        preview.text("zpa-bulk plan --full shows them all") + &describe(planner.totals(), estimate);
     let settings = Recorded::of(tenant);
     let header = Header {
         format: FORMAT,
@@ -207,12 +236,11 @@ pub(super) fn plan_into(
         settings: serde_json::to_value(settings)
             .map_err(|error| CliError::unexpected("the settings cannot be recorded", &error))?,
     };
-    Ok((header, text))
+    Ok((header, text, planner.totals()))
 }
 
-/// Shows the plan and asks. An interrupt is a no.
-async fn agreed(preview: &str, mut stop: watch::Receiver<bool>, terminal: &Terminal) -> bool {
-    terminal.say(preview.trim_end());
+/// Asks whether the plan that was shown is to be carried out. An interrupt is a no.
+pub(super) async fn agreed(mut stop: watch::Receiver<bool>, terminal: &Terminal) -> bool {
     tokio::select! {
         answer = terminal.ask("Carry it out?") => answer,
         _ = stop.wait_for(|stop| *stop) => false,

@@ -63,6 +63,8 @@ pub(super) enum Verb {
     Retry(RetryArgs),
     /// Check that a run did what it says: its files, and every success on the tenant; changes nothing
     Verify(VerifyArgs),
+    /// Take back what a run did, as far as nobody has changed it since: plan, ask, and carry out
+    Undo(UndoArgs),
     /// Show where a run stands
     Status(StatusArgs),
     /// List the runs
@@ -372,6 +374,28 @@ pub(super) struct RetryArgs {
     /// The run: its directory, its name or the beginning of its name [default: the newest one with failures that no
     /// other has retried]
     pub(super) run: Option<String>,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) guards: GuardArgs,
+    #[command(flatten)]
+    pub(super) stopping: StoppingArgs,
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UndoArgs {
+    /// The run: its directory, its name or the beginning of its name
+    pub(super) run: String,
     #[command(flatten)]
     pub(super) tenant: TenantArgs,
     #[command(flatten)]

@@ -82,10 +82,10 @@ impl Earlier {
         terminal: &Terminal,
     ) -> Result<(), CliError> {
         let same = |standing: &&Standing| {
-            let files = &standing.plan.origin().files;
-            files
-                .iter()
-                .any(|file| manifests.iter().any(|other| is_same(file, other)))
+            let origin = standing.plan.origin();
+            let mut files = origin.files.iter();
+            origin.undoes.is_none()
+                && files.any(|file| manifests.iter().any(|other| is_same(file, other)))
         };
         for standing in self.unfinished.iter().filter(same) {
             let directory = standing.directory.path().display();

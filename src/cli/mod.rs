@@ -21,6 +21,7 @@ mod simulate;
 mod status;
 mod tenant;
 mod terminal;
+mod undo;
 mod vendor_file;
 mod verify;
 mod window;
@@ -80,6 +81,7 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, CliError> {
         Verb::Resume(args) => runtime.block_on(apply::resume(args, config, terminal)),
         Verb::Retry(args) => runtime.block_on(retry::run(args, config, terminal)),
         Verb::Verify(args) => runtime.block_on(verify::run(args, config, terminal)),
+        Verb::Undo(args) => runtime.block_on(undo::run(args, config, terminal)),
         Verb::Status(args) => status::run(&args, &config, terminal),
         Verb::Runs(args) => status::runs(&args, &config, terminal),
         Verb::Doctor(args) => runtime.block_on(doctor::run(args, config, typed, terminal)),

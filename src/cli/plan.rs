@@ -240,6 +240,10 @@ impl<'s> Preview<'s> {
                     let (old, new) = (shown(&change.old), shown(&change.new));
                     text.push_str(&format!("\n    {}: {old:?} -> {new:?}", change.field));
                 }
+                let undo = item.undo.as_ref();
+                for field in undo.into_iter().flat_map(|undo| &undo.left) {
+                    text.push_str(&format!("\n    {field} stays: it was changed since"));
+                }
                 text
             }
             Change::Delete { id, .. } if id.as_str().is_empty() => format!("- {key:?}"),

@@ -32,6 +32,7 @@ pub(super) async fn run(
     let given = Config::of_flags(&args.tenant, &args.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &failed.header.tenant)?;
     refuse_unfinished(&failed)?;
+    refuse_undo(&failed)?;
     if failed.ledger.tally().failed == 0 {
         terminal.say("nothing failed in this run; nothing is left to do");
         return Ok(exit::SETTLED);
@@ -87,6 +88,16 @@ fn refuse_unfinished(run: &Standing) -> Result<(), CliError> {
     )
 }
 
+/// What an undo could not take back is taken back by undoing the same run again, under the same conditions.
+fn refuse_undo(run: &Standing) -> Result<(), CliError> {
+    match &run.plan.origin().undoes {
+        Some(undone) => Err(CliError::usage("this run is an undo").hint(format!(
+            "zpa-bulk undo {undone} tries again what it could not take back"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The newest run with failures that no other run has retried.
 fn newest_with_failures(runs: &Path, terminal: &Terminal) -> Result<Standing, CliError> {
     let lineage = Lineage::read(runs)?;
@@ -99,7 +110,8 @@ fn newest_with_failures(runs: &Path, terminal: &Terminal) -> Result<Standing, Cl
             Ok(standing) => {
                 let tally = standing.ledger.tally();
                 let rehearsal = recorded::Recorded::read(&standing.header)?.simulated;
-                if tally.failed + tally.unknown > 0 && !rehearsal {
+                let undo = standing.plan.origin().undoes.is_some();
+                if tally.failed + tally.unknown > 0 && !rehearsal && !undo {
                     return Ok(standing);
                 }
             }

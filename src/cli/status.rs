@@ -68,6 +68,12 @@ struct Shown {
     /// The newest run that retries its failed rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     retried_by: Option<String>,
+    /// The run that it undoes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undoes: Option<String>,
+    /// The newest run that undoes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undone_by: Option<String>,
     /// The runs in whose place it was started.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     supersedes: Vec<String>,
@@ -95,6 +101,8 @@ impl Shown {
             },
             retries: origin.retries.clone(),
             retried_by: lineage.retried_by(&name).map(str::to_owned),
+            undoes: origin.undoes.clone(),
+            undone_by: lineage.undone_by(&name).map(str::to_owned),
             supersedes: origin.supersedes.clone(),
             superseded_by: superseded_by.map(str::to_owned),
             last_written: format!("{:.0}", standing.last),
@@ -108,6 +116,8 @@ impl Shown {
         let links = [
             ("retries", self.retries.as_deref()),
             ("retried by", self.retried_by.as_deref()),
+            ("undoes", self.undoes.as_deref()),
+            ("undone by", self.undone_by.as_deref()),
             ("replaced by", self.superseded_by.as_deref()),
         ];
         let replaced = self.supersedes.iter().map(|run| ("replaces", run.as_str()));

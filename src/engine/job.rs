@@ -3,6 +3,7 @@
 use super::merge::Merge;
 use crate::model::{
     Change, Failure, Fields, Id, Item, ItemNumber, Method, Object, Outcome, Request, Status,
+    changed_since,
 };
 use crate::retry::Verdict;
 
@@ -152,6 +153,41 @@ pub(super) fn outcome(item: &Item<'_>, status: Status, id: Option<Id>) -> Outcom
         id,
         failure: None,
     }
+}
+
+/// How an item ended whose object is as asked, but for what of it was left alone.
+pub(super) fn done(item: &Item<'_>, status: Status, id: Option<Id>) -> Outcome {
+    let undo = item.undo.as_ref();
+    Outcome {
+        failure: undo.and_then(|undo| undo.left_alone()),
+        ..outcome(item, status, id)
+    }
+}
+
+/// Why the item, which takes something back, has to leave its object alone: another hand has changed it since.
+/// An update goes on without the fields of which that is so, if any are left.
+pub(super) fn give_way(item: &mut Item<'static>, live: &Object) -> Result<(), Failure> {
+    let (kind, Some(undo)) = (item.resource, item.undo.as_mut()) else {
+        return Ok(());
+    };
+    match &mut item.change {
+        Change::Delete { .. } => {
+            let strays = kind.strays(live, &undo.expected);
+            if !strays.is_empty() {
+                return Err(changed_since(&strays));
+            }
+        }
+        Change::Update { set, .. } => {
+            let (_, foreign) = kind.revertible(live, set, &undo.expected);
+            set.0.retain(|(wire, _)| !foreign.iter().any(|f| f == wire));
+            undo.left.extend(foreign);
+            if set.0.is_empty() {
+                return Err(changed_since(&undo.left));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 pub(super) fn spared(item: &Item<'_>, why: Failure) -> Outcome {

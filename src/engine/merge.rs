@@ -197,6 +197,7 @@ mod tests {
             microtenant: None,
             group: Some(0),
             change,
+            undo: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod lanes;
 mod listing;
 mod merge;
 mod progress;
+mod reborn;
 mod shell;
 mod sizes;
 
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 
 pub use self::listing::check_listing;
 pub use self::progress::{ClassProgress, Progress};
+pub use self::reborn::Reborn;
 pub use self::shell::{Engine, EngineError, Items, Undertaking};
 use crate::model::Failure;
 use crate::pacer::{Pace, Paces, Quota, QuotaScope};

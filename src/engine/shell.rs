@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::core::{Core, Effect};
 use super::dispatch::CallId;
 use super::lanes::LaneKey;
-use super::{Bounds, End, Progress, Settings};
+use super::{Bounds, End, Progress, Reborn, Settings};
 use crate::budget::SharedBudget;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
@@ -51,6 +51,10 @@ pub struct Undertaking {
     pub ledger: Ledger,
     /// What waits.
     pub backlog: Backlog,
+    /// What begins when all else has ended.
+    pub late: Backlog,
+    /// What comes back under new ids, which items of `late` refer to.
+    pub reborn: Reborn,
     /// Creates of an earlier process that are in doubt.
     pub in_doubt: Backlog,
     /// When an earlier process sent its last writes, oldest first: they count against the quota.
@@ -172,6 +176,8 @@ impl<A: Api> Engine<A> {
         let Undertaking {
             ledger,
             backlog,
+            late,
+            reborn,
             in_doubt,
             sent_before,
             journal,
@@ -181,6 +187,7 @@ impl<A: Api> Engine<A> {
             self.core.prime(QuotaClass::Write, sent);
         }
         self.recorder.journal = Some(journal);
+        self.core.put_off(late, reborn);
         self.core.start(ledger, backlog, in_doubt, now());
         let end = self.drive(items).await?;
         Ok((end, self.core.ledger().clone()))

@@ -126,6 +126,7 @@ mod tests {
             change: Change::Create {
                 body: Fields::default(),
             },
+            undo: None,
         };
         numbers.map(item).collect()
     }

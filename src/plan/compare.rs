@@ -27,10 +27,18 @@ pub struct Totals {
     pub delete: u32,
     /// With nothing to do.
     pub unchanged: u32,
-    /// Not to be deleted after all.
+    /// Left alone, since they have changed.
     pub spared: u32,
     /// That cannot be carried out on the tenant as it is.
     pub error: u32,
+}
+
+impl Totals {
+    /// How many change something.
+    #[must_use]
+    pub fn changes(self) -> u32 {
+        self.create + self.update + self.delete
+    }
 }
 
 /// Turns drafts into items, one after the other.
@@ -38,7 +46,7 @@ pub struct Totals {
 pub struct Planner<'s> {
     snapshot: &'s Snapshot,
     limits: Limits,
-    known: HashMap<&'s Scope, Known<'s>>,
+    pub(super) known: HashMap<&'s Scope, Known<'s>>,
     resolvers: HashMap<Scope, Resolver<'s>>,
     groups: Groups,
     taken: HashSet<&'s str>,
@@ -135,6 +143,7 @@ impl<'s> Planner<'s> {
                 Ok(live) => self.change(draft, live),
                 Err(failure) => Change::Error { failure },
             },
+            undo: None,
         };
         item.group = self.group(&item, &scope);
         self.count(&item);
@@ -298,14 +307,19 @@ impl<'s> Planner<'s> {
             let failure = Failure::new(why);
             return Change::Spared { id, failure };
         }
-        self.removals.remove(live.scope, live.object);
-        if draft.kind == Kind::portal_link() {
-            self.load.count(&portals_of(live.object), -1);
-        }
         Change::Delete {
-            id: self.delete_id(live).map_or_else(|| Id::new(""), Id::new),
+            id: self.remove(live),
             condition: draft.condition.map(Cow::Borrowed),
         }
+    }
+
+    /// Counts a delete, and answers the id by which the object is deleted.
+    pub(super) fn remove(&mut self, live: Live<'s>) -> Id {
+        self.removals.remove(live.scope, live.object);
+        if live.scope.kind == Kind::portal_link() {
+            self.load.count(&portals_of(live.object), -1);
+        }
+        self.delete_id(live).map_or_else(|| Id::new(""), Id::new)
     }
 
     /// The id by which an object is deleted: none for an element of a list that is the only one of its key, since
@@ -364,6 +378,12 @@ impl<'s> Planner<'s> {
                 kind.indefinite()
             ));
         }
+        self.set(live, set)
+    }
+
+    /// The update that gives a live object these fields.
+    pub(super) fn set<'r>(&mut self, live: Live<'s>, set: Fields<'r>) -> Change<'r> {
+        let kind = live.scope.kind;
         if kind == Kind::portal_link()
             && matches!(set.find("userPortals"), Some(FieldValue::Refs(_)))
         {
@@ -379,11 +399,12 @@ impl<'s> Planner<'s> {
                 new: value.show(),
             })
             .collect();
+        let id = Id::new(live.id);
         Change::Update { id, set, changes }
     }
 
     /// Another live object that has the name that `set` would give to the one with that id.
-    fn namesake(&self, scope: &Scope, set: &Fields<'_>, id: &str) -> Option<&'s str> {
+    pub(super) fn namesake(&self, scope: &Scope, set: &Fields<'_>, id: &str) -> Option<&'s str> {
         let name = set.text(scope.kind.key_field())?;
         let known = self.known.get(scope)?;
         let namesakes = known.by_key.get(name)?;
@@ -394,7 +415,7 @@ impl<'s> Planner<'s> {
     }
 
     /// The group of items with which this one may share a call.
-    fn group(&mut self, item: &Item<'_>, scope: &Scope) -> Option<u32> {
+    pub(super) fn group(&mut self, item: &Item<'_>, scope: &Scope) -> Option<u32> {
         let kind = item.resource;
         match (Way::of(item), &item.change) {
             (Way::Merge, _) => Some(self.groups.of(scope)),
@@ -407,7 +428,7 @@ impl<'s> Planner<'s> {
         }
     }
 
-    fn count(&mut self, item: &Item<'_>) {
+    pub(super) fn count(&mut self, item: &Item<'_>) {
         let counter = match item.change {
             Change::Create { .. } => &mut self.totals.create,
             Change::Update { .. } => &mut self.totals.update,
@@ -431,7 +452,7 @@ fn shared_refs<'b>(kind: Kind, body: &'b Fields<'_>) -> &'b [Reference<'b>] {
     }
 }
 
-fn error<'r>(why: String) -> Change<'r> {
+pub(super) fn error<'r>(why: String) -> Change<'r> {
     Change::Error {
         failure: Failure::new(why),
     }

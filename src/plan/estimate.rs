@@ -17,6 +17,18 @@ pub struct CallCounts {
     pub together: u64,
 }
 
+impl std::ops::Add for CallCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            read: self.read + other.read,
+            write: self.write + other.write,
+            together: self.together + other.together,
+        }
+    }
+}
+
 /// The least time that a plan needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {

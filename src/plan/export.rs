@@ -151,10 +151,7 @@ pub fn exportable(kind: Kind) -> impl Iterator<Item = &'static Column> {
 
 /// The kinds that these columns refer to.
 pub fn targets(columns: &[&'static Column]) -> impl Iterator<Item = Kind> {
-    columns.iter().filter_map(|column| match column.form {
-        Form::Refs(target) => Some(target),
-        _ => None,
-    })
+    columns.iter().filter_map(|column| column.target())
 }
 
 /// The objects of a snapshot with the parts that they were listed in, in an order that depends neither on the

@@ -51,11 +51,17 @@ impl<'s> Known<'s> {
     }
 
     pub(super) fn by_key(&self, draft: &Draft<'_>) -> Result<Option<Live<'s>>, Failure> {
-        let key = draft.kind.comparable_key(Cow::Borrowed(draft.key));
+        self.named(draft.key)
+    }
+
+    /// The object of that natural key.
+    pub(super) fn named(&self, name: &str) -> Result<Option<Live<'s>>, Failure> {
+        let kind = self.scope.kind;
+        let key = kind.comparable_key(Cow::Borrowed(name));
         match self.by_key.get(&*key).map(Vec::as_slice) {
             None | Some([]) => Ok(None),
             // The elements of a list may have no ids.
-            Some([one]) if draft.kind.shape() == Shape::List => {
+            Some([one]) if kind.shape() == Shape::List => {
                 Ok(Some(self.live(id_of(one).unwrap_or_default(), one)))
             }
             Some([one]) => Ok(id_of(one).map(|id| self.live(id, one))),
@@ -64,8 +70,8 @@ impl<'s> Known<'s> {
                 Err(Failure::new(format!(
                     "{} {}s are called {:?} ({}); name the one that is meant in a column \"id\"",
                     several.len(),
-                    draft.kind.noun(),
-                    draft.key,
+                    kind.noun(),
+                    name,
                     ids.join(", ")
                 )))
             }

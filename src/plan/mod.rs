@@ -20,6 +20,7 @@ mod limits;
 mod names;
 pub mod prune;
 mod repeats;
+pub mod undo;
 
 pub use self::calls::{Backlog, Way, Work};
 pub use self::check::{Checker, Draft, Mention};

@@ -57,7 +57,7 @@ pub struct Summary {
     pub unchanged: u64,
     /// Deleted.
     pub deleted: u64,
-    /// Not deleted after all, since it had changed.
+    /// Left alone after all, since it had changed.
     pub spared: u64,
     /// Not carried out.
     pub failed: u64,

@@ -269,7 +269,10 @@ impl<'r> Verification<'r> {
         let mut confirmed = 0;
         self.each_success(|number, line, status| {
             let id = self.outcomes.id(number);
-            let Some(found) = evidence.against(&line.item, id.as_ref()) else {
+            // What an undo left alone of an object it does not claim either.
+            let partly = line.item.undo.is_some() && self.outcomes.failure(number).is_some();
+            let found = evidence.against(&line.item, id.as_ref());
+            let Some(found) = found.filter(|_| !partly) else {
                 confirmed += 1;
                 return;
             };
@@ -288,7 +291,10 @@ impl<'r> Verification<'r> {
             if let State::Settled(status) = state
                 && ResultFile::of(state) == ResultFile::Success
             {
-                visit(number, &self.standing.plan.line(number)?, status);
+                let mut line = self.standing.plan.line(number)?;
+                // What did not come back has not let an item succeed that refers to it.
+                let _ = self.standing.reborn.rename(&mut line.item);
+                visit(number, &line, status);
             }
         }
         Ok(())

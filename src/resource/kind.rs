@@ -571,7 +571,7 @@ pub fn live_refs<'v>(wire: &str, live: &'v Object) -> Vec<&'v str> {
     ids
 }
 
-fn as_flag(value: &Value) -> Option<bool> {
+pub(super) fn as_flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
         Value::String(text) => text.parse().ok(),

@@ -6,6 +6,7 @@
 
 pub mod connector;
 mod connector_schedule;
+mod content;
 mod domain;
 mod kind;
 mod portal_link;

@@ -1,4 +1,5 @@
-//! Which run came of which: one that retries what failed in another, one that was started in the place of another.
+//! Which run came of which: one that retries what failed in another, one that undoes another, one that was started in
+//! the place of another.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,6 +10,7 @@ use super::{Origin, RunDirectory, RunError, list};
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
     retried: HashMap<String, String>,
+    undone: HashMap<String, String>,
     superseded: HashMap<String, String>,
 }
 
@@ -26,6 +28,9 @@ impl Lineage {
             let name = directory.name().to_string();
             for earlier in origin.supersedes {
                 lineage.superseded.insert(earlier, name.clone());
+            }
+            if let Some(earlier) = origin.undoes {
+                lineage.undone.insert(earlier, name.clone());
             }
             if let Some(earlier) = origin.retries {
                 lineage.retried.insert(earlier, name);
@@ -50,6 +55,12 @@ impl Lineage {
     #[must_use]
     pub fn retried_by(&self, run: &str) -> Option<&str> {
         self.retried.get(run).map(String::as_str)
+    }
+
+    /// The newest run that undoes the run of that name.
+    #[must_use]
+    pub fn undone_by(&self, run: &str) -> Option<&str> {
+        self.undone.get(run).map(String::as_str)
     }
 
     /// The newest run that was started in the place of the run of that name.

@@ -19,6 +19,7 @@ mod directory;
 mod lineage;
 mod plan_file;
 mod prepare;
+mod undo;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,8 @@ pub use self::directory::{RunDirectory, RunName, list};
 pub use self::lineage::Lineage;
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::prepare::{Checked, PlanError, check, check_named, plan};
-use crate::engine::{Items as _, Undertaking};
+pub use self::undo::Deeds;
+use crate::engine::{Items as _, Reborn, Undertaking};
 use crate::journal::{self, Extent, Header, ItemEvent, Journal, JournalError};
 use crate::ledger::{Ledger, State};
 use crate::model::{Item, ItemNumber, Outcome};
@@ -95,6 +97,8 @@ pub struct Standing {
     pub header: Header,
     /// Every item.
     pub ledger: Ledger,
+    /// What came back under new ids.
+    pub reborn: Reborn,
     /// Where its journal ends.
     pub extent: Extent,
     /// Whether the last line of its journal is not whole.
@@ -186,9 +190,16 @@ fn begin(
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
-    let (journal, replayed) = Journal::open(directory.path(), |event| apply(&mut ledger, &event))?;
+    let mut reborn = plan.reborn().clone();
+    let (journal, replayed) = Journal::open(directory.path(), |event| {
+        apply(&mut ledger, &event);
+        learn(&mut reborn, event);
+    })?;
     plan.verify(&replayed.header.plan_sha256)?;
-    let undertaking = undertaking(&plan, ledger, journal, replayed.last_intents());
+    let undertaking = Undertaking {
+        reborn,
+        ..undertaking(&plan, ledger, journal, replayed.last_intents())
+    };
     Ok(Run {
         directory,
         plan,
@@ -205,11 +216,16 @@ pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
     let active = journal::is_locked(directory.path());
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
-    let replayed = journal::replay(directory.path(), |event| apply(&mut ledger, &event))?;
+    let mut reborn = plan.reborn().clone();
+    let replayed = journal::replay(directory.path(), |event| {
+        apply(&mut ledger, &event);
+        learn(&mut reborn, event);
+    })?;
     plan.verify(&replayed.header.plan_sha256)?;
     Ok(Standing {
         directory,
         plan,
+        reborn,
         sent: replayed.last_intents(),
         last: replayed.last(),
         extent: replayed.extent(),
@@ -243,6 +259,15 @@ fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
     }
 }
 
+/// Learns the new id of what the event says has come back.
+fn learn(reborn: &mut Reborn, event: ItemEvent<'_>) {
+    if let ItemEvent::Outcome(outcome) = event
+        && !reborn.is_empty()
+    {
+        reborn.settle(&outcome.into());
+    }
+}
+
 /// The ledger in which what the plan already knows has ended.
 fn settled_by_plan(plan: &PlanFile) -> Ledger {
     let mut ledger = Ledger::new(plan.len());
@@ -260,12 +285,13 @@ fn undertaking(
     journal: Journal,
     sent_before: Vec<Timestamp>,
 ) -> Undertaking {
-    let mut backlog = Backlog::default();
+    let (mut backlog, mut late) = (Backlog::default(), Backlog::default());
     let mut in_doubt = Backlog::default();
     for (item, brief) in plan.briefs() {
         match (ledger.state(item), brief.way) {
             (State::Settled(_), _) => {}
             (State::InDoubt, Way::Create) => in_doubt.push(item, brief.way, brief.group),
+            (_, way) if plan.is_late(item) => late.push(item, way, brief.group),
             // All else may be repeated: it is simply done again.
             (State::InDoubt | State::Waiting, way) => backlog.push(item, way, brief.group),
         }
@@ -273,6 +299,8 @@ fn undertaking(
     Undertaking {
         ledger,
         backlog,
+        late,
+        reborn: plan.reborn().clone(),
         in_doubt,
         sent_before,
         journal,

@@ -4,6 +4,7 @@
 //! its row. The journal's header holds the SHA-256 of the whole, so the plan is never changed once the
 //! run has started.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::RunError;
 use super::digest::hex;
-use crate::engine::Items;
+use crate::engine::{Items, Reborn};
 use crate::model::{Item, ItemNumber, Status, index};
 use crate::plan::Way;
 use crate::resource::{Kind, Shape};
@@ -34,6 +35,9 @@ pub struct Origin {
     /// The unfinished runs in whose place this one was started. They are not gone on with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
+    /// The run that this one undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
 }
 
 impl Origin {
@@ -142,6 +146,10 @@ pub struct PlanFile {
     origin: Origin,
     offsets: Vec<u64>,
     briefs: Vec<Brief>,
+    /// What comes back under a new id, in the plan of an undo.
+    reborn: Reborn,
+    /// What refers to that.
+    heirs: BTreeSet<ItemNumber>,
 }
 
 /// As much of an item as is kept in memory.
@@ -154,6 +162,8 @@ pub struct Brief {
     pub group: Option<u32>,
     /// How it has ended already, if nothing is to be done for it.
     pub ended: Option<Status>,
+    /// Whether it deletes what others may refer to.
+    late: bool,
 }
 
 /// What a [`Brief`] is made from.
@@ -190,6 +200,7 @@ impl From<Parsed> for Brief {
         Self {
             way,
             group: parsed.group,
+            late: way == Way::Delete && parsed.resource.is_referred_to(),
             ended,
         }
     }
@@ -210,6 +221,8 @@ impl PlanFile {
             origin: Origin::default(),
             offsets: Vec::new(),
             briefs: Vec::new(),
+            reborn: Reborn::default(),
+            heirs: BTreeSet::new(),
         };
         plan.sha256 = plan.index(BufReader::with_capacity(1 << 18, file))?;
         Ok(plan)
@@ -226,6 +239,12 @@ impl PlanFile {
         Err(RunError::PlanChanged {
             path: self.path.clone(),
         })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// How many items it has.
@@ -249,6 +268,20 @@ impl PlanFile {
     /// Every item in brief, in order.
     pub fn briefs(&self) -> impl Iterator<Item = (ItemNumber, Brief)> {
         (0..).zip(self.briefs.iter().copied())
+    }
+
+    /// What comes back under a new id, and is referred to by items that come after it in the plan.
+    #[must_use]
+    pub fn reborn(&self) -> &Reborn {
+        &self.reborn
+    }
+
+    /// Whether the item has to wait until all else has ended: it deletes what others may refer to until then, or
+    /// refers to what comes back.
+    #[must_use]
+    pub fn is_late(&self, number: ItemNumber) -> bool {
+        let brief = self.briefs.get(index(number));
+        brief.is_some_and(|brief| brief.late) || self.heirs.contains(&number)
     }
 
     /// The line of that item.
@@ -290,9 +323,21 @@ impl PlanFile {
             self.origin = serde_json::from_slice(line)?;
             return Ok(());
         }
+        if self.origin.undoes.is_some() {
+            self.note(&serde_json::from_slice(line)?);
+        }
         self.briefs.push(serde_json::from_slice(line)?);
         self.offsets.push(at);
         Ok(())
+    }
+
+    fn note(&mut self, item: &Item<'_>) {
+        let former = item.undo.as_ref().and_then(|undo| undo.old_id.as_ref());
+        if let Some(former) = former.filter(|_| item.resource.is_referred_to()) {
+            self.reborn.expect(item.item, former.clone());
+        } else if self.reborn.concerns(item) {
+            self.heirs.insert(item.item);
+        }
     }
 
     fn bytes(&self, number: ItemNumber) -> io::Result<Vec<u8>> {

@@ -432,3 +432,20 @@ async fn a_page_that_is_not_the_apis_is_no_empty_listing() {
         assert!(matches!(end, End::Unreadable(..)), "{manifest}: {end:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_portal_that_is_deleted_with_its_links_goes_after_them() {
+    let wire = Wire::new("user_portals = { delete_with_links = \"refuse\" }");
+    let desk = Desk::new();
+    desk.apply(&wire, &manifest(30)).await;
+    let rows: Vec<String> = (0..30)
+        .map(|n| format!("portal-link,Link {n:05},delete\n"))
+        .collect();
+    let first = format!("user-portal,{},delete\n", PORTALS[0]);
+    let text = format!("resource,name,action\n{first}{}", rows.concat());
+    let applied = desk.apply(&wire, &text).await;
+    assert_eq!(applied.ledger.tally().deleted, 31);
+    assert!(wire.names().is_empty());
+    let last = wire.log(Class::Write).pop().unwrap();
+    assert!(last.path.contains("/userPortal/"), "{}", last.path);
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::super::End;
-use super::super::job::{Job, failure_of, given_up, outcome, replacement, target};
+use super::super::job::{Job, done, failure_of, give_way, given_up, replacement, spared, target};
 use super::Core;
 use super::removals::barred;
 use crate::model::{
@@ -57,7 +57,13 @@ impl Core {
     }
 
     /// Changes what was read, if there is anything to change.
-    fn go_on(&mut self, item: Item<'static>, live: &Object, now: Instant) {
+    fn go_on(&mut self, mut item: Item<'static>, live: &Object, now: Instant) {
+        if let Err(why) = give_way(&mut item, live) {
+            if self.in_doubt(&item) {
+                return self.check_later(item, why, now);
+            }
+            return self.append_outcomes(vec![spared(&item, why)]);
+        }
         match self.next(&item, live) {
             Ok(Next::Ended(ended)) => self.append_outcomes(vec![ended]),
             Ok(_) if self.is_spent(&item) => {
@@ -83,8 +89,8 @@ impl Core {
             _ => Status::Recovered,
         };
         let request = replacement(item, id, set, live)?;
-        let done = || Next::Ended(outcome(item, status, target(item)));
-        Ok(request.map_or_else(done, Next::Put))
+        let ended = || Next::Ended(done(item, status, target(item)));
+        Ok(request.map_or_else(ended, Next::Put))
     }
 
     fn change(&mut self, item: ItemNumber, live: &Object, job: Job) {

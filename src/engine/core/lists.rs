@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::super::End;
 use super::super::dispatch::CallId;
-use super::super::job::{Job, failed, failure_of, given_up, outcome, target};
+use super::super::job::{Job, done, failed, failure_of, give_way, given_up, spared, target};
 use super::super::listing::elements;
 use super::super::merge::{Merge, Written, element, is_done, status, takes_out};
 use super::Core;
-use crate::model::{Answer, Event, Failure, Id, Item, Object, Outcome, Status};
+use crate::model::{Answer, Change, Event, Failure, Id, Item, Object, Outcome, Status};
 use crate::resource::Kind;
 use crate::retry::Verdict;
 
@@ -114,13 +114,29 @@ impl Core {
     /// Settles those of the items that have ended.
     fn end_of_items(&mut self, merge: &mut Merge, live: &[Object]) {
         let mut outcomes = Vec::new();
-        for item in std::mem::take(&mut merge.items) {
+        for mut item in std::mem::take(&mut merge.items) {
+            if let Some(why) = self.gives_way(&mut item, live) {
+                outcomes.push(spared(&item, why));
+                continue;
+            }
             match self.list_end(&item, merge.taken, live) {
                 Some(ended) => outcomes.push(ended),
                 None => merge.items.push(item),
             }
         }
         self.append_outcomes(outcomes);
+    }
+
+    /// Why the item leaves its element alone, unless a write of it was sent already.
+    fn gives_way(&self, item: &mut Item<'static>, live: &[Object]) -> Option<Failure> {
+        if item.undo.is_none() || self.ledger.attempts(item.item) > 0 {
+            return None;
+        }
+        match element(item, live) {
+            Some(there) => give_way(item, there).err(),
+            None => matches!(item.change, Change::Update { .. })
+                .then(|| Failure::new("it is no longer there; another hand has deleted it")),
+        }
     }
 
     /// How the item has ended, if it has. `taken` is how many writes with it the server says it has taken.
@@ -132,7 +148,7 @@ impl Core {
                 _ => Status::Recovered,
             };
             let id = element(item, live).and_then(Id::of);
-            return Some(outcome(item, status, id.or_else(|| target(item))));
+            return Some(done(item, status, id.or_else(|| target(item))));
         }
         let noun = item.resource.noun();
         let message = if taken < FRUITLESS_WRITES {

@@ -25,19 +25,19 @@ use jiff::Timestamp;
 
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
 use super::doubt::{Doubt, Why};
-use super::job::{Job, failed, failure_of, given_up, outcome};
+use super::job::{Job, done, failed, failure_of, given_up};
 use super::lanes::LaneKey;
 use super::listing::{Listing, Step};
 use super::progress::Progress;
 use super::sizes::Sizes;
-use super::{Bounds, End, Parked, Settings};
+use super::{Bounds, End, Parked, Reborn, Settings};
 use crate::ledger::{Ledger, State};
 use crate::model::{
     Answer, Event, Failure, Id, Item, ItemNumber, Method, Outcome, QuotaClass, Reply, Request,
     Status, index,
 };
 use crate::pacer::Claim;
-use crate::plan::{self, Backlog, Snapshot, Work};
+use crate::plan::{self, Backlog, CallCounts, Snapshot, Work};
 use crate::resource::Scope;
 use crate::retry::Verdict;
 use crate::zpa::SignInError;
@@ -89,6 +89,9 @@ pub(super) struct Core {
     /// How many items had failed before this process began.
     failed_before: u64,
     backlog: Backlog,
+    /// What begins when all else has ended.
+    late: Backlog,
+    reborn: Reborn,
     /// Creates of an earlier process that are in doubt.
     inherited: Backlog,
     loading: usize,
@@ -121,6 +124,8 @@ impl Core {
             ledger: Ledger::new(0),
             failed_before: 0,
             backlog: Backlog::default(),
+            late: Backlog::default(),
+            reborn: Reborn::default(),
             inherited: Backlog::default(),
             loading: 0,
             loading_changes: 0,
@@ -171,6 +176,11 @@ impl Core {
         self.dispatcher.claimed(lane, from, until);
     }
 
+    /// Says what is to begin when all else has ended, and what it may refer to.
+    pub(super) fn put_off(&mut self, late: Backlog, reborn: Reborn) {
+        (self.late, self.reborn) = (late, reborn);
+    }
+
     /// Begins to carry out what waits. `inherited` are creates of an earlier process that are in doubt.
     pub(super) fn start(
         &mut self,
@@ -179,13 +189,18 @@ impl Core {
         inherited: Backlog,
         now: Instant,
     ) {
-        let calls = backlog.calls(self.settings.batch_size.get());
-        self.dispatcher.expect(QuotaClass::Read, calls.read, now);
-        self.dispatcher.expect(QuotaClass::Write, calls.write, now);
         self.failed_before = ledger.tally().failed;
         self.ledger = ledger;
         self.backlog = backlog;
         self.inherited = inherited;
+        let calls = self.calls_left();
+        self.dispatcher.expect(QuotaClass::Read, calls.read, now);
+        self.dispatcher.expect(QuotaClass::Write, calls.write, now);
+    }
+
+    fn calls_left(&self) -> CallCounts {
+        let batch_size = self.batch_size();
+        self.backlog.calls(batch_size) + self.late.calls(batch_size)
     }
 
     /// What is to be done at `now`. To be called after everything that happened.
@@ -240,6 +255,11 @@ impl Core {
         if self.end.is_some() {
             return self.dispatcher.in_flight() == 0 && !self.dispatcher.is_recording();
         }
+        self.late.is_empty() && self.is_idle()
+    }
+
+    /// Whether all has ended that was not put off.
+    fn is_idle(&self) -> bool {
         self.dispatcher.is_empty()
             && self.backlog.is_empty()
             && self.inherited.is_empty()
@@ -273,7 +293,7 @@ impl Core {
         Progress::new(
             &self.dispatcher,
             self.ledger.tally(),
-            self.backlog.calls(self.batch_size()),
+            self.calls_left(),
             &self.settings,
             self.doubts.iter().map(|doubt| doubt.due).max(),
             now,
@@ -299,10 +319,12 @@ impl Core {
         }
     }
 
-    pub(super) fn loaded(&mut self, work: &Work, mut items: Vec<Item<'static>>, now: Instant) {
+    pub(super) fn loaded(&mut self, work: &Work, items: Vec<Item<'static>>, now: Instant) {
         self.loading -= 1;
         self.loading_changes -= usize::from(!matches!(work, Work::Create(_)));
+        let mut items = self.renamed(items);
         match work {
+            _ if items.is_empty() => {}
             Work::Create(_) if items.first().is_some_and(|i| self.in_doubt(i)) => {
                 self.doubts.push(Doubt {
                     call: 0,
@@ -323,6 +345,18 @@ impl Core {
             Work::Delete(_) => self.remove(items, now),
             Work::Merge(_) => self.merge(items, now),
         }
+    }
+
+    /// The items with the ids by which what they refer to goes now; those that refer to nothing any more have failed.
+    fn renamed(&mut self, items: Vec<Item<'static>>) -> Vec<Item<'static>> {
+        let mut renamed = Vec::with_capacity(items.len());
+        for mut item in items {
+            match self.reborn.rename(&mut item) {
+                Ok(()) => renamed.push(item),
+                Err(failure) => self.fail(&item, failure),
+            }
+        }
+        renamed
     }
 
     pub(super) fn replied(
@@ -496,6 +530,9 @@ impl Core {
         if self.end.is_some() {
             return;
         }
+        if self.is_idle() {
+            self.backlog = std::mem::take(&mut self.late);
+        }
         while let Some(work) = self.inherited.pop(self.batch_size()) {
             self.load(work);
         }
@@ -606,7 +643,7 @@ impl Core {
     }
 
     fn settle(&mut self, item: &Item<'_>, status: Status, id: Option<Id>) {
-        self.append_outcomes(vec![outcome(item, status, id)]);
+        self.append_outcomes(vec![done(item, status, id)]);
     }
 
     fn fail(&mut self, item: &Item<'_>, failure: Failure) {
@@ -627,6 +664,7 @@ impl Core {
             return;
         }
         for outcome in &outcomes {
+            self.reborn.settle(outcome);
             self.learn_size(outcome);
         }
         self.append(Event::Outcomes(outcomes));

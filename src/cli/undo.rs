@@ -1,0 +1,107 @@
+//! `zpa-bulk undo`: what takes a run back, shown, asked for and carried out like any other run.
+
+use std::path::Path;
+
+use jiff::{Timestamp, Zoned};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::apply::{agreed, carry_out, record, watch_for_interrupt};
+use super::args::UndoArgs;
+use super::config::Config;
+use super::error::{CliError, exit};
+use super::plan::snapshot;
+use super::recorded;
+use super::tenant::Tenant;
+use super::terminal::Terminal;
+use crate::journal::Header;
+use crate::run::{self, Deeds, Lineage, Origin, RunDirectory, RunName, Standing};
+
+pub(super) async fn run(
+    args: UndoArgs,
+    config: Config,
+    terminal: &Terminal,
+) -> Result<u8, CliError> {
+    let started = Instant::now();
+    recorded::refuse_simulated(&args.tenant, "undo")?;
+    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
+    let past = run::standing(RunDirectory::find(&runs, &args.run)?)?;
+    let given = Config::of_flags(&args.tenant, &args.engine).over(config);
+    recorded::refuse_other_tenant(given.customer_id.as_deref(), &past.header.tenant)?;
+    refuse_unfinished(&past)?;
+    refuse_second(&runs, &past)?;
+    let lower = given.over(recorded::settings(&past.header)?);
+    let deeds = Deeds::read(&past.directory)?;
+    let stop = watch_for_interrupt(terminal);
+    let bounds = args.stopping.bounds(&Zoned::now())?;
+    let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop.clone()).await?;
+    tenant.engine.stop_at(bounds);
+    let directory = RunDirectory::create(&runs, RunName::new(Timestamp::now()))?;
+    let header = match plan(&args, &deeds, &directory, &mut tenant, stop, terminal).await {
+        Ok(header) => header,
+        Err(error) => {
+            directory.discard();
+            return Err(error);
+        }
+    };
+    let mut run = run::start(directory, header, Timestamp::now())?;
+    run.undertaking.sent_before = past.sent;
+    carry_out(run, &mut tenant, args.json, started, terminal).await
+}
+
+/// Plans and asks.
+async fn plan(
+    args: &UndoArgs,
+    deeds: &Deeds,
+    directory: &RunDirectory,
+    tenant: &mut Tenant,
+    stop: watch::Receiver<bool>,
+    terminal: &Terminal,
+) -> Result<Header, CliError> {
+    let live = snapshot(tenant, deeds.scopes(), exit::UNEXPECTED).await?;
+    let guards = tenant.config.guards(args.guards.max_deletes);
+    let limits = tenant.config.limits();
+    let (header, preview, totals) =
+        record(directory, &deeds.origin(), &live, tenant, guards, |keep| {
+            deeds.plan(&live, limits, keep)
+        })?;
+    // Also without a question, so that nobody misses what does not come back.
+    terminal.say(preview.trim_end());
+    if totals.changes() > 0 && !args.yes && !agreed(stop, terminal).await {
+        return Err(
+            CliError::usage("nothing was changed").hint("--yes takes it back without asking")
+        );
+    }
+    Ok(header)
+}
+
+/// What is still to come of a run cannot be taken back.
+fn refuse_unfinished(past: &Standing) -> Result<(), CliError> {
+    if past.is_finished() {
+        return Ok(());
+    }
+    let name = past.directory.name().to_string();
+    if let Some(other) = Lineage::around(&past.directory)?.superseded_by(&name) {
+        let message = format!("this run was not finished: {other} was started in its place");
+        return Err(CliError::usage(message));
+    }
+    let directory = past.directory.path().display();
+    Err(
+        CliError::usage("this run is not finished, so nobody can say yet what it did")
+            .hint(format!("first: zpa-bulk resume {directory}")),
+    )
+}
+
+/// What an undo that was cut off is still to create again must not be created by another one as well.
+fn refuse_second(runs: &Path, past: &Standing) -> Result<(), CliError> {
+    let name = past.directory.name().to_string();
+    for directory in run::list(runs)? {
+        let undoes = Origin::read(directory.path()).ok().and_then(|o| o.undoes);
+        if undoes.as_ref() == Some(&name) && !run::standing(directory.clone())?.is_finished() {
+            let directory = directory.path().display();
+            return Err(CliError::usage("an undo of this run is not finished")
+                .hint(format!("to go on with it: zpa-bulk resume {directory}")));
+        }
+    }
+    Ok(())
+}

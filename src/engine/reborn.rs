@@ -1,0 +1,85 @@
+//! What is created again in place of what was deleted: under another id, which whatever refers to it must learn.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::model::{Change, Failure, FieldValue, Id, Item, ItemNumber, Outcome};
+
+/// The objects of a run that come back under new ids, and that others refer to by their former ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reborn {
+    /// By item, the former id.
+    former: HashMap<ItemNumber, Id>,
+    /// By the former id, the new one once it is known.
+    new: HashMap<Id, Option<Id>>,
+}
+
+impl Reborn {
+    /// Notes that the item creates again what had that id.
+    pub fn expect(&mut self, item: ItemNumber, former: Id) {
+        self.new.insert(former.clone(), None);
+        self.former.insert(item, former);
+    }
+
+    /// Whether nothing comes back.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.former.is_empty()
+    }
+
+    /// Takes in how an item has ended.
+    pub fn settle(&mut self, outcome: &Outcome) {
+        if let (Some(former), Some(id)) = (self.former.get(&outcome.item), &outcome.id) {
+            self.new.insert(former.clone(), Some(id.clone()));
+        }
+    }
+
+    /// Whether the item refers to something that comes back.
+    #[must_use]
+    pub fn concerns(&self, item: &Item<'_>) -> bool {
+        let fields = match &item.change {
+            Change::Create { body } => body,
+            Change::Update { set, .. } => set,
+            _ => return false,
+        };
+        let mut refs = fields.0.iter().flat_map(|(_, value)| match value {
+            FieldValue::Refs(refs) => refs.as_slice(),
+            _ => &[],
+        });
+        refs.any(|one| self.new.contains_key(&Id::new(&*one.id)))
+    }
+
+    /// Puts new ids in the place of former ones.
+    ///
+    /// # Errors
+    /// When one of them has not come back.
+    pub fn rename(&self, item: &mut Item<'static>) -> Result<(), Failure> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let expected = item.undo.as_mut().map(|undo| &mut undo.expected);
+        let fields = match &mut item.change {
+            Change::Create { body } => Some(body),
+            Change::Update { set, .. } => Some(set),
+            _ => None,
+        };
+        for (_, value) in fields.into_iter().chain(expected).flat_map(|f| &mut f.0) {
+            let FieldValue::Refs(refs) = value else {
+                continue;
+            };
+            for one in refs {
+                match self.new.get(&Id::new(&*one.id)) {
+                    Some(Some(id)) => one.id = Cow::Owned(id.to_string()),
+                    Some(None) => {
+                        return Err(Failure::new(format!(
+                            "what it refers to ({}) was not created again",
+                            one.id
+                        )));
+                    }
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
