@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use zpa_bulk::engine::{End, Engine, Settings};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
-use zpa_bulk::model::{Answer, Failure, Method, Outcome, Reply, Request, Status};
+use zpa_bulk::model::{Answer, Failure, Item, Method, Outcome, Reply, Request, Status};
 use zpa_bulk::plan::{Defaults, Limits};
-use zpa_bulk::run::{self, PlanError, PlanWriter, Run, RunDirectory, RunName};
+use zpa_bulk::run::{self, Deeds, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName};
 use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
 use zpa_bulk::zpa::{Api, SignInError};
 
@@ -170,6 +170,14 @@ impl Api for Wire {
     }
 }
 
+type Keep<'k> = &'k mut (dyn FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send);
+
+/// Nobody's limits are tested here.
+const ROOM: Limits = Limits {
+    links: 100_000,
+    links_per_portal: 100_000,
+};
+
 /// A user's files and settings.
 pub(crate) struct Desk {
     pub(crate) dir: tempfile::TempDir,
@@ -208,6 +216,15 @@ impl Desk {
         started(self.dir.path(), engine, &path).await.unwrap()
     }
 
+    /// Plans the undo of the run in `past` and starts it, as `undo` does.
+    pub(crate) async fn start_undo<A: Api>(&self, engine: &mut Engine<A>, past: &Path) -> Run {
+        let deeds = Deeds::read(&RunDirectory::open(past).unwrap()).unwrap();
+        let snapshot = engine.snapshot(deeds.scopes()).await.unwrap();
+        begin(self.dir.path(), &deeds.origin(), |keep| {
+            deeds.plan(&snapshot, ROOM, keep).unwrap();
+        })
+    }
+
     pub(crate) async fn apply(&self, wire: &Wire, manifest: &str) -> Applied {
         let mut engine = self.engine(wire.clone());
         let run = self.start(&mut engine, manifest).await;
@@ -223,17 +240,17 @@ pub(crate) async fn started<A: Api>(
 ) -> Result<Run, End> {
     let rows = run::check(&[manifest.to_owned()], Defaults::default()).unwrap();
     let snapshot = engine.snapshot(rows.scopes()).await?;
+    Ok(begin(home, &rows.origin(), |keep| {
+        run::plan(&rows, &snapshot, ROOM, keep).unwrap();
+    }))
+}
+
+/// Starts a run in `home` with what `plan` hands out.
+fn begin(home: &Path, origin: &Origin, plan: impl FnOnce(Keep<'_>)) -> Run {
     let now = Timestamp::now();
     let directory = RunDirectory::create(home, RunName::new(now)).unwrap();
-    let mut writer = PlanWriter::create(directory.path(), &rows.origin()).unwrap();
-    let limits = Limits {
-        links: 100_000,
-        links_per_portal: 100_000,
-    };
-    run::plan(&rows, &snapshot, limits, |item, cells| {
-        writer.push(item, cells).map_err(PlanError::from)
-    })
-    .unwrap();
+    let mut writer = PlanWriter::create(directory.path(), origin).unwrap();
+    plan(&mut |item, cells| writer.push(item, cells).map_err(PlanError::from));
     let header = Header {
         format: FORMAT,
         tool: String::new(),
@@ -242,7 +259,7 @@ pub(crate) async fn started<A: Api>(
         plan_sha256: writer.finish().unwrap(),
         settings: Value::Null,
     };
-    Ok(run::start(directory, header, now).unwrap())
+    run::start(directory, header, now).unwrap()
 }
 
 /// A run that has come to its end.

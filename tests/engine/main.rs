@@ -17,3 +17,4 @@ mod pacing;
 mod parking;
 mod removals;
 mod scopes;
+mod undo;

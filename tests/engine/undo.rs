@@ -1,0 +1,225 @@
+//! Undoing runs while others change the same objects, answers are lost and processes die.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use zpa_bulk::engine::End;
+use zpa_bulk::journal::{Header, Journal};
+use zpa_bulk::model::{Event, Method, Request};
+use zpa_bulk::run::{self, Deeds, RunDirectory};
+
+use crate::harness::{Applied, Desk, Fault, PORTALS, Wire, carry_out};
+
+/// Applies a manifest, and answers where its run is.
+async fn applied(desk: &Desk, wire: &Wire, manifest: &str) -> PathBuf {
+    let mut engine = desk.engine(wire.clone());
+    let run = desk.start(&mut engine, manifest).await;
+    let path = run.directory.path().to_owned();
+    let applied = carry_out(&mut engine, run).await;
+    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.failures(), []);
+    path
+}
+
+async fn undone(desk: &Desk, wire: &Wire, past: &Path) -> Applied {
+    let mut engine = desk.engine(wire.clone());
+    let run = desk.start_undo(&mut engine, past).await;
+    carry_out(&mut engine, run).await
+}
+
+fn link(wire: &Wire, name: &str) -> Value {
+    let links = wire.objects("portal_links").into_iter();
+    let found: Vec<Value> = links.filter(|link| link["name"] == name).collect();
+    assert!(found.len() < 2, "{found:?}");
+    found.into_iter().next().unwrap_or_default()
+}
+
+/// Another administrator puts those fields into a link just before a call of that kind arrives.
+fn meddles(wire: &mut Wire, before: Method, id: &str, fields: Value) {
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let path = format!("userPortalLink/{id}");
+    wire.other = Arc::new(move |request, _| {
+        let theirs = request.method == before && request.path == path;
+        if !theirs || done.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return None;
+        }
+        let request = Request::new(Method::Put, path.clone(), None);
+        Some(request.with_body(fields.clone()))
+    });
+}
+
+const LINKS: &str = "name,url,description\nA,https://a.example/,first\nB,https://b.example/,\n";
+
+#[tokio::test(start_paused = true)]
+async fn what_is_changed_after_the_plan_of_the_undo_is_left_alone_too() {
+    let (desk, mut wire) = (Desk::new(), Wire::new(""));
+    let past = applied(&desk, &wire, LINKS).await;
+    let id = link(&wire, "A")["id"].as_str().unwrap().to_owned();
+    let theirs = json!({"name": "A", "link": "a.example", "protocol": "https://",
+        "linkPath": "/", "enabled": true, "description": "theirs"});
+    meddles(&mut wire, Method::Get, &id, theirs);
+    let ended = undone(&desk, &wire, &past).await;
+    let tally = ended.ledger.tally();
+    assert_eq!((tally.deleted, tally.spared), (1, 1));
+    assert_eq!(wire.names(), ["A"]);
+    let why = ended.outcomes.values().find_map(|o| o.failure.clone());
+    assert!(why.unwrap().message.ends_with("left alone: description"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_is_changed_after_the_plan_of_the_undo_is_left_alone_and_the_others_are_not() {
+    let (desk, mut wire) = (Desk::new(), Wire::new(""));
+    applied(&desk, &wire, LINKS).await;
+    let update = "resource,action,name,url,description\n\
+                  portal-link,update,A,https://new.example/,second\n";
+    let past = applied(&desk, &wire, update).await;
+    let id = link(&wire, "A")["id"].as_str().unwrap().to_owned();
+    let theirs = json!({"name": "A", "link": "new.example", "protocol": "https://",
+        "linkPath": "/", "enabled": true, "description": "theirs"});
+    meddles(&mut wire, Method::Get, &id, theirs);
+    let ended = undone(&desk, &wire, &past).await;
+    assert_eq!(ended.ledger.tally().updated, 1);
+    let now = link(&wire, "A");
+    assert_eq!(
+        (&now["link"], &now["description"]),
+        (&json!("a.example"), &json!("theirs"))
+    );
+    let why = ended.outcomes[&0].failure.clone().unwrap();
+    assert!(why.message.ends_with("left alone: description"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_recovered_is_undone_like_what_was_created() {
+    let desk = Desk::new();
+    let wire = Wire::with_faults("", |_, write| (write == 0).then_some(Fault::LoseAnswer));
+    let past = applied(&desk, &wire, LINKS).await;
+    let ended = undone(&desk, &wire, &past).await;
+    assert_eq!(ended.ledger.tally().deleted, 2);
+    assert!(wire.names().is_empty());
+}
+
+/// Changes one link, deletes another, and a portal with a third one on it.
+const CHANGES: &str = "resource,action,name,url,description\n\
+    portal-link,update,A,https://new.example/,second\nportal-link,delete,B,,\n\
+    portal-link,delete,C,,\nuser-portal,delete,Field,,\n";
+
+async fn before_changes(desk: &Desk, wire: &Wire) -> Vec<(String, Vec<String>, String)> {
+    let portal = "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n";
+    applied(desk, wire, portal).await;
+    let links = format!(
+        "name,url,user_portals,description\nA,https://a.example/,{},first\n\
+         B,https://b.example/,,\nC,https://c.example/,Field,third\n",
+        PORTALS[0]
+    );
+    applied(desk, wire, &links).await;
+    described(wire)
+}
+
+fn described(wire: &Wire) -> Vec<(String, Vec<String>, String)> {
+    let links = wire.links().into_iter();
+    links
+        .map(|(name, portals)| {
+            let fields = link(wire, &name);
+            let told = format!("{} {}", fields["link"], fields["description"]);
+            (name, portals, told)
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_leave_nothing_twice_and_nothing_out() {
+    for fault in [Fault::LoseAnswer, Fault::LoseRequest, Fault::Answer(500)] {
+        for nth in 0..5 {
+            let (desk, mut wire) = (Desk::new(), Wire::new(""));
+            let before = before_changes(&desk, &wire).await;
+            let past = applied(&desk, &wire, CHANGES).await;
+            let writes = *wire.writes.lock().unwrap();
+            wire.fault = Arc::new(move |_, write| (write == writes + nth).then_some(fault));
+            let ended = undone(&desk, &wire, &past).await;
+            assert_eq!(ended.failures(), [], "{fault:?} at {nth}");
+            assert_eq!(described(&wire), before, "{fault:?} at {nth}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
+    for cut in 0..40 {
+        let (desk, wire) = (Desk::new().batch_size(1), Wire::new(""));
+        let before = before_changes(&desk, &wire).await;
+        let past = applied(&desk, &wire, CHANGES).await;
+        let mut engine = desk.engine(wire.clone());
+        let run = desk.start_undo(&mut engine, &past).await;
+        let path = run.directory.path().to_owned();
+        // Whatever is under way is dropped, like the process.
+        let moment = Duration::from_millis(25 * cut);
+        let _ = tokio::time::timeout(moment, carry_out(&mut engine, run)).await;
+        drop(engine);
+        let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
+        let run = run::resume(directory).unwrap();
+        let ended = carry_out(&mut desk.engine(wire.clone()), run).await;
+        assert_eq!(ended.failures(), [], "cut after {moment:?}");
+        assert_eq!(ended.outcomes.len(), 4, "cut after {moment:?}");
+        assert_eq!(described(&wire), before, "cut after {moment:?}");
+        let portals = wire.objects("user_portals").len();
+        assert_eq!(portals, 5, "cut after {moment:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_whose_portal_does_not_come_back_is_not_put_anywhere_else() {
+    let (desk, mut wire) = (Desk::new(), Wire::new(""));
+    before_changes(&desk, &wire).await;
+    let past = applied(&desk, &wire, CHANGES).await;
+    wire.fault = Arc::new(|request, _| {
+        let portal = request.method == Method::Post && request.path == "userPortal";
+        portal.then_some(Fault::Refuse(400))
+    });
+    let ended = undone(&desk, &wire, &past).await;
+    let failures = ended.failures();
+    assert_eq!(failures.len(), 2, "{failures:?}");
+    let why = &failures[1].1.message;
+    assert!(why.ends_with("was not created again"), "{why}");
+    assert_eq!(wire.names(), ["A", "B"]);
+    wire.fault = Arc::new(|_, _| None);
+    let ended = undone(&desk, &wire, &past).await;
+    let tally = ended.ledger.tally();
+    assert_eq!((tally.created, tally.unchanged), (2, 2), "the rest of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_without_what_was_before_undoes_what_it_can() {
+    let (desk, wire) = (Desk::new(), Wire::new(""));
+    before_changes(&desk, &wire).await;
+    let past = applied(&desk, &wire, CHANGES).await;
+    let old = desk.dir.path().join("20200101T000000.000Z-0000");
+    std::fs::create_dir(&old).unwrap();
+    std::fs::copy(past.join("plan.jsonl"), old.join("plan.jsonl")).unwrap();
+    let standing = run::standing(RunDirectory::open(&past).unwrap()).unwrap();
+    let header = Header {
+        format: 1,
+        ..standing.header
+    };
+    let mut journal = Journal::create(&old, &header, Timestamp::now()).unwrap();
+    let outcomes = crate::harness::outcomes(&past);
+    let outcomes = Event::Outcomes(outcomes.into_values().collect());
+    journal.append(&outcomes, Timestamp::now()).unwrap();
+    journal.commit().unwrap();
+    drop(journal);
+    let ended = undone(&desk, &wire, &old).await;
+    assert_eq!(ended.ledger.tally().failed, 4);
+    assert_eq!(wire.names(), ["A"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_undo_is_to_list_is_what_it_is_about_and_what_that_refers_to() {
+    let (desk, wire) = (Desk::new(), Wire::new(""));
+    let past = applied(&desk, &wire, LINKS).await;
+    let deeds = Deeds::read(&RunDirectory::open(&past).unwrap()).unwrap();
+    let kinds: Vec<String> = deeds.scopes().iter().map(|s| s.kind.to_string()).collect();
+    assert_eq!(kinds, ["portal-link", "user-portal"]);
+    assert_eq!(deeds.len(), 2);
+}
