@@ -131,7 +131,12 @@ fn there_is_nothing_to_retry_of_runs_without_failures_and_rehearsals() {
             "portal-link",
         ])
         .expect(4);
-    tenant.run(&["retry", "--yes"]).expect(2);
+    let none = tenant.run(&["retry", "--yes"]).expect(2);
+    assert!(
+        none.stderr.contains("no run with failures"),
+        "{}",
+        none.stderr
+    );
     let whole = run_dirs(&tenant.path("")).remove(0);
     let said = tenant.run(&["retry", name(&whole), "--yes"]).expect(0);
     assert!(said.stderr.contains("nothing failed"), "{}", said.stderr);
@@ -252,6 +257,37 @@ fn an_edited_sorted_and_longer_spreadsheet_sends_only_what_is_new_changed_or_unf
         again.json()["summary"]["failed"] == 7,
         "what another run has created is there, and to be created"
     );
+}
+
+#[test]
+fn a_resumed_run_does_not_create_what_another_run_has_created_meanwhile() {
+    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+    let old = parked(&tenant);
+    tenant.write(
+        "other.csv",
+        "name,url,user_portals\n\
+         App 4,https://else.example,Employee Portal\n\
+         App 5,https://app5.example,Employee Portal\n",
+    );
+    tenant.run(&["apply", "other.csv", "--yes"]).expect(0);
+    let args = ["resume", name(&old), "--json", "--write-quota", "off"];
+    let report = tenant.run(&args).expect(4).json();
+    let summary = &report["summary"];
+    assert_eq!(
+        (&summary["unchanged"], &summary["created"]),
+        (&1.into(), &4.into())
+    );
+    let error = report["errors"][0]["error"].as_str().unwrap();
+    assert!(
+        error.contains("another portal link of this name"),
+        "{error}"
+    );
+    let names: Vec<String> = tenant.links().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        (0..6).map(|n| format!("App {n}")).collect::<Vec<_>>()
+    );
+    tenant.run(&["verify", name(&old)]).expect(0);
 }
 
 #[test]

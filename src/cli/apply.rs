@@ -1,5 +1,7 @@
 //! `zpa-bulk apply` and `zpa-bulk resume`: plan, ask, carry out, report.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,10 +22,11 @@ use crate::engine::End;
 use crate::journal::{FORMAT, Header};
 use crate::ledger::Ledger;
 use crate::model::Item;
-use crate::plan::{Guards, Planner, Snapshot, Totals};
+use crate::plan::{Evidence, Guards, Planner, Snapshot, Totals};
 use crate::report::{self, Report, Summary};
 use crate::run::{
-    self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Standing,
+    self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunError, RunName,
+    Standing,
 };
 
 pub(super) async fn run(
@@ -181,7 +184,35 @@ pub(super) async fn resume(
     let stop = watch_for_interrupt(terminal);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
     tenant.engine.stop_at(args.stopping.bounds(&Zoned::now())?);
+    let run = without_forestalled(run, &mut tenant).await?;
     carry_out(run, &mut tenant, args.json, started, terminal).await
+}
+
+/// The run without what has been created since it was planned: another run may have had the same rows. Where there is
+/// no newer one, nothing is read.
+async fn without_forestalled(run: Run, tenant: &mut Tenant) -> Result<Run, CliError> {
+    let unreadable = |source: io::Error| RunError::Io {
+        path: run.directory.path().to_owned(),
+        doing: "the run cannot be read",
+        source,
+    };
+    if run.directory.is_newest()? {
+        return Ok(run);
+    }
+    let mut scopes = BTreeSet::new();
+    run.each_waiting_create(|item| {
+        scopes.insert(item.scope());
+    })
+    .map_err(unreadable)?;
+    if scopes.is_empty() {
+        return Ok(run);
+    }
+    let live = plan::snapshot(tenant, scopes.into_iter().collect(), exit::STOPPED).await?;
+    let evidence = Evidence::new(&live);
+    let mut ended = Vec::new();
+    run.each_waiting_create(|item| ended.extend(evidence.forestalled(item)))
+        .map_err(unreadable)?;
+    Ok(run.settled(ended, Timestamp::now())?)
 }
 
 /// Plans into a run directory. Answers the journal's header, and the plan as it is shown.

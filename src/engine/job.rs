@@ -208,13 +208,6 @@ pub(super) fn failed(item: &Item<'_>, failure: Failure) -> Outcome {
     }
 }
 
-pub(super) fn conflict(item: &Item<'_>, other: &Id) -> Failure {
-    let noun = item.resource.noun();
-    Failure::new(format!(
-        "another {noun} of this name has appeared meanwhile ({other}); plan again"
-    ))
-}
-
 pub(super) fn given_up(limit: u32, why: &Failure) -> Failure {
     Failure {
         message: format!("given up after {limit} attempts: {}", why.message),

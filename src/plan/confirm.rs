@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::Snapshot;
 use super::known::{Known, id_of};
-use crate::model::{Change, FieldValue, Fields, Id, Item, Object};
+use crate::model::{Change, Failure, FieldValue, Fields, Id, Item, Object, Outcome, Status};
 use crate::resource::{Kind, Scope, Shape};
 
 /// What a tenant holds, to hold items against it.
@@ -58,6 +58,33 @@ impl Evidence<'_> {
         let mut copies = namesakes.filter(|live| item.resource.is_copy(live, body));
         copies.find_map(|live| Id::of(live))
     }
+
+    /// How an item that is still to be created has ended, if somebody else has created it meanwhile, or something
+    /// else of its name.
+    #[must_use]
+    pub fn forestalled(&self, item: &Item<'_>) -> Option<Outcome> {
+        let ended = |status, id, failure| Outcome {
+            item: item.item,
+            status,
+            id,
+            failure,
+        };
+        if let Some(id) = self.copy_of(item) {
+            return Some(ended(Status::Unchanged, Some(id), None));
+        }
+        let mut namesakes = namesakes(self.known.get(&item.scope())?, item).iter();
+        let other = namesakes.find_map(|live| Id::of(live))?;
+        Some(ended(Status::Failed, None, Some(conflict(item, &other))))
+    }
+}
+
+/// Why an item is not created: something else has got its name since it was planned.
+#[must_use]
+pub fn conflict(item: &Item<'_>, other: &Id) -> Failure {
+    let noun = item.resource.noun();
+    Failure::new(format!(
+        "another {noun} of this name has appeared meanwhile ({other}); plan again"
+    ))
 }
 
 /// What is wrong with the object that is to have these fields.

@@ -26,7 +26,7 @@ pub use self::calls::{Backlog, Way, Work};
 pub use self::check::{Checker, Draft, Mention};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
-pub use self::confirm::Evidence;
+pub use self::confirm::{Evidence, conflict};
 pub use self::estimate::{CallCounts, Estimate};
 pub use self::filter::{Condition, Filter, FilterError};
 pub use self::guards::{Guards, Share};

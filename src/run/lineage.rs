@@ -44,11 +44,7 @@ impl Lineage {
     /// # Errors
     /// As [`Lineage::read`].
     pub fn around(directory: &RunDirectory) -> Result<Self, RunError> {
-        match directory.path().parent() {
-            Some(runs) if runs == Path::new("") => Self::read(Path::new(".")),
-            Some(runs) => Self::read(runs),
-            None => Ok(Self::default()),
-        }
+        Self::read(directory.beside())
     }
 
     /// The newest run that retries what failed in the run of that name.

@@ -34,7 +34,7 @@ pub use self::undo::Deeds;
 use crate::engine::{Items as _, Reborn, Undertaking};
 use crate::journal::{self, Extent, Header, ItemEvent, Journal, JournalError};
 use crate::ledger::{Ledger, State};
-use crate::model::{Item, ItemNumber, Outcome};
+use crate::model::{Event, Item, ItemNumber, Outcome};
 use crate::plan::{Backlog, Way};
 
 /// Why a run cannot be started, read or gone on with.
@@ -84,6 +84,44 @@ pub struct Run {
     pub header: Header,
     /// What is to be carried out.
     pub undertaking: Undertaking,
+}
+
+impl Run {
+    /// The items that wait to be created by calls of their own kind, each handed to `visit`.
+    ///
+    /// # Errors
+    /// When the plan cannot be read.
+    pub fn each_waiting_create(&self, mut visit: impl FnMut(&Item<'_>)) -> io::Result<()> {
+        for (number, brief) in self.plan.briefs() {
+            let waits = self.undertaking.ledger.state(number) == State::Waiting;
+            if waits && brief.way == Way::Create {
+                visit(&self.plan.load(number)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same run with these items ended, on disk.
+    ///
+    /// # Errors
+    /// [`RunError::Journal`].
+    pub fn settled(mut self, outcomes: Vec<Outcome>, now: Timestamp) -> Result<Self, RunError> {
+        if outcomes.is_empty() {
+            return Ok(self);
+        }
+        let Undertaking {
+            mut ledger,
+            mut journal,
+            sent_before,
+            ..
+        } = self.undertaking;
+        let event = Event::Outcomes(outcomes);
+        journal.append(&event, now)?;
+        journal.commit()?;
+        ledger.apply(&event);
+        self.undertaking = undertaking(&self.plan, ledger, journal, sent_before);
+        Ok(self)
+    }
 }
 
 /// Where a run stands, read without touching it.

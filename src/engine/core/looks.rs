@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use super::super::dispatch::CallId;
 use super::super::doubt::{Doubt, Look, Sight, Why};
-use super::super::job::{conflict, failed, outcome};
+use super::super::job::{failed, outcome};
 use super::super::listing::Listing;
 use super::{Core, Purpose};
 use crate::model::{Event, Failure, Item, Status};
+use crate::plan::conflict;
 use crate::resource::Scope;
 
 impl Core {
