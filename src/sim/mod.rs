@@ -6,8 +6,9 @@
 //!
 //! What always holds:
 //!
-//! - A request is under way for as long as [`Sim::travel`] says. The state changes when it arrives;
-//!   [`Response::delay`] says how much later its answer leaves.
+//! - A request is under way for as long as [`Sim::travel`] says. The state changes when it arrives, unless a
+//!   [`Fault`] makes it late; [`Response::delay`] says how much later its answer leaves, and [`Response::delivery`]
+//!   how much of it.
 //! - Every request except those under `/__sim/` is in the log, in order of arrival.
 //! - It shares no type, field name or rule with the rest of this crate. It knows the wire by itself,
 //!   because a mistake made once and used by both sides would hide itself. Only [`InMemory`], which
