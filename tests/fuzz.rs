@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![expect(clippy::print_stdout, reason = "a hunt says how many inputs it tried")]
 
 #[path = "common/random.rs"]
 mod random;
