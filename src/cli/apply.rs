@@ -179,6 +179,13 @@ pub(super) async fn resume(
         });
     }
     refuse_superseded(&standing)?;
+    if standing.lost {
+        terminal.warn(
+            "the end of the journal is lost, so calls may have been sent that it does not know: every row without an \
+             outcome is looked for first",
+        );
+        run::repair(&standing.directory, Timestamp::now())?;
+    }
     let run = run::resume(standing.directory)?;
     let lower = given.over(recorded::settings(&run.header)?);
     let stop = watch_for_interrupt(terminal);
@@ -296,11 +303,10 @@ pub(super) async fn carry_out(
     let carried = tenant.engine.carry_out(undertaking, &plan).await;
     drop(display);
     let (end, ledger) = carried.map_err(|error| {
-        let mut error = CliError::from(error);
-        error
-            .messages
-            .push(format!("the run stands in {}", directory.path().display()));
-        error
+        CliError::from(error).hint(format!(
+            "nothing was sent that is not written down; to go on once that is mended: zpa-bulk resume {}",
+            directory.path().display()
+        ))
     })?;
     let tally = ledger.tally();
     // Whatever stopped it came when nothing was left to do.
@@ -404,6 +410,7 @@ fn described(report: &Report) -> String {
 
 fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<RunDirectory, CliError> {
     let lineage = Lineage::read(runs)?;
+    let mut refused = None;
     for directory in run::list(runs)?.into_iter().rev() {
         let name = directory.name().to_string();
         if lineage.superseded_by(&name).is_some() {
@@ -412,13 +419,14 @@ fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<RunDirectory, C
         match run::standing(directory) {
             Ok(standing) if standing.is_finished() => {}
             Ok(standing) => return Ok(standing.directory),
-            Err(error) => terminal.warn(&format!("{name} is passed over: {}", chain(&error))),
+            Err(error) => {
+                terminal.warn(&format!("{name} is passed over: {}", chain(&error)));
+                refused = refused.or(Some(error));
+            }
         }
     }
-    Err(CliError::usage(format!(
-        "there is no unfinished run in {}",
-        runs.display()
-    )))
+    let none = || CliError::usage(format!("there is no unfinished run in {}", runs.display()));
+    Err(refused.map_or_else(none, CliError::from))
 }
 
 /// The first Ctrl-C stops starting work; the second leaves at once.

@@ -69,6 +69,8 @@ pub(super) enum Verb {
     Status(StatusArgs),
     /// List the runs
     Runs(RunsArgs),
+    /// Look after the journal of a run
+    Journal(JournalArgs),
     /// Check settings, sign-in, clock, reachability, permissions and quotas; changes nothing
     Doctor(DoctorArgs),
     /// Serve a simulated tenant on loopback
@@ -444,6 +446,40 @@ pub(super) struct StatusArgs {
 pub(super) struct RunsArgs {
     #[command(flatten)]
     pub(super) runs: RunsDir,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JournalArgs {
+    #[command(subcommand)]
+    pub(super) verb: JournalVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JournalVerb {
+    /// Show what is wrong with a journal that is refused, ask, and cut it off
+    #[command(after_help = AFTER_REPAIR)]
+    Repair(RepairArgs),
+}
+
+const AFTER_REPAIR: &str = "\
+What is cut is everything from the first damaged line on; it is kept in journal.cut-N.jsonl beside the journal. Outcomes that stand \
+before it stay. Since calls may have been sent that the cut journal does not know, every row without an outcome counts as \
+unknown from then on: zpa-bulk resume looks for it on the tenant before it sends anything, so nothing is created twice.
+
+Nothing is sent, and without --yes or a terminal nothing is changed. A journal whose last line was cut off by a crash needs no repair.";
+
+#[derive(Debug, Args)]
+pub(super) struct RepairArgs {
+    /// The run: its directory, its name or the beginning of its name [default: the newest one whose journal is damaged]
+    pub(super) run: Option<String>,
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    /// Cut without asking
+    #[arg(short, long)]
+    pub(super) yes: bool,
     /// One JSON document on standard output
     #[arg(long)]
     pub(super) json: bool,

@@ -125,27 +125,45 @@ impl From<RunError> for CliError {
             }
             RunError::Unknown(_) => exit::USAGE,
         };
-        let hint = match &error {
-            RunError::Unknown(_) => Some("zpa-bulk runs lists the runs"),
-            RunError::Journal(JournalError::Locked { .. }) => {
-                Some("wait for it, or stop it, and try again")
-            }
-            RunError::Journal(JournalError::Newer { .. }) => Some("use the newer zpa-bulk"),
-            RunError::Journal(JournalError::Damaged { .. }) | RunError::PlanChanged { .. } => Some(
-                "nothing was sent; apply the manifest anew: what is already there is left alone",
-            ),
-            _ => None,
-        };
-        let mut this = Self::new(code, chain(&error));
-        this.hint = hint.map(str::to_owned);
-        this
+        let hint = hint_for(&error);
+        Self {
+            hint,
+            ..Self::new(code, chain(&error))
+        }
     }
+}
+
+/// What to do about a run that cannot be started, read or gone on with.
+fn hint_for(error: &RunError) -> Option<String> {
+    const ANEW: &str = "apply the manifest anew: what is already there is left alone";
+    let hint = match error {
+        RunError::Unknown(_) => "zpa-bulk runs lists the runs",
+        RunError::Journal(JournalError::Locked { .. }) => "wait for it, or stop it, and try again",
+        RunError::Journal(JournalError::Newer { .. }) => "use the newer zpa-bulk",
+        // Without its header, nothing says which plan and tenant it is of.
+        RunError::Journal(JournalError::Damaged { line: 1, .. }) | RunError::PlanChanged { .. } => {
+            return Some(format!("nothing was sent; {ANEW}"));
+        }
+        RunError::Journal(JournalError::Damaged { path, .. } | JournalError::Lost { path, .. }) => {
+            let directory = path.parent().unwrap_or(path);
+            return Some(format!(
+                "nothing was sent; zpa-bulk journal repair {} shows what can be saved",
+                directory.display()
+            ));
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
-        Self::new(exit::UNEXPECTED, chain(&error))
-            .hint("the run was stopped before anything was sent that is not written down")
+        // What could not be written down was not sent: the run can be gone on with.
+        let code = match &error {
+            EngineError::Journal(_) => exit::STOPPED,
+            EngineError::Plan(_) => exit::UNEXPECTED,
+        };
+        Self::new(code, chain(&error))
     }
 }
 

@@ -9,6 +9,7 @@ mod doctor;
 mod earlier;
 mod error;
 mod export;
+mod journal;
 mod output;
 mod plan;
 mod progress;
@@ -84,6 +85,7 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, CliError> {
         Verb::Undo(args) => runtime.block_on(undo::run(args, config, terminal)),
         Verb::Status(args) => status::run(&args, &config, terminal),
         Verb::Runs(args) => status::runs(&args, &config, terminal),
+        Verb::Journal(args) => runtime.block_on(journal::run(args, &config, terminal)),
         Verb::Doctor(args) => runtime.block_on(doctor::run(args, config, typed, terminal)),
         Verb::Simulate(args) => runtime.block_on(simulate::run(args, terminal)),
     };

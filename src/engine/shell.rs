@@ -482,3 +482,6 @@ fn random() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 40;
     f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(1_u32 << 24)
 }
+
+#[cfg(test)]
+mod tests;

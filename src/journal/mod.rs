@@ -32,8 +32,13 @@
 //!   once and synced with the next intent or at the end of the run: one that is lost with the machine
 //!   leaves its intent without outcome, which is looked up on resume.
 //! - Records that arrive while a sync is under way share the next one (group commit).
+//! - `journal.synced` beside it says how many bytes of it are known to be on disk, in twenty digits.
 //! - A last line that is not whole is torn: a crash cut the write off, nothing was sent for it. It is cut when the
-//!   journal is opened. A bad line with lines behind it is damage, and the journal is refused.
+//!   journal is opened. If it was known to be on disk, or lines are missing that were, intents may be lost with them;
+//!   the journal can be read, and only [`Journal::cut`] opens it.
+//! - A bad line with lines behind it is damage, and the journal is refused. [`Journal::cut`] cuts from there on, and keeps what
+//!   it cuts in `journal.cut-N.jsonl`.
+//! - Whoever cuts records off has to presume an intent for every item without outcome.
 //! - One process at a time: `lock` in the run directory is held exclusively and names its owner.
 //! - After a failed write or sync nothing more is written: what the disk holds is then unknown.
 
@@ -42,8 +47,10 @@ mod event;
 mod frame;
 mod lines;
 mod lock;
+mod mark;
+mod repair;
+mod replay;
 
-use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -52,10 +59,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::event::{BeforeRef, ItemEvent, OutcomeRef};
+use self::frame::Chain;
 pub use self::frame::Damage;
-use self::frame::{At, Chain};
-use self::lines::Lines;
 use self::lock::Lock;
+use self::mark::Mark;
+pub use self::repair::{Cut, examine};
+pub use self::replay::{Replayed, replay};
 use crate::model::Event;
 
 /// The version of the format that this program writes, and the newest that it reads.
@@ -63,6 +72,10 @@ pub const FORMAT: u32 = 2;
 
 /// The journal's file in the run directory.
 pub const FILE_NAME: &str = "journal.jsonl";
+
+/// Of how many intents, the last ones, [`Replayed::last_intents`] says when they were written: more than any tenant's quota
+/// counts in a window.
+pub const INTENTS_KEPT: usize = 1000;
 
 /// The first record of a journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +126,16 @@ pub enum JournalError {
         /// What is wrong with it.
         damage: Damage,
     },
+    /// Records at its end, which were on disk, are gone or damaged: calls may have been sent that it does not know.
+    #[error("{}: the end of the journal, from line {line} on, was on disk and is gone: {damage}", path.display())]
+    Lost {
+        /// The file.
+        path: PathBuf,
+        /// The first line that is gone, from 1.
+        line: u64,
+        /// What is wrong with it.
+        damage: Damage,
+    },
     /// A newer program wrote it.
     #[error("{}: the journal has format {format}; this program reads up to {FORMAT}", path.display())]
     Newer {
@@ -128,8 +151,12 @@ pub enum JournalError {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// How long it is, what waits in the buffer not counted.
+    length: u64,
     chain: Chain,
     buffer: Vec<u8>,
+    sync: fn(&File) -> io::Result<()>,
+    mark: Mark,
     broken: bool,
     _lock: Lock,
 }
@@ -144,16 +171,11 @@ impl Journal {
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "created", source);
         let file = private().create_new(true).open(&path).map_err(failed)?;
-        let mut journal = Self {
-            path: path.clone(),
-            file,
-            chain: Chain::default(),
-            buffer: Vec::new(),
-            broken: false,
-            _lock: lock,
-        };
+        let mark = Mark::open(dir).map_err(failed)?;
+        let mut journal = Self::at(path.clone(), file, 0, Chain::default(), mark, lock);
         journal.push("header", header, now)?;
         journal.commit()?;
+        journal.mark.sync().map_err(failed)?;
         sync_dir(dir).map_err(failed)?;
         Ok(journal)
     }
@@ -170,22 +192,45 @@ impl Journal {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "opened", source);
-        let mut file = private().open(&path).map_err(failed)?;
-        let replayed = replay_file(&path, &file, visit)?;
-        if replayed.torn {
-            file.set_len(replayed.end).map_err(failed)?;
-            file.sync_all().map_err(failed)?;
-        }
-        file.seek(SeekFrom::Start(replayed.end)).map_err(failed)?;
-        let journal = Self {
+        let file = private().open(&path).map_err(failed)?;
+        let replayed = replay::read(dir, &file, visit)?.whole(&path)?;
+        let mark = Mark::open(dir).map_err(failed)?;
+        let end = replayed.end;
+        let mut journal = Self::at(path.clone(), file, end, replayed.chain.clone(), mark, lock);
+        journal.cut_to_length(replayed.torn).map_err(failed)?;
+        Ok((journal, replayed))
+    }
+
+    /// The journal that `file` is up to `length`.
+    fn at(path: PathBuf, file: File, length: u64, chain: Chain, mark: Mark, lock: Lock) -> Self {
+        Self {
             path,
             file,
-            chain: replayed.chain.clone(),
+            length,
+            chain,
             buffer: Vec::new(),
+            sync: File::sync_data,
+            mark,
             broken: false,
             _lock: lock,
-        };
-        Ok((journal, replayed))
+        }
+    }
+
+    /// Goes to its end, and cuts off what stands behind it if there is `more`.
+    fn cut_to_length(&mut self, more: bool) -> io::Result<()> {
+        if more {
+            self.file.set_len(self.length)?;
+            self.file.sync_all()?;
+        }
+        self.file.seek(SeekFrom::Start(self.length))?;
+        Ok(())
+    }
+
+    /// The same journal, which nothing can be synced of any more.
+    #[cfg(test)]
+    pub(crate) fn on_a_failing_disk(mut self) -> Self {
+        self.sync = |_| Err(io::Error::other("the disk is gone"));
+        self
     }
 
     /// Adds an event to what the next [`Journal::commit`] puts on disk.
@@ -201,7 +246,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`]; the journal takes nothing more after that.
     pub fn commit(&mut self) -> Result<(), JournalError> {
-        self.write_out(File::sync_data)
+        self.write_out(true)
     }
 
     /// Hands everything appended to the system: it outlives this process, but not yet the machine. Enough
@@ -210,23 +255,27 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Io`]; the journal takes nothing more after that.
     pub fn write(&mut self) -> Result<(), JournalError> {
-        self.write_out(|_| Ok(()))
+        self.write_out(false)
     }
 
-    fn write_out(
-        &mut self,
-        sync: impl FnOnce(&File) -> io::Result<()>,
-    ) -> Result<(), JournalError> {
+    fn write_out(&mut self, to_disk: bool) -> Result<(), JournalError> {
         self.refuse_broken()?;
-        let written = self
-            .file
-            .write_all(&self.buffer)
-            .and_then(|()| sync(&self.file));
+        let written = self.try_to_write(to_disk);
         self.buffer.clear();
         written.map_err(|source| {
             self.broken = true;
             io_error(&self.path, "written", source)
         })
+    }
+
+    fn try_to_write(&mut self, to_disk: bool) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.length += self.buffer.len() as u64;
+        if to_disk {
+            (self.sync)(&self.file)?;
+            self.mark.set(self.length)?;
+        }
+        Ok(())
     }
 
     fn push(
@@ -253,40 +302,6 @@ impl Journal {
     }
 }
 
-/// What reading a journal found, besides its events.
-#[derive(Debug)]
-pub struct Replayed {
-    /// The header.
-    pub header: Header,
-    /// Whether the last line was not whole.
-    pub torn: bool,
-    last: At,
-    last_intents: LastIntents,
-    chain: Chain,
-    end: u64,
-}
-
-impl Replayed {
-    /// Where the journal ends, a torn last line apart.
-    #[must_use]
-    pub fn extent(&self) -> Extent {
-        self.chain.extent()
-    }
-
-    /// When the last whole record was written.
-    #[must_use]
-    pub fn last(&self) -> Timestamp {
-        self.last.timestamp().unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// When the last intents were written, oldest first, as many as a quota may count.
-    #[must_use]
-    pub fn last_intents(&self) -> Vec<Timestamp> {
-        let intents = self.last_intents.0.iter();
-        intents.filter_map(At::timestamp).collect()
-    }
-}
-
 /// Where a journal ends. A journal that was cut, even between two records, ends elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
@@ -296,104 +311,10 @@ pub struct Extent {
     pub crc: u32,
 }
 
-/// Reads the journal in `dir` without locking or changing it. What it says is handed to `visit` in order, item by item.
-///
-/// # Errors
-/// [`JournalError::Io`], [`JournalError::Damaged`] and [`JournalError::Newer`].
-pub fn replay(dir: &Path, visit: impl FnMut(ItemEvent<'_>)) -> Result<Replayed, JournalError> {
-    let path = dir.join(FILE_NAME);
-    let file = File::open(&path).map_err(|source| io_error(&path, "opened", source))?;
-    replay_file(&path, &file, visit)
-}
-
 /// Whether a process works on the run in `dir` right now.
 #[must_use]
 pub fn is_locked(dir: &Path) -> bool {
     lock::is_taken(dir)
-}
-
-fn replay_file(
-    path: &Path,
-    file: &File,
-    mut visit: impl FnMut(ItemEvent<'_>),
-) -> Result<Replayed, JournalError> {
-    let failed = |source| io_error(path, "read", source);
-    let mut lines = Lines::new(file);
-    let first = lines.next().map_err(failed)?.unwrap_or_default();
-    let mut found = start(path, first)?;
-    let mut number = 1;
-    while let Some(line) = lines.next().map_err(failed)? {
-        number += 1;
-        let damaged = |damage| damaged(path, number, damage);
-        let length = line.len() as u64;
-        match found.chain.check(line) {
-            Ok(record) => {
-                let is_intent = record.visit(&mut visit).map_err(damaged)?;
-                found.end += length;
-                found.last = record.at;
-                if is_intent {
-                    found.last_intents.note(record.at);
-                }
-            }
-            Err(damage) => {
-                found.torn = lines.is_at_end().map_err(failed)?;
-                if !found.torn {
-                    return Err(damaged(damage));
-                }
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// What is found in a journal that begins with that line.
-fn start(path: &Path, line: &[u8]) -> Result<Replayed, JournalError> {
-    let damaged = |damage| damaged(path, 1, damage);
-    let mut chain = Chain::default();
-    let no_header = || damaged(Damage::NoHeader);
-    if line.is_empty() {
-        return Err(no_header());
-    }
-    let record = chain.check(line).map_err(damaged)?;
-    let format = record.format().ok_or_else(no_header)?;
-    if format > FORMAT {
-        return Err(JournalError::Newer {
-            path: path.to_owned(),
-            format,
-        });
-    }
-    Ok(Replayed {
-        header: record.header().ok_or_else(no_header)?,
-        torn: false,
-        last: record.at,
-        last_intents: LastIntents::default(),
-        chain,
-        end: line.len() as u64,
-    })
-}
-
-/// When the last intents were written.
-#[derive(Debug, Default)]
-struct LastIntents(VecDeque<At>);
-
-impl LastIntents {
-    /// More than any tenant's quota counts in a window.
-    const KEPT: usize = 1000;
-
-    fn note(&mut self, at: At) {
-        if self.0.len() == Self::KEPT {
-            self.0.pop_front();
-        }
-        self.0.push_back(at);
-    }
-}
-
-fn damaged(path: &Path, line: u64, damage: Damage) -> JournalError {
-    JournalError::Damaged {
-        path: path.to_owned(),
-        line,
-        damage,
-    }
 }
 
 fn io_error(path: &Path, doing: &'static str, source: io::Error) -> JournalError {

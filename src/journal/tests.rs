@@ -40,14 +40,40 @@ fn events() -> Vec<Event> {
     events
 }
 
+/// A directory in memory where there is one: thousands of small files are written and synced here.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// A journal with all events, each on disk.
 fn journal() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    journal_with(Journal::commit)
+}
+
+/// A journal with all events, each put away like that.
+fn journal_with(
+    mut put: impl FnMut(&mut Journal) -> Result<(), JournalError>,
+) -> tempfile::TempDir {
+    let dir = scratch();
     let mut journal = Journal::create(dir.path(), &header(), now()).unwrap();
     for event in events() {
         journal.append(&event, now()).unwrap();
-        journal.commit().unwrap();
+        put(&mut journal).unwrap();
     }
     dir
+}
+
+/// What opening a journal answers, when it is as `change` left its bytes.
+fn opened(dir: &Path, whole: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Result<(), JournalError> {
+    let mut bytes = whole.to_owned();
+    change(&mut bytes);
+    fs::write(dir.join(FILE_NAME), &bytes).unwrap();
+    Journal::open(dir, |_| ()).map(drop)
+}
+
+/// The length of the first line.
+fn header_end(whole: &[u8]) -> usize {
+    whole.iter().position(|b| *b == b'\n').unwrap() + 1
 }
 
 /// What a journal says, kept.
@@ -114,13 +140,15 @@ fn what_was_appended_is_read_back_in_order() {
 }
 
 #[test]
-fn a_journal_cut_at_any_byte_keeps_every_whole_record_and_can_be_continued() {
-    let dir = journal();
+fn a_write_cut_off_at_any_byte_leaves_every_whole_record_and_can_be_continued() {
+    let dir = journal_with(Journal::write);
     let path = dir.path().join(FILE_NAME);
-    let whole = fs::read(&path).unwrap();
-    let header_end = whole.iter().position(|b| *b == b'\n').unwrap() + 1;
+    let mark = dir.path().join("journal.synced");
+    let (whole, synced) = (fs::read(&path).unwrap(), fs::read(&mark).unwrap());
+    let header_end = header_end(&whole);
     for cut in header_end..whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
+        fs::write(&mark, &synced).unwrap();
         let lines = whole[header_end..cut].split(|b| *b == b'\n').count() - 1;
         let mut found: Vec<Said> = Vec::new();
         let opened = Journal::open(dir.path(), |event| found.push(event.into()));
@@ -136,19 +164,32 @@ fn a_journal_cut_at_any_byte_keeps_every_whole_record_and_can_be_continued() {
 }
 
 #[test]
-fn a_flipped_bit_anywhere_before_the_last_record_is_refused() {
+fn a_journal_that_lost_what_was_on_disk_can_be_read_and_is_not_gone_on_with() {
     let dir = journal();
-    let path = dir.path().join(FILE_NAME);
-    let whole = fs::read(&path).unwrap();
-    let last = whole[..whole.len() - 1]
-        .iter()
-        .rposition(|b| *b == b'\n')
-        .unwrap();
-    for at in 0..last {
-        let mut changed = whole.clone();
-        changed[at] ^= 1 << (at % 8);
-        fs::write(&path, &changed).unwrap();
-        assert!(read(dir.path()).is_err(), "bit {} of byte {at}", at % 8);
+    let whole = fs::read(dir.path().join(FILE_NAME)).unwrap();
+    for cut in header_end(&whole)..whole.len() {
+        let error = opened(dir.path(), &whole, |bytes| bytes.truncate(cut)).unwrap_err();
+        let line = whole[..cut].split(|b| *b == b'\n').count() as u64;
+        let lost = matches!(&error, JournalError::Lost { line: found, .. } if *found == line);
+        assert!(lost, "cut at {cut}: {error}");
+        let mut found: Vec<Said> = Vec::new();
+        let replayed = replay(dir.path(), |event| found.push(event.into())).unwrap();
+        assert!(replayed.lost, "cut at {cut}");
+        let lines = usize::try_from(line).unwrap() - 2;
+        assert_eq!(found, said(&events()[..lines]), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_noticed() {
+    let dir = journal();
+    let whole = fs::read(dir.path().join(FILE_NAME)).unwrap();
+    opened(dir.path(), &whole, |_| ()).unwrap();
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let opened = opened(dir.path(), &whole, |bytes| bytes[at] ^= 1 << bit);
+            assert!(opened.is_err(), "bit {bit} of byte {at}");
+        }
     }
 }
 
@@ -168,13 +209,95 @@ fn missing_swapped_and_doubled_records_are_refused_by_line() {
 }
 
 #[test]
+fn what_is_cut_off_a_damaged_journal_is_told_and_kept_beside_it() {
+    let dir = journal();
+    let path = dir.path().join(FILE_NAME);
+    let whole = fs::read(&path).unwrap();
+    let end: usize = whole
+        .split_inclusive(|b| *b == b'\n')
+        .take(3)
+        .map(<[u8]>::len)
+        .sum();
+    let mut damaged = whole.clone();
+    damaged[end + 20] ^= 1;
+    for number in 1..3 {
+        fs::write(&path, &damaged).unwrap();
+        let (_, cut) = examine(dir.path(), |_| ()).unwrap();
+        let cut = cut.unwrap();
+        assert_eq!((cut.line, cut.lines, cut.damage), (4, 6, Damage::Checksum));
+        assert_eq!(cut.bytes, (whole.len() - end) as u64);
+        // Three calls of two items each; the damaged line is still legible.
+        assert_eq!((cut.intents, cut.outcomes, cut.unreadable), (6, 6, 0));
+        assert_eq!(fs::read(&path).unwrap(), damaged, "looking changes nothing");
+
+        let mut found: Vec<Said> = Vec::new();
+        let (mut journal, aside) =
+            Journal::cut(dir.path(), |event| found.push(event.into())).unwrap();
+        assert_eq!(found, said(&events()[..2]));
+        let aside = aside.unwrap();
+        assert_eq!(
+            aside,
+            dir.path().join(format!("journal.cut-{number}.jsonl"))
+        );
+        assert_eq!(fs::read(aside).unwrap(), damaged[end..]);
+        assert_eq!(fs::read(&path).unwrap(), whole[..end]);
+        assert!(
+            replay(dir.path(), |_| ()).unwrap().lost,
+            "until something is committed"
+        );
+        journal.append(&events()[0], now()).unwrap();
+        journal.commit().unwrap();
+        drop(journal);
+        assert!(examine(dir.path(), |_| ()).unwrap().1.is_none());
+        let expected = [&events()[..2], &events()[..1]].concat();
+        assert_eq!(read(dir.path()).unwrap(), said(&expected));
+    }
+}
+
+#[test]
+fn a_journal_without_a_legible_mark_is_taken_for_one_that_lost_its_end() {
+    let dir = journal();
+    let mark = dir.path().join("journal.synced");
+    fs::write(&mark, "0000000000000000\u{fffd}").unwrap();
+    let error = Journal::open(dir.path(), |_| ()).unwrap_err();
+    assert!(
+        matches!(error, JournalError::Lost { line: 10, .. }),
+        "{error}"
+    );
+    // As older programs left it.
+    fs::remove_file(&mark).unwrap();
+    Journal::open(dir.path(), |_| ()).unwrap();
+}
+
+#[test]
+fn after_a_failed_sync_or_write_nothing_more_is_taken() {
+    fn on_a_full_disk(mut journal: Journal) -> Journal {
+        journal.file = File::options().write(true).open("/dev/full").unwrap();
+        journal
+    }
+    for failing in [on_a_full_disk, Journal::on_a_failing_disk] {
+        let dir = scratch();
+        let journal = Journal::create(dir.path(), &header(), now()).unwrap();
+        let length = fs::metadata(dir.path().join(FILE_NAME)).unwrap().len();
+        let mut journal = failing(journal);
+        journal.append(&events()[0], now()).unwrap();
+        let error = journal.commit().unwrap_err();
+        assert!(matches!(error, JournalError::Io { .. }), "{error}");
+        assert!(journal.append(&events()[1], now()).is_err());
+        assert!(journal.commit().is_err() && journal.write().is_err());
+        drop(journal);
+        assert_eq!(Mark::read(dir.path()).unwrap(), length);
+    }
+}
+
+#[test]
 fn an_empty_journal_and_one_without_header_are_refused() {
     let error = damage(|lines| drop(lines.remove(0)));
     assert!(
         matches!(error, JournalError::Damaged { line: 1, .. }),
         "{error}"
     );
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     fs::write(dir.path().join(FILE_NAME), "").unwrap();
     let error = read(dir.path()).unwrap_err();
     assert!(
@@ -191,7 +314,7 @@ fn an_empty_journal_and_one_without_header_are_refused() {
 
 #[test]
 fn a_newer_format_is_refused_whatever_else_it_says() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut line = Vec::new();
     let newer = json!({"format": FORMAT + 1, "novel": true});
     Chain::default()
@@ -279,7 +402,7 @@ proptest! {
 
     #[test]
     fn whatever_follows_the_header_is_torn_or_refused(noise in prop::collection::vec(any::<u8>(), 1..300)) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         drop(Journal::create(dir.path(), &header(), now()).unwrap());
         let path = dir.path().join(FILE_NAME);
         let mut bytes = fs::read(&path).unwrap();

@@ -7,7 +7,8 @@
 //! | File | What is in it |
 //! |---|---|
 //! | `plan.jsonl` | one line for the manifests and their columns, then one a row: the item and the row's cells |
-//! | `journal.jsonl` | intents and outcomes; see [`journal`] |
+//! | `journal.jsonl`, `journal.synced` | intents and outcomes, and how much of them is on disk; see [`journal`] |
+//! | `journal.cut-N.jsonl` | what [`repair`] cut off the journal |
 //! | `lock` | held by the process that works on the run |
 //! | `success.csv`, `errors.csv`, `skipped.csv`, `report.json` | the results; see [`report`](crate::report) |
 //!
@@ -19,6 +20,7 @@ mod directory;
 mod lineage;
 mod plan_file;
 mod prepare;
+mod repair;
 mod undo;
 
 use std::io;
@@ -30,6 +32,7 @@ pub use self::directory::{RunDirectory, RunName, list};
 pub use self::lineage::Lineage;
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::prepare::{Checked, PlanError, check, check_named, plan};
+pub use self::repair::{Finding, Repaired, examine, repair};
 pub use self::undo::Deeds;
 use crate::engine::{Items as _, Reborn, Undertaking};
 use crate::journal::{self, Extent, Header, ItemEvent, Journal, JournalError};
@@ -133,7 +136,7 @@ pub struct Standing {
     pub plan: PlanFile,
     /// The first record of its journal.
     pub header: Header,
-    /// Every item.
+    /// Every item. If the end of the journal was lost, whatever has no outcome is in doubt.
     pub ledger: Ledger,
     /// What came back under new ids.
     pub reborn: Reborn,
@@ -147,6 +150,8 @@ pub struct Standing {
     pub last: Timestamp,
     /// Whether a process works on it now.
     pub active: bool,
+    /// Whether the end of its journal was lost, so that it has to be repaired before it is resumed.
+    pub lost: bool,
 }
 
 impl Standing {
@@ -223,8 +228,8 @@ fn begin(
 /// Opens a run to go on where it stopped.
 ///
 /// # Errors
-/// [`RunError`], of which [`RunError::Journal`] says that another process works on it or that it is
-/// damaged.
+/// [`RunError`], of which [`RunError::Journal`] says that another process works on it, or that its journal is damaged or
+/// its end was lost: [`repair`] mends that.
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
@@ -260,6 +265,9 @@ pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
         learn(&mut reborn, event);
     })?;
     plan.verify(&replayed.header.plan_sha256)?;
+    if replayed.lost {
+        doubt_undecided(&mut ledger);
+    }
     Ok(Standing {
         directory,
         plan,
@@ -268,6 +276,7 @@ pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
         last: replayed.last(),
         extent: replayed.extent(),
         torn: replayed.torn,
+        lost: replayed.lost,
         header: replayed.header,
         ledger,
         active,
@@ -304,6 +313,18 @@ fn learn(reborn: &mut Reborn, event: ItemEvent<'_>) {
     {
         reborn.settle(&outcome.into());
     }
+}
+
+/// Puts every item without outcome in doubt, and answers which they are: the journal lost records, which may have been
+/// intents.
+fn doubt_undecided(ledger: &mut Ledger) -> Vec<ItemNumber> {
+    let items = 0..u32::try_from(ledger.tally().items).unwrap_or(u32::MAX);
+    let open = |item: &ItemNumber| !matches!(ledger.state(*item), State::Settled(_));
+    let undecided: Vec<ItemNumber> = items.filter(open).collect();
+    for item in &undecided {
+        ledger.intend(*item);
+    }
+    undecided
 }
 
 /// The ledger in which what the plan already knows has ended.

@@ -1,0 +1,212 @@
+//! Going on with a run of a million items, next to a bare read of the files that it is gone on from: how long it takes
+//! and how much memory.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark has nobody to answer errors to, and its output is its purpose"
+)]
+
+mod common;
+#[path = "common/planned.rs"]
+mod planned;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use criterion::Criterion;
+use jiff::Timestamp;
+use zpa_bulk::ledger::Tally;
+use zpa_bulk::model::{Event, Id, ItemNumber, Outcome, Status};
+use zpa_bulk::plan::{Defaults, Listing, Snapshot};
+use zpa_bulk::report::{self, Summary};
+use zpa_bulk::resource::{Kind, Scope};
+use zpa_bulk::run::{self, RunDirectory};
+
+use self::common::{Comparison, sized, time};
+
+/// Set in the child process that does one thing and tells its peak memory: what, and with which run.
+const PEAK: &str = "ZPA_BULK_BENCH_PEAK";
+
+const ITEMS: u32 = 1_000_000;
+
+/// The items of one call.
+const BATCHES: [u32; 2] = [1, 150];
+
+fn main() {
+    if let Ok(task) = std::env::var(PEAK) {
+        return tell_peak(&task);
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut lines = Vec::new();
+    let dir = tempfile::tempdir().unwrap();
+    for batch in BATCHES {
+        let runs = dir.path().join(batch.to_string());
+        let run = settled_run(&runs, sized(ITEMS), batch);
+        lines.extend(resuming(&mut criterion, batch, &run));
+        lines.extend(["read", "resume", "report"].map(|what| peak(what, batch, &run)));
+    }
+    criterion.final_summary();
+    println!();
+    for line in lines {
+        println!("{line}");
+    }
+}
+
+/// A run below `runs` of so many creates, `batch` in a call, of which all but the last have ended. Answers its directory.
+fn settled_run(runs: &Path, items: u32, batch: u32) -> PathBuf {
+    fs::create_dir_all(runs).unwrap();
+    let manifest = runs.join("links.csv");
+    write_manifest(&manifest, items);
+    let rows = run::check(&[manifest], Defaults::default()).unwrap();
+    let mut run = planned::planned(&rows, &nothing_there(), "145283994705985536", runs);
+    let journal = &mut run.undertaking.journal;
+    let mut append = |event: &Event| journal.append(event, Timestamp::now()).unwrap();
+    for (call, first) in (0..items - 1).step_by(batch as usize).enumerate() {
+        let items: Vec<ItemNumber> = (first..(first + batch).min(items - 1)).collect();
+        let call = u32::try_from(call).unwrap();
+        append(&Event::Intent {
+            call,
+            items: items.clone(),
+        });
+        append(&Event::Outcomes(items.into_iter().map(created).collect()));
+    }
+    run.undertaking.journal.commit().unwrap();
+    run.directory.path().to_owned()
+}
+
+fn created(item: ItemNumber) -> Outcome {
+    Outcome {
+        item,
+        status: Status::Created,
+        id: Some(Id::new(format!("1452839947{item:08}"))),
+        failure: None,
+    }
+}
+
+fn resuming(criterion: &mut Criterion, batch: u32, run: &Path) -> [String; 2] {
+    let comparison = |name: &'static str| Comparison {
+        name,
+        yardstick: "reading the lines of journal and plan and summing them up",
+        aim: 0.25,
+    };
+    let [resume, report] = if batch == 1 {
+        ["resume, 1 item a call", "report, 1 item a call"]
+    } else {
+        ["resume, 150 items a call", "report, 150 items a call"]
+    };
+    [
+        comparison(resume).measure(
+            criterion,
+            || time(|| read_bare(run)),
+            || time(|| resume_run(run)),
+        ),
+        comparison(report).measure(criterion, || time(|| read_bare(run)), || report_on(run)),
+    ]
+}
+
+/// The yardstick: every line of both files, with its checksum.
+fn read_bare(run: &Path) -> u32 {
+    let mut sum = 0;
+    for name in ["plan.jsonl", "journal.jsonl"] {
+        let mut file = BufReader::new(File::open(run.join(name)).unwrap());
+        let mut line = Vec::new();
+        while file.read_until(b'\n', &mut line).unwrap() > 0 {
+            sum ^= crc32fast::hash(&line);
+            line.clear();
+        }
+    }
+    sum
+}
+
+fn resume_run(run: &Path) -> run::Run {
+    let resumed = run::resume(RunDirectory::open(run).unwrap()).unwrap();
+    assert_eq!(resumed.undertaking.ledger.tally().waiting, 1);
+    resumed
+}
+
+/// How long it takes to write the results, once the run is opened.
+fn report_on(run: &Path) -> Duration {
+    let resumed = resume_run(run);
+    let ledger = resumed.undertaking.ledger;
+    let summary = summary(ledger.tally(), run);
+    time(|| report::write(run, &resumed.plan, &resumed.header, &ledger, summary).unwrap())
+}
+
+fn summary(tally: Tally, run: &Path) -> Summary {
+    Summary {
+        end: "stopped",
+        items: tally.items,
+        created: tally.created,
+        updated: tally.updated,
+        unchanged: tally.unchanged,
+        deleted: tally.deleted,
+        spared: tally.spared,
+        failed: tally.failed,
+        recovered: tally.recovered,
+        unknown: tally.unknown,
+        waiting: tally.waiting,
+        read_calls: 0,
+        write_calls: 0,
+        throttled: 0,
+        elapsed_ms: 0,
+        run_dir: run.to_owned(),
+    }
+}
+
+/// The peak memory of a process of its own, so that nothing else counts.
+fn peak(what: &str, batch: u32, run: &Path) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .env(PEAK, format!("{what}\n{}", run.display()))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    match told.trim().parse::<u32>() {
+        Ok(kib) => format!(
+            "PEAK {what}, {batch} items a call: {:.1} MiB",
+            f64::from(kib) / 1024.0
+        ),
+        Err(_) => format!("PEAK {what}: this system does not tell"),
+    }
+}
+
+fn tell_peak(task: &str) {
+    let (what, run) = task.split_once('\n').unwrap();
+    let run = Path::new(run);
+    match what {
+        "read" => assert_ne!(read_bare(run), 1),
+        "resume" => drop(resume_run(run)),
+        _ => drop(report_on(run)),
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    println!("{}", peak.unwrap_or_default().trim_end_matches("kB").trim());
+}
+
+fn write_manifest(path: &Path, rows: u32) {
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    writeln!(file, "name,url").unwrap();
+    for row in 0..rows {
+        let host = row % 5000;
+        writeln!(
+            file,
+            "Expense Reporting {row:07},https://app-{host:04}.emea.corp.example.com/apps/{row}"
+        )
+        .unwrap();
+    }
+    file.flush().unwrap();
+}
+
+fn nothing_there() -> Snapshot {
+    let listing = |kind| Listing {
+        scope: Scope::of(kind, None),
+        objects: Vec::new(),
+    };
+    let kinds = [Kind::from_name("user-portal").unwrap(), Kind::portal_link()];
+    Snapshot {
+        listings: kinds.map(listing).to_vec(),
+    }
+}

@@ -1,0 +1,135 @@
+//! Cutting a journal where it stops being sound. What is cut is kept beside it.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::event::ItemEvent;
+use super::frame::{Damage, Record};
+use super::lines::Lines;
+use super::lock::Lock;
+use super::mark::Mark;
+use super::replay::{self, Flaw, Replayed};
+use super::{FILE_NAME, Journal, JournalError, io_error, private, sync_dir};
+
+/// What stands behind the last record of a journal that is sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The first line that is not sound, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub damage: Damage,
+    /// How many lines there are from it on.
+    pub lines: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// How many of the lines cannot be read.
+    pub unreadable: u64,
+    /// How often an item was about to be changed, as the others say.
+    pub intents: u64,
+    /// How many outcomes they tell.
+    pub outcomes: u64,
+}
+
+/// Reads the journal in `dir` as far as it is sound, without locking or changing it, and handing what it says to `visit`.
+/// Answers what stands behind that, if anything was lost there; a torn last line alone is no loss.
+///
+/// # Errors
+/// [`JournalError`] when it cannot be read, or not even its header is sound.
+pub fn examine(
+    dir: &Path,
+    visit: impl FnMut(ItemEvent<'_>),
+) -> Result<(Replayed, Option<Cut>), JournalError> {
+    let path = dir.join(FILE_NAME);
+    let file = File::open(&path).map_err(|source| io_error(&path, "opened", source))?;
+    let reading = replay::read(dir, &file, visit)?;
+    let (found, flaw) = (reading.replayed, reading.flaw);
+    let Some(flaw) = flaw.filter(|_| found.lost || !found.torn) else {
+        return Ok((found, None));
+    };
+    let cut = counted(flaw, &file, found.end).map_err(|source| io_error(&path, "read", source))?;
+    Ok((found, Some(cut)))
+}
+
+impl Journal {
+    /// Opens the journal in `dir` like [`Journal::open`], after cutting off all that is not sound. What is cut is kept in
+    /// a new file beside it, which is named. Until the next [`Journal::commit`] the journal counts as one whose end was lost.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read, locked or written, or not even its header is sound.
+    pub fn cut(
+        dir: &Path,
+        visit: impl FnMut(ItemEvent<'_>),
+    ) -> Result<(Self, Option<PathBuf>), JournalError> {
+        let lock = Lock::take(dir)?;
+        let path = dir.join(FILE_NAME);
+        let failed = |source| io_error(&path, "repaired", source);
+        let file = private().open(&path).map_err(failed)?;
+        let found = replay::read(dir, &file, visit)?.replayed;
+        let mut mark = Mark::open(dir).map_err(failed)?;
+        mark.forget().map_err(failed)?;
+        let aside = set_aside(dir, &file, found.end).map_err(failed)?;
+        let mut journal = Self::at(path.clone(), file, found.end, found.chain, mark, lock);
+        journal.cut_to_length(true).map_err(failed)?;
+        Ok((journal, aside))
+    }
+}
+
+/// What the lines from byte `start` on say, as far as they can be read.
+fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
+    let mut cut = Cut {
+        line: flaw.line,
+        damage: flaw.damage,
+        lines: 0,
+        bytes: 0,
+        unreadable: 0,
+        intents: 0,
+        outcomes: 0,
+    };
+    file.seek(SeekFrom::Start(start))?;
+    let mut lines = Lines::new(file);
+    while let Some(line) = lines.next()? {
+        cut.lines += 1;
+        cut.bytes += line.len() as u64;
+        let (mut intents, mut outcomes) = (0, 0);
+        let mut count = |event: ItemEvent<'_>| match event {
+            ItemEvent::Intent(_) => intents += 1,
+            ItemEvent::Outcome(_) => outcomes += 1,
+            ItemEvent::Void(_) | ItemEvent::Before(_) => {}
+        };
+        let read = Record::unchecked(line).and_then(|record| record.visit(&mut count).ok());
+        if read.is_some() {
+            cut.intents += intents;
+            cut.outcomes += outcomes;
+        } else {
+            cut.unreadable += 1;
+        }
+    }
+    Ok(cut)
+}
+
+/// Copies what stands in the journal from byte `start` on to a new file beside it, and has it on disk; none if there
+/// is nothing.
+fn set_aside(dir: &Path, mut journal: &File, start: u64) -> io::Result<Option<PathBuf>> {
+    if journal.metadata()?.len() <= start {
+        return Ok(None);
+    }
+    journal.seek(SeekFrom::Start(start))?;
+    let (path, mut aside) = unused(dir)?;
+    io::copy(&mut journal, &mut aside)?;
+    aside.sync_all()?;
+    sync_dir(dir)?;
+    Ok(Some(path))
+}
+
+/// A new file for what is cut: the journal may be cut several times.
+fn unused(dir: &Path) -> io::Result<(PathBuf, File)> {
+    let mut number = 1;
+    loop {
+        let path = dir.join(format!("journal.cut-{number}.jsonl"));
+        match private().create_new(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            created => return created.map(|file| (path, file)),
+        }
+    }
+}
