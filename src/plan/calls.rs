@@ -7,7 +7,7 @@ use crate::model::{Change, Item, ItemNumber, index};
 use crate::resource::Shape;
 
 /// How an item is carried out, if there is anything to do for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
     /// By a create, together with others of its group.
     Create,

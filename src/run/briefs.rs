@@ -17,6 +17,8 @@ pub struct Brief {
     pub group: Option<u32>,
     /// How it has ended already, if nothing is to be done for it.
     pub ended: Option<Status>,
+    /// Whether it deletes what others may refer to.
+    pub(super) late: bool,
 }
 
 /// What a [`Brief`] is made from.
@@ -53,6 +55,7 @@ impl From<Parsed> for Brief {
         Self {
             way,
             group: parsed.group,
+            late: way == Way::Delete && parsed.resource.is_referred_to(),
             ended,
         }
     }
@@ -86,6 +89,11 @@ impl Briefs {
 
     pub(super) fn len(&self) -> usize {
         self.items.len()
+    }
+
+    pub(super) fn of(&self, item: ItemNumber) -> Option<Brief> {
+        let place = self.items.get(index(item))?;
+        self.distinct.get(index(*place)).copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ItemNumber, Brief)> {

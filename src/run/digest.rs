@@ -1,21 +1,27 @@
 //! SHA-256 of what passes by on its way to or from a file.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context, SHA256};
 
 /// What is read or written through it is summed up.
-#[derive(Debug)]
 pub(crate) struct Digested<T> {
     inner: T,
-    hash: Sha256,
+    hash: Context,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Digested<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Digested").field(&self.inner).finish()
+    }
 }
 
 impl<T> Digested<T> {
     pub(crate) fn new(inner: T) -> Self {
         Self {
             inner,
-            hash: Sha256::new(),
+            hash: Context::new(&SHA256),
         }
     }
 
@@ -46,10 +52,10 @@ impl<T: Write> Write for Digested<T> {
 }
 
 /// A finished hash in hexadecimal.
-pub(super) fn hex(hash: Sha256) -> String {
+fn hex(hash: Context) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
+    for byte in hash.finish().as_ref() {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

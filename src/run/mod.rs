@@ -15,6 +15,7 @@
 //! It appears under its name only when the plan and the first journal record are on disk. Resuming needs
 //! nothing else.
 
+mod briefs;
 pub(crate) mod digest;
 mod directory;
 mod lineage;

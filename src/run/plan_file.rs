@@ -10,17 +10,18 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::RunError;
-use super::digest::hex;
+use super::briefs::{Brief, Briefs};
+use super::digest::Digested;
 use crate::engine::{Items, Reborn};
-use crate::model::{Item, ItemNumber, Status, index};
-use crate::plan::Way;
-use crate::resource::{Kind, Shape};
+use crate::model::{Item, ItemNumber, index};
 
 /// Its name in the run directory.
 const FILE_NAME: &str = "plan.jsonl";
+
+/// How much of it is read at once.
+const CHUNK: usize = 1 << 18;
 
 /// The first line of a plan: where its rows come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,8 +70,7 @@ pub struct PlanLine {
 #[derive(Debug)]
 pub struct PlanWriter {
     path: PathBuf,
-    file: BufWriter<File>,
-    hash: Sha256,
+    file: Digested<BufWriter<File>>,
     line: Vec<u8>,
 }
 
@@ -88,8 +88,7 @@ impl PlanWriter {
         let file = options.open(&path).map_err(|e| failed(&path, e))?;
         let mut writer = Self {
             path,
-            file: BufWriter::with_capacity(1 << 16, file),
-            hash: Sha256::new(),
+            file: Digested::new(BufWriter::with_capacity(1 << 16, file)),
             line: Vec::new(),
         };
         writer.put(|line| Ok(serde_json::to_writer(line, origin)?))?;
@@ -118,92 +117,41 @@ impl PlanWriter {
     /// [`RunError::Io`].
     pub fn finish(self) -> Result<String, RunError> {
         let path = self.path;
-        let file = self
-            .file
+        let (file, sha256) = self.file.finish();
+        let file = file
             .into_inner()
             .map_err(|e| failed(&path, e.into_error()))?;
         file.sync_all().map_err(|e| failed(&path, e))?;
-        Ok(hex(self.hash))
+        Ok(sha256)
     }
 
     fn put(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), RunError> {
         self.line.clear();
         let filled = fill(&mut self.line).and_then(|()| {
             self.line.push(b'\n');
-            self.hash.update(&self.line);
             self.file.write_all(&self.line)
         });
         filled.map_err(|e| failed(&self.path, e))
     }
 }
 
-/// A plan, open for reading single items. In memory it takes twenty bytes an item.
+/// Of so many lines, where the first begins is kept in memory.
+const STRETCH: usize = 16;
+
+/// A plan, open for reading single items. In memory it takes five bytes an item.
 #[derive(Debug)]
 pub struct PlanFile {
     path: PathBuf,
     file: File,
     sha256: String,
     origin: Origin,
-    offsets: Vec<u64>,
-    briefs: Vec<Brief>,
+    /// Where every stretch of lines begins, and where the last one ends.
+    stretches: Vec<u64>,
+    briefs: Briefs,
     /// What comes back under a new id, in the plan of an undo.
     reborn: Reborn,
     /// What refers to that.
     heirs: BTreeSet<ItemNumber>,
-}
-
-/// As much of an item as is kept in memory.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(from = "Parsed")]
-pub struct Brief {
-    /// How it is carried out.
-    pub way: Way,
-    /// The group of items with which it may share a call.
-    pub group: Option<u32>,
-    /// How it has ended already, if nothing is to be done for it.
-    pub ended: Option<Status>,
-    /// Whether it deletes what others may refer to.
-    late: bool,
-}
-
-/// What a [`Brief`] is made from.
-#[derive(Deserialize)]
-struct Parsed {
-    op: Op,
-    resource: Kind,
-    group: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Op {
-    Create,
-    Update,
-    Delete,
-    Unchanged,
-    Spared,
-    Error,
-}
-
-impl From<Parsed> for Brief {
-    fn from(parsed: Parsed) -> Self {
-        let list = parsed.resource.shape() == Shape::List;
-        let (way, ended) = match parsed.op {
-            Op::Unchanged => (Way::Nothing, Some(Status::Unchanged)),
-            Op::Spared => (Way::Nothing, Some(Status::Spared)),
-            Op::Error => (Way::Nothing, Some(Status::Failed)),
-            _ if list => (Way::Merge, None),
-            Op::Create => (Way::Create, None),
-            Op::Update => (Way::Update, None),
-            Op::Delete => (Way::Delete, None),
-        };
-        Self {
-            way,
-            group: parsed.group,
-            late: way == Way::Delete && parsed.resource.is_referred_to(),
-            ended,
-        }
-    }
 }
 
 impl PlanFile {
@@ -213,18 +161,27 @@ impl PlanFile {
     /// [`RunError::Io`], [`RunError::PlanDamaged`].
     pub fn open(directory: &Path) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
-        let file = File::open(&path).map_err(|e| failed(&path, e))?;
+        let open = || File::open(&path).map_err(|e| failed(&path, e));
+        let (file, hashed) = (open()?, open()?);
         let mut plan = Self {
             file: file.try_clone().map_err(|e| failed(&path, e))?,
             path,
             sha256: String::new(),
             origin: Origin::default(),
-            offsets: Vec::new(),
-            briefs: Vec::new(),
+            stretches: Vec::new(),
+            briefs: Briefs::new(),
             reborn: Reborn::default(),
             heirs: BTreeSet::new(),
         };
-        plan.sha256 = plan.index(BufReader::with_capacity(1 << 18, file))?;
+        // Hashing takes as long as all else, so it has a thread of its own.
+        let (sha256, indexed) = std::thread::scope(|scope| {
+            let sha256 = scope.spawn(|| sha256_of(hashed));
+            let indexed = plan.index(BufReader::with_capacity(CHUNK, file));
+            (sha256.join(), indexed)
+        });
+        indexed?;
+        let sha256 = sha256.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        plan.sha256 = sha256.map_err(|e| failed(&plan.path, e))?;
         Ok(plan)
     }
 
@@ -256,7 +213,7 @@ impl PlanFile {
     /// Whether it has no item.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.briefs.is_empty()
+        self.len() == 0
     }
 
     /// Where its rows come from.
@@ -267,7 +224,7 @@ impl PlanFile {
 
     /// Every item in brief, in order.
     pub fn briefs(&self) -> impl Iterator<Item = (ItemNumber, Brief)> {
-        (0..).zip(self.briefs.iter().copied())
+        self.briefs.iter()
     }
 
     /// What comes back under a new id, and is referred to by items that come after it in the plan.
@@ -280,8 +237,7 @@ impl PlanFile {
     /// refers to what comes back.
     #[must_use]
     pub fn is_late(&self, number: ItemNumber) -> bool {
-        let brief = self.briefs.get(index(number));
-        brief.is_some_and(|brief| brief.late) || self.heirs.contains(&number)
+        self.briefs.of(number).is_some_and(|brief| brief.late) || self.heirs.contains(&number)
     }
 
     /// The line of that item.
@@ -292,8 +248,7 @@ impl PlanFile {
         Ok(serde_json::from_slice(&self.bytes(number)?)?)
     }
 
-    fn index(&mut self, mut lines: impl BufRead) -> Result<String, RunError> {
-        let mut hash = Sha256::new();
+    fn index(&mut self, mut lines: impl BufRead) -> Result<(), RunError> {
         let mut line = Vec::new();
         let mut at = 0_u64;
         let mut number = 0_u64;
@@ -303,12 +258,10 @@ impl PlanFile {
                 .read_until(b'\n', &mut line)
                 .map_err(|e| failed(&self.path, e))?;
             if length == 0 {
-                // The end of the last line, so that every line has one.
-                self.offsets.push(at);
-                return Ok(hex(hash));
+                self.stretches.push(at);
+                return Ok(());
             }
             number += 1;
-            hash.update(&line);
             self.take(number, at, &line)
                 .map_err(|_| RunError::PlanDamaged {
                     path: self.path.clone(),
@@ -326,8 +279,10 @@ impl PlanFile {
         if self.origin.undoes.is_some() {
             self.note(&serde_json::from_slice(line)?);
         }
+        if self.briefs.len().is_multiple_of(STRETCH) {
+            self.stretches.push(at);
+        }
         self.briefs.push(serde_json::from_slice(line)?);
-        self.offsets.push(at);
         Ok(())
     }
 
@@ -340,14 +295,22 @@ impl PlanFile {
         }
     }
 
+    /// The line of that item.
     fn bytes(&self, number: ItemNumber) -> io::Result<Vec<u8>> {
-        let at = index(number);
-        let (Some(start), Some(end)) = (self.offsets.get(at), self.offsets.get(at + 1)) else {
-            return Err(io::Error::other(format!("the plan has no item {number}")));
+        let missing = || io::Error::other(format!("the plan has no item {number}"));
+        let (stretch, before) = (index(number) / STRETCH, index(number) % STRETCH);
+        let bounds = self.stretches.get(stretch..).and_then(<[u64]>::first_chunk);
+        let [start, end] = *bounds.ok_or_else(missing)?;
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
+        read_at(&self.file, &mut bytes, start)?;
+        let mut ends = memchr::memchr_iter(b'\n', &bytes).map(|at| at + 1);
+        let start = match before {
+            0 => Some(0),
+            more => ends.nth(more - 1),
         };
-        let length = usize::try_from(end - start).unwrap_or(0);
-        let mut bytes = vec![0; length];
-        read_at(&self.file, &mut bytes, *start)?;
+        let (start, end) = start.zip(ends.next()).ok_or_else(missing)?;
+        bytes.truncate(end);
+        bytes.drain(..start);
         Ok(bytes)
     }
 }
@@ -371,10 +334,80 @@ fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     file.read_exact(bytes)
 }
 
+fn sha256_of(file: File) -> io::Result<String> {
+    let mut digested = Digested::new(BufReader::with_capacity(CHUNK, file));
+    io::copy(&mut digested, &mut io::sink())?;
+    Ok(digested.finish().1)
+}
+
 fn failed(path: &Path, source: io::Error) -> RunError {
     RunError::Io {
         path: path.to_owned(),
         doing: "the plan cannot be read or written",
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::model::{Change, Id, Status};
+    use crate::plan::Way;
+    use crate::resource::Kind;
+
+    fn item(number: ItemNumber) -> Item<'static> {
+        Item {
+            item: number,
+            file: 0,
+            row: number + 2,
+            resource: Kind::portal_link(),
+            key: Cow::Owned(format!("App {}", "x".repeat(index(number) % 7))),
+            part: None,
+            microtenant: None,
+            group: None,
+            undo: None,
+            change: match number % 3 {
+                0 => Change::Unchanged { id: None },
+                _ => Change::Delete {
+                    id: Id::new(number.to_string()),
+                    condition: None,
+                },
+            },
+        }
+    }
+
+    #[test]
+    fn every_item_is_found_again_alone_in_order_and_in_brief() {
+        for items in [0, 1, 15, 16, 17, 50] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut writer = PlanWriter::create(dir.path(), &Origin::default()).unwrap();
+            for number in 0..items {
+                let cell = number.to_string();
+                writer.push(&item(number), &[&cell]).unwrap();
+            }
+            let sha256 = writer.finish().unwrap();
+            let plan = PlanFile::open(dir.path()).unwrap();
+            plan.verify(&sha256).unwrap();
+            assert_eq!((plan.len(), plan.is_empty()), (items, items == 0));
+            for number in (0..items).rev() {
+                assert_eq!(plan.load(number).unwrap(), item(number));
+            }
+            assert!(plan.load(items).is_err(), "of {items}");
+            for number in 0..items {
+                let line = plan.line(number).unwrap();
+                assert_eq!(
+                    (line.item, line.input.concat()),
+                    (item(number), number.to_string())
+                );
+            }
+            for ((number, brief), expected) in plan.briefs().zip(0..items) {
+                let ended = (expected % 3 == 0).then_some(Status::Unchanged);
+                let way = ended.map_or(Way::Delete, |_| Way::Nothing);
+                assert_eq!((number, brief.way, brief.ended), (expected, way, ended));
+            }
+            assert_eq!(plan.briefs().count(), index(items));
+        }
     }
 }

@@ -56,6 +56,8 @@ async fn create_with(
         ledger: Ledger::new(1),
         backlog,
         in_doubt: Backlog::default(),
+        late: Backlog::default(),
+        reborn: Reborn::default(),
         sent_before: Vec::new(),
         journal: journal(created),
     };
