@@ -513,9 +513,9 @@ mod tests {
         let now = slot + SECOND;
         let left = lanes.time_for(QuotaClass::Write, CallCounts::default(), now);
         assert!((SECOND * 18..=SECOND * 20).contains(&left), "{left:?}");
-        let claim = lanes.claim(&key, now, now).unwrap();
+        let claim = lanes.claim(&key, now, now + SECOND).unwrap();
         lanes.claimed(&key, claim.earliest, now);
-        let missed = now + SECOND;
+        let missed = now + SECOND * 2;
         assert!(
             lanes.claim(&key, missed, missed).is_some(),
             "missed slots are lost"

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// A budget of repetitions: one for every ten calls that were sent for the first time, and in any case one a minute.
+/// A budget of repetitions: one for every ten calls that were sent for the first time, and in any case one a minute, after
+/// as many at the start as one call may need, so that a short job outlasts a short outage.
 /// Without it a server that fails every call would be sent each of them eight times as fast as the quota allows.
 /// Refusals for the rate limit are no repetitions: nothing was carried out, and the pacer waits for them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct RetryBudget {
     /// How many first calls have not been used up.
     earned: u32,
@@ -13,7 +14,18 @@ pub struct RetryBudget {
     floor: Option<Instant>,
 }
 
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self {
+            earned: Self::AT_THE_START * Self::PRICE,
+            floor: None,
+        }
+    }
+}
+
 impl RetryBudget {
+    const AT_THE_START: u32 = 8;
+
     /// How many first calls earn one repetition.
     const PRICE: u32 = 10;
 
@@ -55,7 +67,8 @@ mod tests {
     fn ten_calls_earn_a_repetition_and_a_minute_gives_one_in_any_case() {
         let start = Instant::now();
         let mut budget = RetryBudget::default();
-        assert!(budget.spend(start), "the first is free");
+        let free = (0..100).filter(|_| budget.spend(start)).count();
+        assert_eq!(free, 9, "eight at the start and one for the first minute");
         assert!(!budget.spend(start));
         assert_eq!(budget.due(), Some(start + Duration::from_secs(60)));
         (0..10).for_each(|_| budget.earn());

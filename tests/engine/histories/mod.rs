@@ -260,17 +260,13 @@ impl Life {
         Err(format!("it is never planned: {:?}", self.story))
     }
 
-    /// Takes from the journal what a crash may take: what came after the last intent was never synced. What is left
-    /// of it may end in the middle of a record.
+    /// Takes from the journal what a crash may take: what was never synced. What is left of it may end in the middle
+    /// of a record.
     fn lose(&mut self, directory: &Path) {
         let path = directory.join("journal.jsonl");
         let journal = std::fs::read(&path).unwrap();
-        let lines: Vec<&[u8]> = journal.split_inclusive(|byte| *byte == b'\n').collect();
-        let intent = lines.iter().rposition(|line| contains(line, b"\"intent\""));
-        let synced: usize = lines[..=intent.unwrap_or(0)]
-            .iter()
-            .map(|line| line.len())
-            .sum();
+        let mark = std::fs::read_to_string(directory.join("journal.synced")).unwrap();
+        let synced: usize = mark.trim_end().parse().unwrap();
         let kept = match self.random.below(3) {
             0 => journal.len(),
             1 => synced + self.random.index(journal.len() - synced + 1),
@@ -282,8 +278,4 @@ impl Life {
         }
         std::fs::write(&path, left).unwrap();
     }
-}
-
-fn contains(line: &[u8], text: &[u8]) -> bool {
-    line.windows(text.len()).any(|window| window == text)
 }
