@@ -14,7 +14,7 @@ pub(super) enum Why {
     /// Their call was sent and no answer came. Until that instant it may still be under way.
     Lost(Failure, Instant),
     /// The server reported success and did not mention them. They are sent again only if the server is known to keep
-    /// names: if not, they may be there under another.
+    /// names, or if nothing is there that might be one of them under another name.
     Unconfirmed {
         /// Until when they may still appear, and so when the second look is due.
         until: Instant,
@@ -138,6 +138,15 @@ impl<'l> Look<'l> {
         }
     }
 
+    /// Whether anything there might be what creating the item made, whatever its name.
+    pub(super) fn may_hold(&self, item: &Item<'_>) -> bool {
+        let Change::Create { body, .. } = &item.change else {
+            return true;
+        };
+        let mut objects = self.by_id.values();
+        objects.any(|live| self.kind.is_copy(live, body))
+    }
+
     fn namesakes(&self, item: &Item<'_>) -> &[&'l Object] {
         let key = self.kind.comparable_key(Cow::Borrowed(&item.key));
         self.by_key
@@ -171,6 +180,11 @@ pub(super) fn confirm(
     if !in_order {
         return (named, keeps_names);
     }
-    let by_position = placed().map(|(named, object)| named.clone().or_else(|| Id::of(object)));
+    let by_position = placed().map(|(named, object)| named.clone().or_else(|| new_id(object)));
     (by_position.collect(), keeps_names)
+}
+
+/// The id of an object of which nothing else is known. An error's id, which is a word, is none.
+fn new_id(object: &Object) -> Option<Id> {
+    Id::of(object).filter(|id| id.as_str().bytes().all(|b| b.is_ascii_digit()))
 }

@@ -162,6 +162,27 @@ async fn a_name_that_comes_back_changed_is_not_created_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_success_of_which_there_is_no_trace_is_sent_again_unless_it_may_go_by_another_name() {
+    let nothing = |_: &Request, n| (n < 2).then_some(Fault::Refuse(201));
+    let wire = Wire::with_faults(ROOMY, nothing);
+    let applied = Desk::new().apply(&wire, &manifest(1)).await;
+    assert_eq!(applied.ledger.tally().created, 1);
+    assert_eq!(wire.links(), expected(1));
+
+    let mut wire = Wire::with_faults(ROOMY, |_, _| Some(Fault::Answer(201)));
+    wire.rewords = Some(std::sync::Arc::new(|_, body| {
+        body.replace("\"Link 00000\"", "\"Link  00000\"")
+    }));
+    let applied = Desk::new().apply(&wire, &manifest(1)).await;
+    let (_, failure) = applied.failures()[0];
+    assert!(
+        failure.message.contains("look at the tenant"),
+        "{failure:?}"
+    );
+    assert_eq!(wire.log(Class::Write).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_that_looks_like_an_entity_is_created_once_and_known_again() {
     let wire = Wire::new(&format!("{ROOMY}\nbulk = {{ unique_names = false }}"));
     let text = "name,url\nR&amp;D,https://rd.example\nA * B,https://ab.example\n";

@@ -72,7 +72,8 @@ impl Core {
         }
         self.append_outcomes(outcomes);
         if !absent.is_empty() {
-            self.absent(doubt.call, absent, why, seen);
+            let renamed = !self.keeps_names && absent.iter().any(|item| look.may_hold(item));
+            self.absent(doubt.call, absent, why, seen, renamed);
         }
     }
 
@@ -85,7 +86,15 @@ impl Core {
         }
     }
 
-    fn absent(&mut self, call: CallId, items: Vec<Item<'static>>, why: Why, seen: Instant) {
+    /// Goes on with items of whose names there is nothing; some may be there under others if `renamed`.
+    fn absent(
+        &mut self,
+        call: CallId,
+        items: Vec<Item<'static>>,
+        why: Why,
+        seen: Instant,
+        renamed: bool,
+    ) {
         match why {
             Why::Lost(_, until) | Why::Unconfirmed { until, .. } if seen < until => {
                 self.doubts.push(Doubt {
@@ -101,10 +110,10 @@ impl Core {
                     "the server reported success, and nothing of this name is there; look at the \
                      tenant before applying it again",
                 );
-                if self.keeps_names {
-                    self.send_left_out(items, in_part, &failure);
-                } else {
+                if renamed {
                     self.fail_all(&items, &failure);
+                } else {
+                    self.send_left_out(items, in_part, &failure);
                 }
             }
             Why::Exists(failure) | Why::Refused(failure) => self.fail_all(&items, &failure),
