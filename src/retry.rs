@@ -77,7 +77,7 @@ fn judge_answer(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Ver
         (503, _) if answer.retry_after.is_some() || id == "retryable.server.error" => {
             throttled(call, answer, now, random)
         }
-        (400 | 409, "api.concurrent.access.error" | "db.simultaneous.request") => {
+        (400 | 409, id) if is_concurrent(id) => {
             Verdict::Again(interval(call.attempt, random), failure)
         }
         (400 | 404, "resource.not.found") => Verdict::Absent(failure),
@@ -94,6 +94,15 @@ fn judge_answer(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Ver
 /// is looked at by itself, since it may not be repeated.
 fn is_of_the_api(body: &[u8]) -> bool {
     body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok()
+}
+
+/// Whether that error id says that another change was under way: nothing was carried out, and it passes.
+#[must_use]
+pub fn is_concurrent(id: &str) -> bool {
+    matches!(
+        id,
+        "api.concurrent.access.error" | "db.simultaneous.request"
+    )
 }
 
 fn is_duplicate(id: &str) -> bool {

@@ -477,3 +477,18 @@ fn a_run_records_neither_the_client_nor_where_its_key_is() {
         "{header}"
     );
 }
+
+#[test]
+fn a_sign_in_that_met_another_change_is_tried_again() {
+    let tenant = Tenant::start(&format!(
+        "{QUICK}[[fault]]\nkind = \"status\"\nstatus = 409\nid = \"api.concurrent.access.error\"\n\
+         match = \"POST */signin\"\ntimes = 1\n"
+    ));
+    tenant.run(&["export", "user-portal"]).expect(0);
+    let statuses: Vec<u64> = tenant
+        .log_of("auth")
+        .iter()
+        .map(|entry| entry["status"].as_u64().unwrap())
+        .collect();
+    assert_eq!(statuses, [409, 200]);
+}

@@ -444,6 +444,7 @@ fn nothing_is_taken_back_without_a_yes_or_of_a_run_that_is_not_finished() {
             "more.csv",
             "--yes",
             "--batch-size=1",
+            "--write-quota=5/1s",
             "--max-duration=300ms",
         ],
     )

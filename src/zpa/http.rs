@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::key::AUDIENCE;
 use super::{Api, Connection, PrivateKey, SignInError, Style, Transport, TransportError};
 use crate::model::{Answer, Failure, Method, Reply, Request};
+use crate::retry::is_concurrent;
 
 /// The lifetime of a token whose answer does not tell it: the shortest that the documentation allows.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
@@ -182,12 +183,15 @@ impl Api for HttpApi {
                 return Err(SignInError::Unavailable(Failure::new(why)));
             }
         };
-        match answer.status {
-            200..=299 => {}
-            400..=499 if !matches!(answer.status, 408 | 429) => {
-                return Err(SignInError::Refused(answer.error()));
-            }
-            _ => return Err(SignInError::Unavailable(answer.error())),
+        if !matches!(answer.status, 200..=299) {
+            let failure = answer.error();
+            let passing = failure.error_id.as_deref().is_some_and(is_concurrent);
+            return Err(match answer.status {
+                400..=499 if !passing && !matches!(answer.status, 408 | 429) => {
+                    SignInError::Refused(failure)
+                }
+                _ => SignInError::Unavailable(failure),
+            });
         }
         let token: TokenAnswer = serde_json::from_slice(&answer.body)
             .map_err(|_| unusable("the answer has no access_token; is the token address right?"))?;

@@ -26,7 +26,11 @@ impl Core {
         let alone = items.len() == 1;
         let why = match verdict {
             Verdict::Success => return self.created(call, items, answer, now),
-            Verdict::Ambiguous(failure) => Why::Lost(failure, now + self.settings.settle),
+            Verdict::Ambiguous(failure) => {
+                let settle_s = self.settings.settle.as_secs();
+                tracing::warn!(%failure, settle_s, "it is not known whether a create was carried out; the tenant is looked at");
+                Why::Lost(failure, now + self.settings.settle)
+            }
             Verdict::Exists(failure) if alone => Why::Exists(failure),
             Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure)
                 if !alone =>

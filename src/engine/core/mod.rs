@@ -46,6 +46,9 @@ use crate::zpa::SignInError;
 /// little time passes in which someone else's change could be overwritten; enough to keep the writes going.
 const CHANGES_AHEAD: usize = 4;
 
+/// How often a call fails until the user is told: by then it may take minutes.
+const WORTH_SAYING: u32 = 3;
+
 /// How much oftener a read is sent than anything else, since it changes nothing. With the default of 8, reads then
 /// outlast an outage of a minute however the waits are spread.
 const READS_MORE: u32 = 2;
@@ -486,7 +489,12 @@ impl Core {
         let reads = job.as_ref().is_some_and(|job| job.method() == Method::Get);
         let limit = self.settings.max_attempts.get() + if reads { READS_MORE } else { 0 };
         let over = self.dispatcher.attempts(id) >= limit;
-        tracing::info!(call = id, wait_ms = wait.as_millis(), %failure, over, "failed for now");
+        let attempts = self.dispatcher.attempts(id);
+        if attempts == WORTH_SAYING {
+            tracing::warn!(attempts, %failure, "a call fails again and again and is repeated");
+        } else {
+            tracing::info!(call = id, attempts, wait_ms = wait.as_millis(), %failure, "failed for now");
+        }
         match job {
             Some(Job::Put(item, _) | Job::DeleteOne(item)) => {
                 self.dispatcher.abandon(id);

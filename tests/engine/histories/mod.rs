@@ -34,7 +34,7 @@ use self::rows::Row;
 use crate::harness::{CUSTOMER, Desk, outcomes, released, started};
 
 /// How long histories are lived unless their number is told.
-const SPAN: Duration = Duration::from_secs(40);
+const SPAN: Duration = Duration::from_secs(30);
 
 /// How often a run may stop before its end: no fault lasts that long.
 const MOST_RESUMES: u32 = 60;
