@@ -269,20 +269,13 @@ impl Dispatcher {
                     Duration::ZERO => retry::interval(call.refusals, random),
                     wait => wait,
                 };
-                tracing::warn!(call = id, wait_ms = wait.as_millis(), "throttled");
-                ticket.refusals += 1;
-                ticket.attempt -= 1;
-                let by_quota = is_429(reply);
-                self.throttled += u64::from(by_quota);
                 let refusal = Refusal {
                     at: now,
                     sent: sent.at,
                     until: now + wait,
-                    by_quota,
+                    by_quota: is_429(reply),
                 };
-                self.lanes
-                    .pause(ticket.method.class(), &ticket.path, &refusal);
-                self.requeue(id);
+                self.throttle(id, &refusal);
                 Ruling::Paused(wait)
             }
             Verdict::Unauthorized(failure) if ticket.renewed => {
@@ -307,6 +300,33 @@ impl Dispatcher {
                 Ruling::Judged(verdict)
             }
         }
+    }
+
+    /// Puts a call that was refused back into its queue, and pauses what its refusal counts for.
+    fn throttle(&mut self, id: CallId, refusal: &Refusal) {
+        let wait_ms = refusal
+            .until
+            .saturating_duration_since(refusal.at)
+            .as_millis();
+        tracing::warn!(call = id, wait_ms, "throttled");
+        self.throttled += u64::from(refusal.by_quota);
+        if let Some(ticket) = self.tickets.get_mut(&id) {
+            ticket.refusals += 1;
+            ticket.attempt -= 1;
+            let class = ticket.method.class();
+            self.lanes.pause(class, &ticket.path, refusal);
+        }
+        self.requeue(id);
+    }
+
+    /// How long it takes until all calls that are to be repeated may be.
+    pub(super) fn time_to_repeat(&self, now: Instant) -> Duration {
+        let last = self.delayed.last().map(|(until, _)| *until);
+        let waits = last.map(|last| last.saturating_duration_since(now));
+        let count = u32::try_from(self.delayed.len()).unwrap_or(u32::MAX);
+        waits
+            .unwrap_or_default()
+            .max(self.retries.time_for(count, now))
     }
 
     /// Sends a call that was judged [`Verdict::Again`] once more, after `wait`.

@@ -79,7 +79,7 @@ impl Progress {
             ),
             throttled: dispatcher.throttled(),
             in_flight: dispatcher.in_flight(),
-            time_left: calls.max(looks),
+            time_left: calls.max(looks).max(dispatcher.time_to_repeat(now)),
         }
     }
 }

@@ -52,6 +52,16 @@ impl RetryBudget {
         due
     }
 
+    /// How long it takes until so many were spent, if nothing more is earned.
+    #[must_use]
+    pub fn time_for(&self, count: u32, now: Instant) -> Duration {
+        let Some(more) = count.checked_sub(self.earned / Self::PRICE + 1) else {
+            return Duration::ZERO;
+        };
+        let next = self.floor.unwrap_or(now).saturating_duration_since(now);
+        next + Self::EVERY.saturating_mul(more)
+    }
+
     /// When there is one at the latest; none if there is one whenever it is asked for.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
@@ -71,6 +81,9 @@ mod tests {
         assert_eq!(free, 9, "eight at the start and one for the first minute");
         assert!(!budget.spend(start));
         assert_eq!(budget.due(), Some(start + Duration::from_secs(60)));
+        let minute = Duration::from_secs(60);
+        assert_eq!(budget.time_for(0, start), Duration::ZERO);
+        assert_eq!(budget.time_for(3, start + minute / 2), minute * 5 / 2);
         (0..10).for_each(|_| budget.earn());
         assert_eq!(budget.due(), None);
         assert!(budget.spend(start));
