@@ -24,6 +24,8 @@ pub struct Past {
     pub item: Item<'static>,
     /// The id of its object, as the outcome says.
     pub id: Option<Id>,
+    /// Whether it is known to be the run's deed, and not that of another who was quicker.
+    pub proven: bool,
     /// What its object was before.
     pub before: Option<Object>,
 }
@@ -178,6 +180,10 @@ impl<'s> Undoer<'s> {
         if !kind.actions().contains(&Action::Delete) {
             let what = kind.indefinite();
             return (error(format!("{what} cannot be deleted; it stays")), None);
+        }
+        if !past.proven {
+            let why = "the call that was to create it was refused, so another may have created it; it is left alone";
+            return (spared(past, Some(live), Failure::new(why)), None);
         }
         let strays = kind.strays(live.object, body);
         if !strays.is_empty() {

@@ -24,7 +24,7 @@ pub struct Deeds {
     plan: PlanFile,
     header: Header,
     reborn: Reborn,
-    ends: HashMap<ItemNumber, Option<Id>>,
+    ends: HashMap<ItemNumber, End>,
     before: HashMap<ItemNumber, Box<[u8]>>,
     /// The items in the order in which they are taken back.
     order: Vec<(Turn, Reverse<ItemNumber>)>,
@@ -46,7 +46,10 @@ impl Deeds {
             match &event {
                 ItemEvent::Outcome(outcome) if changed(outcome.status) => {
                     let outcome = Outcome::from(outcome.clone());
-                    ends.entry(outcome.item).or_insert(outcome.id);
+                    ends.entry(outcome.item).or_insert(End {
+                        id: outcome.id,
+                        proven: outcome.status != Status::Recovered || outcome.failure.is_none(),
+                    });
                 }
                 ItemEvent::Before(was) => {
                     before.insert(was.item, Box::from(was.object));
@@ -164,9 +167,11 @@ impl Deeds {
             tracing::debug!(number, %why, "a reference stays as it was planned");
         }
         let before = self.before.get(&number);
+        let end = self.ends.get(&number);
         Ok(Past {
             item,
-            id: self.ends.get(&number).cloned().flatten(),
+            id: end.and_then(|end| end.id.clone()),
+            proven: end.is_some_and(|end| end.proven),
             before: before.and_then(|text| serde_json::from_slice(text).ok()),
         })
     }
@@ -198,6 +203,14 @@ impl Deeds {
         });
         first.into_iter().chain(own).collect()
     }
+}
+
+/// How an item ended that changed something.
+#[derive(Debug)]
+struct End {
+    id: Option<Id>,
+    /// Whether it is known that the run changed it.
+    proven: bool,
 }
 
 /// Whether an item that ended so has changed something.

@@ -101,6 +101,24 @@ async fn what_was_recovered_is_undone_like_what_was_created() {
     assert!(wire.names().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_another_created_while_a_batch_was_on_its_way_is_left_alone() {
+    let desk = Desk::new();
+    let mut wire = Wire::new("");
+    wire.other = Arc::new(|request, _| {
+        let ours = request.path == "userPortalLink/bulk";
+        let body = json!({"name": "A", "description": "first", "link": "a.example", "protocol": "https://", "enabled": true});
+        ours.then(|| Request {
+            body: Some(body),
+            ..Request::new(Method::Post, "userPortalLink", None)
+        })
+    });
+    let past = applied(&desk, &wire, LINKS).await;
+    wire.other = Arc::new(|_, _| None);
+    undone(&desk, &wire, &past).await;
+    assert_eq!(wire.names(), ["A"], "it is not the run's");
+}
+
 /// Changes one link, deletes another, and a portal with a third one on it.
 const CHANGES: &str = "resource,action,name,url,description\n\
     portal-link,update,A,https://new.example/,second\nportal-link,delete,B,,\n\

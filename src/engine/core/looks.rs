@@ -64,7 +64,9 @@ impl Core {
                     if let Why::Unconfirmed { in_part, .. } = &mut why {
                         *in_part = true;
                     }
-                    outcomes.push(outcome(&item, status, Some(id)));
+                    let mut found = outcome(&item, status, Some(id));
+                    found.failure = self.unproven(&item, &why);
+                    outcomes.push(found);
                 }
                 Sight::Conflict(id) => outcomes.push(failed(&item, conflict(&item, &id))),
                 Sight::Absent => absent.push(item),
@@ -75,6 +77,15 @@ impl Core {
             let renamed = !self.keeps_names && absent.iter().any(|item| look.may_hold(item));
             self.absent(doubt.call, absent, why, seen, renamed);
         }
+    }
+
+    /// What is there though the only call that could have created it was refused may be another's, who was quicker.
+    fn unproven(&self, item: &Item<'_>, why: &Why) -> Option<Failure> {
+        let refused = matches!(why, Why::Rejected(_) | Why::Refused(_));
+        let only = self.ledger.attempts(item.item) <= 1;
+        (refused && only).then(|| {
+            Failure::new("it is there though its call was refused; another may have created it")
+        })
     }
 
     /// What is found after the server said "exists" to the first attempt is somebody else's.
