@@ -531,3 +531,64 @@ fn a_row_that_asks_for_an_empty_field_asks_for_it_again() {
     assert_eq!(puts[0], puts[1]);
     assert!(puts[1].contains(r#""description":"""#), "{puts:?}");
 }
+
+/// Starts that command twice at once, and answers how each ended.
+fn twice(tenant: &Tenant, args: &[&str]) -> [Ran; 2] {
+    let start = || {
+        let mut command = tenant.command(args);
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    [start(), start()].map(|child| Ran::from(child.wait_with_output().unwrap()))
+}
+
+/// Nothing is done by one of them that the other has done or is doing.
+fn at_most_one_did_it(ran: &[Ran; 2]) {
+    for ran in ran {
+        let code = ran.code.unwrap();
+        assert!([0, 2, 7].contains(&code), "{code}: {}", ran.stderr);
+    }
+    assert!(ran.iter().any(|ran| ran.code == Some(0)));
+}
+
+#[test]
+fn two_that_start_at_once_do_nothing_twice() {
+    const LINKS: usize = 40;
+    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+    let links = (0..LINKS).map(|n| format!("Link {n:02},https://l{n}.example\n"));
+    tenant.write(
+        "links.csv",
+        &format!("name,url\n{}", links.collect::<String>()),
+    );
+    let apply = [
+        "apply",
+        "links.csv",
+        "--yes",
+        "--write-quota",
+        "off",
+        "--batch-size",
+        "2",
+    ];
+    at_most_one_did_it(&twice(&tenant, &apply));
+    assert_eq!(tenant.links().len(), LINKS);
+
+    let deletes = (0..LINKS).map(|n| format!("portal-link,delete,Link {n:02}\n"));
+    let deletes = deletes.collect::<String>();
+    tenant.write("gone.csv", &format!("resource,action,name\n{deletes}"));
+    tenant
+        .run(&[
+            "apply",
+            "gone.csv",
+            "--yes",
+            "--write-quota",
+            "off",
+            "--read-quota",
+            "off",
+        ])
+        .expect(0);
+    assert!(tenant.links().is_empty());
+    let newest = run_dirs(&tenant.path("")).pop().unwrap();
+    let undo = ["undo", name(&newest), "--yes", "--write-quota", "off"];
+    at_most_one_did_it(&twice(&tenant, &undo));
+    assert_eq!(tenant.links().len(), LINKS);
+}

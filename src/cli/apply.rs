@@ -14,6 +14,7 @@ use super::config::Config;
 use super::earlier::Earlier;
 use super::error::{CliError, chain, counted, exit, of_end};
 use super::plan::{self, Preview, describe, estimate};
+use super::planning;
 use super::progress::{Display, rounded};
 use super::recorded::{self, Recorded};
 use super::tenant::Tenant;
@@ -115,6 +116,10 @@ pub(super) async fn start_run(
     mut session: Session<'_>,
 ) -> Result<u8, CliError> {
     let (terminal, stop) = (session.terminal, &mut session.stop);
+    let turn = match tenant.simulator {
+        Some(_) => None,
+        None => Some(planning::turn(start.runs, stop, terminal).await?),
+    };
     let mut earlier = Earlier::find(start.runs, tenant, terminal)?;
     let origin = rows.origin();
     earlier
@@ -150,6 +155,7 @@ pub(super) async fn start_run(
         }
     }
     let mut run = run::start(directory, header, now)?;
+    drop(turn);
     run.undertaking.sent_before = earlier.sent(start.retries);
     carry_out(run, tenant, start.json, session.started, terminal).await
 }
@@ -162,10 +168,13 @@ pub(super) async fn resume(
     let started = Instant::now();
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
     recorded::refuse_simulated(&args.tenant, "resume")?;
+    let stop = watch_for_interrupt(terminal);
     let directory = match &args.run {
         Some(text) => RunDirectory::find(&runs, text)?,
         None => newest_unfinished(&runs, terminal)?,
     };
+    let beside = directory.path().parent().unwrap_or(&runs);
+    let turn = planning::turn(beside, &stop, terminal).await?;
     let standing = run::standing(directory)?;
     let given = Config::of_flags(&args.tenant, &args.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
@@ -187,8 +196,8 @@ pub(super) async fn resume(
         run::repair(&standing.directory, Timestamp::now())?;
     }
     let run = run::resume(standing.directory)?;
+    drop(turn);
     let lower = given.over(recorded::settings(&run.header)?);
-    let stop = watch_for_interrupt(terminal);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
     tenant.engine.stop_at(args.stopping.bounds(&Zoned::now())?);
     let run = without_forestalled(run, &mut tenant).await?;

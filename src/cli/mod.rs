@@ -12,6 +12,7 @@ mod export;
 mod journal;
 mod output;
 mod plan;
+mod planning;
 mod progress;
 mod prune;
 mod recorded;

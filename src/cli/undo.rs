@@ -11,6 +11,7 @@ use super::args::UndoArgs;
 use super::config::Config;
 use super::error::{CliError, exit};
 use super::plan::snapshot;
+use super::planning;
 use super::recorded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
@@ -25,14 +26,16 @@ pub(super) async fn run(
     let started = Instant::now();
     recorded::refuse_simulated(&args.tenant, "undo")?;
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    let past = run::standing(RunDirectory::find(&runs, &args.run)?)?;
+    let stop = watch_for_interrupt(terminal);
+    let past = RunDirectory::find(&runs, &args.run)?;
+    let turn = planning::turn(&runs, &stop, terminal).await?;
+    let past = run::standing(past)?;
     let given = Config::of_flags(&args.tenant, &args.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &past.header.tenant)?;
     refuse_unfinished(&past)?;
     refuse_second(&runs, &past)?;
     let lower = given.over(recorded::settings(&past.header)?);
     let deeds = Deeds::read(&past.directory)?;
-    let stop = watch_for_interrupt(terminal);
     let bounds = args.stopping.bounds(&Zoned::now())?;
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop.clone()).await?;
     tenant.engine.stop_at(bounds);
@@ -45,6 +48,7 @@ pub(super) async fn run(
         }
     };
     let mut run = run::start(directory, header, Timestamp::now())?;
+    drop(turn);
     run.undertaking.sent_before = past.sent;
     carry_out(run, &mut tenant, args.json, started, terminal).await
 }
