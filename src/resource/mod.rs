@@ -10,6 +10,7 @@ mod content;
 mod domain;
 mod kind;
 mod portal_link;
+mod scope;
 mod text;
 mod time;
 mod user_portal;
@@ -19,7 +20,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use self::kind::{Kind, Scope, live_refs};
+pub use self::kind::{Kind, live_refs};
+pub use self::scope::Scope;
 pub use self::text::unescape;
 pub use self::time::epoch;
 use crate::model::{Action, FieldValue, Fields, Object, Version};
