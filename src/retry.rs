@@ -109,6 +109,17 @@ fn is_duplicate(id: &str) -> bool {
     id == "resource.already.exist" || id.starts_with("duplicate.") || id.contains(".already.exist")
 }
 
+/// Whether the call may still be carried out after this reply: it says nothing of that, or speaks for something on the way
+/// that has given up waiting.
+#[must_use]
+pub fn leaves_open(reply: &Reply) -> bool {
+    match reply {
+        Reply::Lost(_) => true,
+        Reply::Answer(answer) => matches!(answer.status, 408 | 502..=504),
+        Reply::NotSent(_) => false,
+    }
+}
+
 /// Nobody knows whether it was executed.
 fn unknown(call: Call, failure: Failure, random: f64) -> Verdict {
     if call.method.idempotent() {

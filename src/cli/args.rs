@@ -636,7 +636,7 @@ pub(super) struct EngineArgs {
     /// How often an item is sent before it fails, throttled times not counted, 1 to 100 [default: 8]
     #[arg(long, value_name = "N", env = "ZPA_BULK_MAX_ATTEMPTS")]
     pub(super) max_attempts: Option<NonZeroU32>,
-    /// How long to wait before a create whose answer was lost is sent again [default: twice the timeout]
+    /// How long a call whose answer was lost may still be carried out, and is waited for [default: twice the timeout]
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_SETTLE")]
     pub(super) settle: Option<Duration>,
     /// How many connectors, in whatever state, must stay in a group when others of it are deleted [default: 1]

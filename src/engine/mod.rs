@@ -52,8 +52,8 @@ pub struct Settings {
     pub batch_size: NonZeroU32,
     /// How often an item is sent before it fails; throttled times do not count. Default 8.
     pub max_attempts: NonZeroU32,
-    /// How long a create whose answer was lost may still be carried out by the server, and so how long
-    /// it is not sent again. Default twice the request timeout.
+    /// How long a call whose answer was lost may still be carried out by the server, and so how long a create
+    /// is not sent again and a repeated update has not ended. Default twice the request timeout.
     pub settle: Duration,
     /// How many objects must stay in a group when others of it are deleted. Default 0: any number.
     pub keep_per_group: u32,

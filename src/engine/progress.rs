@@ -22,8 +22,8 @@ pub struct Progress {
     pub throttled: u64,
     /// How many calls are under way.
     pub in_flight: usize,
-    /// What the calls that are left need at the quota, if none of them fails, or what is still to be waited
-    /// for before a lost call may be sent again.
+    /// What the calls that are left need at the quota, if none of them fails, or how long a call without answer may
+    /// still be carried out, if that is longer.
     pub time_left: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Progress {
         tally: Tally,
         waiting: CallCounts,
         settings: &Settings,
-        last_look: Option<Instant>,
+        settled_by: Option<Instant>,
         now: Instant,
     ) -> Self {
         let (lanes, sent) = (dispatcher.lanes(), dispatcher.sent());
@@ -62,7 +62,7 @@ impl Progress {
         };
         let time = |class| lanes.time_for(class, waiting, now);
         let calls = time(QuotaClass::Read).max(time(QuotaClass::Write));
-        let looks = last_look.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+        let settling = settled_by.map_or(Duration::ZERO, |by| by.saturating_duration_since(now));
         Self {
             tally,
             read: class(
@@ -79,7 +79,7 @@ impl Progress {
             ),
             throttled: dispatcher.throttled(),
             in_flight: dispatcher.in_flight(),
-            time_left: calls.max(looks).max(dispatcher.time_to_repeat(now)),
+            time_left: calls.max(settling).max(dispatcher.time_to_repeat(now)),
         }
     }
 }

@@ -24,6 +24,7 @@ async fn with_a_link(faults: &str) -> (Wire, Desk) {
 }
 
 const CHANGE: &str = "name,url\nSeeded Link 0001,https://b.example\n";
+const CHANGE_AGAIN: &str = "name,url\nSeeded Link 0001,https://c.example\n";
 const DELETE: &str = "resource,name,action\nportal-link,Seeded Link 0001,delete\n";
 
 #[tokio::test(start_paused = true)]
@@ -56,6 +57,72 @@ async fn an_update_is_not_called_failed_while_an_earlier_attempt_may_be_carried_
     let applied = desk.apply(&wire, CHANGE).await;
     assert_eq!(applied.outcomes[&0].status, Status::Recovered);
     assert_eq!(wire.objects("portal_links")[0]["link"], "b.example");
+}
+
+/// The first change is carried out so late that the next run would have been through.
+fn first_comes_late(calls: &str) -> String {
+    fault(
+        "late-commit",
+        calls,
+        "after = \"30s\"\ntimes = 1\ndelay = \"40s\"",
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_not_answered_does_not_overwrite_what_the_next_run_writes() {
+    let (wire, desk) = with_a_link(&first_comes_late("PUT *")).await;
+    desk.apply(&wire, CHANGE).await;
+    desk.apply(&wire, CHANGE_AGAIN).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(wire.objects("portal_links")[0]["link"], "c.example");
+}
+
+/// A run that is killed after its first change, and resumed at once.
+async fn killed_and_resumed(wire: &Wire, desk: &Desk, manifest: &str) {
+    let mut engine = desk.engine(wire.clone());
+    let run = desk.start(&mut engine, manifest).await;
+    let directory = run.directory.clone();
+    let killed =
+        tokio::time::timeout(Duration::from_millis(5_500), carry_out(&mut engine, run)).await;
+    assert!(killed.is_err());
+    drop(engine);
+    let run = run::resume(directory).unwrap();
+    let resumed = carry_out(&mut desk.engine(wire.clone()), run).await;
+    let tally = resumed.ledger.tally();
+    assert_eq!(tally.settled() - tally.failed, tally.items);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_a_killed_process_sent_does_not_overwrite_what_the_next_run_writes() {
+    let (wire, desk) = with_a_link(&first_comes_late("PUT *")).await;
+    killed_and_resumed(&wire, &desk, CHANGE).await;
+    desk.apply(&wire, CHANGE_AGAIN).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(wire.objects("portal_links")[0]["link"], "c.example");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_a_killed_process_wrote_does_not_overwrite_what_the_next_run_writes() {
+    let replaced = "domains = { post = \"replace\" }\n".to_owned();
+    let late = first_comes_late("POST */domains");
+    let wire = Wire::new(&(replaced + &late));
+    let desk = Desk::new();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    killed_and_resumed(&wire, &desk, "resource,domain\ndomain,a.example\n").await;
+    desk.apply(&wire, "resource,domain\ndomain,b.example\n")
+        .await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(wire.objects("domains").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_not_answered_and_shows_is_not_waited_for() {
+    let lost = fault("drop-after-commit", "PUT *", "after = \"30s\"\ntimes = 1");
+    let (wire, desk) = with_a_link(&lost).await;
+    let begun = tokio::time::Instant::now();
+    let applied = desk.apply(&wire, CHANGE).await;
+    assert_eq!(applied.outcomes[&0].status, Status::Recovered);
+    assert!(begun.elapsed() < desk.settings.settle);
 }
 
 #[tokio::test(start_paused = true)]

@@ -143,6 +143,29 @@ impl Core {
         }
     }
 
+    /// A call that overwrites the object of this item was under way then and may still be carried out.
+    pub(super) fn expect_late(&mut self, item: ItemNumber, then: Instant) {
+        self.unanswered.insert(item, then + self.settings.settle);
+    }
+
+    /// Ends the items of which no call may be carried out any more.
+    pub(super) fn settle_late(&mut self) {
+        let outcomes = std::mem::take(&mut self.unsettled);
+        self.append_outcomes(outcomes);
+    }
+
+    /// Whether a call for the item may still be carried out: the only one that was sent was if the object shows it.
+    pub(super) fn is_open(&self, outcome: &Outcome) -> bool {
+        let seen = outcome.status == Status::Recovered && self.ledger.attempts(outcome.item) <= 1;
+        !seen && self.open_until(outcome) > self.pumped
+    }
+
+    /// Until when a call for the item may still be carried out; the past if none may.
+    pub(super) fn open_until(&self, outcome: &Outcome) -> Instant {
+        let until = self.unanswered.get(&outcome.item);
+        until.copied().unwrap_or(self.begun)
+    }
+
     /// Of an item that was refused, an earlier attempt may be under way that was never answered.
     pub(super) fn fail_if_so(&mut self, item: Item<'static>, failure: Failure, now: Instant) {
         if self.ledger.attempts(item.item) > 1 {

@@ -9,6 +9,8 @@
 //! - An update is read, merged and written, and what is deleted alone is read before; a repetition begins with the
 //!   reading.
 //! - What an object was before it was changed is written down before that.
+//! - No item ends while a call that overwrites its object may still be carried out, though its answer was lost: it could
+//!   overwrite what the next run writes.
 //! - Every item ends with exactly one outcome.
 
 mod changes;
@@ -39,7 +41,7 @@ use crate::model::{
 use crate::pacer::Claim;
 use crate::plan::{self, Backlog, CallCounts, Snapshot, Work};
 use crate::resource::Scope;
-use crate::retry::Verdict;
+use crate::retry::{self, Verdict};
 use crate::zpa::SignInError;
 
 /// How many objects may stand between their read and their write, unless more may be written at once. Few, so that
@@ -108,7 +110,12 @@ pub(super) struct Core {
     /// Whether something that was created is known to have kept its name.
     keeps_names: bool,
     effects: Vec<Effect>,
+    begun: Instant,
     pumped: Instant,
+    /// Until when a call that overwrites the object of an item may still be carried out, though no answer will come.
+    unanswered: BTreeMap<ItemNumber, Instant>,
+    /// How such items end then.
+    unsettled: Vec<Outcome>,
     end: Option<End>,
 }
 
@@ -135,7 +142,10 @@ impl Core {
             open_changes: 0,
             doubts: Vec::new(),
             effects: Vec::new(),
+            begun: now,
             pumped: now,
+            unanswered: BTreeMap::new(),
+            unsettled: Vec::new(),
             end: None,
         }
     }
@@ -213,6 +223,7 @@ impl Core {
             self.stop(End::Parked(Parked::TimeIsUp));
         }
         self.begin_looks(now);
+        self.settle_late();
         self.release_held();
         self.refill(now);
         let looking = |(purpose, listing): &(Purpose, Listing)| {
@@ -246,7 +257,15 @@ impl Core {
             .map(|doubt| doubt.due)
             .filter(|due| *due > pumped);
         let calls = self.dispatcher.wake_at(!self.backlog.is_empty(), pumped);
-        looks.chain(calls).chain(self.deadline()).min()
+        let unsettled = self
+            .unsettled
+            .iter()
+            .map(|outcome| self.open_until(outcome));
+        looks
+            .chain(calls)
+            .chain(unsettled)
+            .chain(self.deadline())
+            .min()
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -268,6 +287,7 @@ impl Core {
             && self.inherited.is_empty()
             && self.doubts.is_empty()
             && self.held.is_empty()
+            && self.unsettled.is_empty()
             && self.listings.is_empty()
             && self.loading == 0
     }
@@ -298,9 +318,19 @@ impl Core {
             self.ledger.tally(),
             self.calls_left(),
             &self.settings,
-            self.doubts.iter().map(|doubt| doubt.due).max(),
+            self.settled_by(),
             now,
         )
+    }
+
+    /// When the last of what may be under way without an answer has been carried out, or never will be.
+    fn settled_by(&self) -> Option<Instant> {
+        let looks = self.doubts.iter().map(|doubt| doubt.due);
+        let unsettled = self
+            .unsettled
+            .iter()
+            .map(|outcome| self.open_until(outcome));
+        looks.chain(unsettled).max()
     }
 
     pub(super) fn signed_in(
@@ -342,6 +372,9 @@ impl Core {
             Work::Create(_) => self.submit(Job::Create(items), false),
             Work::Update(_) => {
                 if let Some(item) = items.pop() {
+                    if self.in_doubt(&item) {
+                        self.expect_late(item.item, self.begun);
+                    }
                     self.read_first(item);
                 }
             }
@@ -370,6 +403,11 @@ impl Core {
         wall: Timestamp,
         random: f64,
     ) {
+        if let Some(Job::Put(item, _)) = self.jobs.get(&id)
+            && retry::leaves_open(reply)
+        {
+            self.expect_late(item.item, now);
+        }
         match self.dispatcher.replied(id, reply, now, wall, random) {
             Ruling::Requeued => self.requeued(id, now),
             Ruling::Paused(wait) => {
@@ -667,11 +705,17 @@ impl Core {
         );
     }
 
-    fn append_outcomes(&mut self, outcomes: Vec<Outcome>) {
+    fn append_outcomes(&mut self, mut outcomes: Vec<Outcome>) {
+        if !self.unanswered.is_empty() {
+            let is_open = |outcome: &mut Outcome| self.is_open(outcome);
+            let open: Vec<Outcome> = outcomes.extract_if(.., is_open).collect();
+            self.unsettled.extend(open);
+        }
         if outcomes.is_empty() {
             return;
         }
         for outcome in &outcomes {
+            self.unanswered.remove(&outcome.item);
             self.reborn.settle(outcome);
             self.learn_size(outcome);
         }
