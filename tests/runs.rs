@@ -10,8 +10,9 @@
 mod common;
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -291,31 +292,99 @@ fn a_resumed_run_does_not_create_what_another_run_has_created_meanwhile() {
 }
 
 #[test]
-fn a_manifest_that_a_process_works_on_is_left_to_it() {
-    let tenant = Tenant::start(QUICK);
-    let rows = (0..9).map(|n| format!("App {n},https://app{n}.example\n"));
-    tenant.write(
-        "links.csv",
-        &format!("name,url\n{}", rows.collect::<String>()),
+fn what_another_run_has_created_meanwhile_is_not_taken_for_what_was_in_doubt() {
+    let lost = "[[fault]]\nkind = \"reset-before\"\nmatch = \"POST */userPortalLink\"\ntimes = 1\n";
+    let tenant = Tenant::start(&format!("{QUICK}{lost}"));
+    tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
+    let apply = |manifest| ["apply", manifest, "--yes", "--settle", "1s"];
+    kill(under_way(&tenant, &apply("links.csv")));
+    let old = run_dirs(&tenant.path("")).remove(0);
+    tenant.write("other.csv", "name,url\nWiki,https://wiki.example\n");
+    tenant.run(&apply("other.csv")).expect(0);
+    let args = ["resume", name(&old), "--json"];
+    let report = tenant.run(&args).expect(0).json();
+    assert_eq!(report["summary"]["unchanged"], 1, "{report}");
+    // It has created nothing, so nothing is taken back.
+    println!(
+        "{}",
+        tenant.run(&["undo", name(&old), "--yes"]).expect(0).stderr
     );
-    let mut command = tenant.command(&["apply", "links.csv", "--yes"]);
-    let mut child = command
-        .args(["--batch-size", "1", "--write-quota", "1/5s"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while tenant.log_of("write").is_empty() {
+    assert_eq!(tenant.links().len(), 1);
+}
+
+/// A process that carries that command out and has sent its first write.
+fn under_way(tenant: &Tenant, args: &[&str]) -> Child {
+    let before = writes(tenant);
+    let mut command = tenant.command(args);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    while writes(tenant) == before {
         thread::yield_now();
     }
+    child.unwrap()
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// A manifest of these links.
+fn links(numbers: Range<u32>) -> String {
+    let rows = numbers.map(|n| format!("App {n},https://app{n}.example\n"));
+    format!("name,url\n{}", rows.collect::<String>())
+}
+
+/// Applies that manifest one by one, with two seconds between.
+fn slowly(manifest: &str) -> [&str; 7] {
+    [
+        "apply",
+        manifest,
+        "--yes",
+        "--batch-size",
+        "1",
+        "--write-quota",
+        "1/2s",
+    ]
+}
+
+#[test]
+fn what_a_process_is_still_to_create_is_left_to_it() {
+    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+    tenant.write("links.csv", &links(1..9));
+    tenant.write("other.csv", &(links(0..1) + "App 8,https://app8.example\n"));
+    tenant.write("others.csv", &links(20..22));
+    kill(under_way(&tenant, &slowly("other.csv")));
+    let other = run_dirs(&tenant.path("")).remove(0);
+    let child = under_way(&tenant, &slowly("links.csv"));
+    let resume = ["resume", name(&other), "--settle", "0s"];
+    for args in [&["apply", "other.csv", "--yes"][..], &resume] {
+        let ran = tenant.run(args).expect(7);
+        let why = "is to create the portal link \"App 8\" too";
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    }
+    tenant.run(&["apply", "others.csv", "--yes"]).expect(0);
+    kill(child);
+    tenant.run(&resume).expect(0);
+    let all = tenant.links();
+    let created = |n| {
+        let named = all.iter().filter(|(name, _)| *name == format!("App {n}"));
+        named.count()
+    };
+    assert_eq!([0, 8, 20, 21].map(created), [1; 4]);
+}
+
+#[test]
+fn a_manifest_that_a_process_works_on_is_left_to_it() {
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &links(0..9));
+    let child = under_way(&tenant, &slowly("links.csv"));
     let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(7);
     assert!(
         ran.stderr.contains("a process is working on"),
         "{}",
         ran.stderr
     );
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill(child);
 }
 
 /// A tenant whose create is under way when the process that asked for it is killed, and shows from its `lands`th
@@ -359,15 +428,14 @@ impl Late {
         let dir = tempfile::tempdir().unwrap();
         let late = Self { dir, url, seen };
         late.manifest("name,url\nWiki,https://wiki.example\n");
-        let mut child = late
+        let child = late
             .command(&["apply", "links.csv", "--yes"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         met.recv().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill(child);
         late
     }
 

@@ -1,7 +1,6 @@
 //! `zpa-bulk apply` and `zpa-bulk resume`: plan, ask, carry out, report.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,13 +20,12 @@ use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::engine::End;
 use crate::journal::{FORMAT, Header};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, State};
 use crate::model::Item;
 use crate::plan::{Evidence, Guards, Planner, Snapshot, Totals};
 use crate::report::{self, Report, Summary};
 use crate::run::{
-    self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunError, RunName,
-    Standing,
+    self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Standing,
 };
 
 pub(super) async fn run(
@@ -116,16 +114,20 @@ pub(super) async fn start_run(
     mut session: Session<'_>,
 ) -> Result<u8, CliError> {
     let (terminal, stop) = (session.terminal, &mut session.stop);
-    let turn = match tenant.simulator {
-        Some(_) => None,
-        None => Some(planning::turn(start.runs, stop, terminal).await?),
+    let (turn, mut earlier) = if tenant.simulator.is_some() {
+        (None, Earlier::none())
+    } else {
+        let turn = planning::turn(start.runs, stop, terminal).await?;
+        let customer = &tenant.connection.customer;
+        let earlier = Earlier::find(start.runs, customer, terminal)?;
+        (Some(turn), earlier)
     };
-    let mut earlier = Earlier::find(start.runs, tenant, terminal)?;
     let origin = rows.origin();
     earlier
         .point_out(&origin.files, start.yes, stop, terminal)
         .await?;
     let live = earlier.settled(&rows, tenant, stop, terminal).await?;
+    earlier.refuse_creating(&rows, &live, tenant.config.limits())?;
     let rows = rows.knowing_own(earlier.created(start.retries, &live)?);
     let order = Order {
         rows: &rows,
@@ -173,8 +175,8 @@ pub(super) async fn resume(
         Some(text) => RunDirectory::find(&runs, text)?,
         None => newest_unfinished(&runs, terminal)?,
     };
-    let beside = directory.path().parent().unwrap_or(&runs);
-    let turn = planning::turn(beside, &stop, terminal).await?;
+    let beside = directory.path().parent().unwrap_or(&runs).to_owned();
+    let turn = planning::turn(&beside, &stop, terminal).await?;
     let standing = run::standing(directory)?;
     let given = Config::of_flags(&args.tenant, &args.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
@@ -196,6 +198,7 @@ pub(super) async fn resume(
         run::repair(&standing.directory, Timestamp::now())?;
     }
     let run = run::resume(standing.directory)?;
+    Earlier::find(&beside, &run.header.tenant, terminal)?.refuse_creating_in(&run)?;
     drop(turn);
     let lower = given.over(recorded::settings(&run.header)?);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
@@ -206,28 +209,26 @@ pub(super) async fn resume(
 
 /// The run without what has been created since it was planned: another run may have had the same rows. Where there is
 /// no newer one, nothing is read.
-async fn without_forestalled(run: Run, tenant: &mut Tenant) -> Result<Run, CliError> {
-    let unreadable = |source: io::Error| RunError::Io {
-        path: run.directory.path().to_owned(),
-        doing: "the run cannot be read",
-        source,
-    };
+async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, CliError> {
     if run.directory.is_newest()? {
         return Ok(run);
     }
     let mut scopes = BTreeSet::new();
-    run.each_waiting_create(|item| {
+    run.each_open_create(|item| {
         scopes.insert(item.scope());
-    })
-    .map_err(unreadable)?;
+    })?;
     if scopes.is_empty() {
         return Ok(run);
     }
+    run.undertaking.foreign = run::created_since(&run.directory, &run.header)?;
     let live = plan::snapshot(tenant, scopes.into_iter().collect(), exit::STOPPED).await?;
     let evidence = Evidence::new(&live);
     let mut ended = Vec::new();
-    run.each_waiting_create(|item| ended.extend(evidence.forestalled(item)))
-        .map_err(unreadable)?;
+    run.each_open_create(|item| {
+        if run.undertaking.ledger.state(item.item) == State::Waiting {
+            ended.extend(evidence.forestalled(item));
+        }
+    })?;
     Ok(run.settled(ended, Timestamp::now())?)
 }
 

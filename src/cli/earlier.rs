@@ -4,10 +4,12 @@
 //! A new run that knew nothing of it would create it once more. So what is in doubt there and not to be seen is given
 //! the settle time, before rows about it are compared with the tenant.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, Hash};
 use std::path::{Path, absolute};
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -20,11 +22,11 @@ use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::engine::Items as _;
 use crate::ledger::State;
-use crate::model::{Id, Item, Status};
+use crate::model::{Change, Id, Item, Status};
 use crate::plan::{Evidence, Limits, Snapshot, Way};
 use crate::report::{self, Outcomes};
 use crate::resource::{Kind, Shape};
-use crate::run::{self, Checked, Lineage, Standing};
+use crate::run::{self, Checked, Lineage, Run, RunName, Standing};
 
 /// The unfinished runs of a tenant.
 #[derive(Debug)]
@@ -37,21 +39,18 @@ pub(super) struct Earlier {
 }
 
 impl Earlier {
-    /// Those below `runs`.
-    pub(super) fn find(
-        runs: &Path,
-        tenant: &Tenant,
-        terminal: &Terminal,
-    ) -> Result<Self, CliError> {
-        let mut earlier = Self {
+    /// None: the tenant starts afresh.
+    pub(super) fn none() -> Self {
+        Self {
             unfinished: Vec::new(),
             seen: Instant::now(),
             superseded: Vec::new(),
-        };
-        if tenant.simulator.is_some() {
-            // It starts afresh: there was nothing before.
-            return Ok(earlier);
         }
+    }
+
+    /// Those of that tenant below `runs`.
+    pub(super) fn find(runs: &Path, tenant: &str, terminal: &Terminal) -> Result<Self, CliError> {
+        let mut earlier = Self::none();
         let lineage = Lineage::read(runs)?;
         for directory in run::list(runs)? {
             let name = directory.name().to_string();
@@ -60,7 +59,7 @@ impl Earlier {
             }
             match run::standing(directory) {
                 Ok(standing) => {
-                    let own = standing.header.tenant == tenant.connection.customer
+                    let own = standing.header.tenant == tenant
                         && !Recorded::read(&standing.header)?.simulated;
                     if own && !standing.is_finished() {
                         earlier.unfinished.push(standing);
@@ -183,6 +182,52 @@ impl Earlier {
         Ok(met)
     }
 
+    /// Refuses rows of which one creates what another process is about to create.
+    pub(super) fn refuse_creating(
+        &self,
+        rows: &Checked,
+        live: &Snapshot,
+        limits: Limits,
+    ) -> Result<(), CliError> {
+        let creating = self.being_created(None)?;
+        let mut refused = Ok(());
+        if !creating.is_empty() {
+            run::plan(rows, live, limits, |item, _| {
+                if refused.is_ok() && matches!(item.change, Change::Create { .. }) {
+                    refused = refuse_double(item, &creating);
+                }
+                Ok(())
+            })?;
+        }
+        refused
+    }
+
+    /// Refuses to go on with a run that is still to create what another process is about to create.
+    pub(super) fn refuse_creating_in(&self, run: &Run) -> Result<(), CliError> {
+        let creating = self.being_created(Some(run.directory.name()))?;
+        let mut refused = Ok(());
+        if !creating.is_empty() {
+            run.each_open_create(|item| {
+                if refused.is_ok() {
+                    refused = refuse_double(item, &creating);
+                }
+            })?;
+        }
+        refused
+    }
+
+    /// What processes are still to create, by the hash of its mark, with their run.
+    fn being_created(&self, own: Option<&RunName>) -> Result<HashMap<u64, &Standing>, CliError> {
+        let mut creating = HashMap::new();
+        let others = |run: &&Standing| run.active && Some(run.directory.name()) != own;
+        for run in self.unfinished.iter().filter(others) {
+            run.each_open_create(|item| {
+                creating.extend(marks(item).map(|mark| (hash(&mark), run)));
+            })?;
+        }
+        Ok(creating)
+    }
+
     /// The live objects that were created by the run that is retried, and by those in whose place the new one is
     /// started.
     pub(super) fn created(
@@ -218,6 +263,22 @@ impl Earlier {
 /// Whether both name the same file. What comes from standard input is never the same.
 fn is_same(one: &str, other: &str) -> bool {
     one != "-" && absolute(one).ok() == absolute(other).ok()
+}
+
+fn refuse_double(item: &Item<'_>, creating: &HashMap<u64, &Standing>) -> Result<(), CliError> {
+    let Some(run) = marks(item).find_map(|mark| creating.get(&hash(&mark))) else {
+        return Ok(());
+    };
+    let (noun, key) = (item.resource.noun(), &item.key);
+    let directory = run.directory.path().display();
+    let message =
+        format!("a process is working on {directory}, which is to create the {noun} {key:?} too");
+    Err(CliError::new(exit::JOURNAL, message).hint("wait for it, or stop it, and try again"))
+}
+
+/// The same for equal marks in this process. That others meet is so improbable that refusing them does no harm.
+fn hash(mark: &impl Hash) -> u64 {
+    FixedState::default().hash_one(mark)
 }
 
 /// What two items have in common that are about the same: the name or the id of their object, or the list that it

@@ -1,5 +1,6 @@
 //! The one select loop: carries the core's effects out and tells it what happened.
 
+use std::collections::HashSet;
 use std::future::pending;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -57,6 +58,8 @@ pub struct Undertaking {
     pub reborn: Reborn,
     /// Creates of an earlier process that are in doubt.
     pub in_doubt: Backlog,
+    /// What others are known to have created, though it may be as those would have made it.
+    pub foreign: HashSet<Id>,
     /// When an earlier process sent its last writes, oldest first: they count against the quota.
     pub sent_before: Vec<Timestamp>,
     /// Where intents and outcomes go.
@@ -179,6 +182,7 @@ impl<A: Api> Engine<A> {
             late,
             reborn,
             in_doubt,
+            foreign,
             sent_before,
             journal,
         } = undertaking;
@@ -188,6 +192,7 @@ impl<A: Api> Engine<A> {
         }
         self.recorder.journal = Some(journal);
         self.core.put_off(late, reborn);
+        self.core.leave_to_others(foreign);
         self.core.start(ledger, backlog, in_doubt, now());
         let end = self.drive(items).await?;
         Ok((end, self.core.ledger().clone()))

@@ -25,6 +25,7 @@ mod prepare;
 mod repair;
 mod undo;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +41,7 @@ pub use self::undo::Deeds;
 use crate::engine::{Items as _, Reborn, Undertaking};
 use crate::journal::{self, Extent, Header, ItemEvent, Journal, JournalError};
 use crate::ledger::{Ledger, State};
-use crate::model::{Event, Item, ItemNumber, Outcome};
+use crate::model::{Event, Id, Item, ItemNumber, Outcome, Status};
 use crate::plan::{Backlog, Way};
 
 /// Why a run cannot be started, read or gone on with.
@@ -93,18 +94,14 @@ pub struct Run {
 }
 
 impl Run {
-    /// The items that wait to be created by calls of their own kind, each handed to `visit`.
+    /// The items that are to be created by calls of their own kind and have not ended, each handed to `visit`.
     ///
     /// # Errors
     /// When the plan cannot be read.
-    pub fn each_waiting_create(&self, mut visit: impl FnMut(&Item<'_>)) -> io::Result<()> {
-        for (number, brief) in self.plan.briefs() {
-            let waits = self.undertaking.ledger.state(number) == State::Waiting;
-            if waits && brief.way == Way::Create {
-                visit(&self.plan.load(number)?);
-            }
-        }
-        Ok(())
+    pub fn each_open_create(&self, visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
+        let ledger = &self.undertaking.ledger;
+        let visited = each_open_create(&self.plan, ledger, visit);
+        visited.map_err(|source| unreadable(&self.directory, source))
     }
 
     /// The same run with these items ended, on disk.
@@ -119,13 +116,19 @@ impl Run {
             mut ledger,
             mut journal,
             sent_before,
+            reborn,
+            foreign,
             ..
         } = self.undertaking;
         let event = Event::Outcomes(outcomes);
         journal.append(&event, now)?;
         journal.commit()?;
         ledger.apply(&event);
-        self.undertaking = undertaking(&self.plan, ledger, journal, sent_before);
+        self.undertaking = Undertaking {
+            reborn,
+            foreign,
+            ..undertaking(&self.plan, ledger, journal, sent_before)
+        };
         Ok(self)
     }
 }
@@ -183,14 +186,40 @@ impl Standing {
         numbers.map(load).collect()
     }
 
+    /// The items that are to be created by calls of their own kind and have not ended, each handed to `visit`.
+    ///
+    /// # Errors
+    /// When the plan cannot be read.
+    pub fn each_open_create(&self, visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
+        let visited = each_open_create(&self.plan, &self.ledger, visit);
+        visited.map_err(|source| self.unreadable(source))
+    }
+
     /// What is said when a file of it cannot be read.
     #[must_use]
     pub fn unreadable(&self, source: io::Error) -> RunError {
-        RunError::Io {
-            path: self.directory.path().to_owned(),
-            doing: "the run cannot be read",
-            source,
+        unreadable(&self.directory, source)
+    }
+}
+
+fn each_open_create(
+    plan: &PlanFile,
+    ledger: &Ledger,
+    mut visit: impl FnMut(&Item<'_>),
+) -> io::Result<()> {
+    for (number, brief) in plan.briefs() {
+        if brief.way == Way::Create && !matches!(ledger.state(number), State::Settled(_)) {
+            visit(&plan.load(number)?);
         }
+    }
+    Ok(())
+}
+
+fn unreadable(directory: &RunDirectory, source: io::Error) -> RunError {
+    RunError::Io {
+        path: directory.path().to_owned(),
+        doing: "the run cannot be read",
+        source,
     }
 }
 
@@ -300,6 +329,34 @@ pub fn outcomes(directory: &Path, mut visit: impl FnMut(Outcome)) -> Result<Exte
     Ok(replayed.extent())
 }
 
+/// The ids of what runs beside this one and newer have created on its tenant, as far as they know. A run that cannot be
+/// read says nothing.
+///
+/// # Errors
+/// [`RunError::Io`] when the runs cannot be listed.
+pub fn created_since(directory: &RunDirectory, header: &Header) -> Result<HashSet<Id>, RunError> {
+    let mut created = HashSet::new();
+    for other in list(directory.beside())? {
+        if other.name() <= directory.name() {
+            continue;
+        }
+        let mut ids = Vec::new();
+        let replayed = journal::replay(other.path(), |event| {
+            if let ItemEvent::Outcome(outcome) = event
+                && outcome.status == Status::Created
+            {
+                ids.extend(Outcome::from(outcome).id);
+            }
+        });
+        match replayed {
+            Ok(replayed) if replayed.header.tenant == header.tenant => created.extend(ids),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(run = %other.name(), %error, "passed over"),
+        }
+    }
+    Ok(created)
+}
+
 fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
     match event {
         ItemEvent::Intent(item) => ledger.intend(*item),
@@ -364,6 +421,7 @@ fn undertaking(
         late,
         reborn: plan.reborn().clone(),
         in_doubt,
+        foreign: HashSet::new(),
         sent_before,
         journal,
     }

@@ -7,7 +7,7 @@ use super::super::doubt::{Doubt, Look, Sight, Why};
 use super::super::job::{failed, outcome};
 use super::super::listing::Listing;
 use super::{Core, Purpose};
-use crate::model::{Event, Failure, Item, Status};
+use crate::model::{Event, Failure, Id, Item, Status};
 use crate::plan::conflict;
 use crate::resource::Scope;
 
@@ -59,13 +59,15 @@ impl Core {
         for item in doubt.items {
             match look.find(&item) {
                 Sight::Found(id) => {
-                    let status = self.found_status(&item, &why);
+                    let status = self.found_status(&item, &id, &why);
                     self.keeps_names = true;
                     if let Why::Unconfirmed { in_part, .. } = &mut why {
                         *in_part = true;
                     }
                     let mut found = outcome(&item, status, Some(id));
-                    found.failure = self.unproven(&item, &why);
+                    if status == Status::Recovered {
+                        found.failure = self.unproven(&item, &why);
+                    }
                     outcomes.push(found);
                 }
                 Sight::Conflict(id) => outcomes.push(failed(&item, conflict(&item, &id))),
@@ -89,8 +91,9 @@ impl Core {
     }
 
     /// What is found after the server said "exists" to the first attempt is somebody else's.
-    fn found_status(&self, item: &Item<'_>, why: &Why) -> Status {
+    fn found_status(&self, item: &Item<'_>, id: &Id, why: &Why) -> Status {
         match why {
+            _ if self.foreign.contains(id) => Status::Unchanged,
             Why::Exists(_) if self.ledger.attempts(item.item) <= 1 => Status::Unchanged,
             Why::Unconfirmed { .. } => Status::Created,
             _ => Status::Recovered,

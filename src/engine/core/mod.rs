@@ -19,7 +19,7 @@ mod lists;
 mod looks;
 mod removals;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,8 @@ pub(super) struct Core {
     reborn: Reborn,
     /// Creates of an earlier process that are in doubt.
     inherited: Backlog,
+    /// What others are known to have created.
+    foreign: HashSet<Id>,
     loading: usize,
     /// How many of those are updates and deletes.
     loading_changes: usize,
@@ -137,6 +139,7 @@ impl Core {
             late: Backlog::default(),
             reborn: Reborn::default(),
             inherited: Backlog::default(),
+            foreign: HashSet::new(),
             loading: 0,
             loading_changes: 0,
             open_changes: 0,
@@ -192,6 +195,11 @@ impl Core {
     /// Says what is to begin when all else has ended, and what it may refer to.
     pub(super) fn put_off(&mut self, late: Backlog, reborn: Reborn) {
         (self.late, self.reborn) = (late, reborn);
+    }
+
+    /// Says what others have created, so that it is not taken for what this run has.
+    pub(super) fn leave_to_others(&mut self, foreign: HashSet<Id>) {
+        self.foreign = foreign;
     }
 
     /// Begins to carry out what waits. `inherited` are creates of an earlier process that are in doubt.

@@ -58,6 +58,7 @@ async fn create_with(
         in_doubt: Backlog::default(),
         late: Backlog::default(),
         reborn: Reborn::default(),
+        foreign: HashSet::new(),
         sent_before: Vec::new(),
         journal: journal(created),
     };
