@@ -5,6 +5,7 @@
 
 mod call;
 mod undo;
+mod written;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -203,7 +204,7 @@ impl Problem {
 }
 
 /// A checked value of one field.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum FieldValue<'r> {
     /// A boolean.
@@ -285,31 +286,6 @@ impl Serialize for Fields<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields<'_> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-/// Reads an object without losing the order of its members.
-struct InOrder;
-
-impl<'de> serde::de::Visitor<'de> for InOrder {
-    type Value = Fields<'static>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of wire fields")
-    }
-
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, FieldValue<'static>>()? {
-            fields.push((Cow::Owned(name), value));
-        }
-        Ok(Fields(fields))
-    }
-}
-
 /// One field that an update changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
@@ -322,7 +298,7 @@ pub struct FieldChange {
 }
 
 /// What is to happen to an item's object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Change<'r> {
     /// Create it.
@@ -344,7 +320,7 @@ pub enum Change<'r> {
         /// Its id; empty for the one element of a list that has its key.
         id: Id,
         /// What must still hold of it by then, in the words of its resource.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         condition: Option<Cow<'r, str>>,
     },
     /// Nothing: something that must hold of it no longer does.
@@ -357,7 +333,7 @@ pub enum Change<'r> {
     /// Nothing: it is as asked.
     Unchanged {
         /// Its id; none when what is to be deleted is already gone.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<Id>,
     },
     /// Nothing: the row cannot be carried out on the tenant as it is.
@@ -390,6 +366,7 @@ pub fn index(number: ItemNumber) -> usize {
 
 /// One row, checked and compared with the tenant: what is to be done for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "written::Written")]
 pub struct Item<'r> {
     /// Its number in the run.
     pub item: ItemNumber,
@@ -402,19 +379,19 @@ pub struct Item<'r> {
     /// The object's natural key, as a person knows it.
     pub key: Cow<'r, str>,
     /// The part of its kind's objects that it belongs to, for a kind that falls into several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Cow<'r, str>>,
     /// The microtenant it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub microtenant: Option<Id>,
     /// Items of one group may share a call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<u32>,
     /// What is to be done.
     #[serde(flatten)]
     pub change: Change<'r>,
     /// What it takes back, if it belongs to the undo of a run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Box<Undo<'r>>>,
 }
 

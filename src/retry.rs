@@ -65,14 +65,12 @@ pub fn judge(call: Call, reply: &Reply, now: Timestamp, random: f64) -> Verdict 
 }
 
 fn judge_answer(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Verdict {
+    if matches!(answer.status, 200..=299) {
+        return judge_success(call, answer, random);
+    }
     let failure = answer.error();
     let id = failure.error_id.as_deref().unwrap_or_default();
     match (answer.status, id) {
-        (200..=299, _) if call.method.idempotent() && !is_of_the_api(&answer.body) => {
-            let failure = Failure::new("the answer is not JSON, so it is not the API's");
-            Verdict::Again(interval(call.attempt, random), failure)
-        }
-        (200..=299, _) => Verdict::Success,
         (429, _) => throttled(call, answer, now, random),
         (503, _) if answer.retry_after.is_some() || id == "retryable.server.error" => {
             throttled(call, answer, now, random)
@@ -88,6 +86,14 @@ fn judge_answer(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Ver
         (400 | 409 | 413 | 422, _) => Verdict::Rejected(failure),
         _ => Verdict::Final(failure),
     }
+}
+
+fn judge_success(call: Call, answer: &Answer, random: f64) -> Verdict {
+    if !call.method.idempotent() || is_of_the_api(&answer.body) {
+        return Verdict::Success;
+    }
+    let failure = Failure::new("the answer is not JSON, so it is not the API's");
+    Verdict::Again(interval(call.attempt, random), failure)
 }
 
 /// Whether a body can be the API's: a page of something on the way to it is not JSON, nor is half an answer. What creates

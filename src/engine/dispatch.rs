@@ -3,10 +3,11 @@
 //! Pure: time comes in, directives go out. What a call is about is the business of the
 //! [core](super::core); here it is a number with a method.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
 use super::Settings;
@@ -516,7 +517,7 @@ impl Dispatcher {
     ) {
         let jobs = self.jobs(now);
         while self.in_flight() < jobs {
-            let first = self.lanes.first(lane, 1).pop();
+            let first = self.lanes.front(lane);
             let Some(ticket) = first.and_then(|id| self.tickets.get_mut(&id)) else {
                 return;
             };

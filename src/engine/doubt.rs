@@ -2,8 +2,9 @@
 //! said so, and what is deleted together.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Instant;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::model::{Change, Failure, Id, Item, Object};
 use crate::resource::{Kind, Scope};

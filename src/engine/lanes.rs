@@ -4,9 +4,11 @@
 //! a pair, and one gateway stands over all of them; a call goes when its lane and the gateway let it. What is kept of
 //! a path is dropped once no limiter can remember it, so that memory does not grow with the number of ids.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::Settings;
 use super::dispatch::CallId;
@@ -167,6 +169,12 @@ impl Lanes {
         let lane = self.each.get(key).into_iter();
         let ranks = lane.flat_map(|lane| lane.queue.iter().take(most));
         ranks.map(|(_, id)| *id).collect()
+    }
+
+    /// The first call of the lane.
+    pub(super) fn front(&self, key: &LaneKey) -> Option<CallId> {
+        let (_, id) = self.each.get(key)?.queue.first()?;
+        Some(*id)
     }
 
     /// Takes the first call out of the lane and charges it, if it may go at `now`.

@@ -57,10 +57,9 @@ impl Origin {
 }
 
 /// One item with the cells of its row.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct PlanLine {
     /// The item.
-    #[serde(flatten)]
     pub item: Item<'static>,
     /// The cells, one for each of the plan's columns.
     pub input: Vec<String>,
@@ -245,7 +244,14 @@ impl PlanFile {
     /// # Errors
     /// When it cannot be read.
     pub fn line(&self, number: ItemNumber) -> io::Result<PlanLine> {
-        Ok(serde_json::from_slice(&self.bytes(number)?)?)
+        #[derive(Deserialize)]
+        struct Cells {
+            input: Vec<String>,
+        }
+        let line = self.bytes(number)?;
+        let Cells { input } = serde_json::from_slice(&line)?;
+        let item = serde_json::from_slice(&line)?;
+        Ok(PlanLine { item, input })
     }
 
     fn index(&mut self, mut lines: impl BufRead) -> Result<(), RunError> {
@@ -317,7 +323,6 @@ impl PlanFile {
 
 impl Items for PlanFile {
     fn load(&self, number: ItemNumber) -> io::Result<Item<'static>> {
-        // Without the cells: taking them apart costs more than the item itself.
         Ok(serde_json::from_slice(&self.bytes(number)?)?)
     }
 }

@@ -19,10 +19,11 @@ mod lists;
 mod looks;
 mod removals;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
@@ -38,7 +39,7 @@ use crate::model::{
     Answer, Event, Failure, Id, Item, ItemNumber, Method, Outcome, QuotaClass, Reply, Request,
     Status, index,
 };
-use crate::pacer::Claim;
+use crate::pacer::{Claim, QuotaScope};
 use crate::plan::{self, Backlog, CallCounts, Snapshot, Work};
 use crate::resource::Scope;
 use crate::retry::{self, Verdict};
@@ -644,7 +645,11 @@ impl Core {
         self.jobs.insert(id, job);
     }
 
+    /// Where the call goes, if limits count that.
     fn path(&self, job: &Job) -> Arc<str> {
+        if self.settings.quota_scope == QuotaScope::Tenant {
+            return Arc::default();
+        }
         let request = match job {
             Job::Page(number) => self.listings.get(number).map(|(_, l)| l.request()),
             job => job.sample(),

@@ -1,8 +1,9 @@
 //! What becomes of items that are deleted together: read again just before, so that what has come back is
 //! spared, and looked for afterwards, since the answer does not say which of them are gone.
 
-use std::collections::HashMap;
 use std::time::Instant;
+
+use foldhash::HashMap;
 
 use super::super::dispatch::CallId;
 use super::super::doubt::{Doubt, Look, Why};
