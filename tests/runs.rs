@@ -374,6 +374,21 @@ fn what_a_process_is_still_to_create_is_left_to_it() {
 }
 
 #[test]
+fn a_list_that_a_process_is_changing_is_left_to_it() {
+    let seeded = "domains = { post = \"replace\", seed = [\"old.example\"] }\n";
+    let slow = "[[fault]]\nkind = \"timeout\"\nmatch = \"POST */domains\"\n";
+    let tenant = Tenant::start(&format!("{QUICK}{seeded}{slow}"));
+    tenant.write("one.csv", "resource,domain\ndomain,one.example\n");
+    tenant.write("two.csv", "resource,domain\ndomain,two.example\n");
+    let child = under_way(&tenant, &slowly("one.csv"));
+    let ran = tenant.run(&["apply", "two.csv", "--yes"]).expect(7);
+    let why = "is to change the list that the domain \"two.example\" is in too";
+    assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    kill(child);
+    assert_eq!(tenant.state()["domains"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_manifest_that_a_process_works_on_is_left_to_it() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", &links(0..9));

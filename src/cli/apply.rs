@@ -22,7 +22,7 @@ use crate::engine::End;
 use crate::journal::{FORMAT, Header};
 use crate::ledger::{Ledger, State};
 use crate::model::Item;
-use crate::plan::{Evidence, Guards, Planner, Snapshot, Totals};
+use crate::plan::{Evidence, Guards, Planner, Snapshot, Totals, Way};
 use crate::report::{self, Report, Summary};
 use crate::run::{
     self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Standing,
@@ -127,7 +127,7 @@ pub(super) async fn start_run(
         .point_out(&origin.files, start.yes, stop, terminal)
         .await?;
     let live = earlier.settled(&rows, tenant, stop, terminal).await?;
-    earlier.refuse_creating(&rows, &live, tenant.config.limits())?;
+    earlier.refuse_shared(&rows, &live, tenant.config.limits())?;
     let rows = rows.knowing_own(earlier.created(start.retries, &live)?);
     let order = Order {
         rows: &rows,
@@ -198,7 +198,7 @@ pub(super) async fn resume(
         run::repair(&standing.directory, Timestamp::now())?;
     }
     let run = run::resume(standing.directory)?;
-    Earlier::find(&beside, &run.header.tenant, terminal)?.refuse_creating_in(&run)?;
+    Earlier::find(&beside, &run.header.tenant, terminal)?.refuse_shared_in(&run)?;
     drop(turn);
     let lower = given.over(recorded::settings(&run.header)?);
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
@@ -214,7 +214,7 @@ async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, C
         return Ok(run);
     }
     let mut scopes = BTreeSet::new();
-    run.each_open_create(|item| {
+    run.each_open(&[Way::Create], |item| {
         scopes.insert(item.scope());
     })?;
     if scopes.is_empty() {
@@ -224,7 +224,7 @@ async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, C
     let live = plan::snapshot(tenant, scopes.into_iter().collect(), exit::STOPPED).await?;
     let evidence = Evidence::new(&live);
     let mut ended = Vec::new();
-    run.each_open_create(|item| {
+    run.each_open(&[Way::Create], |item| {
         if run.undertaking.ledger.state(item.item) == State::Waiting {
             ended.extend(evidence.forestalled(item));
         }

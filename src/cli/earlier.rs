@@ -22,11 +22,15 @@ use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::engine::Items as _;
 use crate::ledger::State;
-use crate::model::{Change, Id, Item, Status};
+use crate::model::{Id, Item, Status};
 use crate::plan::{Evidence, Limits, Snapshot, Way};
 use crate::report::{self, Outcomes};
 use crate::resource::{Kind, Shape};
 use crate::run::{self, Checked, Lineage, Run, RunName, Standing};
+
+/// What two processes must not do at once to the same: both would create it, and of a list that is written as a whole
+/// each would take out what the other has put in.
+const ALONE: [Way; 2] = [Way::Create, Way::Merge];
 
 /// The unfinished runs of a tenant.
 #[derive(Debug)]
@@ -182,19 +186,19 @@ impl Earlier {
         Ok(met)
     }
 
-    /// Refuses rows of which one creates what another process is about to create.
-    pub(super) fn refuse_creating(
+    /// Refuses rows of which one creates what another process is about to create, or changes a list that it changes.
+    pub(super) fn refuse_shared(
         &self,
         rows: &Checked,
         live: &Snapshot,
         limits: Limits,
     ) -> Result<(), CliError> {
-        let creating = self.being_created(None)?;
+        let taken = self.taken(None)?;
         let mut refused = Ok(());
-        if !creating.is_empty() {
+        if !taken.is_empty() {
             run::plan(rows, live, limits, |item, _| {
-                if refused.is_ok() && matches!(item.change, Change::Create { .. }) {
-                    refused = refuse_double(item, &creating);
+                if refused.is_ok() && ALONE.contains(&Way::of(item)) {
+                    refused = refuse_taken(item, &taken);
                 }
                 Ok(())
             })?;
@@ -202,30 +206,30 @@ impl Earlier {
         refused
     }
 
-    /// Refuses to go on with a run that is still to create what another process is about to create.
-    pub(super) fn refuse_creating_in(&self, run: &Run) -> Result<(), CliError> {
-        let creating = self.being_created(Some(run.directory.name()))?;
+    /// Refuses to go on with such a run.
+    pub(super) fn refuse_shared_in(&self, run: &Run) -> Result<(), CliError> {
+        let taken = self.taken(Some(run.directory.name()))?;
         let mut refused = Ok(());
-        if !creating.is_empty() {
-            run.each_open_create(|item| {
+        if !taken.is_empty() {
+            run.each_open(&ALONE, |item| {
                 if refused.is_ok() {
-                    refused = refuse_double(item, &creating);
+                    refused = refuse_taken(item, &taken);
                 }
             })?;
         }
         refused
     }
 
-    /// What processes are still to create, by the hash of its mark, with their run.
-    fn being_created(&self, own: Option<&RunName>) -> Result<HashMap<u64, &Standing>, CliError> {
-        let mut creating = HashMap::new();
+    /// What one process alone may do, and others are still to do: by the hash of its mark, with their run.
+    fn taken(&self, own: Option<&RunName>) -> Result<HashMap<u64, &Standing>, CliError> {
+        let mut taken = HashMap::new();
         let others = |run: &&Standing| run.active && Some(run.directory.name()) != own;
         for run in self.unfinished.iter().filter(others) {
-            run.each_open_create(|item| {
-                creating.extend(marks(item).map(|mark| (hash(&mark), run)));
+            run.each_open(&ALONE, |item| {
+                taken.extend(marks(item).map(|mark| (hash(&mark), run)));
             })?;
         }
-        Ok(creating)
+        Ok(taken)
     }
 
     /// The live objects that were created by the run that is retried, and by those in whose place the new one is
@@ -265,14 +269,17 @@ fn is_same(one: &str, other: &str) -> bool {
     one != "-" && absolute(one).ok() == absolute(other).ok()
 }
 
-fn refuse_double(item: &Item<'_>, creating: &HashMap<u64, &Standing>) -> Result<(), CliError> {
-    let Some(run) = marks(item).find_map(|mark| creating.get(&hash(&mark))) else {
+fn refuse_taken(item: &Item<'_>, taken: &HashMap<u64, &Standing>) -> Result<(), CliError> {
+    let Some(run) = marks(item).find_map(|mark| taken.get(&hash(&mark))) else {
         return Ok(());
     };
     let (noun, key) = (item.resource.noun(), &item.key);
+    let what = match item.resource.shape() {
+        Shape::List => format!("change the list that the {noun} {key:?} is in"),
+        Shape::Collection | Shape::Single => format!("create the {noun} {key:?}"),
+    };
     let directory = run.directory.path().display();
-    let message =
-        format!("a process is working on {directory}, which is to create the {noun} {key:?} too");
+    let message = format!("a process is working on {directory}, which is to {what} too");
     Err(CliError::new(exit::JOURNAL, message).hint("wait for it, or stop it, and try again"))
 }
 

@@ -94,13 +94,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// The items that are to be created by calls of their own kind and have not ended, each handed to `visit`.
+    /// The items that go one of these ways and have not ended, each handed to `visit`.
     ///
     /// # Errors
     /// When the plan cannot be read.
-    pub fn each_open_create(&self, visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
-        let ledger = &self.undertaking.ledger;
-        let visited = each_open_create(&self.plan, ledger, visit);
+    pub fn each_open(&self, ways: &[Way], visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
+        let visited = each_open(&self.plan, &self.undertaking.ledger, ways, visit);
         visited.map_err(|source| unreadable(&self.directory, source))
     }
 
@@ -186,12 +185,12 @@ impl Standing {
         numbers.map(load).collect()
     }
 
-    /// The items that are to be created by calls of their own kind and have not ended, each handed to `visit`.
+    /// The items that go one of these ways and have not ended, each handed to `visit`.
     ///
     /// # Errors
     /// When the plan cannot be read.
-    pub fn each_open_create(&self, visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
-        let visited = each_open_create(&self.plan, &self.ledger, visit);
+    pub fn each_open(&self, ways: &[Way], visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
+        let visited = each_open(&self.plan, &self.ledger, ways, visit);
         visited.map_err(|source| self.unreadable(source))
     }
 
@@ -202,13 +201,14 @@ impl Standing {
     }
 }
 
-fn each_open_create(
+fn each_open(
     plan: &PlanFile,
     ledger: &Ledger,
+    ways: &[Way],
     mut visit: impl FnMut(&Item<'_>),
 ) -> io::Result<()> {
     for (number, brief) in plan.briefs() {
-        if brief.way == Way::Create && !matches!(ledger.state(number), State::Settled(_)) {
+        if ways.contains(&brief.way) && !matches!(ledger.state(number), State::Settled(_)) {
             visit(&plan.load(number)?);
         }
     }
