@@ -1,13 +1,12 @@
 //! CSV (RFC 4180): comma, quoted line breaks, UTF-8 with or without byte order mark, CRLF or LF. A cell that was
 //! kept from being a formula is read as it was before.
 
-use std::io::{self, BufRead, Read};
-
-use csv::{ByteRecord, ReaderBuilder, StringRecord};
+use std::io::{self, BufRead};
 
 use super::Title;
 use super::batches::Source;
 use super::formula::restore;
+use super::records::{Record, Records};
 use crate::model::{Cells, Problem};
 
 /// The input with a line break and one row more behind it. The line break makes a file that lacks it
@@ -15,14 +14,10 @@ use crate::model::{Cells, Problem};
 type Sealed<R> = io::Chain<R, &'static [u8]>;
 
 /// The row behind the last: no text file has it.
-const SEAL: &str = "\0";
+const SEAL: &[u8] = b"\0";
 
-fn reader<R: Read>(input: R) -> csv::Reader<Sealed<R>> {
-    ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(1 << 16)
-        .from_reader(input.chain(b"\n\0\n".as_slice()))
+fn records<R: BufRead>(input: R) -> Records<Sealed<R>> {
+    Records::new(input.chain(b"\n\0\n".as_slice()))
 }
 
 /// The header.
@@ -39,10 +34,10 @@ pub(super) fn titles<R: BufRead>(
         ));
         return Ok(Vec::new());
     }
-    let mut record = ByteRecord::new();
-    reader(input).read_byte_record(&mut record).map_err(to_io)?;
+    let mut record = Record::default();
+    records(input).read(&mut record)?;
     if is_seal(&record) {
-        record.clear();
+        record = Record::default();
     }
     let titles: Vec<Title> = record
         .iter()
@@ -84,30 +79,30 @@ fn header_problem(file: u16, titles: &[Title]) -> Option<Problem> {
 
 /// The rows below the header.
 pub(super) struct Rows<R> {
-    reader: csv::Reader<Sealed<R>>,
+    records: Records<Sealed<R>>,
     file: u16,
     titles: Vec<String>,
-    number: u32,
 }
 
 impl<R: BufRead> Rows<R> {
     pub(super) fn new(input: R, file: u16, titles: &[Title]) -> Self {
         Self {
-            reader: reader(input),
+            records: records(input),
             file,
             titles: titles.iter().map(|t| t.text.clone()).collect(),
-            number: 0,
         }
     }
 
-    /// Reads the next record into `bytes`; false behind the last.
-    fn read(&mut self, bytes: &mut ByteRecord, problems: &mut Vec<Problem>) -> io::Result<bool> {
-        let before = self.reader.position().line();
-        if !self.reader.read_byte_record(bytes).map_err(to_io)? || is_seal(bytes) {
+    /// Reads the next record; false behind the last.
+    fn read(
+        &mut self,
+        record: &mut Record<Vec<u8>>,
+        problems: &mut Vec<Problem>,
+    ) -> io::Result<bool> {
+        if !self.records.read(record)? || is_seal(record) {
             return Ok(false);
         }
-        self.number += rows_passed(&self.reader, before, bytes);
-        let last = bytes.iter().next_back();
+        let last = record.iter().next_back();
         if last.is_some_and(|cell| cell.ends_with(b"\n\0\n")) {
             self.report_open_quote(problems);
             return Ok(false);
@@ -117,26 +112,26 @@ impl<R: BufRead> Rows<R> {
 }
 
 impl<R: BufRead> Source for Rows<R> {
-    type Cells = StringRecord;
+    type Cells = Record<String>;
 
     fn next(
         &mut self,
-        spare: StringRecord,
+        spare: Record<String>,
         problems: &mut Vec<Problem>,
-    ) -> io::Result<Option<(u32, StringRecord)>> {
-        let mut bytes = spare.into_byte_record();
+    ) -> io::Result<Option<(u32, Record<String>)>> {
+        let mut bytes = spare.into_bytes();
         loop {
-            let header = self.number == 0;
+            let header = self.records.number() == 0;
             if !self.read(&mut bytes, problems)? {
                 return Ok(None);
             }
-            match StringRecord::from_byte_record(bytes) {
+            match bytes.into_text() {
                 Ok(record) if !header && !is_blank(&record) && self.is_whole(&record, problems) => {
-                    return Ok(Some((self.number, record)));
+                    return Ok(Some((self.records.number(), record)));
                 }
-                Ok(record) => bytes = record.into_byte_record(),
-                Err(error) => {
-                    bytes = error.into_byte_record();
+                Ok(record) => bytes = record.into_bytes(),
+                Err(record) => {
+                    bytes = record;
                     if !header {
                         self.report_encoding(&bytes, problems);
                     }
@@ -146,15 +141,15 @@ impl<R: BufRead> Source for Rows<R> {
     }
 }
 
-impl<R> Rows<R> {
-    fn is_whole(&self, record: &StringRecord, problems: &mut Vec<Problem>) -> bool {
+impl<R: BufRead> Rows<R> {
+    fn is_whole(&self, record: &Record<String>, problems: &mut Vec<Problem>) -> bool {
         let (cells, columns) = (record.len(), self.titles.len());
         if cells == columns {
             return true;
         }
         problems.push(Problem::row(
             self.file,
-            self.number,
+            self.records.number(),
             format!("the row has {cells} cells where the header has {columns}"),
         ));
         false
@@ -162,22 +157,27 @@ impl<R> Rows<R> {
 
     fn report_open_quote(&self, problems: &mut Vec<Problem>) {
         let message = "a quoted cell that begins in this row is never closed";
-        problems.push(Problem::row(self.file, self.number, message));
+        problems.push(Problem::row(self.file, self.records.number(), message));
     }
 
-    fn report_encoding(&self, record: &ByteRecord, problems: &mut Vec<Problem>) {
+    fn report_encoding(&self, record: &Record<Vec<u8>>, problems: &mut Vec<Problem>) {
         let broken = record
             .iter()
             .zip(&self.titles)
             .filter(|(cell, _)| std::str::from_utf8(cell).is_err());
         for (_, title) in broken {
             let message = "the text is not UTF-8; save the file as \"CSV UTF-8\"";
-            problems.push(Problem::cell(self.file, self.number, title, message));
+            problems.push(Problem::cell(
+                self.file,
+                self.records.number(),
+                title,
+                message,
+            ));
         }
     }
 }
 
-impl Cells for StringRecord {
+impl Cells for Record<String> {
     fn cell(&self, column: usize) -> Option<&str> {
         let cell = restore(self.get(column)?);
         match cell.as_bytes() {
@@ -193,33 +193,13 @@ impl Cells for StringRecord {
 }
 
 /// A row of separators alone, as spreadsheets leave them below the last row.
-fn is_blank(record: &StringRecord) -> bool {
-    record.as_slice().trim().is_empty()
+fn is_blank(record: &Record<String>) -> bool {
+    record.iter().all(|cell| cell.trim().is_empty())
 }
 
-fn is_seal(record: &ByteRecord) -> bool {
-    record.len() == 1 && record.get(0) == Some(SEAL.as_bytes())
-}
-
-/// How many rows of a spreadsheet lie between the last record and the end of this one: the record
-/// itself, and the empty lines before it, which the reader passes over. Line breaks inside cells do
-/// not count.
-fn rows_passed<R: Read>(reader: &csv::Reader<R>, before: u64, record: &ByteRecord) -> u32 {
-    let lines = reader.position().line().saturating_sub(before);
-    if lines <= 1 {
-        return 1;
-    }
-    let inside = record.as_slice().split(|b| *b == b'\n').skip(1).count() as u64;
-    u32::try_from(lines.saturating_sub(inside))
-        .unwrap_or(u32::MAX)
-        .max(1)
-}
-
-fn to_io(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        kind => io::Error::new(io::ErrorKind::InvalidData, format!("{kind:?}")),
-    }
+fn is_seal(record: &Record<Vec<u8>>) -> bool {
+    let mut cells = record.iter();
+    cells.next() == Some(SEAL) && cells.next().is_none()
 }
 
 #[cfg(test)]
@@ -231,7 +211,7 @@ mod tests {
         let titles = titles(text, 0, &mut problems).unwrap();
         let mut rows = Rows::new(text, 0, &titles);
         let mut read = Vec::new();
-        while let Some((number, cells)) = rows.next(StringRecord::new(), &mut problems).unwrap() {
+        while let Some((number, cells)) = rows.next(Record::default(), &mut problems).unwrap() {
             let cells = (0..titles.len()).map(|i| cells.cell(i).unwrap_or("-").to_owned());
             read.push((number, cells.collect()));
         }

@@ -11,6 +11,7 @@ mod csv;
 mod formula;
 mod jsonl;
 mod read_back;
+mod records;
 mod write;
 
 use std::fs::File;

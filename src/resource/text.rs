@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use base64::Engine as _;
+use memchr::{memchr, memchr3};
 
 use super::SplitText;
 
@@ -195,20 +196,13 @@ impl<'t> Parts<'t> {
     /// Refuses a user name before anything else is said of the address: a message would repeat what
     /// stands before the @, which may be a password.
     fn of(text: &'t str) -> Result<Self, String> {
-        let colon = text.bytes().position(|b| b == b':').unwrap_or(text.len());
-        let (before, after) = text.split_at(colon);
-        let scheme_end = if after.starts_with("://") {
-            before.len() + 3
-        } else {
-            0
-        };
-        let (scheme, rest) = text.split_at(scheme_end);
-        // What comes first of these is the end of the host, or shows that a user name stands before it.
-        let end = rest
-            .bytes()
-            .position(|b| matches!(b, b'/' | b'?' | b'#' | b'@'));
+        let colon = memchr(b':', text.as_bytes());
+        let slashes =
+            colon.filter(|colon| text.get(*colon..).is_some_and(|t| t.starts_with("://")));
+        let (scheme, rest) = text.split_at(slashes.map_or(0, |colon| colon + 3));
+        let end = memchr3(b'/', b'?', b'#', rest.as_bytes());
         let (host, path) = rest.split_at(end.unwrap_or(rest.len()));
-        if path.starts_with('@') {
+        if memchr(b'@', host.as_bytes()).is_some() {
             return Err("a user name or password does not belong into a link".to_owned());
         }
         Ok(Self { scheme, host, path })
