@@ -4,7 +4,7 @@ use super::cursor::Cursor;
 use crate::model::{Id, ItemNumber, Outcome, Status};
 
 /// What a record says of one item: an [`Event`](crate::model::Event), as far as it concerns it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemEvent<'l> {
     /// A call that changes it is about to be sent.
     Intent(ItemNumber),
@@ -26,31 +26,25 @@ pub struct BeforeRef<'l> {
 }
 
 /// An [`Outcome`] that lies in the journal; most readers want no more of it than the status.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutcomeRef<'l> {
     /// Which item.
     pub item: ItemNumber,
     /// How it ended.
     pub status: Status,
-    more: More<'l>,
-}
-
-/// What else an outcome says.
-#[derive(Clone, Debug, PartialEq)]
-enum More<'l> {
-    Nothing,
-    /// An id of digits alone.
-    Id(&'l [u8]),
-    Anything(Box<Outcome>),
+    id: Option<&'l [u8]>,
+    /// All of it, if it says more than an id of digits.
+    text: Option<&'l [u8]>,
 }
 
 impl From<OutcomeRef<'_>> for Outcome {
     fn from(outcome: OutcomeRef<'_>) -> Self {
-        let id = match outcome.more {
-            More::Nothing => None,
-            More::Id(digits) => Some(digits.iter().copied().map(char::from).collect::<String>()),
-            More::Anything(outcome) => return *outcome,
-        };
+        let read = outcome.text.map(serde_json::from_slice);
+        // What was read once can be read again.
+        if let Some(Ok(outcome)) = read {
+            return outcome;
+        }
+        let id = outcome.id.map(String::from_utf8_lossy);
         Self {
             item: outcome.item,
             status: outcome.status,
@@ -63,22 +57,34 @@ impl From<OutcomeRef<'_>> for Outcome {
 /// Hands what an event says to `visit`, item by item. True if it is an intent; nothing if it does not stand as
 /// this program writes it, in which case some of its items may have been handed out.
 pub(super) fn visit<'l>(
-    mut event: Cursor<'l>,
+    event: Cursor<'l>,
+    usual: &mut Lengths,
     visit: &mut impl FnMut(ItemEvent<'l>),
 ) -> Option<bool> {
     let mut intent = false;
-    if event.skip(b"{\"intent\":{\"call\":") {
-        event.call(|item| visit(ItemEvent::Intent(item)))?;
+    let rest = if let Some(rest) = event.after(b"{\"intent\":{\"call\":") {
         intent = true;
-    } else if event.skip(b"{\"outcomes\":[") {
-        event.list(|event| event.outcome().map(|o| visit(ItemEvent::Outcome(o))))?;
-    } else if event.skip(b"{\"before\":{\"item\":") {
-        visit(ItemEvent::Before(event.before()?));
+        rest.call(usual, |item| visit(ItemEvent::Intent(item)))?
+    } else if let Some(rest) = event.after(b"{\"outcomes\":[") {
+        rest.list(|rest| rest.outcome(usual, |outcome| visit(ItemEvent::Outcome(outcome))))?
+    } else if let Some(rest) = event.after(b"{\"before\":{\"item\":") {
+        let (before, rest) = rest.before(usual)?;
+        visit(ItemEvent::Before(before));
+        rest
     } else {
-        event.want(b"{\"void\":{\"call\":")?;
-        event.call(|item| visit(ItemEvent::Void(item)))?;
-    }
-    (event.0 == b"}").then_some(intent)
+        let rest = event.after(b"{\"void\":{\"call\":")?;
+        rest.call(usual, |item| visit(ItemEvent::Void(item)))?
+    };
+    (rest.0 == b"}").then_some(intent)
+}
+
+/// How many digits the last number of each kind had: the next probably has as many.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lengths {
+    pub(super) seq: usize,
+    call: usize,
+    item: usize,
+    id: usize,
 }
 
 /// Those that the fast way of reading knows, the most frequent first.
@@ -92,91 +98,111 @@ const STATUSES: [Status; 7] = [
     Status::Spared,
 ];
 
+/// Each hands back what stands behind the thing that it reads.
 impl<'l> Cursor<'l> {
     /// The number of a call and the items that it carries.
     #[inline]
-    fn call(&mut self, mut visit: impl FnMut(ItemNumber)) -> Option<()> {
-        self.short_number()?;
-        self.want(b",\"items\":[")?;
-        self.list(|event| event.short_number().map(&mut visit))?;
-        self.want(b"}")
+    fn call(self, usual: &mut Lengths, mut visit: impl FnMut(ItemNumber)) -> Option<Self> {
+        let (_, rest) = self.short_number(&mut usual.call)?;
+        let rest = rest.after(b",\"items\":[")?.list(|rest| {
+            let (item, rest) = rest.short_number(&mut usual.item)?;
+            visit(item);
+            Some(rest)
+        })?;
+        rest.after(b"}")
     }
 
     /// None or more of something, and the bracket behind them.
     #[inline]
-    fn list(&mut self, mut one: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        if self.skip(b"]") {
-            return Some(());
+    fn list(self, mut one: impl FnMut(Self) -> Option<Self>) -> Option<Self> {
+        if let Some(rest) = self.after(b"]") {
+            return Some(rest);
         }
-        one(self)?;
-        while self.skip(b",") {
-            one(self)?;
+        let mut rest = self;
+        loop {
+            match one(rest)?.take()? {
+                (b",", next) => rest = next,
+                (b"]", behind) => return Some(behind),
+                _ => return None,
+            }
         }
-        self.want(b"]")
     }
 
     /// An item and the object that stands behind it, all that is left but for the last bracket.
-    fn before(&mut self) -> Option<BeforeRef<'l>> {
-        let item = self.short_number()?;
-        self.want(b",\"object\":")?;
-        let object = self.0.strip_suffix(b"}}")?;
-        self.0 = self.0.get(object.len()..)?;
-        self.want(b"}")?;
-        Some(BeforeRef { item, object })
+    fn before(self, usual: &mut Lengths) -> Option<(BeforeRef<'l>, Self)> {
+        let (item, rest) = self.short_number(&mut usual.item)?;
+        let object = rest.after(b",\"object\":")?.0.strip_suffix(b"}}")?;
+        Some((BeforeRef { item, object }, Cursor(b"}")))
     }
 
     #[inline]
-    fn outcome(&mut self) -> Option<OutcomeRef<'l>> {
-        let mut plain = *self;
-        match plain.plain_outcome() {
-            Some(outcome) => {
-                *self = plain;
-                Some(outcome)
-            }
-            None => self.any_outcome(),
-        }
+    fn outcome(self, usual: &mut Lengths, mut visit: impl FnMut(OutcomeRef<'l>)) -> Option<Self> {
+        let Some((item, status, id, rest)) = self.plain_outcome(usual) else {
+            let (outcome, rest) = self.any_outcome()?;
+            visit(outcome);
+            return Some(rest);
+        };
+        visit(OutcomeRef {
+            item,
+            status,
+            id,
+            text: None,
+        });
+        Some(rest)
     }
 
     /// What nearly every outcome is: without failure, and with an id of digits or none.
     #[inline]
-    fn plain_outcome(&mut self) -> Option<OutcomeRef<'l>> {
-        self.want(b"{\"item\":")?;
-        let item = self.short_number()?;
-        self.want(b",\"status\":\"")?;
-        let status = self.status()?;
-        let more = if self.skip(b"\",\"id\":\"") {
-            More::Id(self.digits())
-        } else {
-            More::Nothing
+    fn plain_outcome(
+        self,
+        usual: &mut Lengths,
+    ) -> Option<(ItemNumber, Status, Option<&'l [u8]>, Self)> {
+        let rest = self.after(b"{\"item\":")?;
+        let (item, rest) = rest.short_number(&mut usual.item)?;
+        // What most runs consist of is recognised at once.
+        let (status, rest) = match rest.after(b",\"status\":\"created\",\"id\":\"") {
+            Some(id) => (Status::Created, Ok(id)),
+            None => rest.status()?,
         };
-        self.want(b"\"}")?;
-        Some(OutcomeRef { item, status, more })
+        let (id, rest) = match rest {
+            Ok(id) => {
+                let (id, rest) = id.digits(&mut usual.id);
+                (Some(id), rest)
+            }
+            Err(rest) => (None, rest),
+        };
+        Some((item, status, id, rest.after(b"\"}")?))
     }
 
-    #[cold]
-    fn any_outcome(&mut self) -> Option<OutcomeRef<'l>> {
+    #[inline(never)]
+    fn any_outcome(self) -> Option<(OutcomeRef<'l>, Self)> {
         let mut outcomes = serde_json::Deserializer::from_slice(self.0).into_iter::<Outcome>();
         let outcome = outcomes.next()?.ok()?;
-        self.0 = self.0.get(outcomes.byte_offset()..)?;
-        Some(OutcomeRef {
+        let (text, rest) = self.0.split_at_checked(outcomes.byte_offset())?;
+        let outcome = OutcomeRef {
             item: outcome.item,
             status: outcome.status,
-            more: More::Anything(Box::new(outcome)),
-        })
+            id: None,
+            text: Some(text),
+        };
+        Some((outcome, Self(rest)))
+    }
+
+    /// Some status, and either the id that stands behind it or what stands there else.
+    #[inline(never)]
+    fn status(self) -> Option<(Status, Result<Self, Self>)> {
+        let text = self.after(b",\"status\":\"")?.0;
+        let (status, rest) = STATUSES.into_iter().find_map(|status| {
+            let rest = text.strip_prefix(status.name().as_bytes())?;
+            Some((status, Self(rest)))
+        })?;
+        Some((status, rest.after(b"\",\"id\":\"").ok_or(rest)))
     }
 
     #[inline]
-    fn status(&mut self) -> Option<Status> {
-        STATUSES.into_iter().find(|status| {
-            let rest = self.0.strip_prefix(status.name().as_bytes());
-            self.0 = rest.unwrap_or(self.0);
-            rest.is_some()
-        })
-    }
-
-    #[inline]
-    fn short_number(&mut self) -> Option<u32> {
-        self.number()?.try_into().ok()
+    fn short_number(self, usual: &mut usize) -> Option<(u32, Self)> {
+        let (number, rest) = self.number(usual)?;
+        Some((number.try_into().ok()?, rest))
     }
 }
 
@@ -190,7 +216,10 @@ mod tests {
 
     fn read(text: &[u8]) -> Option<Vec<Said>> {
         let mut found = Vec::new();
-        visit(Cursor(text), &mut |event| found.push(Said::from(event)))?;
+        let mut usual = Lengths::default();
+        visit(Cursor(text), &mut usual, &mut |event| {
+            found.push(Said::from(event));
+        })?;
         // An object is checked by whoever reads it.
         let unreadable = |said: &Said| matches!(said, Said::Before(_, None));
         (!found.iter().any(unreadable)).then_some(found)
@@ -259,7 +288,7 @@ mod tests {
 
     #[test]
     fn only_an_intent_is_called_one() {
-        let is_intent = |text: &[u8]| visit(Cursor(text), &mut |_| ());
+        let is_intent = |text: &[u8]| visit(Cursor(text), &mut Lengths::default(), &mut |_| ());
         assert_eq!(
             is_intent(br#"{"intent":{"call":1,"items":[2]}}"#),
             Some(true)

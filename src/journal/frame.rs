@@ -1,12 +1,12 @@
 //! One line of the journal: how it is written and how it is checked.
 
-use std::io::{self, Write};
+use std::io;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
-use super::event::{self, ItemEvent};
+use super::event::{self, ItemEvent, Lengths};
 use super::{Extent, Header};
 
 /// What closes every line: `,"crc":"` eight digits `"}`.
@@ -47,6 +47,26 @@ pub enum Damage {
 pub(super) struct Chain {
     next: u64,
     crc: u32,
+    pub(super) usual: Lengths,
+    clock: Clock,
+}
+
+/// The time that was written last: several records have the same one.
+#[derive(Clone, Debug, Default)]
+struct Clock {
+    millisecond: Option<i64>,
+    text: String,
+}
+
+impl Clock {
+    fn text(&mut self, now: Timestamp) -> &str {
+        let millisecond = Some(now.as_millisecond());
+        if self.millisecond != millisecond {
+            self.text = format!("{now:.3}");
+            self.millisecond = millisecond;
+        }
+        &self.text
+    }
 }
 
 impl Chain {
@@ -59,11 +79,13 @@ impl Chain {
         now: Timestamp,
     ) -> io::Result<()> {
         let start = buffer.len();
-        write!(
-            buffer,
-            "{{\"seq\":{},\"at\":\"{now:.3}\",\"{kind}\":",
-            self.next
-        )?;
+        buffer.extend_from_slice(b"{\"seq\":");
+        serde_json::to_writer(&mut *buffer, &self.next)?;
+        buffer.extend_from_slice(b",\"at\":\"");
+        buffer.extend_from_slice(self.clock.text(now).as_bytes());
+        buffer.extend_from_slice(b"\",\"");
+        buffer.extend_from_slice(kind.as_bytes());
+        buffer.extend_from_slice(b"\":");
         serde_json::to_writer(&mut *buffer, record)?;
         let crc = self.sum(buffer.get(start..).unwrap_or_default());
         buffer.extend_from_slice(CRC_KEY);
@@ -80,7 +102,7 @@ impl Chain {
         if digits(sum) != *crc {
             return Err(Damage::Checksum);
         }
-        let record = Record::read(body).ok_or(Damage::Form)?;
+        let record = Record::read(body, &mut self.usual.seq).ok_or(Damage::Form)?;
         if record.seq != self.next {
             return Err(Damage::Sequence {
                 expected: self.next,
@@ -146,24 +168,26 @@ pub(super) struct Record<'l> {
 impl<'l> Record<'l> {
     /// What a line says that nothing vouches for.
     pub(super) fn unchecked(line: &'l [u8]) -> Option<Self> {
-        Self::read(parted(line)?.0)
+        Self::read(parted(line)?.0, &mut 0)
     }
 
-    fn read(body: &'l [u8]) -> Option<Self> {
-        let mut rest = Cursor(body);
-        rest.want(b"{\"seq\":")?;
-        let seq = rest.number()?;
-        rest.want(b",\"at\":\"")?;
-        let at = At(*rest.take()?);
-        rest.want(b"\",\"")?;
+    fn read(body: &'l [u8], usual: &mut usize) -> Option<Self> {
+        let (seq, rest) = Cursor(body).after(b"{\"seq\":")?.number(usual)?;
+        let (at, rest) = rest.after(b",\"at\":\"")?.take()?;
+        let rest = rest.after(b"\",\"")?;
+        let at = At(*at);
         Some(Self { seq, at, rest })
     }
 
     /// Hands what it says to `visit`. True if it is an intent.
-    pub(super) fn visit(mut self, visit: &mut impl FnMut(ItemEvent<'l>)) -> Result<bool, Damage> {
-        let sound = self.rest.want(b"event\":");
-        sound
-            .and_then(|()| event::visit(self.rest, visit))
+    pub(super) fn visit(
+        self,
+        usual: &mut Lengths,
+        visit: &mut impl FnMut(ItemEvent<'l>),
+    ) -> Result<bool, Damage> {
+        let content = self.rest.after(b"event\":");
+        content
+            .and_then(|content| event::visit(content, usual, visit))
             .ok_or(Damage::Content)
     }
 
@@ -181,8 +205,7 @@ impl<'l> Record<'l> {
         Some(format.format)
     }
 
-    fn header_content(mut self) -> Option<&'l [u8]> {
-        self.rest.want(b"header\":")?;
-        Some(self.rest.0)
+    fn header_content(self) -> Option<&'l [u8]> {
+        Some(self.rest.after(b"header\":")?.0)
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::event::ItemEvent;
+use super::event::{ItemEvent, Lengths};
 use super::frame::{Damage, Record};
 use super::lines::Lines;
 use super::lock::Lock;
@@ -88,6 +88,7 @@ fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
     };
     file.seek(SeekFrom::Start(start))?;
     let mut lines = Lines::new(file);
+    let mut usual = Lengths::default();
     while let Some(line) = lines.next()? {
         cut.lines += 1;
         cut.bytes += line.len() as u64;
@@ -97,7 +98,8 @@ fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
             ItemEvent::Outcome(_) => outcomes += 1,
             ItemEvent::Void(_) | ItemEvent::Before(_) => {}
         };
-        let read = Record::unchecked(line).and_then(|record| record.visit(&mut count).ok());
+        let read =
+            Record::unchecked(line).and_then(|record| record.visit(&mut usual, &mut count).ok());
         if read.is_some() {
             cut.intents += intents;
             cut.outcomes += outcomes;

@@ -180,7 +180,7 @@ impl Replayed {
         visit: &mut impl FnMut(ItemEvent<'l>),
     ) -> Result<(), Damage> {
         let record = self.chain.check(line)?;
-        let is_intent = record.visit(visit)?;
+        let is_intent = record.visit(&mut self.chain.usual, visit)?;
         self.end += line.len() as u64;
         self.last = record.at;
         if is_intent {

@@ -45,7 +45,7 @@ impl Deeds {
         let replayed = journal::replay(directory.path(), |event| {
             match &event {
                 ItemEvent::Outcome(outcome) if changed(outcome.status) => {
-                    let outcome = Outcome::from(outcome.clone());
+                    let outcome = Outcome::from(*outcome);
                     ends.entry(outcome.item).or_insert(End {
                         id: outcome.id,
                         proven: outcome.status != Status::Recovered || outcome.failure.is_none(),
