@@ -251,7 +251,7 @@ fn begin(
     header: &Header,
     now: Timestamp,
 ) -> Result<(PlanFile, Journal), RunError> {
-    let plan = PlanFile::open(directory.path())?;
+    let mut plan = PlanFile::open(directory.path())?;
     plan.verify(&header.plan_sha256)?;
     let journal = Journal::create(directory.path(), header, now)?;
     Ok((plan, journal))
@@ -263,7 +263,7 @@ fn begin(
 /// [`RunError`], of which [`RunError::Journal`] says that another process works on it, or that its journal is damaged or
 /// its end was lost: [`repair`] mends that.
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
-    let plan = PlanFile::open(directory.path())?;
+    let mut plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
     let mut reborn = plan.reborn().clone();
     let (journal, replayed) = Journal::open(directory.path(), |event| {
@@ -289,7 +289,7 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
 /// [`RunError`].
 pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
     let active = journal::is_locked(directory.path());
-    let plan = PlanFile::open(directory.path())?;
+    let mut plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
     let mut reborn = plan.reborn().clone();
     let replayed = journal::replay(directory.path(), |event| {

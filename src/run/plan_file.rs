@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use serde::{Deserialize, Serialize};
 
@@ -142,7 +144,7 @@ const STRETCH: usize = 16;
 pub struct PlanFile {
     path: PathBuf,
     file: File,
-    sha256: String,
+    sha256: Sha256,
     origin: Origin,
     /// Where every stretch of lines begins, and where the last one ends.
     stretches: Vec<u64>,
@@ -161,35 +163,28 @@ impl PlanFile {
     pub fn open(directory: &Path) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
         let open = || File::open(&path).map_err(|e| failed(&path, e));
-        let (file, hashed) = (open()?, open()?);
+        let (file, lines) = (open()?, open()?);
         let mut plan = Self {
-            file: file.try_clone().map_err(|e| failed(&path, e))?,
+            file,
+            sha256: Sha256::of(open()?).map_err(|e| failed(&path, e))?,
             path,
-            sha256: String::new(),
             origin: Origin::default(),
             stretches: Vec::new(),
             briefs: Briefs::new(),
             reborn: Reborn::default(),
             heirs: BTreeSet::new(),
         };
-        // Hashing takes as long as all else, so it has a thread of its own.
-        let (sha256, indexed) = std::thread::scope(|scope| {
-            let sha256 = scope.spawn(|| sha256_of(hashed));
-            let indexed = plan.index(BufReader::with_capacity(CHUNK, file));
-            (sha256.join(), indexed)
-        });
-        indexed?;
-        let sha256 = sha256.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        plan.sha256 = sha256.map_err(|e| failed(&plan.path, e))?;
+        plan.index(BufReader::with_capacity(CHUNK, lines))?;
         Ok(plan)
     }
 
-    /// Checks that it is the plan with that SHA-256.
+    /// Checks that it is the plan with that SHA-256. Until then nothing vouches for what else it says.
     ///
     /// # Errors
-    /// [`RunError::PlanChanged`].
-    pub fn verify(&self, sha256: &str) -> Result<(), RunError> {
-        if self.sha256 == sha256 {
+    /// [`RunError::PlanChanged`], [`RunError::Io`].
+    pub fn verify(&mut self, sha256: &str) -> Result<(), RunError> {
+        let summed = self.sha256.wait();
+        if summed.map_err(|e| failed(&self.path, e))? == sha256 {
             return Ok(());
         }
         Err(RunError::PlanChanged {
@@ -288,7 +283,7 @@ impl PlanFile {
         if self.briefs.len().is_multiple_of(STRETCH) {
             self.stretches.push(at);
         }
-        self.briefs.push(serde_json::from_slice(line)?);
+        self.briefs.push(Brief::read(line)?);
         Ok(())
     }
 
@@ -337,6 +332,32 @@ fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     use std::io::{Read, Seek, SeekFrom};
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(bytes)
+}
+
+/// The SHA-256 of a plan. It takes as long as reading plan and journal, so it has a thread of its own.
+#[derive(Debug)]
+struct Sha256 {
+    thread: Option<JoinHandle<io::Result<String>>>,
+    known: String,
+}
+
+impl Sha256 {
+    fn of(file: File) -> io::Result<Self> {
+        let thread = thread::Builder::new().name("plan".to_owned());
+        Ok(Self {
+            thread: Some(thread.spawn(|| sha256_of(file))?),
+            known: String::new(),
+        })
+    }
+
+    /// It, once all of the plan is summed up.
+    fn wait(&mut self) -> io::Result<&str> {
+        if let Some(thread) = self.thread.take() {
+            let summed = thread.join();
+            self.known = summed.unwrap_or_else(|panic| resume_unwind(panic))?;
+        }
+        Ok(&self.known)
+    }
 }
 
 fn sha256_of(file: File) -> io::Result<String> {
@@ -393,7 +414,7 @@ mod tests {
                 writer.push(&item(number), &[&cell]).unwrap();
             }
             let sha256 = writer.finish().unwrap();
-            let plan = PlanFile::open(dir.path()).unwrap();
+            let mut plan = PlanFile::open(dir.path()).unwrap();
             plan.verify(&sha256).unwrap();
             assert_eq!((plan.len(), plan.is_empty()), (items, items == 0));
             for number in (0..items).rev() {

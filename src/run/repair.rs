@@ -34,7 +34,7 @@ pub struct Repaired {
 /// # Errors
 /// [`RunError`] when it cannot be repaired: nothing of the journal is sound, or the plan is not.
 pub fn examine(directory: &RunDirectory) -> Result<Option<Finding>, RunError> {
-    let plan = PlanFile::open(directory.path())?;
+    let mut plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
     let visit = |event: journal::ItemEvent<'_>| apply(&mut ledger, &event);
     let (found, cut) = journal::examine(directory.path(), visit)?;

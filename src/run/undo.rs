@@ -38,7 +38,7 @@ impl Deeds {
     /// # Errors
     /// [`RunError`].
     pub fn read(directory: &RunDirectory) -> Result<Self, RunError> {
-        let plan = PlanFile::open(directory.path())?;
+        let mut plan = PlanFile::open(directory.path())?;
         let mut reborn = plan.reborn().clone();
         let mut ends = HashMap::new();
         let mut before = HashMap::new();
