@@ -89,6 +89,13 @@ fn repair(tenant: &Tenant, run: &Path, more: &[&str]) -> Ran {
     )
 }
 
+/// The newest run, by the path that messages name it by.
+fn newest_run(tenant: &Tenant) -> PathBuf {
+    let entries = fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap();
+    let newest = entries.map(|entry| entry.unwrap().file_name()).max();
+    Path::new("zpa-bulk-runs").join(newest.unwrap())
+}
+
 fn lines(run: &Path) -> Vec<String> {
     let text = fs::read_to_string(run.join("journal.jsonl")).unwrap();
     text.lines().map(str::to_owned).collect()
@@ -243,6 +250,93 @@ fn a_finished_run_whose_outcomes_are_cut_is_finished_again_without_a_write() {
     resume(&tenant, &run).expect(0);
     assert_eq!(tenant.log_of("write").len(), writes);
     assert_each_once(&tenant, &run);
+}
+
+/// Takes a file away, or puts something in its place that cannot be read.
+fn spoil(file: &Path, missing: bool) {
+    fs::remove_file(file).unwrap();
+    if !missing {
+        fs::create_dir(file).unwrap();
+    }
+}
+
+#[test]
+fn without_its_plan_or_journal_a_run_is_refused_by_name_and_the_others_are_listed() {
+    let (tenant, whole) = killed();
+    resume(&tenant, &whole).expect(0);
+    for (file, what) in [("plan.jsonl", "plan"), ("journal.jsonl", "journal")] {
+        for missing in [true, false] {
+            tenant.write("links.csv", "name,url\nOther,https://other.example\n");
+            tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+            let run = newest_run(&tenant);
+            let run_dir = run.to_str().unwrap();
+            spoil(&tenant.path("").join(&run).join(file), missing);
+            let fate = if missing {
+                "is missing"
+            } else {
+                "cannot be read: Is a directory"
+            };
+            let said = format!("{run_dir}/{file}: the {what} {fate}");
+            let requests = tenant.log().len();
+            for args in [
+                &["status", run_dir][..],
+                &["resume", run_dir],
+                &["verify", run_dir],
+                &["verify"],
+                &["retry", run_dir, "--yes"],
+                &["undo", run_dir, "--yes"],
+                &["journal", "repair", run_dir, "--yes"],
+                &["resume"],
+                &["retry", "--yes"],
+            ] {
+                let ran = tenant.run(args).expect(7);
+                for text in [&said, "hint:  nothing was sent; ", "from a copy of the run"] {
+                    assert!(ran.stderr.contains(text), "{args:?}: {}", ran.stderr);
+                }
+            }
+            assert_eq!(
+                tenant.log().len(),
+                requests,
+                "nothing is asked of the tenant"
+            );
+
+            for args in [&["status"][..], &["runs"], &["journal", "repair"]] {
+                let ran = tenant.run(args).expect(0);
+                assert!(ran.stderr.contains(&said), "{args:?}: {}", ran.stderr);
+                assert!(ran.stderr.contains("hint: "), "{args:?}: {}", ran.stderr);
+            }
+            let name = |run: &Path| run.file_name().unwrap().to_str().unwrap().to_owned();
+            let status = tenant.run(&["status", "--json"]).expect(0).json();
+            assert_eq!(status["run"], name(&whole));
+            let listed = tenant.run(&["runs", "--json"]).expect(0).json();
+            assert_eq!(listed["runs"].as_array().unwrap().len(), 1);
+            assert_eq!(listed["runs"][0]["run"], name(&whole));
+            assert_eq!(listed["refused"][0]["run"], name(&run));
+            assert_eq!(listed["refused"][0]["error"], said_in_full(&said, missing));
+            fs::remove_dir_all(tenant.path("").join(run)).unwrap();
+        }
+    }
+}
+
+/// With the system's number of the error.
+fn said_in_full(said: &str, missing: bool) -> String {
+    let number = if missing { "" } else { " (os error 21)" };
+    format!("{said}{number}")
+}
+
+#[test]
+fn a_run_of_which_nothing_but_the_directory_is_left_is_no_stranger() {
+    let tenant = start();
+    let run = tenant.path("zpa-bulk-runs/20260101T000000.000Z-0a1f");
+    fs::create_dir_all(&run).unwrap();
+    fs::create_dir(tenant.path("zpa-bulk-runs/notes")).unwrap();
+    let ran = tenant.run(&["runs"]).expect(0);
+    assert_eq!(ran.stderr.matches("warning:").count(), 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("-0a1f/plan.jsonl: the plan is missing"),
+        "{}",
+        ran.stderr
+    );
 }
 
 /// A header as a program of that format would write it.

@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::args::{ApplyArgs, ResumeArgs};
+use super::choice;
 use super::config::Config;
 use super::earlier::Earlier;
-use super::error::{CliError, chain, counted, exit, of_end};
+use super::error::{CliError, counted, exit, of_end};
 use super::plan::{self, Preview, describe, estimate};
 use super::planning;
 use super::progress::{Display, rounded};
@@ -173,7 +174,7 @@ pub(super) async fn resume(
     let stop = watch_for_interrupt(terminal);
     let directory = match &args.run {
         Some(text) => RunDirectory::find(&runs, text)?,
-        None => newest_unfinished(&runs, terminal)?,
+        None => choice::newest_unfinished(&runs, terminal)?.directory,
     };
     let beside = directory.path().parent().unwrap_or(&runs).to_owned();
     let turn = planning::turn(&beside, &stop, terminal).await?;
@@ -416,27 +417,6 @@ fn described(report: &Report) -> String {
         summary.run_dir.display()
     ));
     text
-}
-
-fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<RunDirectory, CliError> {
-    let lineage = Lineage::read(runs)?;
-    let mut refused = None;
-    for directory in run::list(runs)?.into_iter().rev() {
-        let name = directory.name().to_string();
-        if lineage.superseded_by(&name).is_some() {
-            continue;
-        }
-        match run::standing(directory) {
-            Ok(standing) if standing.is_finished() => {}
-            Ok(standing) => return Ok(standing.directory),
-            Err(error) => {
-                terminal.warn(&format!("{name} is passed over: {}", chain(&error)));
-                refused = refused.or(Some(error));
-            }
-        }
-    }
-    let none = || CliError::usage(format!("there is no unfinished run in {}", runs.display()));
-    Err(refused.map_or_else(none, CliError::from))
 }
 
 /// The first Ctrl-C stops starting work; the second leaves at once.

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::error::{CliError, chain, exit};
+use super::error::{CliError, exit};
 use super::plan::snapshot;
 use super::progress::rounded;
 use super::recorded::Recorded;
@@ -69,7 +69,7 @@ impl Earlier {
                         earlier.unfinished.push(standing);
                     }
                 }
-                Err(error) => terminal.warn(&format!("{name} is passed over: {}", chain(&error))),
+                Err(error) => terminal.warn_of(&CliError::from(error).of_run(&name)),
             }
         }
         earlier.seen = Instant::now();

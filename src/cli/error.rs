@@ -25,7 +25,8 @@ pub mod exit {
     pub const STOPPED: u8 = 5;
     /// The credentials were refused.
     pub const CREDENTIALS: u8 = 6;
-    /// The journal was refused: locked, damaged, of a newer format or of another tenant.
+    /// The run was refused: its journal or its plan is locked, missing, unreadable, damaged, of a newer format or of
+    /// another tenant.
     pub const JOURNAL: u8 = 7;
     /// Stopped by a guard; nothing was deleted.
     pub const GUARD: u8 = 8;
@@ -71,6 +72,14 @@ impl CliError {
 
     pub(super) fn unexpected(what: &str, error: &dyn Error) -> Self {
         Self::new(exit::UNEXPECTED, format!("{what}: {}", chain(error)))
+    }
+
+    /// The same about that run.
+    pub(super) fn of_run(mut self, name: &str) -> Self {
+        for message in &mut self.messages {
+            *message = format!("{name}: {message}");
+        }
+        self
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -120,9 +129,10 @@ impl From<RunError> for CliError {
     fn from(error: RunError) -> Self {
         let code = match &error {
             RunError::Journal(JournalError::Io { .. }) | RunError::Io { .. } => exit::UNEXPECTED,
-            RunError::Journal(_) | RunError::PlanChanged { .. } | RunError::PlanDamaged { .. } => {
-                exit::JOURNAL
-            }
+            RunError::Journal(_)
+            | RunError::Unreadable { .. }
+            | RunError::PlanChanged { .. }
+            | RunError::PlanDamaged { .. } => exit::JOURNAL,
             RunError::Unknown(_) => exit::USAGE,
         };
         let hint = hint_for(&error);
@@ -137,6 +147,20 @@ impl From<RunError> for CliError {
 fn hint_for(error: &RunError) -> Option<String> {
     const ANEW: &str = "apply the manifest anew: what is already there is left alone";
     let hint = match error {
+        RunError::Unreadable { source, .. }
+        | RunError::Journal(JournalError::Unreadable { source, .. }) => {
+            return Some(match source {
+                None => format!("nothing was sent; put it back from a copy of the run, or {ANEW}"),
+                Some(_) => format!(
+                    "nothing was sent; let this user read it, put it back from a copy of the run, or {ANEW}"
+                ),
+            });
+        }
+        RunError::PlanDamaged { .. } => {
+            return Some(format!(
+                "nothing was sent; put it back from a copy of the run, or {ANEW}"
+            ));
+        }
         RunError::Unknown(_) => "zpa-bulk runs lists the runs",
         RunError::Journal(JournalError::Locked { .. }) => "wait for it, or stop it, and try again",
         RunError::Journal(JournalError::Newer { .. }) => "use the newer zpa-bulk",

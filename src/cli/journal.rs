@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::{JournalArgs, JournalVerb, RepairArgs};
 use super::config::Config;
-use super::error::{CliError, chain, counted, exit};
+use super::error::{CliError, counted, exit};
 use super::terminal::Terminal;
 use crate::journal::Cut;
 use crate::run::{self, Finding, Repaired, RunDirectory};
@@ -67,11 +67,9 @@ fn newest_damaged(
         match run::examine(&directory) {
             Ok(None) => {}
             Ok(Some(finding)) => return Ok(Some((directory, finding))),
-            Err(error) => terminal.warn(&format!(
-                "{} cannot be repaired: {}",
-                directory.name(),
-                chain(&error)
-            )),
+            Err(error) => {
+                terminal.warn_of(&CliError::from(error).of_run(&directory.name().to_string()));
+            }
         }
     }
     Ok(None)

@@ -4,6 +4,7 @@
 
 mod apply;
 mod args;
+mod choice;
 mod config;
 mod doctor;
 mod earlier;

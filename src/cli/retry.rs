@@ -1,15 +1,15 @@
 //! `zpa-bulk retry`: a new run of what failed in another.
 
 use std::io;
-use std::path::Path;
 
 use jiff::Zoned;
 use tokio::time::Instant;
 
 use super::apply::{Session, Start, start_run, watch_for_interrupt};
 use super::args::RetryArgs;
+use super::choice;
 use super::config::Config;
-use super::error::{CliError, chain, exit};
+use super::error::{CliError, exit};
 use super::recorded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
@@ -27,7 +27,7 @@ pub(super) async fn run(
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
     let failed = match &args.run {
         Some(text) => run::standing(RunDirectory::find(&runs, text)?)?,
-        None => newest_with_failures(&runs, terminal)?,
+        None => choice::newest_with_failures(&runs, terminal)?,
     };
     let given = Config::of_flags(&args.tenant, &args.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &failed.header.tenant)?;
@@ -96,28 +96,4 @@ fn refuse_undo(run: &Standing) -> Result<(), CliError> {
         ))),
         None => Ok(()),
     }
-}
-
-/// The newest run with failures that no other run has retried.
-fn newest_with_failures(runs: &Path, terminal: &Terminal) -> Result<Standing, CliError> {
-    let lineage = Lineage::read(runs)?;
-    for directory in run::list(runs)?.into_iter().rev() {
-        let name = directory.name().to_string();
-        if lineage.retried_by(&name).is_some() || lineage.superseded_by(&name).is_some() {
-            continue;
-        }
-        match run::standing(directory) {
-            Ok(standing) => {
-                let tally = standing.ledger.tally();
-                let rehearsal = recorded::Recorded::read(&standing.header)?.simulated;
-                let undo = standing.plan.origin().undoes.is_some();
-                if tally.failed + tally.unknown > 0 && !rehearsal && !undo {
-                    return Ok(standing);
-                }
-            }
-            Err(error) => terminal.warn(&format!("{name} is passed over: {}", chain(&error))),
-        }
-    }
-    let message = format!("there is no run with failures in {}", runs.display());
-    Err(CliError::usage(message))
 }

@@ -1,19 +1,23 @@
 //! `zpa-bulk status` and `zpa-bulk runs`: where runs stand, read without touching them.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
 use super::args::{RunsArgs, StatusArgs};
+use super::choice;
 use super::config::Config;
-use super::error::{CliError, chain, exit};
+use super::error::{CliError, exit};
 use super::terminal::Terminal;
 use crate::ledger::Tally;
 use crate::run::{self, Lineage, RunDirectory, Standing};
 
 pub(super) fn run(args: &StatusArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    let standing = run::standing(named_or_newest(&runs, args.run.as_deref())?)?;
+    let standing = match &args.run {
+        Some(name) => run::standing(RunDirectory::find(&runs, name)?)?,
+        None => choice::newest_readable(&runs, terminal)?,
+    };
     let shown = Shown::new(&standing, &Lineage::around(&standing.directory)?);
     if args.json {
         terminal.json(&shown)?;
@@ -23,42 +27,57 @@ pub(super) fn run(args: &StatusArgs, config: &Config, terminal: &Terminal) -> Re
     Ok(exit::SETTLED)
 }
 
-/// The run of that name, or the newest one.
-pub(super) fn named_or_newest(runs: &Path, name: Option<&str>) -> Result<RunDirectory, CliError> {
-    if let Some(name) = name {
-        return Ok(RunDirectory::find(runs, name)?);
-    }
-    let newest = run::list(runs)?.pop();
-    newest.ok_or_else(|| CliError::usage(format!("there is no run in {}", runs.display())))
-}
-
 pub(super) fn runs(args: &RunsArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
     let lineage = Lineage::read(&runs)?;
-    let mut shown = Vec::new();
+    let (mut shown, mut refused) = (Vec::new(), Vec::new());
     for directory in run::list(&runs)? {
-        let name = directory.name().to_string();
-        match run::standing(directory) {
+        match run::standing(directory.clone()) {
             Ok(standing) => shown.push(Shown::new(&standing, &lineage)),
-            Err(error) => terminal.warn(&format!("{name}: {}", chain(&error))),
+            Err(error) => {
+                let error = CliError::from(error);
+                refused.push(Refused::new(&directory, &error));
+                terminal.warn_of(&error.of_run(&directory.name().to_string()));
+            }
         }
     }
     if args.json {
-        terminal.json(&serde_json::json!({ "format": 1, "runs": shown }))?;
+        let document = serde_json::json!({ "format": 1, "runs": shown, "refused": refused });
+        terminal.json(&document)?;
     } else {
         let lines: String = shown.iter().map(|run| format!("{}\n", line(run))).collect();
         terminal.result(&lines)?;
-        if shown.is_empty() {
+        if shown.is_empty() && refused.is_empty() {
             terminal.say(&format!("there is no run in {}", runs.display()));
         }
     }
     Ok(exit::SETTLED)
 }
 
+/// A run that cannot be read.
+#[derive(Serialize)]
+struct Refused {
+    run: String,
+    run_dir: PathBuf,
+    error: String,
+    hint: Option<String>,
+}
+
+impl Refused {
+    fn new(directory: &RunDirectory, error: &CliError) -> Self {
+        Self {
+            run: directory.name().to_string(),
+            run_dir: directory.path().to_owned(),
+            error: error.messages.join("; "),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Shown {
     run: String,
-    run_dir: std::path::PathBuf,
+    run_dir: PathBuf,
     tenant: String,
     /// `running`, `finished`, `unfinished`, or `superseded` for an unfinished run that is not gone on with.
     state: &'static str,

@@ -88,9 +88,17 @@ impl Terminal {
         self.message(&format!("{label} {text}"));
     }
 
+    /// What does not keep the command from succeeding, and what to do about it.
+    pub(super) fn warn_of(&self, error: &CliError) {
+        self.tell(&self.paint("33", "warning:"), error);
+    }
+
     /// Why the command did not succeed.
     pub(super) fn error(&self, error: &CliError) {
-        let label = self.paint("31;1", "error:");
+        self.tell(&self.paint("31;1", "error:"), error);
+    }
+
+    fn tell(&self, label: &str, error: &CliError) {
         for message in &error.messages {
             self.message(&format!("{label} {message}"));
         }

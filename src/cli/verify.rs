@@ -4,11 +4,11 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::args::VerifyArgs;
+use super::choice::named_or_newest;
 use super::config::Config;
 use super::error::{CliError, exit};
 use super::plan::snapshot;
 use super::recorded;
-use super::status::named_or_newest;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::report::verify::{Counted, Findings, Verification};

@@ -108,6 +108,15 @@ pub enum JournalError {
         #[source]
         source: io::Error,
     },
+    /// It is missing, or it cannot be read.
+    #[error("{}", unreadable("journal", path, source.as_ref()))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason; none for a file that is not there.
+        #[source]
+        source: Option<io::Error>,
+    },
     /// Another process works on the run.
     #[error("{}: another process is working on this run{}", path.display(), owner.as_deref().map(|o| format!(" (pid {o})")).unwrap_or_default())]
     Locked {
@@ -144,6 +153,26 @@ pub enum JournalError {
         /// Its format.
         format: u32,
     },
+}
+
+impl JournalError {
+    fn of_reading(path: &Path, source: io::Error) -> Self {
+        Self::Unreadable {
+            path: path.to_owned(),
+            source: Some(source).filter(is_there),
+        }
+    }
+}
+
+/// Whether the error of a file is another than that it is not there.
+pub(crate) fn is_there(error: &io::Error) -> bool {
+    error.kind() != io::ErrorKind::NotFound
+}
+
+/// What is said of a file without which nothing can be done, and what it is.
+pub(crate) fn unreadable(what: &str, path: &Path, source: Option<&io::Error>) -> String {
+    let fate = source.map_or("is missing", |_| "cannot be read");
+    format!("{}: the {what} {fate}", path.display())
 }
 
 /// A journal open for appending, locked against other processes.
@@ -192,7 +221,9 @@ impl Journal {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "opened", source);
-        let file = private().open(&path).map_err(failed)?;
+        let file = private()
+            .open(&path)
+            .map_err(|source| JournalError::of_reading(&path, source))?;
         let replayed = replay::read(dir, &file, visit)?.whole(&path)?;
         let mark = Mark::open(dir).map_err(failed)?;
         let end = replayed.end;

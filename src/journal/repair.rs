@@ -41,13 +41,14 @@ pub fn examine(
     visit: impl FnMut(ItemEvent<'_>),
 ) -> Result<(Replayed, Option<Cut>), JournalError> {
     let path = dir.join(FILE_NAME);
-    let file = File::open(&path).map_err(|source| io_error(&path, "opened", source))?;
+    let failed = |source| JournalError::of_reading(&path, source);
+    let file = File::open(&path).map_err(failed)?;
     let reading = replay::read(dir, &file, visit)?;
     let (found, flaw) = (reading.replayed, reading.flaw);
     let Some(flaw) = flaw.filter(|_| found.lost || !found.torn) else {
         return Ok((found, None));
     };
-    let cut = counted(flaw, &file, found.end).map_err(|source| io_error(&path, "read", source))?;
+    let cut = counted(flaw, &file, found.end).map_err(failed)?;
     Ok((found, Some(cut)))
 }
 

@@ -10,7 +10,7 @@ use super::event::ItemEvent;
 use super::frame::{At, Chain, Damage};
 use super::lines::Lines;
 use super::mark::Mark;
-use super::{Extent, FILE_NAME, FORMAT, Header, JournalError, io_error};
+use super::{Extent, FILE_NAME, FORMAT, Header, JournalError};
 
 /// What reading a journal found, besides its events.
 #[derive(Debug)]
@@ -51,10 +51,10 @@ impl Replayed {
 /// Reads the journal in `dir` without locking or changing it. What it says is handed to `visit` in order, item by item.
 ///
 /// # Errors
-/// [`JournalError::Io`], [`JournalError::Damaged`] and [`JournalError::Newer`].
+/// [`JournalError::Unreadable`], [`JournalError::Damaged`] and [`JournalError::Newer`].
 pub fn replay(dir: &Path, visit: impl FnMut(ItemEvent<'_>)) -> Result<Replayed, JournalError> {
     let path = dir.join(FILE_NAME);
-    let file = File::open(&path).map_err(|source| io_error(&path, "opened", source))?;
+    let file = File::open(&path).map_err(|source| JournalError::of_reading(&path, source))?;
     read(dir, &file, visit)?.sound(&path)
 }
 
@@ -104,7 +104,7 @@ pub(super) fn read(
     mut visit: impl FnMut(ItemEvent<'_>),
 ) -> Result<Reading, JournalError> {
     let path = dir.join(FILE_NAME);
-    let failed = |source| io_error(&path, "read", source);
+    let failed = |source| JournalError::of_reading(&path, source);
     // Before the journal, which another process may be writing.
     let synced = Mark::read(dir).map_err(failed)?;
     let mut lines = Lines::new(file);

@@ -340,7 +340,7 @@ struct Written<'r> {
 }
 
 impl<'r> Written<'r> {
-    /// Opens it; nothing if it is missing or has other columns, which is a finding.
+    /// Opens it; nothing if it cannot be opened or has other columns, which is a finding.
     fn open(
         directory: &Path,
         file: ResultFile,
@@ -348,11 +348,15 @@ impl<'r> Written<'r> {
         findings: &mut Findings,
     ) -> io::Result<Option<Self>> {
         let opened = match File::open(directory.join(file.name())) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                findings.of_file(file.name(), "it was written", "it is missing");
+            Ok(opened) => opened,
+            Err(error) => {
+                let found = match error.kind() {
+                    io::ErrorKind::NotFound => "it is missing".to_owned(),
+                    _ => format!("it cannot be read: {error}"),
+                };
+                findings.of_file(file.name(), "it was written", found);
                 return Ok(None);
             }
-            opened => opened?,
         };
         let mut written = Self {
             file,

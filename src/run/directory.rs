@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::RunError;
+use super::{RunError, plan_file};
 
 /// The name of a run: when it began, and four digits that tell runs of the same millisecond apart. In
 /// the order of their names runs stand in the order of their beginnings.
@@ -56,7 +56,8 @@ impl RunDirectory {
         Ok(Self { path, name, first })
     }
 
-    /// The directory at `path`, which must hold a run.
+    /// The directory at `path`, which must hold a run, be it damaged: its plan or its journal is there, or it has
+    /// the name of one.
     ///
     /// # Errors
     /// [`RunError::Unknown`].
@@ -66,7 +67,9 @@ impl RunDirectory {
             .file_name()
             .and_then(|name| name.to_str())
             .ok_or_else(unknown)?;
-        if !path.join(crate::journal::FILE_NAME).is_file() {
+        let files = [crate::journal::FILE_NAME, plan_file::FILE_NAME];
+        let holds_one = files.iter().any(|file| path.join(file).exists());
+        if !path.is_dir() || !(holds_one || is_name_of_a_run(name)) {
             return Err(unknown());
         }
         Ok(Self {
@@ -104,6 +107,16 @@ impl RunDirectory {
     #[must_use]
     pub fn name(&self) -> &RunName {
         &self.name
+    }
+
+    /// What is said when a file of it cannot be read any more.
+    #[must_use]
+    pub fn unreadable(&self, source: io::Error) -> RunError {
+        RunError::Io {
+            path: self.path.clone(),
+            doing: "the run cannot be read",
+            source,
+        }
     }
 
     /// Where the runs are that stand beside it.
@@ -174,6 +187,17 @@ pub fn list(runs: &Path) -> Result<Vec<RunDirectory>, RunError> {
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// Whether it has the form of a [`RunName`].
+fn is_name_of_a_run(name: &str) -> bool {
+    const FORM: &[u8] = b"00000000T000000.000Z-ffff";
+    let fits = |(form, byte): (&u8, u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'f' => byte.is_ascii_hexdigit(),
+        sign => *sign == byte,
+    };
+    name.len() == FORM.len() && FORM.iter().zip(name.bytes()).all(fits)
 }
 
 fn private_dirs(path: &Path) -> io::Result<()> {

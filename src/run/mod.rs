@@ -61,6 +61,15 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// Its plan is missing, or it cannot be read.
+    #[error("{}", journal::unreadable("plan", path, source.as_ref()))]
+    Unreadable {
+        /// The plan.
+        path: PathBuf,
+        /// The system's reason; none for a file that is not there.
+        #[source]
+        source: Option<io::Error>,
+    },
     /// Its plan is not the one that its journal was written for.
     #[error("{}: the plan is not the one that the journal was written for", path.display())]
     PlanChanged {
@@ -100,7 +109,7 @@ impl Run {
     /// When the plan cannot be read.
     pub fn each_open(&self, ways: &[Way], visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
         let visited = each_open(&self.plan, &self.undertaking.ledger, ways, visit);
-        visited.map_err(|source| unreadable(&self.directory, source))
+        visited.map_err(|source| self.directory.unreadable(source))
     }
 
     /// The same run with these items ended, on disk.
@@ -197,7 +206,7 @@ impl Standing {
     /// What is said when a file of it cannot be read.
     #[must_use]
     pub fn unreadable(&self, source: io::Error) -> RunError {
-        unreadable(&self.directory, source)
+        self.directory.unreadable(source)
     }
 }
 
@@ -213,14 +222,6 @@ fn each_open(
         }
     }
     Ok(())
-}
-
-fn unreadable(directory: &RunDirectory, source: io::Error) -> RunError {
-    RunError::Io {
-        path: directory.path().to_owned(),
-        doing: "the run cannot be read",
-        source,
-    }
 }
 
 /// Starts a run with the plan that stands in `directory`. From here on it can be resumed.

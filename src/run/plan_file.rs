@@ -17,10 +17,11 @@ use super::RunError;
 use super::briefs::{Brief, Briefs};
 use super::digest::Digested;
 use crate::engine::{Items, Reborn};
+use crate::journal;
 use crate::model::{Item, ItemNumber, index};
 
 /// Its name in the run directory.
-const FILE_NAME: &str = "plan.jsonl";
+pub(super) const FILE_NAME: &str = "plan.jsonl";
 
 /// How much of it is read at once.
 const CHUNK: usize = 1 << 18;
@@ -47,13 +48,13 @@ impl Origin {
     /// Where the rows of the plan in the run directory `directory` come from.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::PlanDamaged`].
+    /// [`RunError::Unreadable`], [`RunError::PlanDamaged`].
     pub fn read(directory: &Path) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
         let mut line = Vec::new();
         File::open(&path)
             .and_then(|file| BufReader::new(file).read_until(b'\n', &mut line))
-            .map_err(|e| failed(&path, e))?;
+            .map_err(|e| unreadable(&path, e))?;
         serde_json::from_slice(&line).map_err(|_| RunError::PlanDamaged { path, line: 1 })
     }
 }
@@ -159,14 +160,14 @@ impl PlanFile {
     /// Opens the plan in the run directory `directory`.
     ///
     /// # Errors
-    /// [`RunError::Io`], [`RunError::PlanDamaged`].
+    /// [`RunError::Unreadable`], [`RunError::PlanDamaged`].
     pub fn open(directory: &Path) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
-        let open = || File::open(&path).map_err(|e| failed(&path, e));
+        let open = || File::open(&path).map_err(|e| unreadable(&path, e));
         let (file, lines) = (open()?, open()?);
         let mut plan = Self {
             file,
-            sha256: Sha256::of(open()?).map_err(|e| failed(&path, e))?,
+            sha256: Sha256::of(open()?).map_err(|e| unreadable(&path, e))?,
             path,
             origin: Origin::default(),
             stretches: Vec::new(),
@@ -184,7 +185,7 @@ impl PlanFile {
     /// [`RunError::PlanChanged`], [`RunError::Io`].
     pub fn verify(&mut self, sha256: &str) -> Result<(), RunError> {
         let summed = self.sha256.wait();
-        if summed.map_err(|e| failed(&self.path, e))? == sha256 {
+        if summed.map_err(|e| unreadable(&self.path, e))? == sha256 {
             return Ok(());
         }
         Err(RunError::PlanChanged {
@@ -257,7 +258,7 @@ impl PlanFile {
             line.clear();
             let length = lines
                 .read_until(b'\n', &mut line)
-                .map_err(|e| failed(&self.path, e))?;
+                .map_err(|e| unreadable(&self.path, e))?;
             if length == 0 {
                 self.stretches.push(at);
                 return Ok(());
@@ -369,8 +370,15 @@ fn sha256_of(file: File) -> io::Result<String> {
 fn failed(path: &Path, source: io::Error) -> RunError {
     RunError::Io {
         path: path.to_owned(),
-        doing: "the plan cannot be read or written",
+        doing: "the plan cannot be written",
         source,
+    }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> RunError {
+    RunError::Unreadable {
+        path: path.to_owned(),
+        source: Some(source).filter(journal::is_there),
     }
 }
 
