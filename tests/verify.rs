@@ -306,6 +306,31 @@ fn a_journal_that_was_cut_is_found_wherever_it_was_cut() {
 }
 
 #[test]
+fn a_cut_journal_is_found_also_where_no_results_were_written() {
+    let tenant = Tenant::start(QUICK);
+    let run = applied(&tenant, LINKS, 0);
+    // As a run that was killed leaves it.
+    fs::remove_file(run.join("report.json")).unwrap();
+    verify(&tenant, &run).expect(5);
+    let text = fs::read_to_string(run.join("journal.jsonl")).unwrap();
+    let header: String = text.split_inclusive('\n').take(1).collect();
+    let found = findings(&with(&tenant, &run, "journal.jsonl", |_| header.clone()).expect(4));
+    assert_eq!(
+        found,
+        ["journal.jsonl | - | - | it had more records | it ends after 1: the rest was cut off"]
+    );
+    fs::write(run.join("journal.jsonl"), header).unwrap();
+    let shown = tenant.run(&["verify", run.to_str().unwrap()]).expect(4);
+    assert!(
+        shown
+            .stdout
+            .contains("not everything is as the run says\nthe run is unfinished: 0 of "),
+        "{}",
+        shown.stdout
+    );
+}
+
+#[test]
 fn a_changed_plan_header_or_record_is_refused() {
     let tenant = Tenant::start(QUICK);
     let run = applied(&tenant, LINKS, 0);
@@ -355,6 +380,11 @@ fn an_unfinished_run_is_called_so() {
         ran.stderr.contains("to go on: zpa-bulk resume "),
         "{}",
         ran.stderr
+    );
+    let shown = tenant.run(&["verify"]).expect(5).stdout;
+    assert!(
+        shown.contains("what has ended is as the run says\nthe run is unfinished"),
+        "{shown}"
     );
     let document = ran.json();
     assert_eq!(

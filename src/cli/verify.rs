@@ -120,13 +120,16 @@ fn described(document: &Document) -> String {
         "{} successes confirmed on the tenant\n",
         document.confirmed
     ));
-    let verdict = match (document.holds, document.finished) {
-        (true, _) => "everything is as the run says".to_owned(),
-        (false, true) => "not everything is as the run says".to_owned(),
-        (false, false) => format!(
-            "the run is unfinished: {} of {} items have ended",
+    text.push_str(match (found.is_empty(), document.finished) {
+        (true, true) => "everything is as the run says\n",
+        (true, false) => "what has ended is as the run says\n",
+        (false, _) => "not everything is as the run says\n",
+    });
+    if !document.finished {
+        text.push_str(&format!(
+            "the run is unfinished: {} of {} items have ended\n",
             document.settled, document.items
-        ),
-    };
-    text + &verdict + "\n"
+        ));
+    }
+    text
 }

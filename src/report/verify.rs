@@ -150,18 +150,26 @@ impl<'r> Verification<'r> {
     }
 
     /// Compares the result files with plan and journal. Answers how many rows they hold; nothing if there are none
-    /// that were written when the journal was as long as it is, since the run has not ended properly.
+    /// that were written when the journal was as long as it is, since the run has not ended properly. Records that the
+    /// journal is known to have had are missed all the same.
     ///
     /// # Errors
     /// When a file cannot be read.
     pub fn files(&self, findings: &mut Findings) -> io::Result<Option<Counted>> {
         let directory = self.standing.directory.path();
-        let Some(kept) = report(directory, findings) else {
+        let extent = self.standing.extent;
+        let is_current = |kept: &Kept| {
+            let written = kept.journal.map(|written| written.records);
+            written.is_none_or(|records| records >= extent.records)
+        };
+        let Some(kept) = report(directory, findings).filter(is_current) else {
+            if self.standing.lost {
+                let found = format!("it ends after {}: the rest was cut off", extent.records);
+                findings.of_file(journal::FILE_NAME, "it had more records", found);
+            }
             return Ok(None);
         };
-        let extent = self.standing.extent;
         match kept.journal {
-            Some(written) if written.records < extent.records => return Ok(None),
             Some(written) if written != extent => findings.of_file(
                 journal::FILE_NAME,
                 format!(
