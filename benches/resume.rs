@@ -145,6 +145,7 @@ fn summary(tally: Tally, run: &Path) -> Summary {
         read_calls: 0,
         write_calls: 0,
         throttled: 0,
+        unavailable: 0,
         elapsed_ms: 0,
         run_dir: run.to_owned(),
     }

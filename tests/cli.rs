@@ -67,6 +67,7 @@ fn the_first_command_of_the_readme_onboards_the_sample() {
         "failed",
         "recovered",
         "throttled",
+        "unavailable",
     ] {
         assert_eq!(summary[field], 0, "{field}");
     }
@@ -503,6 +504,40 @@ fn every_window_of_a_run_with_retries_stays_inside_the_quota() {
             .count();
         assert!(most <= 6, "{most} writes in the second from {start} ms");
     }
+}
+
+#[test]
+fn what_the_server_had_no_room_for_is_told_apart_from_what_was_too_much() {
+    let busy = |kind: &str| {
+        format!(
+            "[[fault]]\nkind = \"status\"\nmatch = \"POST */bulk\"\ntimes = 2\nretry_after = \"1s\"\n{kind}\n"
+        )
+    };
+    let tenant = Tenant::start(&format!(
+        "{QUICK}{}{}",
+        busy("status = 503"),
+        busy("status = 429")
+    ));
+    tenant.write("links.csv", &manifest(6));
+    let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    assert_eq!(tenant.links(), expected(6));
+    let answered = |status: u64| {
+        let writes = tenant.log_of("write").into_iter();
+        writes.filter(|entry| entry["status"] == status).count()
+    };
+    assert_eq!((answered(503), answered(429)), (2, 2));
+    assert!(
+        ran.stdout.contains(", 2 throttled, 2 unavailable\n"),
+        "{}",
+        ran.stdout
+    );
+    let report = fs::read_to_string(tenant.run_dir().join("report.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let summary = &report["summary"];
+    assert_eq!(
+        (&summary["throttled"], &summary["unavailable"]),
+        (&2.into(), &2.into())
+    );
 }
 
 #[test]

@@ -408,8 +408,12 @@ fn described(report: &Report) -> String {
     if failed > SHOWN {
         text.push_str(&format!("  … and {} more in errors.csv\n", failed - SHOWN));
     }
+    let unavailable = match summary.unavailable {
+        0 => String::new(),
+        count => format!(", {count} unavailable"),
+    };
     text.push_str(&format!(
-        "{} read and {} in {}, {} throttled\nresults: {}\n",
+        "{} read and {} in {}, {} throttled{unavailable}\nresults: {}\n",
         summary.read_calls,
         counted(summary.write_calls, "write call", "write calls"),
         rounded(Duration::from_millis(summary.elapsed_ms)),

@@ -170,7 +170,7 @@ pub(super) struct ApplyArgs {
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// One JSON document on standard output
+    /// What is in report.json, on standard output: `throttled` counts answers 429, `unavailable` 503s
     #[arg(long)]
     pub(super) json: bool,
 }

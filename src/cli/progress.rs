@@ -107,8 +107,13 @@ fn message(now: &Progress, elapsed: Duration) -> String {
         rate("reads", now.read, elapsed),
         rate("writes", now.write, elapsed),
     ];
-    if now.throttled > 0 {
-        parts.push(format!("{}x throttled", now.throttled));
+    for (count, what) in [
+        (now.throttled, "throttled"),
+        (now.unavailable, "unavailable"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count}x {what}"));
+        }
     }
     parts.join("  ")
 }

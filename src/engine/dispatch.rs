@@ -120,6 +120,7 @@ pub(super) struct Dispatcher {
     generation: u32,
     sign_in_failures: u32,
     throttled: u64,
+    unavailable: u64,
     writes_held: bool,
     halted: bool,
 }
@@ -140,6 +141,7 @@ impl Dispatcher {
             generation: 0,
             sign_in_failures: 0,
             throttled: 0,
+            unavailable: 0,
             writes_held: false,
             halted: false,
         }
@@ -311,6 +313,7 @@ impl Dispatcher {
             .as_millis();
         tracing::warn!(call = id, wait_ms, "throttled");
         self.throttled += u64::from(refusal.by_quota);
+        self.unavailable += u64::from(!refusal.by_quota);
         if let Some(ticket) = self.tickets.get_mut(&id) {
             ticket.refusals += 1;
             ticket.attempt -= 1;
@@ -454,6 +457,10 @@ impl Dispatcher {
 
     pub(super) fn throttled(&self) -> u64 {
         self.throttled
+    }
+
+    pub(super) fn unavailable(&self) -> u64 {
+        self.unavailable
     }
 
     /// How many calls of the class are worth having in the queue: those that may soon go.

@@ -20,6 +20,8 @@ pub struct Progress {
     pub write: ClassProgress,
     /// How many calls were answered 429.
     pub throttled: u64,
+    /// How many calls were answered with a 503 that asks to come back later, and paused their class as a 429 does.
+    pub unavailable: u64,
     /// How many calls are under way.
     pub in_flight: usize,
     /// What the calls that are left need at the quota, if none of them fails, or how long a call without answer may
@@ -78,6 +80,7 @@ impl Progress {
                 waiting.write,
             ),
             throttled: dispatcher.throttled(),
+            unavailable: dispatcher.unavailable(),
             in_flight: dispatcher.in_flight(),
             time_left: calls.max(settling).max(dispatcher.time_to_repeat(now)),
         }

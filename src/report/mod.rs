@@ -71,8 +71,10 @@ pub struct Summary {
     pub read_calls: u64,
     /// `POST`s, `PUT`s and `DELETE`s sent by this process.
     pub write_calls: u64,
-    /// How many of them were answered 429.
+    /// How many of them were answered 429, and sent again.
     pub throttled: u64,
+    /// How many of them were answered with a 503 that asks to come back later, and sent again.
+    pub unavailable: u64,
     /// How long this process worked, reading and planning included.
     pub elapsed_ms: u64,
     /// The run directory.
@@ -106,6 +108,7 @@ impl Summary {
             read_calls: progress.read.sent,
             write_calls: progress.write.sent,
             throttled: progress.throttled,
+            unavailable: progress.unavailable,
             elapsed_ms,
             run_dir: run_dir.to_owned(),
         }
