@@ -463,10 +463,63 @@ fn a_full_disk_stops_the_run_before_a_call_whose_intent_cannot_be_written() {
 fn a_full_disk_before_the_run_is_there_changes_nothing() {
     let tenant = start();
     let apply = tenant.command(&["apply", "links.csv", "--yes"]);
-    let ran = Ran::of(&mut on_a_full_disk(&apply, 1)).expect(1);
-    assert!(ran.stderr.contains("plan.jsonl"), "{}", ran.stderr);
-    assert!(tenant.log_of("write").is_empty());
-    assert!(!tenant.path("zpa-bulk-runs").exists());
+    for (blocks, where_) in [
+        (0, "zpa-bulk-runs: no run can be started"),
+        (1, "plan.jsonl: the plan cannot"),
+    ] {
+        let ran = Ran::of(&mut on_a_full_disk(&apply, blocks)).expect(1);
+        for text in [where_, "hint:  nothing was sent; make room, or name"] {
+            assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+        }
+        assert!(tenant.log_of("write").is_empty());
+        assert!(!tenant.path("zpa-bulk-runs").exists());
+    }
+}
+
+#[test]
+fn results_that_cannot_be_written_are_written_by_resuming() {
+    let (tenant, run) = killed();
+    let in_the_way = run.join("success.csv");
+    fs::create_dir(&in_the_way).unwrap();
+    let ran = resume(&tenant, &run).expect(5);
+    let hint = format!("zpa-bulk resume {} writes the results", run.display());
+    for text in ["the results cannot be written", &hint] {
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+    }
+    let writes = tenant.log_of("write").len();
+    fs::remove_dir(in_the_way).unwrap();
+    resume(&tenant, &run).expect(0);
+    assert_eq!(tenant.log_of("write").len(), writes);
+    assert_each_once(&tenant, &run);
+}
+
+#[test]
+fn where_runs_are_to_be_is_a_directory() {
+    let tenant = start();
+    let file = tenant.write("file", "");
+    for runs in ["file", "file/below"] {
+        for args in [
+            &["apply", "links.csv", "--yes"][..],
+            &["apply", "links.csv", "--yes", "--simulate"],
+            &["resume"],
+            &["retry", "--yes"],
+            &["undo", "2026", "--yes"],
+            &["verify"],
+            &["status"],
+            &["runs"],
+            &["journal", "repair"],
+        ] {
+            let ran = Ran::of(tenant.command(args).args(["--runs-dir", runs])).expect(2);
+            for text in [
+                &format!("error: {runs}: "),
+                "hint:  nothing was sent; --runs-dir must name a directory",
+            ] {
+                assert!(ran.stderr.contains(text), "{args:?} {text}: {}", ran.stderr);
+            }
+        }
+    }
+    assert_eq!(tenant.log().len(), 0);
+    assert_eq!(fs::read_to_string(file).unwrap(), "");
 }
 
 /// The command as somebody whom file permissions bind.
@@ -506,19 +559,20 @@ fn in_a_read_only_directory_nothing_is_sent() {
     let mut resume = tenant.command(&["resume", run.to_str().unwrap()]);
     let ran = as_anybody(&mut resume, &owned).expect(1);
     assert!(
-        ran.stderr.contains("lock: the journal cannot be locked"),
+        ran.stderr.contains("lock: the journal cannot be locked")
+            && ran.stderr.contains("let this user"),
         "{}",
         ran.stderr
     );
     fs::set_permissions(runs, fs::Permissions::from_mode(0o500)).unwrap();
     let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
-    let ran = as_anybody(&mut apply, &[]).expect(1);
-    assert!(
-        ran.stderr
-            .contains("no run can be started beside it: Permission denied"),
-        "{}",
-        ran.stderr
-    );
+    let ran = as_anybody(&mut apply, &[]).expect(2);
+    for text in [
+        "zpa-bulk-runs: no run can be started in this directory: Permission denied",
+        "hint:  nothing was sent; let this user read and write there, or name another directory",
+    ] {
+        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+    }
     assert_eq!(tenant.log_of("write").len(), writes);
     assert_eq!(lines(&run), before);
 }

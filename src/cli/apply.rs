@@ -329,7 +329,14 @@ pub(super) async fn carry_out(
     let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let progress = tenant.engine.progress_now();
     let summary = Summary::new(&end, &ledger, &progress, elapsed, directory.path());
-    let report = report::write(directory.path(), &plan, &header, &ledger, summary)?;
+    let report = report::write(directory.path(), &plan, &header, &ledger, summary);
+    let report = report.map_err(|error| CliError {
+        code: exit::STOPPED,
+        ..CliError::from(error).hint(format!(
+            "what was done is written down; once this is mended, zpa-bulk resume {} writes the results",
+            directory.path().display()
+        ))
+    })?;
     if json {
         terminal.json(&report)?;
     } else if !terminal.is_quiet() {

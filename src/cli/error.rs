@@ -1,6 +1,7 @@
 //! What the user is told when a command does not succeed, and the exit codes.
 
 use std::error::Error;
+use std::io;
 
 use jiff::tz::TimeZone;
 
@@ -128,6 +129,8 @@ impl From<PlanError> for CliError {
 impl From<RunError> for CliError {
     fn from(error: RunError) -> Self {
         let code = match &error {
+            // Where runs are to be is a setting.
+            RunError::Io { source, .. } if is_wrong_place(source) => exit::USAGE,
             RunError::Journal(JournalError::Io { .. }) | RunError::Io { .. } => exit::UNEXPECTED,
             RunError::Journal(_)
             | RunError::Unreadable { .. }
@@ -156,6 +159,9 @@ fn hint_for(error: &RunError) -> Option<String> {
                 ),
             });
         }
+        RunError::Io { source, .. } | RunError::Journal(JournalError::Io { source, .. }) => {
+            return hint_for_place(source).map(str::to_owned);
+        }
         RunError::PlanDamaged { .. } => {
             return Some(format!(
                 "nothing was sent; put it back from a copy of the run, or {ANEW}"
@@ -175,9 +181,29 @@ fn hint_for(error: &RunError) -> Option<String> {
                 directory.display()
             ));
         }
-        _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn is_wrong_place(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    let kind = error.kind();
+    matches!(kind, NotADirectory | PermissionDenied | ReadOnlyFilesystem)
+}
+
+/// What to do where the files of a run cannot be written, or runs cannot be listed.
+fn hint_for_place(error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind::{FileTooLarge, NotADirectory, QuotaExceeded, StorageFull};
+    Some(match error.kind() {
+        NotADirectory => "nothing was sent; --runs-dir must name a directory",
+        StorageFull | FileTooLarge | QuotaExceeded => {
+            "nothing was sent; make room, or name a directory on another disk with --runs-dir"
+        }
+        _ if is_wrong_place(error) => {
+            "nothing was sent; let this user read and write there, or name another directory with --runs-dir"
+        }
+        _ => return None,
+    })
 }
 
 impl From<EngineError> for CliError {

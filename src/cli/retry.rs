@@ -15,7 +15,7 @@ use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::plan::Defaults;
 use crate::report;
-use crate::run::{self, Checked, Lineage, RunDirectory, Standing};
+use crate::run::{self, Checked, Lineage, RunDirectory, RunError, Standing};
 
 pub(super) async fn run(
     args: RetryArgs,
@@ -64,7 +64,11 @@ fn rows_of(failed: &Standing) -> Result<Checked, CliError> {
         report::write_failed(failed, io::BufWriter::new(file.as_file_mut()))?;
         Ok(file)
     };
-    let file = spooled().map_err(|source| failed.unreadable(source))?;
+    let file = spooled().map_err(|source| RunError::Io {
+        path: std::env::temp_dir(),
+        doing: "the rows that failed cannot be put here",
+        source,
+    })?;
     let name = failed.directory.path().join("errors.csv");
     let manifest = (file.path().to_owned(), name.display().to_string());
     // What flags said of every row stands in the rows.

@@ -47,13 +47,16 @@ impl RunDirectory {
     /// [`RunError::Io`].
     pub fn create(runs: &Path, name: RunName) -> Result<Self, RunError> {
         let path = runs.join(format!(".new-{name}"));
-        let first = !runs.exists();
-        private_dirs(&path).map_err(|source| RunError::Io {
-            path: path.clone(),
-            doing: "the run directory cannot be made",
-            source,
-        })?;
-        Ok(Self { path, name, first })
+        let failed = |source| no_room(runs, source);
+        let first = private_dirs(runs).map_err(failed)?;
+        let created = Self { path, name, first };
+        match private_dirs(&created.path) {
+            Ok(_) => Ok(created),
+            Err(error) => {
+                created.discard_all_runs();
+                Err(failed(error))
+            }
+        }
     }
 
     /// The directory at `path`, which must hold a run, be it damaged: its plan or its journal is there, or it has
@@ -154,6 +157,11 @@ impl RunDirectory {
         if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "could not be taken away");
         }
+        self.discard_all_runs();
+    }
+
+    /// Takes the directory of all runs away if it was made for this one.
+    fn discard_all_runs(&self) {
         if let Some(runs) = self.path.parent().filter(|_| self.first) {
             // It cannot go when another run has come into it meanwhile, and need not.
             let _ = fs::remove_dir(runs);
@@ -200,12 +208,28 @@ fn is_name_of_a_run(name: &str) -> bool {
     name.len() == FORM.len() && FORM.iter().zip(name.bytes()).all(fits)
 }
 
-fn private_dirs(path: &Path) -> io::Result<()> {
+/// What is said where no run can come into being.
+pub(super) fn no_room(runs: &Path, source: io::Error) -> RunError {
+    RunError::Io {
+        path: runs.to_owned(),
+        doing: "no run can be started in this directory",
+        source,
+    }
+}
+
+/// Makes a directory that is its owner's alone, with all above it. Answers whether it was not there.
+pub(super) fn private_dirs(path: &Path) -> io::Result<bool> {
+    let is_new = !path.exists();
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    match builder.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+        made => made.map(|()| is_new),
+    }
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

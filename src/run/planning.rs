@@ -4,18 +4,19 @@
 //! would both create what neither saw. The lock is the operating system's: it ends with its process, however that
 //! ends.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::RunError;
+use super::directory::{no_room, private_dirs};
 
 const FILE_NAME: &str = ".planning";
 
 /// The right to start or go on with runs of one directory, held as long as this value lives.
 #[derive(Debug)]
 pub struct Planning {
-    _file: File,
+    file: File,
     path: PathBuf,
     /// Whether the directory of all runs was made for it.
     first: bool,
@@ -32,14 +33,15 @@ impl Planning {
     /// [`RunError::Io`] when the file cannot be made or locked.
     pub fn begin(runs: &Path) -> Result<Result<Self, Busy>, RunError> {
         let path = runs.join(FILE_NAME);
-        let failed = |source| RunError::Io {
-            path: path.clone(),
-            doing: "no run can be started beside it",
-            source,
-        };
+        let failed = |source| no_room(runs, source);
         loop {
-            let first = !runs.exists();
-            let mut file = open(runs, &path).map_err(failed)?;
+            let first = private_dirs(runs).map_err(failed)?;
+            let mut file = open(&path).map_err(|error| {
+                if first {
+                    let _ = fs::remove_dir(runs);
+                }
+                failed(error)
+            })?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -52,16 +54,17 @@ impl Planning {
             }
             // Whoever held it before may have removed it since it was opened.
             if is_at(&file, &path) {
-                let told = file.set_len(0);
-                let told = told.and_then(|()| write!(file, "{}", std::process::id()));
-                told.map_err(failed)?;
-                return Ok(Ok(Self {
-                    _file: file,
-                    path,
-                    first,
-                }));
+                let mut planning = Self { file, path, first };
+                planning.tell().map_err(failed)?;
+                return Ok(Ok(planning));
             }
         }
+    }
+
+    /// Says who has it.
+    fn tell(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        write!(self.file, "{}", std::process::id())
     }
 }
 
@@ -75,17 +78,11 @@ impl Drop for Planning {
     }
 }
 
-fn open(runs: &Path, path: &Path) -> io::Result<File> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
+fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    {
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    builder.create(runs)?;
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
 
