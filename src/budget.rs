@@ -28,7 +28,7 @@ pub struct SharedBudget {
 }
 
 impl SharedBudget {
-    /// The budget of the tenant that goes by that name (its address and customer id), in files under `dir`, which is
+    /// The budget of the tenant that goes by that name (its address, spelled one way, and its customer id), in files under `dir`, which is
     /// made if it is not there.
     ///
     /// # Errors

@@ -192,6 +192,27 @@ fn the_next_process_counts_what_the_last_one_sent() {
     assert!(most_in_any_window(&all(&writes)) <= LIMIT);
 }
 
+#[test]
+fn one_tenant_has_one_budget_however_its_address_is_spelled() {
+    let (tenant, microtenants) = start();
+    let port = tenant.url.rsplit(':').next().unwrap().to_owned();
+    let spelled = [
+        format!("http://127.0.0.1:{port}"),
+        format!("HTTP://LocalHost:{port}/"),
+        format!("http://127.0.0.1:{port}/zpa"),
+    ];
+    for (url, id) in spelled.iter().zip(&microtenants) {
+        // All three together do not fit into one window.
+        let mut one = apply(&tenant, id, 8);
+        one.env("ZPA_BULK_BASE_URL", url);
+        one.env("ZPA_BULK_TOKEN_URL", format!("{}/signin", tenant.url));
+        wait(spawn(one), 0);
+    }
+    let writes = writes(&tenant);
+    assert_eq!(all(&writes).len(), 24);
+    assert!(most_in_any_window(&all(&writes)) <= LIMIT);
+}
+
 fn quota_files(tenant: &Tenant) -> Vec<PathBuf> {
     let files = fs::read_dir(tenant.path("state/zpa-bulk/quota"));
     let files = files.into_iter().flatten();

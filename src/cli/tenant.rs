@@ -72,10 +72,11 @@ impl Tenant {
 /// Shares the quotas with the other processes that drive this tenant. A machine where that cannot be is used all the
 /// same: most of them run one process at a time.
 fn share(engine: &mut Engine<HttpApi>, connection: &Connection) {
-    let tenant = format!("{} {}", connection.base_url, connection.customer);
     let shared = state_dir()
         .ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME names a directory"))
-        .and_then(|dir| SharedBudget::open(&dir.join("zpa-bulk").join("quota"), &tenant))
+        .and_then(|dir| {
+            SharedBudget::open(&dir.join("zpa-bulk").join("quota"), &connection.tenant())
+        })
         .and_then(|budget| engine.share(budget));
     if let Err(error) = shared {
         tracing::warn!(%error, "the quota cannot be shared with other processes; --no-shared-quota says so");

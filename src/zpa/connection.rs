@@ -115,10 +115,7 @@ impl Connection {
 
     /// The address of a request, query included.
     pub(super) fn url_of(&self, request: &Request) -> Result<Url, ConnectionError> {
-        let prefix = match self.style {
-            Style::Legacy => "",
-            Style::OneApi => "/zpa",
-        };
+        let prefix = self.prefix();
         let (base, customer) = (&self.base_url, &self.customer);
         let (version, path) = (request.version, &request.path);
         let text = format!("{base}{prefix}/mgmtconfig/{version}/admin/customers/{customer}/{path}");
@@ -146,6 +143,36 @@ impl Connection {
         is_plain(&self.base_url) || is_plain(&self.token_url)
     }
 
+    /// The tenant by the address of its API and its id, the same however the address is spelled: with a large letter,
+    /// the port that goes without saying, a slash or a dot at its end, another name of this machine's loopback interface,
+    /// or OneAPI's prefix, by which both styles reach one tenant at one host. Hosts of different names are told apart,
+    /// whatever stands behind them.
+    #[must_use]
+    pub fn tenant(&self) -> String {
+        let text = format!("{}{}", self.base_url, self.prefix());
+        let Ok(url) = Url::parse(&text) else {
+            return format!("{text} {}", self.customer);
+        };
+        let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+        let host = match host {
+            "127.0.0.1" | "[::1]" => "localhost",
+            other => other,
+        };
+        let port = url.port_or_known_default().unwrap_or_default();
+        let path = url.path().trim_end_matches('/');
+        let path = path.strip_suffix("/zpa").unwrap_or(path);
+        let path = path.trim_end_matches('/');
+        format!("{}://{host}:{port}{path} {}", url.scheme(), self.customer)
+    }
+
+    /// What stands before every path.
+    fn prefix(&self) -> &'static str {
+        match self.style {
+            Style::Legacy => "",
+            Style::OneApi => "/zpa",
+        }
+    }
+
     /// The roots of the two addresses, `https://host[:port]/`; one when both are the same.
     #[must_use]
     pub fn roots(&self) -> Vec<String> {
@@ -165,7 +192,7 @@ impl Connection {
 }
 
 fn is_plain(address: &str) -> bool {
-    address.starts_with("http://")
+    Url::parse(address).is_ok_and(|url| url.scheme() == "http")
 }
 
 fn check_address(text: &str) -> Result<(), ConnectionError> {
@@ -338,12 +365,64 @@ mod tests {
         );
     }
 
+    fn tenant(style: Style, base: &str, customer: &str) -> String {
+        let connection = Connection::new(style, "", None, Some(base), None, customer);
+        connection.unwrap().tenant()
+    }
+
+    #[test]
+    fn a_tenant_is_the_same_however_its_address_is_spelled() {
+        use Style::{Legacy, OneApi};
+        let api = tenant(Legacy, "https://config.private.zscaler.com", "145");
+        assert_eq!(api, connection(Legacy, "", None).tenant());
+        for base in [
+            "https://config.private.zscaler.com/",
+            "HTTPS://Config.Private.Zscaler.Com",
+            "https://config.private.zscaler.com:443//",
+            "https://config.private.zscaler.com.",
+            "https://config.private.zscaler.com/zpa/",
+        ] {
+            assert_eq!(tenant(Legacy, base, "145"), api, "{base}");
+        }
+        let local = tenant(Legacy, "http://127.0.0.1:8700", "1");
+        for base in [
+            "http://localhost:8700",
+            "http://LOCALHOST:8700/",
+            "http://[::1]:8700",
+        ] {
+            assert_eq!(tenant(Legacy, base, "1"), local, "{base}");
+            assert_eq!(tenant(OneApi, base, "1"), local, "{base}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_another_tenant_is_told_apart() {
+        let local = tenant(Style::Legacy, "http://127.0.0.1:8700", "1");
+        for (base, customer) in [
+            ("http://127.0.0.1:8700", "2"),
+            ("http://127.0.0.1:8701", "1"),
+            ("http://127.0.0.2:8700", "1"),
+            ("http://127.0.0.1:8700/other", "1"),
+            ("https://127.0.0.1:8700", "1"),
+            ("https://proxy.corp:8700", "1"),
+        ] {
+            assert_ne!(
+                tenant(Style::Legacy, base, customer),
+                local,
+                "{base} {customer}"
+            );
+        }
+        let one_api = connection(Style::OneApi, "", Some("acme")).tenant();
+        assert_ne!(connection(Style::Legacy, "", None).tenant(), one_api);
+    }
+
     #[test]
     fn plain_http_is_for_this_machine_only() {
         let with = |base| Connection::new(Style::Legacy, "", None, Some(base), None, "145");
         for base in [
             "http://127.0.0.1:8700",
             "http://localhost:1/",
+            "HTTP://LocalHost:1",
             "http://[::1]:5",
             "https://proxy.corp",
         ] {
