@@ -8,7 +8,7 @@ use jiff::{Timestamp, Zoned};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::args::{ApplyArgs, ResumeArgs};
+use super::args::{ApplyArgs, ResumeArgs, WorkArgs};
 use super::choice;
 use super::config::Config;
 use super::earlier::Earlier;
@@ -34,24 +34,16 @@ pub(super) async fn run(
     config: Config,
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
-    let started = Instant::now();
-    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    let stop = watch_for_interrupt(terminal);
-    let bounds = args.stopping.bounds(&Zoned::now())?;
-    let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop.clone()).await?;
-    tenant.engine.stop_at(bounds);
+    let session = Session::begin(terminal);
+    let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
+    let mut tenant = session.connect(&args.work, config).await?;
     let rows = plan::check(&args.manifests, &tenant)?;
     let start = Start {
         runs: &runs,
         retries: None,
         guards: tenant.config.guards(args.guards.max_deletes),
         yes: args.yes,
-        json: args.json,
-    };
-    let session = Session {
-        started,
-        stop,
-        terminal,
+        json: args.work.json,
     };
     let outcome = start_run(rows, start, &mut tenant, session).await;
     if let Some(simulator) = tenant.simulator {
@@ -107,6 +99,25 @@ pub(super) struct Session<'t> {
     pub(super) terminal: &'t Terminal,
 }
 
+impl<'t> Session<'t> {
+    pub(super) fn begin(terminal: &'t Terminal) -> Self {
+        Self {
+            started: Instant::now(),
+            stop: watch_for_interrupt(terminal),
+            terminal,
+        }
+    }
+
+    /// The tenant, for work that stops when it is to.
+    pub(super) async fn connect(&self, work: &WorkArgs, lower: Config) -> Result<Tenant, CliError> {
+        let bounds = work.stopping.bounds(&Zoned::now())?;
+        let stop = self.stop.clone();
+        let mut tenant = Tenant::connect(&work.tenant, &work.engine, lower, stop).await?;
+        tenant.engine.stop_at(bounds);
+        Ok(tenant)
+    }
+}
+
 /// Compares the rows with the tenant, asks and carries out, in a new run that knows of those before it.
 pub(super) async fn start_run(
     rows: Checked,
@@ -151,7 +162,7 @@ pub(super) async fn start_run(
     };
     if !start.yes {
         terminal.say(preview.trim_end());
-        if !agreed(session.stop, terminal).await {
+        if !agreed(session.stop.clone(), terminal).await {
             directory.discard();
             return Err(CliError::usage("nothing was changed")
                 .hint("--yes carries the plan out without asking"));
@@ -160,7 +171,7 @@ pub(super) async fn start_run(
     let mut run = run::start(directory, header, now)?;
     drop(turn);
     run.undertaking.sent_before = earlier.sent(start.retries);
-    carry_out(run, tenant, start.json, session.started, terminal).await
+    carry_out(run, tenant, start.json, &session).await
 }
 
 pub(super) async fn resume(
@@ -168,18 +179,17 @@ pub(super) async fn resume(
     config: Config,
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
-    let started = Instant::now();
-    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    recorded::refuse_simulated(&args.tenant, "resume")?;
-    let stop = watch_for_interrupt(terminal);
+    let session = Session::begin(terminal);
+    let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
+    recorded::refuse_simulated(&args.work.tenant, "resume")?;
     let directory = match &args.run {
         Some(text) => RunDirectory::find(&runs, text)?,
         None => choice::newest_unfinished(&runs, terminal)?.directory,
     };
     let beside = directory.path().parent().unwrap_or(&runs).to_owned();
-    let turn = planning::turn(&beside, &stop, terminal).await?;
+    let turn = planning::turn(&beside, &session.stop, terminal).await?;
     let standing = run::standing(directory)?;
-    let given = Config::of_flags(&args.tenant, &args.engine).over(config);
+    let given = Config::of_flags(&args.work.tenant, &args.work.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
     if standing.is_finished() && report::is_written(standing.directory.path(), standing.extent) {
         terminal.say("this run is finished; nothing is left to do");
@@ -202,10 +212,9 @@ pub(super) async fn resume(
     Earlier::find(&beside, &run.header.tenant, terminal)?.refuse_shared_in(&run)?;
     drop(turn);
     let lower = given.over(recorded::settings(&run.header)?);
-    let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop).await?;
-    tenant.engine.stop_at(args.stopping.bounds(&Zoned::now())?);
+    let mut tenant = session.connect(&args.work, lower).await?;
     let run = without_forestalled(run, &mut tenant).await?;
-    carry_out(run, &mut tenant, args.json, started, terminal).await
+    carry_out(run, &mut tenant, args.work.json, &session).await
 }
 
 /// The run without what has been created since it was planned: another run may have had the same rows. Where there is
@@ -301,9 +310,9 @@ pub(super) async fn carry_out(
     run: Run,
     tenant: &mut Tenant,
     json: bool,
-    started: Instant,
-    terminal: &Terminal,
+    session: &Session<'_>,
 ) -> Result<u8, CliError> {
+    let terminal = session.terminal;
     let Run {
         directory,
         plan,
@@ -326,7 +335,7 @@ pub(super) async fn carry_out(
     } else {
         end
     };
-    let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let elapsed = u64::try_from(session.started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let progress = tenant.engine.progress_now();
     let summary = Summary::new(&end, &ledger, &progress, elapsed, directory.path());
     let report = report::write(directory.path(), &plan, &header, &ledger, summary);
@@ -431,7 +440,7 @@ fn described(report: &Report) -> String {
 }
 
 /// The first Ctrl-C stops starting work; the second leaves at once.
-pub(super) fn watch_for_interrupt(terminal: &Terminal) -> watch::Receiver<bool> {
+fn watch_for_interrupt(terminal: &Terminal) -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let terminal = terminal.clone();
     tokio::spawn(async move {

@@ -153,26 +153,33 @@ pub(super) struct PlanArgs {
     pub(super) full: bool,
 }
 
+/// What every verb takes that carries out a run.
 #[derive(Debug, Args)]
-pub(super) struct ApplyArgs {
-    #[command(flatten)]
-    pub(super) manifests: Manifests,
+pub(super) struct WorkArgs {
     #[command(flatten)]
     pub(super) tenant: TenantArgs,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
-    pub(super) guards: GuardArgs,
-    #[command(flatten)]
     pub(super) stopping: StoppingArgs,
     #[command(flatten)]
     pub(super) runs: RunsDir,
+    /// One JSON document on standard output; in that of a run, `throttled` counts answers 429 and `unavailable` 503s
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    pub(super) manifests: Manifests,
+    #[command(flatten)]
+    pub(super) guards: GuardArgs,
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// What is in report.json, on standard output: `throttled` counts answers 429, `unavailable` 503s
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
 }
 
 #[derive(Debug, Args)]
@@ -192,16 +199,7 @@ pub(super) struct PruneArgs {
     #[arg(long, value_name = "TENANT")]
     pub(super) confirm: Option<String>,
     #[command(flatten)]
-    pub(super) tenant: TenantArgs,
-    #[command(flatten)]
-    pub(super) engine: EngineArgs,
-    #[command(flatten)]
-    pub(super) stopping: StoppingArgs,
-    #[command(flatten)]
-    pub(super) runs: RunsDir,
-    /// One JSON document on standard output
-    #[arg(long)]
-    pub(super) json: bool,
+    pub(super) work: WorkArgs,
 }
 
 /// What can be pruned.
@@ -359,16 +357,7 @@ pub(super) struct ResumeArgs {
     /// The run: its directory, its name or the beginning of its name [default: the newest unfinished one]
     pub(super) run: Option<String>,
     #[command(flatten)]
-    pub(super) tenant: TenantArgs,
-    #[command(flatten)]
-    pub(super) engine: EngineArgs,
-    #[command(flatten)]
-    pub(super) stopping: StoppingArgs,
-    #[command(flatten)]
-    pub(super) runs: RunsDir,
-    /// One JSON document on standard output
-    #[arg(long)]
-    pub(super) json: bool,
+    pub(super) work: WorkArgs,
 }
 
 #[derive(Debug, Args)]
@@ -377,21 +366,12 @@ pub(super) struct RetryArgs {
     /// other has retried]
     pub(super) run: Option<String>,
     #[command(flatten)]
-    pub(super) tenant: TenantArgs,
-    #[command(flatten)]
-    pub(super) engine: EngineArgs,
-    #[command(flatten)]
     pub(super) guards: GuardArgs,
-    #[command(flatten)]
-    pub(super) stopping: StoppingArgs,
-    #[command(flatten)]
-    pub(super) runs: RunsDir,
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// One JSON document on standard output
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
 }
 
 #[derive(Debug, Args)]
@@ -399,21 +379,12 @@ pub(super) struct UndoArgs {
     /// The run: its directory, its name or the beginning of its name
     pub(super) run: String,
     #[command(flatten)]
-    pub(super) tenant: TenantArgs,
-    #[command(flatten)]
-    pub(super) engine: EngineArgs,
-    #[command(flatten)]
     pub(super) guards: GuardArgs,
-    #[command(flatten)]
-    pub(super) stopping: StoppingArgs,
-    #[command(flatten)]
-    pub(super) runs: RunsDir,
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
-    /// One JSON document on standard output
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
 }
 
 #[derive(Debug, Args)]

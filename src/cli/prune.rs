@@ -8,13 +8,11 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tokio::sync::watch;
-use tokio::time::Instant;
 use wildmatch::WildMatch;
 
-use super::apply::{Order, Session, carry_out, plan_into, watch_for_interrupt};
+use super::apply::{Order, Session, carry_out, plan_into};
 use super::args::{CriteriaArgs, PruneArgs};
 use super::config::Config;
 use super::error::{CliError, exit};
@@ -41,12 +39,9 @@ pub(super) async fn run(
     config: Config,
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
-    let started = Instant::now();
-    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    let stop = watch_for_interrupt(terminal);
-    let bounds = args.stopping.bounds(&Zoned::now())?;
-    let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop.clone()).await?;
-    tenant.engine.stop_at(bounds);
+    let session = Session::begin(terminal);
+    let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
+    let mut tenant = session.connect(&args.work, config).await?;
     let guards = tenant.config.guards(args.guards.max_deletes);
     let microtenant = microtenant(&tenant);
     let criteria = criteria(&args.criteria, guards.keep_per_group, microtenant.clone())?;
@@ -63,7 +58,7 @@ pub(super) async fn run(
             return Ok(exit::SETTLED);
         }
         write_manifest(path, &choice, &microtenant)?;
-        if args.json {
+        if args.work.json {
             terminal.json(&Document::new(&choice))?;
         }
         let count = choice.delete.len();
@@ -71,24 +66,12 @@ pub(super) async fn run(
         return Ok(exit::SETTLED);
     }
     if choice.delete.is_empty() {
-        if args.json {
+        if args.work.json {
             terminal.json(&Document::new(&choice))?;
         }
         return Ok(exit::SETTLED);
     }
-    delete(
-        &args,
-        &choice,
-        &snapshot,
-        &runs,
-        &mut tenant,
-        Session {
-            started,
-            stop,
-            terminal,
-        },
-    )
-    .await
+    delete(&args, &choice, &snapshot, &runs, &mut tenant, &session).await
 }
 
 async fn delete(
@@ -97,7 +80,7 @@ async fn delete(
     snapshot: &Snapshot,
     runs: &Path,
     tenant: &mut Tenant,
-    session: Session<'_>,
+    session: &Session<'_>,
 ) -> Result<u8, CliError> {
     let terminal = session.terminal;
     let chosen = tempfile::Builder::new().suffix(".csv").tempfile();
@@ -120,7 +103,7 @@ async fn delete(
     };
     let planned = plan_into(&directory, &order, tenant);
     let confirmed = match planned {
-        Ok((header, _)) => confirmed(args, choice.delete.len(), tenant, session.stop, terminal)
+        Ok((header, _)) => confirmed(args, choice.delete.len(), tenant, session)
             .await
             .map(|()| header),
         Err(error) => Err(error),
@@ -128,11 +111,11 @@ async fn delete(
     match confirmed {
         Ok(header) => {
             let run = run::start(directory, header, now)?;
-            carry_out(run, tenant, args.json, session.started, terminal).await
+            carry_out(run, tenant, args.work.json, session).await
         }
         Err(error) => {
             directory.discard();
-            if args.json {
+            if args.work.json {
                 terminal.json(&Document::new(choice))?;
             }
             Err(error)
@@ -145,9 +128,9 @@ async fn confirmed(
     args: &PruneArgs,
     count: usize,
     tenant: &Tenant,
-    mut stop: watch::Receiver<bool>,
-    terminal: &Terminal,
+    session: &Session<'_>,
 ) -> Result<(), CliError> {
+    let (terminal, mut stop) = (session.terminal, session.stop.clone());
     let own = &tenant.connection.customer;
     let refused = |message: String| {
         CliError::usage(message).hint(format!(

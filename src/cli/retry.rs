@@ -2,16 +2,12 @@
 
 use std::io;
 
-use jiff::Zoned;
-use tokio::time::Instant;
-
-use super::apply::{Session, Start, start_run, watch_for_interrupt};
+use super::apply::{Session, Start, start_run};
 use super::args::RetryArgs;
 use super::choice;
 use super::config::Config;
 use super::error::{CliError, exit};
 use super::recorded;
-use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::plan::Defaults;
 use crate::report;
@@ -22,14 +18,14 @@ pub(super) async fn run(
     config: Config,
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
-    let started = Instant::now();
-    recorded::refuse_simulated(&args.tenant, "retry")?;
-    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
+    let session = Session::begin(terminal);
+    recorded::refuse_simulated(&args.work.tenant, "retry")?;
+    let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
     let failed = match &args.run {
         Some(text) => run::standing(RunDirectory::find(&runs, text)?)?,
         None => choice::newest_with_failures(&runs, terminal)?,
     };
-    let given = Config::of_flags(&args.tenant, &args.engine).over(config);
+    let given = Config::of_flags(&args.work.tenant, &args.work.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &failed.header.tenant)?;
     refuse_unfinished(&failed)?;
     refuse_undo(&failed)?;
@@ -38,21 +34,13 @@ pub(super) async fn run(
         return Ok(exit::SETTLED);
     }
     let lower = given.over(recorded::settings(&failed.header)?);
-    let stop = watch_for_interrupt(terminal);
-    let bounds = args.stopping.bounds(&Zoned::now())?;
-    let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop.clone()).await?;
-    tenant.engine.stop_at(bounds);
+    let mut tenant = session.connect(&args.work, lower).await?;
     let start = Start {
         runs: &runs,
         retries: Some(&failed),
         guards: tenant.config.guards(args.guards.max_deletes),
         yes: args.yes,
-        json: args.json,
-    };
-    let session = Session {
-        started,
-        stop,
-        terminal,
+        json: args.work.json,
     };
     start_run(rows_of(&failed)?, start, &mut tenant, session).await
 }

@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use jiff::{Timestamp, Zoned};
-use tokio::sync::watch;
-use tokio::time::Instant;
+use jiff::Timestamp;
 
-use super::apply::{agreed, carry_out, record, watch_for_interrupt};
+use super::apply::{Session, agreed, carry_out, record};
 use super::args::UndoArgs;
 use super::config::Config;
 use super::error::{CliError, exit};
@@ -23,24 +21,21 @@ pub(super) async fn run(
     config: Config,
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
-    let started = Instant::now();
-    recorded::refuse_simulated(&args.tenant, "undo")?;
-    let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    let stop = watch_for_interrupt(terminal);
+    let session = Session::begin(terminal);
+    recorded::refuse_simulated(&args.work.tenant, "undo")?;
+    let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
     let past = RunDirectory::find(&runs, &args.run)?;
-    let turn = planning::turn(&runs, &stop, terminal).await?;
+    let turn = planning::turn(&runs, &session.stop, terminal).await?;
     let past = run::standing(past)?;
-    let given = Config::of_flags(&args.tenant, &args.engine).over(config);
+    let given = Config::of_flags(&args.work.tenant, &args.work.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &past.header.tenant)?;
     refuse_unfinished(&past)?;
     refuse_second(&runs, &past)?;
     let lower = given.over(recorded::settings(&past.header)?);
     let deeds = Deeds::read(&past.directory)?;
-    let bounds = args.stopping.bounds(&Zoned::now())?;
-    let mut tenant = Tenant::connect(&args.tenant, &args.engine, lower, stop.clone()).await?;
-    tenant.engine.stop_at(bounds);
+    let mut tenant = session.connect(&args.work, lower).await?;
     let directory = RunDirectory::create(&runs, RunName::new(Timestamp::now()))?;
-    let header = match plan(&args, &deeds, &directory, &mut tenant, stop, terminal).await {
+    let header = match plan(&args, &deeds, &directory, &mut tenant, &session).await {
         Ok(header) => header,
         Err(error) => {
             directory.discard();
@@ -50,7 +45,7 @@ pub(super) async fn run(
     let mut run = run::start(directory, header, Timestamp::now())?;
     drop(turn);
     run.undertaking.sent_before = past.sent;
-    carry_out(run, &mut tenant, args.json, started, terminal).await
+    carry_out(run, &mut tenant, args.work.json, &session).await
 }
 
 /// Plans and asks.
@@ -59,9 +54,9 @@ async fn plan(
     deeds: &Deeds,
     directory: &RunDirectory,
     tenant: &mut Tenant,
-    stop: watch::Receiver<bool>,
-    terminal: &Terminal,
+    session: &Session<'_>,
 ) -> Result<Header, CliError> {
+    let terminal = session.terminal;
     let live = snapshot(tenant, deeds.scopes(), exit::UNEXPECTED).await?;
     let guards = tenant.config.guards(args.guards.max_deletes);
     let limits = tenant.config.limits();
@@ -71,7 +66,7 @@ async fn plan(
         })?;
     // Also without a question, so that nobody misses what does not come back.
     terminal.say(preview.trim_end());
-    if totals.changes() > 0 && !args.yes && !agreed(stop, terminal).await {
+    if totals.changes() > 0 && !args.yes && !agreed(session.stop.clone(), terminal).await {
         return Err(
             CliError::usage("nothing was changed").hint("--yes takes it back without asking")
         );
