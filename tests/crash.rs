@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use self::common::scripted::{TOKEN, now, server};
-use self::common::{Ran, Tenant, rows, zpa_bulk};
+use self::common::{Ran, Tenant, kill, rows, zpa_bulk};
 
 const SCENARIO: &str = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"15ms\", jitter = \"10ms\" }\n";
 const LINKS: usize = 40;
@@ -63,9 +63,7 @@ fn kill_after(command: &mut Command, time: Duration) {
         .spawn()
         .unwrap();
     thread::sleep(time);
-    // SIGKILL; a process that has ended is as good.
-    let _ = child.kill();
-    child.wait().unwrap();
+    kill(&mut child);
 }
 
 fn one_history(seed: u64) {
@@ -148,15 +146,7 @@ fn under_way(tenant: &Tenant) -> Child {
         "--write-quota",
         "5/1s",
     ]);
-    let child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while tenant.log_of("write").len() < 3 {
-        thread::yield_now();
-    }
-    child
+    tenant.met_after(3, &mut command)
 }
 
 fn interrupt(child: &Child) {
@@ -314,8 +304,7 @@ fn a_run_that_is_being_worked_on_is_left_to_its_process() {
     );
     let status = tenant.run(&["status", "--json"]).expect(0).json();
     assert_eq!(status["state"], "running");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill(&mut child);
     assert!(fs::metadata(tenant.run_dir().join("lock")).is_ok());
     tenant
         .run(&["resume", "--write-quota", "off", "--settle", "100ms"])
@@ -340,17 +329,7 @@ fn a_resumed_run_counts_what_the_killed_process_sent() {
         "100ms",
     ];
     let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
-    let mut child = apply
-        .args(quota)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while tenant.log_of("write").len() < 4 {
-        thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    tenant.killed_after(4, apply.args(quota));
     Ran::of(tenant.command(&["resume"]).args(quota)).expect(0);
     assert_eq!(tenant.links().len(), 8);
     let at: Vec<u64> = tenant

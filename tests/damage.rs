@@ -16,7 +16,6 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
 
 use serde_json::Value;
 
@@ -57,18 +56,8 @@ fn start() -> Tenant {
 /// A tenant with a run of single creates that was killed after some of them, and the run's directory.
 fn killed() -> (Tenant, PathBuf) {
     let tenant = start();
-    let mut child = tenant
-        .command(&["apply", "links.csv", "--yes"])
-        .args(ALONE)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while tenant.log_of("write").len() < 4 {
-        thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
+    tenant.killed_after(4, apply.args(ALONE));
     let run = tenant.run_dir();
     (tenant, run)
 }
@@ -91,9 +80,8 @@ fn repair(tenant: &Tenant, run: &Path, more: &[&str]) -> Ran {
 
 /// The newest run, by the path that messages name it by.
 fn newest_run(tenant: &Tenant) -> PathBuf {
-    let entries = fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap();
-    let newest = entries.map(|entry| entry.unwrap().file_name()).max();
-    Path::new("zpa-bulk-runs").join(newest.unwrap())
+    let newest = tenant.run_dirs().pop().unwrap();
+    newest.strip_prefix(tenant.path("")).unwrap().to_owned()
 }
 
 fn lines(run: &Path) -> Vec<String> {

@@ -12,6 +12,8 @@
 )]
 #![expect(clippy::print_stdout, reason = "a hunt says how many inputs it tried")]
 
+#[path = "common/planned.rs"]
+mod planned;
 #[path = "common/random.rs"]
 mod random;
 
@@ -24,11 +26,10 @@ use serde_json::Value;
 use zpa_bulk::engine::check_listing;
 use zpa_bulk::journal::{self, FORMAT, Header, ItemEvent, Journal};
 use zpa_bulk::model::{Answer, Event, Failure, Id, Method, Outcome, Reply, Status};
-use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::retry::{self, Call, Verdict};
-use zpa_bulk::run;
 
+use crate::planned::items_planned;
 use crate::random::Random;
 
 /// How long each target is hunted unless told otherwise.
@@ -163,24 +164,9 @@ fn scratch() -> tempfile::TempDir {
         .unwrap()
 }
 
-/// Reads, checks and plans the manifest against an empty tenant.
+/// Reads, checks and plans the manifest; a refusal is as good as a plan.
 fn plan(path: &Path) {
-    let Ok(rows) = run::check(&[path.to_owned()], Defaults::default()) else {
-        return;
-    };
-    let empty = |scope| Listing {
-        scope,
-        objects: Vec::new(),
-    };
-    let snapshot = Snapshot {
-        listings: rows.scopes().into_iter().map(empty).collect(),
-    };
-    let limits = Limits {
-        links: u32::MAX,
-        links_per_portal: u32::MAX,
-    };
-    // A refusal is as good as a plan.
-    let _ = run::plan(&rows, &snapshot, limits, |_, _| Ok(()));
+    let _ = items_planned(path);
 }
 
 fn hunt_manifests(ending: &str, corpus: &[Vec<u8>]) {

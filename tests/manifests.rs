@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/planned.rs"]
+mod planned;
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
-use zpa_bulk::run::{self, PlanError};
+use zpa_bulk::run::PlanError;
+
+use crate::planned::items_planned;
 
 fn manifest(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -18,20 +22,7 @@ fn manifest(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
 /// Reads, checks and plans against an empty tenant; answers the number of items.
 fn plan(name: &str, bytes: &[u8]) -> Result<u32, PlanError> {
     let (_dir, path) = manifest(name, bytes);
-    let rows = run::check(&[path], Defaults::default())?;
-    let empty = |scope| Listing {
-        scope,
-        objects: Vec::new(),
-    };
-    let snapshot = Snapshot {
-        listings: rows.scopes().into_iter().map(empty).collect(),
-    };
-    let limits = Limits {
-        links: u32::MAX,
-        links_per_portal: u32::MAX,
-    };
-    let planner = run::plan(&rows, &snapshot, limits, |_, _| Ok(()))?;
-    Ok(planner.totals().items)
+    items_planned(&path)
 }
 
 fn piece() -> impl Strategy<Value = Vec<u8>> {

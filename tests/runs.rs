@@ -20,20 +20,10 @@ use std::thread;
 use serde_json::Value;
 
 use self::common::scripted::{TOKEN, now, server};
-use self::common::{Ran, Tenant, rows, zpa_bulk};
+use self::common::{Ran, Tenant, kill, rows, run_dirs, zpa_bulk};
 
 const QUICK: &str =
     "latency = { base = \"1ms\", jitter = \"1ms\" }\nquota = { read = \"off\", write = \"off\" }\n";
-
-/// The run directories, the oldest first.
-fn run_dirs(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir.join("zpa-bulk-runs"))
-        .into_iter()
-        .flatten();
-    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    runs.sort();
-    runs
-}
 
 fn name(run: &Path) -> &str {
     run.file_name().unwrap().to_str().unwrap()
@@ -54,7 +44,7 @@ fn only_what_failed_is_retried_in_a_run_that_is_linked_to_the_old_one() {
          Mail,,update,never\n",
     );
     tenant.run(&["apply", "links.csv", "--yes"]).expect(4);
-    let first = run_dirs(&tenant.path("")).remove(0);
+    let first = tenant.run_dirs().remove(0);
     tenant.write("docs.csv", "name,url\nDocs,https://docs.example\n");
     tenant
         .run(&["apply", "docs.csv", "--yes", "--runs-dir", "others"])
@@ -62,11 +52,7 @@ fn only_what_failed_is_retried_in_a_run_that_is_linked_to_the_old_one() {
     let before = writes(&tenant);
     let refused = tenant.run(&["retry"]).expect(2);
     assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
-    assert_eq!(
-        run_dirs(&tenant.path("")).len(),
-        1,
-        "nothing is left of a no"
-    );
+    assert_eq!(tenant.run_dirs().len(), 1, "nothing is left of a no");
     let report = tenant.run(&["retry", "--yes", "--json"]).expect(4).json();
     let summary = &report["summary"];
     assert_eq!(
@@ -84,7 +70,7 @@ fn only_what_failed_is_retried_in_a_run_that_is_linked_to_the_old_one() {
     let docs = docs.clone().find(|link| link["name"] == "Docs").unwrap();
     assert_eq!(docs["description"], "=late, kept");
 
-    let second = run_dirs(&tenant.path("")).remove(1);
+    let second = tenant.run_dirs().remove(1);
     let status = tenant.run(&["status", "--json"]).expect(0).json();
     assert_eq!(status["retries"], name(&first));
     let shown = tenant.run(&["status", first.to_str().unwrap()]).expect(0);
@@ -138,7 +124,7 @@ fn there_is_nothing_to_retry_of_runs_without_failures_and_rehearsals() {
         "{}",
         none.stderr
     );
-    let whole = run_dirs(&tenant.path("")).remove(0);
+    let whole = tenant.run_dirs().remove(0);
     let said = tenant.run(&["retry", name(&whole), "--yes"]).expect(0);
     assert!(said.stderr.contains("nothing failed"), "{}", said.stderr);
 }
@@ -160,7 +146,7 @@ fn parked(tenant: &Tenant) -> PathBuf {
     ];
     let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
     Ran::of(apply.args(slowly)).expect(5);
-    run_dirs(&tenant.path("")).remove(0)
+    tenant.run_dirs().remove(0)
 }
 
 #[test]
@@ -297,8 +283,8 @@ fn what_another_run_has_created_meanwhile_is_not_taken_for_what_was_in_doubt() {
     let tenant = Tenant::start(&format!("{QUICK}{lost}"));
     tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
     let apply = |manifest| ["apply", manifest, "--yes", "--settle", "1s"];
-    kill(under_way(&tenant, &apply("links.csv")));
-    let old = run_dirs(&tenant.path("")).remove(0);
+    kill(&mut under_way(&tenant, &apply("links.csv")));
+    let old = tenant.run_dirs().remove(0);
     tenant.write("other.csv", "name,url\nWiki,https://wiki.example\n");
     tenant.run(&apply("other.csv")).expect(0);
     let args = ["resume", name(&old), "--json"];
@@ -314,18 +300,7 @@ fn what_another_run_has_created_meanwhile_is_not_taken_for_what_was_in_doubt() {
 
 /// A process that carries that command out and has sent its first write.
 fn under_way(tenant: &Tenant, args: &[&str]) -> Child {
-    let before = writes(tenant);
-    let mut command = tenant.command(args);
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    while writes(tenant) == before {
-        thread::yield_now();
-    }
-    child.unwrap()
-}
-
-fn kill(mut child: Child) {
-    child.kill().unwrap();
-    child.wait().unwrap();
+    tenant.met_after(1, &mut tenant.command(args))
 }
 
 /// A manifest of these links.
@@ -353,9 +328,9 @@ fn what_a_process_is_still_to_create_is_left_to_it() {
     tenant.write("links.csv", &links(1..9));
     tenant.write("other.csv", &(links(0..1) + "App 8,https://app8.example\n"));
     tenant.write("others.csv", &links(20..22));
-    kill(under_way(&tenant, &slowly("other.csv")));
-    let other = run_dirs(&tenant.path("")).remove(0);
-    let child = under_way(&tenant, &slowly("links.csv"));
+    kill(&mut under_way(&tenant, &slowly("other.csv")));
+    let other = tenant.run_dirs().remove(0);
+    let mut child = under_way(&tenant, &slowly("links.csv"));
     let resume = ["resume", name(&other), "--settle", "0s"];
     for args in [&["apply", "other.csv", "--yes"][..], &resume] {
         let ran = tenant.run(args).expect(7);
@@ -363,7 +338,7 @@ fn what_a_process_is_still_to_create_is_left_to_it() {
         assert!(ran.stderr.contains(why), "{}", ran.stderr);
     }
     tenant.run(&["apply", "others.csv", "--yes"]).expect(0);
-    kill(child);
+    kill(&mut child);
     tenant.run(&resume).expect(0);
     let all = tenant.links();
     let created = |n| {
@@ -392,14 +367,14 @@ fn a_list_that_a_process_is_changing_is_left_to_it() {
 fn a_manifest_that_a_process_works_on_is_left_to_it() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", &links(0..9));
-    let child = under_way(&tenant, &slowly("links.csv"));
+    let mut child = under_way(&tenant, &slowly("links.csv"));
     let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(7);
     assert!(
         ran.stderr.contains("a process is working on"),
         "{}",
         ran.stderr
     );
-    kill(child);
+    kill(&mut child);
 }
 
 /// A tenant whose create is under way when the process that asked for it is killed, and shows from its `lands`th
@@ -443,14 +418,14 @@ impl Late {
         let dir = tempfile::tempdir().unwrap();
         let late = Self { dir, url, seen };
         late.manifest("name,url\nWiki,https://wiki.example\n");
-        let child = late
+        let mut child = late
             .command(&["apply", "links.csv", "--yes"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         met.recv().unwrap();
-        kill(child);
+        kill(&mut child);
         late
     }
 
@@ -670,7 +645,7 @@ fn two_that_start_at_once_do_nothing_twice() {
         ])
         .expect(0);
     assert!(tenant.links().is_empty());
-    let newest = run_dirs(&tenant.path("")).pop().unwrap();
+    let newest = tenant.run_dirs().pop().unwrap();
     let undo = ["undo", name(&newest), "--yes", "--write-quota", "off"];
     at_most_one_did_it(&twice(&tenant, &undo));
     assert_eq!(tenant.links().len(), LINKS);

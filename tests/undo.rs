@@ -12,8 +12,7 @@ mod common;
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -456,26 +455,12 @@ fn nothing_is_taken_back_without_a_yes_or_of_a_run_that_is_not_finished() {
 
 /// Kills the command when the tenant has had so many more writes, and answers where its run is.
 fn killed_after(tenant: &Tenant, writes: usize, args: &[&str]) -> PathBuf {
-    let writes = tenant.log_of("write").len() + writes;
-    let mut child = command(tenant, args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while tenant.log_of("write").len() < writes && child.try_wait().unwrap().is_none() {
-        thread::yield_now();
-    }
-    // SIGKILL; a process that has ended is as good.
-    let _ = child.kill();
-    child.wait().unwrap();
+    tenant.killed_after(writes, &mut command(tenant, args));
     newest_run(tenant)
 }
 
 fn newest_run(tenant: &Tenant) -> PathBuf {
-    let runs = fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap();
-    let runs = runs.map(|entry| entry.unwrap().path());
-    let visible = |path: &PathBuf| !path.file_name().unwrap().to_str().unwrap().starts_with('.');
-    runs.filter(visible).max().unwrap()
+    tenant.run_dirs().pop().unwrap()
 }
 
 #[test]

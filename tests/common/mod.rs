@@ -14,6 +14,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -168,23 +170,57 @@ impl Tenant {
         links
     }
 
+    /// The run directories, the oldest first.
+    pub(crate) fn run_dirs(&self) -> Vec<PathBuf> {
+        run_dirs(self.dir.path())
+    }
+
     /// The one run directory.
     pub(crate) fn run_dir(&self) -> PathBuf {
-        let mut runs: Vec<PathBuf> = fs::read_dir(self.path("zpa-bulk-runs"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| !path.file_name().unwrap().to_str().unwrap().starts_with('.'))
-            .collect();
+        let mut runs = self.run_dirs();
         assert_eq!(runs.len(), 1, "{runs:?}");
         runs.remove(0)
     }
+
+    /// Starts the command, and waits until this tenant has had so many more writes, or the command has ended.
+    pub(crate) fn met_after(&self, writes: usize, command: &mut Command) -> Child {
+        let writes = self.log_of("write").len() + writes;
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while self.log_of("write").len() < writes && child.try_wait().unwrap().is_none() {
+            thread::sleep(Duration::from_millis(2));
+        }
+        child
+    }
+
+    /// Kills the command then.
+    pub(crate) fn killed_after(&self, writes: usize, command: &mut Command) {
+        kill(&mut self.met_after(writes, command));
+    }
+}
+
+/// With SIGKILL; a process that has ended is as good.
+pub(crate) fn kill(child: &mut Child) {
+    let _ = child.kill();
+    child.wait().unwrap();
+}
+
+/// The run directories of a command that ran in `dir`, the oldest first.
+pub(crate) fn run_dirs(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.join("zpa-bulk-runs"));
+    let paths = entries.into_iter().flatten().map(|e| e.unwrap().path());
+    let is_run = |path: &PathBuf| !path.file_name().unwrap().to_str().unwrap().starts_with('.');
+    let mut runs: Vec<PathBuf> = paths.filter(is_run).collect();
+    runs.sort();
+    runs
 }
 
 impl Drop for Tenant {
     fn drop(&mut self) {
-        // Already ended is as good.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        kill(&mut self.process);
     }
 }
 
