@@ -281,7 +281,7 @@ fn a_run_that_may_no_longer_read_the_tenant_says_why_and_how_to_go_on() {
 
 #[test]
 fn the_second_interrupt_leaves_at_once() {
-    let slow = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"3s\", jitter = \"0s\" }\n";
+    let slow = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"1s\", jitter = \"0s\" }\n";
     let tenant = Tenant::start(slow);
     let mut child = under_way(&tenant);
     interrupt(&child);

@@ -29,7 +29,7 @@ const ALONE: [&str; 6] = [
     "--batch-size",
     "1",
     "--write-quota",
-    "8/1s",
+    "10/500ms",
     "--settle",
     "50ms",
 ];

@@ -94,9 +94,9 @@ fn of_the_quotas_it_is_told_what_was_seen_and_the_gateways_headers_are_shown() {
 
 #[test]
 fn the_read_quota_holds_for_the_check_itself() {
-    let tenant = Tenant::start(&format!("{QUICK}quota = {{ read = \"1/1s\" }}"));
+    let tenant = Tenant::start(&format!("{QUICK}quota = {{ read = \"1/500ms\" }}"));
     let report = tenant
-        .run(&["doctor", "--json", "--read-quota", "1/1s"])
+        .run(&["doctor", "--json", "--read-quota", "1/500ms"])
         .expect(0)
         .json();
     assert!(

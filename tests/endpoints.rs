@@ -5,7 +5,7 @@ mod common;
 
 use serde_json::Value;
 
-use self::common::Tenant;
+use self::common::{Ran, Tenant};
 
 /// An endpoint: its row in the list, method and path below the customer (`*` for an id), and the command
 /// that calls it. `{link}`, `{portal}` and `{connector}` stand for ids of the tenant.
@@ -143,7 +143,7 @@ fn call(entry: &Value) -> Option<(String, String)> {
 #[test]
 fn every_endpoint_is_reached_by_a_command() {
     let tenant = Tenant::start(
-        "latency = { base = \"1ms\" }\ntenant = { links = 3 }\nconnectors = { live = 60 }\nquota = { read = \"500/10s\", write = \"500/10s\" }",
+        "latency = { base = \"1ms\", jitter = \"0s\" }\ntenant = { links = 3 }\nconnectors = { live = 60 }\nquota = { read = \"500/10s\", write = \"500/10s\" }",
     );
     for (name, text) in MANIFESTS {
         tenant.write(name, text);
@@ -163,7 +163,9 @@ fn every_endpoint_is_reached_by_a_command() {
             text.replace(name, id)
         });
         let args: Vec<&str> = command.split(' ').collect();
-        tenant.run(&args).expect(0);
+        let mut run = tenant.command(&args);
+        run.env("ZPA_BULK_READ_QUOTA", "500/10s");
+        Ran::of(&mut run).expect(0);
         let log = tenant.log();
         let called: Vec<(String, String)> = log[before..].iter().filter_map(call).collect();
         let wanted = (method.to_owned(), path.to_owned());

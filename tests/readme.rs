@@ -90,6 +90,8 @@ fn every_command_of_the_readme_does_what_it_says() {
             ["zpa-bulk", args @ ..] => {
                 let mut command = tenant.command(args);
                 command.env("ZPA_CUSTOMER_ID", &customer);
+                command.env("ZPA_BULK_READ_QUOTA", "500/10s");
+                command.env("ZPA_BULK_WRITE_QUOTA", "500/10s");
                 Ran::of(&mut command).expect(exit_code(&line));
                 ran += 1;
             }

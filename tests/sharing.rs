@@ -1,6 +1,6 @@
 //! Processes that drive the same tenant at once, or one after the other, and share its quota.
 //!
-//! `ZPA_BULK_SHARED_WRITES=40 cargo test --test sharing` has each of the eight processes write more, for longer than a minute
+//! `ZPA_BULK_SHARED_WRITES=60 cargo test --test sharing` has each of the eight processes write more, for longer than a minute
 //! in all.
 
 #![cfg(unix)]
@@ -29,12 +29,12 @@ const PROCESSES: usize = 8;
 
 /// What the tenant allows: L calls in any window of so many milliseconds.
 const LIMIT: usize = 20;
-const WINDOW_MS: u64 = 5000;
+const WINDOW_MS: u64 = 3000;
 
 fn scenario() -> String {
     let names: Vec<String> = (1..PROCESSES).map(|n| format!("\"Part {n}\"")).collect();
     format!(
-        "quota = {{ read = \"off\", write = \"20/5s\", window = \"sliding-log\" }}\n\
+        "quota = {{ read = \"off\", write = \"20/3s\", window = \"sliding-log\" }}\n\
          microtenants = {{ names = [{}] }}",
         names.join(", ")
     )
@@ -61,7 +61,7 @@ fn command(tenant: &Tenant, args: &[&str]) -> Command {
     command.env_remove("ZPA_BULK_NO_SHARED_QUOTA");
     command.env("XDG_STATE_HOME", tenant.path("state"));
     command.env("ZPA_BULK_READ_QUOTA", "off");
-    command.env("ZPA_BULK_WRITE_QUOTA", "20/5s");
+    command.env("ZPA_BULK_WRITE_QUOTA", "20/3s");
     command.env("ZPA_BULK_BATCH_SIZE", "1");
     command
 }
@@ -157,7 +157,7 @@ fn a_process_that_is_killed_costs_the_others_one_slot_and_is_resumed_inside_the_
         .iter()
         .map(|id| spawn(one_by_one(apply(&tenant, id, each))))
         .collect();
-    let millis = 1500 + u64::from(std::process::id()) % 2500;
+    let millis = 1000 + u64::from(std::process::id()) % 2500;
     sleep(Duration::from_millis(millis));
     let victim = usize::try_from(millis).unwrap() % PROCESSES;
     let mut killed = processes.remove(victim);
