@@ -627,6 +627,37 @@ fn a_run_that_is_parked_says_how_to_go_on() {
     assert_eq!(tenant.links(), expected(12));
 }
 
+/// Where a file system takes such names.
+#[cfg(target_os = "linux")]
+#[test]
+fn runs_may_lie_where_the_path_is_no_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let tenant = Tenant::start(QUICK);
+    tenant.write("links.csv", &manifest(2));
+    let in_such = |args: &[&str]| {
+        let mut command = tenant.command(args);
+        let runs = std::ffi::OsStr::from_bytes(b"runs-\xff");
+        Ran::of(command.arg("--runs-dir").arg(runs))
+    };
+    let report = in_such(&["apply", "links.csv", "--yes", "--json"])
+        .expect(0)
+        .json();
+    let shown = report["summary"]["run_dir"].as_str().unwrap();
+    assert!(shown.starts_with("runs-\u{fffd}/"), "{shown}");
+    assert_eq!(
+        in_such(&["status", "--json"]).expect(0).json()["created"],
+        2
+    );
+    assert_eq!(
+        in_such(&["runs", "--json"]).expect(0).json()["runs"][0]["run_dir"],
+        shown
+    );
+    assert_eq!(
+        in_such(&["verify", "--json"]).expect(0).json()["holds"],
+        true
+    );
+}
+
 #[test]
 fn rows_of_json_lines_that_could_be_about_anything_are_not_lost() {
     let tenant = Tenant::start(QUICK);

@@ -1,6 +1,6 @@
 //! `zpa-bulk journal repair`: show what of a damaged journal would be cut off, ask, cut.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use super::config::Config;
 use super::error::{CliError, counted, exit};
 use super::terminal::Terminal;
 use crate::journal::Cut;
+use crate::report::path_as_shown;
 use crate::run::{self, Finding, Repaired, RunDirectory};
 
 pub(super) async fn run(
@@ -133,6 +134,7 @@ fn said(cut: &Cut) -> String {
 struct Shown<'a> {
     format: u32,
     run: String,
+    #[serde(serialize_with = "path_as_shown")]
     run_dir: &'a Path,
     /// The first damaged line, from 1, and what is wrong with it.
     line: u64,
@@ -145,12 +147,13 @@ struct Shown<'a> {
     items: u64,
     settled: u64,
     repaired: bool,
-    kept_in: Option<&'a PathBuf>,
+    kept_in: Option<String>,
 }
 
 impl<'a> Shown<'a> {
     fn new(directory: &'a RunDirectory, finding: &Finding, repaired: Option<&'a Repaired>) -> Self {
         let cut = &finding.cut;
+        let aside = repaired.and_then(|repaired| repaired.aside.as_ref());
         Self {
             format: 1,
             run: directory.name().to_string(),
@@ -165,7 +168,7 @@ impl<'a> Shown<'a> {
             items: finding.items,
             settled: finding.settled,
             repaired: repaired.is_some(),
-            kept_in: repaired.and_then(|repaired| repaired.aside.as_ref()),
+            kept_in: aside.map(|path| path.display().to_string()),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::config::Config;
 use super::error::{CliError, exit};
 use super::terminal::Terminal;
 use crate::ledger::Tally;
+use crate::report::path_as_shown;
 use crate::run::{self, Lineage, RunDirectory, Standing};
 
 pub(super) fn run(args: &StatusArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {
@@ -58,6 +59,7 @@ pub(super) fn runs(args: &RunsArgs, config: &Config, terminal: &Terminal) -> Res
 #[derive(Serialize)]
 struct Refused {
     run: String,
+    #[serde(serialize_with = "path_as_shown")]
     run_dir: PathBuf,
     error: String,
     hint: Option<String>,
@@ -77,6 +79,7 @@ impl Refused {
 #[derive(Serialize)]
 struct Shown {
     run: String,
+    #[serde(serialize_with = "path_as_shown")]
     run_dir: PathBuf,
     tenant: String,
     /// `running`, `finished`, `unfinished`, or `superseded` for an unfinished run that is not gone on with.

@@ -11,6 +11,7 @@ use super::plan::snapshot;
 use super::recorded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
+use crate::report::path_as_shown;
 use crate::report::verify::{Counted, Findings, Verification};
 use crate::run::{self, RunError, Standing};
 
@@ -66,6 +67,7 @@ pub(super) async fn run(
 struct Document {
     format: u32,
     run: String,
+    #[serde(serialize_with = "path_as_shown")]
     run_dir: std::path::PathBuf,
     tenant: String,
     /// Whether it has ended and everything is as it says.

@@ -23,7 +23,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::again::write_failed;
 pub use self::outcomes::Outcomes;
@@ -78,6 +78,7 @@ pub struct Summary {
     /// How long this process worked, reading and planning included.
     pub elapsed_ms: u64,
     /// The run directory.
+    #[serde(serialize_with = "path_as_shown")]
     pub run_dir: PathBuf,
 }
 
@@ -113,6 +114,14 @@ impl Summary {
             run_dir: run_dir.to_owned(),
         }
     }
+}
+
+/// Writes a path as messages show it: what of it is no text is replaced, where serde would refuse it.
+pub(crate) fn path_as_shown<S: Serializer>(
+    path: &(impl AsRef<Path> + ?Sized),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.as_ref().display())
 }
 
 /// One row that did not succeed.
