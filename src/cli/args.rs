@@ -40,7 +40,7 @@ Settings: flags go over environment variables, those over the profile, that over
 of them names a client, ~/.zscaler/zscaler.yaml of Zscaler's own tools is read. zpa-bulk doctor shows what comes from where.
 
 Exit codes: 0 everything settled; 1 unexpected; 2 usage or settings; 3 manifest invalid, nothing sent; \
-4 finished, some items failed, or not as a run says (verify); 5 stopped early, resumable; 6 credentials refused; 7 journal refused; \
+4 finished, some items failed, or not as a run says (verify); 5 stopped early, resumable; 6 credentials refused; 7 run refused: its journal or plan; \
 8 stopped by a guard, nothing deleted; 130 interrupted twice
 
 Try it with no tenant: zpa-bulk apply samples/portal-links.csv --simulate --yes";

@@ -31,7 +31,7 @@ mod window;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
 
 use self::args::{Cli, Typed, Verb};
 use self::config::Config;
@@ -42,7 +42,14 @@ use self::terminal::Terminal;
 /// Runs the command with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    // It counts also where the arguments cannot be understood.
+    let colour = if std::env::args_os().any(|typed| typed == "--no-color") {
+        ColorChoice::Never
+    } else {
+        ColorChoice::Auto
+    };
     let parsed = Cli::command()
+        .color(colour)
         .try_get_matches()
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Typed::of(&matches))));
     let (cli, typed) = match parsed {

@@ -37,12 +37,8 @@ impl Display {
                 bar: None,
             };
         }
-        let bar = terminal.bars().add(ProgressBar::new(0));
-        if let Ok(style) =
-            ProgressStyle::with_template("{bar:24.cyan/blue} {pos}/{len} items  {wide_msg}")
-        {
-            bar.set_style(style);
-        }
+        let bar = ProgressBar::new(0).with_style(style(terminal.has_colours()));
+        let bar = terminal.bars().add(bar);
         Self {
             task: Some(tokio::spawn(redraw(bar.clone(), progress))),
             bar: Some(bar),
@@ -59,6 +55,16 @@ impl Drop for Display {
             bar.finish_and_clear();
         }
     }
+}
+
+/// A bar as wide as the terminal, and below it what it means: on two lines, both fit into any width.
+fn style(colours: bool) -> ProgressStyle {
+    let template = if colours {
+        "{wide_bar:.cyan/blue}\n{wide_msg}"
+    } else {
+        "{wide_bar}\n{wide_msg}"
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
@@ -84,15 +90,11 @@ async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) 
         let Some(now) = *progress.borrow() else {
             continue;
         };
-        let (settled, items) = (now.tally.settled(), now.tally.items);
-        terminal.say(&format!(
-            "{settled}/{items} items  {}",
-            message(&now, started.elapsed())
-        ));
+        terminal.say(&message(&now, started.elapsed()));
     }
 }
 
-/// Failures, the time that is left or until when nothing is sent, calls, and their rate against the
+/// Items, failures, the time that is left or until when nothing is sent, calls, and their rate against the
 /// quota: what matters most stands first, since a narrow terminal cuts the end off.
 fn message(now: &Progress, elapsed: Duration) -> String {
     let calls = now.read.sent + now.write.sent;
@@ -100,7 +102,9 @@ fn message(now: &Progress, elapsed: Duration) -> String {
         Some(pause) => format!("throttled until {}", clock_in(pause)),
         None => format!("{} left", rounded(now.time_left)),
     };
+    let (settled, items) = (now.tally.settled(), now.tally.items);
     let mut parts = vec![
+        format!("{settled}/{items} items"),
         format!("{} failed", now.tally.failed),
         left,
         format!("{calls} calls"),
@@ -152,7 +156,68 @@ pub(super) fn rounded(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
     use super::*;
+
+    /// A terminal so wide, and what is written on it.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(u16, Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            self.0
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)?;
+            self.write_str("\n")
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.1.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.write_str("\n")
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn on_a_terminal_of_any_width_no_line_is_broken() {
+        for width in [10, 20, 40, 80, 200] {
+            let screen = Screen(width, Arc::default());
+            let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+            let bar = ProgressBar::with_draw_target(Some(240), target)
+                .with_style(style(true))
+                .with_position(181)
+                .with_message("181/240 items  0 failed  3m 20s left  1234 calls");
+            bar.tick();
+            let drawn = screen.1.lock().unwrap().clone();
+            let (bar, text) = drawn.split_at(drawn.find('1').unwrap_or(0));
+            for line in [bar, text] {
+                let length = line.trim_end().chars().count();
+                assert!(length <= width.into(), "{width}: {drawn}");
+            }
+            assert!(drawn.contains("181/240"), "{width}: {drawn}");
+        }
+    }
 
     #[test]
     fn durations_are_rounded_up_and_said_in_two_units() {

@@ -45,6 +45,10 @@ impl Terminal {
         &self.bars
     }
 
+    pub(super) fn has_colours(&self) -> bool {
+        self.colours
+    }
+
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet
     }
