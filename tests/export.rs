@@ -428,6 +428,16 @@ fn what_cannot_be_read_whole_leaves_the_file_as_it_was() {
 }
 
 #[test]
+fn a_file_in_a_directory_that_is_not_there_is_refused_by_its_name() {
+    let tenant = Tenant::start(QUICK);
+    let ran = tenant
+        .run(&["export", "domain", "-o", "away/domains.csv"])
+        .expect(2);
+    let said = "error: away/domains.csv: there is no directory away\n";
+    assert!(ran.stderr.ends_with(said), "{}", ran.stderr);
+}
+
+#[test]
 fn a_file_is_the_users_alone_and_what_is_no_file_is_written_to() {
     let tenant = Tenant::start(QUICK);
     tenant.write("real.csv", "old");

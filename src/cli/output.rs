@@ -14,7 +14,12 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
             .write_all(bytes);
     }
     let parent = place.parent().filter(|parent| *parent != Path::new(""));
-    let mut file = tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new(".")))?;
+    let parent = parent.unwrap_or(Path::new("."));
+    if !parent.is_dir() {
+        let message = format!("there is no directory {}", parent.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
+    let mut file = tempfile::NamedTempFile::new_in(parent)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(place)?;

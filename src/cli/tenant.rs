@@ -1,7 +1,6 @@
 //! From settings to a tenant that can be worked with: the real one, or the embedded simulated one.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -72,14 +71,16 @@ impl Tenant {
 /// Shares the quotas with the other processes that drive this tenant. A machine where that cannot be is used all the
 /// same: most of them run one process at a time.
 fn share(engine: &mut Engine<HttpApi>, connection: &Connection) {
-    let shared = state_dir()
-        .ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME names a directory"))
-        .and_then(|dir| {
-            SharedBudget::open(&dir.join("zpa-bulk").join("quota"), &connection.tenant())
-        })
-        .and_then(|budget| engine.share(budget));
-    if let Err(error) = shared {
-        tracing::warn!(%error, "the quota cannot be shared with other processes; --no-shared-quota says so");
+    const UNSHARED: &str =
+        "the quota cannot be shared with other processes; --no-shared-quota does without";
+    let Some(dir) = state_dir() else {
+        tracing::warn!("neither XDG_STATE_HOME nor HOME names a directory: {UNSHARED}");
+        return;
+    };
+    let dir = dir.join("zpa-bulk").join("quota");
+    let shared = SharedBudget::open(&dir, &connection.tenant());
+    if let Err(error) = shared.and_then(|budget| engine.share(budget)) {
+        tracing::warn!("{}: {error}: {UNSHARED}", dir.display());
     }
 }
 
