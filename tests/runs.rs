@@ -355,11 +355,11 @@ fn a_list_that_a_process_is_changing_is_left_to_it() {
     let tenant = Tenant::start(&format!("{QUICK}{seeded}{slow}"));
     tenant.write("one.csv", "resource,domain\ndomain,one.example\n");
     tenant.write("two.csv", "resource,domain\ndomain,two.example\n");
-    let child = under_way(&tenant, &slowly("one.csv"));
+    let mut child = under_way(&tenant, &slowly("one.csv"));
     let ran = tenant.run(&["apply", "two.csv", "--yes"]).expect(7);
     let why = "is to change the list that the domain \"two.example\" is in too";
     assert!(ran.stderr.contains(why), "{}", ran.stderr);
-    kill(child);
+    kill(&mut child);
     assert_eq!(tenant.state()["domains"].as_array().unwrap().len(), 2);
 }
 
