@@ -431,8 +431,9 @@ fn a_full_disk_stops_the_run_before_a_call_whose_intent_cannot_be_written() {
     let length = fs::metadata(run.join("journal.jsonl")).unwrap().len();
     let before = tenant.log_of("write").len();
     let mut command = tenant.command(&["resume", run.to_str().unwrap()]);
-    // Room for some intents and outcomes, and then for none.
-    let ran = Ran::of(&mut on_a_full_disk(command.args(ALONE), length / 512 + 2)).expect(5);
+    // Room for some intents and outcomes, few of which are written at once, and then for none.
+    let command = command.args(ALONE).args(["--jobs", "1"]);
+    let ran = Ran::of(&mut on_a_full_disk(command, length / 512 + 2)).expect(5);
     assert!(ran.stderr.contains("cannot be written"), "{}", ran.stderr);
     assert!(ran.stderr.contains("zpa-bulk resume"), "{}", ran.stderr);
     let sent = tenant.log_of("write").len();
