@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use self::common::{Ran, Tenant, rows};
 
-const QUICK: &str = "latency = { base = \"1ms\", jitter = \"1ms\" }\n";
+const QUICK: &str =
+    "latency = { base = \"1ms\", jitter = \"1ms\" }\nquota = { read = \"off\", write = \"off\" }\n";
 
 fn start(scenario: &str) -> Tenant {
     Tenant::start(&format!("{QUICK}{scenario}"))
@@ -21,7 +22,9 @@ fn start(scenario: &str) -> Tenant {
 
 fn apply(tenant: &Tenant, manifest: &str) -> Ran {
     tenant.write("manifest.csv", manifest);
-    tenant.run(&["apply", "manifest.csv", "--yes", "--json"])
+    let unpaced = ["--read-quota", "off", "--write-quota", "off"];
+    let mut apply = tenant.command(&["apply", "manifest.csv", "--yes", "--json"]);
+    Ran::of(apply.args(unpaced))
 }
 
 /// Applies and answers the summary, with nothing failed.
