@@ -407,10 +407,11 @@ fn what_cannot_be_read_whole_leaves_the_file_as_it_was() {
     ));
     tenant.write("old.csv", "as it was");
     tenant.write("m.csv", "name,url\na,https://a\n");
-    let plan = tenant.run(&["plan", "m.csv", "--max-attempts", "1"]);
+    let once = ["--max-attempts", "1", "--read-quota", "off"];
+    let plan = Ran::of(tenant.command(&["plan", "m.csv"]).args(once));
     for file in ["old.csv", "new.csv"] {
-        let args = ["export", "portal-link", "-o", file, "--max-attempts", "1"];
-        let ran = tenant.run(&args);
+        let args = ["export", "portal-link", "-o", file];
+        let ran = Ran::of(tenant.command(&args).args(once));
         assert_eq!(ran.code, plan.code, "{}", ran.stderr);
         assert_eq!(ran.code, Some(1));
         assert!(ran.stderr.contains("cannot be read"), "{}", ran.stderr);

@@ -188,7 +188,12 @@ fn a_listing_that_fails_on_its_third_page_deletes_nothing() {
         "connectors = { live = 1000, stale = 400 }\nfaults = { fail_page = 3 }\nquota = { read = \"500/10s\" }",
     );
     let ran = tenant
-        .run(&prune(&[CONFIRM, "--max-deletes=100%", "--max-attempts=2"]))
+        .run(&prune(&[
+            CONFIRM,
+            "--max-deletes=100%",
+            "--max-attempts=2",
+            "--read-quota=off",
+        ]))
         .expect(8);
     assert!(ran.stderr.contains("cannot be read"), "{}", ran.stderr);
     assert!(tenant.log_of("write").is_empty());
