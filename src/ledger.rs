@@ -102,7 +102,7 @@ impl Ledger {
                     self.settle(outcome.item, outcome.status);
                 }
             }
-            Event::Before { .. } => {}
+            Event::Before { .. } | Event::BatchSize(_) => {}
         }
     }
 

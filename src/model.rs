@@ -550,4 +550,7 @@ pub enum Event {
         /// The whole of it, as the API answered it.
         object: Object,
     },
+    /// The server takes so many objects in one create, fewer than it was sent.
+    #[serde(rename = "batch_size")]
+    BatchSize(u32),
 }

@@ -60,6 +60,8 @@ pub struct Undertaking {
     pub in_doubt: Backlog,
     /// What others are known to have created, though it may be as those would have made it.
     pub foreign: HashSet<Id>,
+    /// How many objects the server was seen to take in one create, if it was fewer than it was sent.
+    pub batch_size: Option<u32>,
     /// When an earlier process sent its last writes, oldest first: they count against the quota.
     pub sent_before: Vec<Timestamp>,
     /// Where intents and outcomes go.
@@ -183,6 +185,7 @@ impl<A: Api> Engine<A> {
             reborn,
             in_doubt,
             foreign,
+            batch_size,
             sent_before,
             journal,
         } = undertaking;
@@ -193,6 +196,7 @@ impl<A: Api> Engine<A> {
         self.recorder.journal = Some(journal);
         self.core.put_off(late, reborn);
         self.core.leave_to_others(foreign);
+        self.core.limit_batches(batch_size);
         self.core.start(ledger, backlog, in_doubt, now());
         let end = self.drive(items).await?;
         Ok((end, self.core.ledger().clone()))

@@ -14,6 +14,8 @@ pub enum ItemEvent<'l> {
     Outcome(OutcomeRef<'l>),
     /// What its object was just before it was changed.
     Before(BeforeRef<'l>),
+    /// Of no item: the server takes so many objects in one create.
+    BatchSize(u32),
 }
 
 /// An object that lies in the journal; most readers pass it over.
@@ -70,6 +72,10 @@ pub(super) fn visit<'l>(
     } else if let Some(rest) = event.after(b"{\"before\":{\"item\":") {
         let (before, rest) = rest.before(usual)?;
         visit(ItemEvent::Before(before));
+        rest
+    } else if let Some(rest) = event.after(b"{\"batch_size\":") {
+        let (size, rest) = rest.short_number(&mut usual.item)?;
+        visit(ItemEvent::BatchSize(size));
         rest
     } else {
         let rest = event.after(b"{\"void\":{\"call\":")?;
@@ -247,6 +253,7 @@ mod tests {
             items().prop_map(|(call, items)| Event::Void { call, items }),
             prop::collection::vec(outcome(), 0..5).prop_map(Event::Outcomes),
             (any::<u32>(), object()).prop_map(|(item, object)| Event::Before { item, object }),
+            any::<u32>().prop_map(Event::BatchSize),
         ]
     }
 

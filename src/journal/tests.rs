@@ -84,6 +84,7 @@ pub(super) enum Said {
     Outcome(Outcome),
     /// With no object where it cannot be read.
     Before(u32, Option<Object>),
+    BatchSize(u32),
 }
 
 impl From<ItemEvent<'_>> for Said {
@@ -92,6 +93,7 @@ impl From<ItemEvent<'_>> for Said {
             ItemEvent::Intent(item) => Self::Intent(item),
             ItemEvent::Void(item) => Self::Void(item),
             ItemEvent::Outcome(outcome) => Self::Outcome(outcome.into()),
+            ItemEvent::BatchSize(size) => Self::BatchSize(size),
             ItemEvent::Before(before) => {
                 Self::Before(before.item, serde_json::from_slice(before.object).ok())
             }
@@ -107,6 +109,7 @@ pub(super) fn said(events: &[Event]) -> Vec<Said> {
             Event::Void { items, .. } => items.into_iter().map(Said::Void).collect(),
             Event::Outcomes(outcomes) => outcomes.into_iter().map(Said::Outcome).collect(),
             Event::Before { item, object } => vec![Said::Before(item, Some(object))],
+            Event::BatchSize(size) => vec![Said::BatchSize(size)],
         }
     };
     events.iter().flat_map(each).collect()

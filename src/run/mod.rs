@@ -126,6 +126,7 @@ impl Run {
             sent_before,
             reborn,
             foreign,
+            batch_size,
             ..
         } = self.undertaking;
         let event = Event::Outcomes(outcomes);
@@ -135,6 +136,7 @@ impl Run {
         self.undertaking = Undertaking {
             reborn,
             foreign,
+            batch_size,
             ..undertaking(&self.plan, ledger, journal, sent_before)
         };
         Ok(self)
@@ -267,13 +269,18 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let mut plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
     let mut reborn = plan.reborn().clone();
+    let mut batch_size = None;
     let (journal, replayed) = Journal::open(directory.path(), |event| {
+        if let ItemEvent::BatchSize(size) = event {
+            batch_size = Some(size);
+        }
         apply(&mut ledger, &event);
         learn(&mut reborn, event);
     })?;
     plan.verify(&replayed.header.plan_sha256)?;
     let undertaking = Undertaking {
         reborn,
+        batch_size,
         ..undertaking(&plan, ledger, journal, replayed.last_intents())
     };
     Ok(Run {
@@ -363,7 +370,7 @@ fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
         ItemEvent::Intent(item) => ledger.intend(*item),
         ItemEvent::Void(item) => ledger.void(*item),
         ItemEvent::Outcome(outcome) => ledger.settle(outcome.item, outcome.status),
-        ItemEvent::Before(_) => {}
+        ItemEvent::Before(_) | ItemEvent::BatchSize(_) => {}
     }
 }
 
@@ -423,6 +430,7 @@ fn undertaking(
         reborn: plan.reborn().clone(),
         in_doubt,
         foreign: HashSet::new(),
+        batch_size: None,
         sent_before,
         journal,
     }

@@ -294,6 +294,34 @@ async fn the_largest_batch_is_learned_and_used_for_the_rest_of_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_learned_of_batches_is_known_to_who_resumes() {
+    let posts = |wire: &Wire| {
+        let log = wire.tenant.log();
+        let posts = log.iter().filter(|e| e.path.ends_with("/bulk"));
+        posts.map(|entry| entry.status).collect::<Vec<_>>()
+    };
+    let wire = Wire::new(&format!("{ROOMY}\nbulk = {{ max = 40 }}"));
+    let mut desk = Desk::new().batch_size(150);
+    desk.settings.write_quota = "10/60s".parse().unwrap();
+    let mut engine = desk.engine(wire.clone());
+    let run = desk.start(&mut engine, &spoilt(900, &[]).0).await;
+    let directory = run.directory.clone();
+    let killed = tokio::time::timeout(Duration::from_secs(100), carry_out(&mut engine, run));
+    assert!(killed.await.is_err());
+    drop(engine);
+    let before = posts(&wire);
+    assert!(
+        before.contains(&400) && before.ends_with(&[201]),
+        "{before:?}"
+    );
+    let run = run::resume(directory).unwrap();
+    let resumed = carry_out(&mut desk.engine(wire.clone()), run).await;
+    assert_eq!(resumed.ledger.tally().settled(), 900);
+    let after = posts(&wire).split_off(before.len());
+    assert!(after.len() > 5 && !after.contains(&400), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_item_that_breaks_the_server_fails_alone() {
     let breaks = |request: &Request, _| {
         let body = request.body.as_ref().map(ToString::to_string);

@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::super::dispatch::CallId;
 use super::super::doubt::{Doubt, Why, confirm};
 use super::super::job::{Job, failure_of, given_up, outcome};
-use super::super::sizes::Parts;
+use super::super::sizes::{Parts, Sizes};
 use super::Core;
-use crate::model::{Answer, Failure, Item, Outcome, Status};
+use crate::model::{Answer, Event, Failure, Item, Outcome, Status, index};
 use crate::retry::Verdict;
 
 /// Into how many parts a batch is cut whose answer was lost twice. With the default of 8 attempts, a batch of 150 is down
@@ -136,6 +136,12 @@ impl Core {
         }
     }
 
+    /// Says how many objects the server was seen to take in one create.
+    pub(in super::super) fn limit_batches(&mut self, most: Option<u32>) {
+        let own = self.settings.batch_size.get();
+        self.sizes = Sizes::new(index(most.map_or(own, |most| most.clamp(1, own))));
+    }
+
     /// Tells what is known of the sizes of batches how an item has ended.
     pub(super) fn learn_size(&mut self, outcome: &Outcome) {
         let failed = outcome.status == Status::Failed;
@@ -144,6 +150,7 @@ impl Core {
         }
         let most = self.sizes.most();
         tracing::info!(most, "the server takes batches of this size");
+        self.append(Event::BatchSize(u32::try_from(most).unwrap_or(u32::MAX)));
         let too_large = |(id, job): (&CallId, &Job)| match job {
             Job::Create(items) if items.len() > most => Some(*id),
             _ => None,

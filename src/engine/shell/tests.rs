@@ -59,6 +59,7 @@ async fn create_with(
         late: Backlog::default(),
         reborn: Reborn::default(),
         foreign: HashSet::new(),
+        batch_size: None,
         sent_before: Vec::new(),
         journal: journal(created),
     };
