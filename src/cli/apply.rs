@@ -27,6 +27,7 @@ use crate::plan::{Evidence, Guards, Planner, Snapshot, Totals, Way};
 use crate::report::{self, Report, Summary};
 use crate::run::{
     self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Standing,
+    Sums,
 };
 
 pub(super) async fn run(
@@ -285,12 +286,14 @@ pub(super) fn record<'s>(
     let text =
         preview.text("zpa-bulk plan --full shows them all") + &describe(planner.totals(), estimate);
     let settings = Recorded::of(tenant);
+    let Sums { sha256, crc } = writer.finish()?;
     let header = Header {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         run: directory.name().to_string(),
         tenant: tenant.connection.customer.clone(),
-        plan_sha256: writer.finish()?,
+        plan_sha256: sha256,
+        plan_crc: Some(crc),
         settings: serde_json::to_value(settings)
             .map_err(|error| CliError::unexpected("the settings cannot be recorded", &error))?,
     };

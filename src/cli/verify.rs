@@ -29,6 +29,8 @@ pub(super) async fn run(
         let message = "a process is working on this run, so it claims nothing yet";
         return Err(CliError::new(exit::JOURNAL, message).hint("verify it when it has ended"));
     }
+    // Whoever reads a run looks at the CRC alone.
+    standing.plan.verify_sha256(&standing.header)?;
     let lower = given.over(recorded::settings(&standing.header)?);
     let unreadable = |source| standing.unreadable(source);
     let verification = Verification::new(&standing).map_err(RunError::from)?;

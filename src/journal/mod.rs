@@ -91,6 +91,9 @@ pub struct Header {
     pub tenant: String,
     /// The SHA-256 of `plan.jsonl`, in hexadecimal.
     pub plan_sha256: String,
+    /// The CRC-32 of `plan.jsonl`, which shows damage as well and is found many times faster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_crc: Option<u32>,
     /// What resuming needs to know and is no secret.
     pub settings: serde_json::Value,
 }

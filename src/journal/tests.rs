@@ -17,6 +17,7 @@ fn header() -> Header {
         run: "r".to_owned(),
         tenant: "1".to_owned(),
         plan_sha256: "0".to_owned(),
+        plan_crc: None,
         settings: json!({}),
     }
 }

@@ -33,7 +33,7 @@ use jiff::Timestamp;
 
 pub use self::directory::{RunDirectory, RunName, list};
 pub use self::lineage::Lineage;
-pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
+pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter, Sums};
 pub use self::planning::{Busy, Planning};
 pub use self::prepare::{Checked, PlanError, check, check_named, plan};
 pub use self::repair::{Finding, Repaired, examine, repair};
@@ -254,8 +254,8 @@ fn begin(
     header: &Header,
     now: Timestamp,
 ) -> Result<(PlanFile, Journal), RunError> {
-    let mut plan = PlanFile::open(directory.path())?;
-    plan.verify(&header.plan_sha256)?;
+    let plan = PlanFile::open(directory.path())?;
+    plan.verify(header)?;
     let journal = Journal::create(directory.path(), header, now)?;
     Ok((plan, journal))
 }
@@ -266,7 +266,7 @@ fn begin(
 /// [`RunError`], of which [`RunError::Journal`] says that another process works on it, or that its journal is damaged or
 /// its end was lost: [`repair`] mends that.
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
-    let mut plan = PlanFile::open(directory.path())?;
+    let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
     let mut reborn = plan.reborn().clone();
     let mut batch_size = None;
@@ -277,7 +277,7 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
         apply(&mut ledger, &event);
         learn(&mut reborn, event);
     })?;
-    plan.verify(&replayed.header.plan_sha256)?;
+    plan.verify(&replayed.header)?;
     let undertaking = Undertaking {
         reborn,
         batch_size,
@@ -297,14 +297,14 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
 /// [`RunError`].
 pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
     let active = journal::is_locked(directory.path());
-    let mut plan = PlanFile::open(directory.path())?;
+    let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
     let mut reborn = plan.reborn().clone();
     let replayed = journal::replay(directory.path(), |event| {
         apply(&mut ledger, &event);
         learn(&mut reborn, event);
     })?;
-    plan.verify(&replayed.header.plan_sha256)?;
+    plan.verify(&replayed.header)?;
     if replayed.lost {
         doubt_undecided(&mut ledger);
     }

@@ -7,10 +7,9 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
 
+use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
@@ -18,6 +17,7 @@ use super::briefs::{Brief, Briefs};
 use super::digest::Digested;
 use crate::engine::{Items, Reborn};
 use crate::journal;
+use crate::journal::Header;
 use crate::model::{Item, ItemNumber, index};
 
 /// Its name in the run directory.
@@ -68,11 +68,21 @@ pub struct PlanLine {
     pub input: Vec<String>,
 }
 
+/// By what a plan is recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// Its CRC-32, as the journal's.
+    pub crc: u32,
+}
+
 /// Writes a plan, line by line.
 #[derive(Debug)]
 pub struct PlanWriter {
     path: PathBuf,
     file: Digested<BufWriter<File>>,
+    crc: Hasher,
     line: Vec<u8>,
 }
 
@@ -91,6 +101,7 @@ impl PlanWriter {
         let mut writer = Self {
             path,
             file: Digested::new(BufWriter::with_capacity(1 << 16, file)),
+            crc: Hasher::new(),
             line: Vec::new(),
         };
         writer.put(|line| Ok(serde_json::to_writer(line, origin)?))?;
@@ -113,24 +124,28 @@ impl PlanWriter {
         })
     }
 
-    /// Puts the plan on disk and answers its SHA-256 in hexadecimal.
+    /// Puts the plan on disk and answers by what it is recognised.
     ///
     /// # Errors
     /// [`RunError::Io`].
-    pub fn finish(self) -> Result<String, RunError> {
+    pub fn finish(self) -> Result<Sums, RunError> {
         let path = self.path;
         let (file, sha256) = self.file.finish();
         let file = file
             .into_inner()
             .map_err(|e| failed(&path, e.into_error()))?;
         file.sync_all().map_err(|e| failed(&path, e))?;
-        Ok(sha256)
+        Ok(Sums {
+            sha256,
+            crc: self.crc.finalize(),
+        })
     }
 
     fn put(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), RunError> {
         self.line.clear();
         let filled = fill(&mut self.line).and_then(|()| {
             self.line.push(b'\n');
+            self.crc.update(&self.line);
             self.file.write_all(&self.line)
         });
         filled.map_err(|e| failed(&self.path, e))
@@ -145,7 +160,7 @@ const STRETCH: usize = 16;
 pub struct PlanFile {
     path: PathBuf,
     file: File,
-    sha256: Sha256,
+    crc: Hasher,
     origin: Origin,
     /// Where every stretch of lines begins, and where the last one ends.
     stretches: Vec<u64>,
@@ -167,7 +182,7 @@ impl PlanFile {
         let (file, lines) = (open()?, open()?);
         let mut plan = Self {
             file,
-            sha256: Sha256::of(open()?).map_err(|e| unreadable(&path, e))?,
+            crc: Hasher::new(),
             path,
             origin: Origin::default(),
             stretches: Vec::new(),
@@ -179,18 +194,35 @@ impl PlanFile {
         Ok(plan)
     }
 
-    /// Checks that it is the plan with that SHA-256. Until then nothing vouches for what else it says.
+    /// Checks that it is the plan that the journal with this header was written for. Until then nothing vouches for what
+    /// else it says.
     ///
     /// # Errors
-    /// [`RunError::PlanChanged`], [`RunError::Io`].
-    pub fn verify(&mut self, sha256: &str) -> Result<(), RunError> {
-        let summed = self.sha256.wait();
-        if summed.map_err(|e| unreadable(&self.path, e))? == sha256 {
+    /// [`RunError::PlanChanged`], [`RunError::Unreadable`].
+    pub fn verify(&self, header: &Header) -> Result<(), RunError> {
+        match header.plan_crc {
+            Some(crc) if self.crc.clone().finalize() == crc => Ok(()),
+            Some(_) => Err(self.changed()),
+            None => self.verify_sha256(header),
+        }
+    }
+
+    /// The same by the SHA-256, which takes several times as long.
+    ///
+    /// # Errors
+    /// As [`PlanFile::verify`].
+    pub fn verify_sha256(&self, header: &Header) -> Result<(), RunError> {
+        let summed = File::open(&self.path).and_then(sha256_of);
+        if summed.map_err(|e| unreadable(&self.path, e))? == header.plan_sha256 {
             return Ok(());
         }
-        Err(RunError::PlanChanged {
+        Err(self.changed())
+    }
+
+    fn changed(&self) -> RunError {
+        RunError::PlanChanged {
             path: self.path.clone(),
-        })
+        }
     }
 
     /// Where it is.
@@ -264,6 +296,7 @@ impl PlanFile {
                 return Ok(());
             }
             number += 1;
+            self.crc.update(&line);
             self.take(number, at, &line)
                 .map_err(|_| RunError::PlanDamaged {
                     path: self.path.clone(),
@@ -335,32 +368,6 @@ fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     file.read_exact(bytes)
 }
 
-/// The SHA-256 of a plan. It takes as long as reading plan and journal, so it has a thread of its own.
-#[derive(Debug)]
-struct Sha256 {
-    thread: Option<JoinHandle<io::Result<String>>>,
-    known: String,
-}
-
-impl Sha256 {
-    fn of(file: File) -> io::Result<Self> {
-        let thread = thread::Builder::new().name("plan".to_owned());
-        Ok(Self {
-            thread: Some(thread.spawn(|| sha256_of(file))?),
-            known: String::new(),
-        })
-    }
-
-    /// It, once all of the plan is summed up.
-    fn wait(&mut self) -> io::Result<&str> {
-        if let Some(thread) = self.thread.take() {
-            let summed = thread.join();
-            self.known = summed.unwrap_or_else(|panic| resume_unwind(panic))?;
-        }
-        Ok(&self.known)
-    }
-}
-
 fn sha256_of(file: File) -> io::Result<String> {
     let mut digested = Digested::new(BufReader::with_capacity(CHUNK, file));
     io::copy(&mut digested, &mut io::sink())?;
@@ -412,6 +419,30 @@ mod tests {
         }
     }
 
+    /// By both sums, each of them alone too, and by no other.
+    fn recognised(plan: &PlanFile, sums: &Sums) {
+        let header = |crc: Option<u32>, sha256: &str| Header {
+            format: 2,
+            tool: String::new(),
+            run: String::new(),
+            tenant: String::new(),
+            plan_sha256: sha256.to_owned(),
+            plan_crc: crc,
+            settings: serde_json::Value::Null,
+        };
+        plan.verify(&header(Some(sums.crc), "")).unwrap();
+        plan.verify(&header(None, &sums.sha256)).unwrap();
+        plan.verify_sha256(&header(None, &sums.sha256)).unwrap();
+        let other = header(Some(!sums.crc), "");
+        for refused in [
+            plan.verify(&other),
+            plan.verify(&header(None, "")),
+            plan.verify_sha256(&other),
+        ] {
+            assert!(matches!(refused, Err(RunError::PlanChanged { .. })));
+        }
+    }
+
     #[test]
     fn every_item_is_found_again_alone_in_order_and_in_brief() {
         for items in [0, 1, 15, 16, 17, 50] {
@@ -421,9 +452,9 @@ mod tests {
                 let cell = number.to_string();
                 writer.push(&item(number), &[&cell]).unwrap();
             }
-            let sha256 = writer.finish().unwrap();
-            let mut plan = PlanFile::open(dir.path()).unwrap();
-            plan.verify(&sha256).unwrap();
+            let sums = writer.finish().unwrap();
+            let plan = PlanFile::open(dir.path()).unwrap();
+            recognised(&plan, &sums);
             assert_eq!((plan.len(), plan.is_empty()), (items, items == 0));
             for number in (0..items).rev() {
                 assert_eq!(plan.load(number).unwrap(), item(number));

@@ -34,11 +34,11 @@ pub struct Repaired {
 /// # Errors
 /// [`RunError`] when it cannot be repaired: nothing of the journal is sound, or the plan is not.
 pub fn examine(directory: &RunDirectory) -> Result<Option<Finding>, RunError> {
-    let mut plan = PlanFile::open(directory.path())?;
+    let plan = PlanFile::open(directory.path())?;
     let mut ledger = settled_by_plan(&plan);
     let visit = |event: journal::ItemEvent<'_>| apply(&mut ledger, &event);
     let (found, cut) = journal::examine(directory.path(), visit)?;
-    plan.verify(&found.header.plan_sha256)?;
+    plan.verify(&found.header)?;
     let tally = ledger.tally();
     Ok(cut.map(|cut| Finding {
         cut,

@@ -38,7 +38,7 @@ impl Deeds {
     /// # Errors
     /// [`RunError`].
     pub fn read(directory: &RunDirectory) -> Result<Self, RunError> {
-        let mut plan = PlanFile::open(directory.path())?;
+        let plan = PlanFile::open(directory.path())?;
         let mut reborn = plan.reborn().clone();
         let mut ends = HashMap::new();
         let mut before = HashMap::new();
@@ -58,7 +58,7 @@ impl Deeds {
             }
             learn(&mut reborn, event);
         })?;
-        plan.verify(&replayed.header.plan_sha256)?;
+        plan.verify(&replayed.header)?;
         before.retain(|item, _| ends.contains_key(item));
         let mut deeds = Self {
             plan,

@@ -14,7 +14,7 @@ use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::model::{Answer, Failure, Item, Method, Outcome, Reply, Request, Status};
 use zpa_bulk::plan::{Defaults, Limits};
-use zpa_bulk::run::{self, Deeds, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName};
+use zpa_bulk::run::{self, Deeds, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Sums};
 use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
 use zpa_bulk::zpa::{Api, SignInError};
 
@@ -251,12 +251,14 @@ fn begin(home: &Path, origin: &Origin, plan: impl FnOnce(Keep<'_>)) -> Run {
     let directory = RunDirectory::create(home, RunName::new(now)).unwrap();
     let mut writer = PlanWriter::create(directory.path(), origin).unwrap();
     plan(&mut |item, cells| writer.push(item, cells).map_err(PlanError::from));
+    let Sums { sha256, crc } = writer.finish().unwrap();
     let header = Header {
         format: FORMAT,
         tool: String::new(),
         run: directory.name().to_string(),
         tenant: CUSTOMER.to_owned(),
-        plan_sha256: writer.finish().unwrap(),
+        plan_sha256: sha256,
+        plan_crc: Some(crc),
         settings: Value::Null,
     };
     run::start(directory, header, now).unwrap()
