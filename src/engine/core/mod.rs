@@ -17,6 +17,7 @@ mod changes;
 mod creates;
 mod lists;
 mod looks;
+mod pages;
 mod removals;
 
 use std::collections::{BTreeMap, HashSet};
@@ -28,9 +29,9 @@ use jiff::Timestamp;
 
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
 use super::doubt::{Doubt, Why};
-use super::job::{Job, done, failed, failure_of, given_up};
+use super::job::{Job, done, failed, given_up};
 use super::lanes::LaneKey;
-use super::listing::{Listing, Step};
+use super::listing::Listing;
 use super::progress::Progress;
 use super::sizes::Sizes;
 use super::{Bounds, End, Parked, Reborn, Settings};
@@ -40,8 +41,7 @@ use crate::model::{
     Status, index,
 };
 use crate::pacer::{Claim, QuotaScope};
-use crate::plan::{self, Backlog, CallCounts, Snapshot, Work};
-use crate::resource::Scope;
+use crate::plan::{Backlog, CallCounts, Snapshot, Work};
 use crate::retry::{self, Verdict};
 use crate::zpa::SignInError;
 
@@ -154,16 +154,6 @@ impl Core {
         }
     }
 
-    /// Begins to read all objects of that scope, for [`Core::take_snapshot`].
-    pub(super) fn list(&mut self, scope: Scope, now: Instant) {
-        self.begin_listing(Purpose::Snapshot, Listing::new(scope, now));
-    }
-
-    /// Begins to read the object with that id, for [`Core::take_snapshot`].
-    pub(super) fn read(&mut self, scope: Scope, id: Id, now: Instant) {
-        self.begin_listing(Purpose::Snapshot, Listing::of_one(scope, id, now));
-    }
-
     pub(super) fn stop_at(&mut self, bounds: Bounds) {
         self.settings.bounds = bounds;
     }
@@ -171,11 +161,6 @@ impl Core {
     /// Says how many reads are coming, where only the caller knows.
     pub(super) fn expect_reads(&mut self, calls: u64, now: Instant) {
         self.dispatcher.expect(QuotaClass::Read, calls, now);
-    }
-
-    /// What was read so far.
-    pub(super) fn take_snapshot(&mut self) -> Snapshot {
-        std::mem::take(&mut self.snapshot)
     }
 
     /// Counts calls of the class that other processes sent.
@@ -491,44 +476,6 @@ impl Core {
         }
     }
 
-    fn page_judged(
-        &mut self,
-        number: u32,
-        verdict: Verdict,
-        answer: Option<&Answer>,
-        now: Instant,
-    ) {
-        let Some((purpose, mut listing)) = self.listings.remove(&number) else {
-            return;
-        };
-        let step = match verdict {
-            Verdict::Success => answer.map_or(Step::Unusable("there is no answer"), |answer| {
-                listing.take_answer(answer, now)
-            }),
-            Verdict::Absent(_) if listing.may_be_absent() => Step::Complete,
-            verdict => {
-                let failure = failure_of(verdict);
-                return self.stop(End::Unreadable(listing.scope.kind, failure));
-            }
-        };
-        match step {
-            Step::Next(_) => {
-                self.listings.insert(number, (purpose, listing));
-                self.submit(Job::Page(number), true);
-            }
-            Step::Unusable(why) => {
-                self.stop(End::Unreadable(listing.scope.kind, Failure::new(why)));
-            }
-            Step::Complete if purpose == Purpose::Snapshot => {
-                self.snapshot.listings.push(plan::Listing {
-                    scope: listing.scope,
-                    objects: listing.objects,
-                });
-            }
-            Step::Complete => self.looked(&listing, now),
-        }
-    }
-
     /// A call that was not executed or may be repeated. What may have been executed in spite of its failure
     /// is read before it is repeated or given up.
     fn again(&mut self, id: CallId, wait: Duration, failure: &Failure, now: Instant) {
@@ -571,13 +518,6 @@ impl Core {
             }
             None => self.dispatcher.abandon(id),
         }
-    }
-
-    fn begin_listing(&mut self, purpose: Purpose, listing: Listing) {
-        let number = self.next_listing;
-        self.next_listing += 1;
-        self.listings.insert(number, (purpose, listing));
-        self.submit(Job::Page(number), purpose == Purpose::Look);
     }
 
     /// Takes as much from the backlog as may soon be sent, and no more: what waits there costs four bytes.

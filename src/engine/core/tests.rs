@@ -1,5 +1,5 @@
 use super::*;
-use crate::resource::Kind;
+use crate::resource::{Kind, Scope};
 
 #[test]
 fn what_fell_due_since_the_last_pump_is_still_woken_for() {
