@@ -1,5 +1,6 @@
 //! Showing how far a run is: bars on a terminal, a plain line every few seconds elsewhere.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -68,35 +69,83 @@ fn style(colours: bool) -> ProgressStyle {
 }
 
 async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
-    let started = Instant::now();
+    let mut recent = Recent::default();
     let mut ticks = interval(REDRAW);
     loop {
         ticks.tick().await;
         let Some(now) = *progress.borrow() else {
             continue;
         };
+        recent.note(&now, Instant::now());
         bar.set_length(now.tally.items);
         bar.set_position(now.tally.settled());
-        bar.set_message(message(&now, started.elapsed()));
+        bar.set_message(message(&now, &recent));
     }
 }
 
 async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) {
-    let started = Instant::now();
-    let mut ticks = interval(LINE_EVERY);
-    ticks.tick().await;
+    let mut recent = Recent::default();
+    let mut said = Instant::now();
+    let mut ticks = interval(REDRAW);
     loop {
         ticks.tick().await;
         let Some(now) = *progress.borrow() else {
             continue;
         };
-        terminal.say(&message(&now, started.elapsed()));
+        recent.note(&now, Instant::now());
+        if said.elapsed() >= LINE_EVERY {
+            said += LINE_EVERY;
+            terminal.say(&message(&now, &recent));
+        }
     }
 }
 
-/// Items, failures, the time that is left or until when nothing is sent, calls, and their rate against the
-/// quota: what matters most stands first, since a narrow terminal cuts the end off.
-fn message(now: &Progress, elapsed: Duration) -> String {
+/// How many calls were sent lately.
+#[derive(Debug, Default)]
+struct Recent {
+    reads: Window,
+    writes: Window,
+}
+
+impl Recent {
+    fn note(&mut self, now: &Progress, at: Instant) {
+        self.reads.note(now.read, at);
+        self.writes.note(now.write, at);
+    }
+}
+
+/// How many calls of a class had been sent at the beginning of the last window of its quota, and when that grew since.
+#[derive(Debug, Default)]
+struct Window {
+    sent: VecDeque<(Instant, u64)>,
+}
+
+impl Window {
+    fn note(&mut self, class: ClassProgress, at: Instant) {
+        let Pace::At(quota) = class.quota else {
+            return;
+        };
+        if self.sent.back().is_none_or(|(_, sent)| *sent < class.sent) {
+            self.sent.push_back((at, class.sent));
+        }
+        // What was counted last before the window began is what it is counted from.
+        while let Some((next, _)) = self.sent.get(1)
+            && at.saturating_duration_since(*next) >= quota.window
+        {
+            self.sent.pop_front();
+        }
+    }
+
+    /// The calls of the window, of which so many were sent in all by now.
+    fn calls(&self, sent: u64) -> u64 {
+        let before = self.sent.front().map_or(sent, |(_, before)| *before);
+        sent.saturating_sub(before)
+    }
+}
+
+/// Items, failures, the time that is left or until when nothing is sent, calls, and how many of a quota were sent in
+/// its last window: what matters most stands first, since a narrow terminal cuts the end off.
+fn message(now: &Progress, recent: &Recent) -> String {
     let calls = now.read.sent + now.write.sent;
     let left = match now.read.paused_for.max(now.write.paused_for) {
         Some(pause) => format!("throttled until {}", clock_in(pause)),
@@ -108,8 +157,8 @@ fn message(now: &Progress, elapsed: Duration) -> String {
         format!("{} failed", now.tally.failed),
         left,
         format!("{calls} calls"),
-        rate("reads", now.read, elapsed),
-        rate("writes", now.write, elapsed),
+        rate("reads", now.read, &recent.reads),
+        rate("writes", now.write, &recent.writes),
     ];
     for (count, what) in [
         (now.throttled, "throttled"),
@@ -122,16 +171,10 @@ fn message(now: &Progress, elapsed: Duration) -> String {
     parts.join("  ")
 }
 
-fn rate(name: &str, class: ClassProgress, elapsed: Duration) -> String {
-    let sent = class.sent;
+fn rate(name: &str, class: ClassProgress, window: &Window) -> String {
     match class.quota {
-        Pace::Unlimited => format!("{sent} {name}"),
-        Pace::At(quota) => {
-            let window = quota.window.as_secs_f64();
-            let windows = (elapsed.as_secs_f64() / window).max(1.0);
-            let per_window = f64::from(u32::try_from(sent).unwrap_or(u32::MAX)) / windows;
-            format!("{name} {per_window:.0} of {quota}")
-        }
+        Pace::Unlimited => format!("{} {name}", class.sent),
+        Pace::At(quota) => format!("{name} {} of {quota}", window.calls(class.sent)),
     }
 }
 
@@ -216,6 +259,36 @@ mod tests {
                 assert!(length <= width.into(), "{width}: {drawn}");
             }
             assert!(drawn.contains("181/240"), "{width}: {drawn}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_quota_is_what_was_sent_in_its_last_window() {
+        let begun = Instant::now();
+        let mut window = Window::default();
+        let mut shown = |seconds: u64, sent| {
+            let class = ClassProgress {
+                quota: "10/10s".parse().unwrap(),
+                sent,
+                left: 0,
+                paused_for: None,
+            };
+            window.note(class, begun + Duration::from_secs(seconds));
+            rate("writes", class, &window)
+        };
+        // What was sent before anything was shown belongs to no window.
+        for (seconds, sent, calls) in [
+            (0, 4, 0),
+            (1, 14, 10),
+            (9, 14, 10),
+            (11, 14, 0),
+            (12, 20, 6),
+            (21, 24, 10),
+            (22, 24, 4),
+            (40, 25, 1),
+        ] {
+            let said = format!("writes {calls} of 10/10s");
+            assert_eq!(shown(seconds, sent), said, "after {seconds} s");
         }
     }
 
