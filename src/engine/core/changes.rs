@@ -145,6 +145,13 @@ impl Core {
 
     /// A call that overwrites the object of this item was under way then and may still be carried out.
     pub(super) fn expect_late(&mut self, item: ItemNumber, then: Instant) {
+        if self.unanswered.is_empty() {
+            let settle_s = self.settings.settle.as_secs();
+            tracing::warn!(
+                settle_s,
+                "an update was not answered and may be carried out late; its row does not end before"
+            );
+        }
         self.unanswered.insert(item, then + self.settings.settle);
     }
 
