@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 pub use self::call::{Answer, Method, QuotaClass, Reply, Request, Version};
 pub use self::undo::{Undo, changed_since};
+pub(crate) use self::written::Op;
 use crate::resource::{Kind, Scope};
 
 /// A JSON object as the API answers it. Fields that this program does not know are kept.

@@ -34,9 +34,10 @@ pub(super) struct Written {
     undo: Option<Box<Undo<'static>>>,
 }
 
+/// Which of the [`Change`]s a plan names.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Op {
+pub(crate) enum Op {
     Create,
     Update,
     Delete,

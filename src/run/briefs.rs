@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{self, StrDeserializer};
 
-use crate::model::{ItemNumber, Status, index};
+use crate::model::{ItemNumber, Op, Status, index};
 use crate::plan::Way;
 use crate::resource::{Kind, Shape};
 
@@ -29,17 +29,6 @@ struct Parsed {
     op: Op,
     resource: Kind,
     group: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Op {
-    Create,
-    Update,
-    Delete,
-    Unchanged,
-    Spared,
-    Error,
 }
 
 impl Brief {

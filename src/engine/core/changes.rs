@@ -167,8 +167,14 @@ impl Core {
         !seen && self.open_until(outcome) > self.pumped
     }
 
+    /// When the items end of which a call may still be carried out.
+    pub(super) fn settling(&self) -> impl Iterator<Item = Instant> {
+        let unsettled = self.unsettled.iter();
+        unsettled.map(|outcome| self.open_until(outcome))
+    }
+
     /// Until when a call for the item may still be carried out; the past if none may.
-    pub(super) fn open_until(&self, outcome: &Outcome) -> Instant {
+    fn open_until(&self, outcome: &Outcome) -> Instant {
         let until = self.unanswered.get(&outcome.item);
         until.copied().unwrap_or(self.begun)
     }

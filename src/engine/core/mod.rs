@@ -251,13 +251,9 @@ impl Core {
             .map(|doubt| doubt.due)
             .filter(|due| *due > pumped);
         let calls = self.dispatcher.wake_at(!self.backlog.is_empty(), pumped);
-        let unsettled = self
-            .unsettled
-            .iter()
-            .map(|outcome| self.open_until(outcome));
         looks
             .chain(calls)
-            .chain(unsettled)
+            .chain(self.settling())
             .chain(self.deadline())
             .min()
     }
@@ -320,11 +316,7 @@ impl Core {
     /// When the last of what may be under way without an answer has been carried out, or never will be.
     fn settled_by(&self) -> Option<Instant> {
         let looks = self.doubts.iter().map(|doubt| doubt.due);
-        let unsettled = self
-            .unsettled
-            .iter()
-            .map(|outcome| self.open_until(outcome));
-        looks.chain(unsettled).max()
+        looks.chain(self.settling()).max()
     }
 
     pub(super) fn signed_in(
