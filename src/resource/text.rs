@@ -267,27 +267,55 @@ fn is_port(text: &str) -> bool {
 /// RFC 1123 section 2.1, and the underscore that real zones use.
 fn is_dns_name(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
-    // A name that ends in a number is an IPv4 address, and this one is not valid (WHATWG URL, 3.5).
-    let last = name.as_bytes().rsplit(|b| *b == b'.').next();
-    let numeric = last.is_none_or(|label| label.iter().all(u8::is_ascii_digit));
-    !numeric && name.len() <= 253 && are_labels(name)
+    name.len() <= 253 && are_labels(name) && !ends_in_number(name)
+}
+
+/// Then it is an IPv4 address, and no valid one if it is looked at here (WHATWG URL, 3.5).
+fn ends_in_number(name: &str) -> bool {
+    let digit = |b: &u8| b.is_ascii_digit();
+    let mut labels = name.as_bytes().rsplit(|b| *b == b'.');
+    name.as_bytes().last().is_some_and(digit) && labels.next().is_some_and(|l| l.iter().all(digit))
 }
 
 /// Whether it is labels of 1 to 63 letters, digits, hyphens and underscores with dots between them, none of which
 /// begins or ends with a hyphen.
 fn are_labels(name: &str) -> bool {
-    let (mut length, mut before) = (0, b'.');
+    const LONGEST: usize = 63;
+    // Two neighbours that may not be such are as heavy together as a hyphen and a dot, or heavier. What stands before
+    // the first label and behind the last is as good as a dot.
+    let (mut before, mut heaviest) = (DOT, 0);
     for b in name.bytes() {
-        length = match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => length + 1,
-            b'-' if before != b'.' => length + 1,
-            b'.' if !matches!(before, b'.' | b'-') && length <= 63 => 0,
-            _ => return false,
-        };
-        before = b;
+        let weight = WEIGHTS.get(usize::from(b)).copied().unwrap_or(OTHER);
+        heaviest = heaviest.max(before + weight);
+        before = weight;
     }
-    !matches!(before, b'.' | b'-') && length <= 63
+    heaviest.max(before + DOT) < HYPHEN + DOT
+        && (name.len() <= LONGEST || name.split('.').all(|label| label.len() <= LONGEST))
 }
+
+const HYPHEN: u8 = 1;
+const DOT: u8 = 2;
+const OTHER: u8 = HYPHEN + DOT;
+
+/// How heavy each byte is in a host name; letters, digits and underscores are nothing. A table, since most planning
+/// time would go into the comparisons.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the table has a place for every byte, and this is not run"
+)]
+const WEIGHTS: [u8; 256] = {
+    let mut weights = [OTHER; 256];
+    let mut b = 0_u8;
+    while b.is_ascii() {
+        if b.is_ascii_alphanumeric() || b == b'_' {
+            weights[b as usize] = 0;
+        }
+        b += 1;
+    }
+    weights[b'-' as usize] = HYPHEN;
+    weights[b'.' as usize] = DOT;
+    weights
+};
 
 /// A PNG of at most 32x32 as a data URI (RFC 2397), as the portal's icons are.
 pub(super) fn icon(text: &str) -> Checked<'_> {
@@ -318,6 +346,8 @@ pub(super) fn icon(text: &str) -> Checked<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -385,6 +415,20 @@ mod tests {
             &"a.".repeat(128),
         ] {
             assert!(host(name).unwrap_err().contains("neither"), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_labels_where_each_of_them_is_one(name in "[aZ9_.\\-]{0,9}|[a.]{60,70}|[a.@é \\-]{0,9}") {
+            let in_label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+            let is_label = |label: &str| {
+                (1..=63).contains(&label.len())
+                    && label.chars().all(in_label)
+                    && !label.starts_with('-')
+                    && !label.ends_with('-')
+            };
+            prop_assert_eq!(are_labels(&name), name.split('.').all(is_label));
         }
     }
 
