@@ -116,8 +116,8 @@ pub(super) fn read<S: Source + Send, T: Send, E: From<ManifestError> + Send>(
         }
         end => end,
     };
-    // One more than can run at once: there is work to do while one waits for its turn behind another that was interrupted.
-    let threads = thread::available_parallelism().map_or(1, usize::from) + 1;
+    // No more than can run at once: one that is interrupted within its turn keeps all others waiting.
+    let threads = thread::available_parallelism().map_or(1, usize::from);
     done(thread::scope(|scope| {
         let start = || {
             let thread = thread::Builder::new().name("manifest".to_owned());
