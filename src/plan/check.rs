@@ -31,7 +31,7 @@ pub struct Draft<'r> {
     /// The wire fields that the row names.
     pub values: Fields<'r>,
     /// The other objects that the row names.
-    pub mentions: Vec<Mention<'r>>,
+    pub mentions: Mentions<'r>,
 }
 
 /// Objects that a row refers to, still as written.
@@ -45,6 +45,28 @@ pub struct Mention<'r> {
     pub title: &'r str,
     /// Their names or ids, separated by `;`.
     pub text: &'r str,
+}
+
+/// What a row mentions. Few kinds refer to others in more than one field, and one takes no memory of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Mentions<'r> {
+    first: Option<Mention<'r>>,
+    others: Vec<Mention<'r>>,
+}
+
+impl<'r> Mentions<'r> {
+    /// Adds one.
+    pub fn push(&mut self, mention: Mention<'r>) {
+        match self.first {
+            None => self.first = Some(mention),
+            Some(_) => self.others.push(mention),
+        }
+    }
+
+    /// All of them, in the order of the row's columns.
+    pub fn iter(&self) -> impl Iterator<Item = &Mention<'r>> {
+        self.first.iter().chain(&self.others)
+    }
 }
 
 /// Checks rows, each by itself.
@@ -68,6 +90,36 @@ impl Checker {
         problems: &mut Vec<Problem>,
     ) -> Option<Draft<'r>> {
         let before = problems.len();
+        let (draft, action) = self.read(row, layout, problems)?;
+        draft.check_ids(layout, problems);
+        draft.check_foreign(row, layout, problems);
+        draft.check_action(action, layout, problems);
+        draft.check_required(action, layout, problems);
+        if problems.len() == before {
+            draft.check_together(layout, problems);
+        }
+        (problems.len() == before).then_some(draft)
+    }
+
+    /// The same for a row that was [found right](Self::check) before: what only that could say is not asked again.
+    pub fn check_again<'r>(
+        &self,
+        row: Row<'r>,
+        layout: &'r Layout,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Draft<'r>> {
+        let before = problems.len();
+        let (draft, _) = self.read(row, layout, problems)?;
+        (problems.len() == before).then_some(draft)
+    }
+
+    /// What the row says cell by cell, and its action if that is known.
+    fn read<'r>(
+        &self,
+        row: Row<'r>,
+        layout: &'r Layout,
+        problems: &mut Vec<Problem>,
+    ) -> Option<(Draft<'r>, Option<Action>)> {
         let cell = |at: Option<usize>| row.cells.cell(at?).filter(|text| !text.is_empty());
         let kind = self.kind(row, layout, problems)?;
         let fields = layout.fields(kind)?;
@@ -89,7 +141,7 @@ impl Checker {
             part: kind.parts().first().copied(),
             condition: None,
             values: Fields(Vec::with_capacity(fields.len() + 2)),
-            mentions: Vec::new(),
+            mentions: Mentions::default(),
         };
         for field in fields {
             let Some(text) = row.cells.cell(field.at) else {
@@ -108,14 +160,7 @@ impl Checker {
                 problems.push(Problem::cell(row.file, row.number, title, message));
             }
         }
-        draft.check_ids(layout, problems);
-        draft.check_foreign(row, layout, problems);
-        draft.check_action(action, layout, problems);
-        draft.check_required(action, layout, problems);
-        if problems.len() == before {
-            draft.check_together(layout, problems);
-        }
-        (problems.len() == before).then_some(draft)
+        Some((draft, action))
     }
 
     fn kind(&self, row: Row<'_>, layout: &Layout, problems: &mut Vec<Problem>) -> Option<Kind> {

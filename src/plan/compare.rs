@@ -1,10 +1,10 @@
 //! Comparing rows with live state: what is to be done for each.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
 
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use foldhash::{HashSet, HashSetExt};
 
+use super::by_scope::ByScope;
 use super::guards::Removals;
 use super::known::{Known, Live, damaged, id_of};
 use super::limits::{Groups, Limits, Load, owned_ids, portals_of};
@@ -46,8 +46,8 @@ impl Totals {
 pub struct Planner<'s> {
     snapshot: &'s Snapshot,
     limits: Limits,
-    pub(super) known: HashMap<&'s Scope, Known<'s>>,
-    resolvers: HashMap<Scope, Resolver<'s>>,
+    pub(super) known: ByScope<Known<'s>>,
+    resolvers: ByScope<Resolver<'s>>,
     groups: Groups,
     taken: HashSet<&'s str>,
     load: Load<'s>,
@@ -62,12 +62,12 @@ impl<'s> Planner<'s> {
     /// A planner against that snapshot.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
-        let mut known: HashMap<&'s Scope, Known<'s>> = HashMap::new();
+        let mut known = ByScope::default();
         let mut load = Load::default();
         let mut removals = Removals::default();
         for listing in &snapshot.listings {
             let scope = &listing.scope;
-            let known = known.entry(scope).or_insert_with(|| Known::new(scope));
+            let known = known.get_or_insert_with(scope, || Known::new(scope));
             for object in &listing.objects {
                 known.add(object);
                 removals.see(scope, object);
@@ -80,7 +80,7 @@ impl<'s> Planner<'s> {
             snapshot,
             limits,
             known,
-            resolvers: HashMap::new(),
+            resolvers: ByScope::default(),
             groups: Groups::default(),
             taken: HashSet::new(),
             load,
@@ -202,7 +202,7 @@ impl<'s> Planner<'s> {
     where
         's: 'r,
     {
-        for mention in &draft.mentions {
+        for mention in draft.mentions.iter() {
             let Mention { wire, title, .. } = *mention;
             let refs = self
                 .references(mention, draft.microtenant.as_ref())
@@ -219,13 +219,9 @@ impl<'s> Planner<'s> {
         microtenant: Option<&Id>,
     ) -> Result<Vec<Reference<'s>>, String> {
         let scope = Scope::of(mention.target, microtenant.cloned());
-        let resolver = match self.resolvers.entry(scope) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let resolver = Resolver::new(new.key(), self.snapshot);
-                new.insert(resolver)
-            }
-        };
+        let snapshot = self.snapshot;
+        let new = || Resolver::new(&scope, snapshot);
+        let resolver = self.resolvers.get_or_insert_with(&scope, new);
         resolver.resolve(mention.text)
     }
 
@@ -422,7 +418,7 @@ impl<'s> Planner<'s> {
             (Way::Delete, _) => kind.bulk_delete().map(|_| self.groups.of(scope)),
             (_, Change::Create { body }) => {
                 let shared = shared_refs(kind, body);
-                Some(self.groups.add(kind, item.microtenant.clone(), shared))
+                Some(self.groups.add(scope, shared))
             }
             _ => None,
         }
@@ -471,7 +467,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::Listing;
+    use crate::plan::{Listing, Mentions};
 
     const PORTAL: &str = "900";
 
@@ -516,7 +512,7 @@ mod tests {
             condition: None,
             key,
             values: Fields(values),
-            mentions: Vec::new(),
+            mentions: Mentions::default(),
         }
     }
 
@@ -655,7 +651,7 @@ mod tests {
         ];
         for (key, portals) in rows {
             let mut row = draft(Action::Ensure, key, "x.example");
-            row.mentions = vec![on(portals)];
+            row.mentions.push(on(portals));
             groups.push(planner.plan(row).unwrap().group);
         }
         assert_eq!(groups, [Some(0), Some(0), Some(1), Some(0)]);
@@ -673,7 +669,7 @@ mod tests {
         let mut planner = Planner::new(&snapshot, limits);
         let mut on_staff = |key| {
             let mut row = draft(Action::Ensure, key, "x.example");
-            row.mentions = vec![on("Staff")];
+            row.mentions.push(on("Staff"));
             planner.plan(row).unwrap();
             planner.exceeded()
         };

@@ -120,7 +120,7 @@ impl<'s> Exporter<'s> {
             return problems;
         };
         problems.extend(self.repeats.find(&draft, &self.layout));
-        for mention in &draft.mentions {
+        for mention in draft.mentions.iter() {
             let resolver = self.resolvers.get_mut(&mention.target);
             match resolver.map(|resolver| resolver.resolve(mention.text)) {
                 Some(Ok(refs)) => {

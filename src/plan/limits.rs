@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use foldhash::{HashMap, HashSet};
 
-use crate::model::{Id, Object, Reference, index};
+use super::by_scope::ByScope;
+use crate::model::{Object, Reference, index};
 use crate::resource::{Kind, Scope, live_refs};
 
 /// The most portal links that a tenant takes. The API does not tell its limits, so they are settings.
@@ -29,8 +30,8 @@ impl Default for Limits {
 /// in common, so its load is counted here, once for the whole group and not link by link.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    creates: HashMap<(Kind, Option<Id>), HashMap<Vec<Reference<'static>>, u32>>,
-    scopes: HashMap<Scope, u32>,
+    creates: ByScope<HashMap<Vec<Reference<'static>>, u32>>,
+    scopes: ByScope<u32>,
     links: Vec<Group>,
 }
 
@@ -61,46 +62,37 @@ impl Groups {
 
     /// The number of the group of all that is deleted from a scope, or of all that is done to a list.
     pub(super) fn of(&mut self, scope: &Scope) -> u32 {
-        if let Some(number) = self.scopes.get(scope) {
-            return *number;
-        }
-        let number = self.start(Group::default());
-        self.scopes.insert(scope.clone(), number);
-        number
+        let groups = &mut self.links;
+        *self
+            .scopes
+            .get_or_insert_with(scope, || start(groups, Group::default()))
     }
 
-    fn start(&mut self, group: Group) -> u32 {
-        self.links.push(group);
-        u32::try_from(self.links.len() - 1).unwrap_or(u32::MAX)
-    }
-
-    /// The number of the group to which one more create belongs.
-    pub(super) fn add(
-        &mut self,
-        kind: Kind,
-        microtenant: Option<Id>,
-        shared: &[Reference<'_>],
-    ) -> u32 {
-        let numbers = self.creates.entry((kind, microtenant.clone())).or_default();
-        let number = if let Some(number) = known(numbers, shared) {
-            number
-        } else {
+    /// The number of the group to which one more create in that scope belongs.
+    pub(super) fn add(&mut self, scope: &Scope, shared: &[Reference<'_>]) -> u32 {
+        let numbers = self.creates.get_or_insert_with(scope, HashMap::default);
+        let number = known(numbers, shared).unwrap_or_else(|| {
             let portals = owned_refs(shared);
-            let number = self.start(Group {
+            let group = Group {
                 portals: portals.clone(),
                 links: 0,
-            });
-            let numbers = self.creates.entry((kind, microtenant)).or_default();
+            };
+            let number = start(&mut self.links, group);
             numbers.insert(portals, number);
             number
-        };
-        if kind == Kind::portal_link()
+        });
+        if scope.kind == Kind::portal_link()
             && let Some(group) = self.links.get_mut(index(number))
         {
             group.links += 1;
         }
         number
     }
+}
+
+fn start(groups: &mut Vec<Group>, group: Group) -> u32 {
+    groups.push(group);
+    u32::try_from(groups.len() - 1).unwrap_or(u32::MAX)
 }
 
 /// Looking up takes references of any lifetime where adding takes only those that borrow nothing.

@@ -6,6 +6,7 @@
 //! names in it and compares it with the tenant, and the [`Backlog`] groups what is to be done into calls. The multiset of items does not depend on how they are
 //! cut into calls.
 
+mod by_scope;
 mod calls;
 mod check;
 mod columns;
@@ -23,7 +24,7 @@ mod repeats;
 pub mod undo;
 
 pub use self::calls::{Backlog, Way, Work};
-pub use self::check::{Checker, Draft, Mention};
+pub use self::check::{Checker, Draft, Mention, Mentions};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
 pub use self::confirm::{Evidence, conflict};

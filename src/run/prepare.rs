@@ -139,26 +139,32 @@ pub fn plan<'s>(
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     for ((manifest, layout), fingerprint) in manifests.zip(&rows.fingerprints) {
         let columns = rows.positions(layout);
-        let take = |row: Row<'_>, draft: Draft<'_>, problems: &mut Vec<Problem>| match planner
-            .plan(draft)
-        {
-            Ok(item) => {
-                let cell = |(at, _): &(Vec<usize>, &str)| {
-                    let mut raw = at.iter().map(|at| row.cells.raw(*at));
-                    raw.find(|cell| !cell.trim_start().is_empty())
-                };
-                let cells: Vec<&str> = columns
-                    .iter()
-                    .map(|column| cell(column).unwrap_or(column.1))
-                    .collect();
-                keep(&item, &cells)
+        let checker = Checker::new(rows.defaults.clone());
+        let mut shared = (&mut planner, &mut keep, &mut problems);
+        let read = manifest.for_each_batch(&mut shared, |batch, mut wrong, turn| {
+            // What needs no turn is done before it: others are waiting for theirs.
+            let mut drafts = Vec::with_capacity(batch.len());
+            let mut cells = Vec::with_capacity(batch.len() * columns.len());
+            for row in batch {
+                if let Some(draft) = checker.check_again(*row, layout, &mut wrong) {
+                    drafts.push(draft);
+                    cells.extend(cells_of(*row, &columns));
+                }
             }
-            Err(problem) => {
-                problems.push(problem);
-                Ok(())
-            }
-        };
-        let read = for_each_draft(manifest, layout, &rows.defaults, &mut problems, take)?;
+            turn.take(|(planner, keep, problems)| {
+                problems.append(&mut wrong);
+                let mut cells = cells.as_slice();
+                for draft in drafts {
+                    let (own, others) = cells.split_at(columns.len());
+                    cells = others;
+                    match planner.plan(draft) {
+                        Ok(item) => keep(&item, own)?,
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+                Ok::<(), PlanError>(())
+            })
+        })?;
         if read != *fingerprint {
             let message = "the manifest was changed while it was being read; try again";
             problems.push(Problem::row(manifest.number(), 1, message));
@@ -175,26 +181,12 @@ pub fn plan<'s>(
     }
 }
 
-/// Checks every row and hands those that are right to `take`, in their order.
-fn for_each_draft<E: From<ManifestError> + Send>(
-    manifest: &Manifest,
-    layout: &Layout,
-    defaults: &Defaults,
-    problems: &mut Vec<Problem>,
-    take: impl FnMut(Row<'_>, Draft<'_>, &mut Vec<Problem>) -> Result<(), E> + Send,
-) -> Result<u32, E> {
-    let checker = Checker::new(defaults.clone());
-    manifest.for_each_batch(&mut (problems, take), |rows, mut wrong, turn| {
-        let mut drafts = Vec::with_capacity(rows.len());
-        for row in rows {
-            let draft = checker.check(*row, layout, &mut wrong);
-            drafts.extend(draft.map(|draft| (*row, draft)));
-        }
-        turn.take(|(problems, take)| {
-            problems.append(&mut wrong);
-            let mut drafts = drafts.into_iter();
-            drafts.try_for_each(|(row, draft)| take(row, draft, problems))
-        })
+/// What a row has in each column of the result files.
+fn cells_of<'c>(row: Row<'c>, columns: &'c [(Vec<usize>, &str)]) -> impl Iterator<Item = &'c str> {
+    columns.iter().map(move |(at, told)| {
+        let mut raw = at.iter().map(|at| row.cells.raw(*at));
+        let said = raw.find(|cell| !cell.trim_start().is_empty());
+        said.unwrap_or(told)
     })
 }
 
@@ -273,14 +265,21 @@ impl Checked {
         mut repeats: Repeats,
         problems: &mut Vec<Problem>,
     ) -> Result<(), ManifestError> {
-        // What is wrong with single rows was told when they were checked.
-        let mut told = Vec::new();
+        let checker = Checker::new(self.defaults.clone());
         for (manifest, layout) in self.manifests.iter().zip(&self.layouts) {
-            let take = |_: Row<'_>, draft: Draft<'_>, _: &mut Vec<Problem>| {
-                problems.extend(repeats.find(&draft, layout));
-                Ok::<(), ManifestError>(())
-            };
-            for_each_draft(manifest, layout, &self.defaults, &mut told, take)?;
+            let mut shared = (&mut repeats, &mut *problems);
+            manifest.for_each_batch(&mut shared, |rows, mut told, turn| {
+                // What is wrong with single rows was told when they were checked.
+                let check = |row| checker.check(row, layout, &mut told);
+                let drafts: Vec<Draft<'_>> = rows.iter().copied().filter_map(check).collect();
+                turn.take(|(repeats, problems)| {
+                    let found = drafts
+                        .iter()
+                        .filter_map(|draft| repeats.find(draft, layout));
+                    problems.extend(found);
+                    Ok::<(), ManifestError>(())
+                })
+            })?;
         }
         Ok(())
     }
