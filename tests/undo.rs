@@ -500,6 +500,33 @@ fn an_undo_that_was_cut_off_is_gone_on_with_and_no_second_one_is_begun_beside_it
 }
 
 #[test]
+fn a_resumed_undo_knows_the_new_ids_also_where_another_run_has_created_something_meanwhile() {
+    let tenant = Tenant::start(&QUICK.replacen("1ms", "100ms", 1));
+    apply(
+        &tenant,
+        "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n",
+    );
+    let links = |names: &[&str]| -> String {
+        let row = |name: &&str| format!("{name},https://{name}.example,Field\n");
+        let rows = names.iter().map(row);
+        format!("name,url,user_portals\n{}", rows.collect::<String>())
+    };
+    apply(&tenant, &links(&["k", "l", "m"]));
+    let before = tenant.links();
+    let deleted = apply(
+        &tenant,
+        "resource,action,name\nportal-link,delete,k\nportal-link,delete,l\nportal-link,delete,m\n\
+         user-portal,delete,Field\n",
+    );
+    // The portal is there again, one link is on its way, and two are still to come.
+    let args = ["undo", &deleted, "--yes", "--batch-size=1", "--jobs=1"];
+    let undone = killed_after(&tenant, 2, &args);
+    apply(&tenant, &links(&["k"]));
+    run(&tenant, &["resume", undone.to_str().unwrap()]).expect(0);
+    assert_eq!(tenant.links(), before);
+}
+
+#[test]
 fn what_an_undo_could_not_take_back_is_tried_again_by_undoing_again() {
     let tenant = start("");
     apply(&tenant, "resource,action,name\nportal-link,delete,none\n");
