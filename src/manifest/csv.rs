@@ -194,7 +194,7 @@ impl Cells for Record<String> {
 
 /// A row of separators alone, as spreadsheets leave them below the last row.
 fn is_blank(record: &Record<String>) -> bool {
-    record.iter().all(|cell| cell.trim().is_empty())
+    record.iter().all(|cell| cell.trim_start().is_empty())
 }
 
 fn is_seal(record: &Record<Vec<u8>>) -> bool {

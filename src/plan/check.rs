@@ -216,56 +216,56 @@ impl<'r> Draft<'r> {
                 if column.wire == self.kind.key_field() {
                     self.key = text;
                 }
-                self.put(field, column.wire, FieldValue::Text(value))
+                self.vacant(field, column.wire)?;
+                self.put(column.wire, FieldValue::Text(value));
             }
-            Form::Info => Ok(()),
-            Form::Flag | Form::Part | Form::Condition(_) if text.is_empty() => Ok(()),
-            Form::Flag => self.put(field, column.wire, FieldValue::Flag(flag(text)?)),
+            Form::Info => {}
+            Form::Flag | Form::Part | Form::Condition(_) if text.is_empty() => {}
+            Form::Flag => {
+                let flag = flag(text)?;
+                self.vacant(field, column.wire)?;
+                self.put(column.wire, FieldValue::Flag(flag));
+            }
             Form::Split(..) if text.is_empty() => {
-                self.put(field, column.wire, FieldValue::Text(Cow::Borrowed("")))
+                self.vacant(field, column.wire)?;
+                self.put(column.wire, FieldValue::Text(Cow::Borrowed("")));
             }
-            Form::Split(wires, split) => wires
-                .into_iter()
-                .zip(split(text)?)
-                .try_for_each(|(wire, part)| self.put(field, wire, FieldValue::Text(part))),
-            Form::Refs(target) => {
-                let wire = column.wire;
-                self.mentions.push(Mention {
-                    wire,
-                    target,
-                    title,
-                    text,
-                });
-                Ok(())
+            Form::Split(wires, split) => {
+                for (wire, part) in wires.into_iter().zip(split(text)?) {
+                    self.vacant(field, wire)?;
+                    self.put(wire, FieldValue::Text(part));
+                }
             }
-            Form::Part => {
-                self.part = Some(self.kind.part(text)?);
-                Ok(())
-            }
+            Form::Refs(target) => self.mentions.push(Mention {
+                wire: column.wire,
+                target,
+                title,
+                text,
+            }),
+            Form::Part => self.part = Some(self.kind.part(text)?),
             Form::Condition(check) => {
                 check(text)?;
                 if self.action != Action::Delete {
                     return Err("it says when to delete, and the row does not delete".to_owned());
                 }
                 self.condition = Some(text);
-                Ok(())
             }
         }
+        Ok(())
     }
 
-    fn put(
-        &mut self,
-        field: &Field,
-        wire: &'static str,
-        value: FieldValue<'r>,
-    ) -> Result<(), String> {
+    /// Whether no other column has given the wire field.
+    fn vacant(&self, field: &Field, wire: &str) -> Result<(), String> {
         if field.doubled && self.values.find(wire).is_some() {
             return Err(format!(
                 "{wire} is given by another column too; keep one of them"
             ));
         }
-        self.values.0.push((Cow::Borrowed(wire), value));
         Ok(())
+    }
+
+    fn put(&mut self, wire: &'static str, value: FieldValue<'r>) {
+        self.values.0.push((Cow::Borrowed(wire), value));
     }
 
     /// The microtenant that the object belongs to. Naming the Default one and naming none is the same.
