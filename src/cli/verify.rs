@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use super::args::VerifyArgs;
 use super::choice::named_or_newest;
 use super::config::Config;
-use super::error::{CliError, exit};
+use super::error::{CliError, counted, exit};
 use super::plan::snapshot;
 use super::recorded;
 use super::tenant::Tenant;
@@ -116,13 +116,17 @@ fn described(document: &Document) -> String {
     }
     if let Some(rows) = document.rows {
         text.push_str(&format!(
-            "{} rows in; out: {} succeeded, {} failed, {} skipped, {} unknown\n",
-            rows.rows_in, rows.succeeded, rows.failed, rows.skipped, rows.unknown
+            "{} in; out: {} succeeded, {} failed, {} skipped, {} unknown\n",
+            counted(rows.rows_in, "row", "rows"),
+            rows.succeeded,
+            rows.failed,
+            rows.skipped,
+            rows.unknown
         ));
     }
     text.push_str(&format!(
-        "{} successes confirmed on the tenant\n",
-        document.confirmed
+        "{} confirmed on the tenant\n",
+        counted(document.confirmed, "success", "successes")
     ));
     text.push_str(match (found.is_empty(), document.finished) {
         (true, true) => "everything is as the run says\n",
