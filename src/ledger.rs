@@ -113,9 +113,15 @@ impl Ledger {
         }
     }
 
-    /// That call was certainly not carried out.
+    /// That call was certainly not carried out. What an earlier one did is as doubtful as before.
     pub fn void(&mut self, item: ItemNumber) {
-        if let Some(entry) = self.set(item, State::Waiting) {
+        let others = self.attempts(item) > 1;
+        let state = if others {
+            State::InDoubt
+        } else {
+            State::Waiting
+        };
+        if let Some(entry) = self.set(item, state) {
             entry.attempts = entry.attempts.saturating_sub(1);
         }
     }
@@ -216,6 +222,19 @@ mod tests {
         assert_eq!(ledger.tally().created, 1);
         assert_eq!(ledger.tally().waiting, 2);
         assert_eq!(ledger.tally().settled(), 1);
+    }
+
+    #[test]
+    fn a_call_that_is_void_says_nothing_of_the_one_before_it() {
+        let mut ledger = Ledger::new(1);
+        let (call, items) = (1, vec![0]);
+        for _ in 0..2 {
+            let items = items.clone();
+            ledger.apply(&Event::Intent { call, items });
+        }
+        let items = items.clone();
+        ledger.apply(&Event::Void { call, items });
+        assert_eq!((ledger.state(0), ledger.attempts(0)), (State::InDoubt, 1));
     }
 
     #[test]

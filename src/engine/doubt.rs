@@ -76,6 +76,9 @@ impl Doubt {
 pub(super) enum Sight {
     /// It is there, as it was to be created.
     Found(Id),
+    /// It may be there: what goes by its name has what an object of its kind cannot be without as it was to be created,
+    /// and other fields have other values.
+    Alike(Id),
     /// Something else goes by its name.
     Conflict(Id),
     /// It is not there.
@@ -131,12 +134,21 @@ impl<'l> Look<'l> {
         let Change::Create { body, .. } = &item.change else {
             return Sight::Absent;
         };
-        let copy = namesakes.iter().find(|live| self.kind.is_copy(live, body));
-        match (copy.and_then(|live| Id::of(live)), namesakes.first()) {
-            (Some(id), _) => Sight::Found(id),
-            (None, Some(other)) => Sight::Conflict(Id::of(other).unwrap_or_else(|| Id::new("?"))),
-            (None, None) => Sight::Absent,
-        }
+        let as_asked = |live: &&Object| self.kind.contradicting(live, body).0.is_empty();
+        let first = |wanted: &dyn Fn(&&Object) -> bool| {
+            let mut found = namesakes.iter().copied().filter(|live| wanted(live));
+            found.find_map(Id::of)
+        };
+        let found = first(&as_asked).map(Sight::Found);
+        found
+            .or_else(|| first(&|live| self.kind.is_copy(live, body)).map(Sight::Alike))
+            .or_else(|| {
+                let other = namesakes.first()?;
+                Some(Sight::Conflict(
+                    Id::of(other).unwrap_or_else(|| Id::new("?")),
+                ))
+            })
+            .unwrap_or(Sight::Absent)
     }
 
     /// Whether anything there might be what creating the item made, whatever its name.
@@ -171,13 +183,13 @@ pub(super) fn confirm(
         .map(|item| {
             look.namesakes(item)
                 .iter()
-                .find_map(|object| Id::of(object))
+                .find_map(|object| new_id(object))
         })
         .collect();
     let keeps_names = named.iter().any(Option::is_some);
     let placed = || named.iter().zip(objects);
     let in_order = items.len() == objects.len()
-        && placed().all(|(named, object)| named.is_none() || *named == Id::of(object));
+        && placed().all(|(named, object)| named.is_none() || *named == new_id(object));
     if !in_order {
         return (named, keeps_names);
     }
@@ -185,7 +197,7 @@ pub(super) fn confirm(
     (by_position.collect(), keeps_names)
 }
 
-/// The id of an object of which nothing else is known. An error's id, which is a word, is none.
+/// The id of an object that was just created. An error's id, which is a word, is none.
 fn new_id(object: &Object) -> Option<Id> {
     Id::of(object).filter(|id| id.as_str().bytes().all(|b| b.is_ascii_digit()))
 }

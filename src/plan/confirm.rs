@@ -6,8 +6,8 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::Snapshot;
 use super::known::{Known, id_of};
-use crate::model::{Change, Failure, FieldValue, Fields, Id, Item, Object, Outcome, Status};
-use crate::resource::{Kind, Scope, Shape};
+use crate::model::{Change, Failure, Fields, Id, Item, Object, Outcome, Status};
+use crate::resource::Scope;
 
 /// What a tenant holds, to hold items against it.
 #[derive(Debug)]
@@ -47,16 +47,15 @@ impl<'s> Evidence<'s> {
 }
 
 impl Evidence<'_> {
-    /// The live object that creating the item has made, if it shows: one of its name that has what an object of
-    /// its kind cannot be without as the item says.
+    /// The live object that creating the item has made, if it shows: one of its name that is as the item says.
     #[must_use]
     pub fn copy_of(&self, item: &Item<'_>) -> Option<Id> {
         let Change::Create { body } = &item.change else {
             return None;
         };
-        let namesakes = namesakes(self.known.get(&item.scope())?, item).iter();
-        let mut copies = namesakes.filter(|live| item.resource.is_copy(live, body));
-        copies.find_map(|live| Id::of(live))
+        let mut namesakes = namesakes(self.known.get(&item.scope())?, item).iter();
+        let copy = namesakes.find(|live| item.resource.contradicting(live, body).0.is_empty());
+        copy.and_then(|live| Id::of(live))
     }
 
     /// How an item that is still to be created has ended, if somebody else has created it meanwhile, or something
@@ -105,28 +104,15 @@ fn shows(
     };
     let as_asked = found
         .iter()
-        .any(|live| differing(kind, live, wanted).0.is_empty());
+        .any(|live| kind.contradicting(live, wanted).0.is_empty());
     (!as_asked).then(|| {
-        let fields = differing(kind, first, wanted).0;
+        let fields = kind.contradicting(first, wanted).0;
         let fields = fields.iter().map(|(wire, value)| {
             let live = kind.show(wire, first);
             format!("its {wire} is {live:?}, not {:?}", value.show())
         });
         fields.collect::<Vec<_>>().join(", ")
     })
-}
-
-/// The fields in which a live object is known not to be as asked. What an answer does not say of a flag says nothing
-/// against it.
-fn differing(kind: Kind, live: &Object, wanted: &Fields<'_>) -> Fields<'static> {
-    let mut fields = kind.differing(live, wanted.to_owned_fields());
-    let untold = |wire: &str| !live.contains_key(wire) && kind.inferred(wire, live).is_none();
-    if kind.shape() != Shape::List {
-        fields
-            .0
-            .retain(|(wire, value)| !(matches!(value, FieldValue::Flag(_)) && untold(wire)));
-    }
-    fields
 }
 
 fn absent(known: &Known<'_>, item: &Item<'_>, id: Option<&Id>) -> String {

@@ -252,8 +252,23 @@ impl Kind {
         keys
     }
 
-    /// Whether a live object that has the key of `body` is what creating `body` made: its required fields
-    /// say so. The others a server may write in a form of its own.
+    /// The fields in which a live object is known not to be as `wanted`. What an answer does not say of a flag says
+    /// nothing against it.
+    #[must_use]
+    pub fn contradicting(self, live: &Object, wanted: &Fields<'_>) -> Fields<'static> {
+        let mut fields = self.differing(live, wanted.to_owned_fields());
+        let untold = |wire: &str| !live.contains_key(wire) && self.inferred(wire, live).is_none();
+        if self.shape() != Shape::List {
+            let is_flag = |value: &FieldValue<'_>| matches!(value, FieldValue::Flag(_));
+            fields
+                .0
+                .retain(|(wire, value)| !(is_flag(value) && untold(wire)));
+        }
+        fields
+    }
+
+    /// Whether a live object that has the key of `body` may be what creating `body` made: its required fields
+    /// say so. The others a server may write in a form of its own, and others may have changed since.
     #[must_use]
     pub fn is_copy(self, live: &Object, body: &Fields<'_>) -> bool {
         let required = self.required().iter();

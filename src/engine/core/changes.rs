@@ -209,6 +209,10 @@ impl Core {
                     let why = "the object that was read is not one";
                     return self.unread(item, Failure::new(why));
                 };
+                if set.0.is_empty() {
+                    // Nothing is left to be put back: others have changed all of it.
+                    return self.append_outcomes(vec![spared(item, failure.clone())]);
+                }
                 let as_asked = replacement(item, id, set, &live) == Ok(None);
                 as_asked.then_some(Status::Recovered)
             }

@@ -31,7 +31,17 @@ impl Core {
                 tracing::warn!(%failure, settle_s, "it is not known whether a create was carried out; the tenant is looked at");
                 Why::Lost(failure, now + self.settings.settle)
             }
-            Verdict::Exists(failure) if alone => Why::Exists(failure),
+            Verdict::Exists(failure) if alone => {
+                // Nobody who resumes this is to take what is there for what this call has made.
+                if items
+                    .iter()
+                    .all(|item| self.ledger.attempts(item.item) <= 1)
+                {
+                    let items = items.iter().map(|item| item.item).collect();
+                    self.append(Event::Void { call, items });
+                }
+                Why::Exists(failure)
+            }
             Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure)
                 if !alone =>
             {

@@ -57,22 +57,28 @@ impl Core {
         let mut outcomes = Vec::new();
         let mut why = doubt.why;
         for item in doubt.items {
-            match look.find(&item) {
-                Sight::Found(id) => {
-                    let status = self.found_status(&item, &id, &why);
-                    self.keeps_names = true;
-                    if let Why::Unconfirmed { in_part, .. } = &mut why {
-                        *in_part = true;
-                    }
-                    let mut found = outcome(&item, status, Some(id));
-                    if status == Status::Recovered {
-                        found.failure = self.unproven(&item, &why);
-                    }
-                    outcomes.push(found);
+            let (id, alike) = match look.find(&item) {
+                Sight::Found(id) => (id, false),
+                Sight::Alike(id) if !self.is_anothers(&item, &id, &why) => (id, true),
+                Sight::Alike(id) | Sight::Conflict(id) => {
+                    outcomes.push(failed(&item, conflict(&item, &id)));
+                    continue;
                 }
-                Sight::Conflict(id) => outcomes.push(failed(&item, conflict(&item, &id))),
-                Sight::Absent => absent.push(item),
+                Sight::Absent => {
+                    absent.push(item);
+                    continue;
+                }
+            };
+            self.keeps_names = true;
+            if let Why::Unconfirmed { in_part, .. } = &mut why {
+                *in_part = true;
             }
+            let status = self.found_status(&item, &id, &why);
+            let mut found = outcome(&item, status, Some(id));
+            if status == Status::Recovered {
+                found.failure = self.unproven(&item, &why, alike);
+            }
+            outcomes.push(found);
         }
         self.append_outcomes(outcomes);
         if !absent.is_empty() {
@@ -81,20 +87,31 @@ impl Core {
         }
     }
 
-    /// What is there though the only call that could have created it was refused may be another's, who was quicker.
-    fn unproven(&self, item: &Item<'_>, why: &Why) -> Option<Failure> {
+    /// What is there though the only call that could have created it was refused may be another's, who was quicker; so
+    /// may what is not in all as it was sent.
+    fn unproven(&self, item: &Item<'_>, why: &Why, alike: bool) -> Option<Failure> {
         let refused = matches!(why, Why::Rejected(_) | Why::Refused(_));
         let only = self.ledger.attempts(item.item) <= 1;
-        (refused && only).then(|| {
-            Failure::new("it is there though its call was refused; another may have created it")
+        if refused && only {
+            let why = "it is there though its call was refused; another may have created it";
+            return Some(Failure::new(why));
+        }
+        alike.then(|| {
+            Failure::new(
+                "it is there with other values than were sent; another may have created or changed it",
+            )
         })
     }
 
-    /// What is found after the server said "exists" to the first attempt is somebody else's.
+    /// What another run has created is not this one's, nor what is there when the server says so to the first attempt.
+    fn is_anothers(&self, item: &Item<'_>, id: &Id, why: &Why) -> bool {
+        let first = self.ledger.attempts(item.item) <= 1;
+        self.foreign.contains(id) || (first && matches!(why, Why::Exists(_)))
+    }
+
     fn found_status(&self, item: &Item<'_>, id: &Id, why: &Why) -> Status {
         match why {
-            _ if self.foreign.contains(id) => Status::Unchanged,
-            Why::Exists(_) if self.ledger.attempts(item.item) <= 1 => Status::Unchanged,
+            _ if self.is_anothers(item, id, why) => Status::Unchanged,
             Why::Unconfirmed { .. } => Status::Created,
             _ => Status::Recovered,
         }

@@ -344,18 +344,7 @@ impl Core {
         let mut items = self.renamed(items);
         match work {
             _ if items.is_empty() => {}
-            Work::Create(_) if items.first().is_some_and(|i| self.in_doubt(i)) => {
-                self.doubts.push(Doubt {
-                    call: 0,
-                    items,
-                    why: Why::Lost(
-                        Failure::new("the run was cut off before the answer came"),
-                        now + self.settings.settle,
-                    ),
-                    due: now,
-                });
-            }
-            Work::Create(_) => self.submit(Job::Create(items), false),
+            Work::Create(_) => self.create(items, now),
             Work::Update(_) => {
                 if let Some(item) = items.pop() {
                     if self.in_doubt(&item) {
@@ -366,6 +355,24 @@ impl Core {
             }
             Work::Delete(_) => self.remove(items, now),
             Work::Merge(_) => self.merge(items, now),
+        }
+    }
+
+    /// Looks for those whose call was cut off, and creates the others.
+    fn create(&mut self, items: Vec<Item<'static>>, now: Instant) {
+        let (cut_off, waiting): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| self.in_doubt(item));
+        if !cut_off.is_empty() {
+            let failure = Failure::new("the run was cut off before the answer came");
+            self.doubts.push(Doubt {
+                call: 0,
+                items: cut_off,
+                why: Why::Lost(failure, now + self.settings.settle),
+                due: now,
+            });
+        }
+        if !waiting.is_empty() {
+            self.submit(Job::Create(waiting), false);
         }
     }
 
