@@ -526,6 +526,55 @@ fn a_resumed_undo_knows_the_new_ids_also_where_another_run_has_created_something
     assert_eq!(tenant.links(), before);
 }
 
+/// A run that deleted a portal and the two links on it, of a tenant that starts so.
+fn cleared(scenario: &str) -> (Tenant, Vec<(String, Vec<String>)>, String) {
+    let tenant = start(scenario);
+    apply(&tenant, FIELD);
+    apply(
+        &tenant,
+        "name,url,user_portals\nA,https://a.example,Field\nB,https://b.example,Field\n",
+    );
+    let before = tenant.links();
+    let deleted = apply(
+        &tenant,
+        "resource,action,name\nportal-link,delete,A\nportal-link,delete,B\nuser-portal,delete,Field\n",
+    );
+    (tenant, before, deleted)
+}
+
+const FIELD: &str = "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n";
+
+#[test]
+fn links_find_their_portal_also_where_another_run_has_created_it_meanwhile() {
+    let throttled = "[[fault]]\nkind = \"status\"\nmatch = \"POST */userPortal\"\nstatus = 429\n\
+                     retry_after = \"3s\"\nafter = \"2s\"\ntimes = 1\n";
+    let (tenant, before, deleted) = cleared(throttled);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let args = ["undo", &deleted, "--yes", "--max-wait", "1s"];
+    run(&tenant, &args).expect(5);
+    let undone = newest_run(&tenant);
+    apply(&tenant, FIELD);
+    let args = ["resume", undone.to_str().unwrap(), "--json"];
+    let report = run(&tenant, &args).expect(0).json();
+    assert_eq!(report["summary"]["unchanged"], 1, "{report}");
+    assert_eq!(tenant.links(), before);
+}
+
+#[test]
+fn an_undo_that_has_forgotten_what_it_did_finds_all_of_it() {
+    let (tenant, before, deleted) = cleared("");
+    let (_, undone) = undo(&tenant, &deleted, 0);
+    let undone = tenant.path("zpa-bulk-runs").join(undone);
+    let journal = undone.join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let start: Vec<&str> = text.split_inclusive('\n').take(2).collect();
+    std::fs::write(&journal, start.concat()).unwrap();
+    let args = ["resume", undone.to_str().unwrap(), "--json"];
+    let report = run(&tenant, &args).expect(0).json();
+    assert_eq!(report["summary"]["recovered"], 3, "{report}");
+    assert_eq!(tenant.links(), before);
+}
+
 #[test]
 fn what_an_undo_could_not_take_back_is_tried_again_by_undoing_again() {
     let tenant = start("");

@@ -1,6 +1,7 @@
 //! `zpa-bulk apply` and `zpa-bulk resume`: plan, ask, carry out, report.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use super::args::{ApplyArgs, ResumeArgs, WorkArgs};
 use super::choice;
 use super::config::Config;
-use super::earlier::Earlier;
+use super::earlier::{Earlier, Visit};
 use super::error::{CliError, counted, exit, of_end};
 use super::plan::{self, Preview, describe, estimate};
 use super::planning;
@@ -139,14 +140,25 @@ pub(super) async fn start_run(
     earlier
         .point_out(&origin.files, start.yes, stop, terminal)
         .await?;
-    let live = earlier.settled(&rows, tenant, stop, terminal).await?;
-    earlier.refuse_shared(&rows, &live, tenant.config.limits())?;
+    let limits = tenant.config.limits();
+    let plan = |live: &Snapshot, visit: Visit<'_>| {
+        let keep = |item: &Item<'_>, _: &[&str]| {
+            visit(item);
+            Ok(())
+        };
+        run::plan(&rows, live, limits, keep).map(drop)
+    };
+    let live = earlier
+        .settled(rows.scopes(), &plan, tenant, stop, terminal)
+        .await?;
+    earlier.refuse_shared(&live, &plan)?;
     let rows = rows.knowing_own(earlier.created(start.retries, &live)?);
     let order = Order {
         rows: &rows,
         origin: Origin {
             retries: start.retries.map(|run| run.directory.name().to_string()),
             supersedes: earlier.superseded(),
+            named_in: named_in(),
             ..origin
         },
         live: &live,
@@ -175,12 +187,18 @@ pub(super) async fn start_run(
     carry_out(run, tenant, start.json, &session).await
 }
 
+/// Where the names of manifests are those of files.
+fn named_in() -> Option<String> {
+    let directory = env::current_dir().ok()?;
+    directory.to_str().map(str::to_owned)
+}
+
 pub(super) async fn resume(
     args: ResumeArgs,
     config: Config,
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
-    let session = Session::begin(terminal);
+    let mut session = Session::begin(terminal);
     let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
     recorded::refuse_simulated(&args.work.tenant, "resume")?;
     let directory = match &args.run {
@@ -192,7 +210,7 @@ pub(super) async fn resume(
     let standing = run::standing(directory)?;
     let given = Config::of_flags(&args.work.tenant, &args.work.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
-    if standing.is_finished() && report::is_written(standing.directory.path(), standing.extent) {
+    if standing.is_finished() && choice::is_reported(&standing) {
         terminal.say("this run is finished; nothing is left to do");
         let failed = standing.ledger.tally().failed > 0;
         return Ok(if failed {
@@ -210,20 +228,21 @@ pub(super) async fn resume(
         run::repair(&standing.directory, Timestamp::now())?;
     }
     let run = run::resume(standing.directory)?;
-    Earlier::find(&beside, &run.header.tenant, terminal)?.refuse_shared_in(&run)?;
+    let others = Earlier::find(&beside, &run.header.tenant, terminal)?.without(&run);
+    others.refuse_shared_in(&run)?;
     drop(turn);
     let lower = given.over(recorded::settings(&run.header)?);
     let mut tenant = session.connect(&args.work, lower).await?;
+    others
+        .settled_for(&run, &tenant, &mut session.stop, terminal)
+        .await?;
     let run = without_forestalled(run, &mut tenant).await?;
     carry_out(run, &mut tenant, args.work.json, &session).await
 }
 
-/// The run without what has been created since it was planned: another run may have had the same rows. Where there is
-/// no newer one, nothing is read.
+/// The run without what has been created since it was planned: by another run that had the same rows, by hand, or by
+/// this one, if it is a copy of it that is gone on with.
 async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, CliError> {
-    if run.directory.is_newest()? {
-        return Ok(run);
-    }
     let mut scopes = BTreeSet::new();
     run.each_open(&[Way::Create], |item| {
         scopes.insert(item.scope());
@@ -231,13 +250,16 @@ async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, C
     if scopes.is_empty() {
         return Ok(run);
     }
-    run.undertaking.foreign = run::created_since(&run.directory, &run.header)?;
+    run.undertaking.foreign = run::created_by_others(&run.directory, &run.header)?;
     let live = plan::snapshot(tenant, scopes.into_iter().collect(), exit::STOPPED).await?;
     let evidence = Evidence::new(&live);
     let mut ended = Vec::new();
     run.each_open(&[Way::Create], |item| {
-        if run.undertaking.ledger.state(item.item) == State::Waiting {
-            ended.extend(evidence.forestalled(item));
+        let mut item = item.to_owned_item();
+        let waits = run.undertaking.ledger.state(item.item) == State::Waiting;
+        // What refers to something that is not there again is there no more than that.
+        if waits && run.undertaking.reborn.rename(&mut item).is_ok() {
+            ended.extend(evidence.forestalled(&item));
         }
     })?;
     Ok(run.settled(ended, Timestamp::now())?)

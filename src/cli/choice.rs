@@ -5,6 +5,7 @@ use std::path::Path;
 use super::error::CliError;
 use super::recorded::Recorded;
 use super::terminal::Terminal;
+use crate::report;
 use crate::run::{self, Lineage, RunDirectory, Standing};
 
 /// The run of that name, or the newest one.
@@ -28,8 +29,13 @@ pub(super) fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<Stan
         "unfinished run",
         terminal,
         |lineage, name| lineage.superseded_by(name).is_none(),
-        |standing| Ok(!standing.is_finished()),
+        |standing| Ok(!standing.is_finished() || !is_reported(standing)),
     )
+}
+
+/// Whether its results were written since its last item ended.
+pub(super) fn is_reported(standing: &Standing) -> bool {
+    report::is_written(standing.directory.path(), standing.extent)
 }
 
 /// The newest run with failures that no other run has retried.

@@ -5,7 +5,7 @@
 //! the settle time, before rows about it are compared with the tenant.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, Hash};
+use std::hash::BuildHasher as _;
 use std::path::{Path, absolute};
 use std::time::Duration;
 
@@ -23,19 +23,32 @@ use super::terminal::Terminal;
 use crate::engine::Items as _;
 use crate::ledger::State;
 use crate::model::{Id, Item, Status};
-use crate::plan::{Evidence, Limits, Snapshot, Way};
+use crate::plan::{Evidence, Snapshot, Way};
 use crate::report::{self, Outcomes};
-use crate::resource::{Kind, Shape};
-use crate::run::{self, Checked, Lineage, Run, RunName, Standing};
+use crate::resource::{Kind, Scope, Shape};
+use crate::run::{self, Lineage, PlanError, Run, Standing};
 
 /// What two processes must not do at once to the same: both would create it, and of a list that is written as a whole
 /// each would take out what the other has put in.
 const ALONE: [Way; 2] = [Way::Create, Way::Merge];
 
+const ALL: [Way; 4] = [Way::Create, Way::Update, Way::Delete, Way::Merge];
+
+/// Is shown items, one after the other.
+pub(super) type Visit<'v> = &'v mut (dyn FnMut(&Item<'_>) + Send);
+
+/// Shows what a new run would do on a tenant that holds this.
+pub(super) type Plan<'p> = &'p dyn Fn(&Snapshot, Visit<'_>) -> Result<(), PlanError>;
+
+/// What two items have in common that are about the same.
+type Mark = (Kind, Option<Id>, String);
+
 /// The unfinished runs of a tenant.
 #[derive(Debug)]
 pub(super) struct Earlier {
     unfinished: Vec<Standing>,
+    /// Those in whose place others were started so shortly ago that what they had under way may still arrive.
+    replaced: Vec<Standing>,
     /// No process worked on them from then on.
     seen: Instant,
     /// Those of them in whose place the new run is started.
@@ -47,9 +60,18 @@ impl Earlier {
     pub(super) fn none() -> Self {
         Self {
             unfinished: Vec::new(),
+            replaced: Vec::new(),
             seen: Instant::now(),
             superseded: Vec::new(),
         }
+    }
+
+    /// The same without that run.
+    pub(super) fn without(mut self, run: &Run) -> Self {
+        let other = |standing: &Standing| standing.directory.name() != run.directory.name();
+        self.unfinished.retain(other);
+        self.replaced.retain(other);
+        self
     }
 
     /// Those of that tenant below `runs`.
@@ -58,15 +80,20 @@ impl Earlier {
         let lineage = Lineage::read(runs)?;
         for directory in run::list(runs)? {
             let name = directory.name().to_string();
-            if lineage.superseded_by(&name).is_some() || report::says_finished(directory.path()) {
+            if report::says_finished(directory.path()) {
                 continue;
             }
             match run::standing(directory) {
                 Ok(standing) => {
-                    let own = standing.header.tenant == tenant
-                        && !Recorded::read(&standing.header)?.simulated;
-                    if own && !standing.is_finished() {
+                    let recorded = Recorded::read(&standing.header)?;
+                    let own = standing.header.tenant == tenant && !recorded.simulated;
+                    if !own || standing.is_finished() {
+                        continue;
+                    }
+                    if lineage.superseded_by(&name).is_none() {
                         earlier.unfinished.push(standing);
+                    } else if Timestamp::now() < standing.last + recorded.config.engine()?.settle {
+                        earlier.replaced.push(standing);
                     }
                 }
                 Err(error) => terminal.warn_of(&CliError::from(error).of_run(&name)),
@@ -87,6 +114,8 @@ impl Earlier {
         let same = |standing: &&Standing| {
             let origin = standing.plan.origin();
             let mut files = origin.files.iter();
+            let base = origin.named_in.as_deref().unwrap_or_default();
+            let is_same = |file: &String, other| is_same(Path::new(base), file, other);
             origin.undoes.is_none()
                 && files.any(|file| manifests.iter().any(|other| is_same(file, other)))
         };
@@ -122,18 +151,58 @@ impl Earlier {
         Ok(())
     }
 
-    /// What the tenant holds of what the rows are about, with all that earlier runs had under way.
+    /// What the tenant holds, with all that earlier runs had under way of what is planned.
     pub(super) async fn settled(
         &self,
-        rows: &Checked,
+        scopes: Vec<Scope>,
+        plan: Plan<'_>,
         tenant: &mut Tenant,
         stop: &mut watch::Receiver<bool>,
         terminal: &Terminal,
     ) -> Result<Snapshot, CliError> {
-        let first = snapshot(tenant, rows.scopes(), exit::UNEXPECTED).await?;
-        if !self.has_under_way(rows, &first, tenant.config.limits())? {
+        let first = snapshot(tenant, scopes.clone(), exit::UNEXPECTED).await?;
+        let evidence = Evidence::new(&first);
+        let open = self.under_way(|item| evidence.against(item, None).is_some())?;
+        let mut met = false;
+        if !open.is_empty() {
+            plan(&first, &mut |item| {
+                met |= marks(item).any(|mark| open.contains(&mark));
+            })?;
+        }
+        if !met {
             return Ok(first);
         }
+        self.wait(tenant, stop, terminal).await?;
+        snapshot(tenant, scopes, exit::UNEXPECTED).await
+    }
+
+    /// Waits until whatever these runs had under way of what is still to be done in that one has arrived.
+    pub(super) async fn settled_for(
+        &self,
+        run: &Run,
+        tenant: &Tenant,
+        stop: &mut watch::Receiver<bool>,
+        terminal: &Terminal,
+    ) -> Result<(), CliError> {
+        let open = self.under_way(|_| true)?;
+        let mut met = false;
+        if !open.is_empty() {
+            run.each_open(&ALL, |item| {
+                met |= marks(item).any(|mark| open.contains(&mark));
+            })?;
+        }
+        if met {
+            self.wait(tenant, stop, terminal).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait(
+        &self,
+        tenant: &Tenant,
+        stop: &mut watch::Receiver<bool>,
+        terminal: &Terminal,
+    ) -> Result<(), CliError> {
         let until = self.seen + self.settle(tenant)?;
         let left = until.saturating_duration_since(Instant::now());
         terminal.say(&format!(
@@ -141,77 +210,43 @@ impl Earlier {
             rounded(left)
         ));
         tokio::select! {
-            () = sleep_until(until) => {}
+            () = sleep_until(until) => Ok(()),
             _ = stop.wait_for(|stop| *stop) => {
-                return Err(CliError::new(exit::STOPPED, "stopped before anything was changed"));
+                Err(CliError::new(exit::STOPPED, "stopped before anything was changed"))
             }
         }
-        snapshot(tenant, rows.scopes(), exit::UNEXPECTED).await
     }
 
     /// How long what those runs sent may still be carried out.
     fn settle(&self, tenant: &Tenant) -> Result<Duration, CliError> {
         let mut longest = tenant.config.engine()?.settle;
-        for standing in &self.unfinished {
+        for standing in self.unfinished.iter().chain(&self.replaced) {
             let recorded = Recorded::read(&standing.header)?.config;
             longest = longest.max(recorded.engine()?.settle);
         }
         Ok(longest)
     }
 
-    /// Whether one of the rows is about something that an earlier run had under way and that is not to be seen.
-    fn has_under_way(
-        &self,
-        rows: &Checked,
-        live: &Snapshot,
-        limits: Limits,
-    ) -> Result<bool, CliError> {
-        let evidence = Evidence::new(live);
+    /// The marks of what those runs had under way, and that is `unseen`. Of what was sent more than once, another call
+    /// may still arrive though it is to be seen.
+    fn under_way(&self, unseen: impl Fn(&Item<'_>) -> bool) -> Result<HashSet<Mark>, CliError> {
         let mut open = HashSet::new();
-        for standing in &self.unfinished {
+        for standing in self.unfinished.iter().chain(&self.replaced) {
             let items = standing.items(|_, state| state == State::InDoubt)?;
-            let unseen = items
-                .iter()
-                .filter(|item| evidence.against(item, None).is_some());
-            open.extend(unseen.flat_map(marks));
+            let sent_again = |item: &Item<'_>| standing.ledger.attempts(item.item) > 1;
+            let items = items.iter().filter(|item| sent_again(item) || unseen(item));
+            open.extend(items.flat_map(marks));
         }
-        if open.is_empty() {
-            return Ok(false);
-        }
-        let mut met = false;
-        run::plan(rows, live, limits, |item, _| {
-            met = met || marks(item).any(|mark| open.contains(&mark));
-            Ok(())
-        })?;
-        Ok(met)
+        Ok(open)
     }
 
-    /// Refuses rows of which one creates what another process is about to create, or changes a list that it changes.
-    pub(super) fn refuse_shared(
-        &self,
-        rows: &Checked,
-        live: &Snapshot,
-        limits: Limits,
-    ) -> Result<(), CliError> {
-        let taken = self.taken(None)?;
+    /// Refuses a plan that creates what another process is about to create, changes a list that it changes, or updates
+    /// what it has updated without an answer.
+    pub(super) fn refuse_shared(&self, live: &Snapshot, plan: Plan<'_>) -> Result<(), CliError> {
+        let taken = self.taken()?;
         let mut refused = Ok(());
         if !taken.is_empty() {
-            run::plan(rows, live, limits, |item, _| {
-                if refused.is_ok() && ALONE.contains(&Way::of(item)) {
-                    refused = refuse_taken(item, &taken);
-                }
-                Ok(())
-            })?;
-        }
-        refused
-    }
-
-    /// Refuses to go on with such a run.
-    pub(super) fn refuse_shared_in(&self, run: &Run) -> Result<(), CliError> {
-        let taken = self.taken(Some(run.directory.name()))?;
-        let mut refused = Ok(());
-        if !taken.is_empty() {
-            run.each_open(&ALONE, |item| {
+            plan(live, &mut |item| {
                 if refused.is_ok() {
                     refused = refuse_taken(item, &taken);
                 }
@@ -220,13 +255,31 @@ impl Earlier {
         refused
     }
 
-    /// What one process alone may do, and others are still to do: by the hash of its mark, with their run.
-    fn taken(&self, own: Option<&RunName>) -> Result<HashMap<u64, &Standing>, CliError> {
+    /// Refuses to go on with such a run.
+    pub(super) fn refuse_shared_in(&self, run: &Run) -> Result<(), CliError> {
+        let taken = self.taken()?;
+        let mut refused = Ok(());
+        if !taken.is_empty() {
+            run.each_open(&ALL, |item| {
+                if refused.is_ok() {
+                    refused = refuse_taken(item, &taken);
+                }
+            })?;
+        }
+        refused
+    }
+
+    /// What one process alone may do and others are still to do: by the hash of its way and its mark, with their run.
+    fn taken(&self) -> Result<HashMap<u64, &Standing>, CliError> {
         let mut taken = HashMap::new();
-        let others = |run: &&Standing| run.active && Some(run.directory.name()) != own;
-        for run in self.unfinished.iter().filter(others) {
-            run.each_open(&ALONE, |item| {
-                taken.extend(marks(item).map(|mark| (hash(&mark), run)));
+        for run in self.unfinished.iter().filter(|run| run.active) {
+            let mut take = |item: &Item<'_>| taken.extend(hashes(item).map(|hash| (hash, run)));
+            run.each_open(&ALONE, &mut take)?;
+            let in_doubt = |item: &Item<'_>| run.ledger.state(item.item) == State::InDoubt;
+            run.each_open(&[Way::Update], |item| {
+                if in_doubt(item) {
+                    take(item);
+                }
             })?;
         }
         Ok(taken)
@@ -264,33 +317,36 @@ impl Earlier {
     }
 }
 
-/// Whether both name the same file. What comes from standard input is never the same.
-fn is_same(one: &str, other: &str) -> bool {
-    one != "-" && absolute(one).ok() == absolute(other).ok()
+/// Whether both name the same file, the one in that directory. What comes from standard input is never the same.
+fn is_same(base: &Path, one: &str, other: &str) -> bool {
+    one != "-" && absolute(base.join(one)).ok() == absolute(other).ok()
 }
 
 fn refuse_taken(item: &Item<'_>, taken: &HashMap<u64, &Standing>) -> Result<(), CliError> {
-    let Some(run) = marks(item).find_map(|mark| taken.get(&hash(&mark))) else {
+    let Some(run) = hashes(item).find_map(|hash| taken.get(&hash)) else {
         return Ok(());
     };
     let (noun, key) = (item.resource.noun(), &item.key);
-    let what = match item.resource.shape() {
-        Shape::List => format!("change the list that the {noun} {key:?} is in"),
-        Shape::Collection | Shape::Single => format!("create the {noun} {key:?}"),
+    let what = match Way::of(item) {
+        Way::Merge => format!("change the list that the {noun} {key:?} is in"),
+        Way::Update => format!("update the {noun} {key:?}"),
+        Way::Create | Way::Delete | Way::Nothing => format!("create the {noun} {key:?}"),
     };
     let directory = run.directory.path().display();
     let message = format!("a process is working on {directory}, which is to {what} too");
     Err(CliError::new(exit::JOURNAL, message).hint("wait for it, or stop it, and try again"))
 }
 
-/// The same for equal marks in this process. That others meet is so improbable that refusing them does no harm.
-fn hash(mark: &impl Hash) -> u64 {
-    FixedState::default().hash_one(mark)
+/// The same for items in this process that go the same way and have a mark in common. That others meet is so improbable
+/// that refusing them does no harm.
+fn hashes(item: &Item<'_>) -> impl Iterator<Item = u64> + use<> {
+    let way = Way::of(item);
+    marks(item).map(move |mark| FixedState::default().hash_one((way, mark)))
 }
 
 /// What two items have in common that are about the same: the name or the id of their object, or the list that it
 /// is an element of, which is written as a whole.
-fn marks(item: &Item<'_>) -> impl Iterator<Item = (Kind, Option<Id>, String)> + use<> {
+fn marks(item: &Item<'_>) -> impl Iterator<Item = Mark> + use<> {
     let kind = item.resource;
     // Naming the Default microtenant and naming none is the same.
     let home = item.microtenant.clone().filter(|id| id.as_str() != "0");

@@ -115,7 +115,11 @@ impl Shown {
         Self {
             run_dir: standing.directory.path().to_owned(),
             tenant: standing.header.tenant.clone(),
-            state: match (standing.active, standing.is_finished(), superseded_by) {
+            state: match (
+                standing.active,
+                standing.is_finished() && choice::is_reported(standing),
+                superseded_by,
+            ) {
                 (true, _, _) => "running",
                 (false, true, _) => "finished",
                 (false, false, Some(_)) => "superseded",

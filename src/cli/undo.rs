@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use super::apply::{Session, agreed, carry_out, record};
 use super::args::UndoArgs;
 use super::config::Config;
-use super::error::{CliError, exit};
-use super::plan::snapshot;
+use super::earlier::{Earlier, Visit};
+use super::error::CliError;
 use super::planning;
 use super::recorded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::journal::Header;
+use crate::model::Item;
+use crate::plan::Snapshot;
 use crate::run::{self, Deeds, Lineage, Origin, RunDirectory, RunName, Standing};
 
 pub(super) async fn run(
@@ -21,7 +23,7 @@ pub(super) async fn run(
     config: Config,
     terminal: &Terminal,
 ) -> Result<u8, CliError> {
-    let session = Session::begin(terminal);
+    let mut session = Session::begin(terminal);
     recorded::refuse_simulated(&args.work.tenant, "undo")?;
     let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
     let past = RunDirectory::find(&runs, &args.run)?;
@@ -34,8 +36,10 @@ pub(super) async fn run(
     let lower = given.over(recorded::settings(&past.header)?);
     let deeds = Deeds::read(&past.directory)?;
     let mut tenant = session.connect(&args.work, lower).await?;
+    let earlier = Earlier::find(&runs, &past.header.tenant, terminal)?;
+    let live = undoable(&deeds, &earlier, &mut tenant, &mut session).await?;
     let directory = RunDirectory::create(&runs, RunName::new(Timestamp::now()))?;
-    let header = match plan(&args, &deeds, &directory, &mut tenant, &session).await {
+    let header = match plan(&args, &deeds, &live, &directory, &tenant, &session).await {
         Ok(header) => header,
         Err(error) => {
             directory.discard();
@@ -44,25 +48,48 @@ pub(super) async fn run(
     };
     let mut run = run::start(directory, header, Timestamp::now())?;
     drop(turn);
-    run.undertaking.sent_before = past.sent;
+    run.undertaking.sent_before = earlier.sent(Some(&past));
     carry_out(run, &mut tenant, args.work.json, &session).await
+}
+
+/// What the tenant holds, if no other run is about to change what is undone, and when what others had under way has
+/// arrived.
+async fn undoable(
+    deeds: &Deeds,
+    earlier: &Earlier,
+    tenant: &mut Tenant,
+    session: &mut Session<'_>,
+) -> Result<Snapshot, CliError> {
+    let (terminal, limits) = (session.terminal, tenant.config.limits());
+    let plan = |live: &Snapshot, visit: Visit<'_>| {
+        let keep = |item: &Item<'_>, _: &[&str]| {
+            visit(item);
+            Ok(())
+        };
+        deeds.plan(live, limits, keep).map(drop)
+    };
+    let live = earlier
+        .settled(deeds.scopes(), &plan, tenant, &mut session.stop, terminal)
+        .await?;
+    earlier.refuse_shared(&live, &plan)?;
+    Ok(live)
 }
 
 /// Plans and asks.
 async fn plan(
     args: &UndoArgs,
     deeds: &Deeds,
+    live: &Snapshot,
     directory: &RunDirectory,
-    tenant: &mut Tenant,
+    tenant: &Tenant,
     session: &Session<'_>,
 ) -> Result<Header, CliError> {
     let terminal = session.terminal;
-    let live = snapshot(tenant, deeds.scopes(), exit::UNEXPECTED).await?;
     let guards = tenant.config.guards(args.guards.max_deletes);
     let limits = tenant.config.limits();
     let (header, preview, totals) =
-        record(directory, &deeds.origin(), &live, tenant, guards, |keep| {
-            deeds.plan(&live, limits, keep)
+        record(directory, &deeds.origin(), live, tenant, guards, |keep| {
+            deeds.plan(live, limits, keep)
         })?;
     // Also without a question, so that nobody misses what does not come back.
     terminal.say(preview.trim_end());

@@ -130,15 +130,6 @@ impl RunDirectory {
         }
     }
 
-    /// Whether no run beside it is newer.
-    ///
-    /// # Errors
-    /// [`RunError::Io`] when the runs cannot be listed.
-    pub fn is_newest(&self) -> Result<bool, RunError> {
-        let newest = list(self.beside())?.pop();
-        Ok(newest.is_none_or(|newest| newest.name <= self.name))
-    }
-
     /// Gives it its lasting name.
     pub(super) fn publish(self) -> Result<Self, RunError> {
         let path = self.path.with_file_name(&self.name.0);

@@ -124,11 +124,14 @@ impl Run {
             mut ledger,
             mut journal,
             sent_before,
-            reborn,
+            mut reborn,
             foreign,
             batch_size,
             ..
         } = self.undertaking;
+        for outcome in &outcomes {
+            reborn.settle(outcome);
+        }
         let event = Event::Outcomes(outcomes);
         journal.append(&event, now)?;
         journal.commit()?;
@@ -337,15 +340,18 @@ pub fn outcomes(directory: &Path, mut visit: impl FnMut(Outcome)) -> Result<Exte
     Ok(replayed.extent())
 }
 
-/// The ids of what runs beside this one and newer have created on its tenant, as far as they know. A run that cannot be
-/// read says nothing.
+/// The ids of what the runs beside this one have created on its tenant, as far as they know: also an older one may have
+/// gone on since. A run that cannot be read says nothing.
 ///
 /// # Errors
 /// [`RunError::Io`] when the runs cannot be listed.
-pub fn created_since(directory: &RunDirectory, header: &Header) -> Result<HashSet<Id>, RunError> {
+pub fn created_by_others(
+    directory: &RunDirectory,
+    header: &Header,
+) -> Result<HashSet<Id>, RunError> {
     let mut created = HashSet::new();
     for other in list(directory.beside())? {
-        if other.name() <= directory.name() {
+        if other.name() == directory.name() {
             continue;
         }
         let mut ids = Vec::new();
@@ -417,8 +423,9 @@ fn undertaking(
     for (item, brief) in plan.briefs() {
         match (ledger.state(item), brief.way) {
             (State::Settled(_), _) => {}
-            (State::InDoubt, Way::Create) => in_doubt.push(item, brief.way, brief.group),
+            // Whether it is there can be seen only when the new id is known of what it refers to.
             (_, way) if plan.is_late(item) => late.push(item, way, brief.group),
+            (State::InDoubt, Way::Create) => in_doubt.push(item, brief.way, brief.group),
             // All else may be repeated: it is simply done again.
             (State::InDoubt | State::Waiting, way) => backlog.push(item, way, brief.group),
         }

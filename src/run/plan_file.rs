@@ -31,6 +31,9 @@ const CHUNK: usize = 1 << 18;
 pub struct Origin {
     /// The manifests, as they were named.
     pub files: Vec<String>,
+    /// The directory in which they were named so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_in: Option<String>,
     /// Their columns, each once.
     pub columns: Vec<String>,
     /// The run whose failed rows these are.
