@@ -3,6 +3,8 @@
 //! The same fold serves a run as it happens and a run that is resumed, so both know the same. Two bytes
 //! an item.
 
+use std::collections::HashSet;
+
 use crate::model::{Event, ItemNumber, Status, index};
 
 /// Where an item stands.
@@ -64,6 +66,8 @@ pub struct Tally {
 pub struct Ledger {
     entries: Vec<Entry>,
     tally: Tally,
+    /// Those in doubt whose last call was refused, together with others.
+    refused: HashSet<ItemNumber>,
 }
 
 impl Ledger {
@@ -81,6 +85,7 @@ impl Ledger {
                 waiting: u64::from(items),
                 ..Tally::default()
             },
+            refused: HashSet::new(),
         }
     }
 
@@ -95,6 +100,11 @@ impl Ledger {
             Event::Void { items, .. } => {
                 for item in items {
                     self.void(*item);
+                }
+            }
+            Event::Refused { items, .. } => {
+                for item in items {
+                    self.refuse(*item);
                 }
             }
             Event::Outcomes(outcomes) => {
@@ -126,9 +136,22 @@ impl Ledger {
         }
     }
 
+    /// That call was refused, and carried others too.
+    pub fn refuse(&mut self, item: ItemNumber) {
+        if self.state(item) == State::InDoubt {
+            self.refused.insert(item);
+        }
+    }
+
     /// The item has ended.
     pub fn settle(&mut self, item: ItemNumber, status: Status) {
         self.set(item, State::Settled(status));
+    }
+
+    /// Whether the item is in doubt though its last call was refused: it may have been carried out before that.
+    #[must_use]
+    pub fn is_refused(&self, item: ItemNumber) -> bool {
+        self.refused.contains(&item)
     }
 
     /// Where the item stands.
@@ -155,6 +178,9 @@ impl Ledger {
 
     fn set(&mut self, item: ItemNumber, state: State) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(index(item))?;
+        if !self.refused.is_empty() {
+            self.refused.remove(&item);
+        }
         // What has ended stays ended: a journal never takes an outcome back.
         if !matches!(entry.state, State::Settled(_)) {
             let before = std::mem::replace(&mut entry.state, state);
@@ -235,6 +261,29 @@ mod tests {
         let items = items.clone();
         ledger.apply(&Event::Void { call, items });
         assert_eq!((ledger.state(0), ledger.attempts(0)), (State::InDoubt, 1));
+    }
+
+    #[test]
+    fn a_refusal_is_of_the_last_call_alone() {
+        let mut ledger = Ledger::new(2);
+        let (call, items) = (1, vec![0, 1]);
+        let intent = Event::Intent {
+            call,
+            items: items.clone(),
+        };
+        ledger.apply(&intent);
+        ledger.apply(&Event::Refused {
+            call,
+            items: items.clone(),
+        });
+        assert_eq!(
+            (ledger.state(0), ledger.is_refused(0)),
+            (State::InDoubt, true)
+        );
+        ledger.apply(&Event::Void { call, items });
+        assert!(!ledger.is_refused(0));
+        ledger.apply(&intent);
+        assert!(!ledger.is_refused(1));
     }
 
     #[test]

@@ -542,6 +542,13 @@ pub enum Event {
         /// The items it carried.
         items: Vec<ItemNumber>,
     },
+    /// That call, which was to create them together, was refused. Some may have been created before that.
+    Refused {
+        /// The number of the call.
+        call: u32,
+        /// The items it carried.
+        items: Vec<ItemNumber>,
+    },
     /// Items have ended.
     Outcomes(Vec<Outcome>),
     /// What an object was just before this run changed it.

@@ -10,6 +10,8 @@ pub enum ItemEvent<'l> {
     Intent(ItemNumber),
     /// The last such call was certainly not carried out.
     Void(ItemNumber),
+    /// The last such call, which was to create it and others, was refused.
+    Refused(ItemNumber),
     /// It has ended.
     Outcome(OutcomeRef<'l>),
     /// What its object was just before it was changed.
@@ -77,9 +79,11 @@ pub(super) fn visit<'l>(
         let (size, rest) = rest.short_number(&mut usual.item)?;
         visit(ItemEvent::BatchSize(size));
         rest
-    } else {
-        let rest = event.after(b"{\"void\":{\"call\":")?;
+    } else if let Some(rest) = event.after(b"{\"void\":{\"call\":") {
         rest.call(usual, |item| visit(ItemEvent::Void(item)))?
+    } else {
+        let rest = event.after(b"{\"refused\":{\"call\":")?;
+        rest.call(usual, |item| visit(ItemEvent::Refused(item)))?
     };
     (rest.0 == b"}").then_some(intent)
 }
@@ -251,6 +255,7 @@ mod tests {
         prop_oneof![
             items().prop_map(|(call, items)| Event::Intent { call, items }),
             items().prop_map(|(call, items)| Event::Void { call, items }),
+            items().prop_map(|(call, items)| Event::Refused { call, items }),
             prop::collection::vec(outcome(), 0..5).prop_map(Event::Outcomes),
             (any::<u32>(), object()).prop_map(|(item, object)| Event::Before { item, object }),
             any::<u32>().prop_map(Event::BatchSize),

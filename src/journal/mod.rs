@@ -19,13 +19,15 @@
 //! ```text
 //! {"intent":{"call":N,"items":[N,…]}}
 //! {"void":{"call":N,"items":[N,…]}}
+//! {"refused":{"call":N,"items":[N,…]}}
 //! {"outcomes":[{"item":N,"status":"created","id":"…"},{"item":N,"status":"failed","failure":{…}},…]}
 //! {"before":{"item":N,"object":{…}}}
 //! {"batch_size":N}
 //! ```
 //!
 //! - `before` stands no later than the intent of the call that changes the object, and so is on disk with it. An item
-//!   has several if its calls were refused; the last one counts. Version 1 has neither it nor `batch_size`, and is else the same.
+//!   has several if its calls were refused; the last one counts. Version 1 has neither it nor
+//!   `refused` nor `batch_size`, and is else the same.
 //!
 //! # What holds
 //!

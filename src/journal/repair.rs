@@ -97,7 +97,10 @@ fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
         let mut count = |event: ItemEvent<'_>| match event {
             ItemEvent::Intent(_) => intents += 1,
             ItemEvent::Outcome(_) => outcomes += 1,
-            ItemEvent::Void(_) | ItemEvent::Before(_) | ItemEvent::BatchSize(_) => {}
+            ItemEvent::Void(_)
+            | ItemEvent::Refused(_)
+            | ItemEvent::Before(_)
+            | ItemEvent::BatchSize(_) => {}
         };
         let read =
             Record::unchecked(line).and_then(|record| record.visit(&mut usual, &mut count).ok());

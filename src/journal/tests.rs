@@ -82,6 +82,7 @@ fn header_end(whole: &[u8]) -> usize {
 pub(super) enum Said {
     Intent(u32),
     Void(u32),
+    Refused(u32),
     Outcome(Outcome),
     /// With no object where it cannot be read.
     Before(u32, Option<Object>),
@@ -93,6 +94,7 @@ impl From<ItemEvent<'_>> for Said {
         match event {
             ItemEvent::Intent(item) => Self::Intent(item),
             ItemEvent::Void(item) => Self::Void(item),
+            ItemEvent::Refused(item) => Self::Refused(item),
             ItemEvent::Outcome(outcome) => Self::Outcome(outcome.into()),
             ItemEvent::BatchSize(size) => Self::BatchSize(size),
             ItemEvent::Before(before) => {
@@ -108,6 +110,7 @@ pub(super) fn said(events: &[Event]) -> Vec<Said> {
         match event.clone() {
             Event::Intent { items, .. } => items.into_iter().map(Said::Intent).collect(),
             Event::Void { items, .. } => items.into_iter().map(Said::Void).collect(),
+            Event::Refused { items, .. } => items.into_iter().map(Said::Refused).collect(),
             Event::Outcomes(outcomes) => outcomes.into_iter().map(Said::Outcome).collect(),
             Event::Before { item, object } => vec![Said::Before(item, Some(object))],
             Event::BatchSize(size) => vec![Said::BatchSize(size)],

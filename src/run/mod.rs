@@ -375,6 +375,7 @@ fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
     match event {
         ItemEvent::Intent(item) => ledger.intend(*item),
         ItemEvent::Void(item) => ledger.void(*item),
+        ItemEvent::Refused(item) => ledger.refuse(*item),
         ItemEvent::Outcome(outcome) => ledger.settle(outcome.item, outcome.status),
         ItemEvent::Before(_) | ItemEvent::BatchSize(_) => {}
     }

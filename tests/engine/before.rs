@@ -17,6 +17,7 @@ fn said(directory: &Path) -> Vec<String> {
         said.push(match event {
             ItemEvent::Intent(_) => "intent".to_owned(),
             ItemEvent::Void(_) => "void".to_owned(),
+            ItemEvent::Refused(_) => "refused".to_owned(),
             ItemEvent::BatchSize(size) => format!("batch size {size}"),
             ItemEvent::Outcome(outcome) => outcome.status.name().to_owned(),
             ItemEvent::Before(before) => {

@@ -101,9 +101,8 @@ async fn what_was_recovered_is_undone_like_what_was_created() {
     assert!(wire.names().is_empty());
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_another_created_while_a_batch_was_on_its_way_is_left_alone() {
-    let desk = Desk::new();
+/// Another administrator creates the first of the links just before the call that creates both arrives.
+fn forestalled() -> Wire {
     let mut wire = Wire::new("");
     wire.other = Arc::new(|request, _| {
         let ours = request.path == "userPortalLink/bulk";
@@ -113,8 +112,42 @@ async fn what_another_created_while_a_batch_was_on_its_way_is_left_alone() {
             ..Request::new(Method::Post, "userPortalLink", None)
         })
     });
+    wire
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_created_while_a_batch_was_on_its_way_is_left_alone() {
+    let (desk, mut wire) = (Desk::new(), forestalled());
     let past = applied(&desk, &wire, LINKS).await;
     wire.other = Arc::new(|_, _| None);
+    undone(&desk, &wire, &past).await;
+    assert_eq!(wire.names(), ["A"], "it is not the run's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_was_refused_is_known_to_be_when_the_run_is_gone_on_with() {
+    let (desk, mut wire) = (Desk::new(), forestalled());
+    let mut engine = desk.engine(wire.clone());
+    let run = desk.start(&mut engine, LINKS).await;
+    let past = run.directory.path().to_owned();
+    let refused = async {
+        let journal = past.join("journal.jsonl");
+        while !std::fs::read_to_string(&journal)
+            .unwrap()
+            .contains("refused")
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        _ = carry_out(&mut engine, run) => panic!("it was not cut off"),
+        () = refused => {}
+    }
+    drop(engine);
+    wire.other = Arc::new(|_, _| None);
+    let run = run::resume(RunDirectory::open(&past).unwrap()).unwrap();
+    let ended = carry_out(&mut desk.engine(wire.clone()), run).await;
+    assert_eq!(ended.ledger.tally().recovered, 1);
     undone(&desk, &wire, &past).await;
     assert_eq!(wire.names(), ["A"], "it is not the run's");
 }

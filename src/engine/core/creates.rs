@@ -50,6 +50,10 @@ impl Core {
             verdict if alone => return self.fail_all(&items, &failure_of(verdict)),
             verdict => Why::Refused(failure_of(verdict)),
         };
+        if matches!(why, Why::Rejected(_) | Why::Refused(_)) {
+            let items = items.iter().map(|item| item.item).collect();
+            self.append(Event::Refused { call, items });
+        }
         self.doubts.push(Doubt {
             call,
             items,
