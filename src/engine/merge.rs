@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use crate::model::{Change, FieldValue, Fields, Id, Item, Object, Status};
+use crate::model::{Change, Failure, FieldValue, Fields, Id, Item, Object, Status};
 use crate::resource::Kind;
 
 /// Items that are being merged into the list that they belong to.
@@ -24,6 +24,18 @@ pub(super) struct Merge {
     pub(super) owed: Vec<Object>,
     /// Whether the list was read and empty, which is believed the second time.
     pub(super) seen_empty: bool,
+    /// Whether the server said of any write of these items, with others or without, that it has taken it.
+    pub(super) landed: bool,
+    /// Why the last write was refused, though one before it was taken: the list tells what there is of that.
+    pub(super) refused: Option<Refused>,
+}
+
+/// A write that was refused.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) failure: Failure,
+    /// Whether all others will be too.
+    pub(super) for_good: bool,
 }
 
 /// A list that was sent.
@@ -46,6 +58,8 @@ impl Merge {
             taken: 0,
             owed: Vec::new(),
             seen_empty: false,
+            landed: false,
+            refused: None,
         }
     }
 

@@ -124,6 +124,21 @@ async fn what_another_administrator_wrote_before_our_write_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_row_whose_element_is_there_has_not_failed_though_what_was_lost_cannot_be_put_back() {
+    for status in [400, 403] {
+        // Theirs has the first of ours, and the write that is to put the others back is refused.
+        let mut wire = written_by_another(3, &["old.example", "one.example"]);
+        wire.fault = Arc::new(move |_, write| (write > 0).then_some(Fault::Refuse(status)));
+        let applied = Desk::new().apply(&wire, MANIFEST).await;
+        assert_eq!(applied.outcomes[&0].status, Status::Created, "{status}");
+        let failures = applied.failures();
+        assert_eq!(failures.len(), 1, "{status}: {failures:?}");
+        assert_eq!(failures[0].1.message, "The server does not like it.");
+        assert_eq!(domains(&wire), ["old.example", "one.example"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_another_administrator_wrote_over_our_write_is_put_right() {
     // Theirs comes between our write and the reading after it, made from a list without ours and without one
     // that was there.

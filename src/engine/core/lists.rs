@@ -9,7 +9,7 @@ use super::super::End;
 use super::super::dispatch::CallId;
 use super::super::job::{Job, done, failed, failure_of, give_way, given_up, spared, target};
 use super::super::listing::elements;
-use super::super::merge::{Merge, Written, element, is_done, status, takes_out};
+use super::super::merge::{Merge, Refused, Written, element, is_done, status, takes_out};
 use super::Core;
 use crate::model::{Answer, Change, Event, Failure, Id, Item, Object, Outcome, Status};
 use crate::resource::Kind;
@@ -74,6 +74,9 @@ impl Core {
         let Some(kind) = merge.items.first().map(|item| item.resource) else {
             return;
         };
+        if let Some(refused) = merge.refused.take() {
+            return self.end_refused(merge, &refused, kind, live);
+        }
         let done = merge.items.iter().all(|item| is_done(item, live));
         if let Some(until) = merge.unsettled(now).filter(|_| !done) {
             return self.submit_delayed(Job::ReadList(Box::new(merge)), until - now, now);
@@ -81,10 +84,7 @@ impl Core {
         merge.settle_up(kind, live);
         let spent = merge.items.iter().all(|item| self.is_spent(item));
         if merge.owed.is_empty() || spent {
-            if !merge.owed.is_empty() {
-                let what = names(kind, &merge.owed);
-                tracing::warn!(what, "lost from the list, and could not be put back");
-            }
+            warn_of_lost(kind, &merge.owed);
             self.end_of_items(&mut merge, live);
         } else {
             let what = names(kind, &merge.owed);
@@ -177,6 +177,7 @@ impl Core {
             written.confirmed = verdict == Verdict::Success;
             written.until = now + self.settings.settle;
             merge.taken += u32::from(written.confirmed);
+            merge.landed |= written.confirmed;
         }
         match verdict {
             Verdict::Success | Verdict::Ambiguous(_) => {
@@ -185,18 +186,61 @@ impl Core {
             Verdict::Rejected(failure) | Verdict::Exists(failure) | Verdict::Absent(failure) => {
                 self.list_rejected(call, merge, &failure);
             }
-            verdict => self.fail_merge(&merge, &failure_of(verdict)),
+            verdict => self.list_refused(
+                merge,
+                Refused {
+                    failure: failure_of(verdict),
+                    for_good: true,
+                },
+            ),
+        }
+    }
+
+    /// The list was refused, and halving does not help. What an earlier write of it has done is looked up before the
+    /// items have failed.
+    fn list_refused(&mut self, mut merge: Merge, refused: Refused) {
+        merge.written = None;
+        if merge.landed {
+            merge.refused = Some(refused);
+            self.submit(Job::ReadList(Box::new(merge)), true);
+        } else if refused.for_good {
+            self.fail_merge(&merge, &refused.failure);
+        } else {
+            self.fail_all(&merge.items, &refused.failure);
+            self.next_of(merge);
+        }
+    }
+
+    fn end_refused(&mut self, mut merge: Merge, refused: &Refused, kind: Kind, live: &[Object]) {
+        merge.settle_up(kind, live);
+        let (there, failed): (Vec<_>, Vec<_>) = std::mem::take(&mut merge.items)
+            .into_iter()
+            .partition(|item| is_done(item, live));
+        let there = there.iter().map(|item| {
+            let id = element(item, live).and_then(Id::of);
+            done(item, status(item), id.or_else(|| target(item)))
+        });
+        self.append_outcomes(there.collect());
+        self.fail_all(&failed, &refused.failure);
+        if refused.for_good {
+            warn_of_lost(kind, &merge.owed);
+            self.fail_merge(&merge, &refused.failure);
+        } else {
+            self.next_of(merge);
         }
     }
 
     /// The list was refused, for the sake of some of its items: they go on by halves.
     fn list_rejected(&mut self, call: CallId, mut merge: Merge, failure: &Failure) {
+        if merge.items.len() == 1 {
+            let refused = Refused {
+                failure: failure.clone(),
+                for_good: false,
+            };
+            return self.list_refused(merge, refused);
+        }
         merge.written = None;
         merge.taken = 0;
-        if merge.items.len() == 1 {
-            self.fail_all(&merge.items, failure);
-            return self.next_of(merge);
-        }
         let items = merge.items.iter().map(|item| item.item).collect();
         self.append(Event::Void { call, items });
         let half = merge.items.split_off(merge.items.len().div_ceil(2));
@@ -207,10 +251,10 @@ impl Core {
     /// Begins with the items that waited for these.
     fn next_of(&mut self, mut merge: Merge) {
         if let Some(items) = merge.rest.pop() {
-            let (rest, owed) = (merge.rest, merge.owed);
             let merge = Merge {
-                rest,
-                owed,
+                rest: merge.rest,
+                owed: merge.owed,
+                landed: merge.landed,
                 ..Merge::new(items)
             };
             self.submit(Job::ReadList(Box::new(merge)), true);
@@ -228,6 +272,13 @@ impl Core {
     pub(super) fn read_list_again(&mut self, mut merge: Merge, wait: Duration, now: Instant) {
         merge.written = None;
         self.submit_delayed(Job::ReadList(Box::new(merge)), wait, now);
+    }
+}
+
+fn warn_of_lost(kind: Kind, owed: &[Object]) {
+    if !owed.is_empty() {
+        let what = names(kind, owed);
+        tracing::warn!(what, "lost from the list, and could not be put back");
     }
 }
 
