@@ -434,6 +434,13 @@ fn status_and_runs_show_where_a_run_stands() {
         "{}",
         unknown.stderr
     );
+    // A settings file may have numbers without quotes.
+    tenant.write("settings.toml", "burst = 5\n");
+    let args = ["apply", "links.csv", "--yes", "--config", "settings.toml"];
+    tenant.run(&args).expect(0);
+    let both = tenant.run(&["status", "2"]).expect(2);
+    let why = "error: \"2\" is the beginning of 2 runs: 2";
+    assert!(both.stderr.contains(why), "{}", both.stderr);
 }
 
 #[test]

@@ -497,13 +497,30 @@ impl Serialize for Text<Duration> {
     }
 }
 
+/// What may be written with quotes or, where it is a number, without.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "neither a text nor a number")]
+enum Typed {
+    Text(String),
+    Number(u64),
+}
+
+impl Typed {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
 /// Settings that are written as they are typed.
 macro_rules! as_typed {
     ($($type:ty),+) => {$(
         impl<'de> Deserialize<'de> for Text<$type> {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map(Text).map_err(serde::de::Error::custom)
+                let typed = Typed::deserialize(deserializer)?;
+                typed.text().parse().map(Text).map_err(serde::de::Error::custom)
             }
         }
 

@@ -136,7 +136,7 @@ impl From<RunError> for CliError {
             | RunError::Unreadable { .. }
             | RunError::PlanChanged { .. }
             | RunError::PlanDamaged { .. } => exit::JOURNAL,
-            RunError::Unknown(_) => exit::USAGE,
+            RunError::Unknown(_) | RunError::Ambiguous { .. } => exit::USAGE,
         };
         let hint = hint_for(&error);
         Self {
@@ -167,7 +167,7 @@ fn hint_for(error: &RunError) -> Option<String> {
                 "nothing was sent; put it back from a copy of the run, or {ANEW}"
             ));
         }
-        RunError::Unknown(_) => "zpa-bulk runs lists the runs",
+        RunError::Unknown(_) | RunError::Ambiguous { .. } => "zpa-bulk runs lists the runs",
         RunError::Journal(JournalError::Locked { .. }) => "wait for it, or stop it, and try again",
         RunError::Journal(JournalError::Newer { .. }) => "use the newer zpa-bulk",
         // Without its header, nothing says which plan and tenant it is of.

@@ -30,13 +30,15 @@ pub(super) struct Terminal {
 impl Terminal {
     pub(super) fn new(output: &Output) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let watched = io::stderr().is_terminal();
+        let attended = io::stderr().is_terminal();
+        // Bars cannot be drawn on a terminal that cannot move its cursor.
+        let watched = attended && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self {
             bars: MultiProgress::new(),
             quiet: output.quiet,
             colours: watched && !output.no_color && !no_color,
             watched,
-            can_ask: watched && io::stdin().is_terminal(),
+            can_ask: attended && io::stdin().is_terminal(),
         }
     }
 
@@ -53,7 +55,7 @@ impl Terminal {
         self.quiet
     }
 
-    /// Whether somebody looks at standard error.
+    /// Whether somebody looks at standard error, on a terminal that shows progress bars.
     pub(super) fn is_watched(&self) -> bool {
         self.watched
     }

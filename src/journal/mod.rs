@@ -215,6 +215,11 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Says that its directory goes by that name now.
+    pub fn moved(&mut self, dir: &Path) {
+        self.path = dir.join(FILE_NAME);
+    }
+
     /// Opens the journal in `dir` to go on with it. What it says is handed to `visit` in order, item by item; a torn last line
     /// is cut off.
     ///

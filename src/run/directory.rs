@@ -85,18 +85,23 @@ impl RunDirectory {
     /// The run called `text`: the path of its directory, or its name, or the beginning of its name, below `runs`.
     ///
     /// # Errors
-    /// [`RunError::Unknown`] when there is none or several.
+    /// [`RunError::Unknown`] when there is none, [`RunError::Ambiguous`] when there are several.
     pub fn find(runs: &Path, text: &str) -> Result<Self, RunError> {
         let path = Path::new(text.trim_end_matches('/'));
         if let Ok(directory) = Self::open(path).or_else(|_| Self::open(&runs.join(path))) {
             return Ok(directory);
         }
-        let mut fitting = list(runs)?
-            .into_iter()
-            .filter(|run| run.name.0.starts_with(text));
-        match (fitting.next(), fitting.next()) {
-            (Some(only), None) if !text.is_empty() => Ok(only),
-            _ => Err(RunError::Unknown(text.to_owned())),
+        let mut fitting = list(runs)?;
+        fitting.retain(|run| !text.is_empty() && run.name.0.starts_with(text));
+        let count = fitting.len();
+        match fitting.into_iter().next() {
+            None => Err(RunError::Unknown(text.to_owned())),
+            Some(only) if count == 1 => Ok(only),
+            Some(first) => Err(RunError::Ambiguous {
+                text: text.to_owned(),
+                count,
+                first: first.name.0,
+            }),
         }
     }
 

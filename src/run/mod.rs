@@ -87,6 +87,16 @@ pub enum RunError {
     /// There is no such run.
     #[error("there is no run {0:?}")]
     Unknown(String),
+    /// Several runs have names that begin so.
+    #[error("{text:?} is the beginning of {count} runs: {first}, …")]
+    Ambiguous {
+        /// What was given.
+        text: String,
+        /// How many they are.
+        count: usize,
+        /// The name of the first.
+        first: String,
+    },
 }
 
 /// A run, opened to go on with it.
@@ -234,7 +244,7 @@ fn each_open(
 /// # Errors
 /// [`RunError`]; the run is then not there.
 pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<Run, RunError> {
-    let (plan, journal) = match begin(&directory, &header, now) {
+    let (mut plan, mut journal) = match begin(&directory, &header, now) {
         Ok(begun) => begun,
         Err(error) => {
             directory.discard();
@@ -242,6 +252,8 @@ pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<
         }
     };
     let directory = directory.publish()?;
+    plan.moved(directory.path());
+    journal.moved(directory.path());
     let ledger = settled_by_plan(&plan);
     let undertaking = undertaking(&plan, ledger, journal, Vec::new());
     Ok(Run {

@@ -228,6 +228,11 @@ impl PlanFile {
         }
     }
 
+    /// Says that its directory goes by that name now.
+    pub(super) fn moved(&mut self, directory: &Path) {
+        self.path = directory.join(FILE_NAME);
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

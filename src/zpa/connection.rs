@@ -65,7 +65,12 @@ pub enum ConnectionError {
         /// Those that are known.
         known: &'static str,
     },
-    /// The vanity domain is missing or not a host name's first part.
+    /// OneAPI's token comes from the host of a vanity domain, and there is none.
+    #[error(
+        "there is no vanity domain: ZSCALER_VANITY_DOMAIN is the first part of your sign-in page's host name"
+    )]
+    NoVanity,
+    /// The vanity domain is not a host name's first part.
     #[error("{0:?} is not a vanity domain: it is the first part of your sign-in page's host name")]
     Vanity(String),
     /// The customer id is not one.
@@ -244,6 +249,9 @@ fn api_host(style: Style, cloud: &str) -> Result<String, ConnectionError> {
 }
 
 fn token_host(cloud: &str, vanity: &str) -> Result<String, ConnectionError> {
+    if vanity.is_empty() {
+        return Err(ConnectionError::NoVanity);
+    }
     let vanity = label(vanity).map_err(|_| ConnectionError::Vanity(vanity.to_owned()))?;
     let host = match cloud.to_ascii_uppercase().as_str() {
         "" | "PRODUCTION" => format!("{vanity}.zslogin.net"),
@@ -462,6 +470,7 @@ mod tests {
             with("", "evil.example/", "1"),
             Err(ConnectionError::Vanity(_))
         ));
+        assert_eq!(with("", "", "1").unwrap_err(), ConnectionError::NoVanity);
         assert!(matches!(
             with("x.evil", "acme", "1"),
             Err(ConnectionError::Cloud { .. })
