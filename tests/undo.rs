@@ -622,6 +622,22 @@ fn each_microtenant_gets_its_own_back() {
 }
 
 #[test]
+fn all_that_an_undo_would_do_can_be_seen_before_the_yes() {
+    let tenant = start("limits = { links = 1000, links_per_portal = 1000 }");
+    let rows = (0..60).map(|n| format!("L{n:02},https://l{n}.example\n"));
+    let made = apply(&tenant, &format!("name,url\n{}", rows.collect::<String>()));
+    let some = run(&tenant, &["undo", &made]).expect(2);
+    assert!(
+        some.stderr.contains("--full shows them all"),
+        "{}",
+        some.stderr
+    );
+    let all = run(&tenant, &["undo", &made, "--full"]).expect(2);
+    assert_eq!(all.stderr.matches("- \"L").count(), 60, "{}", all.stderr);
+    assert_eq!(tenant.links().len(), 60);
+}
+
+#[test]
 fn an_undo_that_is_killed_in_the_middle_is_gone_on_with() {
     let tenant = start("limits = { links = 1000, links_per_portal = 1000 }");
     let rows = |extra: &str| -> String {

@@ -273,10 +273,11 @@ pub(super) fn plan_into(
 ) -> Result<(Header, String), CliError> {
     let limits = tenant.config.limits();
     let Order { rows, live, .. } = order;
+    let preview = Preview::new(live, false, "zpa-bulk plan --full shows them all");
     let (header, text, _) = record(
         directory,
         &order.origin,
-        live,
+        preview,
         tenant,
         order.guards,
         |keep| run::plan(rows, live, limits, keep),
@@ -292,21 +293,19 @@ pub(super) type Keep<'k> = &'k mut (dyn FnMut(&Item<'_>, &[&str]) -> Result<(), 
 pub(super) fn record<'s>(
     directory: &RunDirectory,
     origin: &Origin,
-    live: &'s Snapshot,
+    mut preview: Preview<'s>,
     tenant: &Tenant,
     guards: Guards,
     plan: impl FnOnce(Keep<'_>) -> Result<Planner<'s>, PlanError>,
 ) -> Result<(Header, String, Totals), CliError> {
     let mut writer = PlanWriter::create(directory.path(), origin)?;
-    let mut preview = Preview::new(live, false);
     let planner = plan(&mut |item, cells| {
         preview.add(item);
         writer.push(item, cells).map_err(PlanError::from)
     })?;
     CliError::guarded(planner.objections(guards))?;
     let estimate = estimate(&planner, tenant)?;
-    let text =
-        preview.text("zpa-bulk plan --full shows them all") + &describe(planner.totals(), estimate);
+    let text = preview.text() + &describe(planner.totals(), estimate);
     let settings = Recorded::of(tenant);
     let Sums { sha256, crc } = writer.finish()?;
     let header = Header {

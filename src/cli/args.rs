@@ -380,6 +380,9 @@ pub(super) struct UndoArgs {
     pub(super) run: String,
     #[command(flatten)]
     pub(super) guards: GuardArgs,
+    /// Show every row, however many there are
+    #[arg(long)]
+    pub(super) full: bool,
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,

@@ -29,7 +29,7 @@ pub(super) async fn run(
     let mut tenant = Tenant::connect(&args.tenant, &args.engine, config, stop).await?;
     let rows = check(&args.manifests, &tenant)?;
     let snapshot = snapshot(&mut tenant, rows.scopes(), exit::UNEXPECTED).await?;
-    let mut preview = Preview::new(&snapshot, args.json || args.full);
+    let mut preview = Preview::new(&snapshot, args.json || args.full, "--full shows them all");
     let planner = run::plan(&rows, &snapshot, tenant.config.limits(), |item, _| {
         preview.add(item);
         Ok(())
@@ -47,7 +47,7 @@ pub(super) async fn run(
         };
         terminal.json(&document)?;
     } else {
-        let text = preview.text("--full shows them all");
+        let text = preview.text();
         terminal.result(&(text + &describe(totals, estimate)))?;
     }
     CliError::guarded(objections)?;
@@ -154,6 +154,8 @@ impl Summary {
 #[derive(Debug)]
 pub(super) struct Preview<'s> {
     all: bool,
+    /// How to see what it leaves out.
+    more: &'static str,
     rows: Vec<PreviewRow>,
     /// By kind of change: how many there are.
     counts: [usize; 4],
@@ -169,8 +171,9 @@ struct PreviewRow {
 }
 
 impl<'s> Preview<'s> {
-    /// A preview that calls the objects of the snapshot by their names.
-    pub(super) fn new(snapshot: &'s Snapshot, all: bool) -> Self {
+    /// A preview that calls the objects of the snapshot by their names. Unless it is to show all, it says how to see
+    /// more.
+    pub(super) fn new(snapshot: &'s Snapshot, all: bool, more: &'static str) -> Self {
         let objects = snapshot
             .listings
             .iter()
@@ -181,6 +184,7 @@ impl<'s> Preview<'s> {
         };
         Self {
             all,
+            more,
             rows: Vec::new(),
             counts: [0; 4],
             names: objects.filter_map(name).collect(),
@@ -209,12 +213,12 @@ impl<'s> Preview<'s> {
     }
 
     /// One line a change, and how many are not shown.
-    pub(super) fn text(&self, how_to_see_more: &str) -> String {
+    pub(super) fn text(&self) -> String {
         let shown = self.rows.iter().filter(|row| !row.text.is_empty());
         let mut text: String = shown.clone().map(|row| format!("{}\n", row.text)).collect();
         let more = self.counts.iter().sum::<usize>() - shown.count();
         if more > 0 {
-            text.push_str(&format!("… and {more} more; {how_to_see_more}\n"));
+            text.push_str(&format!("… and {more} more; {}\n", self.more));
         }
         text
     }

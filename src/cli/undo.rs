@@ -9,6 +9,7 @@ use super::args::UndoArgs;
 use super::config::Config;
 use super::earlier::{Earlier, Visit};
 use super::error::CliError;
+use super::plan::Preview;
 use super::planning;
 use super::recorded;
 use super::tenant::Tenant;
@@ -87,10 +88,15 @@ async fn plan(
     let terminal = session.terminal;
     let guards = tenant.config.guards(args.guards.max_deletes);
     let limits = tenant.config.limits();
-    let (header, preview, totals) =
-        record(directory, &deeds.origin(), live, tenant, guards, |keep| {
-            deeds.plan(live, limits, keep)
-        })?;
+    let preview = Preview::new(live, args.full, "--full shows them all");
+    let (header, preview, totals) = record(
+        directory,
+        &deeds.origin(),
+        preview,
+        tenant,
+        guards,
+        |keep| deeds.plan(live, limits, keep),
+    )?;
     // Also without a question, so that nobody misses what does not come back.
     terminal.say(preview.trim_end());
     if totals.changes() > 0 && !args.yes && !agreed(session.stop.clone(), terminal).await {
