@@ -148,7 +148,7 @@ impl<'s> Undoer<'s> {
             }
             (Change::Delete { .. }, Some(before)) => self.bring_back(past, before, live),
             (Change::Update { .. } | Change::Delete { .. }, None) => {
-                let why = "the journal does not say what it was before; an older version wrote it";
+                let why = "the journal does not say what it was before: it lost records and was repaired, or an older version wrote it";
                 (error(why.to_owned()), None)
             }
             _ => (Change::Unchanged { id: None }, None),
