@@ -167,7 +167,7 @@ fn line(run: &Shown) -> String {
 
 fn details(run: &Shown) -> String {
     let mut text = format!(
-        "run      {}\nstate    {}\ntenant   {}\nwritten  {}\nin       {}\n",
+        "run       {}\nstate     {}\ntenant    {}\nwritten   {}\nin        {}\n",
         run.run,
         run.state,
         run.tenant,
@@ -188,7 +188,7 @@ fn details(run: &Shown) -> String {
         (tally.waiting, "waiting"),
     ] {
         if count > 0 || what == "items" {
-            text.push_str(&format!("{what:<9}{count}\n"));
+            text.push_str(&format!("{what:<10}{count}\n"));
         }
     }
     for (what, other) in run.links() {
