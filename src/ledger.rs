@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Event, ItemNumber, Status, index};
+use crate::model::{Event, ItemNumber, PRESUMED, Status, index};
 
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct Ledger {
     tally: Tally,
     /// Those in doubt whose last call was refused, together with others.
     refused: HashSet<ItemNumber>,
+    /// Those in doubt of which no call is known: one may be among the records that the journal lost.
+    presumed: HashSet<ItemNumber>,
 }
 
 impl Ledger {
@@ -86,15 +88,19 @@ impl Ledger {
                 ..Tally::default()
             },
             refused: HashSet::new(),
+            presumed: HashSet::new(),
         }
     }
 
     /// Takes in what happened. Items that the run does not have are passed over, here and below.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::Intent { items, .. } => {
+            Event::Intent { call, items } => {
                 for item in items {
-                    self.intend(*item);
+                    match *call {
+                        PRESUMED => self.presume(*item),
+                        _ => self.intend(*item),
+                    }
                 }
             }
             Event::Void { items, .. } => {
@@ -120,6 +126,15 @@ impl Ledger {
     pub fn intend(&mut self, item: ItemNumber) {
         if let Some(entry) = self.set(item, State::InDoubt) {
             entry.attempts = entry.attempts.saturating_add(1);
+        }
+    }
+
+    /// A call that carries the item may have been sent.
+    pub fn presume(&mut self, item: ItemNumber) {
+        let unknown = self.state(item) == State::Waiting;
+        self.intend(item);
+        if unknown {
+            self.presumed.insert(item);
         }
     }
 
@@ -154,6 +169,12 @@ impl Ledger {
         self.refused.contains(&item)
     }
 
+    /// Whether the item is in doubt though nothing says that a call carried it.
+    #[must_use]
+    pub fn is_presumed(&self, item: ItemNumber) -> bool {
+        self.presumed.contains(&item)
+    }
+
     /// Where the item stands.
     #[must_use]
     pub fn state(&self, item: ItemNumber) -> State {
@@ -178,8 +199,10 @@ impl Ledger {
 
     fn set(&mut self, item: ItemNumber, state: State) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(index(item))?;
-        if !self.refused.is_empty() {
-            self.refused.remove(&item);
+        for marked in [&mut self.refused, &mut self.presumed] {
+            if !marked.is_empty() {
+                marked.remove(&item);
+            }
         }
         // What has ended stays ended: a journal never takes an outcome back.
         if !matches!(entry.state, State::Settled(_)) {

@@ -524,13 +524,16 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
+/// The call of intents that nobody remembers: a journal lost records, and these items may have been in them.
+pub const PRESUMED: u32 = u32::MAX;
+
 /// What is written down of a run as it happens. The ledger is the fold of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
     /// A call that changes these items is about to be sent.
     Intent {
-        /// The number of the call.
+        /// The number of the call, or [`PRESUMED`].
         call: u32,
         /// The items it carries.
         items: Vec<ItemNumber>,

@@ -251,6 +251,24 @@ fn what_has_appeared_with_other_values_is_neither_taken_for_done_nor_overwritten
 }
 
 #[test]
+fn what_a_journal_that_lost_its_end_knows_nothing_of_may_be_anothers() {
+    let tenant = Tenant::start(&format!("{OPEN}{}", throttled("POST */userPortalLink")));
+    let text = "name,url\nX,https://x.example\n";
+    let old = parked(&tenant, "one.csv", text);
+    let apply = ["apply", "one.csv", "--yes", "--runs-dir", "elsewhere"];
+    run(&tenant, &apply).expect(0);
+    let journal = old.join("journal.jsonl");
+    let whole = fs::read_to_string(&journal).unwrap();
+    let header = whole.split_inclusive('\n').next().unwrap();
+    fs::write(&journal, header).unwrap();
+    assert_eq!(summary(resume(&tenant, &old))["recovered"], 1);
+    let note = &rows(&old.join("success.csv"))[0]["_error"];
+    assert!(note.contains("another may have created it"), "{note}");
+    run(&tenant, &["undo", old.to_str().unwrap(), "--yes"]).expect(0);
+    assert_eq!(links(&tenant), ["X"]);
+}
+
+#[test]
 fn results_that_a_killed_process_did_not_write_are_written_by_resuming() {
     let tenant = Tenant::start(OPEN);
     summary(apply(

@@ -1,13 +1,15 @@
 //! Reading what a record says of items, one after the other and without a copy.
 
 use super::cursor::Cursor;
-use crate::model::{Id, ItemNumber, Outcome, Status};
+use crate::model::{Id, ItemNumber, Outcome, PRESUMED, Status};
 
 /// What a record says of one item: an [`Event`](crate::model::Event), as far as it concerns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemEvent<'l> {
     /// A call that changes it is about to be sent.
     Intent(ItemNumber),
+    /// Such a call may have been sent: the record of it may be among those that the journal lost.
+    Presumed(ItemNumber),
     /// The last such call was certainly not carried out.
     Void(ItemNumber),
     /// The last such call, which was to create it and others, was refused.
@@ -68,7 +70,12 @@ pub(super) fn visit<'l>(
     let mut intent = false;
     let rest = if let Some(rest) = event.after(b"{\"intent\":{\"call\":") {
         intent = true;
-        rest.call(usual, |item| visit(ItemEvent::Intent(item)))?
+        rest.call(usual, |call, item| {
+            visit(match call {
+                PRESUMED => ItemEvent::Presumed(item),
+                _ => ItemEvent::Intent(item),
+            });
+        })?
     } else if let Some(rest) = event.after(b"{\"outcomes\":[") {
         rest.list(|rest| rest.outcome(usual, |outcome| visit(ItemEvent::Outcome(outcome))))?
     } else if let Some(rest) = event.after(b"{\"before\":{\"item\":") {
@@ -80,10 +87,10 @@ pub(super) fn visit<'l>(
         visit(ItemEvent::BatchSize(size));
         rest
     } else if let Some(rest) = event.after(b"{\"void\":{\"call\":") {
-        rest.call(usual, |item| visit(ItemEvent::Void(item)))?
+        rest.call(usual, |_, item| visit(ItemEvent::Void(item)))?
     } else {
         let rest = event.after(b"{\"refused\":{\"call\":")?;
-        rest.call(usual, |item| visit(ItemEvent::Refused(item)))?
+        rest.call(usual, |_, item| visit(ItemEvent::Refused(item)))?
     };
     (rest.0 == b"}").then_some(intent)
 }
@@ -112,11 +119,11 @@ const STATUSES: [Status; 7] = [
 impl<'l> Cursor<'l> {
     /// The number of a call and the items that it carries.
     #[inline]
-    fn call(self, usual: &mut Lengths, mut visit: impl FnMut(ItemNumber)) -> Option<Self> {
-        let (_, rest) = self.short_number(&mut usual.call)?;
+    fn call(self, usual: &mut Lengths, mut visit: impl FnMut(u32, ItemNumber)) -> Option<Self> {
+        let (call, rest) = self.short_number(&mut usual.call)?;
         let rest = rest.after(b",\"items\":[")?.list(|rest| {
             let (item, rest) = rest.short_number(&mut usual.item)?;
-            visit(item);
+            visit(call, item);
             Some(rest)
         })?;
         rest.after(b"}")
@@ -251,7 +258,8 @@ mod tests {
     }
 
     fn event() -> impl Strategy<Value = Event> {
-        let items = || (any::<u32>(), prop::collection::vec(any::<u32>(), 0..5));
+        let call = || prop_oneof![any::<u32>(), Just(PRESUMED)];
+        let items = || (call(), prop::collection::vec(any::<u32>(), 0..5));
         prop_oneof![
             items().prop_map(|(call, items)| Event::Intent { call, items }),
             items().prop_map(|(call, items)| Event::Void { call, items }),

@@ -95,7 +95,7 @@ fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
         cut.bytes += line.len() as u64;
         let (mut intents, mut outcomes) = (0, 0);
         let mut count = |event: ItemEvent<'_>| match event {
-            ItemEvent::Intent(_) => intents += 1,
+            ItemEvent::Intent(_) | ItemEvent::Presumed(_) => intents += 1,
             ItemEvent::Outcome(_) => outcomes += 1,
             ItemEvent::Void(_)
             | ItemEvent::Refused(_)

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Id, Object, Outcome, Status};
+use crate::model::{Id, Object, Outcome, PRESUMED, Status};
 
 fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -81,6 +81,7 @@ fn header_end(whole: &[u8]) -> usize {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
     Intent(u32),
+    Presumed(u32),
     Void(u32),
     Refused(u32),
     Outcome(Outcome),
@@ -93,6 +94,7 @@ impl From<ItemEvent<'_>> for Said {
     fn from(event: ItemEvent<'_>) -> Self {
         match event {
             ItemEvent::Intent(item) => Self::Intent(item),
+            ItemEvent::Presumed(item) => Self::Presumed(item),
             ItemEvent::Void(item) => Self::Void(item),
             ItemEvent::Refused(item) => Self::Refused(item),
             ItemEvent::Outcome(outcome) => Self::Outcome(outcome.into()),
@@ -108,6 +110,9 @@ impl From<ItemEvent<'_>> for Said {
 pub(super) fn said(events: &[Event]) -> Vec<Said> {
     let each = |event: &Event| -> Vec<Said> {
         match event.clone() {
+            Event::Intent { call, items } if call == PRESUMED => {
+                items.into_iter().map(Said::Presumed).collect()
+            }
             Event::Intent { items, .. } => items.into_iter().map(Said::Intent).collect(),
             Event::Void { items, .. } => items.into_iter().map(Said::Void).collect(),
             Event::Refused { items, .. } => items.into_iter().map(Said::Refused).collect(),

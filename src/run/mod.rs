@@ -386,6 +386,7 @@ pub fn created_by_others(
 fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
     match event {
         ItemEvent::Intent(item) => ledger.intend(*item),
+        ItemEvent::Presumed(item) => ledger.presume(*item),
         ItemEvent::Void(item) => ledger.void(*item),
         ItemEvent::Refused(item) => ledger.refuse(*item),
         ItemEvent::Outcome(outcome) => ledger.settle(outcome.item, outcome.status),
@@ -409,7 +410,7 @@ fn doubt_undecided(ledger: &mut Ledger) -> Vec<ItemNumber> {
     let open = |item: &ItemNumber| !matches!(ledger.state(*item), State::Settled(_));
     let undecided: Vec<ItemNumber> = items.filter(open).collect();
     for item in &undecided {
-        ledger.intend(*item);
+        ledger.presume(*item);
     }
     undecided
 }

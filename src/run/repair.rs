@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{PlanFile, RunDirectory, RunError, apply, doubt_undecided, settled_by_plan};
 use crate::journal::{self, Cut, INTENTS_KEPT, Journal};
-use crate::model::Event;
+use crate::model::{Event, PRESUMED};
 
 /// What repairing a run would do.
 #[derive(Debug)]
@@ -67,7 +67,13 @@ pub fn repair(directory: &RunDirectory, now: Timestamp) -> Result<Option<Repaire
     let share = undecided.len().div_ceil(INTENTS_KEPT).max(1);
     for items in undecided.chunks(share) {
         let items = items.to_vec();
-        journal.append(&Event::Intent { call: 0, items }, now)?;
+        journal.append(
+            &Event::Intent {
+                call: PRESUMED,
+                items,
+            },
+            now,
+        )?;
     }
     journal.commit()?;
     Ok(Some(Repaired {

@@ -16,6 +16,7 @@ fn said(directory: &Path) -> Vec<String> {
     journal::replay(directory, |event| {
         said.push(match event {
             ItemEvent::Intent(_) => "intent".to_owned(),
+            ItemEvent::Presumed(_) => "presumed".to_owned(),
             ItemEvent::Void(_) => "void".to_owned(),
             ItemEvent::Refused(_) => "refused".to_owned(),
             ItemEvent::BatchSize(size) => format!("batch size {size}"),

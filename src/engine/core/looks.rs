@@ -96,6 +96,10 @@ impl Core {
             let why = "it is there though its call was refused; another may have created it";
             return Some(Failure::new(why));
         }
+        if self.ledger.is_presumed(item.item) {
+            let why = "it is there and the journal, which lost records, knows of no call for it; another may have created it";
+            return Some(Failure::new(why));
+        }
         alike.then(|| {
             Failure::new(
                 "it is there with other values than were sent; another may have created or changed it",
