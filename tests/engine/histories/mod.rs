@@ -35,7 +35,7 @@ use self::rows::Row;
 use crate::harness::{CUSTOMER, Desk, outcomes, released, started};
 
 /// How long histories are lived unless their number is told.
-const SPAN: Duration = Duration::from_secs(15);
+const SPAN: Duration = Duration::from_secs(10);
 
 /// How often a run may stop before its end: no fault lasts that long.
 const MOST_RESUMES: u32 = 60;
