@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::args::{ApplyArgs, ResumeArgs, WorkArgs};
 use super::choice;
 use super::config::Config;
-use super::earlier::{Earlier, Visit};
+use super::earlier::Earlier;
 use super::error::{CliError, counted, exit, of_end};
 use super::plan::{self, Preview, describe, estimate};
 use super::planning;
@@ -141,17 +141,10 @@ pub(super) async fn start_run(
         .point_out(&origin.files, start.yes, stop, terminal)
         .await?;
     let limits = tenant.config.limits();
-    let plan = |live: &Snapshot, visit: Visit<'_>| {
-        let keep = |item: &Item<'_>, _: &[&str]| {
-            visit(item);
-            Ok(())
-        };
-        run::plan(&rows, live, limits, keep).map(drop)
-    };
+    let plan = |live: &Snapshot, keep: Keep<'_>| run::plan(&rows, live, limits, keep).map(drop);
     let live = earlier
         .settled(rows.scopes(), &plan, tenant, stop, terminal)
         .await?;
-    earlier.refuse_shared(&live, &plan)?;
     let rows = rows.knowing_own(earlier.created(start.retries, &live)?);
     let order = Order {
         rows: &rows,

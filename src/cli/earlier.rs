@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::apply::Keep;
 use super::error::{CliError, exit};
 use super::plan::snapshot;
 use super::progress::rounded;
@@ -34,11 +35,8 @@ const ALONE: [Way; 2] = [Way::Create, Way::Merge];
 
 const ALL: [Way; 4] = [Way::Create, Way::Update, Way::Delete, Way::Merge];
 
-/// Is shown items, one after the other.
-pub(super) type Visit<'v> = &'v mut (dyn FnMut(&Item<'_>) + Send);
-
-/// Shows what a new run would do on a tenant that holds this.
-pub(super) type Plan<'p> = &'p dyn Fn(&Snapshot, Visit<'_>) -> Result<(), PlanError>;
+/// Hands out what a new run would do on a tenant that holds this.
+pub(super) type Plan<'p> = &'p dyn Fn(&Snapshot, Keep<'_>) -> Result<(), PlanError>;
 
 /// What two items have in common that are about the same.
 type Mark = (Kind, Option<Id>, String);
@@ -151,7 +149,8 @@ impl Earlier {
         Ok(())
     }
 
-    /// What the tenant holds, with all that earlier runs had under way of what is planned.
+    /// What the tenant holds, with all that earlier runs had under way of what is planned. Refused where another process
+    /// is still to do it.
     pub(super) async fn settled(
         &self,
         scopes: Vec<Scope>,
@@ -160,20 +159,27 @@ impl Earlier {
         stop: &mut watch::Receiver<bool>,
         terminal: &Terminal,
     ) -> Result<Snapshot, CliError> {
-        let first = snapshot(tenant, scopes.clone(), exit::UNEXPECTED).await?;
-        let evidence = Evidence::new(&first);
+        let mut live = snapshot(tenant, scopes.clone(), exit::UNEXPECTED).await?;
+        if self.has_under_way(&live, plan)? {
+            self.wait(tenant, stop, terminal).await?;
+            live = snapshot(tenant, scopes, exit::UNEXPECTED).await?;
+        }
+        self.refuse_shared(&live, plan)?;
+        Ok(live)
+    }
+
+    /// Whether the plan is about something that another run had under way and that is not to be seen.
+    fn has_under_way(&self, live: &Snapshot, plan: Plan<'_>) -> Result<bool, CliError> {
+        let evidence = Evidence::new(live);
         let open = self.under_way(|item| evidence.against(item, None).is_some())?;
         let mut met = false;
         if !open.is_empty() {
-            plan(&first, &mut |item| {
+            plan(live, &mut |item, _| {
                 met |= marks(item).any(|mark| open.contains(&mark));
+                Ok(())
             })?;
         }
-        if !met {
-            return Ok(first);
-        }
-        self.wait(tenant, stop, terminal).await?;
-        snapshot(tenant, scopes, exit::UNEXPECTED).await
+        Ok(met)
     }
 
     /// Waits until whatever these runs had under way of what is still to be done in that one has arrived.
@@ -242,14 +248,15 @@ impl Earlier {
 
     /// Refuses a plan that creates what another process is about to create, changes a list that it changes, or updates
     /// what it has updated without an answer.
-    pub(super) fn refuse_shared(&self, live: &Snapshot, plan: Plan<'_>) -> Result<(), CliError> {
+    fn refuse_shared(&self, live: &Snapshot, plan: Plan<'_>) -> Result<(), CliError> {
         let taken = self.taken()?;
         let mut refused = Ok(());
         if !taken.is_empty() {
-            plan(live, &mut |item| {
+            plan(live, &mut |item, _| {
                 if refused.is_ok() {
                     refused = refuse_taken(item, &taken);
                 }
+                Ok(())
             })?;
         }
         refused

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::apply::{Session, agreed, carry_out, record};
+use super::apply::{Keep, Session, agreed, carry_out, record};
 use super::args::UndoArgs;
 use super::config::Config;
-use super::earlier::{Earlier, Visit};
+use super::earlier::Earlier;
 use super::error::CliError;
 use super::plan::Preview;
 use super::planning;
@@ -15,7 +15,6 @@ use super::recorded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::journal::Header;
-use crate::model::Item;
 use crate::plan::Snapshot;
 use crate::run::{self, Deeds, Lineage, Origin, RunDirectory, RunName, Standing};
 
@@ -38,7 +37,17 @@ pub(super) async fn run(
     let deeds = Deeds::read(&past.directory)?;
     let mut tenant = session.connect(&args.work, lower).await?;
     let earlier = Earlier::find(&runs, &past.header.tenant, terminal)?;
-    let live = undoable(&deeds, &earlier, &mut tenant, &mut session).await?;
+    let limits = tenant.config.limits();
+    let inverse = |live: &Snapshot, keep: Keep<'_>| deeds.plan(live, limits, keep).map(drop);
+    let live = earlier
+        .settled(
+            deeds.scopes(),
+            &inverse,
+            &mut tenant,
+            &mut session.stop,
+            terminal,
+        )
+        .await?;
     let directory = RunDirectory::create(&runs, RunName::new(Timestamp::now()))?;
     let header = match plan(&args, &deeds, &live, &directory, &tenant, &session).await {
         Ok(header) => header,
@@ -51,29 +60,6 @@ pub(super) async fn run(
     drop(turn);
     run.undertaking.sent_before = earlier.sent(Some(&past));
     carry_out(run, &mut tenant, args.work.json, &session).await
-}
-
-/// What the tenant holds, if no other run is about to change what is undone, and when what others had under way has
-/// arrived.
-async fn undoable(
-    deeds: &Deeds,
-    earlier: &Earlier,
-    tenant: &mut Tenant,
-    session: &mut Session<'_>,
-) -> Result<Snapshot, CliError> {
-    let (terminal, limits) = (session.terminal, tenant.config.limits());
-    let plan = |live: &Snapshot, visit: Visit<'_>| {
-        let keep = |item: &Item<'_>, _: &[&str]| {
-            visit(item);
-            Ok(())
-        };
-        deeds.plan(live, limits, keep).map(drop)
-    };
-    let live = earlier
-        .settled(deeds.scopes(), &plan, tenant, &mut session.stop, terminal)
-        .await?;
-    earlier.refuse_shared(&live, &plan)?;
-    Ok(live)
 }
 
 /// Plans and asks.

@@ -15,6 +15,34 @@ use crate::retry::Verdict;
 const PARTS_OF_LOST: usize = 4;
 
 impl Core {
+    /// Looks for those whose call was cut off, and creates the others.
+    pub(super) fn create(&mut self, items: Vec<Item<'static>>, now: Instant) {
+        let (cut_off, waiting): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| self.in_doubt(item));
+        let (refused, lost): (Vec<_>, Vec<_>) = cut_off
+            .into_iter()
+            .partition(|item| self.ledger.is_refused(item.item));
+        let failure = Failure::new("the run was cut off before the answer came");
+        let until = now + self.settings.settle;
+        let doubts = [
+            (refused, Why::Rejected(failure.clone())),
+            (lost, Why::Lost(failure, until)),
+        ];
+        for (items, why) in doubts {
+            if !items.is_empty() {
+                self.doubts.push(Doubt {
+                    call: 0,
+                    items,
+                    why,
+                    due: now,
+                });
+            }
+        }
+        if !waiting.is_empty() {
+            self.submit(Job::Create(waiting), false);
+        }
+    }
+
     pub(super) fn create_judged(
         &mut self,
         call: CallId,
