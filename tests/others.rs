@@ -269,6 +269,22 @@ fn what_a_journal_that_lost_its_end_knows_nothing_of_may_be_anothers() {
 }
 
 #[test]
+fn what_an_older_run_has_created_since_is_not_taken_for_what_was_in_doubt() {
+    let never = once("reset-before", "POST */userPortalLink", "");
+    let tenant = Tenant::start(&format!(
+        "{OPEN}{}{never}",
+        throttled("POST */userPortalLink")
+    ));
+    let row = "name,url\nX,https://x.example\n";
+    let old = parked(&tenant, "one.csv", row);
+    let other = killed(&tenant, "two.csv", row);
+    assert_eq!(summary(resume(&tenant, &old))["created"], 1);
+    assert_eq!(summary(resume(&tenant, &other))["unchanged"], 1);
+    run(&tenant, &["undo", other.to_str().unwrap(), "--yes"]).expect(0);
+    assert_eq!(links(&tenant), ["X"]);
+}
+
+#[test]
 fn results_that_a_killed_process_did_not_write_are_written_by_resuming() {
     let tenant = Tenant::start(OPEN);
     summary(apply(

@@ -70,6 +70,23 @@ async fn what_is_changed_after_the_plan_of_the_undo_is_left_alone_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_changed_while_an_answer_is_missing_is_left_alone_and_not_called_put_back() {
+    let (desk, mut wire) = (Desk::new(), Wire::new(""));
+    applied(&desk, &wire, LINKS).await;
+    let changed = "name,url\nA,https://changed.example/\n";
+    let past = applied(&desk, &wire, changed).await;
+    let id = link(&wire, "A")["id"].as_str().unwrap().to_owned();
+    let fields =
+        json!({"name": "A", "link": "theirs.example", "protocol": "https://", "enabled": true});
+    meddles(&mut wire, Method::Put, &id, fields);
+    let writes = *wire.writes.lock().unwrap();
+    wire.fault = Arc::new(move |_, write| (write == writes).then_some(Fault::LoseRequest));
+    let ended = undone(&desk, &wire, &past).await;
+    assert_eq!(ended.ledger.tally().spared, 1, "{:?}", ended.outcomes);
+    assert_eq!(link(&wire, "A")["link"], "theirs.example");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_field_that_is_changed_after_the_plan_of_the_undo_is_left_alone_and_the_others_are_not() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
     applied(&desk, &wire, LINKS).await;
