@@ -201,3 +201,27 @@ pub(super) fn confirm(
 fn new_id(object: &Object) -> Option<Id> {
     Id::of(object).filter(|id| id.as_str().bytes().all(|b| b.is_ascii_digit()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn an_error_that_names_an_item_confirms_nothing() {
+        let item: Item<'static> = serde_json::from_value(json!({
+            "item": 0, "file": 0, "row": 2, "resource": "portal-link", "key": "Wiki",
+            "op": "create", "body": {"name": "Wiki", "link": "wiki.example"},
+        }))
+        .unwrap();
+        let confirmed = |object: Value| {
+            let object = object.as_object().unwrap().clone();
+            confirm(Kind::portal_link(), std::slice::from_ref(&item), &[object])
+        };
+        let created = json!({"name": "Wiki", "id": "7"});
+        assert_eq!(confirmed(created), (vec![Some(Id::new("7"))], true));
+        let error = json!({"name": "Wiki", "id": "resource.already.exist"});
+        assert_eq!(confirmed(error), (vec![None], false));
+    }
+}
