@@ -511,16 +511,28 @@ fn where_runs_are_to_be_is_a_directory() {
     assert_eq!(fs::read_to_string(file).unwrap(), "");
 }
 
-/// The command as somebody whom file permissions bind.
-fn as_anybody(command: &mut Command, owned: &[&Path]) -> Ran {
+/// The command as somebody whom file permissions bind. Whoever that is need not get at where the binary was built, so
+/// it is run from a copy in `home`.
+fn as_anybody(command: &mut Command, home: &Path, owned: &[&Path]) -> Ran {
     const NOBODY: u32 = 65534;
-    if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        for path in owned {
-            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        command.uid(NOBODY).gid(NOBODY);
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return Ran::of(command);
     }
-    Ran::of(command)
+    for path in owned {
+        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let program = home.join("zpa-bulk");
+    fs::copy(command.get_program(), &program).unwrap();
+    let mut copy = Command::new(program);
+    copy.args(command.get_args()).current_dir(home);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => copy.env(name, value),
+            None => copy.env_remove(name),
+        };
+    }
+    copy.env("HOME", home).uid(NOBODY).gid(NOBODY);
+    Ran::of(&mut copy)
 }
 
 #[test]
@@ -546,7 +558,7 @@ fn in_a_read_only_directory_nothing_is_sent() {
         .chain(files.iter().map(PathBuf::as_path))
         .collect();
     let mut resume = tenant.command(&["resume", run.to_str().unwrap()]);
-    let ran = as_anybody(&mut resume, &owned).expect(1);
+    let ran = as_anybody(&mut resume, &home, &owned).expect(1);
     assert!(
         ran.stderr.contains("lock: the journal cannot be locked")
             && ran.stderr.contains("let this user"),
@@ -555,7 +567,7 @@ fn in_a_read_only_directory_nothing_is_sent() {
     );
     fs::set_permissions(runs, fs::Permissions::from_mode(0o500)).unwrap();
     let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
-    let ran = as_anybody(&mut apply, &[]).expect(2);
+    let ran = as_anybody(&mut apply, &home, &[]).expect(2);
     for text in [
         "zpa-bulk-runs: no run can be started in this directory: Permission denied",
         "hint:  nothing was sent; let this user read and write there, or name another directory",
