@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use zpa_bulk::engine::{End, Engine, Settings};
-use zpa_bulk::model::Change;
+use zpa_bulk::item::Change;
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::{Defaults, Snapshot};
 use zpa_bulk::run::{self, Checked};

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use jiff::Timestamp;
+use zpa_bulk::item::{Event, Outcome, Status};
 use zpa_bulk::journal::{self, FILE_NAME, FORMAT, Header, ItemEvent, Journal};
-use zpa_bulk::model::{Event, Id, Outcome, Status};
+use zpa_bulk::wire::Id;
 
 use self::common::{Comparison, sized, time};
 

@@ -34,10 +34,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{self, sleep};
 use zpa_bulk::engine::{End, Engine, Settings};
-use zpa_bulk::model::{Method, Reply, Request};
 use zpa_bulk::plan::Defaults;
 use zpa_bulk::run::{self, Checked};
 use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
+use zpa_bulk::wire::{Method, Reply, Request};
 use zpa_bulk::zpa::Api;
 
 use self::planned::planned;

@@ -18,10 +18,10 @@ use std::time::Duration;
 use criterion::Criterion;
 use serde::Deserialize;
 use serde_json::json;
-use zpa_bulk::model::Object;
 use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::run::{self, PlanError, PlanWriter};
+use zpa_bulk::wire::Object;
 
 use self::common::{Comparison, sized, time};
 

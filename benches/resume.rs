@@ -18,12 +18,13 @@ use std::process::Command;
 
 use criterion::Criterion;
 use jiff::Timestamp;
+use zpa_bulk::item::{Event, ItemNumber, Outcome, Status};
 use zpa_bulk::ledger::Tally;
-use zpa_bulk::model::{Event, Id, ItemNumber, Outcome, Status};
 use zpa_bulk::plan::{Defaults, Listing, Snapshot};
 use zpa_bulk::report::{self, Summary};
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::run::{self, RunDirectory};
+use zpa_bulk::wire::Id;
 
 use self::common::{Comparison, sized, time};
 

@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use crate::model::QuotaClass;
 use crate::pacer::{Claim, Slots};
+use crate::wire::QuotaClass;
 
 /// How long files of tenants that nobody drives are kept.
 const KEPT: Duration = Duration::from_secs(86_400);

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Event, ItemNumber, PRESUMED, Status, index};
+use crate::item::{Event, ItemNumber, PRESUMED, Status, index};
 
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,7 +239,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Outcome;
+    use crate::item::Outcome;
 
     fn outcome(item: ItemNumber, status: Status) -> Event {
         Event::Outcomes(vec![Outcome {

@@ -22,8 +22,9 @@
 //! | 1 | [`pacer`] | when may the next call of a quota class go? |
 //! | 1 | [`retry`] | what does a reply mean, and when again? |
 //! | 1 | [`ledger`] | the state of every item: a fold of what was written down |
+//! | 0 | [`item`] | the words of a run: rows, items, changes, outcomes, events |
 //! | 0 | [`resource`] | one file a kind of object: columns, rules, endpoints |
-//! | 0 | [`model`] | the words that all layers share |
+//! | 0 | [`wire`] | the words of the wire: ids, field values, requests, replies |
 //! | | [`sim`] | beside the ladder: the simulated tenant, which knows the wire by itself |
 //!
 //! # The way of a row
@@ -46,10 +47,10 @@
 pub mod budget;
 pub mod cli;
 pub mod engine;
+pub mod item;
 pub mod journal;
 pub mod ledger;
 pub mod manifest;
-pub mod model;
 pub mod pacer;
 pub mod plan;
 pub mod report;
@@ -57,4 +58,5 @@ pub mod resource;
 pub mod retry;
 pub mod run;
 pub mod sim;
+pub mod wire;
 pub mod zpa;

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 
 pub use self::budget::RetryBudget;
-use crate::model::{Answer, Failure, Method, Reply};
+use crate::wire::{Answer, Failure, Method, Reply};
 
 /// What a reply means for the call.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,10 +24,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use zpa_bulk::engine::check_listing;
+use zpa_bulk::item::{Event, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header, ItemEvent, Journal};
-use zpa_bulk::model::{Answer, Event, Failure, Id, Method, Outcome, Reply, Status};
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::retry::{self, Call, Verdict};
+use zpa_bulk::wire::{Answer, Failure, Id, Method, Reply};
 
 use crate::planned::items_planned;
 use crate::random::Random;

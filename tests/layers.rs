@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down; modules of one layer may not name each other unless they stand further down here.
-const LADDER: [(&str, u8); 14] = [
+const LADDER: [(&str, u8); 15] = [
     ("cli", 6),
     ("report", 5),
     ("run", 4),
@@ -19,17 +19,19 @@ const LADDER: [(&str, u8); 14] = [
     ("pacer", 1),
     ("retry", 1),
     ("ledger", 1),
+    ("item", 0),
     ("resource", 0),
-    ("model", 0),
+    ("wire", 0),
 ];
 
 /// Modules of one layer that may name one another, with the reason.
-const NEIGHBOURS: [(&str, &str); 3] = [
+const NEIGHBOURS: [(&str, &str); 4] = [
     // A plan is priced at a pace.
     ("plan", "pacer"),
     // Items name the kind of their object, and kinds build requests.
-    ("model", "resource"),
-    ("resource", "model"),
+    ("item", "resource"),
+    ("item", "wire"),
+    ("resource", "wire"),
 ];
 
 fn sources(path: &Path, found: &mut Vec<PathBuf>) {

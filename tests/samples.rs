@@ -9,13 +9,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use serde_json::json;
+use zpa_bulk::item::{Problem, Row};
 use zpa_bulk::manifest::{Format, Manifest, ManifestError};
-use zpa_bulk::model::{FieldValue, Problem, Row};
 use zpa_bulk::plan::{
     CallCounts, Checker, Defaults, Draft, Fingerprints, Layout, Limits, Listing, Planner, Snapshot,
     Totals,
 };
 use zpa_bulk::resource::{Kind, Scope};
+use zpa_bulk::wire::FieldValue;
 
 const LINKS_CSV: &str = "samples/portal-links.csv";
 const LINKS_JSONL: &str = "samples/portal-links.jsonl";

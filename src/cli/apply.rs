@@ -21,9 +21,9 @@ use super::recorded::{self, Recorded};
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::engine::End;
+use crate::item::Item;
 use crate::journal::{FORMAT, Header};
 use crate::ledger::{Ledger, State};
-use crate::model::Item;
 use crate::plan::{Evidence, Guards, Planner, Snapshot, Totals, Way};
 use crate::report::{self, Report, Summary};
 use crate::run::{

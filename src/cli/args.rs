@@ -14,9 +14,9 @@ use super::error::CliError;
 use super::window::ChangeWindow;
 use crate::engine::Bounds;
 use crate::manifest::Format;
-use crate::model::Action;
 use crate::pacer::{Burst, Guard, Pace, QuotaScope, parse_duration};
 use crate::plan::{Filter, Share};
+use crate::resource::Action;
 use crate::resource::Kind;
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.

@@ -14,9 +14,9 @@ use super::args::{EngineArgs, TenantArgs};
 use super::error::CliError;
 use super::secret::{expanded, refuse_if_open_to_others};
 use crate::engine::Settings;
-use crate::model::Id;
 use crate::pacer::{Burst, Guard, Pace, QuotaScope, parse_duration};
 use crate::plan::{Guards, Limits, Share};
+use crate::wire::Id;
 use crate::zpa::{Style, Transport};
 
 /// One layer: the settings file, or what a run recorded. What proves who the client is is never written.

@@ -22,12 +22,13 @@ use super::recorded::Recorded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::engine::Items as _;
+use crate::item::{Item, Status};
 use crate::ledger::State;
-use crate::model::{Id, Item, Status};
 use crate::plan::{Evidence, Snapshot, Way};
 use crate::report::{self, Outcomes};
 use crate::resource::{Kind, Scope, Shape};
 use crate::run::{self, Lineage, PlanError, Run, Standing};
+use crate::wire::Id;
 
 /// What two processes must not do at once to the same: both would create it, and of a list that is written as a whole
 /// each would take out what the other has put in.

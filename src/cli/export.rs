@@ -14,11 +14,12 @@ use super::output;
 use super::plan::snapshot;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
+use crate::item::Problem;
 use crate::manifest::{CsvWriter, Format, json_line};
-use crate::model::{Id, Object, Problem};
 use crate::plan::export::{Exporter, exportable, in_order, targets};
 use crate::plan::{Condition, Filter, FilterError, Resolver, Snapshot, similar};
 use crate::resource::{Column, Form, Kind, Scope};
+use crate::wire::{Id, Object};
 
 pub(super) async fn run(
     args: ExportArgs,

@@ -12,10 +12,11 @@ use super::error::{CliError, counted, exit, of_end};
 use super::progress::rounded;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
-use crate::model::{Change, FieldValue, Fields, Item, Object};
+use crate::item::{Change, Item};
 use crate::plan::{CallCounts, Defaults, Estimate, Planner, Snapshot, Totals};
 use crate::resource::{Kind, Scope, unescape};
 use crate::run::{self, Checked};
+use crate::wire::{FieldValue, Fields, Object};
 
 /// How many rows of each kind are shown unless all are asked for.
 const SHOWN: usize = 20;

@@ -21,12 +21,12 @@ use super::plan::snapshot;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::manifest::CsvWriter;
-use crate::model::{Id, Object};
 use crate::plan::prune::{Candidate, Choice, Criteria, choose, group_name, name};
 use crate::plan::{Defaults, Snapshot};
 use crate::resource::connector::CONDITION_COLUMN;
 use crate::resource::{Kind, Scope};
 use crate::run::{self, RunDirectory, RunName};
+use crate::wire::{Id, Object};
 
 /// What the manifest of a choice is called in messages and reports.
 const MANIFEST: &str = "prune connectors";

@@ -8,9 +8,9 @@ use super::error::{CliError, exit, of_end};
 use super::plan::snapshot;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
-use crate::model::{Id, Object};
 use crate::plan::{Snapshot, similar};
 use crate::resource::{Kind, Scope, Shape};
+use crate::wire::{Id, Object};
 
 /// How many candidates a message names.
 const SHOWN: usize = 10;

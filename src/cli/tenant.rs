@@ -13,8 +13,8 @@ use super::error::CliError;
 use super::{secret, vendor_file};
 use crate::budget::SharedBudget;
 use crate::engine::Engine;
-use crate::model::Id;
 use crate::sim::{Scenario, Server, ServerOptions};
+use crate::wire::Id;
 use crate::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
 
 /// The customer id of the embedded simulated tenant.

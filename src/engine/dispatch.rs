@@ -13,10 +13,10 @@ use jiff::Timestamp;
 use super::Settings;
 use super::concurrency::Concurrency;
 use super::lanes::{LaneKey, Lanes, Rank};
-use crate::model::{Failure, Method, QuotaClass, Reply};
 use crate::pacer::{Claim, Refusal};
 use crate::plan::CallCounts;
 use crate::retry::{self, RetryBudget, Verdict};
+use crate::wire::{Failure, Method, QuotaClass, Reply};
 use crate::zpa::SignInError;
 
 /// The number of a call in its run, in the order in which they were made.

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use foldhash::{HashMap, HashMapExt};
 
-use crate::model::{Change, Failure, Id, Item, Object};
+use crate::item::{Change, Item};
 use crate::resource::{Kind, Scope};
+use crate::wire::{Failure, Id, Object};
 
 /// Why items are in doubt.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,9 @@
 //! What a call is about, and the ends that its items may come to.
 
 use super::merge::Merge;
-use crate::model::{
-    Change, Failure, Fields, Id, Item, ItemNumber, Method, Object, Outcome, Request, Status,
-    changed_since,
-};
+use crate::item::{Change, Item, ItemNumber, Outcome, Status, changed_since};
 use crate::retry::Verdict;
+use crate::wire::{Failure, Fields, Id, Method, Object, Request};
 
 /// What a call is about.
 #[derive(Debug)]

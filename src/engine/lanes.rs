@@ -12,9 +12,9 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::Settings;
 use super::dispatch::CallId;
-use crate::model::QuotaClass;
 use crate::pacer::{Admission, Claim, Flow, Pace, Pacer, QuotaScope, Refusal};
 use crate::plan::CallCounts;
+use crate::wire::QuotaClass;
 
 /// A call's place in its queue: repeated calls stand before fresh ones; within each the older stands first.
 pub(super) type Rank = (bool, CallId);

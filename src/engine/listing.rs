@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::model::{Answer, Id, Object, Request, index};
+use crate::item::index;
 use crate::resource::{PAGE_SIZE, Scope, Shape};
+use crate::wire::{Answer, Id, Object, Request};
 
 /// How often one listing begins again before it is given up.
 const RESTARTS: u32 = 5;

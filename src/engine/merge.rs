@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use crate::model::{Change, Failure, FieldValue, Fields, Id, Item, Object, Status};
+use crate::item::{Change, Item, Status};
 use crate::resource::Kind;
+use crate::wire::{Failure, FieldValue, Fields, Id, Object};
 
 /// Items that are being merged into the list that they belong to.
 #[derive(Debug)]
@@ -191,7 +192,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::Id;
+    use crate::wire::Id;
 
     fn objects(values: &[Value]) -> Vec<Object> {
         let objects = values

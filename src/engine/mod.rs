@@ -26,10 +26,10 @@ pub use self::listing::check_listing;
 pub use self::progress::{ClassProgress, Progress};
 pub use self::reborn::Reborn;
 pub use self::shell::{Engine, EngineError, Items, Undertaking};
-use crate::model::Failure;
 use crate::pacer::{Pace, Paces, Quota, QuotaScope};
 use crate::plan::Share;
 use crate::resource::Kind;
+use crate::wire::Failure;
 use crate::zpa::SignInError;
 
 /// How the engine works.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::Settings;
 use super::dispatch::Dispatcher;
 use crate::ledger::Tally;
-use crate::model::QuotaClass;
 use crate::pacer::Pace;
 use crate::plan::CallCounts;
+use crate::wire::QuotaClass;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::model::{Change, Failure, FieldValue, Id, Item, ItemNumber, Outcome};
+use crate::item::{Change, Item, ItemNumber, Outcome};
+use crate::wire::{Failure, FieldValue, Id};
 
 /// The objects of a run that come back under new ids, and that others refer to by their former ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -17,12 +17,13 @@ use super::dispatch::CallId;
 use super::lanes::LaneKey;
 use super::{Bounds, End, Progress, Reborn, Settings};
 use crate::budget::SharedBudget;
+use crate::item::{Event, Item, ItemNumber};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
-use crate::model::{Event, Id, Item, ItemNumber, Object, QuotaClass, Reply};
 use crate::pacer::Claim;
 use crate::plan::{Backlog, Snapshot, Work};
 use crate::resource::Scope;
+use crate::wire::{Id, Object, QuotaClass, Reply};
 use crate::zpa::{Api, SignInError};
 
 /// The items of a plan, by number.

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Item, ItemNumber};
+use crate::item::{Item, ItemNumber};
 
 /// What is known of it.
 #[derive(Debug)]
@@ -110,8 +110,9 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Change, Fields};
+    use crate::item::Change;
     use crate::resource::Kind;
+    use crate::wire::Fields;
 
     fn items(numbers: std::ops::Range<u32>) -> Vec<Item<'static>> {
         let item = |item| Item {

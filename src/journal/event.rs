@@ -1,9 +1,10 @@
 //! Reading what a record says of items, one after the other and without a copy.
 
 use super::cursor::Cursor;
-use crate::model::{Id, ItemNumber, Outcome, PRESUMED, Status};
+use crate::item::{ItemNumber, Outcome, PRESUMED, Status};
+use crate::wire::Id;
 
-/// What a record says of one item: an [`Event`](crate::model::Event), as far as it concerns it.
+/// What a record says of one item: an [`Event`](crate::item::Event), as far as it concerns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemEvent<'l> {
     /// A call that changes it is about to be sent.
@@ -228,8 +229,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::item::Event;
     use crate::journal::tests::{Said, said};
-    use crate::model::{Event, Failure, Object};
+    use crate::wire::{Failure, Object};
 
     fn read(text: &[u8]) -> Option<Vec<Said>> {
         let mut found = Vec::new();

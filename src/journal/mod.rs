@@ -68,7 +68,7 @@ use self::lock::Lock;
 use self::mark::Mark;
 pub use self::repair::{Cut, examine};
 pub use self::replay::{Replayed, replay};
-use crate::model::Event;
+use crate::item::Event;
 
 /// The version of the format that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 2;

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::model::{Id, Object, Outcome, PRESUMED, Status};
+use crate::item::{Outcome, PRESUMED, Status};
+use crate::wire::{Id, Object};
 
 fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()

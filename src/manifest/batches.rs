@@ -8,8 +8,8 @@ use std::panic::resume_unwind;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use crate::item::{Cells, Problem, Row};
 use crate::manifest::ManifestError;
-use crate::model::{Cells, Problem, Row};
 
 /// How many rows a thread takes at once: enough that waiting for the others costs little beside them, and few
 /// enough that they stay in the processor's cache.

@@ -7,7 +7,7 @@ use super::Title;
 use super::batches::Source;
 use super::formula::restore;
 use super::records::{Record, Records};
-use crate::model::{Cells, Problem};
+use crate::item::{Cells, Problem};
 
 /// The input with a line break and one row more behind it. The line break makes a file that lacks it
 /// count its rows like any other; the row is there to be seen: a quote that is never closed swallows it.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::batches::Source;
 use super::{BOM, Title};
-use crate::model::{Cells, Problem};
+use crate::item::{Cells, Problem};
 use crate::resource::fold;
 
 /// Every member name of the file, by its first spelling.

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use self::batches::Turn;
 pub use self::read_back::CsvReader;
 pub use self::write::{CsvWriter, json_line};
-use crate::model::{Problem, Row};
+use crate::item::{Problem, Row};
 
 /// Which form a manifest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::Quota;
-use crate::model::QuotaClass;
+use crate::wire::QuotaClass;
 
 /// What a process asks for before it sends a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

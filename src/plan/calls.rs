@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::CallCounts;
-use crate::model::{Change, Item, ItemNumber, index};
+use crate::item::{Change, Item, ItemNumber, index};
 use crate::resource::Shape;
 
 /// How an item is carried out, if there is anything to do for it.

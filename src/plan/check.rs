@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use super::columns::{Field, Layout, column_for};
 use super::{Defaults, similar};
-use crate::model::{Action, FieldValue, Fields, Id, Problem, Row};
+use crate::item::{Problem, Row};
+use crate::resource::Action;
 use crate::resource::{Form, Kind, Scope};
+use crate::wire::{FieldValue, Fields, Id};
 
 /// A row that is right in itself.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! What the columns of a manifest mean.
 
 use super::{Defaults, similar};
-use crate::model::{Action, Problem};
+use crate::item::Problem;
+use crate::resource::Action;
 use crate::resource::{Column, Form, Kind, fold};
 
 /// Columns that result files add; they are passed over, so that `errors.csv` can be applied as it is.

@@ -9,10 +9,10 @@ use super::guards::Removals;
 use super::known::{Known, Live, damaged, id_of};
 use super::limits::{Groups, Limits, Load, owned_ids, portals_of};
 use super::{Backlog, CallCounts, Draft, Guards, Mention, Resolver, Snapshot, Way};
-use crate::model::{
-    Action, Change, Failure, FieldChange, FieldValue, Fields, Id, Item, Problem, Reference,
-};
+use crate::item::{Change, FieldChange, Item, Problem};
+use crate::resource::Action;
 use crate::resource::{Kind, Scope, Shape};
+use crate::wire::{Failure, FieldValue, Fields, Id, Reference};
 
 /// How many items of each kind a plan has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

@@ -6,8 +6,9 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::Snapshot;
 use super::known::{Known, id_of};
-use crate::model::{Change, Failure, Fields, Id, Item, Object, Outcome, Status};
+use crate::item::{Change, Item, Outcome, Status};
 use crate::resource::Scope;
+use crate::wire::{Failure, Fields, Id, Object};
 
 /// What a tenant holds, to hold items against it.
 #[derive(Debug)]

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 
 use super::{Checker, Defaults, Layout, Repeats, Resolver, Snapshot};
-use crate::model::{Cells, FieldValue, Id, Object, Problem, Row};
+use crate::item::{Cells, Problem, Row};
 use crate::resource::{Column, Form, Kind, Scope};
+use crate::wire::{FieldValue, Id, Object};
 
 /// Turns live objects into rows, one after the other.
 #[derive(Debug)]

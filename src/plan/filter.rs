@@ -10,9 +10,9 @@ use wildmatch::WildMatch;
 
 use super::export::exportable;
 use super::similar;
-use crate::model::Object;
 use crate::pacer::parse_duration;
 use crate::resource::{Form, Kind, epoch, fold};
+use crate::wire::Object;
 
 /// What cannot be filtered by.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

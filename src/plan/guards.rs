@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
-use crate::model::Object;
 use crate::resource::{Kind, Scope};
+use crate::wire::Object;
 
 /// So many, or so many of a hundred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use foldhash::{HashMap, HashMapExt};
 
 use super::Draft;
-use crate::model::{Action, Failure, Object, Problem};
+use crate::item::Problem;
+use crate::resource::Action;
 use crate::resource::{Scope, Shape};
+use crate::wire::{Failure, Object};
 
 /// The live objects of one scope, by id and by natural key.
 #[derive(Debug)]

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use foldhash::{HashMap, HashSet};
 
 use super::by_scope::ByScope;
-use crate::model::{Object, Reference, index};
+use crate::item::index;
 use crate::resource::{Kind, Scope, live_refs};
+use crate::wire::{Object, Reference};
 
 /// The most portal links that a tenant takes. The API does not tell its limits, so they are settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,8 +35,9 @@ pub use self::limits::Limits;
 pub use self::names::Resolver;
 pub use self::repeats::{Fingerprints, Repeats};
 
-use crate::model::{Action, Id, Object};
+use crate::resource::Action;
 use crate::resource::{Kind, Scope};
+use crate::wire::{Id, Object};
 
 /// What a row means where it does not say so itself.
 #[derive(Clone, Debug, Default)]

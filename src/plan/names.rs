@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use foldhash::{HashMap, HashMapExt};
 
 use super::{Snapshot, similar};
-use crate::model::{Object, Reference};
 use crate::resource::{Kind, Scope, unescape};
+use crate::wire::{Object, Reference};
 
 /// How many cell texts are remembered with what they name.
 const REMEMBERED: usize = 1024;

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use wildmatch::WildMatch;
 
-use crate::model::{Id, Object};
 use crate::resource::connector::{Contact, NEVER, created, group};
 use crate::resource::{Kind, Scope, unescape};
+use crate::wire::{Id, Object};
 
 /// Which connectors are left over.
 #[derive(Clone, Debug, Default)]

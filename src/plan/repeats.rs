@@ -12,8 +12,9 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::Draft;
 use super::columns::Layout;
-use crate::model::{Id, Problem};
+use crate::item::Problem;
 use crate::resource::Kind;
+use crate::wire::Id;
 
 /// The two ways in which a row names its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,7 +160,7 @@ fn repeated(draft: &Draft<'_>, naming: Naming, first: (u16, u32), layout: &Layou
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::{Cells, Row};
+    use crate::item::{Cells, Row};
     use crate::plan::{Checker, Defaults};
 
     struct Texts(Vec<&'static str>);

@@ -12,10 +12,10 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use super::compare::error;
 use super::known::{Live, id_of};
 use super::{Limits, Planner, Snapshot};
-use crate::model::{
-    Action, Change, Failure, FieldValue, Fields, Id, Item, Object, Reference, Undo, changed_since,
-};
+use crate::item::{Change, Item, Undo, changed_since};
+use crate::resource::Action;
 use crate::resource::{Column, Scope, Shape, live_refs};
+use crate::wire::{Failure, FieldValue, Fields, Id, Object, Reference};
 
 /// Something that a run did.
 #[derive(Clone, Debug)]

@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use super::rows::ResultFile;
+use crate::item::Change;
 use crate::manifest::json_line;
-use crate::model::{Change, FieldValue};
 use crate::resource::{Kind, fold};
 use crate::run::{PlanLine, Standing};
+use crate::wire::FieldValue;
 
 /// Writes the rows of `errors.csv` as JSON Lines, and answers how many there are. They stand in lines of the same
 /// numbers as in that file, so that messages about them lead to its rows.

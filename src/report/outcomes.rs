@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::item::{ItemNumber, Outcome, index};
 use crate::journal::{Extent, JournalError};
-use crate::model::{Failure, Id, ItemNumber, Outcome, index};
 use crate::run;
+use crate::wire::{Failure, Id};
 
 /// Nothing was said of the item.
 const NOTHING: u64 = 0;
@@ -93,8 +94,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::item::{Event, Status};
     use crate::journal::{Header, Journal};
-    use crate::model::{Event, Status};
 
     fn outcome(item: ItemNumber, id: Option<&str>, failure: Option<&str>) -> Outcome {
         Outcome {

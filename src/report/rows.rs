@@ -7,12 +7,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{FailedRow, Outcomes};
+use crate::item::{Change, ItemNumber, Status};
 use crate::ledger::{Ledger, State};
 use crate::manifest::CsvWriter;
-use crate::model::{Change, Failure, Id, ItemNumber, Status};
 use crate::plan::RESULT_COLUMNS;
 use crate::run::digest::Digested;
 use crate::run::{PlanFile, PlanLine};
+use crate::wire::{Failure, Id};
 
 /// A file that holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,10 +15,10 @@ use serde::Serialize;
 
 use super::rows::{ResultFile, ResultRow, Results};
 use super::{FILE_NAME, Kept, Outcomes, kept};
+use crate::item::{ItemNumber, Status};
 use crate::journal;
 use crate::ledger::State;
 use crate::manifest::CsvReader;
-use crate::model::{ItemNumber, Status};
 use crate::plan::{Evidence, Snapshot};
 use crate::resource::Scope;
 use crate::run::digest::Digested;

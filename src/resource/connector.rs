@@ -10,9 +10,11 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::action::Action;
+use super::schema::{BulkDelete, Column, Form, Resource};
+use super::text;
 use super::time::{epoch, seconds};
-use super::{BulkDelete, Column, Form, Resource, text};
-use crate::model::{Action, Object};
+use crate::wire::Object;
 
 /// An app connector.
 #[derive(Debug)]
@@ -289,7 +291,7 @@ mod tests {
         let kind = crate::resource::Kind::connector();
         let body = |live: Value| {
             let live = live.as_object().unwrap().clone();
-            Value::Object(kind.merge(&live, &crate::model::Fields::default()))
+            Value::Object(kind.merge(&live, &crate::wire::Fields::default()))
         };
         let empty = json!({"name": "c", "enabled": true});
         assert_eq!(

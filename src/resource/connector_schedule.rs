@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 
-use super::{Column, Resource, Shape, text};
-use crate::model::{Action, FieldValue};
+use super::action::Action;
+use super::schema::{Column, Resource, Shape};
+use super::text;
+use crate::wire::FieldValue;
 
 /// The schedule by which connectors are deleted.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::kind::as_flag;
-use super::{Column, Form, Kind, live_refs};
-use crate::model::{FieldValue, Fields, Object, Reference};
+use super::live::{as_flag, live_refs};
+use super::schema::{Column, Form, Kind};
+use crate::wire::{FieldValue, Fields, Object, Reference};
 
 impl Kind {
     /// What a manifest would have to say for an object like this one: the value of every column that can be

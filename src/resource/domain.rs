@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::{Column, Form, Resource, Shape, text};
-use crate::model::Action;
+use super::action::Action;
+use super::schema::{Column, Form, Resource, Shape};
+use super::text;
 
 /// A customer domain.
 #[derive(Debug)]

@@ -6,8 +6,10 @@
 
 use std::borrow::Cow;
 
-use super::{Bulk, Column, Form, Kind, Resource, text};
-use crate::model::{FieldValue, Version};
+use super::schema::{Bulk, Column, Form, Kind, Resource};
+use super::text;
+use super::user_portal::UserPortal;
+use crate::wire::{FieldValue, Version};
 
 /// A user portal link.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ static COLUMNS: [Column; 10] = [
     Column::checked("icon_text", "iconText", text::icon),
     Column::checked("application_id", "applicationId", text::digits),
     Column::text("user_portals", "userPortals")
-        .with(Form::Refs(Kind::user_portal()))
+        .with(Form::Refs(Kind::of(&UserPortal)))
         .also(&["user_portal", "portals", "portal"]),
 ];
 

@@ -4,8 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Kind, PAGE_SIZE, Shape};
-use crate::model::{Id, Method, Object, Request};
+use super::schema::{Kind, Shape};
+use crate::wire::{Id, Method, Object, Request};
+
+/// The most rows that one page of a listing may hold: the API's maximum. One listing keeps one size,
+/// since mixing sizes skips rows.
+pub const PAGE_SIZE: u32 = 500;
 
 /// Objects that are listed together: those of one kind and part in one microtenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

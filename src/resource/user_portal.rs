@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Column, Resource, text};
-use crate::model::{FieldValue, Fields, Object};
+use super::schema::{Column, Resource};
+use super::text;
+use crate::wire::{FieldValue, Fields, Object};
 
 /// A user portal.
 #[derive(Debug)]
@@ -159,7 +160,7 @@ mod tests {
 
     use super::super::Kind;
     use super::*;
-    use crate::model::Id;
+    use crate::wire::Id;
 
     fn kind() -> Kind {
         Kind::user_portal()

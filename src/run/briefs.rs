@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{self, StrDeserializer};
 
-use crate::model::{ItemNumber, Op, Status, index};
+use crate::item::{ItemNumber, Op, Status, index};
 use crate::plan::Way;
 use crate::resource::{Kind, Shape};
 
@@ -149,7 +149,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Change, Failure, Fields, Id, Item};
+    use crate::item::{Change, Item};
+    use crate::wire::{Failure, Fields, Id};
 
     fn change() -> impl Strategy<Value = Change<'static>> {
         let id = || Id::new("7");

@@ -39,10 +39,11 @@ pub use self::prepare::{Checked, PlanError, check, check_named, plan};
 pub use self::repair::{Finding, Repaired, examine, repair};
 pub use self::undo::Deeds;
 use crate::engine::{Items as _, Reborn, Undertaking};
+use crate::item::{Event, Item, ItemNumber, Outcome, Status};
 use crate::journal::{self, Extent, Header, ItemEvent, Journal, JournalError};
 use crate::ledger::{Ledger, State};
-use crate::model::{Event, Id, Item, ItemNumber, Outcome, Status};
 use crate::plan::{Backlog, Way};
+use crate::wire::Id;
 
 /// Why a run cannot be started, read or gone on with.
 #[derive(Debug, thiserror::Error)]

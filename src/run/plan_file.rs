@@ -16,9 +16,9 @@ use super::RunError;
 use super::briefs::{Brief, Briefs};
 use super::digest::Digested;
 use crate::engine::{Items, Reborn};
+use crate::item::{Item, ItemNumber, index};
 use crate::journal;
 use crate::journal::Header;
-use crate::model::{Item, ItemNumber, index};
 
 /// Its name in the run directory.
 pub(super) const FILE_NAME: &str = "plan.jsonl";
@@ -402,9 +402,10 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::model::{Change, Id, Status};
+    use crate::item::{Change, Status};
     use crate::plan::Way;
     use crate::resource::Kind;
+    use crate::wire::Id;
 
     fn item(number: ItemNumber) -> Item<'static> {
         Item {

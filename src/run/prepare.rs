@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use super::{Origin, RunError};
+use crate::item::{Item, Problem, Row};
 use crate::manifest::{Format, Manifest, ManifestError};
-use crate::model::{Action, Id, Item, Problem, Row};
 use crate::plan::{
     Checker, Defaults, Draft, Fingerprints, Layout, Limits, Planner, Repeats, Snapshot,
 };
+use crate::resource::Action;
 use crate::resource::{Kind, Scope};
+use crate::wire::Id;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]

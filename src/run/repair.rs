@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::{PlanFile, RunDirectory, RunError, apply, doubt_undecided, settled_by_plan};
+use crate::item::{Event, PRESUMED};
 use crate::journal::{self, Cut, INTENTS_KEPT, Journal};
-use crate::model::{Event, PRESUMED};
 
 /// What repairing a run would do.
 #[derive(Debug)]

@@ -9,11 +9,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Origin, PlanError, PlanFile, RunDirectory, RunError, learn};
 use crate::engine::Reborn;
+use crate::item::{Change, Item, ItemNumber, Outcome, Status};
 use crate::journal::{self, Header, ItemEvent};
-use crate::model::{Action, Change, FieldValue, Fields, Id, Item, ItemNumber, Outcome, Status};
 use crate::plan::undo::{Past, Turn, Undoer, scopes};
 use crate::plan::{Limits, Planner, Snapshot};
+use crate::resource::Action;
 use crate::resource::{Column, Form, Kind, Scope};
+use crate::wire::{FieldValue, Fields, Id};
 
 /// What stands before the columns of the resources.
 const FIRST: [&str; 4] = ["resource", "action", "id", "microtenant"];

@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{Delivery, LogEntry, Request, Response, Scenario, Sim};
-use crate::model::{self, Answer, Failure, Reply};
+use crate::wire;
+use crate::wire::{Answer, Failure, Reply};
 use crate::zpa::{Api, SignInError};
 
 /// How long a client waits for an answer.
@@ -90,7 +91,7 @@ impl InMemory {
         }
     }
 
-    fn wire(&self, request: &model::Request) -> Request {
+    fn wire(&self, request: &wire::Request) -> Request {
         let (customer, version, path) = (&self.customer, request.version, &request.path);
         let microtenant = request
             .microtenant
@@ -114,7 +115,7 @@ impl InMemory {
 }
 
 impl Api for InMemory {
-    async fn send(&self, request: model::Request) -> Reply {
+    async fn send(&self, request: wire::Request) -> Reply {
         self.exchange(&self.wire(&request)).await
     }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Id, Request};
+use crate::wire::{Id, Request};
 
 /// The two ways to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -278,7 +278,7 @@ fn label(text: &str) -> Result<String, ConnectionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Method;
+    use crate::wire::Method;
 
     fn connection(style: Style, cloud: &str, vanity: Option<&str>) -> Connection {
         Connection::new(style, cloud, vanity, None, None, "145").unwrap()

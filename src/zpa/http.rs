@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::key::AUDIENCE;
 use super::{Api, Connection, PrivateKey, SignInError, Style, Transport, TransportError};
-use crate::model::{Answer, Failure, Method, Reply, Request};
 use crate::retry::is_concurrent;
+use crate::wire::{Answer, Failure, Method, Reply, Request};
 
 /// The lifetime of a token whose answer does not tell it: the shortest that the documentation allows.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);

@@ -15,7 +15,7 @@ pub use self::connection::{Connection, ConnectionError, Style};
 pub use self::http::{Credentials, HttpApi, Probe, Proof};
 pub use self::key::{KeyError, PrivateKey};
 pub use self::transport::{Transport, TransportError};
-use crate::model::{Failure, Reply, Request};
+use crate::wire::{Failure, Reply, Request};
 
 /// A tenant's API.
 pub trait Api: Send + Sync + 'static {

@@ -119,8 +119,8 @@ async fn deletes_go_as_fast_as_the_quota_lets_them_though_each_is_read_before() 
 
 #[tokio::test(start_paused = true)]
 async fn what_was_read_before_a_crash_stands_in_the_journal_when_the_run_is_gone_on_with() {
-    let lost = |request: &zpa_bulk::model::Request, _| {
-        let deletes = request.method == zpa_bulk::model::Method::Delete;
+    let lost = |request: &zpa_bulk::wire::Request, _| {
+        let deletes = request.method == zpa_bulk::wire::Method::Delete;
         deletes.then_some(Fault::LoseRequest)
     };
     let mut wire = Wire::with_faults("", lost);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use zpa_bulk::engine::End;
-use zpa_bulk::model::{Request, Status};
+use zpa_bulk::item::Status;
 use zpa_bulk::run;
+use zpa_bulk::wire::Request;
 
 use crate::harness::*;
 

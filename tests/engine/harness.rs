@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 use zpa_bulk::engine::{End, Engine, Settings};
+use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
-use zpa_bulk::model::{Answer, Failure, Item, Method, Outcome, Reply, Request, Status};
 use zpa_bulk::plan::{Defaults, Limits};
 use zpa_bulk::run::{self, Deeds, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Sums};
 use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
+use zpa_bulk::wire::{Answer, Failure, Method, Reply, Request};
 use zpa_bulk::zpa::{Api, SignInError};
 
 pub(crate) const CUSTOMER: &str = "7";

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use zpa_bulk::engine::{End, Engine};
-use zpa_bulk::model::{Method, Request};
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::Defaults;
 use zpa_bulk::run;
 use zpa_bulk::sim::{Class, InMemory, Scenario};
+use zpa_bulk::wire::{Method, Request};
 use zpa_bulk::zpa::Api as _;
 
 use crate::harness::*;

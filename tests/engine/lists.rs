@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zpa_bulk::engine::End;
-use zpa_bulk::model::{Method, Request, Status};
+use zpa_bulk::item::Status;
 use zpa_bulk::run::{self, RunDirectory};
 use zpa_bulk::sim::Class;
+use zpa_bulk::wire::{Method, Request};
 
 use crate::harness::{Applied, Desk, Fault, Wire, carry_out};
 
@@ -191,7 +192,7 @@ async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
             ["kept.example", "one.example"],
             "cut after {moment:?}"
         );
-        let done = |outcome: &zpa_bulk::model::Outcome| {
+        let done = |outcome: &zpa_bulk::item::Outcome| {
             !matches!(outcome.status, Status::Failed | Status::Unchanged)
         };
         assert_eq!(applied.outcomes.len(), 2);

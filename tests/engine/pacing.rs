@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use zpa_bulk::engine::End;
-use zpa_bulk::model::Method;
 use zpa_bulk::pacer::{Pace, Quota};
 use zpa_bulk::sim::{Class, LogEntry};
+use zpa_bulk::wire::Method;
 
 use crate::harness::{Desk, Fault, ROOMY, Wire, expected, manifest, refusals};
 

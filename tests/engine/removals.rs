@@ -1,9 +1,10 @@
 //! Connectors that are deleted together.
 
 use zpa_bulk::engine::End;
-use zpa_bulk::model::{Method, Request, Status};
+use zpa_bulk::item::Status;
 use zpa_bulk::run::{self, RunDirectory};
 use zpa_bulk::sim::Class;
+use zpa_bulk::wire::{Method, Request};
 
 use crate::harness::{Applied, Desk, Fault, Wire, carry_out};
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use zpa_bulk::engine::End;
+use zpa_bulk::item::Event;
 use zpa_bulk::journal::{Header, Journal};
-use zpa_bulk::model::{Event, Method, Request};
 use zpa_bulk::run::{self, Deeds, RunDirectory};
+use zpa_bulk::wire::{Method, Request};
 
 use crate::harness::{Applied, Desk, Fault, PORTALS, Wire, carry_out};
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use zpa_bulk::model::{self, Answer, Reply};
 use zpa_bulk::sim::{InMemory, LogEntry, Scenario};
+use zpa_bulk::wire;
+use zpa_bulk::wire::{Answer, Reply};
 use zpa_bulk::zpa::{Api as _, SignInError};
 
 use crate::harness::{
@@ -302,8 +303,8 @@ async fn in_memory(faults: &str) -> InMemory {
 }
 
 async fn create(tenant: &InMemory, names: &[&str]) -> Reply {
-    let mut request = model::Request::new(model::Method::Post, "userPortalLink/bulk", None);
-    request.version = model::Version::V2;
+    let mut request = wire::Request::new(wire::Method::Post, "userPortalLink/bulk", None);
+    request.version = wire::Version::V2;
     request.body = Some(batch(names));
     tenant.send(request).await
 }

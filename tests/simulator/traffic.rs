@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use zpa_bulk::model::{Method, Reply, Request};
 use zpa_bulk::sim::{InMemory, LogEntry, Scenario};
+use zpa_bulk::wire::{Method, Reply, Request};
 use zpa_bulk::zpa::Api;
 
 use crate::harness::{LINKS, PORTALS, link, tenant};

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::{CliError, exit};
 use crate::engine::check_listing;
-use crate::model::{Answer, Reply};
 use crate::pacer::Pace;
 use crate::resource::{Kind, Scope, Shape};
+use crate::wire::{Answer, Reply};
 use crate::zpa::{Connection, SignInError};
 
 /// A clock that is off by less is as good as right: an answer's `Date` is whole seconds, and takes its way.

@@ -14,9 +14,9 @@ use super::config::Config;
 use super::error::{CliError, exit};
 use super::tenant::Settings;
 use super::terminal::Terminal;
-use crate::model::{Answer, Id, Reply, Request};
 use crate::pacer::{Admission, Pacer};
 use crate::resource::{Kind, Scope};
+use crate::wire::{Answer, Id, Reply, Request};
 use crate::zpa::{Api as _, Connection, HttpApi};
 
 pub(super) async fn run(

@@ -9,10 +9,9 @@ use super::super::End;
 use super::super::job::{Job, done, failure_of, give_way, given_up, replacement, spared, target};
 use super::Core;
 use super::removals::barred;
-use crate::model::{
-    Answer, Change, Event, Failure, Id, Item, ItemNumber, Object, Outcome, Request, Status,
-};
+use crate::item::{Change, Event, Item, ItemNumber, Outcome, Status};
 use crate::retry::Verdict;
+use crate::wire::{Answer, Failure, Id, Object, Request};
 
 /// What an object asks for that was read.
 enum Next {

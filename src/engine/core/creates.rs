@@ -7,8 +7,9 @@ use super::super::doubt::{Doubt, Why, confirm};
 use super::super::job::{Job, failure_of, given_up, outcome};
 use super::super::sizes::{Parts, Sizes};
 use super::Core;
-use crate::model::{Answer, Event, Failure, Item, Outcome, Status, index};
+use crate::item::{Event, Item, Outcome, Status, index};
 use crate::retry::Verdict;
+use crate::wire::{Answer, Failure};
 
 /// Into how many parts a batch is cut whose answer was lost twice. With the default of 8 attempts, a batch of 150 is down
 /// to single items with three attempts left for each.

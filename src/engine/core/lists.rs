@@ -11,9 +11,10 @@ use super::super::job::{Job, done, failed, failure_of, give_way, given_up, spare
 use super::super::listing::elements;
 use super::super::merge::{Merge, Refused, Written, element, is_done, status, takes_out};
 use super::Core;
-use crate::model::{Answer, Change, Event, Failure, Id, Item, Object, Outcome, Status};
+use crate::item::{Change, Event, Item, Outcome, Status};
 use crate::resource::Kind;
 use crate::retry::Verdict;
+use crate::wire::{Answer, Failure, Id, Object};
 
 /// How often a list is written that the server says it has taken and that is not as written.
 const FRUITLESS_WRITES: u32 = 2;

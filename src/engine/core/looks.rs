@@ -7,9 +7,10 @@ use super::super::doubt::{Doubt, Look, Sight, Why};
 use super::super::job::{failed, outcome};
 use super::super::listing::Listing;
 use super::{Core, Purpose};
-use crate::model::{Event, Failure, Id, Item, Status};
+use crate::item::{Event, Item, Status};
 use crate::plan::conflict;
 use crate::resource::Scope;
+use crate::wire::{Failure, Id};
 
 impl Core {
     /// One look a scope at a time; it answers every doubt that was due when it began.

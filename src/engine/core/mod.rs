@@ -35,14 +35,12 @@ use super::listing::Listing;
 use super::progress::Progress;
 use super::sizes::Sizes;
 use super::{Bounds, End, Parked, Reborn, Settings};
+use crate::item::{Event, Item, ItemNumber, Outcome, Status, index};
 use crate::ledger::{Ledger, State};
-use crate::model::{
-    Answer, Event, Failure, Id, Item, ItemNumber, Method, Outcome, QuotaClass, Reply, Request,
-    Status, index,
-};
 use crate::pacer::{Claim, QuotaScope};
 use crate::plan::{Backlog, CallCounts, Snapshot, Work};
 use crate::retry::{self, Verdict};
+use crate::wire::{Answer, Failure, Id, Method, QuotaClass, Reply, Request};
 use crate::zpa::SignInError;
 
 /// How many objects may stand between their read and their write, unless more may be written at once. Few, so that

@@ -6,10 +6,10 @@ use super::super::End;
 use super::super::job::{Job, failure_of};
 use super::super::listing::{Listing, Step};
 use super::{Core, Purpose};
-use crate::model::{Answer, Failure, Id};
 use crate::plan::{self, Snapshot};
 use crate::resource::Scope;
 use crate::retry::Verdict;
+use crate::wire::{Answer, Failure, Id};
 
 impl Core {
     /// Begins to read all objects of that scope, for [`Core::take_snapshot`].

@@ -9,8 +9,9 @@ use super::super::dispatch::CallId;
 use super::super::doubt::{Doubt, Look, Why};
 use super::super::job::{Job, failed, failure_of, given_up, outcome, spared, target};
 use super::Core;
-use crate::model::{Change, Event, Failure, Item, Object, Outcome, Status};
+use crate::item::{Change, Event, Item, Outcome, Status};
 use crate::retry::Verdict;
+use crate::wire::{Failure, Object};
 
 impl Core {
     /// Takes loaded items on that are to be deleted.

@@ -2,15 +2,15 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::journal::{FORMAT, Header};
-use crate::model::Answer;
 use crate::plan::Way;
+use crate::wire::Answer;
 
 /// A tenant that says yes to everything, and what it was asked.
 #[derive(Clone, Debug, Default)]
 struct Obliging(Arc<Mutex<Vec<String>>>);
 
 impl Api for Obliging {
-    async fn send(&self, request: crate::model::Request) -> Reply {
+    async fn send(&self, request: crate::wire::Request) -> Reply {
         self.0.lock().unwrap().push(format!("{:?}", request.method));
         Reply::Answer(Answer {
             status: 201,

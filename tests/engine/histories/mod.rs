@@ -22,11 +22,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use zpa_bulk::engine::{End, Engine};
+use zpa_bulk::item::Outcome;
 use zpa_bulk::ledger::Ledger;
-use zpa_bulk::model::{Method, Outcome, Request};
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::run::{self, Run};
 use zpa_bulk::sim::{InMemory, Scenario};
+use zpa_bulk::wire::{Method, Request};
 use zpa_bulk::zpa::Api as _;
 
 use self::model::{History, violations};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use zpa_bulk::item::{Outcome, Status};
 use zpa_bulk::ledger::{Ledger, State};
-use zpa_bulk::model::{Outcome, Status};
 
 use super::rows::Row;
 

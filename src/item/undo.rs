@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Fields, Id};
+use crate::wire::{Failure, Fields, Id};
 
 /// What an item knows of what it takes back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

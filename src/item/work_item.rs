@@ -1,21 +1,100 @@
-//! Items as they stand in a plan, read back.
-//!
-//! By hand, where a derived reading would first take every line apart into a tree: it is done for each item that is
-//! carried out.
+//! Work items: rows, checked and compared with the tenant.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
+use serde::{Deserialize, Serialize};
 
-use super::{Change, Failure, FieldChange, FieldValue, Fields, Id, Item, ItemNumber, Undo};
-use crate::resource::Kind;
+use super::change::{Change, FieldChange};
+use super::number::ItemNumber;
+use super::undo::Undo;
+use crate::resource::{Kind, Scope};
+use crate::wire::{Failure, Fields, Id};
+
+/// One row, checked and compared with the tenant: what is to be done for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Item<'r> {
+    /// Its number in the run.
+    pub item: ItemNumber,
+    /// Which manifest it comes from.
+    pub file: u16,
+    /// Which row of it.
+    pub row: u32,
+    /// What kind of object it is about.
+    pub resource: Kind,
+    /// The object's natural key, as a person knows it.
+    pub key: Cow<'r, str>,
+    /// The part of its kind's objects that it belongs to, for a kind that falls into several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Cow<'r, str>>,
+    /// The microtenant it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub microtenant: Option<Id>,
+    /// Items of one group may share a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<u32>,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub change: Change<'r>,
+    /// What it takes back, if it belongs to the undo of a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Box<Undo<'r>>>,
+}
+
+impl Item<'_> {
+    /// The same, borrowing nothing.
+    #[must_use]
+    pub fn to_owned_item(&self) -> Item<'static> {
+        let change = match &self.change {
+            Change::Create { body } => Change::Create {
+                body: body.to_owned_fields(),
+            },
+            Change::Update { id, set, changes } => Change::Update {
+                id: id.clone(),
+                set: set.to_owned_fields(),
+                changes: changes.clone(),
+            },
+            Change::Delete { id, condition } => Change::Delete {
+                id: id.clone(),
+                condition: condition.as_deref().map(|text| Cow::Owned(text.to_owned())),
+            },
+            Change::Spared { id, failure } => Change::Spared {
+                id: id.clone(),
+                failure: failure.clone(),
+            },
+            Change::Unchanged { id } => Change::Unchanged { id: id.clone() },
+            Change::Error { failure } => Change::Error {
+                failure: failure.clone(),
+            },
+        };
+        Item {
+            item: self.item,
+            file: self.file,
+            row: self.row,
+            resource: self.resource,
+            key: Cow::Owned(self.key.to_string()),
+            part: self.part.as_deref().map(|text| Cow::Owned(text.to_owned())),
+            microtenant: self.microtenant.clone(),
+            group: self.group,
+            change,
+            undo: (self.undo.as_ref()).map(|undo| Box::new(undo.to_owned_undo())),
+        }
+    }
+
+    /// Where the object is listed.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope {
+            kind: self.resource,
+            part: self.part.as_deref().map(str::to_owned),
+            microtenant: self.microtenant.clone(),
+        }
+    }
+}
 
 /// Every member that an item may have, whatever is to be done for it.
 #[derive(Deserialize)]
-pub(super) struct Written {
+struct Written {
     item: ItemNumber,
     file: u16,
     row: u32,
@@ -49,7 +128,7 @@ pub(crate) enum Op {
 /// What an item lacks that is to be carried out as it says.
 #[derive(Debug, thiserror::Error)]
 #[error("the item has no {0:?}")]
-pub(super) struct Lacking(&'static str);
+struct Lacking(&'static str);
 
 impl TryFrom<Written> for Item<'_> {
     type Error = Lacking;
@@ -99,65 +178,6 @@ impl TryFrom<Written> for Item<'_> {
             change,
             undo: written.undo,
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields<'_> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(InOrder)
-    }
-}
-
-/// Reads an object without losing the order of its members.
-struct InOrder;
-
-impl<'de> Visitor<'de> for InOrder {
-    type Value = Fields<'static>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of wire fields")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, FieldValue<'static>>()? {
-            fields.push((Cow::Owned(name), value));
-        }
-        Ok(Fields(fields))
-    }
-}
-
-impl<'de> Deserialize<'de> for FieldValue<'_> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue)
-    }
-}
-
-/// Reads a value of whatever kind it is.
-struct AnyValue;
-
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = FieldValue<'static>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a flag, a text or references")
-    }
-
-    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(FieldValue::Flag(flag))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        self.visit_string(text.to_owned())
-    }
-
-    fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
-        Ok(FieldValue::Text(Cow::Owned(text)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, refs: A) -> Result<Self::Value, A::Error> {
-        let refs = Vec::deserialize(SeqAccessDeserializer::new(refs))?;
-        Ok(FieldValue::Refs(refs))
     }
 }
 

@@ -1,0 +1,18 @@
+//! The words of a run: rows, items, changes, outcomes and events.
+//!
+//! Plain data. Nothing here decides anything, does IO or reads a clock.
+
+mod change;
+mod event;
+mod number;
+mod row;
+mod undo;
+mod work_item;
+
+pub use self::change::{Change, FieldChange};
+pub use self::event::{Event, Outcome, PRESUMED, Status};
+pub use self::number::{ItemNumber, index};
+pub use self::row::{Cells, Problem, Row};
+pub use self::undo::{Undo, changed_since};
+pub use self::work_item::Item;
+pub(crate) use self::work_item::Op;

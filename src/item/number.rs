@@ -1,0 +1,10 @@
+//! Numbers of items.
+
+/// The number of an item in its run, from 0, in the order of the rows.
+pub type ItemNumber = u32;
+
+/// A number of an item, or of anything else that is counted like it, as an index.
+#[must_use]
+pub fn index(number: ItemNumber) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

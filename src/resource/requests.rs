@@ -1,0 +1,141 @@
+//! The requests that read and write the objects of a kind.
+
+use serde_json::Value;
+
+use super::schema::{Bulk, Form, Kind, Shape};
+use super::text::unescape;
+use crate::wire::{FieldValue, Fields, Id, Method, Object, Request};
+
+impl Kind {
+    /// The request that reads one object.
+    #[must_use]
+    pub fn read(self, id: &Id, microtenant: Option<Id>) -> Request {
+        let path = match self.shape() {
+            Shape::Single => self.collection(None).into_owned(),
+            Shape::Collection | Shape::List => self.path_of(id),
+        };
+        Request::new(Method::Get, path, microtenant)
+    }
+
+    /// The request that deletes several objects; `None` for a kind that has none.
+    #[must_use]
+    pub fn delete_all(self, ids: &[Id], microtenant: Option<Id>) -> Option<Request> {
+        let bulk = self.bulk_delete()?;
+        let request = Request::new(Method::Post, bulk.path, microtenant);
+        Some(request.with_body(serde_json::json!({ bulk.list: ids })))
+    }
+
+    /// The request that deletes one object.
+    #[must_use]
+    pub fn delete(self, id: &Id, microtenant: Option<Id>) -> Request {
+        Request::new(Method::Delete, self.path_of(id), microtenant)
+    }
+
+    /// The request that replaces an object by what was read of it with `set` put over it, so that a
+    /// field that the manifest does not name keeps its live value.
+    #[must_use]
+    pub fn replace(
+        self,
+        id: &Id,
+        microtenant: Option<Id>,
+        live: &Object,
+        set: &Fields<'_>,
+    ) -> Request {
+        let body = Value::Object(self.merge(live, set));
+        Request::new(Method::Put, self.path_of(id), microtenant).with_body(body)
+    }
+
+    /// The request that creates these objects: the plain one for a single body, else the bulk one.
+    /// The bodies of a bulk request share one value in the member that belongs to the call.
+    #[must_use]
+    pub fn create(self, bodies: &[&Fields<'_>], microtenant: Option<Id>) -> Request {
+        if let (Some(bulk), [first, _, ..]) = (self.bulk(), bodies) {
+            let mut request = Request::new(Method::Post, bulk.path, microtenant);
+            request.version = bulk.version;
+            return request.with_body(bulk_body(bulk, first, bodies));
+        }
+        let body = bodies.first().map(|body| body.to_object());
+        let mut request = Request::new(Method::Post, self.collection(None), microtenant);
+        request.customer_member = self.customer_member();
+        request.with_body(Value::Object(body.unwrap_or_default()))
+    }
+
+    /// The objects that a 2xx to [`Kind::create`] confirms.
+    #[must_use]
+    pub fn created_objects(self, answer: Option<Value>) -> Vec<Object> {
+        let rows = match answer {
+            Some(Value::Array(rows)) => rows,
+            Some(Value::Object(mut object)) => {
+                let listed = self.bulk().and_then(|bulk| object.remove(bulk.list));
+                match listed {
+                    Some(Value::Array(rows)) => rows,
+                    _ => vec![Value::Object(object)],
+                }
+            }
+            _ => Vec::new(),
+        };
+        rows.into_iter().filter_map(into_object).collect()
+    }
+
+    /// A live object with `set` put over it, as it may be sent back: what the server alone sets left out,
+    /// what it does not answer filled in.
+    #[must_use]
+    pub fn merge(self, live: &Object, set: &Fields<'_>) -> Object {
+        let mut merged: Object = live
+            .iter()
+            .filter(|(wire, _)| !self.server_fields().contains(&wire.as_str()))
+            .map(|(wire, value)| (wire.clone(), self.sendable(wire, value)))
+            .collect();
+        for wire in self.unechoed() {
+            let inferred = self.inferred(wire, live);
+            merged.extend(inferred.map(|value| ((*wire).to_owned(), value)));
+        }
+        merged.extend(set.to_object());
+        self.finish(&mut merged);
+        merged
+    }
+
+    fn path_of(self, id: &Id) -> String {
+        format!("{}/{id}", self.collection(None))
+    }
+
+    /// A live value in the form in which it may be sent back: entities undone, references short.
+    fn sendable(self, wire: &str, value: &Value) -> Value {
+        let Some(column) = self.column_of_wire(wire) else {
+            return value.clone();
+        };
+        match (column.form, value) {
+            (Form::Refs(_), Value::Array(refs)) => refs
+                .iter()
+                .filter_map(|r| r.get("id"))
+                .map(|id| serde_json::json!({ "id": id }))
+                .collect(),
+            (Form::Text(_), Value::String(text)) if column.escaped => {
+                Value::String(unescape(text).into_owned())
+            }
+            _ => value.clone(),
+        }
+    }
+}
+
+fn bulk_body(bulk: Bulk, first: &Fields<'_>, bodies: &[&Fields<'_>]) -> Value {
+    let rows: Vec<Value> = bodies
+        .iter()
+        .map(|body| {
+            let mut row = body.to_object();
+            row.remove(bulk.shared);
+            Value::Object(row)
+        })
+        .collect();
+    let shared = first
+        .find(bulk.shared)
+        .map_or_else(|| Value::Array(Vec::new()), FieldValue::to_json);
+    serde_json::json!({ bulk.list: rows, bulk.shared: shared })
+}
+
+pub(super) fn into_object(value: Value) -> Option<Object> {
+    match value {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}

@@ -1,0 +1,179 @@
+//! Field values, and their reading back without losing the order of the fields.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, de};
+use serde_json::Value;
+
+use super::id::Object;
+
+/// A checked value of one field.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum FieldValue<'r> {
+    /// A boolean.
+    Flag(bool),
+    /// Text as the API takes it.
+    Text(Cow<'r, str>),
+    /// References to other objects: ids once resolved.
+    Refs(Vec<Reference<'r>>),
+}
+
+/// A reference to another object as it stands in a request: `{"id": "…"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reference<'r> {
+    /// The id.
+    pub id: Cow<'r, str>,
+}
+
+/// Wire fields with their values, in the order of the resource's table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields<'r>(pub Vec<(Cow<'r, str>, FieldValue<'r>)>);
+
+impl<'r> Fields<'r> {
+    /// The value of the wire field `name`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&FieldValue<'r>> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// The text of the wire field `name`.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.find(name) {
+            Some(FieldValue::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// As a JSON object.
+    #[must_use]
+    pub fn to_object(&self) -> Object {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_json()))
+            .collect()
+    }
+}
+
+impl FieldValue<'_> {
+    /// As a person reads it.
+    #[must_use]
+    pub fn show(&self) -> String {
+        match self {
+            Self::Flag(flag) => flag.to_string(),
+            Self::Text(text) => text.to_string(),
+            Self::Refs(refs) => {
+                let ids: Vec<&str> = refs.iter().map(|r| &*r.id).collect();
+                ids.join(";")
+            }
+        }
+    }
+
+    /// As it stands in a request.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Flag(flag) => Value::Bool(*flag),
+            Self::Text(text) => Value::String(text.to_string()),
+            Self::Refs(refs) => refs
+                .iter()
+                .map(|r| serde_json::json!({ "id": r.id }))
+                .collect(),
+        }
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Fields<'_> {
+    /// The same, borrowing nothing.
+    #[must_use]
+    pub fn to_owned_fields(&self) -> Fields<'static> {
+        let value = |value: &FieldValue<'_>| match value {
+            FieldValue::Flag(flag) => FieldValue::Flag(*flag),
+            FieldValue::Text(text) => FieldValue::Text(owned(text)),
+            FieldValue::Refs(refs) => FieldValue::Refs(
+                refs.iter()
+                    .map(|r| Reference { id: owned(&r.id) })
+                    .collect(),
+            ),
+        };
+        Fields(
+            self.0
+                .iter()
+                .map(|(name, v)| (owned(name), value(v)))
+                .collect(),
+        )
+    }
+}
+
+fn owned(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
+}
+
+impl<'de> Deserialize<'de> for Fields<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// Reads an object without losing the order of its members.
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Fields<'static>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of wire fields")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, FieldValue<'static>>()? {
+            fields.push((Cow::Owned(name), value));
+        }
+        Ok(Fields(fields))
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldValue<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+/// Reads a value of whatever kind it is.
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = FieldValue<'static>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a flag, a text or references")
+    }
+
+    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(FieldValue::Flag(flag))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+        Ok(FieldValue::Text(Cow::Owned(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, refs: A) -> Result<Self::Value, A::Error> {
+        let refs = Vec::deserialize(SeqAccessDeserializer::new(refs))?;
+        Ok(FieldValue::Refs(refs))
+    }
+}
