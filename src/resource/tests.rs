@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::requests::into_object;
 use super::Kind;
+use super::requests::into_object;
 use crate::wire::{FieldValue, Fields, Id, Object, Reference, Version};
 
 fn object(value: Value) -> Object {
