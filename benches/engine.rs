@@ -150,9 +150,9 @@ impl Bench {
         let customer = &tenant.connection.customer;
         let run = planned(&tenant.rows, &tenant.snapshot, customer, runs);
         time(|| {
-            let carried = tenant.engine.carry_out(run.undertaking, &run.plan);
+            let carried = tenant.engine.carry_out(run.workload, &run.plan);
             let (end, ledger) = self.runtime.block_on(carried).unwrap();
-            assert_eq!(end, End::Settled);
+            assert_eq!(end, End::Finished);
             assert_eq!(ledger.tally().created, self.links as u64);
         })
     }

@@ -257,8 +257,8 @@ impl Bench {
         let mut engine = Engine::new(tenant, settings, stopped);
         let snapshot = engine.snapshot(self.rows.scopes()).await.unwrap();
         let run = planned(&self.rows, &snapshot, CUSTOMER, self.runs.path());
-        let (end, _) = engine.carry_out(run.undertaking, &run.plan).await.unwrap();
-        assert_eq!(end, End::Settled);
+        let (end, _) = engine.carry_out(run.workload, &run.plan).await.unwrap();
+        assert_eq!(end, End::Finished);
     }
 }
 

@@ -63,7 +63,7 @@ fn settled_run(runs: &Path, items: u32, batch: u32) -> PathBuf {
     write_manifest(&manifest, items);
     let rows = run::check(&[manifest], Defaults::default()).unwrap();
     let mut run = planned::planned(&rows, &nothing_there(), "145283994705985536", runs);
-    let journal = &mut run.undertaking.journal;
+    let journal = &mut run.workload.journal;
     let mut append = |event: &Event| journal.append(event, Timestamp::now()).unwrap();
     for (call, first) in (0..items - 1).step_by(batch as usize).enumerate() {
         let items: Vec<ItemNumber> = (first..(first + batch).min(items - 1)).collect();
@@ -74,7 +74,7 @@ fn settled_run(runs: &Path, items: u32, batch: u32) -> PathBuf {
         });
         append(&Event::Outcomes(items.into_iter().map(created).collect()));
     }
-    run.undertaking.journal.commit().unwrap();
+    run.workload.journal.commit().unwrap();
     run.directory.path().to_owned()
 }
 
@@ -119,13 +119,13 @@ fn read_bare(run: &Path) -> u32 {
 
 fn resume_run(run: &Path) -> run::Run {
     let resumed = run::resume(RunDirectory::open(run).unwrap()).unwrap();
-    assert_eq!(resumed.undertaking.ledger.tally().waiting, 1);
+    assert_eq!(resumed.workload.ledger.tally().waiting, 1);
     resumed
 }
 
 fn report_on(run: &Path) {
     let resumed = resume_run(run);
-    let ledger = resumed.undertaking.ledger;
+    let ledger = resumed.workload.ledger;
     let summary = summary(ledger.tally(), run);
     report::write(run, &resumed.plan, &resumed.header, &ledger, summary).unwrap();
 }

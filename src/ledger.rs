@@ -15,7 +15,7 @@ pub enum State {
     /// A call that carries it was about to be sent, and nothing is known of how that ended.
     InDoubt,
     /// It has ended.
-    Settled(Status),
+    Finished(Status),
 }
 
 impl State {
@@ -23,7 +23,7 @@ impl State {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Settled(status) => status.name(),
+            Self::Finished(status) => status.name(),
             Self::InDoubt => "unknown",
             Self::Waiting => "waiting",
         }
@@ -115,7 +115,7 @@ impl Ledger {
             }
             Event::Outcomes(outcomes) => {
                 for outcome in outcomes {
-                    self.settle(outcome.item, outcome.status);
+                    self.finish(outcome.item, outcome.status);
                 }
             }
             Event::Before { .. } | Event::BatchSize(_) => {}
@@ -159,8 +159,8 @@ impl Ledger {
     }
 
     /// The item has ended.
-    pub fn settle(&mut self, item: ItemNumber, status: Status) {
-        self.set(item, State::Settled(status));
+    pub fn finish(&mut self, item: ItemNumber, status: Status) {
+        self.set(item, State::Finished(status));
     }
 
     /// Whether the item is in doubt though its last call was refused: it may have been carried out before that.
@@ -205,7 +205,7 @@ impl Ledger {
             }
         }
         // What has ended stays ended: a journal never takes an outcome back.
-        if !matches!(entry.state, State::Settled(_)) {
+        if !matches!(entry.state, State::Finished(_)) {
             let before = std::mem::replace(&mut entry.state, state);
             *self.tally.counter(before) -= 1;
             *self.tally.counter(state) += 1;
@@ -217,7 +217,7 @@ impl Ledger {
 impl Tally {
     /// How many have ended.
     #[must_use]
-    pub fn settled(&self) -> u64 {
+    pub fn finished(&self) -> u64 {
         self.items - self.waiting - self.unknown
     }
 
@@ -225,13 +225,13 @@ impl Tally {
         match state {
             State::Waiting => &mut self.waiting,
             State::InDoubt => &mut self.unknown,
-            State::Settled(Status::Created) => &mut self.created,
-            State::Settled(Status::Updated) => &mut self.updated,
-            State::Settled(Status::Deleted) => &mut self.deleted,
-            State::Settled(Status::Recovered) => &mut self.recovered,
-            State::Settled(Status::Spared) => &mut self.spared,
-            State::Settled(Status::Unchanged) => &mut self.unchanged,
-            State::Settled(Status::Failed) => &mut self.failed,
+            State::Finished(Status::Created) => &mut self.created,
+            State::Finished(Status::Updated) => &mut self.updated,
+            State::Finished(Status::Deleted) => &mut self.deleted,
+            State::Finished(Status::Recovered) => &mut self.recovered,
+            State::Finished(Status::Spared) => &mut self.spared,
+            State::Finished(Status::Unchanged) => &mut self.unchanged,
+            State::Finished(Status::Failed) => &mut self.failed,
         }
     }
 }
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(ledger.attempts(0), 1);
         assert_eq!(ledger.tally().created, 1);
         assert_eq!(ledger.tally().waiting, 2);
-        assert_eq!(ledger.tally().settled(), 1);
+        assert_eq!(ledger.tally().finished(), 1);
     }
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
             call: 9,
             items: vec![0, 77],
         });
-        assert_eq!(ledger.state(0), State::Settled(Status::Created));
+        assert_eq!(ledger.state(0), State::Finished(Status::Created));
         assert_eq!(ledger.tally().created, 1);
         assert_eq!(ledger.tally().failed, 0);
     }

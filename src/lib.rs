@@ -44,7 +44,6 @@
 //! assert_eq!(least.as_secs(), 1018);
 //! ```
 
-pub mod budget;
 pub mod cli;
 pub mod engine;
 pub mod item;
@@ -57,6 +56,7 @@ pub mod report;
 pub mod resource;
 pub mod retry;
 pub mod run;
+pub mod shared_quota;
 pub mod sim;
 pub mod wire;
 pub mod zpa;

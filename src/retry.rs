@@ -27,7 +27,7 @@ pub enum Verdict {
     /// Not executed: the token is not accepted. Renew it once and repeat.
     Unauthorized(Failure),
     /// Not executed, or free to repeat: send it again after this wait. Uses an attempt.
-    Again(Duration, Failure),
+    Retry(Duration, Failure),
     /// Perhaps executed, and not free to repeat: look at the tenant first.
     Ambiguous(Failure),
     /// The object does not exist.
@@ -37,7 +37,7 @@ pub enum Verdict {
     /// Refused for its content. Of a call with several objects, some may be all right.
     Rejected(Failure),
     /// Refused for good; so would be every part of it.
-    Final(Failure),
+    Permanent(Failure),
 }
 
 /// What is known of a call when its reply is judged.
@@ -56,7 +56,7 @@ pub struct Call {
 pub fn judge(call: Call, reply: &Reply, now: Timestamp, random: f64) -> Verdict {
     match reply {
         Reply::Answer(answer) => judge_answer(call, answer, now, random),
-        Reply::NotSent(why) => Verdict::Again(
+        Reply::NotSent(why) => Verdict::Retry(
             interval(call.attempt, random),
             Failure::new(format!("could not reach the server: {why}")),
         ),
@@ -76,15 +76,15 @@ fn judge_answer(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Ver
             throttled(call, answer, now, random)
         }
         (400 | 409, id) if is_concurrent(id) => {
-            Verdict::Again(interval(call.attempt, random), failure)
+            Verdict::Retry(interval(call.attempt, random), failure)
         }
         (400 | 404, "resource.not.found") => Verdict::Absent(failure),
         (400 | 409, id) if is_duplicate(id) => Verdict::Exists(failure),
-        (401, "authz.featureflag.permission.denied") => Verdict::Final(failure),
+        (401, "authz.featureflag.permission.denied") => Verdict::Permanent(failure),
         (401, _) => Verdict::Unauthorized(failure),
         (408 | 500..=599, _) => unknown(call, failure, random),
         (400 | 409 | 413 | 422, _) => Verdict::Rejected(failure),
-        _ => Verdict::Final(failure),
+        _ => Verdict::Permanent(failure),
     }
 }
 
@@ -93,7 +93,7 @@ fn judge_success(call: Call, answer: &Answer, random: f64) -> Verdict {
         return Verdict::Success;
     }
     let failure = Failure::new("the answer is not JSON, so it is not the API's");
-    Verdict::Again(interval(call.attempt, random), failure)
+    Verdict::Retry(interval(call.attempt, random), failure)
 }
 
 /// Whether a body can be the API's: a page of something on the way to it is not JSON, nor is half an answer. What creates
@@ -129,7 +129,7 @@ pub fn leaves_open(reply: &Reply) -> bool {
 /// Nobody knows whether it was executed.
 fn unknown(call: Call, failure: Failure, random: f64) -> Verdict {
     if call.method.idempotent() {
-        Verdict::Again(interval(call.attempt, random), failure)
+        Verdict::Retry(interval(call.attempt, random), failure)
     } else {
         Verdict::Ambiguous(failure)
     }
@@ -246,12 +246,12 @@ mod tests {
     fn the_table_of_replies() {
         use Method::{Delete, Get, Post, Put};
         type Is = fn(&Verdict) -> bool;
-        let again: Is = |v| matches!(v, Verdict::Again(..));
+        let again: Is = |v| matches!(v, Verdict::Retry(..));
         let ambiguous: Is = |v| matches!(v, Verdict::Ambiguous(_));
         let absent: Is = |v| matches!(v, Verdict::Absent(_));
         let exists: Is = |v| matches!(v, Verdict::Exists(_));
         let rejected: Is = |v| matches!(v, Verdict::Rejected(_));
-        let over: Is = |v| matches!(v, Verdict::Final(_));
+        let over: Is = |v| matches!(v, Verdict::Permanent(_));
         let unauthorized: Is = |v| matches!(v, Verdict::Unauthorized(_));
         let throttled: Is = |v| matches!(v, Verdict::Throttled(_));
         for (method, status, id, is) in [

@@ -57,7 +57,7 @@ fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>) + Send) -> Vec<String>
         });
         manifests.push((manifest, layout));
     }
-    if let Some(mut repeats) = named.repeats() {
+    if let Some(mut repeats) = named.duplicates() {
         for (manifest, layout) in &manifests {
             each_row(manifest, &mut Vec::new(), |row, told| {
                 let draft = checker.check(row, layout, told);
@@ -98,7 +98,7 @@ fn in_the_crate(path: &str) -> std::path::PathBuf {
 /// The portals that a row names, in an order that is the same for every way to write them.
 fn portals(draft: &Draft<'_>) -> BTreeSet<String> {
     let names = draft
-        .mentions
+        .unresolved_refs
         .iter()
         .flat_map(|mention| mention.text.split(';'));
     names.map(|name| name.trim().to_owned()).collect()

@@ -10,24 +10,24 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::args::{ApplyArgs, ResumeArgs, WorkArgs};
-use super::choice;
 use super::config::Config;
-use super::earlier::Earlier;
+use super::earlier::OtherRuns;
 use super::error::{CliError, counted, exit, of_end};
 use super::plan::{self, Preview, describe, estimate};
 use super::planning;
 use super::progress::{Display, rounded};
-use super::recorded::{self, Recorded};
+use super::recorded::{self, RecordedSettings};
+use super::select_run;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::engine::End;
 use crate::item::Item;
 use crate::journal::{FORMAT, Header};
 use crate::ledger::{Ledger, State};
-use crate::plan::{Evidence, Guards, Planner, Snapshot, Totals, Way};
+use crate::plan::{Guards, LiveCheck, Operation, Planner, Snapshot, Totals};
 use crate::report::{self, Report, Summary};
 use crate::run::{
-    self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Standing,
+    self, Checked, Lineage, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, RunState,
     Sums,
 };
 
@@ -55,7 +55,7 @@ pub(super) async fn run(
 }
 
 /// Refuses an unfinished run in whose place another was started: what is left of it may be done by now.
-fn refuse_superseded(run: &Standing) -> Result<(), CliError> {
+fn refuse_superseded(run: &RunState) -> Result<(), CliError> {
     let name = run.directory.name().to_string();
     match Lineage::around(&run.directory)?.superseded_by(&name) {
         Some(other) if !run.is_finished() => {
@@ -73,7 +73,7 @@ pub(super) struct Start<'s> {
     /// Where the run directories are.
     pub(super) runs: &'s Path,
     /// The run whose failed rows these are.
-    pub(super) retries: Option<&'s Standing>,
+    pub(super) retries: Option<&'s RunState>,
     /// What stands between the plan and its deletes.
     pub(super) guards: Guards,
     /// Whether nobody is asked.
@@ -129,11 +129,11 @@ pub(super) async fn start_run(
 ) -> Result<u8, CliError> {
     let (terminal, stop) = (session.terminal, &mut session.stop);
     let (turn, mut earlier) = if tenant.simulator.is_some() {
-        (None, Earlier::none())
+        (None, OtherRuns::none())
     } else {
         let turn = planning::turn(start.runs, stop, terminal).await?;
         let customer = &tenant.connection.customer;
-        let earlier = Earlier::find(start.runs, customer, terminal)?;
+        let earlier = OtherRuns::find(start.runs, customer, terminal)?;
         (Some(turn), earlier)
     };
     let origin = rows.origin();
@@ -145,7 +145,7 @@ pub(super) async fn start_run(
     let live = earlier
         .settled(rows.scopes(), &plan, tenant, stop, terminal)
         .await?;
-    let rows = rows.knowing_own(earlier.created(start.retries, &live)?);
+    let rows = rows.created_before(earlier.created(start.retries, &live)?);
     let order = Order {
         rows: &rows,
         origin: Origin {
@@ -176,7 +176,7 @@ pub(super) async fn start_run(
     }
     let mut run = run::start(directory, header, now)?;
     drop(turn);
-    run.undertaking.sent_before = earlier.sent(start.retries);
+    run.workload.sent_before = earlier.sent(start.retries);
     carry_out(run, tenant, start.json, &session).await
 }
 
@@ -196,32 +196,32 @@ pub(super) async fn resume(
     recorded::refuse_simulated(&args.work.tenant, "resume")?;
     let directory = match &args.run {
         Some(text) => RunDirectory::find(&runs, text)?,
-        None => choice::newest_unfinished(&runs, terminal)?.directory,
+        None => select_run::newest_unfinished(&runs, terminal)?.directory,
     };
     let beside = directory.path().parent().unwrap_or(&runs).to_owned();
     let turn = planning::turn(&beside, &session.stop, terminal).await?;
-    let standing = run::standing(directory)?;
+    let run_state = run::run_state(directory)?;
     let given = Config::of_flags(&args.work.tenant, &args.work.engine).over(config);
-    recorded::refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
-    if standing.is_finished() && choice::is_reported(&standing) {
+    recorded::refuse_other_tenant(given.customer_id.as_deref(), &run_state.header.tenant)?;
+    if run_state.is_finished() && select_run::is_reported(&run_state) {
         terminal.say("this run is finished; nothing is left to do");
-        let failed = standing.ledger.tally().failed > 0;
+        let failed = run_state.ledger.tally().failed > 0;
         return Ok(if failed {
             exit::FAILED_ITEMS
         } else {
-            exit::SETTLED
+            exit::SUCCESS
         });
     }
-    refuse_superseded(&standing)?;
-    if standing.lost {
+    refuse_superseded(&run_state)?;
+    if run_state.lost {
         terminal.warn(
             "the end of the journal is lost, so calls may have been sent that it does not know: every row without an \
              outcome is looked for first",
         );
-        run::repair(&standing.directory, Timestamp::now())?;
+        run::repair(&run_state.directory, Timestamp::now())?;
     }
-    let run = run::resume(standing.directory)?;
-    let others = Earlier::find(&beside, &run.header.tenant, terminal)?.without(&run);
+    let run = run::resume(run_state.directory)?;
+    let others = OtherRuns::find(&beside, &run.header.tenant, terminal)?.without(&run);
     others.refuse_shared_in(&run)?;
     drop(turn);
     let lower = given.over(recorded::settings(&run.header)?);
@@ -237,25 +237,25 @@ pub(super) async fn resume(
 /// this one, if it is a copy of it that is gone on with.
 async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, CliError> {
     let mut scopes = BTreeSet::new();
-    run.each_open(&[Way::Create], |item| {
+    run.each_open(&[Operation::Create], |item| {
         scopes.insert(item.scope());
     })?;
     if scopes.is_empty() {
         return Ok(run);
     }
-    run.undertaking.foreign = run::created_by_others(&run.directory, &run.header)?;
+    run.workload.created_by_others = run::created_by_others(&run.directory, &run.header)?;
     let live = plan::snapshot(tenant, scopes.into_iter().collect(), exit::STOPPED).await?;
-    let evidence = Evidence::new(&live);
+    let live_check = LiveCheck::new(&live);
     let mut ended = Vec::new();
-    run.each_open(&[Way::Create], |item| {
+    run.each_open(&[Operation::Create], |item| {
         let mut item = item.to_owned_item();
-        let waits = run.undertaking.ledger.state(item.item) == State::Waiting;
+        let waits = run.workload.ledger.state(item.item) == State::Waiting;
         // What refers to something that is not there again is there no more than that.
-        if waits && run.undertaking.reborn.rename(&mut item).is_ok() {
-            ended.extend(evidence.forestalled(&item));
+        if waits && run.workload.id_remap.rename(&mut item).is_ok() {
+            ended.extend(live_check.forestalled(&item));
         }
     })?;
-    Ok(run.settled(ended, Timestamp::now())?)
+    Ok(run.with_outcomes(ended, Timestamp::now())?)
 }
 
 /// Plans into a run directory. Answers the journal's header, and the plan as it is shown.
@@ -296,10 +296,10 @@ pub(super) fn record<'s>(
         preview.add(item);
         writer.push(item, cells).map_err(PlanError::from)
     })?;
-    CliError::guarded(planner.objections(guards))?;
+    CliError::refused_by_guards(planner.objections(guards))?;
     let estimate = estimate(&planner, tenant)?;
     let text = preview.text() + &describe(planner.totals(), estimate);
-    let settings = Recorded::of(tenant);
+    let settings = RecordedSettings::of(tenant);
     let Sums { sha256, crc } = writer.finish()?;
     let header = Header {
         format: FORMAT,
@@ -334,10 +334,10 @@ pub(super) async fn carry_out(
         directory,
         plan,
         header,
-        undertaking,
+        workload,
     } = run;
     let display = Display::start(terminal, tenant.engine.progress());
-    let carried = tenant.engine.carry_out(undertaking, &plan).await;
+    let carried = tenant.engine.carry_out(workload, &plan).await;
     drop(display);
     let (end, ledger) = carried.map_err(|error| {
         CliError::from(error).hint(format!(
@@ -347,8 +347,8 @@ pub(super) async fn carry_out(
     })?;
     let tally = ledger.tally();
     // Whatever stopped it came when nothing was left to do.
-    let end = if tally.settled() == tally.items {
-        End::Settled
+    let end = if tally.finished() == tally.items {
+        End::Finished
     } else {
         end
     };
@@ -396,7 +396,7 @@ fn finish(
         }
         Some(error) => Err(error.hint(format!("to go on: {resume}"))),
         None if ledger.tally().failed > 0 => Ok(exit::FAILED_ITEMS),
-        None => Ok(exit::SETTLED),
+        None => Ok(exit::SUCCESS),
     }
 }
 

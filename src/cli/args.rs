@@ -14,7 +14,7 @@ use super::error::CliError;
 use super::window::ChangeWindow;
 use crate::engine::Bounds;
 use crate::manifest::Format;
-use crate::pacer::{Burst, Guard, Pace, QuotaScope, parse_duration};
+use crate::pacer::{Burst, Margin, Pace, QuotaScope, parse_duration};
 use crate::plan::{Filter, Share};
 use crate::resource::Action;
 use crate::resource::Kind;
@@ -596,7 +596,7 @@ pub(super) struct EngineArgs {
     /// What is added to the quotas' windows against calls that bunch up on their way, 0% to 50%: smaller is faster
     /// and risks refusals [default: 2%]
     #[arg(long, value_name = "PERCENT", env = "ZPA_BULK_GUARD")]
-    pub(super) guard: Option<Guard>,
+    pub(super) guard: Option<Margin>,
     /// How many calls of a class may go at once, or `auto`: all when they fit into one window, else one at a time
     /// [default: auto]
     #[arg(long, value_name = "N", env = "ZPA_BULK_BURST")]

@@ -14,7 +14,7 @@ use super::args::{EngineArgs, TenantArgs};
 use super::error::CliError;
 use super::secret::{expanded, refuse_if_open_to_others};
 use crate::engine::Settings;
-use crate::pacer::{Burst, Guard, Pace, QuotaScope, parse_duration};
+use crate::pacer::{Burst, Margin, Pace, QuotaScope, parse_duration};
 use crate::plan::{Guards, Limits, Share};
 use crate::wire::Id;
 use crate::zpa::{Style, Transport};
@@ -69,7 +69,7 @@ pub(super) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) no_shared_quota: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) guard: Option<Text<Guard>>,
+    pub(super) guard: Option<Text<Margin>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) burst: Option<Text<Burst>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -387,7 +387,7 @@ impl Config {
     /// How the engine works.
     pub(super) fn engine(&self) -> Result<Settings, CliError> {
         let default = Settings::default();
-        let guard = self.guard.map_or_else(Guard::default, |guard| guard.0);
+        let guard = self.guard.map_or_else(Margin::default, |guard| guard.0);
         let burst = self.burst.map_or_else(Burst::default, |burst| burst.0);
         let ceiling = self.quota_ceiling.unwrap_or(DEFAULT_CEILING);
         within("quota_ceiling", &ceiling.get(), &1, &1000)?;
@@ -532,4 +532,4 @@ macro_rules! as_typed {
     )+};
 }
 
-as_typed!(Pace, Guard, Burst, QuotaScope);
+as_typed!(Pace, Margin, Burst, QuotaScope);

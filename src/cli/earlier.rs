@@ -18,23 +18,28 @@ use super::apply::Keep;
 use super::error::{CliError, exit};
 use super::plan::snapshot;
 use super::progress::rounded;
-use super::recorded::Recorded;
+use super::recorded::RecordedSettings;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::engine::Items as _;
 use crate::item::{Item, Status};
 use crate::ledger::State;
-use crate::plan::{Evidence, Snapshot, Way};
+use crate::plan::{LiveCheck, Operation, Snapshot};
 use crate::report::{self, Outcomes};
 use crate::resource::{Kind, Scope, Shape};
-use crate::run::{self, Lineage, PlanError, Run, Standing};
+use crate::run::{self, Lineage, PlanError, Run, RunState};
 use crate::wire::Id;
 
 /// What two processes must not do at once to the same: both would create it, and of a list that is written as a whole
 /// each would take out what the other has put in.
-const ALONE: [Way; 2] = [Way::Create, Way::Merge];
+const ALONE: [Operation; 2] = [Operation::Create, Operation::Merge];
 
-const ALL: [Way; 4] = [Way::Create, Way::Update, Way::Delete, Way::Merge];
+const ALL: [Operation; 4] = [
+    Operation::Create,
+    Operation::Update,
+    Operation::Delete,
+    Operation::Merge,
+];
 
 /// Hands out what a new run would do on a tenant that holds this.
 pub(super) type Plan<'p> = &'p dyn Fn(&Snapshot, Keep<'_>) -> Result<(), PlanError>;
@@ -44,17 +49,17 @@ type Mark = (Kind, Option<Id>, String);
 
 /// The unfinished runs of a tenant.
 #[derive(Debug)]
-pub(super) struct Earlier {
-    unfinished: Vec<Standing>,
+pub(super) struct OtherRuns {
+    unfinished: Vec<RunState>,
     /// Those in whose place others were started so shortly ago that what they had under way may still arrive.
-    replaced: Vec<Standing>,
+    replaced: Vec<RunState>,
     /// No process worked on them from then on.
     seen: Instant,
     /// Those of them in whose place the new run is started.
     superseded: Vec<String>,
 }
 
-impl Earlier {
+impl OtherRuns {
     /// None: the tenant starts afresh.
     pub(super) fn none() -> Self {
         Self {
@@ -67,7 +72,7 @@ impl Earlier {
 
     /// The same without that run.
     pub(super) fn without(mut self, run: &Run) -> Self {
-        let other = |standing: &Standing| standing.directory.name() != run.directory.name();
+        let other = |run_state: &RunState| run_state.directory.name() != run.directory.name();
         self.unfinished.retain(other);
         self.replaced.retain(other);
         self
@@ -82,17 +87,17 @@ impl Earlier {
             if report::says_finished(directory.path()) {
                 continue;
             }
-            match run::standing(directory) {
-                Ok(standing) => {
-                    let recorded = Recorded::read(&standing.header)?;
-                    let own = standing.header.tenant == tenant && !recorded.simulated;
-                    if !own || standing.is_finished() {
+            match run::run_state(directory) {
+                Ok(run_state) => {
+                    let recorded = RecordedSettings::read(&run_state.header)?;
+                    let own = run_state.header.tenant == tenant && !recorded.simulated;
+                    if !own || run_state.is_finished() {
                         continue;
                     }
                     if lineage.superseded_by(&name).is_none() {
-                        earlier.unfinished.push(standing);
-                    } else if Timestamp::now() < standing.last + recorded.config.engine()?.settle {
-                        earlier.replaced.push(standing);
+                        earlier.unfinished.push(run_state);
+                    } else if Timestamp::now() < run_state.last + recorded.config.engine()?.settle {
+                        earlier.replaced.push(run_state);
                     }
                 }
                 Err(error) => terminal.warn_of(&CliError::from(error).of_run(&name)),
@@ -110,27 +115,27 @@ impl Earlier {
         stop: &mut watch::Receiver<bool>,
         terminal: &Terminal,
     ) -> Result<(), CliError> {
-        let same = |standing: &&Standing| {
-            let origin = standing.plan.origin();
+        let same = |run_state: &&RunState| {
+            let origin = run_state.plan.origin();
             let mut files = origin.files.iter();
             let base = origin.named_in.as_deref().unwrap_or_default();
             let is_same = |file: &String, other| is_same(Path::new(base), file, other);
             origin.undoes.is_none()
                 && files.any(|file| manifests.iter().any(|other| is_same(file, other)))
         };
-        for standing in self.unfinished.iter().filter(same) {
-            let directory = standing.directory.path().display();
+        for run_state in self.unfinished.iter().filter(same) {
+            let directory = run_state.directory.path().display();
             let resume = format!("zpa-bulk resume {directory}");
-            if standing.active {
+            if run_state.active {
                 let message =
                     format!("a process is working on a run of this manifest: {directory}");
                 return Err(CliError::new(exit::JOURNAL, message)
                     .hint("wait for it, or stop it, and try again"));
             }
-            let tally = standing.ledger.tally();
+            let tally = run_state.ledger.tally();
             terminal.warn(&format!(
                 "a run of this manifest is unfinished: {} of {} rows have ended; to go on with it: {resume}",
-                tally.settled(),
+                tally.finished(),
                 tally.items
             ));
             let question = "Start a new run in its place?";
@@ -145,7 +150,7 @@ impl Earlier {
                      changed or unfinished"
                 )));
             }
-            self.superseded.push(standing.directory.name().to_string());
+            self.superseded.push(run_state.directory.name().to_string());
         }
         Ok(())
     }
@@ -171,8 +176,8 @@ impl Earlier {
 
     /// Whether the plan is about something that another run had under way and that is not to be seen.
     fn has_under_way(&self, live: &Snapshot, plan: Plan<'_>) -> Result<bool, CliError> {
-        let evidence = Evidence::new(live);
-        let open = self.under_way(|item| evidence.against(item, None).is_some())?;
+        let live_check = LiveCheck::new(live);
+        let open = self.under_way(|item| live_check.mismatch(item, None).is_some())?;
         let mut met = false;
         if !open.is_empty() {
             plan(live, &mut |item, _| {
@@ -227,8 +232,8 @@ impl Earlier {
     /// How long what those runs sent may still be carried out.
     fn settle(&self, tenant: &Tenant) -> Result<Duration, CliError> {
         let mut longest = tenant.config.engine()?.settle;
-        for standing in self.unfinished.iter().chain(&self.replaced) {
-            let recorded = Recorded::read(&standing.header)?.config;
+        for run_state in self.unfinished.iter().chain(&self.replaced) {
+            let recorded = RecordedSettings::read(&run_state.header)?.config;
             longest = longest.max(recorded.engine()?.settle);
         }
         Ok(longest)
@@ -238,9 +243,9 @@ impl Earlier {
     /// may still arrive though it is to be seen.
     fn under_way(&self, unseen: impl Fn(&Item<'_>) -> bool) -> Result<HashSet<Mark>, CliError> {
         let mut open = HashSet::new();
-        for standing in self.unfinished.iter().chain(&self.replaced) {
-            let items = standing.items(|_, state| state == State::InDoubt)?;
-            let sent_again = |item: &Item<'_>| standing.ledger.attempts(item.item) > 1;
+        for run_state in self.unfinished.iter().chain(&self.replaced) {
+            let items = run_state.items(|_, state| state == State::InDoubt)?;
+            let sent_again = |item: &Item<'_>| run_state.ledger.attempts(item.item) > 1;
             let items = items.iter().filter(|item| sent_again(item) || unseen(item));
             open.extend(items.flat_map(marks));
         }
@@ -278,13 +283,13 @@ impl Earlier {
     }
 
     /// What one process alone may do and others are still to do: by the hash of its way and its mark, with their run.
-    fn taken(&self) -> Result<HashMap<u64, &Standing>, CliError> {
+    fn taken(&self) -> Result<HashMap<u64, &RunState>, CliError> {
         let mut taken = HashMap::new();
         for run in self.unfinished.iter().filter(|run| run.active) {
             let mut take = |item: &Item<'_>| taken.extend(hashes(item).map(|hash| (hash, run)));
             run.each_open(&ALONE, &mut take)?;
             let in_doubt = |item: &Item<'_>| run.ledger.state(item.item) == State::InDoubt;
-            run.each_open(&[Way::Update], |item| {
+            run.each_open(&[Operation::Update], |item| {
                 if in_doubt(item) {
                     take(item);
                 }
@@ -297,16 +302,16 @@ impl Earlier {
     /// started.
     pub(super) fn created(
         &self,
-        retried: Option<&Standing>,
+        retried: Option<&RunState>,
         live: &Snapshot,
     ) -> Result<HashSet<Id>, CliError> {
-        let is_superseded = |standing: &&Standing| {
-            let name = standing.directory.name().to_string();
+        let is_superseded = |run_state: &&RunState| {
+            let name = run_state.directory.name().to_string();
             self.superseded.contains(&name)
         };
         let mut own = HashSet::new();
-        for standing in self.unfinished.iter().filter(is_superseded).chain(retried) {
-            own.extend(created(standing, live)?);
+        for run_state in self.unfinished.iter().filter(is_superseded).chain(retried) {
+            own.extend(created(run_state, live)?);
         }
         Ok(own)
     }
@@ -317,7 +322,7 @@ impl Earlier {
     }
 
     /// When these runs and the one that is retried sent their last writes, which count against the quota, oldest first.
-    pub(super) fn sent(&self, retried: Option<&Standing>) -> Vec<Timestamp> {
+    pub(super) fn sent(&self, retried: Option<&RunState>) -> Vec<Timestamp> {
         let runs = self.unfinished.iter().chain(retried);
         let mut sent: Vec<Timestamp> = runs.flat_map(|run| &run.sent).copied().collect();
         sent.sort_unstable();
@@ -330,15 +335,17 @@ fn is_same(base: &Path, one: &str, other: &str) -> bool {
     one != "-" && absolute(base.join(one)).ok() == absolute(other).ok()
 }
 
-fn refuse_taken(item: &Item<'_>, taken: &HashMap<u64, &Standing>) -> Result<(), CliError> {
+fn refuse_taken(item: &Item<'_>, taken: &HashMap<u64, &RunState>) -> Result<(), CliError> {
     let Some(run) = hashes(item).find_map(|hash| taken.get(&hash)) else {
         return Ok(());
     };
     let (noun, key) = (item.resource.noun(), &item.key);
-    let what = match Way::of(item) {
-        Way::Merge => format!("change the list that the {noun} {key:?} is in"),
-        Way::Update => format!("update the {noun} {key:?}"),
-        Way::Create | Way::Delete | Way::Nothing => format!("create the {noun} {key:?}"),
+    let what = match Operation::of(item) {
+        Operation::Merge => format!("change the list that the {noun} {key:?} is in"),
+        Operation::Update => format!("update the {noun} {key:?}"),
+        Operation::Create | Operation::Delete | Operation::Nothing => {
+            format!("create the {noun} {key:?}")
+        }
     };
     let directory = run.directory.path().display();
     let message = format!("a process is working on {directory}, which is to {what} too");
@@ -348,8 +355,8 @@ fn refuse_taken(item: &Item<'_>, taken: &HashMap<u64, &Standing>) -> Result<(), 
 /// The same for items in this process that go the same way and have a mark in common. That others meet is so improbable
 /// that refusing them does no harm.
 fn hashes(item: &Item<'_>) -> impl Iterator<Item = u64> + use<> {
-    let way = Way::of(item);
-    marks(item).map(move |mark| FixedState::default().hash_one((way, mark)))
+    let operation = Operation::of(item);
+    marks(item).map(move |mark| FixedState::default().hash_one((operation, mark)))
 }
 
 /// What two items have in common that are about the same: the name or the id of their object, or the list that it
@@ -373,24 +380,24 @@ fn marks(item: &Item<'_>) -> impl Iterator<Item = Mark> + use<> {
 
 /// The live objects that a run has created: those of which it knows, and those that are as what it sent without
 /// knowing what came of it.
-fn created(standing: &Standing, live: &Snapshot) -> Result<HashSet<Id>, CliError> {
+fn created(run_state: &RunState, live: &Snapshot) -> Result<HashSet<Id>, CliError> {
     let objects = live.listings.iter().flat_map(|listing| &listing.objects);
     let there: HashSet<Id> = objects.filter_map(Id::of).collect();
-    let outcomes = Outcomes::read(standing.directory.path(), standing.plan.len())
+    let outcomes = Outcomes::read(run_state.directory.path(), run_state.plan.len())
         .map_err(run::RunError::from)?;
-    let evidence = Evidence::new(live);
+    let live_check = LiveCheck::new(live);
     let mut created = HashSet::new();
-    for (number, brief) in standing.plan.briefs() {
-        if brief.way != Way::Create {
+    for (number, entry) in run_state.plan.entries() {
+        if entry.operation != Operation::Create {
             continue;
         }
-        let id = match standing.ledger.state(number) {
-            State::Settled(Status::Created | Status::Recovered) => outcomes.id(number),
-            State::InDoubt | State::Settled(Status::Failed)
-                if standing.ledger.attempts(number) > 0 =>
+        let id = match run_state.ledger.state(number) {
+            State::Finished(Status::Created | Status::Recovered) => outcomes.id(number),
+            State::InDoubt | State::Finished(Status::Failed)
+                if run_state.ledger.attempts(number) > 0 =>
             {
-                let item = standing.plan.load(number);
-                evidence.copy_of(&item.map_err(|e| standing.unreadable(e))?)
+                let item = run_state.plan.load(number);
+                live_check.copy_of(&item.map_err(|e| run_state.unreadable(e))?)
             }
             _ => None,
         };

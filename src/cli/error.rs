@@ -13,7 +13,7 @@ use crate::zpa::{ConnectionError, SignInError, TransportError};
 /// The exit codes. They are part of the command's interface.
 pub mod exit {
     /// Everything settled.
-    pub const SETTLED: u8 = 0;
+    pub const SUCCESS: u8 = 0;
     /// Something that should not happen.
     pub const UNEXPECTED: u8 = 1;
     /// Usage or settings.
@@ -60,7 +60,7 @@ impl CliError {
     }
 
     /// What the guards have against a plan, if anything.
-    pub(super) fn guarded(objections: Vec<String>) -> Result<(), Self> {
+    pub(super) fn refused_by_guards(objections: Vec<String>) -> Result<(), Self> {
         if objections.is_empty() {
             return Ok(());
         }
@@ -259,7 +259,7 @@ fn describe_parked(parked: &Parked) -> String {
 /// another time.
 pub(super) fn of_end(end: &End, passing: u8) -> Option<CliError> {
     match end {
-        End::Settled => None,
+        End::Finished => None,
         End::Stopped => Some(CliError::new(
             exit::STOPPED,
             "stopped before anything was changed",

@@ -66,7 +66,7 @@ pub(super) async fn run(
         }
     }
     Ok(if rows.len() == chosen.len() {
-        exit::SETTLED
+        exit::SUCCESS
     } else {
         exit::FAILED_ITEMS
     })

@@ -34,7 +34,7 @@ async fn repair(args: RepairArgs, config: &Config, terminal: &Terminal) -> Resul
     };
     let Some((directory, finding)) = found else {
         terminal.say("nothing is to be repaired");
-        return Ok(exit::SETTLED);
+        return Ok(exit::SUCCESS);
     };
     if !args.json {
         terminal.result(&described(&directory, &finding))?;
@@ -57,7 +57,7 @@ async fn repair(args: RepairArgs, config: &Config, terminal: &Terminal) -> Resul
         "repaired; to go on: zpa-bulk resume {}",
         directory.path().display()
     ));
-    Ok(exit::SETTLED)
+    Ok(exit::SUCCESS)
 }
 
 fn newest_damaged(

@@ -4,7 +4,6 @@
 
 mod apply;
 mod args;
-mod choice;
 mod config;
 mod doctor;
 mod earlier;
@@ -19,6 +18,7 @@ mod prune;
 mod recorded;
 mod retry;
 mod secret;
+mod select_run;
 mod show;
 mod simulate;
 mod status;
@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() {
                 exit::USAGE
             } else {
-                exit::SETTLED
+                exit::SUCCESS
             });
         }
     };

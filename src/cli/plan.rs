@@ -51,11 +51,11 @@ pub(super) async fn run(
         let text = preview.text();
         terminal.result(&(text + &describe(totals, estimate)))?;
     }
-    CliError::guarded(objections)?;
+    CliError::refused_by_guards(objections)?;
     Ok(if totals.error > 0 {
         exit::FAILED_ITEMS
     } else {
-        exit::SETTLED
+        exit::SUCCESS
     })
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::error::{CliError, exit};
 use super::terminal::Terminal;
-use crate::run::Planning;
+use crate::run::PlanningLock;
 
 /// How long the turn of another process is waited for: long enough for large tenants, not for a question that
 /// nobody answers.
@@ -21,11 +21,11 @@ pub(super) async fn turn(
     runs: &Path,
     stop: &watch::Receiver<bool>,
     terminal: &Terminal,
-) -> Result<Planning, CliError> {
+) -> Result<PlanningLock, CliError> {
     let begun = Instant::now();
     let mut said = false;
     loop {
-        let owner = match Planning::begin(runs)? {
+        let owner = match PlanningLock::begin(runs)? {
             Ok(planning) => return Ok(planning),
             Err(owner) => owner.0,
         };

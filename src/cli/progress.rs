@@ -78,7 +78,7 @@ async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
         };
         recent.note(&now, Instant::now());
         bar.set_length(now.tally.items);
-        bar.set_position(now.tally.settled());
+        bar.set_position(now.tally.finished());
         bar.set_message(message(&now, &recent));
     }
 }
@@ -151,7 +151,7 @@ fn message(now: &Progress, recent: &Recent) -> String {
         Some(pause) => format!("throttled until {}", clock_in(pause)),
         None => format!("{} left", rounded(now.time_left)),
     };
-    let (settled, items) = (now.tally.settled(), now.tally.items);
+    let (settled, items) = (now.tally.finished(), now.tally.items);
     let mut parts = vec![
         format!("{settled}/{items} items"),
         format!("{} failed", now.tally.failed),

@@ -55,7 +55,7 @@ pub(super) async fn run(
     if let Some(path) = &args.output {
         if path == Path::new("-") {
             terminal.result(&manifest(&choice, &microtenant).map_err(|e| unwritable(&e))?)?;
-            return Ok(exit::SETTLED);
+            return Ok(exit::SUCCESS);
         }
         write_manifest(path, &choice, &microtenant)?;
         if args.work.json {
@@ -63,13 +63,13 @@ pub(super) async fn run(
         }
         let count = choice.delete.len();
         terminal.say(&format!("{count} rows written to {}", path.display()));
-        return Ok(exit::SETTLED);
+        return Ok(exit::SUCCESS);
     }
     if choice.delete.is_empty() {
         if args.work.json {
             terminal.json(&Document::new(&choice))?;
         }
-        return Ok(exit::SETTLED);
+        return Ok(exit::SUCCESS);
     }
     delete(&args, &choice, &snapshot, &runs, &mut tenant, &session).await
 }

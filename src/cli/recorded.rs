@@ -8,7 +8,7 @@ use crate::journal::Header;
 
 /// How a run was started.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(super) struct Recorded {
+pub(super) struct RecordedSettings {
     /// Whether on an embedded simulated tenant, which went with the command.
     pub(super) simulated: bool,
     /// Its settings; what proves who the client is is not among them.
@@ -16,7 +16,7 @@ pub(super) struct Recorded {
     pub(super) config: Config,
 }
 
-impl Recorded {
+impl RecordedSettings {
     /// What is recorded of a run on that tenant.
     pub(super) fn of(tenant: &Tenant) -> Self {
         let (config, connection) = (&tenant.config, &tenant.connection);
@@ -45,7 +45,7 @@ impl Recorded {
 
 /// The settings of the run with that header, if its tenant is still there.
 pub(super) fn settings(header: &Header) -> Result<Config, CliError> {
-    let recorded = Recorded::read(header)?;
+    let recorded = RecordedSettings::read(header)?;
     if recorded.simulated {
         let message = "this run was a rehearsal on an embedded simulated tenant, which is gone";
         return Err(CliError::usage(message).hint("apply the manifest to go on"));

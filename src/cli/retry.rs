@@ -4,14 +4,14 @@ use std::io;
 
 use super::apply::{Session, Start, start_run};
 use super::args::RetryArgs;
-use super::choice;
 use super::config::Config;
 use super::error::{CliError, exit};
 use super::recorded;
+use super::select_run;
 use super::terminal::Terminal;
 use crate::plan::Defaults;
 use crate::report;
-use crate::run::{self, Checked, Lineage, RunDirectory, RunError, Standing};
+use crate::run::{self, Checked, Lineage, RunDirectory, RunError, RunState};
 
 pub(super) async fn run(
     args: RetryArgs,
@@ -22,8 +22,8 @@ pub(super) async fn run(
     recorded::refuse_simulated(&args.work.tenant, "retry")?;
     let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
     let failed = match &args.run {
-        Some(text) => run::standing(RunDirectory::find(&runs, text)?)?,
-        None => choice::newest_with_failures(&runs, terminal)?,
+        Some(text) => run::run_state(RunDirectory::find(&runs, text)?)?,
+        None => select_run::newest_with_failures(&runs, terminal)?,
     };
     let given = Config::of_flags(&args.work.tenant, &args.work.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &failed.header.tenant)?;
@@ -31,7 +31,7 @@ pub(super) async fn run(
     refuse_undo(&failed)?;
     if failed.ledger.tally().failed == 0 {
         terminal.say("nothing failed in this run; nothing is left to do");
-        return Ok(exit::SETTLED);
+        return Ok(exit::SUCCESS);
     }
     let lower = given.over(recorded::settings(&failed.header)?);
     let mut tenant = session.connect(&args.work, lower).await?;
@@ -46,7 +46,7 @@ pub(super) async fn run(
 }
 
 /// The rows that failed. In messages they go by their place in `errors.csv`.
-fn rows_of(failed: &Standing) -> Result<Checked, CliError> {
+fn rows_of(failed: &RunState) -> Result<Checked, CliError> {
     let spooled = || -> io::Result<_> {
         let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile()?;
         report::write_failed(failed, io::BufWriter::new(file.as_file_mut()))?;
@@ -63,7 +63,7 @@ fn rows_of(failed: &Standing) -> Result<Checked, CliError> {
     Ok(run::check_named(&[manifest], Defaults::default())?)
 }
 
-fn refuse_unfinished(run: &Standing) -> Result<(), CliError> {
+fn refuse_unfinished(run: &RunState) -> Result<(), CliError> {
     if run.is_finished() {
         return Ok(());
     }
@@ -81,7 +81,7 @@ fn refuse_unfinished(run: &Standing) -> Result<(), CliError> {
 }
 
 /// What an undo could not take back is taken back by undoing the same run again, under the same conditions.
-fn refuse_undo(run: &Standing) -> Result<(), CliError> {
+fn refuse_undo(run: &RunState) -> Result<(), CliError> {
     match &run.plan.origin().undoes {
         Some(undone) => Err(CliError::usage("this run is an undo").hint(format!(
             "zpa-bulk undo {undone} tries again what it could not take back"

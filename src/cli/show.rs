@@ -29,7 +29,7 @@ pub(super) async fn run(
         Some(name) => find(kind, &name, &mut tenant).await?,
     };
     terminal.json(&object)?;
-    Ok(exit::SETTLED)
+    Ok(exit::SUCCESS)
 }
 
 /// What the object is called by; `None` for a kind of which there is but one.

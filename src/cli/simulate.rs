@@ -26,5 +26,5 @@ pub(super) async fn run(args: SimulateArgs, terminal: &Terminal) -> Result<u8, C
         .await
         .map_err(|error| CliError::unexpected("cannot wait for Ctrl-C", &error))?;
     server.stop().await;
-    Ok(exit::SETTLED)
+    Ok(exit::SUCCESS)
 }

@@ -5,27 +5,27 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::args::{RunsArgs, StatusArgs};
-use super::choice;
 use super::config::Config;
 use super::error::{CliError, exit};
+use super::select_run;
 use super::terminal::Terminal;
 use crate::ledger::Tally;
 use crate::report::path_as_shown;
-use crate::run::{self, Lineage, RunDirectory, Standing};
+use crate::run::{self, Lineage, RunDirectory, RunState};
 
 pub(super) fn run(args: &StatusArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    let standing = match &args.run {
-        Some(name) => run::standing(RunDirectory::find(&runs, name)?)?,
-        None => choice::newest_readable(&runs, terminal)?,
+    let run_state = match &args.run {
+        Some(name) => run::run_state(RunDirectory::find(&runs, name)?)?,
+        None => select_run::newest_readable(&runs, terminal)?,
     };
-    let shown = Shown::new(&standing, &Lineage::around(&standing.directory)?);
+    let shown = Shown::new(&run_state, &Lineage::around(&run_state.directory)?);
     if args.json {
         terminal.json(&shown)?;
     } else {
         terminal.result(&details(&shown))?;
     }
-    Ok(exit::SETTLED)
+    Ok(exit::SUCCESS)
 }
 
 pub(super) fn runs(args: &RunsArgs, config: &Config, terminal: &Terminal) -> Result<u8, CliError> {
@@ -33,8 +33,8 @@ pub(super) fn runs(args: &RunsArgs, config: &Config, terminal: &Terminal) -> Res
     let lineage = Lineage::read(&runs)?;
     let (mut shown, mut refused) = (Vec::new(), Vec::new());
     for directory in run::list(&runs)? {
-        match run::standing(directory.clone()) {
-            Ok(standing) => shown.push(Shown::new(&standing, &lineage)),
+        match run::run_state(directory.clone()) {
+            Ok(run_state) => shown.push(Shown::new(&run_state, &lineage)),
             Err(error) => {
                 let error = CliError::from(error);
                 refused.push(Refused::new(&directory, &error));
@@ -52,7 +52,7 @@ pub(super) fn runs(args: &RunsArgs, config: &Config, terminal: &Terminal) -> Res
             terminal.say(&format!("there is no run in {}", runs.display()));
         }
     }
-    Ok(exit::SETTLED)
+    Ok(exit::SUCCESS)
 }
 
 /// A run that cannot be read.
@@ -108,16 +108,16 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(standing: &Standing, lineage: &Lineage) -> Self {
-        let name = standing.directory.name().to_string();
+    fn new(run_state: &RunState, lineage: &Lineage) -> Self {
+        let name = run_state.directory.name().to_string();
         let superseded_by = lineage.superseded_by(&name);
-        let origin = standing.plan.origin();
+        let origin = run_state.plan.origin();
         Self {
-            run_dir: standing.directory.path().to_owned(),
-            tenant: standing.header.tenant.clone(),
+            run_dir: run_state.directory.path().to_owned(),
+            tenant: run_state.header.tenant.clone(),
             state: match (
-                standing.active,
-                standing.is_finished() && choice::is_reported(standing),
+                run_state.active,
+                run_state.is_finished() && select_run::is_reported(run_state),
                 superseded_by,
             ) {
                 (true, _, _) => "running",
@@ -131,8 +131,8 @@ impl Shown {
             undone_by: lineage.undone_by(&name).map(str::to_owned),
             supersedes: origin.supersedes.clone(),
             superseded_by: superseded_by.map(str::to_owned),
-            last_written: format!("{:.0}", standing.last),
-            tally: standing.ledger.tally(),
+            last_written: format!("{:.0}", run_state.last),
+            tally: run_state.ledger.tally(),
             run: name,
         }
     }
@@ -155,7 +155,7 @@ impl Shown {
 }
 
 fn line(run: &Shown) -> String {
-    let (settled, items, failed) = (run.tally.settled(), run.tally.items, run.tally.failed);
+    let (settled, items, failed) = (run.tally.finished(), run.tally.items, run.tally.failed);
     let (name, state, tenant) = (&run.run, run.state, &run.tenant);
     let mut line =
         format!("{name}  {state:<10}  {settled}/{items} items  {failed} failed  tenant {tenant}");

@@ -11,8 +11,8 @@ use super::args::{EngineArgs, TenantArgs};
 use super::config::Config;
 use super::error::CliError;
 use super::{secret, vendor_file};
-use crate::budget::SharedBudget;
 use crate::engine::Engine;
+use crate::shared_quota::SharedQuota;
 use crate::sim::{Scenario, Server, ServerOptions};
 use crate::wire::Id;
 use crate::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
@@ -78,7 +78,7 @@ fn share(engine: &mut Engine<HttpApi>, connection: &Connection) {
         return;
     };
     let dir = dir.join("zpa-bulk").join("quota");
-    let shared = SharedBudget::open(&dir, &connection.tenant());
+    let shared = SharedQuota::open(&dir, &connection.tenant());
     if let Err(error) = shared.and_then(|budget| engine.share(budget)) {
         tracing::warn!("{}: {error}: {UNSHARED}", dir.display());
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::apply::{Keep, Session, agreed, carry_out, record};
 use super::args::UndoArgs;
 use super::config::Config;
-use super::earlier::Earlier;
+use super::earlier::OtherRuns;
 use super::error::CliError;
 use super::plan::Preview;
 use super::planning;
@@ -16,7 +16,7 @@ use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::journal::Header;
 use crate::plan::Snapshot;
-use crate::run::{self, Deeds, Lineage, Origin, RunDirectory, RunName, Standing};
+use crate::run::{self, Lineage, Origin, RunDirectory, RunEffects, RunName, RunState};
 
 pub(super) async fn run(
     args: UndoArgs,
@@ -28,20 +28,20 @@ pub(super) async fn run(
     let runs = config.runs_dir(args.work.runs.runs_dir.as_deref());
     let past = RunDirectory::find(&runs, &args.run)?;
     let turn = planning::turn(&runs, &session.stop, terminal).await?;
-    let past = run::standing(past)?;
+    let past = run::run_state(past)?;
     let given = Config::of_flags(&args.work.tenant, &args.work.engine).over(config);
     recorded::refuse_other_tenant(given.customer_id.as_deref(), &past.header.tenant)?;
     refuse_unfinished(&past)?;
     refuse_second(&runs, &past)?;
     let lower = given.over(recorded::settings(&past.header)?);
-    let deeds = Deeds::read(&past.directory)?;
+    let effects = RunEffects::read(&past.directory)?;
     let mut tenant = session.connect(&args.work, lower).await?;
-    let earlier = Earlier::find(&runs, &past.header.tenant, terminal)?;
+    let earlier = OtherRuns::find(&runs, &past.header.tenant, terminal)?;
     let limits = tenant.config.limits();
-    let inverse = |live: &Snapshot, keep: Keep<'_>| deeds.plan(live, limits, keep).map(drop);
+    let inverse = |live: &Snapshot, keep: Keep<'_>| effects.plan(live, limits, keep).map(drop);
     let live = earlier
         .settled(
-            deeds.scopes(),
+            effects.scopes(),
             &inverse,
             &mut tenant,
             &mut session.stop,
@@ -49,7 +49,7 @@ pub(super) async fn run(
         )
         .await?;
     let directory = RunDirectory::create(&runs, RunName::new(Timestamp::now()))?;
-    let header = match plan(&args, &deeds, &live, &directory, &tenant, &session).await {
+    let header = match plan(&args, &effects, &live, &directory, &tenant, &session).await {
         Ok(header) => header,
         Err(error) => {
             directory.discard();
@@ -58,14 +58,14 @@ pub(super) async fn run(
     };
     let mut run = run::start(directory, header, Timestamp::now())?;
     drop(turn);
-    run.undertaking.sent_before = earlier.sent(Some(&past));
+    run.workload.sent_before = earlier.sent(Some(&past));
     carry_out(run, &mut tenant, args.work.json, &session).await
 }
 
 /// Plans and asks.
 async fn plan(
     args: &UndoArgs,
-    deeds: &Deeds,
+    effects: &RunEffects,
     live: &Snapshot,
     directory: &RunDirectory,
     tenant: &Tenant,
@@ -77,11 +77,11 @@ async fn plan(
     let preview = Preview::new(live, args.full, "--full shows them all");
     let (header, preview, totals) = record(
         directory,
-        &deeds.origin(),
+        &effects.origin(),
         preview,
         tenant,
         guards,
-        |keep| deeds.plan(live, limits, keep),
+        |keep| effects.plan(live, limits, keep),
     )?;
     // Also without a question, so that nobody misses what does not come back.
     terminal.say(preview.trim_end());
@@ -94,7 +94,7 @@ async fn plan(
 }
 
 /// What is still to come of a run cannot be taken back.
-fn refuse_unfinished(past: &Standing) -> Result<(), CliError> {
+fn refuse_unfinished(past: &RunState) -> Result<(), CliError> {
     if past.is_finished() {
         return Ok(());
     }
@@ -111,11 +111,11 @@ fn refuse_unfinished(past: &Standing) -> Result<(), CliError> {
 }
 
 /// What an undo that was cut off is still to create again must not be created by another one as well.
-fn refuse_second(runs: &Path, past: &Standing) -> Result<(), CliError> {
+fn refuse_second(runs: &Path, past: &RunState) -> Result<(), CliError> {
     let name = past.directory.name().to_string();
     for directory in run::list(runs)? {
         let undoes = Origin::read(directory.path()).ok().and_then(|o| o.undoes);
-        if undoes.as_ref() == Some(&name) && !run::standing(directory.clone())?.is_finished() {
+        if undoes.as_ref() == Some(&name) && !run::run_state(directory.clone())?.is_finished() {
             let directory = directory.path().display();
             return Err(CliError::usage("an undo of this run is not finished")
                 .hint(format!("to go on with it: zpa-bulk resume {directory}")));

@@ -4,16 +4,16 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::args::VerifyArgs;
-use super::choice::named_or_newest;
 use super::config::Config;
 use super::error::{CliError, counted, exit};
 use super::plan::snapshot;
 use super::recorded;
+use super::select_run::named_or_newest;
 use super::tenant::Tenant;
 use super::terminal::Terminal;
 use crate::report::path_as_shown;
 use crate::report::verify::{Counted, Findings, Verification};
-use crate::run::{self, RunError, Standing};
+use crate::run::{self, RunError, RunState};
 
 pub(super) async fn run(
     args: VerifyArgs,
@@ -22,18 +22,18 @@ pub(super) async fn run(
 ) -> Result<u8, CliError> {
     recorded::refuse_simulated(&args.tenant, "verify")?;
     let runs = config.runs_dir(args.runs.runs_dir.as_deref());
-    let standing = run::standing(named_or_newest(&runs, args.run.as_deref())?)?;
+    let run_state = run::run_state(named_or_newest(&runs, args.run.as_deref())?)?;
     let given = Config::of_flags(&args.tenant, &args.engine).over(config);
-    recorded::refuse_other_tenant(given.customer_id.as_deref(), &standing.header.tenant)?;
-    if standing.active {
+    recorded::refuse_other_tenant(given.customer_id.as_deref(), &run_state.header.tenant)?;
+    if run_state.active {
         let message = "a process is working on this run, so it claims nothing yet";
         return Err(CliError::new(exit::JOURNAL, message).hint("verify it when it has ended"));
     }
     // Whoever reads a run looks at the CRC alone.
-    standing.plan.verify_sha256(&standing.header)?;
-    let lower = given.over(recorded::settings(&standing.header)?);
-    let unreadable = |source| standing.unreadable(source);
-    let verification = Verification::new(&standing).map_err(RunError::from)?;
+    run_state.plan.verify_sha256(&run_state.header)?;
+    let lower = given.over(recorded::settings(&run_state.header)?);
+    let unreadable = |source| run_state.unreadable(source);
+    let verification = Verification::new(&run_state).map_err(RunError::from)?;
     let mut findings = Findings::default();
     let rows = verification.files(&mut findings).map_err(unreadable)?;
     let scopes = verification.scopes().map_err(unreadable)?;
@@ -47,20 +47,20 @@ pub(super) async fn run(
             .claims(&live, &mut findings)
             .map_err(unreadable)?;
     }
-    let document = Document::new(&standing, rows, confirmed, findings);
+    let document = Document::new(&run_state, rows, confirmed, findings);
     if args.json {
         terminal.json(&document)?;
     } else {
         terminal.result(&described(&document))?;
     }
     if !document.finished {
-        let directory = standing.directory.path().display();
+        let directory = run_state.directory.path().display();
         terminal.say(&format!("to go on: zpa-bulk resume {directory}"));
     }
     Ok(match (document.findings.is_empty(), document.finished) {
         (false, _) => exit::FAILED_ITEMS,
         (true, false) => exit::STOPPED,
-        (true, true) => exit::SETTLED,
+        (true, true) => exit::SUCCESS,
     })
 }
 
@@ -88,17 +88,22 @@ struct Document {
 }
 
 impl Document {
-    fn new(standing: &Standing, rows: Option<Counted>, confirmed: u64, findings: Findings) -> Self {
-        let tally = standing.ledger.tally();
-        let finished = standing.is_finished() && rows.is_some();
+    fn new(
+        run_state: &RunState,
+        rows: Option<Counted>,
+        confirmed: u64,
+        findings: Findings,
+    ) -> Self {
+        let tally = run_state.ledger.tally();
+        let finished = run_state.is_finished() && rows.is_some();
         Self {
             format: 1,
-            run: standing.directory.name().to_string(),
-            run_dir: standing.directory.path().to_owned(),
-            tenant: standing.header.tenant.clone(),
+            run: run_state.directory.name().to_string(),
+            run_dir: run_state.directory.path().to_owned(),
+            tenant: run_state.header.tenant.clone(),
             holds: finished && findings.is_empty(),
             finished,
-            settled: tally.settled(),
+            settled: tally.finished(),
             items: tally.items,
             rows,
             confirmed,

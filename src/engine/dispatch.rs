@@ -85,12 +85,12 @@ struct Ticket {
     attempt: u32,
     refusals: u32,
     renewed: bool,
-    again: bool,
+    is_retry: bool,
 }
 
 impl Ticket {
     fn rank(&self, id: CallId) -> Rank {
-        (!self.again, id)
+        (!self.is_retry, id)
     }
 }
 
@@ -148,8 +148,8 @@ impl Dispatcher {
     }
 
     /// Takes a call in. `again` puts it before those that were never sent.
-    pub(super) fn submit(&mut self, method: Method, path: Arc<str>, again: bool) -> CallId {
-        let id = self.take_in(method, path, again, Stage::Queued);
+    pub(super) fn submit(&mut self, method: Method, path: Arc<str>, is_retry: bool) -> CallId {
+        let id = self.take_in(method, path, is_retry, Stage::Queued);
         self.enqueue(id);
         id
     }
@@ -167,7 +167,7 @@ impl Dispatcher {
         id
     }
 
-    fn take_in(&mut self, method: Method, path: Arc<str>, again: bool, stage: Stage) -> CallId {
+    fn take_in(&mut self, method: Method, path: Arc<str>, is_retry: bool, stage: Stage) -> CallId {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
         let ticket = Ticket {
@@ -177,7 +177,7 @@ impl Dispatcher {
             attempt: 0,
             refusals: 0,
             renewed: false,
-            again,
+            is_retry,
         };
         self.tickets.insert(id, ticket);
         id
@@ -297,7 +297,7 @@ impl Dispatcher {
             verdict => {
                 ticket.refusals = 0;
                 ticket.renewed = false;
-                if !matches!(verdict, Verdict::Again(..)) {
+                if !matches!(verdict, Verdict::Retry(..)) {
                     self.tickets.remove(&id);
                 }
                 Ruling::Judged(verdict)
@@ -333,7 +333,7 @@ impl Dispatcher {
             .max(self.retries.time_for(count, now))
     }
 
-    /// Sends a call that was judged [`Verdict::Again`] once more, after `wait`.
+    /// Sends a call that was judged [`Verdict::Retry`] once more, after `wait`.
     pub(super) fn delay(&mut self, id: CallId, wait: Duration, now: Instant) {
         if let Some(ticket) = self.tickets.get_mut(&id) {
             ticket.stage = Stage::Delayed;
@@ -539,7 +539,7 @@ impl Dispatcher {
                 generation: self.generation,
             });
             ticket.attempt += 1;
-            if !ticket.again {
+            if !ticket.is_retry {
                 self.retries.earn();
             }
             match class {
@@ -581,7 +581,7 @@ impl Dispatcher {
     fn requeue(&mut self, id: CallId) {
         if let Some(ticket) = self.tickets.get_mut(&id) {
             ticket.stage = Stage::Queued;
-            ticket.again = true;
+            ticket.is_retry = true;
         }
         self.enqueue(id);
     }

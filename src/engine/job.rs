@@ -216,12 +216,12 @@ pub(super) fn given_up(limit: u32, why: &Failure) -> Failure {
 pub(super) fn failure_of(verdict: Verdict) -> Failure {
     match verdict {
         Verdict::Unauthorized(failure)
-        | Verdict::Again(_, failure)
+        | Verdict::Retry(_, failure)
         | Verdict::Ambiguous(failure)
         | Verdict::Absent(failure)
         | Verdict::Exists(failure)
         | Verdict::Rejected(failure)
-        | Verdict::Final(failure) => failure,
+        | Verdict::Permanent(failure) => failure,
         Verdict::Success | Verdict::Throttled(_) => Failure::new("the answer made no sense"),
     }
 }

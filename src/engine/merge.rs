@@ -65,7 +65,7 @@ impl Merge {
     }
 
     /// Until when the last write may still be carried out, if nobody knows whether it was.
-    pub(super) fn unsettled(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn withheld(&self, now: Instant) -> Option<Instant> {
         let written = self.written.as_ref()?;
         Some(written.until).filter(|until| !written.confirmed && now < *until)
     }

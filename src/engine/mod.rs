@@ -4,28 +4,28 @@
 //! happens to items, event by event; the [`Engine`] is the one select loop that carries their effects out.
 //! The first two are synchronous, take the time as an argument and are tested with no runtime.
 
+mod batch_limit;
 mod concurrency;
 mod core;
 mod dispatch;
-mod doubt;
+mod id_remap;
 mod job;
 mod lanes;
 mod listing;
 mod merge;
 mod progress;
-mod reborn;
 mod shell;
-mod sizes;
+mod unresolved;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+pub use self::id_remap::IdRemap;
 pub use self::listing::check_listing;
 pub use self::progress::{ClassProgress, Progress};
-pub use self::reborn::Reborn;
-pub use self::shell::{Engine, EngineError, Items, Undertaking};
+pub use self::shell::{Engine, EngineError, Items, Workload};
 use crate::pacer::{Pace, Paces, Quota, QuotaScope};
 use crate::plan::Share;
 use crate::resource::Kind;
@@ -120,7 +120,7 @@ impl Default for Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
     /// Nothing is left to do.
-    Settled,
+    Finished,
     /// It was told to stop; what was under way has landed.
     Stopped,
     /// It reached one of its [`Bounds`]; what was under way has landed.

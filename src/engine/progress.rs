@@ -64,7 +64,8 @@ impl Progress {
         };
         let time = |class| lanes.time_for(class, waiting, now);
         let calls = time(QuotaClass::Read).max(time(QuotaClass::Write));
-        let settling = settled_by.map_or(Duration::ZERO, |by| by.saturating_duration_since(now));
+        let withheld_until =
+            settled_by.map_or(Duration::ZERO, |by| by.saturating_duration_since(now));
         Self {
             tally,
             read: class(
@@ -82,7 +83,9 @@ impl Progress {
             throttled: dispatcher.throttled(),
             unavailable: dispatcher.unavailable(),
             in_flight: dispatcher.in_flight(),
-            time_left: calls.max(settling).max(dispatcher.time_to_repeat(now)),
+            time_left: calls
+                .max(withheld_until)
+                .max(dispatcher.time_to_repeat(now)),
         }
     }
 }

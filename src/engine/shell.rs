@@ -15,14 +15,14 @@ use tokio::time::{Instant, sleep_until};
 use super::core::{Core, Effect};
 use super::dispatch::CallId;
 use super::lanes::LaneKey;
-use super::{Bounds, End, Progress, Reborn, Settings};
-use crate::budget::SharedBudget;
+use super::{Bounds, End, IdRemap, Progress, Settings};
 use crate::item::{Event, Item, ItemNumber};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
 use crate::pacer::Claim;
 use crate::plan::{Backlog, Snapshot, Work};
 use crate::resource::Scope;
+use crate::shared_quota::SharedQuota;
 use crate::wire::{Id, Object, QuotaClass, Reply};
 use crate::zpa::{Api, SignInError};
 
@@ -48,19 +48,19 @@ pub enum EngineError {
 
 /// What is to be carried out.
 #[derive(Debug)]
-pub struct Undertaking {
+pub struct Workload {
     /// Where every item stands.
     pub ledger: Ledger,
     /// What waits.
     pub backlog: Backlog,
     /// What begins when all else has ended.
-    pub late: Backlog,
+    pub deferred: Backlog,
     /// What comes back under new ids, which items of `late` refer to.
-    pub reborn: Reborn,
+    pub id_remap: IdRemap,
     /// Creates of an earlier process that are in doubt.
     pub in_doubt: Backlog,
     /// What others are known to have created, though it may be as those would have made it.
-    pub foreign: HashSet<Id>,
+    pub created_by_others: HashSet<Id>,
     /// How many objects the server was seen to take in one create, if it was fewer than it was sent.
     pub batch_size: Option<u32>,
     /// When an earlier process sent its last writes, oldest first: they count against the quota.
@@ -101,7 +101,7 @@ impl<A: Api> Engine<A> {
     ///
     /// # Errors
     /// When what they sent cannot be read.
-    pub fn share(&mut self, budget: SharedBudget) -> io::Result<()> {
+    pub fn share(&mut self, budget: SharedQuota) -> io::Result<()> {
         let mut known = false;
         for class in [QuotaClass::Read, QuotaClass::Write] {
             let sent = budget.recent(class)?;
@@ -163,7 +163,7 @@ impl<A: Api> Engine<A> {
 
     async fn read_all(&mut self) -> Result<Snapshot, End> {
         match self.drive(&NoItems).await {
-            Ok(End::Settled) => Ok(self.core.take_snapshot()),
+            Ok(End::Finished) => Ok(self.core.take_snapshot()),
             Ok(end) => Err(end),
             // Reading writes no journal and loads no item.
             Err(_) => Err(End::Stopped),
@@ -176,27 +176,27 @@ impl<A: Api> Engine<A> {
     /// [`EngineError`]; what was sent and not written down is then in doubt.
     pub async fn carry_out(
         &mut self,
-        undertaking: Undertaking,
+        workload: Workload,
         items: &impl Items,
     ) -> Result<(End, Ledger), EngineError> {
-        let Undertaking {
+        let Workload {
             ledger,
             backlog,
-            late,
-            reborn,
+            deferred,
+            id_remap,
             in_doubt,
-            foreign,
+            created_by_others,
             batch_size,
             sent_before,
             journal,
-        } = undertaking;
+        } = workload;
         if !self.budget.as_ref().is_some_and(|shared| shared.known) {
             let sent = sent_before.into_iter().filter_map(instant_of).collect();
             self.core.prime(QuotaClass::Write, sent);
         }
         self.recorder.journal = Some(journal);
-        self.core.put_off(late, reborn);
-        self.core.leave_to_others(foreign);
+        self.core.defer(deferred, id_remap);
+        self.core.leave_to_others(created_by_others);
         self.core.limit_batches(batch_size);
         self.core.start(ledger, backlog, in_doubt, now());
         let end = self.drive(items).await?;
@@ -315,7 +315,7 @@ impl<A: Api> Engine<A> {
                 }
             }
             () = wake(wake_at) => {}
-            () = told_to(&mut self.stop), if self.core.end() == End::Settled => {
+            () = told_to(&mut self.stop), if self.core.end() == End::Finished => {
                 self.core.stop(End::Stopped);
             }
         }
@@ -334,7 +334,7 @@ impl<A> Engine<A> {
 /// The quota that this process shares with others.
 #[derive(Debug)]
 struct Shared {
-    budget: SharedBudget,
+    budget: SharedQuota,
     /// Whether it told what was sent before this process began.
     known: bool,
     claims: JoinSet<Claimed>,

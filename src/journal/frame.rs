@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor::Cursor;
 use super::event::{self, ItemEvent, Lengths};
-use super::{Extent, Header};
+use super::{Header, JournalEnd};
 
 /// What closes every line: `,"crc":"` eight digits `"}`.
 const CRC_KEY: &[u8] = b",\"crc\":\"";
@@ -113,8 +113,8 @@ impl Chain {
         Ok(record)
     }
 
-    pub(super) fn extent(&self) -> Extent {
-        Extent {
+    pub(super) fn journal_end(&self) -> JournalEnd {
+        JournalEnd {
             records: self.next,
             crc: self.crc,
         }

@@ -50,9 +50,9 @@ mod event;
 mod frame;
 mod lines;
 mod lock;
-mod mark;
 mod repair;
 mod replay;
+mod synced_offset;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -65,9 +65,9 @@ pub use self::event::{BeforeRef, ItemEvent, OutcomeRef};
 use self::frame::Chain;
 pub use self::frame::Damage;
 use self::lock::Lock;
-use self::mark::Mark;
 pub use self::repair::{Cut, examine};
 pub use self::replay::{Replayed, replay};
+use self::synced_offset::SyncedOffset;
 use crate::item::Event;
 
 /// The version of the format that this program writes, and the newest that it reads.
@@ -191,7 +191,7 @@ pub struct Journal {
     chain: Chain,
     buffer: Vec<u8>,
     sync: fn(&File) -> io::Result<()>,
-    mark: Mark,
+    synced: SyncedOffset,
     broken: bool,
     _lock: Lock,
 }
@@ -206,11 +206,11 @@ impl Journal {
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "created", source);
         let file = private().create_new(true).open(&path).map_err(failed)?;
-        let mark = Mark::open(dir).map_err(failed)?;
-        let mut journal = Self::at(path.clone(), file, 0, Chain::default(), mark, lock);
+        let synced = SyncedOffset::open(dir).map_err(failed)?;
+        let mut journal = Self::at(path.clone(), file, 0, Chain::default(), synced, lock);
         journal.push("header", header, now)?;
         journal.commit()?;
-        journal.mark.sync().map_err(failed)?;
+        journal.synced.sync().map_err(failed)?;
         sync_dir(dir).map_err(failed)?;
         Ok(journal)
     }
@@ -236,15 +236,29 @@ impl Journal {
             .open(&path)
             .map_err(|source| JournalError::of_reading(&path, source))?;
         let replayed = replay::read(dir, &file, visit)?.whole(&path)?;
-        let mark = Mark::open(dir).map_err(failed)?;
+        let synced = SyncedOffset::open(dir).map_err(failed)?;
         let end = replayed.end;
-        let mut journal = Self::at(path.clone(), file, end, replayed.chain.clone(), mark, lock);
+        let mut journal = Self::at(
+            path.clone(),
+            file,
+            end,
+            replayed.chain.clone(),
+            synced,
+            lock,
+        );
         journal.cut_to_length(replayed.torn).map_err(failed)?;
         Ok((journal, replayed))
     }
 
     /// The journal that `file` is up to `length`.
-    fn at(path: PathBuf, file: File, length: u64, chain: Chain, mark: Mark, lock: Lock) -> Self {
+    fn at(
+        path: PathBuf,
+        file: File,
+        length: u64,
+        chain: Chain,
+        synced: SyncedOffset,
+        lock: Lock,
+    ) -> Self {
         Self {
             path,
             file,
@@ -252,7 +266,7 @@ impl Journal {
             chain,
             buffer: Vec::new(),
             sync: File::sync_data,
-            mark,
+            synced,
             broken: false,
             _lock: lock,
         }
@@ -315,7 +329,7 @@ impl Journal {
         self.length += self.buffer.len() as u64;
         if to_disk {
             (self.sync)(&self.file)?;
-            self.mark.set(self.length)?;
+            self.synced.set(self.length)?;
         }
         Ok(())
     }
@@ -346,7 +360,7 @@ impl Journal {
 
 /// Where a journal ends. A journal that was cut, even between two records, ends elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Extent {
+pub struct JournalEnd {
     /// How many whole records it has, the header included.
     pub records: u64,
     /// The checksum of all of them, as the last one holds it.

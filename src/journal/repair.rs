@@ -8,8 +8,8 @@ use super::event::{ItemEvent, Lengths};
 use super::frame::{Damage, Record};
 use super::lines::Lines;
 use super::lock::Lock;
-use super::mark::Mark;
 use super::replay::{self, Flaw, Replayed};
+use super::synced_offset::SyncedOffset;
 use super::{FILE_NAME, Journal, JournalError, io_error, private, sync_dir};
 
 /// What stands behind the last record of a journal that is sound.
@@ -67,10 +67,10 @@ impl Journal {
         let failed = |source| io_error(&path, "repaired", source);
         let file = private().open(&path).map_err(failed)?;
         let found = replay::read(dir, &file, visit)?.replayed;
-        let mut mark = Mark::open(dir).map_err(failed)?;
-        mark.forget().map_err(failed)?;
+        let mut synced = SyncedOffset::open(dir).map_err(failed)?;
+        synced.forget().map_err(failed)?;
         let aside = set_aside(dir, &file, found.end).map_err(failed)?;
-        let mut journal = Self::at(path.clone(), file, found.end, found.chain, mark, lock);
+        let mut journal = Self::at(path.clone(), file, found.end, found.chain, synced, lock);
         journal.cut_to_length(true).map_err(failed)?;
         Ok((journal, aside))
     }

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::event::ItemEvent;
 use super::frame::{At, Chain, Damage};
 use super::lines::Lines;
-use super::mark::Mark;
-use super::{Extent, FILE_NAME, FORMAT, Header, JournalError};
+use super::synced_offset::SyncedOffset;
+use super::{FILE_NAME, FORMAT, Header, JournalEnd, JournalError};
 
 /// What reading a journal found, besides its events.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub struct Replayed {
 impl Replayed {
     /// Where the journal ends, a torn last line apart.
     #[must_use]
-    pub fn extent(&self) -> Extent {
-        self.chain.extent()
+    pub fn journal_end(&self) -> JournalEnd {
+        self.chain.journal_end()
     }
 
     /// When the last whole record was written.
@@ -106,7 +106,7 @@ pub(super) fn read(
     let path = dir.join(FILE_NAME);
     let failed = |source| JournalError::of_reading(&path, source);
     // Before the journal, which another process may be writing.
-    let synced = Mark::read(dir).map_err(failed)?;
+    let synced = SyncedOffset::read(dir).map_err(failed)?;
     let mut lines = Lines::new(file);
     let first = lines.next().map_err(failed)?.unwrap_or_default();
     let mut found = start(&path, first)?;

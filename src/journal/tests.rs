@@ -156,12 +156,12 @@ fn what_was_appended_is_read_back_in_order() {
 fn a_write_cut_off_at_any_byte_leaves_every_whole_record_and_can_be_continued() {
     let dir = journal_with(Journal::write);
     let path = dir.path().join(FILE_NAME);
-    let mark = dir.path().join("journal.synced");
-    let (whole, synced) = (fs::read(&path).unwrap(), fs::read(&mark).unwrap());
+    let synced = dir.path().join("journal.synced");
+    let (whole, offset) = (fs::read(&path).unwrap(), fs::read(&synced).unwrap());
     let header_end = header_end(&whole);
     for cut in header_end..whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
-        fs::write(&mark, &synced).unwrap();
+        fs::write(&synced, &offset).unwrap();
         let lines = whole[header_end..cut].split(|b| *b == b'\n').count() - 1;
         let mut found: Vec<Said> = Vec::new();
         let opened = Journal::open(dir.path(), |event| found.push(event.into()));
@@ -270,15 +270,15 @@ fn what_is_cut_off_a_damaged_journal_is_told_and_kept_beside_it() {
 #[test]
 fn a_journal_without_a_legible_mark_is_taken_for_one_that_lost_its_end() {
     let dir = journal();
-    let mark = dir.path().join("journal.synced");
-    fs::write(&mark, "0000000000000000\u{fffd}").unwrap();
+    let synced = dir.path().join("journal.synced");
+    fs::write(&synced, "0000000000000000\u{fffd}").unwrap();
     let error = Journal::open(dir.path(), |_| ()).unwrap_err();
     assert!(
         matches!(error, JournalError::Lost { line: 10, .. }),
         "{error}"
     );
     // As older programs left it.
-    fs::remove_file(&mark).unwrap();
+    fs::remove_file(&synced).unwrap();
     Journal::open(dir.path(), |_| ()).unwrap();
 }
 
@@ -299,7 +299,7 @@ fn after_a_failed_sync_or_write_nothing_more_is_taken() {
         assert!(journal.append(&events()[1], now()).is_err());
         assert!(journal.commit().is_err() && journal.write().is_err());
         drop(journal);
-        assert_eq!(Mark::read(dir.path()).unwrap(), length);
+        assert_eq!(SyncedOffset::read(dir.path()).unwrap(), length);
     }
 }
 

@@ -29,7 +29,7 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as GovernorQuota, RateLimiter};
 
-pub use self::quota::{Burst, Guard, Pace, Paces, Quota, QuotaError, QuotaScope, parse_duration};
+pub use self::quota::{Burst, Margin, Pace, Paces, Quota, QuotaError, QuotaScope, parse_duration};
 use self::search::Search;
 pub use self::slots::{Claim, Distrust, Slots, Terms};
 use self::throughput::Throughput;
@@ -69,7 +69,7 @@ impl Shape {
 /// T for that burst. Rounded up: with T a nanosecond too small, one more call fits into the window.
 fn interval(quota: Quota, burst: NonZeroU32) -> Duration {
     let steps = u128::from(quota.calls.get() - burst.get() + 1);
-    let nanos = quota.guarded().as_nanos().div_ceil(steps);
+    let nanos = quota.with_margin().as_nanos().div_ceil(steps);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
@@ -380,7 +380,7 @@ impl Paced {
     fn window_opens(&self) -> Option<Instant> {
         let before = self.admitted.len().checked_sub(self.capacity())?;
         let oldest = self.admitted.get(before)?;
-        Some(*oldest + self.quota.guarded())
+        Some(*oldest + self.quota.with_margin())
     }
 
     fn room_by(&self, at: Instant) -> usize {
@@ -407,7 +407,7 @@ impl Paced {
     }
 
     fn in_window(&self, at: Instant) -> usize {
-        let window = self.quota.guarded();
+        let window = self.quota.with_margin();
         self.admitted
             .iter()
             .filter(|sent| at < **sent + window)
@@ -592,10 +592,10 @@ mod tests {
             ("12.34%", "12.34%"),
             ("0%", "0%"),
         ] {
-            assert_eq!(text.parse::<Guard>().unwrap().to_string(), written);
+            assert_eq!(text.parse::<Margin>().unwrap().to_string(), written);
         }
         for wrong in ["", "2", "%", "51%", "-1%", "1.234%", "a%", "1.x%", "+2%"] {
-            assert!(wrong.parse::<Guard>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Margin>().is_err(), "{wrong}");
         }
         assert_eq!("AUTO".parse(), Ok(Burst::Auto));
         assert_eq!("7".parse::<Burst>().unwrap().to_string(), "7");
@@ -608,7 +608,7 @@ mod tests {
     fn a_burst_that_is_told_goes_at_once_and_costs_its_share_of_the_rate() {
         let start = Instant::now();
         let five = Burst::Fixed(NonZeroU32::new(5).unwrap());
-        let pace = Pace::At(Quota::WRITE).with(Guard::default(), five);
+        let pace = Pace::At(Quota::WRITE).with(Margin::default(), five);
         let mut pacer = Pacer::new(pace, start);
         pacer.expect(1000, start);
         let sent = send(&mut pacer, start, 30, &[]);
@@ -644,15 +644,15 @@ mod tests {
             phases in prop::collection::vec((0_u64..60, 0_u64..40), 1..6),
             idle_us in prop::collection::vec(0_u64..3_000_000, 1..8),
             pauses in prop::collection::vec(any::<bool>(), 6),
-            guard in 0_u32..=5000,
+            margin in 0_u32..=5000,
             burst in prop::option::of(1_u32..40),
             jitter in prop::collection::vec(0_u32..1000, 1..8),
         ) {
             let window = Duration::from_millis(window_ms);
             let start = Instant::now();
-            let guard = Guard { hundredths: guard };
+            let margin = Margin { hundredths: margin };
             let burst = burst.and_then(NonZeroU32::new).map_or(Burst::Auto, Burst::Fixed);
-            let pace = Pace::At(quota(calls, window)).with(guard, burst);
+            let pace = Pace::At(quota(calls, window)).with(margin, burst);
             let mut pacer = Pacer::new(pace, start);
             let idle: Vec<Duration> = idle_us.iter().map(|us| Duration::from_micros(*us)).collect();
             let mut sent = vec![];
@@ -666,7 +666,7 @@ mod tests {
                 }
             }
             // On their way calls are held up by different times, all of them below the guard.
-            let slack = guard.over(window).saturating_sub(window).as_nanos();
+            let slack = margin.over(window).saturating_sub(window).as_nanos();
             let held_up = |share: &u32| {
                 let nanos = (slack * u128::from(*share) / 1000).min(slack.saturating_sub(1));
                 Duration::from_nanos(u64::try_from(nanos).unwrap())

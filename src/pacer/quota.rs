@@ -18,7 +18,7 @@ pub struct Quota {
     /// W, the window.
     pub window: Duration,
     /// What is added to the window.
-    pub guard: Guard,
+    pub margin: Margin,
     /// How many calls may go at once.
     pub burst: Burst,
     /// Whether the real limit is searched for, and how many times this quota it may be at most. Default: it is not.
@@ -29,18 +29,18 @@ pub struct Quota {
 /// 50 %, by default 2 %, which keeps a run at 1.02 of the least possible time. Smaller is faster and risks refusals;
 /// larger is slower and safer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Guard {
+pub struct Margin {
     /// In hundredths of a percent.
     pub(super) hundredths: u32,
 }
 
-impl Default for Guard {
+impl Default for Margin {
     fn default() -> Self {
         Self::DEFAULT
     }
 }
 
-impl Guard {
+impl Margin {
     const DEFAULT: Self = Self { hundredths: 200 };
     const MOST: u32 = 5000;
 
@@ -50,7 +50,7 @@ impl Guard {
     }
 }
 
-impl FromStr for Guard {
+impl FromStr for Margin {
     type Err = String;
 
     /// Reads a percentage with at most two decimals, like `2%` or `0.5%`.
@@ -73,7 +73,7 @@ impl FromStr for Guard {
     }
 }
 
-impl fmt::Display for Guard {
+impl fmt::Display for Margin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.hundredths / 100, self.hundredths % 100) {
             (whole, 0) => write!(f, "{whole}%"),
@@ -165,15 +165,15 @@ impl Quota {
         Self {
             calls,
             window,
-            guard: Guard::DEFAULT,
+            margin: Margin::DEFAULT,
             burst: Burst::Auto,
             ceiling: None,
         }
     }
 
     /// The window with its guard.
-    pub(super) fn guarded(self) -> Duration {
-        self.guard.over(self.window)
+    pub(super) fn with_margin(self) -> Duration {
+        self.margin.over(self.window)
     }
 
     /// The published limit for reads: 20 per 10 s (ZPA API documentation, Understanding Rate Limiting).
@@ -249,10 +249,10 @@ impl fmt::Display for Pace {
 impl Pace {
     /// The same with that guard and burst.
     #[must_use]
-    pub fn with(self, guard: Guard, burst: Burst) -> Self {
+    pub fn with(self, margin: Margin, burst: Burst) -> Self {
         match self {
             Self::At(quota) => Self::At(Quota {
-                guard,
+                margin,
                 burst,
                 ..quota
             }),

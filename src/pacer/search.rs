@@ -78,7 +78,7 @@ impl Search {
 
     /// A call went at `now`. Answers the new quota if that changes it.
     pub(super) fn sent(&mut self, now: Instant) -> Option<Quota> {
-        let length = self.published.guarded();
+        let length = self.published.with_margin();
         let window = self.window.get_or_insert(Window {
             began: now,
             sent: 0,

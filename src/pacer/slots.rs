@@ -42,8 +42,8 @@ impl Claim {
     pub fn tolerance(&self) -> Duration {
         const LEAST: Duration = Duration::from_millis(5);
         let quota = self.own.quota;
-        let guard = quota.guarded().saturating_sub(quota.window);
-        (guard / 2).max(LEAST)
+        let margin = quota.with_margin().saturating_sub(quota.window);
+        (margin / 2).max(LEAST)
     }
 }
 
@@ -102,10 +102,10 @@ impl Slots {
         earliest: Timestamp,
         now: Timestamp,
     ) -> Timestamp {
-        let own = claim.own.quota.guarded();
+        let own = claim.own.quota.with_margin();
         let longest = claim
             .gateway
-            .map_or(own, |all| own.max(all.quota.guarded()));
+            .map_or(own, |all| own.max(all.quota.with_margin()));
         let forgotten = nanos(now).saturating_sub(as_nanos((longest * 2).max(KEPT)));
         self.taken.retain(|slot| slot.at >= forgotten);
         let last = self.taken.last().map_or(0, |slot| slot.at);
@@ -127,7 +127,7 @@ impl Slots {
         });
         let before = usize::try_from(terms.quota.calls.get()).unwrap_or(usize::MAX);
         let opens = counted().nth(before.saturating_sub(1));
-        let window = as_nanos(terms.quota.guarded());
+        let window = as_nanos(terms.quota.with_margin());
         let opens = opens.map(|slot| slot.at.saturating_add(window));
         spaced.max(opens).unwrap_or(0)
     }
@@ -320,7 +320,7 @@ mod tests {
             for (at_once, pause, ahead) in claims {
                 now += SignedDuration::from_millis(pause);
                 let earliest = now + SignedDuration::from_millis(ahead);
-                let spacing = (!at_once).then_some(quota.guarded() / calls);
+                let spacing = (!at_once).then_some(quota.with_margin() / calls);
                 let slot = slots.take(&claim(quota, spacing), 0, earliest, now);
                 prop_assert!(slot >= earliest);
                 taken.push(slot);

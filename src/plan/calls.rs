@@ -8,7 +8,7 @@ use crate::resource::Shape;
 
 /// How an item is carried out, if there is anything to do for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum Operation {
     /// By a create, together with others of its group.
     Create,
     /// By reading, merging and writing its object.
@@ -21,7 +21,7 @@ pub enum Way {
     Nothing,
 }
 
-impl Way {
+impl Operation {
     /// How this item is carried out.
     #[must_use]
     pub fn of(item: &Item<'_>) -> Self {
@@ -105,14 +105,14 @@ impl Groups {
 
 impl Backlog {
     /// Adds an item, if there is anything to do for it. One without a group goes alone.
-    pub fn push(&mut self, item: ItemNumber, way: Way, group: Option<u32>) {
-        match (way, group) {
-            (Way::Create, group) => self.creates.push(item, group.unwrap_or(0)),
-            (Way::Merge, group) => self.merges.push(item, group.unwrap_or(0)),
-            (Way::Update, _) => self.updates.push_back(item),
-            (Way::Delete, Some(group)) => self.bulk_deletes.push(item, group),
-            (Way::Delete, None) => self.deletes.push_back(item),
-            (Way::Nothing, _) => {}
+    pub fn push(&mut self, item: ItemNumber, operation: Operation, group: Option<u32>) {
+        match (operation, group) {
+            (Operation::Create, group) => self.creates.push(item, group.unwrap_or(0)),
+            (Operation::Merge, group) => self.merges.push(item, group.unwrap_or(0)),
+            (Operation::Update, _) => self.updates.push_back(item),
+            (Operation::Delete, Some(group)) => self.bulk_deletes.push(item, group),
+            (Operation::Delete, None) => self.deletes.push_back(item),
+            (Operation::Nothing, _) => {}
         }
     }
 
@@ -185,15 +185,15 @@ mod tests {
     fn backlog() -> Backlog {
         let mut backlog = Backlog::default();
         for item in 0..10 {
-            backlog.push(item, Way::Create, Some(item % 2));
+            backlog.push(item, Operation::Create, Some(item % 2));
         }
-        backlog.push(10, Way::Delete, None);
-        backlog.push(11, Way::Nothing, None);
+        backlog.push(10, Operation::Delete, None);
+        backlog.push(11, Operation::Nothing, None);
         for item in 12..16 {
-            backlog.push(item, Way::Delete, Some(2));
+            backlog.push(item, Operation::Delete, Some(2));
         }
-        backlog.push(16, Way::Merge, Some(3));
-        backlog.push(17, Way::Merge, Some(3));
+        backlog.push(16, Operation::Merge, Some(3));
+        backlog.push(17, Operation::Merge, Some(3));
         backlog
     }
 

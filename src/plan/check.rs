@@ -33,12 +33,12 @@ pub struct Draft<'r> {
     /// The wire fields that the row names.
     pub values: Fields<'r>,
     /// The other objects that the row names.
-    pub mentions: Mentions<'r>,
+    pub unresolved_refs: UnresolvedRefs<'r>,
 }
 
 /// Objects that a row refers to, still as written.
 #[derive(Clone, Copy, Debug)]
-pub struct Mention<'r> {
+pub struct UnresolvedRef<'r> {
     /// The wire field that refers to them.
     pub wire: &'static str,
     /// Of which kind they are.
@@ -51,22 +51,22 @@ pub struct Mention<'r> {
 
 /// What a row mentions. Few kinds refer to others in more than one field, and one takes no memory of its own.
 #[derive(Clone, Debug, Default)]
-pub struct Mentions<'r> {
-    first: Option<Mention<'r>>,
-    others: Vec<Mention<'r>>,
+pub struct UnresolvedRefs<'r> {
+    first: Option<UnresolvedRef<'r>>,
+    others: Vec<UnresolvedRef<'r>>,
 }
 
-impl<'r> Mentions<'r> {
+impl<'r> UnresolvedRefs<'r> {
     /// Adds one.
-    pub fn push(&mut self, mention: Mention<'r>) {
+    pub fn push(&mut self, unresolved_ref: UnresolvedRef<'r>) {
         match self.first {
-            None => self.first = Some(mention),
-            Some(_) => self.others.push(mention),
+            None => self.first = Some(unresolved_ref),
+            Some(_) => self.others.push(unresolved_ref),
         }
     }
 
     /// All of them, in the order of the row's columns.
-    pub fn iter(&self) -> impl Iterator<Item = &Mention<'r>> {
+    pub fn iter(&self) -> impl Iterator<Item = &UnresolvedRef<'r>> {
         self.first.iter().chain(&self.others)
     }
 }
@@ -143,7 +143,7 @@ impl Checker {
             part: kind.parts().first().copied(),
             condition: None,
             values: Fields(Vec::with_capacity(fields.len() + 2)),
-            mentions: Mentions::default(),
+            unresolved_refs: UnresolvedRefs::default(),
         };
         for field in fields {
             let Some(text) = row.cells.cell(field.at) else {
@@ -238,7 +238,7 @@ impl<'r> Draft<'r> {
                     self.put(wire, FieldValue::Text(part));
                 }
             }
-            Form::Refs(target) => self.mentions.push(Mention {
+            Form::Refs(target) => self.unresolved_refs.push(UnresolvedRef {
                 wire: column.wire,
                 target,
                 title,
@@ -453,7 +453,7 @@ fn flag(text: &str) -> Result<bool, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::repeats::tests::problems;
+    use crate::plan::duplicates::tests::problems;
 
     #[test]
     fn every_mistake_of_a_row_is_reported_at_its_column() {

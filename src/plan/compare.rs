@@ -6,9 +6,9 @@ use foldhash::{HashSet, HashSetExt};
 
 use super::by_scope::ByScope;
 use super::guards::Removals;
-use super::known::{Known, Live, damaged, id_of};
 use super::limits::{Groups, Limits, Load, owned_ids, portals_of};
-use super::{Backlog, CallCounts, Draft, Guards, Mention, Resolver, Snapshot, Way};
+use super::live_index::{LiveIndex, LiveObject, damaged, id_of};
+use super::{Backlog, CallCounts, Draft, Guards, Operation, Resolver, Snapshot, UnresolvedRef};
 use crate::item::{Change, FieldChange, Item, Problem};
 use crate::resource::Action;
 use crate::resource::{Kind, Scope, Shape};
@@ -46,7 +46,7 @@ impl Totals {
 pub struct Planner<'s> {
     snapshot: &'s Snapshot,
     limits: Limits,
-    pub(super) known: ByScope<Known<'s>>,
+    pub(super) known: ByScope<LiveIndex<'s>>,
     resolvers: ByScope<Resolver<'s>>,
     groups: Groups,
     taken: HashSet<&'s str>,
@@ -55,7 +55,7 @@ pub struct Planner<'s> {
     totals: Totals,
     backlog: Backlog,
     /// The live objects that earlier runs of the same rows have created.
-    own: Option<&'s std::collections::HashSet<Id>>,
+    created_before: Option<&'s std::collections::HashSet<Id>>,
 }
 
 impl<'s> Planner<'s> {
@@ -67,7 +67,7 @@ impl<'s> Planner<'s> {
         let mut removals = Removals::default();
         for listing in &snapshot.listings {
             let scope = &listing.scope;
-            let known = known.get_or_insert_with(scope, || Known::new(scope));
+            let known = known.get_or_insert_with(scope, || LiveIndex::new(scope));
             for object in &listing.objects {
                 known.add(object);
                 removals.see(scope, object);
@@ -87,16 +87,16 @@ impl<'s> Planner<'s> {
             removals,
             totals: Totals::default(),
             backlog: Backlog::default(),
-            own: None,
+            created_before: None,
         }
     }
 
     /// The same planner, knowing the live objects that earlier runs of the same rows have created: a row that asks
     /// to create one of them is carried out already.
     #[must_use]
-    pub fn knowing_own(self, own: &'s std::collections::HashSet<Id>) -> Self {
+    pub fn created_before(self, created_before: &'s std::collections::HashSet<Id>) -> Self {
         Self {
-            own: Some(own),
+            created_before: Some(created_before),
             ..self
         }
     }
@@ -202,10 +202,10 @@ impl<'s> Planner<'s> {
     where
         's: 'r,
     {
-        for mention in draft.mentions.iter() {
-            let Mention { wire, title, .. } = *mention;
+        for unresolved_ref in draft.unresolved_refs.iter() {
+            let UnresolvedRef { wire, title, .. } = *unresolved_ref;
             let refs = self
-                .references(mention, draft.microtenant.as_ref())
+                .references(unresolved_ref, draft.microtenant.as_ref())
                 .map_err(|message| Problem::cell(draft.file, draft.row, title, message))?;
             let value = FieldValue::Refs(refs);
             draft.values.0.push((Cow::Borrowed(wire), value));
@@ -215,14 +215,14 @@ impl<'s> Planner<'s> {
 
     fn references(
         &mut self,
-        mention: &Mention<'_>,
+        unresolved_ref: &UnresolvedRef<'_>,
         microtenant: Option<&Id>,
     ) -> Result<Vec<Reference<'s>>, String> {
-        let scope = Scope::of(mention.target, microtenant.cloned());
+        let scope = Scope::of(unresolved_ref.target, microtenant.cloned());
         let snapshot = self.snapshot;
         let new = || Resolver::new(&scope, snapshot);
         let resolver = self.resolvers.get_or_insert_with(&scope, new);
-        resolver.resolve(mention.text)
+        resolver.resolve(unresolved_ref.text)
     }
 
     /// The live object that the row means. A row that means several fails alone.
@@ -230,7 +230,7 @@ impl<'s> Planner<'s> {
         &self,
         draft: &Draft<'_>,
         scope: &Scope,
-    ) -> Result<Result<Option<Live<'s>>, Failure>, Problem> {
+    ) -> Result<Result<Option<LiveObject<'s>>, Failure>, Problem> {
         let Some(known) = self.known.get(scope) else {
             // What was not read is not absent.
             let message = format!(
@@ -262,7 +262,7 @@ impl<'s> Planner<'s> {
         Ok(known.by_key(draft))
     }
 
-    fn change<'r>(&mut self, draft: Draft<'r>, live: Option<Live<'s>>) -> Change<'r>
+    fn change<'r>(&mut self, draft: Draft<'r>, live: Option<LiveObject<'s>>) -> Change<'r>
     where
         's: 'r,
     {
@@ -285,11 +285,12 @@ impl<'s> Planner<'s> {
         }
     }
 
-    fn is_own(&self, live: Live<'_>) -> bool {
-        self.own.is_some_and(|own| own.contains(&Id::new(live.id)))
+    fn is_own(&self, live: LiveObject<'_>) -> bool {
+        self.created_before
+            .is_some_and(|created_before| created_before.contains(&Id::new(live.id)))
     }
 
-    fn delete<'r>(&mut self, draft: &Draft<'r>, live: Live<'s>) -> Change<'r> {
+    fn delete<'r>(&mut self, draft: &Draft<'r>, live: LiveObject<'s>) -> Change<'r> {
         let id = Id::new(live.id);
         if let Some(why) = draft.kind.immutable(live.object) {
             return error(format!(
@@ -310,7 +311,7 @@ impl<'s> Planner<'s> {
     }
 
     /// Counts a delete, and answers the id by which the object is deleted.
-    pub(super) fn remove(&mut self, live: Live<'s>) -> Id {
+    pub(super) fn remove(&mut self, live: LiveObject<'s>) -> Id {
         self.removals.remove(live.scope, live.object);
         if live.scope.kind == Kind::portal_link() {
             self.load.count(&portals_of(live.object), -1);
@@ -320,7 +321,7 @@ impl<'s> Planner<'s> {
 
     /// The id by which an object is deleted: none for an element of a list that is the only one of its key, since
     /// whatever has its key is to go.
-    fn delete_id(&self, live: Live<'s>) -> Option<&'s str> {
+    fn delete_id(&self, live: LiveObject<'s>) -> Option<&'s str> {
         let kind = live.scope.kind;
         if kind.shape() != Shape::List {
             return Some(live.id);
@@ -347,7 +348,7 @@ impl<'s> Planner<'s> {
         Change::Create { body }
     }
 
-    fn update<'r>(&mut self, draft: Draft<'r>, live: Live<'s>) -> Change<'r>
+    fn update<'r>(&mut self, draft: Draft<'r>, live: LiveObject<'s>) -> Change<'r>
     where
         's: 'r,
     {
@@ -378,7 +379,7 @@ impl<'s> Planner<'s> {
     }
 
     /// The update that gives a live object these fields.
-    pub(super) fn set<'r>(&mut self, live: Live<'s>, set: Fields<'r>) -> Change<'r> {
+    pub(super) fn set<'r>(&mut self, live: LiveObject<'s>, set: Fields<'r>) -> Change<'r> {
         let kind = live.scope.kind;
         if kind == Kind::portal_link()
             && matches!(set.find("userPortals"), Some(FieldValue::Refs(_)))
@@ -413,9 +414,9 @@ impl<'s> Planner<'s> {
     /// The group of items with which this one may share a call.
     pub(super) fn group(&mut self, item: &Item<'_>, scope: &Scope) -> Option<u32> {
         let kind = item.resource;
-        match (Way::of(item), &item.change) {
-            (Way::Merge, _) => Some(self.groups.of(scope)),
-            (Way::Delete, _) => kind.bulk_delete().map(|_| self.groups.of(scope)),
+        match (Operation::of(item), &item.change) {
+            (Operation::Merge, _) => Some(self.groups.of(scope)),
+            (Operation::Delete, _) => kind.bulk_delete().map(|_| self.groups.of(scope)),
             (_, Change::Create { body }) => {
                 let shared = shared_refs(kind, body);
                 Some(self.groups.add(scope, shared))
@@ -435,7 +436,8 @@ impl<'s> Planner<'s> {
         };
         *counter += 1;
         self.totals.items += 1;
-        self.backlog.push(item.item, Way::of(item), item.group);
+        self.backlog
+            .push(item.item, Operation::of(item), item.group);
     }
 }
 
@@ -467,7 +469,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::{Listing, Mentions};
+    use crate::plan::{Listing, UnresolvedRefs};
 
     const PORTAL: &str = "900";
 
@@ -512,12 +514,12 @@ mod tests {
             condition: None,
             key,
             values: Fields(values),
-            mentions: Mentions::default(),
+            unresolved_refs: UnresolvedRefs::default(),
         }
     }
 
-    fn on(portals: &str) -> Mention<'_> {
-        Mention {
+    fn on(portals: &str) -> UnresolvedRef<'_> {
+        UnresolvedRef {
             wire: "userPortals",
             target: Kind::user_portal(),
             title: "portals",
@@ -651,7 +653,7 @@ mod tests {
         ];
         for (key, portals) in rows {
             let mut row = draft(Action::Ensure, key, "x.example");
-            row.mentions.push(on(portals));
+            row.unresolved_refs.push(on(portals));
             groups.push(planner.plan(row).unwrap().group);
         }
         assert_eq!(groups, [Some(0), Some(0), Some(1), Some(0)]);
@@ -669,7 +671,7 @@ mod tests {
         let mut planner = Planner::new(&snapshot, limits);
         let mut on_staff = |key| {
             let mut row = draft(Action::Ensure, key, "x.example");
-            row.mentions.push(on("Staff"));
+            row.unresolved_refs.push(on("Staff"));
             planner.plan(row).unwrap();
             planner.exceeded()
         };

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{Checker, Defaults, Layout, Repeats, Resolver, Snapshot};
+use super::{Checker, Defaults, Duplicates, Layout, Resolver, Snapshot};
 use crate::item::{Cells, Problem, Row};
 use crate::resource::{Column, Form, Kind, Scope};
 use crate::wire::{FieldValue, Id, Object};
@@ -19,7 +19,7 @@ pub struct Exporter<'s> {
     columns: Vec<&'static Column>,
     layout: Layout,
     checker: Checker,
-    repeats: Repeats,
+    duplicates: Duplicates,
     resolvers: HashMap<Kind, Resolver<'s>>,
 }
 
@@ -55,7 +55,7 @@ impl<'s> Exporter<'s> {
             columns: columns.to_owned(),
             layout,
             checker: Checker::new(Defaults::default()),
-            repeats: Repeats::of_all(),
+            duplicates: Duplicates::of_all(),
             resolvers: resolvers.collect(),
             microtenant,
         }
@@ -120,16 +120,16 @@ impl<'s> Exporter<'s> {
         let Some(mut draft) = self.checker.check(row, &self.layout, &mut problems) else {
             return problems;
         };
-        problems.extend(self.repeats.find(&draft, &self.layout));
-        for mention in draft.mentions.iter() {
-            let resolver = self.resolvers.get_mut(&mention.target);
-            match resolver.map(|resolver| resolver.resolve(mention.text)) {
+        problems.extend(self.duplicates.find(&draft, &self.layout));
+        for unresolved_ref in draft.unresolved_refs.iter() {
+            let resolver = self.resolvers.get_mut(&unresolved_ref.target);
+            match resolver.map(|resolver| resolver.resolve(unresolved_ref.text)) {
                 Some(Ok(refs)) => {
                     let value = FieldValue::Refs(refs);
-                    draft.values.0.push((mention.wire.into(), value));
+                    draft.values.0.push((unresolved_ref.wire.into(), value));
                 }
                 Some(Err(message)) => {
-                    problems.push(Problem::cell(0, number, mention.title, message));
+                    problems.push(Problem::cell(0, number, unresolved_ref.title, message));
                 }
                 None => {}
             }

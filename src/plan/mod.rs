@@ -2,7 +2,7 @@
 //! and the same rows, snapshot and settings give the same plan.
 //!
 //! The way of a row: [`Layout`] says what its columns mean, [`Checker`] turns it into a [`Draft`] or
-//! into problems, [`Fingerprints`] and [`Repeats`] find rows that name one object twice, [`Planner`] resolves the
+//! into problems, [`Fingerprints`] and [`Duplicates`] find rows that name one object twice, [`Planner`] resolves the
 //! names in it and compares it with the tenant, and the [`Backlog`] groups what is to be done into calls. The multiset of items does not depend on how they are
 //! cut into calls.
 
@@ -11,29 +11,29 @@ mod calls;
 mod check;
 mod columns;
 mod compare;
-mod confirm;
+mod duplicates;
 mod estimate;
 pub mod export;
 mod filter;
 mod guards;
-mod known;
+pub mod inverse;
 mod limits;
+mod live_check;
+mod live_index;
 mod names;
 pub mod prune;
-mod repeats;
-pub mod undo;
 
-pub use self::calls::{Backlog, Way, Work};
-pub use self::check::{Checker, Draft, Mention, Mentions};
+pub use self::calls::{Backlog, Operation, Work};
+pub use self::check::{Checker, Draft, UnresolvedRef, UnresolvedRefs};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
-pub use self::confirm::{Evidence, conflict};
+pub use self::duplicates::{Duplicates, Fingerprints};
 pub use self::estimate::{CallCounts, Estimate};
 pub use self::filter::{Condition, Filter, FilterError};
 pub use self::guards::{Guards, Share};
 pub use self::limits::Limits;
+pub use self::live_check::{LiveCheck, conflict};
 pub use self::names::Resolver;
-pub use self::repeats::{Fingerprints, Repeats};
 
 use crate::resource::Action;
 use crate::resource::{Kind, Scope};

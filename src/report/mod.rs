@@ -12,8 +12,8 @@
 //! manifests and add `_row,_status,_id,_error_id,_error,_attempts`. They are written beside
 //! their places and renamed, so a reader never sees half of one.
 
-mod again;
 mod outcomes;
+mod retry_manifest;
 mod rows;
 pub mod verify;
 
@@ -25,11 +25,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-pub use self::again::write_failed;
 pub use self::outcomes::Outcomes;
+pub use self::retry_manifest::write_failed;
 use self::rows::{Replacement, Results};
 use crate::engine::{End, Progress};
-use crate::journal::{Extent, Header};
+use crate::journal::{Header, JournalEnd};
 use crate::ledger::{Ledger, Tally};
 use crate::run::{PlanFile, RunError};
 
@@ -93,7 +93,7 @@ impl Summary {
         run_dir: &Path,
     ) -> Self {
         let tally = ledger.tally();
-        let finished = *end == End::Settled && tally.settled() == tally.items;
+        let finished = *end == End::Finished && tally.finished() == tally.items;
         Self {
             end: if finished { FINISHED } else { "stopped" },
             items: tally.items,
@@ -159,7 +159,7 @@ pub struct Report {
     /// The numbers.
     pub summary: Summary,
     /// Where the journal ended when the results were written.
-    pub journal: Extent,
+    pub journal: JournalEnd,
     /// The SHA-256 of each result file by its name, in hexadecimal.
     pub sha256: BTreeMap<String, String>,
     /// Every row that did not succeed.
@@ -172,7 +172,7 @@ struct Kept {
     run: String,
     tenant: String,
     summary: Tally,
-    journal: Option<Extent>,
+    journal: Option<JournalEnd>,
     #[serde(default)]
     sha256: BTreeMap<String, String>,
     errors: Vec<FailedRow>,
@@ -180,9 +180,9 @@ struct Kept {
 
 /// Whether the results of the run in `directory` were written when its journal ended there.
 #[must_use]
-pub fn is_written(directory: &Path, extent: Extent) -> bool {
+pub fn is_written(directory: &Path, journal_end: JournalEnd) -> bool {
     let kept = kept(directory).ok().flatten();
-    kept.is_some_and(|kept| kept.journal.is_none_or(|written| written == extent))
+    kept.is_some_and(|kept| kept.journal.is_none_or(|written| written == journal_end))
 }
 
 /// Whether the report in `directory` says that nothing was left to do. What it says is not checked.
@@ -242,7 +242,7 @@ pub fn write(
         retries: plan.origin().retries.clone(),
         supersedes: plan.origin().supersedes.clone(),
         summary,
-        journal: outcomes.extent(),
+        journal: outcomes.journal_end(),
         sha256,
         errors,
     };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::item::{ItemNumber, Outcome, index};
-use crate::journal::{Extent, JournalError};
+use crate::journal::{JournalEnd, JournalError};
 use crate::run;
 use crate::wire::{Failure, Id};
 
@@ -20,7 +20,7 @@ const BARE: u64 = u64::MAX;
 pub struct Outcomes {
     ids: Vec<u64>,
     others: HashMap<ItemNumber, Outcome>,
-    extent: Extent,
+    journal_end: JournalEnd,
 }
 
 impl Outcomes {
@@ -31,7 +31,7 @@ impl Outcomes {
     pub fn read(directory: &Path, items: u32) -> Result<Self, JournalError> {
         let mut ids = vec![NOTHING; index(items)];
         let mut others = HashMap::new();
-        let extent = run::outcomes(directory, |outcome| {
+        let journal_end = run::outcomes(directory, |outcome| {
             // What has ended stays ended: the first outcome counts.
             let Some(slot) = ids.get_mut(index(outcome.item)) else {
                 return;
@@ -47,14 +47,14 @@ impl Outcomes {
         Ok(Self {
             ids,
             others,
-            extent,
+            journal_end,
         })
     }
 
     /// Where the journal ended that they were read from.
     #[must_use]
-    pub fn extent(&self) -> Extent {
-        self.extent
+    pub fn journal_end(&self) -> JournalEnd {
+        self.journal_end
     }
 
     /// The id of the item's object, as far as its outcome says.
@@ -146,6 +146,6 @@ mod tests {
         assert_eq!(read.id(7), Some(Id::new("9")));
         assert_eq!(read.failure(7), Some(&Failure::new("why")));
         assert_eq!(read.id(8), None);
-        assert_eq!(read.extent().records, 2);
+        assert_eq!(read.journal_end().records, 2);
     }
 }

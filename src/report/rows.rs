@@ -37,9 +37,9 @@ impl ResultFile {
     /// Where the row of an item stands that ended so, or has not ended.
     pub(super) fn of(state: State) -> Self {
         match state {
-            State::Settled(Status::Unchanged | Status::Spared) => Self::Skipped,
-            State::Settled(Status::Failed) | State::InDoubt | State::Waiting => Self::Errors,
-            State::Settled(_) => Self::Success,
+            State::Finished(Status::Unchanged | Status::Spared) => Self::Skipped,
+            State::Finished(Status::Failed) | State::InDoubt | State::Waiting => Self::Errors,
+            State::Finished(_) => Self::Success,
         }
     }
 }

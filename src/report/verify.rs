@@ -19,10 +19,10 @@ use crate::item::{ItemNumber, Status};
 use crate::journal;
 use crate::ledger::State;
 use crate::manifest::CsvReader;
-use crate::plan::{Evidence, Snapshot};
+use crate::plan::{LiveCheck, Snapshot};
 use crate::resource::Scope;
 use crate::run::digest::Digested;
-use crate::run::{PlanLine, Standing};
+use crate::run::{PlanLine, RunState};
 
 /// Something that is not as the run says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -127,7 +127,7 @@ impl Counted {
 /// A run whose word is to be held against what is there.
 #[derive(Debug)]
 pub struct Verification<'r> {
-    standing: &'r Standing,
+    run_state: &'r RunState,
     outcomes: Outcomes,
 }
 
@@ -136,15 +136,18 @@ impl<'r> Verification<'r> {
     ///
     /// # Errors
     /// [`journal::JournalError`].
-    pub fn new(standing: &'r Standing) -> Result<Self, journal::JournalError> {
-        let outcomes = Outcomes::read(standing.directory.path(), standing.plan.len())?;
-        Ok(Self { standing, outcomes })
+    pub fn new(run_state: &'r RunState) -> Result<Self, journal::JournalError> {
+        let outcomes = Outcomes::read(run_state.directory.path(), run_state.plan.len())?;
+        Ok(Self {
+            run_state,
+            outcomes,
+        })
     }
 
     fn results(&self) -> Results<'_> {
         Results {
-            plan: &self.standing.plan,
-            ledger: &self.standing.ledger,
+            plan: &self.run_state.plan,
+            ledger: &self.run_state.ledger,
             outcomes: &self.outcomes,
         }
     }
@@ -156,29 +159,35 @@ impl<'r> Verification<'r> {
     /// # Errors
     /// When a file cannot be read.
     pub fn files(&self, findings: &mut Findings) -> io::Result<Option<Counted>> {
-        let directory = self.standing.directory.path();
-        let extent = self.standing.extent;
+        let directory = self.run_state.directory.path();
+        let journal_end = self.run_state.journal_end;
         let is_current = |kept: &Kept| {
             let written = kept.journal.map(|written| written.records);
-            written.is_none_or(|records| records >= extent.records)
+            written.is_none_or(|records| records >= journal_end.records)
         };
         let Some(kept) = report(directory, findings).filter(is_current) else {
-            if self.standing.lost {
-                let found = format!("it ends after {}: the rest was cut off", extent.records);
+            if self.run_state.lost {
+                let found = format!(
+                    "it ends after {}: the rest was cut off",
+                    journal_end.records
+                );
                 findings.of_file(journal::FILE_NAME, "it had more records", found);
             }
             return Ok(None);
         };
         match kept.journal {
-            Some(written) if written != extent => findings.of_file(
+            Some(written) if written != journal_end => findings.of_file(
                 journal::FILE_NAME,
                 format!(
                     "it had {} records when the results were written",
                     written.records
                 ),
-                format!("it has {}: records were cut off or changed", extent.records),
+                format!(
+                    "it has {}: records were cut off or changed",
+                    journal_end.records
+                ),
             ),
-            _ if self.standing.torn => findings.of_file(
+            _ if self.run_state.torn => findings.of_file(
                 journal::FILE_NAME,
                 "it was whole when the results were written",
                 "its last line is not whole",
@@ -190,7 +199,7 @@ impl<'r> Verification<'r> {
     }
 
     fn compare_numbers(&self, kept: &Kept, findings: &mut Findings) {
-        let header = &self.standing.header;
+        let header = &self.run_state.header;
         for (what, claimed, found) in [
             ("run", &kept.run, &header.run),
             ("tenant", &kept.tenant, &header.tenant),
@@ -200,7 +209,7 @@ impl<'r> Verification<'r> {
                 findings.of_file(FILE_NAME, format!("the {what} is {claimed:?}"), found);
             }
         }
-        let (claimed, found) = (kept.summary, self.standing.ledger.tally());
+        let (claimed, found) = (kept.summary, self.run_state.ledger.tally());
         if claimed != found {
             let text = |tally| serde_json::to_string(&tally).unwrap_or_default();
             let found = format!("by the journal they are {}", text(found));
@@ -214,9 +223,9 @@ impl<'r> Verification<'r> {
 
     fn compare_rows(&self, kept: &Kept, findings: &mut Findings) -> io::Result<Counted> {
         let results = self.results();
-        let directory = self.standing.directory.path();
+        let directory = self.run_state.directory.path();
         let mut counted = Counted {
-            rows_in: self.standing.plan.len().into(),
+            rows_in: self.run_state.plan.len().into(),
             ..Counted::default()
         };
         let mut files = Vec::new();
@@ -224,10 +233,10 @@ impl<'r> Verification<'r> {
             files.extend(Written::open(directory, file, &results, findings)?);
         }
         // Where the numbers are others, so are the rows; that was said.
-        let has_errors = kept.summary == self.standing.ledger.tally();
+        let has_errors = kept.summary == self.run_state.ledger.tally();
         let mut told = kept.errors.iter();
-        for number in 0..self.standing.plan.len() {
-            let line = self.standing.plan.line(number)?;
+        for number in 0..self.run_state.plan.len() {
+            let line = self.run_state.plan.line(number)?;
             let row = results.row(number, &line);
             if let Some(written) = files.iter_mut().find(|written| written.file == row.file) {
                 written.compare(&results, &line, &row, &mut counted, findings)?;
@@ -238,7 +247,13 @@ impl<'r> Verification<'r> {
                     let found = "the report does not have this row so";
                     let claimed =
                         format!("{}, by plan and journal: {}", failed.status, failed.error);
-                    findings.add(of_row(FILE_NAME, &results, &line, claimed, found));
+                    findings.add(of_row(
+                        FILE_NAME,
+                        &results,
+                        &line,
+                        claimed,
+                        found.to_string(),
+                    ));
                 }
             }
         }
@@ -272,14 +287,14 @@ impl<'r> Verification<'r> {
     /// # Errors
     /// When the plan cannot be read.
     pub fn claims(&self, snapshot: &Snapshot, findings: &mut Findings) -> io::Result<u64> {
-        let evidence = Evidence::new(snapshot);
+        let live_check = LiveCheck::new(snapshot);
         let results = self.results();
         let mut confirmed = 0;
         self.each_success(|number, line, status| {
             let id = self.outcomes.id(number);
             // What an undo left alone of an object it does not claim either.
             let partly = line.item.undo.is_some() && self.outcomes.failure(number).is_some();
-            let found = evidence.against(&line.item, id.as_ref());
+            let found = live_check.mismatch(&line.item, id.as_ref());
             let Some(found) = found.filter(|_| !partly) else {
                 confirmed += 1;
                 return;
@@ -288,20 +303,20 @@ impl<'r> Verification<'r> {
                 Some(id) => format!("{} with the id {id}", status.name()),
                 None => status.name().to_owned(),
             };
-            findings.add(of_row("tenant", &results, line, claimed, found));
+            findings.add(of_row("tenant", &results, line, claimed, found.to_string()));
         })?;
         Ok(confirmed)
     }
 
     fn each_success(&self, mut visit: impl FnMut(ItemNumber, &PlanLine, Status)) -> io::Result<()> {
-        for number in 0..self.standing.plan.len() {
-            let state = self.standing.ledger.state(number);
-            if let State::Settled(status) = state
+        for number in 0..self.run_state.plan.len() {
+            let state = self.run_state.ledger.state(number);
+            if let State::Finished(status) = state
                 && ResultFile::of(state) == ResultFile::Success
             {
-                let mut line = self.standing.plan.line(number)?;
+                let mut line = self.run_state.plan.line(number)?;
                 // What did not come back has not let an item succeed that refers to it.
-                let _ = self.standing.reborn.rename(&mut line.item);
+                let _ = self.run_state.id_remap.rename(&mut line.item);
                 visit(number, &line, status);
             }
         }
@@ -401,7 +416,13 @@ impl<'r> Written<'r> {
         let Some(cells) = cells else {
             let claimed = format!("{}, by plan and journal", row.status);
             let found = "the row is not in this file";
-            findings.add(of_row(self.file.name(), results, line, claimed, found));
+            findings.add(of_row(
+                self.file.name(),
+                results,
+                line,
+                claimed,
+                found.to_string(),
+            ));
             return Ok(());
         };
         let expected: Vec<&str> = row.cells().collect();

@@ -15,15 +15,15 @@
 //! It appears under its name only when the plan and the first journal record are on disk. Resuming needs
 //! nothing else.
 
-mod briefs;
 pub(crate) mod digest;
 mod directory;
+mod effects;
 mod lineage;
 mod plan_file;
+mod plan_index;
 mod planning;
-mod prepare;
+mod planning_lock;
 mod repair;
-mod undo;
 
 use std::collections::HashSet;
 use std::io;
@@ -32,17 +32,17 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub use self::directory::{RunDirectory, RunName, list};
+pub use self::effects::RunEffects;
 pub use self::lineage::Lineage;
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter, Sums};
-pub use self::planning::{Busy, Planning};
-pub use self::prepare::{Checked, PlanError, check, check_named, plan};
+pub use self::planning::{Checked, PlanError, check, check_named, plan};
+pub use self::planning_lock::{Busy, PlanningLock};
 pub use self::repair::{Finding, Repaired, examine, repair};
-pub use self::undo::Deeds;
-use crate::engine::{Items as _, Reborn, Undertaking};
+use crate::engine::{IdRemap, Items as _, Workload};
 use crate::item::{Event, Item, ItemNumber, Outcome, Status};
-use crate::journal::{self, Extent, Header, ItemEvent, Journal, JournalError};
+use crate::journal::{self, Header, ItemEvent, Journal, JournalEnd, JournalError};
 use crate::ledger::{Ledger, State};
-use crate::plan::{Backlog, Way};
+use crate::plan::{Backlog, Operation};
 use crate::wire::Id;
 
 /// Why a run cannot be started, read or gone on with.
@@ -110,7 +110,7 @@ pub struct Run {
     /// The first record of its journal.
     pub header: Header,
     /// What is to be carried out.
-    pub undertaking: Undertaking,
+    pub workload: Workload,
 }
 
 impl Run {
@@ -118,8 +118,12 @@ impl Run {
     ///
     /// # Errors
     /// When the plan cannot be read.
-    pub fn each_open(&self, ways: &[Way], visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
-        let visited = each_open(&self.plan, &self.undertaking.ledger, ways, visit);
+    pub fn each_open(
+        &self,
+        operations: &[Operation],
+        visit: impl FnMut(&Item<'_>),
+    ) -> Result<(), RunError> {
+        let visited = each_open(&self.plan, &self.workload.ledger, operations, visit);
         visited.map_err(|source| self.directory.unreadable(source))
     }
 
@@ -127,31 +131,35 @@ impl Run {
     ///
     /// # Errors
     /// [`RunError::Journal`].
-    pub fn settled(mut self, outcomes: Vec<Outcome>, now: Timestamp) -> Result<Self, RunError> {
+    pub fn with_outcomes(
+        mut self,
+        outcomes: Vec<Outcome>,
+        now: Timestamp,
+    ) -> Result<Self, RunError> {
         if outcomes.is_empty() {
             return Ok(self);
         }
-        let Undertaking {
+        let Workload {
             mut ledger,
             mut journal,
             sent_before,
-            mut reborn,
-            foreign,
+            mut id_remap,
+            created_by_others,
             batch_size,
             ..
-        } = self.undertaking;
+        } = self.workload;
         for outcome in &outcomes {
-            reborn.settle(outcome);
+            id_remap.note(outcome);
         }
         let event = Event::Outcomes(outcomes);
         journal.append(&event, now)?;
         journal.commit()?;
         ledger.apply(&event);
-        self.undertaking = Undertaking {
-            reborn,
-            foreign,
+        self.workload = Workload {
+            id_remap,
+            created_by_others,
             batch_size,
-            ..undertaking(&self.plan, ledger, journal, sent_before)
+            ..workload(&self.plan, ledger, journal, sent_before)
         };
         Ok(self)
     }
@@ -159,7 +167,7 @@ impl Run {
 
 /// Where a run stands, read without touching it.
 #[derive(Debug)]
-pub struct Standing {
+pub struct RunState {
     /// Where it is.
     pub directory: RunDirectory,
     /// Its plan.
@@ -169,9 +177,9 @@ pub struct Standing {
     /// Every item. If the end of the journal was lost, whatever has no outcome is in doubt.
     pub ledger: Ledger,
     /// What came back under new ids.
-    pub reborn: Reborn,
+    pub id_remap: IdRemap,
     /// Where its journal ends.
-    pub extent: Extent,
+    pub journal_end: JournalEnd,
     /// Whether the last line of its journal is not whole.
     pub torn: bool,
     /// When its last writes were sent, oldest first, as many as a quota may count.
@@ -184,12 +192,12 @@ pub struct Standing {
     pub lost: bool,
 }
 
-impl Standing {
+impl RunState {
     /// Whether every item has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         let tally = self.ledger.tally();
-        tally.settled() == tally.items
+        tally.finished() == tally.items
     }
 
     /// The items that stand so.
@@ -214,8 +222,12 @@ impl Standing {
     ///
     /// # Errors
     /// When the plan cannot be read.
-    pub fn each_open(&self, ways: &[Way], visit: impl FnMut(&Item<'_>)) -> Result<(), RunError> {
-        let visited = each_open(&self.plan, &self.ledger, ways, visit);
+    pub fn each_open(
+        &self,
+        operations: &[Operation],
+        visit: impl FnMut(&Item<'_>),
+    ) -> Result<(), RunError> {
+        let visited = each_open(&self.plan, &self.ledger, operations, visit);
         visited.map_err(|source| self.unreadable(source))
     }
 
@@ -229,11 +241,13 @@ impl Standing {
 fn each_open(
     plan: &PlanFile,
     ledger: &Ledger,
-    ways: &[Way],
+    operations: &[Operation],
     mut visit: impl FnMut(&Item<'_>),
 ) -> io::Result<()> {
-    for (number, brief) in plan.briefs() {
-        if ways.contains(&brief.way) && !matches!(ledger.state(number), State::Settled(_)) {
+    for (number, entry) in plan.entries() {
+        if operations.contains(&entry.operation)
+            && !matches!(ledger.state(number), State::Finished(_))
+        {
             visit(&plan.load(number)?);
         }
     }
@@ -255,13 +269,13 @@ pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<
     let directory = directory.publish()?;
     plan.moved(directory.path());
     journal.moved(directory.path());
-    let ledger = settled_by_plan(&plan);
-    let undertaking = undertaking(&plan, ledger, journal, Vec::new());
+    let ledger = finished_by_plan(&plan);
+    let workload = workload(&plan, ledger, journal, Vec::new());
     Ok(Run {
         directory,
         plan,
         header,
-        undertaking,
+        workload,
     })
 }
 
@@ -283,27 +297,27 @@ fn begin(
 /// its end was lost: [`repair`] mends that.
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let plan = PlanFile::open(directory.path())?;
-    let mut ledger = settled_by_plan(&plan);
-    let mut reborn = plan.reborn().clone();
+    let mut ledger = finished_by_plan(&plan);
+    let mut id_remap = plan.id_remap().clone();
     let mut batch_size = None;
     let (journal, replayed) = Journal::open(directory.path(), |event| {
         if let ItemEvent::BatchSize(size) = event {
             batch_size = Some(size);
         }
         apply(&mut ledger, &event);
-        learn(&mut reborn, event);
+        learn(&mut id_remap, event);
     })?;
     plan.verify(&replayed.header)?;
-    let undertaking = Undertaking {
-        reborn,
+    let workload = Workload {
+        id_remap,
         batch_size,
-        ..undertaking(&plan, ledger, journal, replayed.last_intents())
+        ..workload(&plan, ledger, journal, replayed.last_intents())
     };
     Ok(Run {
         directory,
         plan,
         header: replayed.header,
-        undertaking,
+        workload,
     })
 }
 
@@ -311,26 +325,26 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
 ///
 /// # Errors
 /// [`RunError`].
-pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
+pub fn run_state(directory: RunDirectory) -> Result<RunState, RunError> {
     let active = journal::is_locked(directory.path());
     let plan = PlanFile::open(directory.path())?;
-    let mut ledger = settled_by_plan(&plan);
-    let mut reborn = plan.reborn().clone();
+    let mut ledger = finished_by_plan(&plan);
+    let mut id_remap = plan.id_remap().clone();
     let replayed = journal::replay(directory.path(), |event| {
         apply(&mut ledger, &event);
-        learn(&mut reborn, event);
+        learn(&mut id_remap, event);
     })?;
     plan.verify(&replayed.header)?;
     if replayed.lost {
         doubt_undecided(&mut ledger);
     }
-    Ok(Standing {
+    Ok(RunState {
         directory,
         plan,
-        reborn,
+        id_remap,
         sent: replayed.last_intents(),
         last: replayed.last(),
-        extent: replayed.extent(),
+        journal_end: replayed.journal_end(),
         torn: replayed.torn,
         lost: replayed.lost,
         header: replayed.header,
@@ -344,13 +358,16 @@ pub fn standing(directory: RunDirectory) -> Result<Standing, RunError> {
 ///
 /// # Errors
 /// [`JournalError`].
-pub fn outcomes(directory: &Path, mut visit: impl FnMut(Outcome)) -> Result<Extent, JournalError> {
+pub fn outcomes(
+    directory: &Path,
+    mut visit: impl FnMut(Outcome),
+) -> Result<JournalEnd, JournalError> {
     let replayed = journal::replay(directory, |event| {
         if let ItemEvent::Outcome(outcome) = event {
             visit(outcome.into());
         }
     })?;
-    Ok(replayed.extent())
+    Ok(replayed.journal_end())
 }
 
 /// The ids of what the runs beside this one have created on its tenant, as far as they know: also an older one may have
@@ -390,17 +407,17 @@ fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
         ItemEvent::Presumed(item) => ledger.presume(*item),
         ItemEvent::Void(item) => ledger.void(*item),
         ItemEvent::Refused(item) => ledger.refuse(*item),
-        ItemEvent::Outcome(outcome) => ledger.settle(outcome.item, outcome.status),
+        ItemEvent::Outcome(outcome) => ledger.finish(outcome.item, outcome.status),
         ItemEvent::Before(_) | ItemEvent::BatchSize(_) => {}
     }
 }
 
 /// Learns the new id of what the event says has come back.
-fn learn(reborn: &mut Reborn, event: ItemEvent<'_>) {
+fn learn(id_remap: &mut IdRemap, event: ItemEvent<'_>) {
     if let ItemEvent::Outcome(outcome) = event
-        && !reborn.is_empty()
+        && !id_remap.is_empty()
     {
-        reborn.settle(&outcome.into());
+        id_remap.note(&outcome.into());
     }
 }
 
@@ -408,7 +425,7 @@ fn learn(reborn: &mut Reborn, event: ItemEvent<'_>) {
 /// intents.
 fn doubt_undecided(ledger: &mut Ledger) -> Vec<ItemNumber> {
     let items = 0..u32::try_from(ledger.tally().items).unwrap_or(u32::MAX);
-    let open = |item: &ItemNumber| !matches!(ledger.state(*item), State::Settled(_));
+    let open = |item: &ItemNumber| !matches!(ledger.state(*item), State::Finished(_));
     let undecided: Vec<ItemNumber> = items.filter(open).collect();
     for item in &undecided {
         ledger.presume(*item);
@@ -417,41 +434,45 @@ fn doubt_undecided(ledger: &mut Ledger) -> Vec<ItemNumber> {
 }
 
 /// The ledger in which what the plan already knows has ended.
-fn settled_by_plan(plan: &PlanFile) -> Ledger {
+fn finished_by_plan(plan: &PlanFile) -> Ledger {
     let mut ledger = Ledger::new(plan.len());
-    for (item, brief) in plan.briefs() {
-        if let Some(status) = brief.ended {
-            ledger.settle(item, status);
+    for (item, entry) in plan.entries() {
+        if let Some(status) = entry.ended {
+            ledger.finish(item, status);
         }
     }
     ledger
 }
 
-fn undertaking(
+fn workload(
     plan: &PlanFile,
     ledger: Ledger,
     journal: Journal,
     sent_before: Vec<Timestamp>,
-) -> Undertaking {
-    let (mut backlog, mut late) = (Backlog::default(), Backlog::default());
+) -> Workload {
+    let (mut backlog, mut deferred) = (Backlog::default(), Backlog::default());
     let mut in_doubt = Backlog::default();
-    for (item, brief) in plan.briefs() {
-        match (ledger.state(item), brief.way) {
-            (State::Settled(_), _) => {}
+    for (item, entry) in plan.entries() {
+        match (ledger.state(item), entry.operation) {
+            (State::Finished(_), _) => {}
             // Whether it is there can be seen only when the new id is known of what it refers to.
-            (_, way) if plan.is_late(item) => late.push(item, way, brief.group),
-            (State::InDoubt, Way::Create) => in_doubt.push(item, brief.way, brief.group),
+            (_, operation) if plan.is_deferred(item) => deferred.push(item, operation, entry.group),
+            (State::InDoubt, Operation::Create) => {
+                in_doubt.push(item, entry.operation, entry.group);
+            }
             // All else may be repeated: it is simply done again.
-            (State::InDoubt | State::Waiting, way) => backlog.push(item, way, brief.group),
+            (State::InDoubt | State::Waiting, operation) => {
+                backlog.push(item, operation, entry.group);
+            }
         }
     }
-    Undertaking {
+    Workload {
         ledger,
         backlog,
-        late,
-        reborn: plan.reborn().clone(),
+        deferred,
+        id_remap: plan.id_remap().clone(),
         in_doubt,
-        foreign: HashSet::new(),
+        created_by_others: HashSet::new(),
         batch_size: None,
         sent_before,
         journal,

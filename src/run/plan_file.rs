@@ -13,9 +13,9 @@ use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
-use super::briefs::{Brief, Briefs};
 use super::digest::Digested;
-use crate::engine::{Items, Reborn};
+use super::plan_index::{PlanEntry, PlanIndex};
+use crate::engine::{IdRemap, Items};
 use crate::item::{Item, ItemNumber, index};
 use crate::journal;
 use crate::journal::Header;
@@ -167,9 +167,9 @@ pub struct PlanFile {
     origin: Origin,
     /// Where every stretch of lines begins, and where the last one ends.
     stretches: Vec<u64>,
-    briefs: Briefs,
+    entries: PlanIndex,
     /// What comes back under a new id, in the plan of an undo.
-    reborn: Reborn,
+    id_remap: IdRemap,
     /// What refers to that.
     heirs: BTreeSet<ItemNumber>,
 }
@@ -189,8 +189,8 @@ impl PlanFile {
             path,
             origin: Origin::default(),
             stretches: Vec::new(),
-            briefs: Briefs::new(),
-            reborn: Reborn::default(),
+            entries: PlanIndex::new(),
+            id_remap: IdRemap::default(),
             heirs: BTreeSet::new(),
         };
         plan.index(BufReader::with_capacity(CHUNK, lines))?;
@@ -242,7 +242,7 @@ impl PlanFile {
     /// How many items it has.
     #[must_use]
     pub fn len(&self) -> u32 {
-        u32::try_from(self.briefs.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether it has no item.
@@ -258,21 +258,21 @@ impl PlanFile {
     }
 
     /// Every item in brief, in order.
-    pub fn briefs(&self) -> impl Iterator<Item = (ItemNumber, Brief)> {
-        self.briefs.iter()
+    pub fn entries(&self) -> impl Iterator<Item = (ItemNumber, PlanEntry)> {
+        self.entries.iter()
     }
 
     /// What comes back under a new id, and is referred to by items that come after it in the plan.
     #[must_use]
-    pub fn reborn(&self) -> &Reborn {
-        &self.reborn
+    pub fn id_remap(&self) -> &IdRemap {
+        &self.id_remap
     }
 
     /// Whether the item has to wait until all else has ended: it deletes what others may refer to until then, or
     /// refers to what comes back.
     #[must_use]
-    pub fn is_late(&self, number: ItemNumber) -> bool {
-        self.briefs.of(number).is_some_and(|brief| brief.late) || self.heirs.contains(&number)
+    pub fn is_deferred(&self, number: ItemNumber) -> bool {
+        self.entries.of(number).is_some_and(|entry| entry.deferred) || self.heirs.contains(&number)
     }
 
     /// The line of that item.
@@ -322,18 +322,18 @@ impl PlanFile {
         if self.origin.undoes.is_some() {
             self.note(&serde_json::from_slice(line)?);
         }
-        if self.briefs.len().is_multiple_of(STRETCH) {
+        if self.entries.len().is_multiple_of(STRETCH) {
             self.stretches.push(at);
         }
-        self.briefs.push(Brief::read(line)?);
+        self.entries.push(PlanEntry::read(line)?);
         Ok(())
     }
 
     fn note(&mut self, item: &Item<'_>) {
         let former = item.undo.as_ref().and_then(|undo| undo.old_id.as_ref());
         if let Some(former) = former.filter(|_| item.resource.is_referred_to()) {
-            self.reborn.expect(item.item, former.clone());
-        } else if self.reborn.concerns(item) {
+            self.id_remap.expect(item.item, former.clone());
+        } else if self.id_remap.concerns(item) {
             self.heirs.insert(item.item);
         }
     }
@@ -403,7 +403,7 @@ mod tests {
 
     use super::*;
     use crate::item::{Change, Status};
-    use crate::plan::Way;
+    use crate::plan::Operation;
     use crate::resource::Kind;
     use crate::wire::Id;
 
@@ -476,12 +476,15 @@ mod tests {
                     (item(number), number.to_string())
                 );
             }
-            for ((number, brief), expected) in plan.briefs().zip(0..items) {
+            for ((number, entry), expected) in plan.entries().zip(0..items) {
                 let ended = (expected % 3 == 0).then_some(Status::Unchanged);
-                let way = ended.map_or(Way::Delete, |_| Way::Nothing);
-                assert_eq!((number, brief.way, brief.ended), (expected, way, ended));
+                let operation = ended.map_or(Operation::Delete, |_| Operation::Nothing);
+                assert_eq!(
+                    (number, entry.operation, entry.ended),
+                    (expected, operation, ended)
+                );
             }
-            assert_eq!(plan.briefs().count(), index(items));
+            assert_eq!(plan.entries().count(), index(items));
         }
     }
 }

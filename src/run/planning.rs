@@ -1,120 +1,373 @@
-//! One process at a time decides what is to be done.
-//!
-//! Between reading the tenant and starting its run a process knows what nobody else does. Two that did so at once
-//! would both create what neither saw. The lock is the operating system's: it ends with its process, however that
-//! ends.
+//! From manifests to items: two readings of the rows, with the listing of the tenant between them.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 
-use super::RunError;
-use super::directory::{no_room, private_dirs};
+use super::{Origin, RunError};
+use crate::item::{Item, Problem, Row};
+use crate::manifest::{Format, Manifest, ManifestError};
+use crate::plan::{
+    Checker, Defaults, Draft, Duplicates, Fingerprints, Layout, Limits, Planner, Snapshot,
+};
+use crate::resource::Action;
+use crate::resource::{Kind, Scope};
+use crate::wire::Id;
 
-const FILE_NAME: &str = ".planning";
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A manifest cannot be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Something is wrong with rows or columns; each is ready to be shown.
+    #[error("{} problems", .0.len())]
+    Problems(Vec<String>),
+    /// What was planned cannot be kept.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
 
-/// The right to start or go on with runs of one directory, held as long as this value lives.
+/// Manifests in which nothing is wrong that can be seen without the tenant.
 #[derive(Debug)]
-pub struct Planning {
-    file: File,
-    path: PathBuf,
-    /// Whether the directory of all runs was made for it.
-    first: bool,
+pub struct Checked {
+    names: Vec<String>,
+    manifests: Vec<Manifest>,
+    layouts: Vec<Layout>,
+    defaults: Defaults,
+    columns: Vec<ResultColumn>,
+    fingerprints: Vec<u32>,
+    scopes: Scopes,
+    rows: u64,
+    created_before: HashSet<Id>,
 }
 
-/// Who has that right, as far as it says: its process id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Busy(pub String);
+/// A column of the result files.
+#[derive(Debug)]
+struct ResultColumn {
+    title: String,
+    meaning: String,
+    /// What a row means that says nothing here, where that came from a flag: result files are
+    /// applied again without it.
+    told: String,
+}
 
-impl Planning {
-    /// Takes the right for the runs below `runs`, unless another process has it.
-    ///
-    /// # Errors
-    /// [`RunError::Io`] when the file cannot be made or locked.
-    pub fn begin(runs: &Path) -> Result<Result<Self, Busy>, RunError> {
-        let path = runs.join(FILE_NAME);
-        let failed = |source| no_room(runs, source);
-        loop {
-            let first = private_dirs(runs).map_err(failed)?;
-            let mut file = open(&path).map_err(|error| {
-                if first {
-                    let _ = fs::remove_dir(runs);
+/// Reads the manifests and checks every row by itself.
+///
+/// # Errors
+/// [`PlanError::Manifest`] when one cannot be read, [`PlanError::Problems`] with every problem of
+/// every row.
+pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError> {
+    let named = paths
+        .iter()
+        .map(|path| (path.clone(), path.display().to_string()));
+    check_named(&named.collect::<Vec<_>>(), defaults)
+}
+
+/// The same for manifests that go by names of their own in messages and reports.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_named(
+    manifests: &[(PathBuf, String)],
+    defaults: Defaults,
+) -> Result<Checked, PlanError> {
+    let mut problems = Vec::new();
+    let mut found = Checked {
+        names: manifests.iter().map(|(_, name)| name.clone()).collect(),
+        manifests: Vec::new(),
+        layouts: Vec::new(),
+        columns: Vec::new(),
+        fingerprints: Vec::new(),
+        scopes: Scopes::default(),
+        rows: 0,
+        created_before: HashSet::new(),
+        defaults,
+    };
+    for (number, (path, _)) in (0..).zip(manifests) {
+        found.open(path, number, &mut problems)?;
+    }
+    found.write_flags_down();
+    let checker = Checker::new(found.defaults.clone());
+    let mut named = Fingerprints::default();
+    for (manifest, layout) in found.manifests.iter().zip(&found.layouts) {
+        let blank = named.blank();
+        let mut shared = (
+            &mut problems,
+            &mut named,
+            &mut found.scopes,
+            &mut found.rows,
+        );
+        let read = manifest.for_each_batch(&mut shared, |rows, mut wrong, turn| {
+            let (mut batch_named, mut batch_scopes) = (blank.clone(), Scopes::default());
+            for row in rows {
+                if let Some(draft) = checker.check(*row, layout, &mut wrong) {
+                    batch_named.note(&draft);
+                    batch_scopes.note(&draft);
                 }
-                failed(error)
+            }
+            turn.take(|(problems, named, scopes, count)| {
+                problems.append(&mut wrong);
+                named.append(batch_named);
+                scopes.noted.append(&mut batch_scopes.noted);
+                **count += rows.len() as u64;
+                Ok::<(), ManifestError>(())
+            })
+        })?;
+        found.fingerprints.push(read);
+    }
+    if let Some(duplicates) = named.duplicates() {
+        found.find_duplicates(duplicates, &mut problems)?;
+    }
+    if problems.is_empty() {
+        return Ok(found);
+    }
+    Err(found.problems(problems))
+}
+
+/// Plans every row against what the tenant holds. Each item is handed to `keep` with the cells of its
+/// row, in the order of [`Checked::origin`]'s columns.
+///
+/// # Errors
+/// [`PlanError::Problems`] with every name that does not resolve and every limit that would be exceeded; what
+/// `keep` was given by then is no plan. [`PlanError::Run`] from `keep`.
+pub fn plan<'s>(
+    rows: &'s Checked,
+    snapshot: &'s Snapshot,
+    limits: Limits,
+    mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send,
+) -> Result<Planner<'s>, PlanError> {
+    let mut planner = Planner::new(snapshot, limits).created_before(&rows.created_before);
+    let mut problems = Vec::new();
+    let manifests = rows.manifests.iter().zip(&rows.layouts);
+    for ((manifest, layout), fingerprint) in manifests.zip(&rows.fingerprints) {
+        let columns = rows.positions(layout);
+        let checker = Checker::new(rows.defaults.clone());
+        let mut shared = (&mut planner, &mut keep, &mut problems);
+        let read = manifest.for_each_batch(&mut shared, |batch, mut wrong, turn| {
+            // What needs no turn is done before it: others are waiting for theirs.
+            let mut drafts = Vec::with_capacity(batch.len());
+            let mut cells = Vec::with_capacity(batch.len() * columns.len());
+            for row in batch {
+                if let Some(draft) = checker.check_again(*row, layout, &mut wrong) {
+                    drafts.push(draft);
+                    cells.extend(cells_of(*row, &columns));
+                }
+            }
+            turn.take(|(planner, keep, problems)| {
+                problems.append(&mut wrong);
+                let mut cells = cells.as_slice();
+                for draft in drafts {
+                    let (row_cells, others) = cells.split_at(columns.len());
+                    cells = others;
+                    match planner.plan(draft) {
+                        Ok(item) => keep(&item, row_cells)?,
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+                Ok::<(), PlanError>(())
+            })
+        })?;
+        if read != *fingerprint {
+            let message = "the manifest was changed while it was being read; try again";
+            problems.push(Problem::row(manifest.number(), 1, message));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(rows.problems(problems));
+    }
+    let exceeded = planner.exceeded();
+    if exceeded.is_empty() {
+        Ok(planner)
+    } else {
+        Err(PlanError::Problems(exceeded))
+    }
+}
+
+/// What a row has in each column of the result files.
+fn cells_of<'c>(row: Row<'c>, columns: &'c [(Vec<usize>, &str)]) -> impl Iterator<Item = &'c str> {
+    columns.iter().map(move |(at, told)| {
+        let mut raw = at.iter().map(|at| row.cells.raw(*at));
+        let said = raw.find(|cell| !cell.trim_start().is_empty());
+        said.unwrap_or(told)
+    })
+}
+
+impl Checked {
+    /// How many rows there are.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The same rows, knowing the objects that earlier runs of them have created: a row that asks to create one of
+    /// these is carried out already, and is not refused because it exists.
+    #[must_use]
+    pub fn created_before(self, created_before: HashSet<Id>) -> Self {
+        Self {
+            created_before,
+            ..self
+        }
+    }
+
+    /// Where the rows come from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            files: self.names.clone(),
+            columns: self
+                .columns
+                .iter()
+                .map(|column| column.title.clone())
+                .collect(),
+            ..Origin::default()
+        }
+    }
+
+    /// What has to be listed to plan these rows.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<Scope> {
+        self.scopes.noted.iter().cloned().collect()
+    }
+
+    fn open(
+        &mut self,
+        path: &std::path::Path,
+        number: u16,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), PlanError> {
+        let before = problems.len();
+        let manifest = Manifest::open(path, number, problems)?;
+        let readable = problems.len() == before;
+        let titles: Vec<(&str, u32)> = manifest
+            .columns()
+            .iter()
+            .map(|t| (t.text.as_str(), t.row))
+            .collect();
+        let titles = if readable { titles } else { Vec::new() };
+        let strict = manifest.format() == Format::Csv;
+        let layout = Layout::new(number, &titles, strict, &self.defaults, problems);
+        for ((title, _), meaning) in titles.iter().zip(layout.meanings()) {
+            let known =
+                |meaning: &String| self.columns.iter().any(|column| column.meaning == *meaning);
+            if let Some(meaning) = meaning.as_ref().filter(|meaning| !known(meaning)) {
+                self.columns.push(ResultColumn {
+                    title: (*title).to_owned(),
+                    meaning: meaning.clone(),
+                    told: String::new(),
+                });
+            }
+        }
+        if readable {
+            self.layouts.push(layout);
+            self.manifests.push(manifest);
+        }
+        Ok(())
+    }
+
+    /// Reads the rows once more, for those that name what an earlier one names.
+    fn find_duplicates(
+        &self,
+        mut duplicates: Duplicates,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), ManifestError> {
+        let checker = Checker::new(self.defaults.clone());
+        for (manifest, layout) in self.manifests.iter().zip(&self.layouts) {
+            let mut shared = (&mut duplicates, &mut *problems);
+            manifest.for_each_batch(&mut shared, |rows, mut told, turn| {
+                // What is wrong with single rows was told when they were checked.
+                let check = |row| checker.check(row, layout, &mut told);
+                let drafts: Vec<Draft<'_>> = rows.iter().copied().filter_map(check).collect();
+                turn.take(|(duplicates, problems)| {
+                    let found = drafts
+                        .iter()
+                        .filter_map(|draft| duplicates.find(draft, layout));
+                    problems.extend(found);
+                    Ok::<(), ManifestError>(())
+                })
             })?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    let mut owner = String::new();
-                    // Told for the sake of messages only.
-                    let _ = file.read_to_string(&mut owner);
-                    return Ok(Err(Busy(owner)));
-                }
-                Err(TryLockError::Error(source)) => return Err(failed(source)),
-            }
-            // Whoever held it before may have removed it since it was opened.
-            if is_at(&file, &path) {
-                let mut planning = Self { file, path, first };
-                planning.tell().map_err(failed)?;
-                return Ok(Ok(planning));
+        }
+        Ok(())
+    }
+
+    /// What flags said of every row, as columns.
+    fn write_flags_down(&mut self) {
+        let Defaults {
+            resource,
+            action,
+            microtenant,
+        } = &self.defaults;
+        let action = Action::ALL.iter().find(|(_, known)| known == action);
+        let action = action.filter(|(_, action)| *action != Action::default());
+        let flags = [
+            ("resource", resource.map(|kind| kind.name().to_owned())),
+            ("action", action.map(|(name, _)| (*name).to_owned())),
+            ("microtenant", microtenant.as_ref().map(ToString::to_string)),
+        ];
+        for (name, told) in flags {
+            let Some(told) = told else {
+                continue;
+            };
+            match self
+                .columns
+                .iter_mut()
+                .find(|column| column.meaning == name)
+            {
+                Some(column) => column.told = told,
+                None => self.columns.push(ResultColumn {
+                    title: name.to_owned(),
+                    meaning: name.to_owned(),
+                    told,
+                }),
             }
         }
     }
 
-    /// Says who has it.
-    fn tell(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        write!(self.file, "{}", std::process::id())
+    /// For each column of the whole, where the manifest has it, and what stands there when a row says nothing.
+    fn positions(&self, layout: &Layout) -> Vec<(Vec<usize>, &str)> {
+        let positions = |column: &ResultColumn| {
+            let meanings = layout.meanings().iter().enumerate();
+            meanings
+                .filter(|(_, meaning)| meaning.as_ref() == Some(&column.meaning))
+                .map(|(at, _)| at)
+                .collect()
+        };
+        let columns = self.columns.iter();
+        columns
+            .map(|column| (positions(column), column.told.as_str()))
+            .collect()
+    }
+
+    fn problems(&self, mut problems: Vec<Problem>) -> PlanError {
+        problems.sort_by_key(|problem| (problem.file, problem.row));
+        let described = problems.iter().map(|p| p.describe(&self.names));
+        PlanError::Problems(described.collect())
     }
 }
 
-impl Drop for Planning {
-    fn drop(&mut self) {
-        // What stays behind does no harm.
-        let _ = fs::remove_file(&self.path);
-        if let Some(runs) = self.path.parent().filter(|_| self.first) {
-            let _ = fs::remove_dir(runs);
+/// The listings that planning takes: of the rows' own kinds, and of what they refer to.
+#[derive(Debug, Default)]
+struct Scopes {
+    noted: BTreeSet<Scope>,
+    /// What the row before needed, and the kinds that it referred to; most rows need the same.
+    last: Option<(Scope, Vec<Kind>)>,
+}
+
+impl Scopes {
+    fn note(&mut self, draft: &Draft<'_>) {
+        let targets = || {
+            draft
+                .unresolved_refs
+                .iter()
+                .map(|reference| reference.target)
+        };
+        if let Some((scope, last)) = &self.last
+            && draft.is_in(scope)
+            && targets().eq(last.iter().copied())
+        {
+            return;
         }
-    }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let same = file.metadata().and_then(|own| {
-        let there = fs::metadata(path)?;
-        Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
-    });
-    same.unwrap_or(false)
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    // An open file cannot be removed there.
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_at_a_time_has_the_right_and_leaves_nothing_behind() {
-        let dir = tempfile::tempdir().unwrap();
-        let runs = dir.path().join("runs");
-        let first = Planning::begin(&runs).unwrap().unwrap();
-        let owner = Planning::begin(&runs).unwrap().unwrap_err();
-        assert_eq!(owner, Busy(std::process::id().to_string()));
-        drop(first);
-        assert!(!runs.exists());
-        Planning::begin(&runs).unwrap().unwrap();
+        let scopes = targets().map(|target| Scope::of(target, draft.microtenant.clone()));
+        self.noted.extend(scopes.chain([draft.scope()]));
+        self.last = Some((draft.scope(), targets().collect()));
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{PlanFile, RunDirectory, RunError, apply, doubt_undecided, settled_by_plan};
+use super::{PlanFile, RunDirectory, RunError, apply, doubt_undecided, finished_by_plan};
 use crate::item::{Event, PRESUMED};
 use crate::journal::{self, Cut, INTENTS_KEPT, Journal};
 
@@ -35,7 +35,7 @@ pub struct Repaired {
 /// [`RunError`] when it cannot be repaired: nothing of the journal is sound, or the plan is not.
 pub fn examine(directory: &RunDirectory) -> Result<Option<Finding>, RunError> {
     let plan = PlanFile::open(directory.path())?;
-    let mut ledger = settled_by_plan(&plan);
+    let mut ledger = finished_by_plan(&plan);
     let visit = |event: journal::ItemEvent<'_>| apply(&mut ledger, &event);
     let (found, cut) = journal::examine(directory.path(), visit)?;
     plan.verify(&found.header)?;
@@ -43,7 +43,7 @@ pub fn examine(directory: &RunDirectory) -> Result<Option<Finding>, RunError> {
     Ok(cut.map(|cut| Finding {
         cut,
         items: tally.items,
-        settled: tally.settled(),
+        settled: tally.finished(),
     }))
 }
 
@@ -59,7 +59,7 @@ pub fn repair(directory: &RunDirectory, now: Timestamp) -> Result<Option<Repaire
         return Ok(None);
     }
     let plan = PlanFile::open(directory.path())?;
-    let mut ledger = settled_by_plan(&plan);
+    let mut ledger = finished_by_plan(&plan);
     let visit = |event: journal::ItemEvent<'_>| apply(&mut ledger, &event);
     let (mut journal, aside) = Journal::cut(directory.path(), visit)?;
     let undecided = doubt_undecided(&mut ledger);

@@ -38,7 +38,7 @@ async fn applied(wire: &Wire, manifest: &str) -> (Applied, Vec<String>) {
     let run = desk.start(&mut engine, manifest).await;
     let directory = run.directory.path().to_owned();
     let applied = carry_out(&mut engine, run).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     (applied, said(&directory))
 }
 

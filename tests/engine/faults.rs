@@ -38,7 +38,7 @@ async fn with_every_answer_dropped_for_a_minute_the_run_ends_by_itself_and_creat
                 .batch_size(batch_size)
                 .apply(&wire, &manifest(60))
                 .await;
-            assert_eq!(applied.end, End::Settled, "{calls}");
+            assert_eq!(applied.end, End::Finished, "{calls}");
             assert_eq!(wire.links(), expected(60), "{calls}");
             let tally = applied.ledger.tally();
             assert_eq!(tally.created + tally.recovered, 60, "{calls}");
@@ -90,7 +90,7 @@ async fn killed_and_resumed(wire: &Wire, desk: &Desk, manifest: &str) {
     let run = run::resume(directory).unwrap();
     let resumed = carry_out(&mut desk.engine(wire.clone()), run).await;
     let tally = resumed.ledger.tally();
-    assert_eq!(tally.settled() - tally.failed, tally.items);
+    assert_eq!(tally.finished() - tally.failed, tally.items);
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn a_list_whose_write_was_lost_and_that_cannot_be_read_stays_in_doubt() {
 async fn a_web_page_in_place_of_an_answer_is_no_answer() {
     let (wire, desk) = with_a_link(&fault("html", "* /mgmt*", "after = \"30s\"\ntimes = 4")).await;
     let applied = desk.apply(&wire, CHANGE).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     assert_eq!(applied.ledger.tally().updated, 1);
     let (wire, desk) = with_a_link(&fault("html", "PUT *", "after = \"30s\"")).await;
     let applied = desk.apply(&wire, CHANGE).await;
@@ -226,7 +226,7 @@ async fn calls_for(bulk: &str, count: usize, batch_size: u32, bad: &[usize]) -> 
     let wire = Wire::new(&format!("{ROOMY}\nbulk = {{ {bulk} }}\n{poison}"));
     let desk = Desk::new().batch_size(batch_size);
     let applied = desk.apply(&wire, &text).await;
-    assert_eq!(applied.end, End::Settled, "{bulk}");
+    assert_eq!(applied.end, End::Finished, "{bulk}");
     let failures: BTreeMap<u32, String> = applied
         .failures()
         .into_iter()
@@ -317,7 +317,7 @@ async fn what_was_learned_of_batches_is_known_to_who_resumes() {
     );
     let run = run::resume(directory).unwrap();
     let resumed = carry_out(&mut desk.engine(wire.clone()), run).await;
-    assert_eq!(resumed.ledger.tally().settled(), 900);
+    assert_eq!(resumed.ledger.tally().finished(), 900);
     let after = posts(&wire).split_off(before.len());
     assert!(after.len() > 5 && !after.contains(&400), "{after:?}");
 }

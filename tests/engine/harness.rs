@@ -14,7 +14,9 @@ use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::plan::{Defaults, Limits};
-use zpa_bulk::run::{self, Deeds, Origin, PlanError, PlanWriter, Run, RunDirectory, RunName, Sums};
+use zpa_bulk::run::{
+    self, Origin, PlanError, PlanWriter, Run, RunDirectory, RunEffects, RunName, Sums,
+};
 use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
 use zpa_bulk::wire::{Answer, Failure, Method, Reply, Request};
 use zpa_bulk::zpa::{Api, SignInError};
@@ -219,7 +221,7 @@ impl Desk {
 
     /// Plans the undo of the run in `past` and starts it, as `undo` does.
     pub(crate) async fn start_undo<A: Api>(&self, engine: &mut Engine<A>, past: &Path) -> Run {
-        let deeds = Deeds::read(&RunDirectory::open(past).unwrap()).unwrap();
+        let deeds = RunEffects::read(&RunDirectory::open(past).unwrap()).unwrap();
         let snapshot = engine.snapshot(deeds.scopes()).await.unwrap();
         begin(self.dir.path(), &deeds.origin(), |keep| {
             deeds.plan(&snapshot, ROOM, keep).unwrap();
@@ -286,7 +288,7 @@ impl Applied {
 
 pub(crate) async fn carry_out<A: Api>(engine: &mut Engine<A>, run: Run) -> Applied {
     let directory = run.directory.path().to_owned();
-    let (end, ledger) = engine.carry_out(run.undertaking, &run.plan).await.unwrap();
+    let (end, ledger) = engine.carry_out(run.workload, &run.plan).await.unwrap();
     Applied {
         end,
         ledger,

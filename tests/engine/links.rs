@@ -18,7 +18,7 @@ use crate::harness::*;
 async fn five_hundred_links_on_three_portals_take_six_writes_and_no_refusal() {
     let wire = Wire::new("");
     let applied = Desk::new().apply(&wire, &manifest(500)).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     assert_eq!(applied.ledger.tally().created, 500);
     assert_eq!(wire.links(), expected(500));
     assert_eq!(wire.log(Class::Write).len(), 6);
@@ -215,7 +215,7 @@ async fn a_look_over_many_pages_ends_while_the_run_goes_on() {
     desk.settings.read_quota = "off".parse().unwrap();
     desk.settings.write_quota = "off".parse().unwrap();
     let applied = desk.apply(&wire, &manifest(900)).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     let tally = applied.ledger.tally();
     assert_eq!((tally.created, tally.recovered), (897, 3));
     assert_eq!(wire.names().len(), 2500);
@@ -301,7 +301,7 @@ async fn an_item_that_never_goes_through_is_given_up_after_its_attempts() {
     let mut desk = Desk::new();
     desk.settings.max_attempts = 3.try_into().unwrap();
     let applied = desk.apply(&wire, &manifest(2)).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     let failures = applied.failures();
     assert_eq!(failures.len(), 2);
     assert!(
@@ -382,7 +382,7 @@ async fn whatever_crashes_every_link_ends_up_there_exactly_once() {
             engine = desk.engine(wire.clone());
             run = run::resume(directory.clone()).unwrap();
         };
-        assert_eq!(applied.end, End::Settled, "seed {seed:#x}");
+        assert_eq!(applied.end, End::Finished, "seed {seed:#x}");
         assert_eq!(wire.links(), expected(count), "seed {seed:#x}");
         let succeeded = applied.outcomes.values().filter(|o| o.id.is_some()).count();
         assert_eq!(succeeded, count, "seed {seed:#x}");

@@ -30,7 +30,7 @@ async fn ensure(
 ) -> (Wire, Applied) {
     let wire = Wire::with_faults(TENANT, fault);
     let applied = Desk::new().apply(&wire, MANIFEST).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     (wire, applied)
 }
 
@@ -186,7 +186,7 @@ async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
         let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
         let run = run::resume(directory).unwrap();
         let applied = carry_out(&mut desk.engine(wire.clone()), run).await;
-        assert_eq!(applied.end, End::Settled);
+        assert_eq!(applied.end, End::Finished);
         assert_eq!(
             domains(&wire),
             ["kept.example", "one.example"],

@@ -30,7 +30,7 @@ async fn slow_answers_do_not_leave_the_quota_unused() {
     let slow = "latency = { base = \"9s\", jitter = \"3s\" }";
     let wire = Wire::new(&format!("{ROOMY}\n{slow}"));
     let applied = Desk::new().batch_size(1).apply(&wire, &manifest(100)).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     assert_eq!(wire.links(), expected(100));
     let (lasted, least) = (lasted(&passed(&wire)), Duration::from_secs(90));
     assert!(lasted <= least.mul_f64(1.13), "{lasted:?}");
@@ -79,7 +79,7 @@ async fn the_real_limit_is_found_and_used_whether_it_is_higher_or_lower() {
         let searching = Pace::At(Quota::WRITE).searching(NonZeroU32::new(5));
         desk.settings.write_quota = searching;
         let applied = desk.apply(&wire, &manifest(count)).await;
-        assert_eq!(applied.end, End::Settled);
+        assert_eq!(applied.end, End::Finished);
         assert_eq!(wire.links(), expected(count));
         let passed = passed(&wire);
         let from = passed[0].at + Duration::from_secs(180);
@@ -110,9 +110,9 @@ async fn times_left(quota: &str, count: usize) -> Vec<[f64; 2]> {
             sleep(Duration::from_secs(10)).await;
         }
     });
-    let (end, _) = engine.carry_out(run.undertaking, &run.plan).await.unwrap();
+    let (end, _) = engine.carry_out(run.workload, &run.plan).await.unwrap();
     watching.abort();
-    assert_eq!(end, End::Settled);
+    assert_eq!(end, End::Finished);
     let took = started.elapsed();
     let said = std::mem::take(&mut *said.lock().unwrap());
     said.into_iter()

@@ -45,7 +45,7 @@ async fn a_run_whose_time_is_up_leaves_nothing_in_doubt_and_goes_on_later() {
     assert!((25..=32).contains(&tally.created), "{tally:?}");
     let last = wire.log(Class::Write)[usize::try_from(tally.created).unwrap() - 1].at;
     assert!(last <= Duration::from_secs(31), "{last:?}");
-    assert_eq!(second.end, End::Settled);
+    assert_eq!(second.end, End::Finished);
     assert_eq!(wire.links(), expected(60));
 }
 
@@ -66,14 +66,14 @@ async fn a_pause_that_is_too_long_parks_the_run_until_it_is_over() {
     );
     assert_eq!(first.ledger.tally().created, 5);
     assert_eq!(first.ledger.tally().unknown, 0);
-    assert_eq!(second.end, End::Settled);
+    assert_eq!(second.end, End::Finished);
     assert_eq!(wire.links(), expected(12));
 
     let wire = Wire::new(&format!("{ROOMY}\nquota = {{ write = \"5/10s\" }}"));
     let [first, _] = parked_and_resumed(&desk, &wire, 12, bounds(60)).await;
     assert_eq!(
         first.end,
-        End::Settled,
+        End::Finished,
         "what is not too long is waited for"
     );
 }

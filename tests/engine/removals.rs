@@ -29,7 +29,7 @@ async fn delete(
 ) -> (Wire, Applied) {
     let wire = Wire::with_faults(TENANT, fault);
     let applied = Desk::new().apply(&wire, &manifest()).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     (wire, applied)
 }
 
@@ -172,7 +172,7 @@ async fn a_connector_that_comes_back_between_two_attempts_is_spared() {
         // Calls 0 and 1 are the plan's reading and the one before the first attempt, which is call 2.
         comes_back(&mut wire, "stale-05", 3);
         let applied = Desk::new().apply(&wire, &manifest).await;
-        assert_eq!(applied.end, End::Settled);
+        assert_eq!(applied.end, End::Finished);
         let tally = applied.ledger.tally();
         assert_eq!(
             (tally.deleted, tally.spared),

@@ -24,7 +24,7 @@ async fn delete_all(quota: &str, settings: impl FnOnce(&mut Settings)) -> Wire {
     sleep(Duration::from_secs(60)).await;
     settings(&mut desk.settings);
     let applied = desk.apply(&wire, &deletes).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     assert_eq!(applied.ledger.tally().deleted, LINKS as u64);
     assert!(wire.links().is_empty());
     wire

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Event;
 use zpa_bulk::journal::{Header, Journal};
-use zpa_bulk::run::{self, Deeds, RunDirectory};
+use zpa_bulk::run::{self, RunDirectory, RunEffects};
 use zpa_bulk::wire::{Method, Request};
 
 use crate::harness::{Applied, Desk, Fault, PORTALS, Wire, carry_out};
@@ -20,7 +20,7 @@ async fn applied(desk: &Desk, wire: &Wire, manifest: &str) -> PathBuf {
     let run = desk.start(&mut engine, manifest).await;
     let path = run.directory.path().to_owned();
     let applied = carry_out(&mut engine, run).await;
-    assert_eq!(applied.end, End::Settled);
+    assert_eq!(applied.end, End::Finished);
     assert_eq!(applied.failures(), []);
     path
 }
@@ -267,10 +267,10 @@ async fn a_journal_without_what_was_before_undoes_what_it_can() {
     let old = desk.dir.path().join("20200101T000000.000Z-0000");
     std::fs::create_dir(&old).unwrap();
     std::fs::copy(past.join("plan.jsonl"), old.join("plan.jsonl")).unwrap();
-    let standing = run::standing(RunDirectory::open(&past).unwrap()).unwrap();
+    let run_state = run::run_state(RunDirectory::open(&past).unwrap()).unwrap();
     let header = Header {
         format: 1,
-        ..standing.header
+        ..run_state.header
     };
     let mut journal = Journal::create(&old, &header, Timestamp::now()).unwrap();
     let outcomes = crate::harness::outcomes(&past);
@@ -287,7 +287,7 @@ async fn a_journal_without_what_was_before_undoes_what_it_can() {
 async fn what_an_undo_is_to_list_is_what_it_is_about_and_what_that_refers_to() {
     let (desk, wire) = (Desk::new(), Wire::new(""));
     let past = applied(&desk, &wire, LINKS).await;
-    let deeds = Deeds::read(&RunDirectory::open(&past).unwrap()).unwrap();
+    let deeds = RunEffects::read(&RunDirectory::open(&past).unwrap()).unwrap();
     let kinds: Vec<String> = deeds.scopes().iter().map(|s| s.kind.to_string()).collect();
     assert_eq!(kinds, ["portal-link", "user-portal"]);
     assert_eq!(deeds.len(), 2);

@@ -100,7 +100,7 @@ pub(super) fn exit_code(checks: &[Check]) -> u8 {
         .into_iter()
         .find(|code| failed.contains(code))
         .or(failed.first().copied())
-        .unwrap_or(exit::SETTLED)
+        .unwrap_or(exit::SUCCESS)
 }
 
 pub(super) fn settings_refused(error: &CliError) -> Check {
@@ -433,19 +433,19 @@ mod tests {
         let forbidden = || examined(kind, &answer(403, ""));
         let readable = || examined(kind, &answer(200, r#"{"totalPages":"0","totalCount":"0"}"#));
         let code = |checks| exit_code(&judged_together(checks));
-        assert_eq!(code(vec![forbidden(), readable()]), exit::SETTLED);
+        assert_eq!(code(vec![forbidden(), readable()]), exit::SUCCESS);
         assert_eq!(code(vec![forbidden(), forbidden()]), exit::CREDENTIALS);
     }
 
     #[test]
     fn the_most_telling_failure_decides_the_exit_code() {
         let failed = |code| Check::new("x", Status::Fail, "").code(code);
-        assert_eq!(exit_code(&[]), exit::SETTLED);
+        assert_eq!(exit_code(&[]), exit::SUCCESS);
         assert_eq!(exit_code(&[failed(1), failed(2)]), exit::USAGE);
         assert_eq!(exit_code(&[failed(2), failed(6)]), exit::CREDENTIALS);
         assert_eq!(exit_code(&[failed(1)]), exit::UNEXPECTED);
         let warned = Check::new("x", Status::Warn, "").code(6);
-        assert_eq!(exit_code(&[warned]), exit::SETTLED);
+        assert_eq!(exit_code(&[warned]), exit::SUCCESS);
     }
 
     #[test]

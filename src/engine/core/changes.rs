@@ -57,17 +57,17 @@ impl Core {
 
     /// Changes what was read, if there is anything to change.
     fn go_on(&mut self, mut item: Item<'static>, live: &Object, now: Instant) {
-        if let Err(why) = give_way(&mut item, live) {
+        if let Err(reason) = give_way(&mut item, live) {
             if self.in_doubt(&item) {
-                return self.check_later(item, why, now);
+                return self.check_later(item, reason, now);
             }
-            return self.append_outcomes(vec![spared(&item, why)]);
+            return self.append_outcomes(vec![spared(&item, reason)]);
         }
         match self.next(&item, live) {
             Ok(Next::Ended(ended)) => self.append_outcomes(vec![ended]),
             Ok(_) if self.is_spent(&item) => {
-                let why = Failure::new("the object is as it was");
-                let failure = given_up(self.settings.max_attempts.get(), &why);
+                let reason = Failure::new("the object is as it was");
+                let failure = given_up(self.settings.max_attempts.get(), &reason);
                 self.check_later(item, failure, now);
             }
             Ok(Next::Put(request)) => {
@@ -95,8 +95,8 @@ impl Core {
     fn change(&mut self, item: ItemNumber, live: &Object, job: Job) {
         self.open_changes += 1;
         self.write_down(item, live);
-        let again = self.ledger.attempts(item) > 0;
-        self.submit(job, again);
+        let is_retry = self.ledger.attempts(item) > 0;
+        self.submit(job, is_retry);
     }
 
     /// Writes down what an object is that is about to be changed, unless it may have been changed already.
@@ -110,7 +110,7 @@ impl Core {
     pub(super) fn put_judged(&mut self, item: Item<'static>, verdict: Verdict, now: Instant) {
         self.open_changes -= 1;
         match verdict {
-            Verdict::Success => self.settle(&item, Status::Updated, target(&item)),
+            Verdict::Success => self.finish(&item, Status::Updated, target(&item)),
             verdict => self.fail_if_so(item, failure_of(verdict), now),
         }
     }
@@ -143,7 +143,7 @@ impl Core {
     }
 
     /// A call that overwrites the object of this item was under way then and may still be carried out.
-    pub(super) fn expect_late(&mut self, item: ItemNumber, then: Instant) {
+    pub(super) fn await_unanswered(&mut self, item: ItemNumber, then: Instant) {
         if self.unanswered.is_empty() {
             let settle_s = self.settings.settle.as_secs();
             tracing::warn!(
@@ -155,8 +155,8 @@ impl Core {
     }
 
     /// Ends the items of which no call may be carried out any more.
-    pub(super) fn settle_late(&mut self) {
-        let outcomes = std::mem::take(&mut self.unsettled);
+    pub(super) fn release_unanswered(&mut self) {
+        let outcomes = std::mem::take(&mut self.withheld);
         self.append_outcomes(outcomes);
     }
 
@@ -167,9 +167,9 @@ impl Core {
     }
 
     /// When the items end of which a call may still be carried out.
-    pub(super) fn settling(&self) -> impl Iterator<Item = Instant> {
-        let unsettled = self.unsettled.iter();
-        unsettled.map(|outcome| self.open_until(outcome))
+    pub(super) fn withheld_until(&self) -> impl Iterator<Item = Instant> {
+        let withheld = self.withheld.iter();
+        withheld.map(|outcome| self.open_until(outcome))
     }
 
     /// Until when a call for the item may still be carried out; the past if none may.
@@ -205,8 +205,8 @@ impl Core {
             (Change::Delete { .. }, Verdict::Absent(_)) => Some(Status::Deleted),
             (Change::Update { id, set, .. }, Verdict::Success) => {
                 let Some(Value::Object(live)) = answer.and_then(Answer::json) else {
-                    let why = "the object that was read is not one";
-                    return self.unread(item, Failure::new(why));
+                    let reason = "the object that was read is not one";
+                    return self.unread(item, Failure::new(reason));
                 };
                 if set.0.is_empty() {
                     // Nothing is left to be put back: others have changed all of it.
@@ -219,7 +219,7 @@ impl Core {
             (_, verdict) => return self.unread(item, failure_of(verdict)),
         };
         match status {
-            Some(status) => self.settle(item, status, target(item)),
+            Some(status) => self.finish(item, status, target(item)),
             None => self.fail(item, failure.clone()),
         }
     }

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use super::super::batch_limit::{BatchLimit, Parts};
 use super::super::dispatch::CallId;
-use super::super::doubt::{Doubt, Why, confirm};
 use super::super::job::{Job, failure_of, given_up, outcome};
-use super::super::sizes::{Parts, Sizes};
+use super::super::unresolved::{Reason, Unresolved, confirm};
 use super::Core;
 use crate::item::{Event, Item, Outcome, Status, index};
 use crate::retry::Verdict;
@@ -25,16 +25,16 @@ impl Core {
             .partition(|item| self.ledger.is_refused(item.item));
         let failure = Failure::new("the run was cut off before the answer came");
         let until = now + self.settings.settle;
-        let doubts = [
-            (refused, Why::Rejected(failure.clone())),
-            (lost, Why::Lost(failure, until)),
+        let unresolved = [
+            (refused, Reason::Rejected(failure.clone())),
+            (lost, Reason::Lost(failure, until)),
         ];
-        for (items, why) in doubts {
+        for (items, reason) in unresolved {
             if !items.is_empty() {
-                self.doubts.push(Doubt {
+                self.unresolved.push(Unresolved {
                     call: 0,
                     items,
-                    why,
+                    reason,
                     due: now,
                 });
             }
@@ -53,12 +53,12 @@ impl Core {
         now: Instant,
     ) {
         let alone = items.len() == 1;
-        let why = match verdict {
+        let reason = match verdict {
             Verdict::Success => return self.created(call, items, answer, now),
             Verdict::Ambiguous(failure) => {
                 let settle_s = self.settings.settle.as_secs();
                 tracing::warn!(%failure, settle_s, "it is not known whether a create was carried out; the tenant is looked at");
-                Why::Lost(failure, now + self.settings.settle)
+                Reason::Lost(failure, now + self.settings.settle)
             }
             Verdict::Exists(failure) if alone => {
                 // Nobody who resumes this is to take what is there for what this call has made.
@@ -69,24 +69,24 @@ impl Core {
                     let items = items.iter().map(|item| item.item).collect();
                     self.append(Event::Void { call, items });
                 }
-                Why::Exists(failure)
+                Reason::Exists(failure)
             }
             Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure)
                 if !alone =>
             {
-                Why::Rejected(failure)
+                Reason::Rejected(failure)
             }
             verdict if alone => return self.fail_all(&items, &failure_of(verdict)),
-            verdict => Why::Refused(failure_of(verdict)),
+            verdict => Reason::Refused(failure_of(verdict)),
         };
-        if matches!(why, Why::Rejected(_) | Why::Refused(_)) {
+        if matches!(reason, Reason::Rejected(_) | Reason::Refused(_)) {
             let items = items.iter().map(|item| item.item).collect();
             self.append(Event::Refused { call, items });
         }
-        self.doubts.push(Doubt {
+        self.unresolved.push(Unresolved {
             call,
             items,
-            why,
+            reason,
             due: now,
         });
     }
@@ -105,7 +105,7 @@ impl Core {
         let objects = kind.created_objects(answer.and_then(Answer::json));
         let (ids, keeps_names) = confirm(kind, &items, &objects);
         self.keeps_names |= keeps_names;
-        self.sizes.took(&items);
+        self.batch_limit.took(&items);
         let mut outcomes = Vec::with_capacity(items.len());
         let mut unconfirmed = Vec::new();
         for (item, id) in items.into_iter().zip(ids) {
@@ -117,10 +117,10 @@ impl Core {
         let in_part = !outcomes.is_empty();
         self.append_outcomes(outcomes);
         if !unconfirmed.is_empty() {
-            self.doubts.push(Doubt {
+            self.unresolved.push(Unresolved {
                 call,
                 items: unconfirmed,
-                why: Why::Unconfirmed {
+                reason: Reason::Unconfirmed {
                     until: now + self.settings.settle,
                     in_part,
                 },
@@ -131,7 +131,7 @@ impl Core {
 
     /// Sends items on that were refused together, of which none was created.
     pub(super) fn send_parts(&mut self, items: Vec<Item<'static>>) {
-        match self.sizes.refused(&items) {
+        match self.batch_limit.refused(&items) {
             Parts::Of(most) => self.send_in(most, items),
             Parts::Later => self.held.push(items),
         }
@@ -146,11 +146,11 @@ impl Core {
 
     /// Sends items whose call may have been lost for the sake of one of them: as they were the second time, and from
     /// then on in ever smaller parts.
-    pub(super) fn send_again(&mut self, items: Vec<Item<'static>>, why: &Failure) {
+    pub(super) fn send_again(&mut self, items: Vec<Item<'static>>, reason: &Failure) {
         let limit = self.settings.max_attempts.get();
         let (over, left): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|item| self.is_spent(item));
-        self.fail_all(&over, &given_up(limit, why));
+        self.fail_all(&over, &given_up(limit, reason));
         let repeated = left.iter().any(|item| self.ledger.attempts(item.item) > 1);
         let parts = if repeated { PARTS_OF_LOST } else { 1 };
         self.send_in(left.len().div_ceil(parts), left);
@@ -162,10 +162,10 @@ impl Core {
         &mut self,
         items: Vec<Item<'static>>,
         in_part: bool,
-        why: &Failure,
+        reason: &Failure,
     ) {
         if in_part || items.len() == 1 {
-            self.send_again(items, why);
+            self.send_again(items, reason);
         } else {
             self.send_in(1, items);
         }
@@ -182,16 +182,16 @@ impl Core {
     /// Says how many objects the server was seen to take in one create.
     pub(in super::super) fn limit_batches(&mut self, most: Option<u32>) {
         let own = self.settings.batch_size.get();
-        self.sizes = Sizes::new(index(most.map_or(own, |most| most.clamp(1, own))));
+        self.batch_limit = BatchLimit::new(index(most.map_or(own, |most| most.clamp(1, own))));
     }
 
     /// Tells what is known of the sizes of batches how an item has ended.
     pub(super) fn learn_size(&mut self, outcome: &Outcome) {
         let failed = outcome.status == Status::Failed;
-        if !self.sizes.ended(outcome.item, failed) {
+        if !self.batch_limit.ended(outcome.item, failed) {
             return;
         }
-        let most = self.sizes.most();
+        let most = self.batch_limit.most();
         tracing::info!(most, "the server takes batches of this size");
         self.append(Event::BatchSize(u32::try_from(most).unwrap_or(u32::MAX)));
         let too_large = |(id, job): (&CallId, &Job)| match job {

@@ -79,7 +79,7 @@ impl Core {
             return self.end_refused(merge, &refused, kind, live);
         }
         let done = merge.items.iter().all(|item| is_done(item, live));
-        if let Some(until) = merge.unsettled(now).filter(|_| !done) {
+        if let Some(until) = merge.withheld(now).filter(|_| !done) {
             return self.submit_delayed(Job::ReadList(Box::new(merge)), until - now, now);
         }
         merge.settle_up(kind, live);
@@ -116,8 +116,8 @@ impl Core {
     fn end_of_items(&mut self, merge: &mut Merge, live: &[Object]) {
         let mut outcomes = Vec::new();
         for mut item in std::mem::take(&mut merge.items) {
-            if let Some(why) = self.gives_way(&mut item, live) {
-                outcomes.push(spared(&item, why));
+            if let Some(reason) = self.gives_way(&mut item, live) {
+                outcomes.push(spared(&item, reason));
                 continue;
             }
             match self.list_end(&item, merge.taken, live) {
@@ -154,8 +154,8 @@ impl Core {
         let noun = item.resource.noun();
         let message = if taken < FRUITLESS_WRITES {
             return self.is_spent(item).then(|| {
-                let why = Failure::new("the list was never as it was written");
-                failed(item, given_up(self.settings.max_attempts.get(), &why))
+                let reason = Failure::new("the list was never as it was written");
+                failed(item, given_up(self.settings.max_attempts.get(), &reason))
             });
         } else if takes_out(item) {
             format!(

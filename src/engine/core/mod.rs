@@ -16,8 +16,8 @@
 mod changes;
 mod creates;
 mod lists;
-mod looks;
 mod pages;
+mod reconcile;
 mod removals;
 
 use std::collections::{BTreeMap, HashSet};
@@ -27,14 +27,14 @@ use std::time::{Duration, Instant};
 use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
+use super::batch_limit::BatchLimit;
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
-use super::doubt::Doubt;
 use super::job::{Job, done, failed, given_up};
 use super::lanes::LaneKey;
 use super::listing::Listing;
 use super::progress::Progress;
-use super::sizes::Sizes;
-use super::{Bounds, End, Parked, Reborn, Settings};
+use super::unresolved::Unresolved;
+use super::{Bounds, End, IdRemap, Parked, Settings};
 use crate::item::{Event, Item, ItemNumber, Outcome, Status, index};
 use crate::ledger::{Ledger, State};
 use crate::pacer::{Claim, QuotaScope};
@@ -77,7 +77,7 @@ pub(super) enum Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Snapshot,
-    Look,
+    Lookup,
 }
 
 /// The engine's state for one tenant.
@@ -94,18 +94,18 @@ pub(super) struct Core {
     failed_before: u64,
     backlog: Backlog,
     /// What begins when all else has ended.
-    late: Backlog,
-    reborn: Reborn,
+    deferred: Backlog,
+    id_remap: IdRemap,
     /// Creates of an earlier process that are in doubt.
     inherited: Backlog,
     /// What others are known to have created.
-    foreign: HashSet<Id>,
+    created_by_others: HashSet<Id>,
     loading: usize,
     /// How many of those are updates and deletes.
     loading_changes: usize,
     open_changes: usize,
-    doubts: Vec<Doubt>,
-    sizes: Sizes,
+    unresolved: Vec<Unresolved>,
+    batch_limit: BatchLimit,
     /// Creates that were refused together and wait until the size of a batch is known.
     held: Vec<Vec<Item<'static>>>,
     /// Whether something that was created is known to have kept its name.
@@ -116,7 +116,7 @@ pub(super) struct Core {
     /// Until when a call that overwrites the object of an item may still be carried out, though no answer will come.
     unanswered: BTreeMap<ItemNumber, Instant>,
     /// How such items end then.
-    unsettled: Vec<Outcome>,
+    withheld: Vec<Outcome>,
     end: Option<End>,
 }
 
@@ -124,7 +124,7 @@ impl Core {
     pub(super) fn new(settings: Settings, now: Instant) -> Self {
         Self {
             dispatcher: Dispatcher::new(&settings, now),
-            sizes: Sizes::new(index(settings.batch_size.get())),
+            batch_limit: BatchLimit::new(index(settings.batch_size.get())),
             held: Vec::new(),
             keeps_names: false,
             settings,
@@ -135,19 +135,19 @@ impl Core {
             ledger: Ledger::new(0),
             failed_before: 0,
             backlog: Backlog::default(),
-            late: Backlog::default(),
-            reborn: Reborn::default(),
+            deferred: Backlog::default(),
+            id_remap: IdRemap::default(),
             inherited: Backlog::default(),
-            foreign: HashSet::new(),
+            created_by_others: HashSet::new(),
             loading: 0,
             loading_changes: 0,
             open_changes: 0,
-            doubts: Vec::new(),
+            unresolved: Vec::new(),
             effects: Vec::new(),
             begun: now,
             pumped: now,
             unanswered: BTreeMap::new(),
-            unsettled: Vec::new(),
+            withheld: Vec::new(),
             end: None,
         }
     }
@@ -177,13 +177,13 @@ impl Core {
     }
 
     /// Says what is to begin when all else has ended, and what it may refer to.
-    pub(super) fn put_off(&mut self, late: Backlog, reborn: Reborn) {
-        (self.late, self.reborn) = (late, reborn);
+    pub(super) fn defer(&mut self, deferred: Backlog, id_remap: IdRemap) {
+        (self.deferred, self.id_remap) = (deferred, id_remap);
     }
 
     /// Says what others have created, so that it is not taken for what this run has.
-    pub(super) fn leave_to_others(&mut self, foreign: HashSet<Id>) {
-        self.foreign = foreign;
+    pub(super) fn leave_to_others(&mut self, created_by_others: HashSet<Id>) {
+        self.created_by_others = created_by_others;
     }
 
     /// Begins to carry out what waits. `inherited` are creates of an earlier process that are in doubt.
@@ -205,7 +205,7 @@ impl Core {
 
     fn calls_left(&self) -> CallCounts {
         let batch_size = self.batch_size();
-        self.backlog.calls(batch_size) + self.late.calls(batch_size)
+        self.backlog.calls(batch_size) + self.deferred.calls(batch_size)
     }
 
     /// What is to be done at `now`. To be called after everything that happened.
@@ -215,11 +215,11 @@ impl Core {
             self.stop(End::Parked(Parked::TimeIsUp));
         }
         self.begin_looks(now);
-        self.settle_late();
+        self.release_unanswered();
         self.release_held();
         self.refill(now);
         let looking = |(purpose, listing): &(Purpose, Listing)| {
-            *purpose == Purpose::Look && listing.spans_pages()
+            *purpose == Purpose::Lookup && listing.spans_pages()
         };
         // Our own changes would move the rows from page to page.
         self.dispatcher
@@ -244,14 +244,14 @@ impl Core {
         }
         let pumped = self.pumped;
         let looks = self
-            .doubts
+            .unresolved
             .iter()
-            .map(|doubt| doubt.due)
+            .map(|unresolved| unresolved.due)
             .filter(|due| *due > pumped);
         let calls = self.dispatcher.wake_at(!self.backlog.is_empty(), pumped);
         looks
             .chain(calls)
-            .chain(self.settling())
+            .chain(self.withheld_until())
             .chain(self.deadline())
             .min()
     }
@@ -265,7 +265,7 @@ impl Core {
         if self.end.is_some() {
             return self.dispatcher.in_flight() == 0 && !self.dispatcher.is_recording();
         }
-        self.late.is_empty() && self.is_idle()
+        self.deferred.is_empty() && self.is_idle()
     }
 
     /// Whether all has ended that was not put off.
@@ -273,16 +273,16 @@ impl Core {
         self.dispatcher.is_empty()
             && self.backlog.is_empty()
             && self.inherited.is_empty()
-            && self.doubts.is_empty()
+            && self.unresolved.is_empty()
             && self.held.is_empty()
-            && self.unsettled.is_empty()
+            && self.withheld.is_empty()
             && self.listings.is_empty()
             && self.loading == 0
     }
 
     /// How it ended.
     pub(super) fn end(&self) -> End {
-        self.end.clone().unwrap_or(End::Settled)
+        self.end.clone().unwrap_or(End::Finished)
     }
 
     /// Starts nothing any more; what is under way lands.
@@ -313,8 +313,8 @@ impl Core {
 
     /// When the last of what may be under way without an answer has been carried out, or never will be.
     fn settled_by(&self) -> Option<Instant> {
-        let looks = self.doubts.iter().map(|doubt| doubt.due);
-        looks.chain(self.settling()).max()
+        let looks = self.unresolved.iter().map(|unresolved| unresolved.due);
+        looks.chain(self.withheld_until()).max()
     }
 
     pub(super) fn signed_in(
@@ -346,7 +346,7 @@ impl Core {
             Work::Update(_) => {
                 if let Some(item) = items.pop() {
                     if self.in_doubt(&item) {
-                        self.expect_late(item.item, self.begun);
+                        self.await_unanswered(item.item, self.begun);
                     }
                     self.read_first(item);
                 }
@@ -360,7 +360,7 @@ impl Core {
     fn renamed(&mut self, items: Vec<Item<'static>>) -> Vec<Item<'static>> {
         let mut renamed = Vec::with_capacity(items.len());
         for mut item in items {
-            match self.reborn.rename(&mut item) {
+            match self.id_remap.rename(&mut item) {
                 Ok(()) => renamed.push(item),
                 Err(failure) => self.fail(&item, failure),
             }
@@ -379,7 +379,7 @@ impl Core {
         if let Some(Job::Put(item, _)) = self.jobs.get(&id)
             && retry::leaves_open(reply)
         {
-            self.expect_late(item.item, now);
+            self.await_unanswered(item.item, now);
         }
         match self.dispatcher.replied(id, reply, now, wall, random) {
             Ruling::Requeued => self.requeued(id, now),
@@ -403,7 +403,9 @@ impl Core {
                 self.append_void(id);
                 self.stop(End::SignIn(SignInError::Refused(failure)));
             }
-            Ruling::Judged(Verdict::Again(wait, failure)) => self.again(id, wait, &failure, now),
+            Ruling::Judged(Verdict::Retry(wait, failure)) => {
+                self.retry_later(id, wait, &failure, now);
+            }
             Ruling::Judged(verdict) => {
                 if let Some(job) = self.jobs.remove(&id) {
                     self.judged(id, job, verdict, answer_of(reply), now);
@@ -457,7 +459,7 @@ impl Core {
 
     /// A call that was not executed or may be repeated. What may have been executed in spite of its failure
     /// is read before it is repeated or given up.
-    fn again(&mut self, id: CallId, wait: Duration, failure: &Failure, now: Instant) {
+    fn retry_later(&mut self, id: CallId, wait: Duration, failure: &Failure, now: Instant) {
         let job = self.jobs.remove(&id);
         let reads = job.as_ref().is_some_and(|job| job.method() == Method::Get);
         let limit = self.settings.max_attempts.get() + if reads { READS_MORE } else { 0 };
@@ -483,7 +485,7 @@ impl Core {
             }
             Some(job) if over => {
                 self.dispatcher.abandon(id);
-                let verdict = Verdict::Final(given_up(limit, failure));
+                let verdict = Verdict::Permanent(given_up(limit, failure));
                 self.judged(id, job, verdict, None, now);
             }
             Some(job) => {
@@ -505,7 +507,7 @@ impl Core {
             return;
         }
         if self.is_idle() {
-            self.backlog = std::mem::take(&mut self.late);
+            self.backlog = std::mem::take(&mut self.deferred);
         }
         while let Some(work) = self.inherited.pop(self.batch_size()) {
             self.load(work);
@@ -522,7 +524,7 @@ impl Core {
     /// The most objects in the next call that creates or deletes some.
     fn batch_size(&self) -> u32 {
         if self.backlog.next_is_create() {
-            u32::try_from(self.sizes.most()).unwrap_or(u32::MAX)
+            u32::try_from(self.batch_limit.most()).unwrap_or(u32::MAX)
         } else {
             self.settings.batch_size.get()
         }
@@ -538,7 +540,7 @@ impl Core {
         }
         // Creates may need the room or the name that a delete or an update gives free.
         let creates_wait =
-            self.backlog.next_is_create() && (self.may_free() || self.sizes.is_probing());
+            self.backlog.next_is_create() && (self.may_free() || self.batch_limit.is_probing());
         self.loading < room && !creates_wait
     }
 
@@ -552,9 +554,9 @@ impl Core {
         self.effects.push(Effect::Load(work));
     }
 
-    fn submit(&mut self, job: Job, again: bool) {
+    fn submit(&mut self, job: Job, is_retry: bool) {
         let (method, path) = (job.method(), self.path(&job));
-        let id = self.dispatcher.submit(method, path, again);
+        let id = self.dispatcher.submit(method, path, is_retry);
         self.jobs.insert(id, job);
     }
 
@@ -620,7 +622,7 @@ impl Core {
         self.jobs.remove(&id);
     }
 
-    fn settle(&mut self, item: &Item<'_>, status: Status, id: Option<Id>) {
+    fn finish(&mut self, item: &Item<'_>, status: Status, id: Option<Id>) {
         self.append_outcomes(vec![done(item, status, id)]);
     }
 
@@ -641,14 +643,14 @@ impl Core {
         if !self.unanswered.is_empty() {
             let is_open = |outcome: &mut Outcome| self.is_open(outcome);
             let open: Vec<Outcome> = outcomes.extract_if(.., is_open).collect();
-            self.unsettled.extend(open);
+            self.withheld.extend(open);
         }
         if outcomes.is_empty() {
             return;
         }
         for outcome in &outcomes {
             self.unanswered.remove(&outcome.item);
-            self.reborn.settle(outcome);
+            self.id_remap.note(outcome);
             self.learn_size(outcome);
         }
         self.append(Event::Outcomes(outcomes));

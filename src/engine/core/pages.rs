@@ -31,7 +31,7 @@ impl Core {
         let number = self.next_listing;
         self.next_listing += 1;
         self.listings.insert(number, (purpose, listing));
-        self.submit(Job::Page(number), purpose == Purpose::Look);
+        self.submit(Job::Page(number), purpose == Purpose::Lookup);
     }
 
     pub(super) fn page_judged(
@@ -59,8 +59,8 @@ impl Core {
                 self.listings.insert(number, (purpose, listing));
                 self.submit(Job::Page(number), true);
             }
-            Step::Unusable(why) => {
-                self.stop(End::Unreadable(listing.scope.kind, Failure::new(why)));
+            Step::Unusable(reason) => {
+                self.stop(End::Unreadable(listing.scope.kind, Failure::new(reason)));
             }
             Step::Complete if purpose == Purpose::Snapshot => {
                 self.snapshot.listings.push(plan::Listing {

@@ -6,8 +6,8 @@ use std::time::Instant;
 use foldhash::HashMap;
 
 use super::super::dispatch::CallId;
-use super::super::doubt::{Doubt, Look, Why};
 use super::super::job::{Job, failed, failure_of, given_up, outcome, spared, target};
+use super::super::unresolved::{Lookup, Reason, Unresolved};
 use super::Core;
 use crate::item::{Change, Event, Item, Outcome, Status};
 use crate::retry::Verdict;
@@ -27,7 +27,11 @@ impl Core {
     /// Whether items that are deleted together are under way: the next ones are not read before these are gone.
     pub(super) fn is_removing(&self) -> bool {
         let together = |job: &Job| matches!(job, Job::Delete(items) if items.len() > 1);
-        self.jobs.values().any(together) || self.doubts.iter().any(|doubt| doubt.why.is_removal())
+        self.jobs.values().any(together)
+            || self
+                .unresolved
+                .iter()
+                .any(|unresolved| unresolved.reason.is_removal())
     }
 
     pub(super) fn delete_judged(
@@ -37,21 +41,21 @@ impl Core {
         verdict: Verdict,
         now: Instant,
     ) {
-        let why = match verdict {
-            Verdict::Success => Why::Removed,
+        let reason = match verdict {
+            Verdict::Success => Reason::Removed,
             verdict if items.len() == 1 => {
                 for item in items {
                     self.delete_ended(item, verdict.clone(), now);
                 }
                 return;
             }
-            Verdict::Ambiguous(failure) => Why::RemovalLost(failure),
+            Verdict::Ambiguous(failure) => Reason::RemovalLost(failure),
             Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure) => {
-                Why::RemovalRejected(failure)
+                Reason::RemovalRejected(failure)
             }
-            verdict => Why::RemovalRefused(failure_of(verdict)),
+            verdict => Reason::RemovalRefused(failure_of(verdict)),
         };
-        self.doubt_removal(call, items, why, now);
+        self.doubt_removal(call, items, reason, now);
     }
 
     /// How the delete of one object has ended.
@@ -59,31 +63,42 @@ impl Core {
         match verdict {
             // Gone before the first attempt: somebody else did it.
             Verdict::Absent(_) if self.ledger.attempts(item.item) <= 1 => {
-                self.settle(&item, Status::Unchanged, target(&item));
+                self.finish(&item, Status::Unchanged, target(&item));
             }
             Verdict::Success | Verdict::Absent(_) => {
-                self.settle(&item, Status::Deleted, target(&item));
+                self.finish(&item, Status::Deleted, target(&item));
             }
             verdict => self.fail_if_so(item, failure_of(verdict), now),
         }
     }
 
-    fn doubt_removal(&mut self, call: CallId, items: Vec<Item<'static>>, why: Why, due: Instant) {
-        self.doubts.push(Doubt {
+    fn doubt_removal(
+        &mut self,
+        call: CallId,
+        items: Vec<Item<'static>>,
+        reason: Reason,
+        due: Instant,
+    ) {
+        self.unresolved.push(Unresolved {
             call,
             items,
-            why,
+            reason,
             due,
         });
     }
 
     /// Settles what a look shows to be gone or to have come back, and goes on with the others.
-    pub(super) fn resolve_removal(&mut self, doubt: Doubt, look: &Look<'_>, now: Instant) {
-        let alone = doubt.items.len() == 1;
+    pub(super) fn resolve_removal(
+        &mut self,
+        unresolved: Unresolved,
+        look: &Lookup<'_>,
+        now: Instant,
+    ) {
+        let alone = unresolved.items.len() == 1;
         let mut groups = look.groups();
         let mut left = Vec::new();
         let mut outcomes = Vec::new();
-        for item in doubt.items {
+        for item in unresolved.items {
             let Some(live) = target(&item).and_then(|id| look.by_id(&id)) else {
                 outcomes.push(self.gone(&item));
                 continue;
@@ -100,21 +115,21 @@ impl Core {
         if left.is_empty() {
             return;
         }
-        match doubt.why {
-            Why::Removed if alone => {
+        match unresolved.reason {
+            Reason::Removed if alone => {
                 let failure =
                     Failure::new("the server reported that it deleted it, and it is still there");
                 self.fail_each(left, &failure, now);
             }
             // The server took the others and left these: each on its own says why.
-            Why::Removed => left
+            Reason::Removed => left
                 .into_iter()
                 .for_each(|item| self.submit(Job::Delete(vec![item]), true)),
-            Why::RemovalRefused(failure) => self.fail_each(left, &failure, now),
-            Why::RemovalLost(failure) => self.delete_again(left, &failure, now),
-            Why::RemovalRejected(_) => {
+            Reason::RemovalRefused(failure) => self.fail_each(left, &failure, now),
+            Reason::RemovalLost(failure) => self.delete_again(left, &failure, now),
+            Reason::RemovalRejected(_) => {
                 let items = left.iter().map(|item| item.item).collect();
-                let call = doubt.call;
+                let call = unresolved.call;
                 self.append(Event::Void { call, items });
                 let half = left.split_off(left.len().div_ceil(2));
                 for items in [left, half] {
@@ -124,8 +139,8 @@ impl Core {
                 }
             }
             _ => {
-                let why = Failure::new("it was never deleted");
-                self.delete_again(left, &why, now);
+                let reason = Failure::new("it was never deleted");
+                self.delete_again(left, &reason, now);
             }
         }
     }
@@ -138,7 +153,7 @@ impl Core {
 
     /// A delete that was not carried out and has to wait: by then the object may be another.
     pub(super) fn look_before_deleting(&mut self, items: Vec<Item<'static>>, due: Instant) {
-        self.doubt_removal(0, items, Why::Due, due);
+        self.doubt_removal(0, items, Reason::Due, due);
     }
 
     /// Takes the item out of its group, or spares it where the group would keep too few.
@@ -154,8 +169,8 @@ impl Core {
             *left -= 1;
             return None;
         }
-        let why = format!("its group has only {left} left by now (--keep-per-group {keep})");
-        Some(spared(item, Failure::new(why)))
+        let reason = format!("its group has only {left} left by now (--keep-per-group {keep})");
+        Some(spared(item, Failure::new(reason)))
     }
 
     pub(super) fn gone(&self, item: &Item<'_>) -> Outcome {
@@ -166,10 +181,10 @@ impl Core {
         outcome(item, status, target(item))
     }
 
-    fn delete_again(&mut self, items: Vec<Item<'static>>, why: &Failure, now: Instant) {
+    fn delete_again(&mut self, items: Vec<Item<'static>>, reason: &Failure, now: Instant) {
         let (over, left): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|item| self.is_spent(item));
-        let failure = given_up(self.settings.max_attempts.get(), why);
+        let failure = given_up(self.settings.max_attempts.get(), reason);
         for item in over {
             self.check_later(item, failure.clone(), now);
         }
@@ -187,8 +202,8 @@ fn is_listed(item: &Item<'_>) -> bool {
 /// Why a live object is not to be deleted, if it is not.
 pub(super) fn barred(item: &Item<'_>, live: &Object) -> Option<Outcome> {
     let kind = item.resource;
-    if let Some(why) = item.scope().barred(live) {
-        let message = format!("the {} cannot be deleted: {why}", kind.noun());
+    if let Some(reason) = item.scope().barred(live) {
+        let message = format!("the {} cannot be deleted: {reason}", kind.noun());
         return Some(failed(item, Failure::new(message)));
     }
     let Change::Delete {
@@ -199,5 +214,5 @@ pub(super) fn barred(item: &Item<'_>, live: &Object) -> Option<Outcome> {
         return None;
     };
     let held = kind.condition_holds(live, condition);
-    held.err().map(|why| spared(item, Failure::new(why)))
+    held.err().map(|reason| spared(item, Failure::new(reason)))
 }

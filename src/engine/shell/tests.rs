@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::journal::{FORMAT, Header};
-use crate::plan::Way;
+use crate::plan::Operation;
 use crate::wire::Answer;
 
 /// A tenant that says yes to everything, and what it was asked.
@@ -52,14 +52,14 @@ async fn create_with(
     };
     let created = Journal::create(dir.path(), &header, Timestamp::now()).unwrap();
     let mut backlog = Backlog::default();
-    backlog.push(0, Way::Create, Some(0));
-    let undertaking = Undertaking {
+    backlog.push(0, Operation::Create, Some(0));
+    let workload = Workload {
         ledger: Ledger::new(1),
         backlog,
         in_doubt: Backlog::default(),
-        late: Backlog::default(),
-        reborn: Reborn::default(),
-        foreign: HashSet::new(),
+        deferred: Backlog::default(),
+        id_remap: IdRemap::default(),
+        created_by_others: HashSet::new(),
         batch_size: None,
         sent_before: Vec::new(),
         journal: journal(created),
@@ -67,7 +67,7 @@ async fn create_with(
     let tenant = Obliging::default();
     let (_stop, stopped) = watch::channel(false);
     let mut engine = Engine::new(tenant.clone(), Settings::default(), stopped);
-    let carried = engine.carry_out(undertaking, &OneLink).await;
+    let carried = engine.carry_out(workload, &OneLink).await;
     let asked = tenant.0.lock().unwrap().clone();
     (carried.map(|(end, _)| end), asked)
 }
@@ -75,7 +75,7 @@ async fn create_with(
 #[tokio::test]
 async fn a_call_whose_intent_is_not_surely_on_disk_is_not_sent() {
     let (end, asked) = create_with(|journal| journal).await;
-    assert_eq!(end.unwrap(), End::Settled);
+    assert_eq!(end.unwrap(), End::Finished);
     assert_eq!(asked, ["Post"]);
     let (end, asked) = create_with(Journal::on_a_failing_disk).await;
     assert!(matches!(end, Err(EngineError::Journal(_))), "{end:?}");

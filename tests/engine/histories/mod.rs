@@ -224,11 +224,11 @@ impl Life {
             } else {
                 Duration::from_secs(1_000_000)
             };
-            let carried = timeout(patience, engine.carry_out(run.undertaking, &run.plan)).await;
+            let carried = timeout(patience, engine.carry_out(run.workload, &run.plan)).await;
             drop(engine);
             released(directory.path());
             match carried {
-                Ok(Ok((End::Settled, ledger))) => {
+                Ok(Ok((End::Finished, ledger))) => {
                     return Ok((ledger, outcomes(directory.path())));
                 }
                 Ok(Ok((end, _))) => self.story.push(format!("ended: {end:?}")),

@@ -52,7 +52,7 @@ pub(crate) fn violations(history: &History<'_>) -> Vec<String> {
 
 impl History<'_> {
     fn check_row(&self, number: u32, row: &Row) -> Result<(), String> {
-        let State::Settled(status) = self.ledger.state(number) else {
+        let State::Finished(status) = self.ledger.state(number) else {
             return Err("it has no outcome".to_owned());
         };
         let outcome = self.outcomes.get(&number);

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::super::dispatch::CallId;
-use super::super::doubt::{Doubt, Look, Sight, Why};
 use super::super::job::{failed, outcome};
 use super::super::listing::Listing;
+use super::super::unresolved::{Lookup, Match, Reason, Unresolved};
 use super::{Core, Purpose};
 use crate::item::{Event, Item, Status};
 use crate::plan::conflict;
@@ -20,10 +20,10 @@ impl Core {
         }
         let mut wanted: Vec<Scope> = Vec::new();
         for scope in self
-            .doubts
+            .unresolved
             .iter()
             .filter(|d| d.due <= now)
-            .filter_map(Doubt::scope)
+            .filter_map(Unresolved::scope)
         {
             let mut running = self.listings.values().map(|(_, listing)| &listing.scope);
             if !wanted.contains(&scope) && !running.any(|other| *other == scope) {
@@ -31,75 +31,75 @@ impl Core {
             }
         }
         for scope in wanted {
-            self.begin_listing(Purpose::Look, Listing::new(scope, now));
+            self.begin_listing(Purpose::Lookup, Listing::new(scope, now));
         }
     }
 
     /// Settles the doubts that this listing answers.
     pub(super) fn looked(&mut self, listing: &Listing, now: Instant) {
-        let look = Look::new(listing.scope.kind, &listing.objects);
+        let look = Lookup::new(listing.scope.kind, &listing.objects);
         let scope = Some(&listing.scope);
-        let doubts = std::mem::take(&mut self.doubts);
-        for doubt in doubts {
-            if doubt.scope().as_ref() == scope && doubt.due <= listing.begun {
-                if doubt.why.is_removal() {
-                    self.resolve_removal(doubt, &look, now);
+        let unresolved = std::mem::take(&mut self.unresolved);
+        for unresolved in unresolved {
+            if unresolved.scope().as_ref() == scope && unresolved.due <= listing.begun {
+                if unresolved.reason.is_removal() {
+                    self.resolve_removal(unresolved, &look, now);
                 } else {
-                    self.resolve(doubt, &look, listing.begun);
+                    self.resolve(unresolved, &look, listing.begun);
                 }
             } else {
-                self.doubts.push(doubt);
+                self.unresolved.push(unresolved);
             }
         }
     }
 
-    fn resolve(&mut self, doubt: Doubt, look: &Look<'_>, seen: Instant) {
+    fn resolve(&mut self, unresolved: Unresolved, look: &Lookup<'_>, seen: Instant) {
         let mut absent = Vec::new();
         let mut outcomes = Vec::new();
-        let mut why = doubt.why;
-        for item in doubt.items {
+        let mut reason = unresolved.reason;
+        for item in unresolved.items {
             let (id, alike) = match look.find(&item) {
-                Sight::Found(id) => (id, false),
-                Sight::Alike(id) if !self.is_anothers(&item, &id, &why) => (id, true),
-                Sight::Alike(id) | Sight::Conflict(id) => {
+                Match::Found(id) => (id, false),
+                Match::Alike(id) if !self.is_anothers(&item, &id, &reason) => (id, true),
+                Match::Alike(id) | Match::Conflict(id) => {
                     outcomes.push(failed(&item, conflict(&item, &id)));
                     continue;
                 }
-                Sight::Absent => {
+                Match::Absent => {
                     absent.push(item);
                     continue;
                 }
             };
             self.keeps_names = true;
-            if let Why::Unconfirmed { in_part, .. } = &mut why {
+            if let Reason::Unconfirmed { in_part, .. } = &mut reason {
                 *in_part = true;
             }
-            let status = self.found_status(&item, &id, &why);
+            let status = self.found_status(&item, &id, &reason);
             let mut found = outcome(&item, status, Some(id));
             if status == Status::Recovered {
-                found.failure = self.unproven(&item, &why, alike);
+                found.failure = self.unproven(&item, &reason, alike);
             }
             outcomes.push(found);
         }
         self.append_outcomes(outcomes);
         if !absent.is_empty() {
             let renamed = !self.keeps_names && absent.iter().any(|item| look.may_hold(item));
-            self.absent(doubt.call, absent, why, seen, renamed);
+            self.absent(unresolved.call, absent, reason, seen, renamed);
         }
     }
 
     /// What is there though the only call that could have created it was refused may be another's, who was quicker; so
     /// may what is not in all as it was sent.
-    fn unproven(&self, item: &Item<'_>, why: &Why, alike: bool) -> Option<Failure> {
-        let refused = matches!(why, Why::Rejected(_) | Why::Refused(_));
+    fn unproven(&self, item: &Item<'_>, reason: &Reason, alike: bool) -> Option<Failure> {
+        let refused = matches!(reason, Reason::Rejected(_) | Reason::Refused(_));
         let only = self.ledger.attempts(item.item) <= 1;
         if refused && only {
-            let why = "it is there though its call was refused; another may have created it";
-            return Some(Failure::new(why));
+            let reason = "it is there though its call was refused; another may have created it";
+            return Some(Failure::new(reason));
         }
         if self.ledger.is_presumed(item.item) {
-            let why = "it is there and the journal, which lost records, knows of no call for it; another may have created it";
-            return Some(Failure::new(why));
+            let reason = "it is there and the journal, which lost records, knows of no call for it; another may have created it";
+            return Some(Failure::new(reason));
         }
         alike.then(|| {
             Failure::new(
@@ -109,15 +109,15 @@ impl Core {
     }
 
     /// What another run has created is not this one's, nor what is there when the server says so to the first attempt.
-    fn is_anothers(&self, item: &Item<'_>, id: &Id, why: &Why) -> bool {
+    fn is_anothers(&self, item: &Item<'_>, id: &Id, reason: &Reason) -> bool {
         let first = self.ledger.attempts(item.item) <= 1;
-        self.foreign.contains(id) || (first && matches!(why, Why::Exists(_)))
+        self.created_by_others.contains(id) || (first && matches!(reason, Reason::Exists(_)))
     }
 
-    fn found_status(&self, item: &Item<'_>, id: &Id, why: &Why) -> Status {
-        match why {
-            _ if self.is_anothers(item, id, why) => Status::Unchanged,
-            Why::Unconfirmed { .. } => Status::Created,
+    fn found_status(&self, item: &Item<'_>, id: &Id, reason: &Reason) -> Status {
+        match reason {
+            _ if self.is_anothers(item, id, reason) => Status::Unchanged,
+            Reason::Unconfirmed { .. } => Status::Created,
             _ => Status::Recovered,
         }
     }
@@ -127,21 +127,21 @@ impl Core {
         &mut self,
         call: CallId,
         items: Vec<Item<'static>>,
-        why: Why,
+        reason: Reason,
         seen: Instant,
         renamed: bool,
     ) {
-        match why {
-            Why::Lost(_, until) | Why::Unconfirmed { until, .. } if seen < until => {
-                self.doubts.push(Doubt {
+        match reason {
+            Reason::Lost(_, until) | Reason::Unconfirmed { until, .. } if seen < until => {
+                self.unresolved.push(Unresolved {
                     call,
                     items,
-                    why,
+                    reason,
                     due: until,
                 });
             }
-            Why::Lost(failure, _) => self.send_again(items, &failure),
-            Why::Unconfirmed { in_part, .. } => {
+            Reason::Lost(failure, _) => self.send_again(items, &failure),
+            Reason::Unconfirmed { in_part, .. } => {
                 let failure = Failure::new(
                     "the server reported success, and nothing of this name is there; look at the \
                      tenant before applying it again",
@@ -152,8 +152,8 @@ impl Core {
                     self.send_left_out(items, in_part, &failure);
                 }
             }
-            Why::Exists(failure) | Why::Refused(failure) => self.fail_all(&items, &failure),
-            Why::Rejected(_) => {
+            Reason::Exists(failure) | Reason::Refused(failure) => self.fail_all(&items, &failure),
+            Reason::Rejected(_) => {
                 let numbers = items.iter().map(|item| item.item).collect();
                 self.append(Event::Void {
                     call,
@@ -162,11 +162,11 @@ impl Core {
                 self.send_parts(items);
             }
             // Settled by their own rules.
-            Why::Due
-            | Why::Removed
-            | Why::RemovalLost(_)
-            | Why::RemovalRejected(_)
-            | Why::RemovalRefused(_) => {}
+            Reason::Due
+            | Reason::Removed
+            | Reason::RemovalLost(_)
+            | Reason::RemovalRejected(_)
+            | Reason::RemovalRefused(_) => {}
         }
     }
 }

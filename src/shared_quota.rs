@@ -22,12 +22,12 @@ const KEPT: Duration = Duration::from_secs(86_400);
 
 /// The budget of one tenant.
 #[derive(Clone, Debug)]
-pub struct SharedBudget {
+pub struct SharedQuota {
     dir: PathBuf,
     tenant: String,
 }
 
-impl SharedBudget {
+impl SharedQuota {
     /// The budget of the tenant that goes by that name (its address, spelled one way, and its customer id), in files under `dir`, which is
     /// made if it is not there.
     ///

@@ -10,7 +10,7 @@ use crate::item::{Item, ItemNumber};
 
 /// What is known of it.
 #[derive(Debug)]
-pub(super) struct Sizes {
+pub(super) struct BatchLimit {
     /// The most objects in one create.
     most: usize,
     /// The most that were ever taken.
@@ -37,7 +37,7 @@ pub(super) enum Parts {
     Later,
 }
 
-impl Sizes {
+impl BatchLimit {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
@@ -133,22 +133,22 @@ mod tests {
     }
 
     /// Whether the last of them shows something new.
-    fn end(sizes: &mut Sizes, numbers: std::ops::Range<u32>) -> bool {
-        numbers.fold(false, |_, item| sizes.ended(item, false))
+    fn end(batch_limit: &mut BatchLimit, numbers: std::ops::Range<u32>) -> bool {
+        numbers.fold(false, |_, item| batch_limit.ended(item, false))
     }
 
     #[test]
     fn a_batch_whose_halves_go_through_was_too_large() {
-        let mut sizes = Sizes::new(8);
-        assert_eq!(sizes.refused(&items(0..8)), Parts::Of(4));
-        assert!(sizes.is_probing());
-        sizes.took(&items(0..4));
-        assert!(!end(&mut sizes, 0..4));
-        sizes.took(&items(4..8));
-        assert!(end(&mut sizes, 4..8));
-        assert_eq!((sizes.most(), sizes.is_probing()), (4, false));
+        let mut batch_limit = BatchLimit::new(8);
+        assert_eq!(batch_limit.refused(&items(0..8)), Parts::Of(4));
+        assert!(batch_limit.is_probing());
+        batch_limit.took(&items(0..4));
+        assert!(!end(&mut batch_limit, 0..4));
+        batch_limit.took(&items(4..8));
+        assert!(end(&mut batch_limit, 4..8));
+        assert_eq!((batch_limit.most(), batch_limit.is_probing()), (4, false));
         assert_eq!(
-            sizes.refused(&items(8..16)),
+            batch_limit.refused(&items(8..16)),
             Parts::Of(4),
             "one that was under way"
         );
@@ -156,25 +156,29 @@ mod tests {
 
     #[test]
     fn a_batch_with_a_bad_item_was_not() {
-        let mut sizes = Sizes::new(8);
-        sizes.refused(&items(0..8));
-        sizes.took(&items(0..4));
-        end(&mut sizes, 0..4);
-        assert_eq!(sizes.refused(&items(4..8)), Parts::Of(2), "four were taken");
-        assert!(!sizes.ended(5, true));
-        assert_eq!((sizes.most(), sizes.is_probing()), (8, false));
+        let mut batch_limit = BatchLimit::new(8);
+        batch_limit.refused(&items(0..8));
+        batch_limit.took(&items(0..4));
+        end(&mut batch_limit, 0..4);
+        assert_eq!(
+            batch_limit.refused(&items(4..8)),
+            Parts::Of(2),
+            "four were taken"
+        );
+        assert!(!batch_limit.ended(5, true));
+        assert_eq!((batch_limit.most(), batch_limit.is_probing()), (8, false));
     }
 
     #[test]
     fn one_batch_is_taken_apart_at_a_time_and_its_parts_before_all_others() {
-        let mut sizes = Sizes::new(8);
-        assert_eq!(sizes.refused(&items(0..8)), Parts::Of(4));
-        assert_eq!(sizes.refused(&items(8..16)), Parts::Later);
-        assert_eq!(sizes.refused(&items(0..4)), Parts::Of(2));
-        assert_eq!(sizes.refused(&items(4..8)), Parts::Later);
-        sizes.took(&items(0..2));
-        sizes.took(&items(2..4));
-        assert!(end(&mut sizes, 0..4));
-        assert_eq!(sizes.refused(&items(4..8)), Parts::Of(2));
+        let mut batch_limit = BatchLimit::new(8);
+        assert_eq!(batch_limit.refused(&items(0..8)), Parts::Of(4));
+        assert_eq!(batch_limit.refused(&items(8..16)), Parts::Later);
+        assert_eq!(batch_limit.refused(&items(0..4)), Parts::Of(2));
+        assert_eq!(batch_limit.refused(&items(4..8)), Parts::Later);
+        batch_limit.took(&items(0..2));
+        batch_limit.took(&items(2..4));
+        assert!(end(&mut batch_limit, 0..4));
+        assert_eq!(batch_limit.refused(&items(4..8)), Parts::Of(2));
     }
 }

@@ -12,7 +12,7 @@ use crate::wire::{Failure, Object};
 
 /// The live objects of one scope, by id and by natural key.
 #[derive(Debug)]
-pub(super) struct Known<'s> {
+pub(super) struct LiveIndex<'s> {
     pub(super) scope: &'s Scope,
     pub(super) by_id: HashMap<&'s str, &'s Object>,
     pub(super) by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
@@ -20,13 +20,13 @@ pub(super) struct Known<'s> {
 
 /// What a row means of what there is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Live<'s> {
+pub(super) struct LiveObject<'s> {
     pub(super) id: &'s str,
     pub(super) object: &'s Object,
     pub(super) scope: &'s Scope,
 }
 
-impl<'s> Known<'s> {
+impl<'s> LiveIndex<'s> {
     pub(super) fn new(scope: &'s Scope) -> Self {
         Self {
             scope,
@@ -44,20 +44,20 @@ impl<'s> Known<'s> {
         }
     }
 
-    pub(super) fn live(&self, id: &'s str, object: &'s Object) -> Live<'s> {
-        Live {
+    pub(super) fn live(&self, id: &'s str, object: &'s Object) -> LiveObject<'s> {
+        LiveObject {
             id,
             object,
             scope: self.scope,
         }
     }
 
-    pub(super) fn by_key(&self, draft: &Draft<'_>) -> Result<Option<Live<'s>>, Failure> {
+    pub(super) fn by_key(&self, draft: &Draft<'_>) -> Result<Option<LiveObject<'s>>, Failure> {
         self.named(draft.key)
     }
 
     /// The object of that natural key.
-    pub(super) fn named(&self, name: &str) -> Result<Option<Live<'s>>, Failure> {
+    pub(super) fn named(&self, name: &str) -> Result<Option<LiveObject<'s>>, Failure> {
         let kind = self.scope.kind;
         let key = kind.comparable_key(Cow::Borrowed(name));
         match self.by_key.get(&*key).map(Vec::as_slice) {
@@ -103,7 +103,11 @@ impl<'s> Known<'s> {
 
     /// What a row means whose id is not there: nothing, unless it is to be deleted by an id while its name is there
     /// under another. A row with a condition was chosen by a program, for the one with that id alone.
-    pub(super) fn gone(&self, draft: &Draft<'_>, id: &str) -> Result<Option<Live<'s>>, Failure> {
+    pub(super) fn gone(
+        &self,
+        draft: &Draft<'_>,
+        id: &str,
+    ) -> Result<Option<LiveObject<'s>>, Failure> {
         if draft.action != Action::Delete || draft.key.is_empty() || draft.condition.is_some() {
             return Ok(None);
         }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::error::CliError;
-use super::recorded::Recorded;
+use super::recorded::RecordedSettings;
 use super::terminal::Terminal;
 use crate::report;
-use crate::run::{self, Lineage, RunDirectory, Standing};
+use crate::run::{self, Lineage, RunDirectory, RunState};
 
 /// The run of that name, or the newest one.
 pub(super) fn named_or_newest(runs: &Path, name: Option<&str>) -> Result<RunDirectory, CliError> {
@@ -18,37 +18,37 @@ pub(super) fn named_or_newest(runs: &Path, name: Option<&str>) -> Result<RunDire
 }
 
 /// The newest run of those that can be read.
-pub(super) fn newest_readable(runs: &Path, terminal: &Terminal) -> Result<Standing, CliError> {
+pub(super) fn newest_readable(runs: &Path, terminal: &Terminal) -> Result<RunState, CliError> {
     newest(runs, "run", terminal, |_, _| true, |_| Ok(true))
 }
 
 /// The newest run that can be gone on with.
-pub(super) fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<Standing, CliError> {
+pub(super) fn newest_unfinished(runs: &Path, terminal: &Terminal) -> Result<RunState, CliError> {
     newest(
         runs,
         "unfinished run",
         terminal,
         |lineage, name| lineage.superseded_by(name).is_none(),
-        |standing| Ok(!standing.is_finished() || !is_reported(standing)),
+        |run_state| Ok(!run_state.is_finished() || !is_reported(run_state)),
     )
 }
 
 /// Whether its results were written since its last item ended.
-pub(super) fn is_reported(standing: &Standing) -> bool {
-    report::is_written(standing.directory.path(), standing.extent)
+pub(super) fn is_reported(run_state: &RunState) -> bool {
+    report::is_written(run_state.directory.path(), run_state.journal_end)
 }
 
 /// The newest run with failures that no other run has retried.
-pub(super) fn newest_with_failures(runs: &Path, terminal: &Terminal) -> Result<Standing, CliError> {
+pub(super) fn newest_with_failures(runs: &Path, terminal: &Terminal) -> Result<RunState, CliError> {
     newest(
         runs,
         "run with failures",
         terminal,
         |lineage, name| lineage.retried_by(name).is_none() && lineage.superseded_by(name).is_none(),
-        |standing| {
-            let tally = standing.ledger.tally();
-            let rehearsal = Recorded::read(&standing.header)?.simulated;
-            let undo = standing.plan.origin().undoes.is_some();
+        |run_state| {
+            let tally = run_state.ledger.tally();
+            let rehearsal = RecordedSettings::read(&run_state.header)?.simulated;
+            let undo = run_state.plan.origin().undoes.is_some();
             Ok(tally.failed + tally.unknown > 0 && !rehearsal && !undo)
         },
     )
@@ -61,8 +61,8 @@ fn newest(
     what: &str,
     terminal: &Terminal,
     is_open: impl Fn(&Lineage, &str) -> bool,
-    fits: impl Fn(&Standing) -> Result<bool, CliError>,
-) -> Result<Standing, CliError> {
+    fits: impl Fn(&RunState) -> Result<bool, CliError>,
+) -> Result<RunState, CliError> {
     let lineage = Lineage::read(runs)?;
     let mut found = None;
     let mut refused = Vec::new();
@@ -71,9 +71,9 @@ fn newest(
         if !is_open(&lineage, &name) {
             continue;
         }
-        match run::standing(directory) {
-            Ok(standing) if fits(&standing)? => {
-                found = Some(standing);
+        match run::run_state(directory) {
+            Ok(run_state) if fits(&run_state)? => {
+                found = Some(run_state);
                 break;
             }
             Ok(_) => {}

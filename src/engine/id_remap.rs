@@ -8,14 +8,14 @@ use crate::wire::{Failure, FieldValue, Id};
 
 /// The objects of a run that come back under new ids, and that others refer to by their former ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reborn {
+pub struct IdRemap {
     /// By item, the former id.
     former: HashMap<ItemNumber, Id>,
     /// By the former id, the new one once it is known.
     new: HashMap<Id, Option<Id>>,
 }
 
-impl Reborn {
+impl IdRemap {
     /// Notes that the item creates again what had that id.
     pub fn expect(&mut self, item: ItemNumber, former: Id) {
         self.new.insert(former.clone(), None);
@@ -29,7 +29,7 @@ impl Reborn {
     }
 
     /// Takes in how an item has ended.
-    pub fn settle(&mut self, outcome: &Outcome) {
+    pub fn note(&mut self, outcome: &Outcome) {
         if let (Some(former), Some(id)) = (self.former.get(&outcome.item), &outcome.id) {
             self.new.insert(former.clone(), Some(id.clone()));
         }

@@ -12,7 +12,7 @@ use crate::wire::{Failure, Id, Object};
 
 /// Why items are in doubt.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Why {
+pub(super) enum Reason {
     /// Their call was sent and no answer came. Until that instant it may still be under way.
     Lost(Failure, Instant),
     /// The server reported success and did not mention them. They are sent again only if the server is known to keep
@@ -41,7 +41,7 @@ pub(super) enum Why {
     RemovalRefused(Failure),
 }
 
-impl Why {
+impl Reason {
     /// Whether it is about deleting.
     pub(super) fn is_removal(&self) -> bool {
         matches!(
@@ -57,15 +57,15 @@ impl Why {
 
 /// Items of one call that are to be looked for.
 #[derive(Debug)]
-pub(super) struct Doubt {
+pub(super) struct Unresolved {
     pub(super) call: u32,
     pub(super) items: Vec<Item<'static>>,
-    pub(super) why: Why,
+    pub(super) reason: Reason,
     /// A listing that began before it proves nothing.
     pub(super) due: Instant,
 }
 
-impl Doubt {
+impl Unresolved {
     /// What to list.
     pub(super) fn scope(&self) -> Option<Scope> {
         self.items.first().map(Item::scope)
@@ -74,7 +74,7 @@ impl Doubt {
 
 /// What a look says of one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum Match {
     /// It is there, as it was to be created.
     Found(Id),
     /// It may be there: what goes by its name has what an object of its kind cannot be without as it was to be created,
@@ -88,13 +88,13 @@ pub(super) enum Sight {
 
 /// A listing by natural key, to look items up in.
 #[derive(Debug)]
-pub(super) struct Look<'l> {
+pub(super) struct Lookup<'l> {
     kind: Kind,
     by_id: HashMap<Id, &'l Object>,
     by_key: HashMap<Cow<'l, str>, Vec<&'l Object>>,
 }
 
-impl<'l> Look<'l> {
+impl<'l> Lookup<'l> {
     pub(super) fn new(kind: Kind, objects: &'l [Object]) -> Self {
         let mut by_key: HashMap<Cow<'l, str>, Vec<&'l Object>> = HashMap::new();
         for object in objects {
@@ -130,26 +130,26 @@ impl<'l> Look<'l> {
 
     /// Looks for what creating the item would have made. The plan creates only what had no namesake, so
     /// whatever goes by its name now has come since.
-    pub(super) fn find(&self, item: &Item<'_>) -> Sight {
+    pub(super) fn find(&self, item: &Item<'_>) -> Match {
         let namesakes = self.namesakes(item);
         let Change::Create { body, .. } = &item.change else {
-            return Sight::Absent;
+            return Match::Absent;
         };
         let as_asked = |live: &&Object| self.kind.contradicting(live, body).0.is_empty();
         let first = |wanted: &dyn Fn(&&Object) -> bool| {
             let mut found = namesakes.iter().copied().filter(|live| wanted(live));
             found.find_map(Id::of)
         };
-        let found = first(&as_asked).map(Sight::Found);
+        let found = first(&as_asked).map(Match::Found);
         found
-            .or_else(|| first(&|live| self.kind.is_copy(live, body)).map(Sight::Alike))
+            .or_else(|| first(&|live| self.kind.is_copy(live, body)).map(Match::Alike))
             .or_else(|| {
                 let other = namesakes.first()?;
-                Some(Sight::Conflict(
+                Some(Match::Conflict(
                     Id::of(other).unwrap_or_else(|| Id::new("?")),
                 ))
             })
-            .unwrap_or(Sight::Absent)
+            .unwrap_or(Match::Absent)
     }
 
     /// Whether anything there might be what creating the item made, whatever its name.
@@ -178,7 +178,7 @@ pub(super) fn confirm(
     items: &[Item<'_>],
     objects: &[Object],
 ) -> (Vec<Option<Id>>, bool) {
-    let look = Look::new(kind, objects);
+    let look = Lookup::new(kind, objects);
     let named: Vec<Option<Id>> = items
         .iter()
         .map(|item| {

@@ -8,7 +8,7 @@ use super::rows::ResultFile;
 use crate::item::Change;
 use crate::manifest::json_line;
 use crate::resource::{Kind, fold};
-use crate::run::{PlanLine, Standing};
+use crate::run::{PlanLine, RunState};
 use crate::wire::FieldValue;
 
 /// Writes the rows of `errors.csv` as JSON Lines, and answers how many there are. They stand in lines of the same
@@ -18,14 +18,14 @@ use crate::wire::FieldValue;
 ///
 /// # Errors
 /// When the plan cannot be read or `to` cannot be written.
-pub fn write_failed(standing: &Standing, mut to: impl Write) -> io::Result<u64> {
+pub fn write_failed(run_state: &RunState, mut to: impl Write) -> io::Result<u64> {
     // Where the file has its header.
     to.write_all(b"\n")?;
-    let columns = &standing.plan.origin().columns;
+    let columns = &run_state.plan.origin().columns;
     let mut rows = 0;
-    for number in 0..standing.plan.len() {
-        if ResultFile::of(standing.ledger.state(number)) == ResultFile::Errors {
-            let line = standing.plan.line(number)?;
+    for number in 0..run_state.plan.len() {
+        if ResultFile::of(run_state.ledger.state(number)) == ResultFile::Errors {
+            let line = run_state.plan.line(number)?;
             to.write_all(json_line(members(columns, &line)).as_bytes())?;
             rows += 1;
         }

@@ -1,53 +1,130 @@
-//! Whether what was to be done for an item shows on the tenant.
+//! Checks of items against the live tenant.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use foldhash::{HashMap, HashMapExt};
 
 use super::Snapshot;
-use super::known::{Known, id_of};
+use super::live_index::LiveIndex;
 use crate::item::{Change, Item, Outcome, Status};
 use crate::resource::Scope;
 use crate::wire::{Failure, Fields, Id, Object};
 
-/// What a tenant holds, to hold items against it.
+/// The listings of a tenant, against which items are checked.
 #[derive(Debug)]
-pub struct Evidence<'s> {
-    known: HashMap<&'s Scope, Known<'s>>,
+pub struct LiveCheck<'s> {
+    known: HashMap<&'s Scope, LiveIndex<'s>>,
 }
 
-impl<'s> Evidence<'s> {
-    /// The evidence of those listings.
+impl<'s> LiveCheck<'s> {
+    /// Returns the check against these listings.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot) -> Self {
-        let mut known: HashMap<&'s Scope, Known<'s>> = HashMap::new();
+        let mut known: HashMap<&'s Scope, LiveIndex<'s>> = HashMap::new();
         for listing in &snapshot.listings {
             let scope = &listing.scope;
-            let known = known.entry(scope).or_insert_with(|| Known::new(scope));
+            let known = known.entry(scope).or_insert_with(|| LiveIndex::new(scope));
             listing.objects.iter().for_each(|object| known.add(object));
         }
         Self { known }
     }
 
-    /// What speaks against the item having been carried out, in words; nothing when the tenant shows it: a created
-    /// object is there and as its row asks, an updated one has the fields that were to be changed, a deleted one is
-    /// gone. `id` is that of the object, where its outcome has one.
+    /// The first thing in which the tenant contradicts that the item was carried out; `None` when the tenant shows it:
+    /// a created object is there and as its row asks, an updated one has the changed fields, a deleted one is gone.
+    /// `id` is the id of the object, where the item's outcome has one.
     #[must_use]
-    pub fn against(&self, item: &Item<'_>, id: Option<&Id>) -> Option<String> {
+    pub fn mismatch(&self, item: &Item<'_>, id: Option<&Id>) -> Option<Mismatch> {
         let noun = item.resource.noun();
         let Some(known) = self.known.get(&item.scope()) else {
-            return Some(format!("the {noun}s of its microtenant were not read"));
+            return Some(Mismatch::NotRead { noun });
         };
         match &item.change {
-            Change::Create { body } => shows(known, item, id, body),
-            Change::Update { id, set, .. } => shows(known, item, Some(id), set),
-            Change::Delete { id, .. } => still_there(known, item, id),
+            Change::Create { body } => differing(known, item, id, body),
+            Change::Update { id, set, .. } => differing(known, item, Some(id), set),
+            Change::Delete { id, .. } => is_there(known, item, id).then_some(Mismatch::StillThere),
             Change::Spared { .. } | Change::Unchanged { .. } | Change::Error { .. } => None,
         }
     }
 }
 
-impl Evidence<'_> {
+/// A contradiction between the tenant and an item that is said to have been carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The objects of the item's microtenant were not read.
+    NotRead {
+        /// The word for such an object.
+        noun: &'static str,
+    },
+    /// There is no object of the item's name.
+    Absent {
+        /// The word for such an object.
+        noun: &'static str,
+    },
+    /// There is no object with the id of the outcome.
+    IdAbsent {
+        /// The word for such an object.
+        noun: &'static str,
+        /// The id of the outcome.
+        id: Id,
+        /// The id of an object that has the item's name.
+        namesake: Option<Id>,
+    },
+    /// The object is there and has other values.
+    Differs(Vec<FieldMismatch>),
+    /// The object was to be deleted and is there.
+    StillThere,
+}
+
+/// A field that is not as the item asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldMismatch {
+    /// The wire name of the field.
+    pub field: String,
+    /// The value on the tenant, as a person reads it.
+    pub live: String,
+    /// The value that the item asks for.
+    pub wanted: String,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRead { noun } => write!(f, "the {noun}s of its microtenant were not read"),
+            Self::Absent { noun } => write!(f, "there is no {noun} of that name"),
+            Self::IdAbsent {
+                noun,
+                id,
+                namesake: None,
+            } => {
+                write!(f, "there is no {noun} with the id {id}")
+            }
+            Self::IdAbsent {
+                noun,
+                namesake: Some(other),
+                ..
+            } => {
+                write!(
+                    f,
+                    "no {noun} has that id; one of that name has the id {other}"
+                )
+            }
+            Self::Differs(fields) => {
+                let fields = fields.iter().map(
+                    |FieldMismatch {
+                         field,
+                         live,
+                         wanted,
+                     }| { format!("its {field} is {live:?}, not {wanted:?}") },
+                );
+                f.write_str(&fields.collect::<Vec<_>>().join(", "))
+            }
+            Self::StillThere => f.write_str("it is still there"),
+        }
+    }
+}
+
+impl LiveCheck<'_> {
     /// The live object that creating the item has made, if it shows: one of its name that is as the item says.
     #[must_use]
     pub fn copy_of(&self, item: &Item<'_>) -> Option<Id> {
@@ -87,13 +164,13 @@ pub fn conflict(item: &Item<'_>, other: &Id) -> Failure {
     ))
 }
 
-/// What is wrong with the object that is to have these fields.
-fn shows(
-    known: &Known<'_>,
+/// The mismatch of an object that is to have the wanted fields.
+fn differing(
+    known: &LiveIndex<'_>,
     item: &Item<'_>,
     id: Option<&Id>,
     wanted: &Fields<'_>,
-) -> Option<String> {
+) -> Option<Mismatch> {
     let kind = item.resource;
     let by_id = id.filter(|id| !id.as_str().is_empty());
     let found: Vec<&Object> = match by_id {
@@ -103,40 +180,39 @@ fn shows(
     let Some(first) = found.first() else {
         return Some(absent(known, item, by_id));
     };
-    let as_asked = found
-        .iter()
-        .any(|live| kind.contradicting(live, wanted).0.is_empty());
-    (!as_asked).then(|| {
-        let fields = kind.contradicting(first, wanted).0;
-        let fields = fields.iter().map(|(wire, value)| {
-            let live = kind.show(wire, first);
-            format!("its {wire} is {live:?}, not {:?}", value.show())
-        });
-        fields.collect::<Vec<_>>().join(", ")
-    })
+    let mut contradictions = found.iter().map(|live| kind.contradicting(live, wanted).0);
+    if contradictions.any(|fields| fields.is_empty()) {
+        return None;
+    }
+    let fields = kind.contradicting(first, wanted).0.into_iter();
+    let fields = fields.map(|(wire, value)| FieldMismatch {
+        live: kind.show(&wire, first),
+        wanted: value.show(),
+        field: wire.into_owned(),
+    });
+    Some(Mismatch::Differs(fields.collect()))
 }
 
-fn absent(known: &Known<'_>, item: &Item<'_>, id: Option<&Id>) -> String {
+fn absent(known: &LiveIndex<'_>, item: &Item<'_>, id: Option<&Id>) -> Mismatch {
     let noun = item.resource.noun();
-    let Some(id) = id else {
-        return format!("there is no {noun} of that name");
-    };
-    let namesake = namesakes(known, item).iter().find_map(|live| id_of(live));
-    match namesake {
-        Some(other) => format!("no {noun} has that id; one of that name has the id {other}"),
-        None => format!("there is no {noun} with the id {id}"),
+    match id.cloned() {
+        None => Mismatch::Absent { noun },
+        Some(id) => Mismatch::IdAbsent {
+            noun,
+            id,
+            namesake: namesakes(known, item).iter().find_map(|live| Id::of(live)),
+        },
     }
 }
 
-fn still_there(known: &Known<'_>, item: &Item<'_>, id: &Id) -> Option<String> {
-    let there = match id.as_str() {
+fn is_there(known: &LiveIndex<'_>, item: &Item<'_>, id: &Id) -> bool {
+    match id.as_str() {
         "" => !namesakes(known, item).is_empty(),
         id => known.by_id.contains_key(id),
-    };
-    there.then(|| "it is still there".to_owned())
+    }
 }
 
-fn namesakes<'k, 's>(known: &'k Known<'s>, item: &Item<'_>) -> &'k [&'s Object] {
+fn namesakes<'k, 's>(known: &'k LiveIndex<'s>, item: &Item<'_>) -> &'k [&'s Object] {
     let key = item.resource.comparable_key(Cow::Borrowed(&item.key));
     let namesakes = known.by_key.get(&*key).map(Vec::as_slice);
     namesakes.unwrap_or_default()
@@ -149,7 +225,7 @@ mod tests {
     use super::*;
     use crate::plan::Listing;
 
-    fn against(kind: &str, live: &[Value], change: Value, id: Option<&str>) -> Option<String> {
+    fn mismatch(kind: &str, live: &[Value], change: Value, id: Option<&str>) -> Option<String> {
         let mut item = json!({
             "item": 0, "file": 0, "row": 2, "resource": kind, "key": "Wiki",
         });
@@ -167,7 +243,9 @@ mod tests {
                     .collect(),
             }],
         };
-        Evidence::new(&snapshot).against(&item, id.map(Id::new).as_ref())
+        LiveCheck::new(&snapshot)
+            .mismatch(&item, id.map(Id::new).as_ref())
+            .map(|found| found.to_string())
     }
 
     fn create(link: &str) -> Value {
@@ -177,7 +255,7 @@ mod tests {
     #[test]
     fn a_created_object_is_there_by_its_id_and_as_its_row_asks() {
         let live = json!({"id": "7", "name": "Wiki", "link": "wiki.example", "enabled": true});
-        let link = |change, id| against("portal-link", std::slice::from_ref(&live), change, id);
+        let link = |change, id| mismatch("portal-link", std::slice::from_ref(&live), change, id);
         assert_eq!(link(create("WIKI.example"), Some("7")), None);
         assert_eq!(link(create("wiki.example"), None), None);
         let found = link(create("new.example"), Some("7")).unwrap();
@@ -187,17 +265,17 @@ mod tests {
             found,
             "no portal link has that id; one of that name has the id 7"
         );
-        let found = against("portal-link", &[], create("wiki.example"), Some("8")).unwrap();
+        let found = mismatch("portal-link", &[], create("wiki.example"), Some("8")).unwrap();
         assert_eq!(found, "there is no portal link with the id 8");
     }
 
     #[test]
     fn a_flag_that_the_answer_leaves_out_says_nothing_against_it() {
         let untold = json!({"id": "7", "name": "Wiki", "link": "wiki.example"});
-        let found = against("portal-link", &[untold], create("wiki.example"), Some("7"));
+        let found = mismatch("portal-link", &[untold], create("wiki.example"), Some("7"));
         assert_eq!(found, None);
         let off = json!({"id": "7", "name": "Wiki", "link": "wiki.example", "enabled": false});
-        assert!(against("portal-link", &[off], create("wiki.example"), Some("7")).is_some());
+        assert!(mismatch("portal-link", &[off], create("wiki.example"), Some("7")).is_some());
     }
 
     #[test]
@@ -205,7 +283,7 @@ mod tests {
         let update = json!({"op": "update", "id": "7", "set": {"name": "Docs"}, "changes": []});
         let named = |name| {
             let live = json!({"id": "7", "name": name});
-            against("portal-link", &[live], update.clone(), Some("7"))
+            mismatch("portal-link", &[live], update.clone(), Some("7"))
         };
         assert_eq!(named("Docs"), None);
         assert_eq!(named("Wiki").unwrap(), "its name is \"Wiki\", not \"Docs\"");
@@ -216,13 +294,13 @@ mod tests {
         let wiki = json!({"id": "7", "name": "Wiki"});
         let by_id = |id| {
             let change = json!({"op": "delete", "id": id});
-            against("portal-link", std::slice::from_ref(&wiki), change, Some(id))
+            mismatch("portal-link", std::slice::from_ref(&wiki), change, Some(id))
         };
         assert_eq!(by_id("8"), None, "another of that name has come since");
         assert_eq!(by_id("7").unwrap(), "it is still there");
         let domain = |name: &str| {
             let live = json!({"domain": name});
-            against("domain", &[live], json!({"op": "delete", "id": ""}), None)
+            mismatch("domain", &[live], json!({"op": "delete", "id": ""}), None)
         };
         assert_eq!(domain("wiki").unwrap(), "it is still there");
         assert_eq!(domain("docs"), None);

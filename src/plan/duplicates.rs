@@ -64,7 +64,7 @@ impl Fingerprints {
 
     /// Once every row was noted: what looks for those that name the same object, if there may be any.
     #[must_use]
-    pub fn repeats(self) -> Option<Repeats> {
+    pub fn duplicates(self) -> Option<Duplicates> {
         let mut noted = self.noted;
         noted.sort_unstable();
         let pairs = noted.windows(2).filter_map(|pair| match pair {
@@ -73,7 +73,7 @@ impl Fingerprints {
         });
         let mut doubtful: Vec<u64> = pairs.collect();
         doubtful.dedup();
-        (!doubtful.is_empty()).then(|| Repeats {
+        (!doubtful.is_empty()).then(|| Duplicates {
             state: self.state,
             doubtful: Some(doubtful),
             places: HashMap::new(),
@@ -92,7 +92,7 @@ fn fingerprint(state: &RandomState, draft: &Draft<'_>, name: &(Naming, Cow<'_, s
 
 /// Finds the rows that name what an earlier one names. Takes the rows that were noted, in their order.
 #[derive(Debug)]
-pub struct Repeats {
+pub struct Duplicates {
     state: RandomState,
     /// The fingerprints that were noted more than once, sorted; `None` where every name is looked at.
     doubtful: Option<Vec<u64>>,
@@ -103,7 +103,7 @@ pub struct Repeats {
 /// What names an object, in full.
 type Name = ((Kind, Option<&'static str>, Option<Id>), Naming, String);
 
-impl Repeats {
+impl Duplicates {
     /// What looks at every name, for rows of which nothing was noted.
     pub(super) fn of_all() -> Self {
         Self {
@@ -199,10 +199,10 @@ pub(super) mod tests {
                 noted.note(&draft);
             }
         });
-        if let Some(mut repeats) = noted.repeats() {
+        if let Some(mut duplicates) = noted.duplicates() {
             each(rows, |row| {
                 let draft = checker.check(row, &layout, &mut Vec::new());
-                problems.extend(draft.and_then(|draft| repeats.find(&draft, &layout)));
+                problems.extend(draft.and_then(|draft| duplicates.find(&draft, &layout)));
             });
         }
         let files = ["f.csv".to_owned()];
@@ -247,14 +247,14 @@ pub(super) mod tests {
         each(&rows, |row| {
             noted.note(&checker.check(row, &layout, &mut Vec::new()).unwrap());
         });
-        let mut repeats = noted.repeats().unwrap();
+        let mut duplicates = noted.duplicates().unwrap();
         let mut found = Vec::new();
         each(&rows, |row| {
             let draft = checker.check(row, &layout, &mut Vec::new()).unwrap();
             // As if all of them were the same.
-            let all = names(&draft).map(|name| fingerprint(&repeats.state, &draft, &name));
-            repeats.doubtful = Some(all.collect());
-            found.extend(repeats.find(&draft, &layout).map(|problem| problem.row));
+            let all = names(&draft).map(|name| fingerprint(&duplicates.state, &draft, &name));
+            duplicates.doubtful = Some(all.collect());
+            found.extend(duplicates.find(&draft, &layout).map(|problem| problem.row));
         });
         assert_eq!(found, [4]);
     }

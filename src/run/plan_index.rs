@@ -7,23 +7,23 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{self, StrDeserializer};
 
 use crate::item::{ItemNumber, Op, Status, index};
-use crate::plan::Way;
+use crate::plan::Operation;
 use crate::resource::{Kind, Shape};
 
 /// As much of an item as is kept in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Brief {
+pub struct PlanEntry {
     /// How it is carried out.
-    pub way: Way,
+    pub operation: Operation,
     /// The group of items with which it may share a call.
     pub group: Option<u32>,
     /// How it has ended already, if nothing is to be done for it.
     pub ended: Option<Status>,
     /// Whether it deletes what others may refer to.
-    pub(super) late: bool,
+    pub(super) deferred: bool,
 }
 
-/// What a [`Brief`] is made from.
+/// What a [`PlanEntry`] is made from.
 #[derive(Deserialize)]
 struct Parsed {
     op: Op,
@@ -31,7 +31,7 @@ struct Parsed {
     group: Option<u32>,
 }
 
-impl Brief {
+impl PlanEntry {
     /// That of the item in a line of a plan.
     ///
     /// # Errors
@@ -80,22 +80,22 @@ fn named(value: &[u8]) -> Option<StrDeserializer<'_, value::Error>> {
     Some(str::from_utf8(value).ok()?.into_deserializer())
 }
 
-impl From<Parsed> for Brief {
+impl From<Parsed> for PlanEntry {
     fn from(parsed: Parsed) -> Self {
         let list = parsed.resource.shape() == Shape::List;
-        let (way, ended) = match parsed.op {
-            Op::Unchanged => (Way::Nothing, Some(Status::Unchanged)),
-            Op::Spared => (Way::Nothing, Some(Status::Spared)),
-            Op::Error => (Way::Nothing, Some(Status::Failed)),
-            _ if list => (Way::Merge, None),
-            Op::Create => (Way::Create, None),
-            Op::Update => (Way::Update, None),
-            Op::Delete => (Way::Delete, None),
+        let (operation, ended) = match parsed.op {
+            Op::Unchanged => (Operation::Nothing, Some(Status::Unchanged)),
+            Op::Spared => (Operation::Nothing, Some(Status::Spared)),
+            Op::Error => (Operation::Nothing, Some(Status::Failed)),
+            _ if list => (Operation::Merge, None),
+            Op::Create => (Operation::Create, None),
+            Op::Update => (Operation::Update, None),
+            Op::Delete => (Operation::Delete, None),
         };
         Self {
-            way,
+            operation,
             group: parsed.group,
-            late: way == Way::Delete && parsed.resource.is_referred_to(),
+            deferred: operation == Operation::Delete && parsed.resource.is_referred_to(),
             ended,
         }
     }
@@ -103,13 +103,13 @@ impl From<Parsed> for Brief {
 
 /// The briefs of all items: four bytes each, and each that differs from all others once.
 #[derive(Debug)]
-pub(super) struct Briefs {
-    distinct: Vec<Brief>,
-    places: HashMap<Brief, u32>,
+pub(super) struct PlanIndex {
+    distinct: Vec<PlanEntry>,
+    places: HashMap<PlanEntry, u32>,
     items: Vec<u32>,
 }
 
-impl Briefs {
+impl PlanIndex {
     pub(super) fn new() -> Self {
         Self {
             distinct: Vec::new(),
@@ -118,11 +118,11 @@ impl Briefs {
         }
     }
 
-    pub(super) fn push(&mut self, brief: Brief) {
+    pub(super) fn push(&mut self, entry: PlanEntry) {
         let next = u32::try_from(self.distinct.len()).unwrap_or(u32::MAX);
-        let place = *self.places.entry(brief).or_insert(next);
+        let place = *self.places.entry(entry).or_insert(next);
         if place == next {
-            self.distinct.push(brief);
+            self.distinct.push(entry);
         }
         self.items.push(place);
     }
@@ -131,14 +131,14 @@ impl Briefs {
         self.items.len()
     }
 
-    pub(super) fn of(&self, item: ItemNumber) -> Option<Brief> {
+    pub(super) fn of(&self, item: ItemNumber) -> Option<PlanEntry> {
         let place = self.items.get(index(item))?;
         self.distinct.get(index(*place)).copied()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (ItemNumber, Brief)> {
-        let briefs = self.items.iter();
-        (0..).zip(briefs.filter_map(|place| self.distinct.get(index(*place)).copied()))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ItemNumber, PlanEntry)> {
+        let entries = self.items.iter();
+        (0..).zip(entries.filter_map(|place| self.distinct.get(index(*place)).copied()))
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
             let front = Parsed::at_front(&line);
             // Only a text with something escaped in it is left to a general parser.
             prop_assert_eq!(front.is_none(), key.contains(['"', '\\', '\u{1}']));
-            prop_assert_eq!(Brief::read(&line).unwrap(), Brief::from(whole));
+            prop_assert_eq!(PlanEntry::read(&line).unwrap(), PlanEntry::from(whole));
         }
     }
 
@@ -215,7 +215,7 @@ mod tests {
             "",
             "[]",
         ] {
-            assert!(Brief::read(line.as_bytes()).is_err(), "{line}");
+            assert!(PlanEntry::read(line.as_bytes()).is_err(), "{line}");
         }
     }
 }

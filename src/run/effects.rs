@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use super::{Origin, PlanError, PlanFile, RunDirectory, RunError, learn};
-use crate::engine::Reborn;
+use crate::engine::IdRemap;
 use crate::item::{Change, Item, ItemNumber, Outcome, Status};
 use crate::journal::{self, Header, ItemEvent};
-use crate::plan::undo::{Past, Turn, Undoer, scopes};
+use crate::plan::inverse::{InversePlanner, Past, Turn, scopes};
 use crate::plan::{Limits, Planner, Snapshot};
 use crate::resource::Action;
 use crate::resource::{Column, Form, Kind, Scope};
@@ -22,10 +22,10 @@ const FIRST: [&str; 4] = ["resource", "action", "id", "microtenant"];
 
 /// What a run did, read from its directory.
 #[derive(Debug)]
-pub struct Deeds {
+pub struct RunEffects {
     plan: PlanFile,
     header: Header,
-    reborn: Reborn,
+    id_remap: IdRemap,
     ends: HashMap<ItemNumber, End>,
     before: HashMap<ItemNumber, Box<[u8]>>,
     /// The items in the order in which they are taken back.
@@ -34,14 +34,14 @@ pub struct Deeds {
     columns: Vec<&'static str>,
 }
 
-impl Deeds {
+impl RunEffects {
     /// Reads what the run in `directory` did.
     ///
     /// # Errors
     /// [`RunError`].
     pub fn read(directory: &RunDirectory) -> Result<Self, RunError> {
         let plan = PlanFile::open(directory.path())?;
-        let mut reborn = plan.reborn().clone();
+        let mut id_remap = plan.id_remap().clone();
         let mut ends = HashMap::new();
         let mut before = HashMap::new();
         let replayed = journal::replay(directory.path(), |event| {
@@ -58,26 +58,26 @@ impl Deeds {
                 }
                 _ => {}
             }
-            learn(&mut reborn, event);
+            learn(&mut id_remap, event);
         })?;
         plan.verify(&replayed.header)?;
         before.retain(|item, _| ends.contains_key(item));
-        let mut deeds = Self {
+        let mut effects = Self {
             plan,
             header: replayed.header,
-            reborn,
+            id_remap,
             ends,
             before,
             order: Vec::new(),
             scopes: BTreeSet::new(),
             columns: Vec::new(),
         };
-        deeds.sort().map_err(|source| RunError::Io {
+        effects.sort().map_err(|source| RunError::Io {
             path: directory.path().to_owned(),
             doing: "the plan cannot be read",
             source,
         })?;
-        Ok(deeds)
+        Ok(effects)
     }
 
     /// How many rows changed something.
@@ -111,7 +111,7 @@ impl Deeds {
     }
 
     /// Plans what takes it back against what the tenant holds. Each item is handed to `keep` with the cells of its
-    /// row, in the order of [`Deeds::origin`]'s columns.
+    /// row, in the order of [`RunEffects::origin`]'s columns.
     ///
     /// # Errors
     /// [`PlanError::Problems`] with every limit of the tenant that would be exceeded, [`PlanError::Run`] when the run
@@ -122,7 +122,7 @@ impl Deeds {
         limits: Limits,
         mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
     ) -> Result<Planner<'s>, PlanError> {
-        let mut undoer = Undoer::new(snapshot, limits);
+        let mut undoer = InversePlanner::new(snapshot, limits);
         for (_, Reverse(number)) in &self.order {
             let past = self.past(*number)?;
             let item = undoer.plan(&past);
@@ -165,7 +165,7 @@ impl Deeds {
         };
         let mut item = self.plan.line(number).map_err(failed)?.item;
         // What was created under the run's own new ids is compared under these.
-        if let Err(why) = self.reborn.rename(&mut item) {
+        if let Err(why) = self.id_remap.rename(&mut item) {
             tracing::debug!(number, %why, "a reference stays as it was planned");
         }
         let before = self.before.get(&number);

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::compare::error;
-use super::known::{Live, id_of};
+use super::live_index::{LiveObject, id_of};
 use super::{Limits, Planner, Snapshot};
 use crate::item::{Change, Item, Undo, changed_since};
 use crate::resource::Action;
@@ -67,7 +67,7 @@ pub fn scopes(item: &Item<'_>) -> impl Iterator<Item = Scope> {
 
 /// Turns what a run did into items that take it back, one after the other in the order of their [`Turn`].
 #[derive(Debug)]
-pub struct Undoer<'s> {
+pub struct InversePlanner<'s> {
     planner: Planner<'s>,
     /// Who refers to an object.
     referrers: HashMap<&'s str, Vec<&'s str>>,
@@ -75,13 +75,13 @@ pub struct Undoer<'s> {
     /// By its former id, what is there again under another.
     renamed: HashMap<Id, &'s str>,
     /// The former ids of what is to be created again and is referred to.
-    reborn: HashSet<Id>,
+    id_remap: HashSet<Id>,
 }
 
 /// What is to be done, and what it takes back.
 type Inverse = (Change<'static>, Option<Undo<'static>>);
 
-impl<'s> Undoer<'s> {
+impl<'s> InversePlanner<'s> {
     /// One that takes a run back on a tenant that holds this.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
@@ -101,7 +101,7 @@ impl<'s> Undoer<'s> {
             referrers,
             deleted: HashSet::new(),
             renamed: HashMap::new(),
-            reborn: HashSet::new(),
+            id_remap: HashSet::new(),
         }
     }
 
@@ -157,7 +157,7 @@ impl<'s> Undoer<'s> {
 
     /// The live object that the deed is about: by its id, or by its name where it was deleted or is told by its
     /// name alone.
-    fn find(&self, past: &Past, scope: &Scope) -> Result<Option<Live<'s>>, Failure> {
+    fn find(&self, past: &Past, scope: &Scope) -> Result<Option<LiveObject<'s>>, Failure> {
         let Some(known) = self.planner.known.get(scope) else {
             return Err(Failure::new("it was not looked for"));
         };
@@ -172,7 +172,12 @@ impl<'s> Undoer<'s> {
         }
     }
 
-    fn uncreate(&mut self, past: &Past, body: &Fields<'_>, live: Option<Live<'s>>) -> Inverse {
+    fn uncreate(
+        &mut self,
+        past: &Past,
+        body: &Fields<'_>,
+        live: Option<LiveObject<'s>>,
+    ) -> Inverse {
         let kind = past.item.resource;
         let Some(live) = live else {
             return (Change::Unchanged { id: None }, None);
@@ -212,7 +217,7 @@ impl<'s> Undoer<'s> {
         past: &Past,
         before: &Object,
         set: &Fields<'_>,
-        live: Option<Live<'s>>,
+        live: Option<LiveObject<'s>>,
     ) -> Inverse {
         let kind = past.item.resource;
         let Some(live) = live else {
@@ -245,7 +250,12 @@ impl<'s> Undoer<'s> {
         (self.planner.set(live, left), Some(undo))
     }
 
-    fn bring_back(&mut self, past: &Past, before: &Object, live: Option<Live<'s>>) -> Inverse {
+    fn bring_back(
+        &mut self,
+        past: &Past,
+        before: &Object,
+        live: Option<LiveObject<'s>>,
+    ) -> Inverse {
         let kind = past.item.resource;
         if let Some(why) = kind.uncreatable() {
             return (error(why.to_owned()), None);
@@ -270,7 +280,7 @@ impl<'s> Undoer<'s> {
             return (spared(past, Some(live), Failure::new(why)), None);
         }
         if kind.is_referred_to() {
-            self.reborn.extend(old_id.clone());
+            self.id_remap.extend(old_id.clone());
         }
         let undo = Undo {
             old_id,
@@ -304,7 +314,7 @@ impl<'s> Undoer<'s> {
         }
         let known = self.planner.known.get(scope);
         let there = known.is_some_and(|known| known.by_id.contains_key(id.as_str()));
-        if there || self.reborn.contains(&id) {
+        if there || self.id_remap.contains(&id) {
             return Ok(());
         }
         let noun = scope.kind.noun();
@@ -325,7 +335,7 @@ fn key_of(past: &Past) -> Cow<'static, str> {
     }
 }
 
-fn spared(past: &Past, live: Option<Live<'_>>, failure: Failure) -> Change<'static> {
+fn spared(past: &Past, live: Option<LiveObject<'_>>, failure: Failure) -> Change<'static> {
     let id = live.map(|live| Id::new(live.id)).or(past.id.clone());
     Change::Spared {
         id: id.unwrap_or_else(|| Id::new("")),

@@ -11,11 +11,11 @@ const FILE_NAME: &str = "journal.synced";
 /// The number of bytes of the journal that are known to be on disk, kept in a file beside it. The file itself is not
 /// synced each time: after a crash of the machine it may say less than is true, and never more.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct SyncedOffset {
     file: File,
 }
 
-impl Mark {
+impl SyncedOffset {
     /// Everything may have been on disk, as far as is known.
     const UNKNOWN: u64 = u64::MAX;
 
