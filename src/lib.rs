@@ -10,13 +10,14 @@
 //!
 //! | Layer | Module | |
 //! |---|---|---|
-//! | 5 | [`cli`] | what was typed, settings, progress; one file a verb |
-//! | 4 | [`report`] | result files and summary |
-//! | 4 | [`run`] | a run: its directory, from manifests to the engine's undertaking, resuming |
+//! | 6 | [`cli`] | what was typed, settings, the terminal; one file a verb |
+//! | 5 | [`ops`] | the use cases: start, resume, retry, undo, prune, verify, export |
+//! | 4 | [`report`] | result files and summary of a run |
+//! | 4 | [`run`] | a run: its directory, plan, state and effects |
 //! | 3 | [`engine`] | one select loop around a synchronous core: events in, effects out |
 //! | 2 | [`manifest`] | CSV and JSON Lines into rows that know where they stand |
 //! | 2 | [`journal`] | append, group commit, replay, lock |
-//! | 2 | [`budget`] | the quota that the processes of a machine share |
+//! | 2 | [`shared_quota`] | the quota that the processes of a machine share |
 //! | 2 | [`zpa`] | the HTTP edge; the only user of reqwest |
 //! | 1 | [`plan`] | rows and a snapshot into items and calls |
 //! | 1 | [`pacer`] | when may the next call of a quota class go? |
@@ -50,6 +51,7 @@ pub mod item;
 pub mod journal;
 pub mod ledger;
 pub mod manifest;
+pub mod ops;
 pub mod pacer;
 pub mod plan;
 pub mod report;

@@ -6,14 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down; modules of one layer may not name each other unless they stand further down here.
-const LADDER: [(&str, u8); 15] = [
+const LADDER: [(&str, u8); 16] = [
     ("cli", 6),
-    ("report", 5),
+    ("ops", 5),
+    ("report", 4),
     ("run", 4),
     ("engine", 3),
     ("manifest", 2),
     ("journal", 2),
-    ("budget", 2),
+    ("shared_quota", 2),
     ("zpa", 2),
     ("plan", 1),
     ("pacer", 1),
@@ -25,7 +26,9 @@ const LADDER: [(&str, u8); 15] = [
 ];
 
 /// Modules of one layer that may name one another, with the reason.
-const NEIGHBOURS: [(&str, &str); 4] = [
+const NEIGHBOURS: [(&str, &str); 5] = [
+    // Results are those of a run.
+    ("report", "run"),
     // A plan is priced at a pace.
     ("plan", "pacer"),
     // Items name the kind of their object, and kinds build requests.

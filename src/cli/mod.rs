@@ -1,43 +1,28 @@
-//! The command line: what was typed, what it means, and one call into the library.
+//! The command line: what was typed, the settings, and one call into [`ops`](crate::ops).
 //!
-//! Results go to standard output, messages and progress to standard error. One file a verb.
+//! Results go to standard output, messages and progress to standard error. `verbs/` holds one file a verb, `settings/`
+//! the layers of settings, and `ui/` everything that prints or asks.
 
-mod apply;
 mod args;
-mod config;
-mod doctor;
-mod earlier;
-mod error;
-mod export;
-mod journal;
-mod output;
-mod plan;
-mod planning;
-mod progress;
-mod prune;
-mod recorded;
-mod retry;
-mod secret;
-mod select_run;
-mod show;
-mod simulate;
-mod status;
-mod tenant;
-mod terminal;
-mod undo;
-mod vendor_file;
-mod verify;
-mod window;
+mod flags;
+mod settings;
+mod ui;
+mod verbs;
 
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
+use clap::{ColorChoice, FromArgMatches as _};
+use tokio::time::Instant;
 
-use self::args::{Cli, Typed, Verb};
-use self::config::Config;
-use self::error::CliError;
-pub use self::error::exit;
-use self::terminal::Terminal;
+use self::args::{Cli, Verb};
+use self::settings::Typed;
+pub use self::ui::exit;
+use self::ui::{Terminal, log_to};
+use self::verbs::{
+    Context, apply, doctor, export, journal, plan, prune, resume, retry, runs, show, simulate,
+    status, undo, verify,
+};
+use crate::ops::Error;
 
 /// Runs the command with the arguments of this process.
 #[must_use]
@@ -48,10 +33,11 @@ pub fn main() -> ExitCode {
     } else {
         ColorChoice::Auto
     };
-    let parsed = Cli::command()
-        .color(colour)
-        .try_get_matches()
-        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Typed::of(&matches))));
+    let command = args::command().color(colour);
+    let parsed = command.clone().try_get_matches().and_then(|matches| {
+        let typed = Typed::of(&command, &matches);
+        Ok((Cli::from_arg_matches(&matches)?, typed))
+    });
     let (cli, typed) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -65,40 +51,45 @@ pub fn main() -> ExitCode {
         }
     };
     let terminal = Terminal::new(&cli.output);
-    terminal::log_to(&terminal, &cli.output);
+    log_to(&terminal, &cli.output);
     match run(cli, &typed, &terminal) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             terminal.error(&error);
-            ExitCode::from(error.code)
+            ExitCode::from(exit::code(error.kind))
         }
     }
 }
 
-fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, CliError> {
-    let config = Config::read(cli.config.as_deref(), cli.profile.as_deref())?;
+fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
+    let context = Context {
+        file: settings::file::read(cli.config.as_deref(), cli.profile.as_deref())?,
+        typed,
+        terminal,
+        started: Instant::now(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| CliError::unexpected("the runtime cannot be started", &error))?;
+        .map_err(|error| Error::unexpected("the runtime cannot be started", &error))?;
     let code = match cli.verb {
-        Verb::Plan(args) => runtime.block_on(plan::run(args, config, terminal)),
-        Verb::Apply(args) => runtime.block_on(apply::run(args, config, terminal)),
-        Verb::Prune(args) => runtime.block_on(prune::run(args, config, terminal)),
-        Verb::Export(args) => runtime.block_on(export::run(args, config, terminal)),
-        Verb::Show(args) => runtime.block_on(show::run(args, config, terminal)),
-        Verb::Resume(args) => runtime.block_on(apply::resume(args, config, terminal)),
-        Verb::Retry(args) => runtime.block_on(retry::run(args, config, terminal)),
-        Verb::Verify(args) => runtime.block_on(verify::run(args, config, terminal)),
-        Verb::Undo(args) => runtime.block_on(undo::run(args, config, terminal)),
-        Verb::Status(args) => status::run(&args, &config, terminal),
-        Verb::Runs(args) => status::runs(&args, &config, terminal),
-        Verb::Journal(args) => runtime.block_on(journal::run(args, &config, terminal)),
-        Verb::Doctor(args) => runtime.block_on(doctor::run(args, config, typed, terminal)),
-        Verb::Simulate(args) => runtime.block_on(simulate::run(args, terminal)),
+        Verb::Plan(args) => runtime.block_on(plan::run(args, context)),
+        Verb::Apply(args) => runtime.block_on(apply::run(args, context)),
+        Verb::Prune(args) => runtime.block_on(prune::run(args, context)),
+        Verb::Export(args) => runtime.block_on(export::run(args, context)),
+        Verb::Show(args) => runtime.block_on(show::run(args, context)),
+        Verb::Resume(args) => runtime.block_on(resume::run(args, context)),
+        Verb::Retry(args) => runtime.block_on(retry::run(args, context)),
+        Verb::Verify(args) => runtime.block_on(verify::run(args, context)),
+        Verb::Undo(args) => runtime.block_on(undo::run(args, context)),
+        Verb::Status(args) => status::run(&args, &context),
+        Verb::Runs(args) => runs::run(&args, &context),
+        Verb::Journal(args) => runtime.block_on(journal::run(args, context)),
+        Verb::Doctor(args) => runtime.block_on(doctor::run(args, context)),
+        Verb::Simulate(args) => runtime.block_on(simulate::run(args, context)),
     };
-    // Whatever still runs in the background has nothing to say any more.
+    // Tasks in the background have nothing left to say.
     runtime.shutdown_background();
     code
 }

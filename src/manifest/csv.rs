@@ -150,7 +150,10 @@ impl<R: BufRead> Rows<R> {
         problems.push(Problem::row(
             self.file,
             self.records.number(),
-            format!("the row has {cells} cells where the header has {columns}"),
+            format!(
+                "the row has {cells} {} where the header has {columns}",
+                if cells == 1 { "cell" } else { "cells" }
+            ),
         ));
         false
     }
@@ -250,7 +253,7 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "f.csv:2: the row has 1 cells where the header has 2",
+                "f.csv:2: the row has 1 cell where the header has 2",
                 "f.csv:3: column \"b\": the text is not UTF-8; save the file as \"CSV UTF-8\"",
                 "f.csv:4: the row has 3 cells where the header has 2",
             ]

@@ -30,7 +30,7 @@ impl std::ops::Add for CallCounts {
 }
 
 /// The least time that a plan needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
     /// The calls of the plan.
     pub calls: CallCounts,

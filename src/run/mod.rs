@@ -23,6 +23,7 @@ mod plan_file;
 mod plan_index;
 mod planning;
 mod planning_lock;
+mod recorded_settings;
 mod repair;
 
 use std::collections::HashSet;
@@ -37,6 +38,7 @@ pub use self::lineage::Lineage;
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter, Sums};
 pub use self::planning::{Checked, PlanError, check, check_named, plan};
 pub use self::planning_lock::{Busy, PlanningLock};
+pub use self::recorded_settings::RecordedSettings;
 pub use self::repair::{Finding, Repaired, examine, repair};
 use crate::engine::{IdRemap, Items as _, Workload};
 use crate::item::{Event, Item, ItemNumber, Outcome, Status};

@@ -199,14 +199,10 @@ impl Checked {
         self.rows
     }
 
-    /// The same rows, knowing the objects that earlier runs of them have created: a row that asks to create one of
-    /// these is carried out already, and is not refused because it exists.
-    #[must_use]
-    pub fn created_before(self, created_before: HashSet<Id>) -> Self {
-        Self {
-            created_before,
-            ..self
-        }
+    /// Names the objects that earlier runs of these rows created. A row that asks to create one of them is carried out
+    /// already, and is not refused because the object exists.
+    pub fn set_created_before(&mut self, created_before: HashSet<Id>) {
+        self.created_before = created_before;
     }
 
     /// Where the rows come from.

@@ -1,0 +1,184 @@
+//! Flags that several verbs share.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use jiff::Zoned;
+
+use super::settings::{ChangeWindow, Settings, duration};
+use crate::engine::Bounds;
+use crate::ops::{Error, Manifests};
+use crate::plan::Share;
+use crate::resource::{Action, Kind};
+
+const OUTPUT: &str = "Output";
+const TENANT: &str = "Tenant";
+const STOPPING: &str = "Stopping early";
+const GUARDS: &str = "Guards";
+
+/// The amount and the form of messages.
+#[derive(Debug, Args)]
+pub(super) struct Output {
+    /// Say less: no progress, no summary
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = OUTPUT)]
+    pub(super) quiet: bool,
+    /// Say more; -vv shows every call. `ZPA_BULK_LOG` takes a filter like `zpa_bulk=debug`
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = OUTPUT)]
+    pub(super) verbose: u8,
+    /// Use no colours (also: `NO_COLOR`)
+    #[arg(long, global = true, help_heading = OUTPUT)]
+    pub(super) no_color: bool,
+}
+
+/// The tenant, the way to it, and the settings of the engine. Secrets come from the environment, files or commands,
+/// never from flags.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TenantArgs {
+    /// Run against an embedded simulated tenant that starts afresh
+    #[arg(long, help_heading = TENANT)]
+    pub(super) simulate: bool,
+    /// Behaviour of the simulated tenant, a TOML file
+    #[arg(long, value_name = "FILE", requires = "simulate", help_heading = TENANT)]
+    pub(super) scenario: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) settings: Settings,
+}
+
+/// The flags of every verb that carries out a run.
+#[derive(Debug, Args)]
+pub(super) struct WorkArgs {
+    #[command(flatten)]
+    pub(super) runs: RunsDir,
+    #[command(flatten)]
+    pub(super) json: JsonArg,
+    #[command(flatten)]
+    pub(super) stopping: StoppingArgs,
+    #[command(flatten)]
+    pub(super) tenant: TenantArgs,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct JsonArg {
+    /// Print one JSON document on standard output. In the document of a run, `throttled` counts answers 429 and
+    /// `unavailable` answers 503
+    #[arg(long, help_heading = OUTPUT)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsDir {
+    /// Directory of all runs [default: zpa-bulk-runs]
+    #[arg(long, value_name = "DIR", env = "ZPA_BULK_RUNS_DIR")]
+    pub(super) runs_dir: Option<PathBuf>,
+}
+
+/// Manifests, and what their rows mean that do not say it themselves.
+#[derive(Debug, Args)]
+pub(super) struct ManifestArgs {
+    /// Manifests in CSV or JSON Lines; `-` is standard input
+    #[arg(required = true, value_name = "MANIFEST")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Kind of object for rows without a `resource` column [default: inferred from the columns]
+    #[arg(long, value_parser = kind, env = "ZPA_BULK_RESOURCE")]
+    pub(super) resource: Option<Kind>,
+    /// Action for rows without an `action` column
+    #[arg(long, value_enum, default_value_t, env = "ZPA_BULK_ACTION")]
+    pub(super) action: ActionName,
+}
+
+impl From<ManifestArgs> for Manifests {
+    fn from(args: ManifestArgs) -> Self {
+        Self {
+            paths: args.paths,
+            resource: args.resource,
+            action: args.action.into(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum ActionName {
+    /// Create if absent, update if different, else leave alone
+    #[default]
+    Ensure,
+    /// Create; fail if it exists
+    Create,
+    /// Update; fail if it does not exist
+    Update,
+    /// Delete; succeed if it is already gone
+    Delete,
+}
+
+impl From<ActionName> for Action {
+    fn from(name: ActionName) -> Self {
+        match name {
+            ActionName::Ensure => Self::Ensure,
+            ActionName::Create => Self::Create,
+            ActionName::Update => Self::Update,
+            ActionName::Delete => Self::Delete,
+        }
+    }
+}
+
+/// Conditions that park a run before it has come to its end. It is then resumed like any other.
+#[derive(Clone, Debug, Args)]
+pub(super) struct StoppingArgs {
+    /// Park the run when the server asks for a longer pause than this [default: wait as long as it asks]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_MAX_WAIT", help_heading = STOPPING)]
+    pub(super) max_wait: Option<Duration>,
+    /// Start nothing more after this time, and park the run
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_MAX_DURATION",
+          help_heading = STOPPING)]
+    pub(super) max_duration: Option<Duration>,
+    /// Work only within these hours of local time, like 22:00-04:30, and park the run at their end
+    #[arg(long, value_name = "HH:MM-HH:MM", env = "ZPA_BULK_WINDOW", help_heading = STOPPING)]
+    pub(super) window: Option<ChangeWindow>,
+    /// Park the run when this many items have failed, or this share of all
+    #[arg(long, value_name = "N|N%", env = "ZPA_BULK_HALT_ON_FAILURES", help_heading = STOPPING)]
+    pub(super) halt_on_failures: Option<Share>,
+}
+
+impl StoppingArgs {
+    /// Returns the bounds of a command that begins `now`.
+    ///
+    /// # Errors
+    /// When it is outside the change window.
+    pub(super) fn bounds(&self, now: &Zoned) -> Result<Bounds, Error> {
+        let window = self.window.map(|window| {
+            window.left(now).ok_or_else(|| {
+                let message = format!(
+                    "it is {}, outside the change window {window}",
+                    now.strftime("%R")
+                );
+                Error::usage(message).hint("nothing was sent")
+            })
+        });
+        let left = self
+            .max_duration
+            .into_iter()
+            .chain(window.transpose()?)
+            .min();
+        Ok(Bounds {
+            max_wait: self.max_wait,
+            deadline: left.and_then(|left| Instant::now().checked_add(left)),
+            halt_on_failures: self.halt_on_failures,
+        })
+    }
+}
+
+/// The guards between a plan and its deletes.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct GuardArgs {
+    /// Most deletes, as a number or as a share of the objects there are, like 20%. More stop the command with exit
+    /// code 8 before anything is deleted [default: for connectors 10% or 25, whichever is smaller; else any]
+    #[arg(long, value_name = "N|N%", env = "ZPA_BULK_MAX_DELETES", help_heading = GUARDS)]
+    pub(super) max_deletes: Option<Share>,
+}
+
+pub(super) fn kind(text: &str) -> Result<Kind, String> {
+    Kind::from_name(text).ok_or_else(|| {
+        let known: Vec<&str> = Kind::all().map(|kind| kind.name()).collect();
+        format!("known are {}", known.join(", "))
+    })
+}

@@ -1,0 +1,246 @@
+//! From settings to a tenant: the real one, or the embedded simulated one.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use super::environment::{FromVariable, first_of, names_a_client, variable, with_environment};
+use super::layer::Settings;
+use super::resolved::Resolved;
+use super::scenario::{embedded, simulated};
+use super::{secret, vendor_file};
+use crate::engine::{Bounds, Engine};
+use crate::ops::{Connect, Error, Later, Tenant};
+use crate::plan::Share;
+use crate::run::RecordedSettings;
+use crate::shared_quota::SharedQuota;
+use crate::sim::Server;
+use crate::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
+
+/// All layers of settings put together, and resolved.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    /// The merged layers.
+    pub(crate) settings: Settings,
+    /// The proxy, as the environment names it.
+    pub(crate) proxy: Option<FromVariable>,
+    no_proxy: Option<FromVariable>,
+}
+
+impl Gathered {
+    /// Puts the layers together. `given` holds flags and settings file, and what lies below them.
+    ///
+    /// # Errors
+    /// Settings that contradict each other, or a vendor file that cannot be read.
+    fn new(given: Settings) -> Result<Self, Error> {
+        let settings = if names_a_client(&given, &variable) {
+            given
+        } else {
+            given.over(vendor_file::read(std::env::home_dir().as_deref())?)
+        };
+        Ok(Self {
+            settings: with_environment(settings, variable)?,
+            proxy: first_of(["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
+            no_proxy: first_of(["NO_PROXY", "no_proxy"]),
+        })
+    }
+
+    /// The API, with the credentials read from their places.
+    ///
+    /// # Errors
+    /// Credentials that are missing or cannot be read.
+    pub(crate) async fn api(&self, resolved: &Resolved) -> Result<HttpApi, Error> {
+        let connection = &resolved.connection;
+        let credentials = credentials(&self.settings, connection.style).await?;
+        let value = |variable: &Option<FromVariable>| variable.as_ref().map(|v| v.value.clone());
+        let transport = Transport {
+            proxy: value(&self.proxy).map(SecretString::from),
+            no_proxy: value(&self.no_proxy),
+            ..resolved.transport(self.settings.ca_cert.as_deref())?
+        };
+        Ok(HttpApi::new(connection.clone(), credentials, &transport)?)
+    }
+}
+
+/// An embedded simulated tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Simulation {
+    /// The file that says how it behaves.
+    pub(crate) scenario: Option<PathBuf>,
+}
+
+/// The user's way to a tenant.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    given: Settings,
+    simulation: Option<Simulation>,
+    bounds: Bounds,
+    max_deletes: Option<Share>,
+    /// The simulated tenant lives as long as this.
+    simulator: Option<Server>,
+}
+
+impl Connector {
+    /// Returns the way that flags and the settings file describe.
+    pub(crate) fn new(flags: Settings, file: Settings, simulation: Option<Simulation>) -> Self {
+        Self {
+            given: flags.without_empty_texts().over(file),
+            simulation,
+            bounds: Bounds::default(),
+            max_deletes: None,
+            simulator: None,
+        }
+    }
+
+    /// Returns the same way for work that stops early.
+    pub(crate) fn within(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
+    }
+
+    /// Returns the same way with the most deletes that a plan may have.
+    pub(crate) fn max_deletes(self, max_deletes: Option<Share>) -> Self {
+        Self {
+            max_deletes,
+            ..self
+        }
+    }
+
+    /// Puts all layers together, and starts the simulated tenant where one is asked for.
+    ///
+    /// # Errors
+    /// Settings that contradict each other, or a scenario that cannot be read.
+    pub(crate) async fn gather(
+        &mut self,
+        recorded: Option<&RecordedSettings>,
+    ) -> Result<Gathered, Error> {
+        let given = match recorded {
+            None => self.given.clone(),
+            Some(recorded) => {
+                let recorded = Settings::recorded(&recorded.settings).map_err(|error| {
+                    Error::unexpected("the run's settings cannot be read", &error)
+                })?;
+                self.given.clone().over(recorded)
+            }
+        };
+        let Some(simulation) = &self.simulation else {
+            return Gathered::new(given);
+        };
+        let server = embedded(simulation.scenario.as_deref()).await?;
+        let settings = simulated(given, server.url());
+        self.simulator = Some(server);
+        Ok(Gathered {
+            settings,
+            proxy: None,
+            no_proxy: None,
+        })
+    }
+
+    /// Ends the simulated tenant, if there is one.
+    pub(crate) async fn close(self) {
+        if let Some(simulator) = self.simulator {
+            simulator.stop().await;
+        }
+    }
+
+    async fn tenant(
+        &mut self,
+        recorded: Option<&RecordedSettings>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Tenant, Error> {
+        let is_simulated = self.simulates();
+        let gathered = self.gather(recorded).await?;
+        let resolved = Resolved::of(&gathered.settings)?;
+        let api = gathered.api(&resolved).await?;
+        let recorded = resolved.recorded(&gathered.settings, is_simulated)?;
+        let guards = resolved.guards(self.max_deletes);
+        let mut engine = Engine::new(api, resolved.engine.clone(), stop);
+        // An embedded tenant is this process's alone.
+        if !is_simulated && resolved.shares_quota {
+            share(&mut engine, &resolved.connection);
+        }
+        engine.stop_at(self.bounds);
+        Ok(Tenant {
+            engine,
+            engine_settings: resolved.engine,
+            connection: resolved.connection,
+            microtenant: resolved.microtenant,
+            limits: resolved.limits,
+            guards,
+            recorded,
+        })
+    }
+}
+
+impl Connect for Connector {
+    fn customer(&self) -> Option<&str> {
+        self.given.customer_id.as_deref()
+    }
+
+    fn simulates(&self) -> bool {
+        self.simulation.is_some()
+    }
+
+    fn connect<'c>(
+        &'c mut self,
+        recorded: Option<&'c RecordedSettings>,
+        stop: watch::Receiver<bool>,
+    ) -> Later<'c, Result<Tenant, Error>> {
+        Box::pin(self.tenant(recorded, stop))
+    }
+}
+
+/// Shares the quotas with the other processes that drive this tenant. A machine where that cannot be is used all the
+/// same: most of them run one process at a time.
+fn share(engine: &mut Engine<HttpApi>, connection: &Connection) {
+    const UNSHARED: &str =
+        "the quota cannot be shared with other processes; --no-shared-quota does without";
+    let Some(dir) = state_dir() else {
+        tracing::warn!("neither XDG_STATE_HOME nor HOME names a directory: {UNSHARED}");
+        return;
+    };
+    let dir = dir.join("zpa-bulk").join("quota");
+    let shared = SharedQuota::open(&dir, &connection.tenant());
+    if let Err(error) = shared.and_then(|shared_quota| engine.share(shared_quota)) {
+        tracing::warn!("{}: {error}: {UNSHARED}", dir.display());
+    }
+}
+
+/// Where programs keep what is worth keeping but no setting (XDG Base Directory Specification).
+fn state_dir() -> Option<PathBuf> {
+    let given = |name| std::env::var_os(name).map(PathBuf::from);
+    let absolute = |path: &PathBuf| path.is_absolute();
+    given("XDG_STATE_HOME")
+        .or_else(|| given("LOCALAPPDATA"))
+        .filter(absolute)
+        .or_else(|| Some(given("HOME").filter(absolute)?.join(".local/state")))
+}
+
+async fn credentials(settings: &Settings, style: Style) -> Result<Credentials, Error> {
+    let [id, secret] = match style {
+        Style::Legacy => ["ZPA_CLIENT_ID", "ZPA_CLIENT_SECRET"],
+        Style::OneApi => [
+            "ZSCALER_CLIENT_ID",
+            "ZSCALER_CLIENT_SECRET or ZSCALER_PRIVATE_KEY",
+        ],
+    };
+    let missing = |name: &str| {
+        Error::usage(format!("there are no credentials: {name} is not set")).hint(format!(
+            "set {id} and {secret}, or name a settings file with --settings; or try --simulate"
+        ))
+    };
+    let client_id = settings.client_id.clone().ok_or_else(|| missing(id))?;
+    if style == Style::Legacy && settings.has_key() {
+        return Err(Error::usage(
+            "a private key signs in to OneAPI, and this sign-in is legacy",
+        )
+        .hint(
+            "give the client's secret instead, or set ZPA_BULK_STYLE=oneapi for a client of OneAPI",
+        ));
+    }
+    let proof: Option<Proof> = secret::proof(settings).await?;
+    Ok(Credentials {
+        client_id,
+        proof: proof.ok_or_else(|| missing(secret))?,
+    })
+}

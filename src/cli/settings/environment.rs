@@ -1,0 +1,169 @@
+//! Settings from the environment: the variables of Zscaler's own tools, and the kind of sign-in that follows from them.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+
+use super::layer::Settings;
+use crate::ops::Error;
+use crate::zpa::Style;
+
+/// A value with the name of the variable that holds it. The value may be a secret.
+#[derive(Clone)]
+pub(crate) struct FromVariable {
+    pub(crate) name: &'static str,
+    pub(super) value: String,
+}
+
+impl std::fmt::Debug for FromVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The first of these variables that is set.
+pub(super) fn first_of<const N: usize>(names: [&'static str; N]) -> Option<FromVariable> {
+    let mut given = names.into_iter().filter_map(|name| {
+        let value = variable(name)?;
+        Some(FromVariable { name, value })
+    });
+    given.next()
+}
+
+/// A variable of the environment; an empty one counts as none.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether anything but the vendor's file says who signs in.
+pub(super) fn names_a_client(
+    settings: &Settings,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> bool {
+    let variables = ["ZPA_CLIENT_ID", "ZSCALER_CLIENT_ID"];
+    settings.client_id.is_some() || variables.iter().any(|name| variable(name).is_some())
+}
+
+/// The variables that hold credentials, by setting. Their names depend on the style.
+fn credential_variables(style: Style) -> &'static [(&'static str, &'static str)] {
+    match style {
+        Style::Legacy => &[
+            ("client_id", "ZPA_CLIENT_ID"),
+            ("client_secret", "ZPA_CLIENT_SECRET"),
+            ("cloud", "ZPA_CLOUD"),
+        ],
+        Style::OneApi => &[
+            ("client_id", "ZSCALER_CLIENT_ID"),
+            ("client_secret", "ZSCALER_CLIENT_SECRET"),
+            ("private_key", "ZSCALER_PRIVATE_KEY"),
+            ("cloud", "ZSCALER_CLOUD"),
+            ("vanity_domain", "ZSCALER_VANITY_DOMAIN"),
+        ],
+    }
+}
+
+/// The environment's credentials over those of the settings file.
+pub(super) fn with_environment(
+    settings: Settings,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Settings, Error> {
+    let (style, found) = style(&settings, &variable)?;
+    let names: BTreeMap<&str, &str> = credential_variables(style).iter().copied().collect();
+    let value = |setting: &str| names.get(setting).and_then(|name| variable(name));
+    let private_key = value("private_key").map(SecretString::from);
+    // Where both are, the vendor's tools sign in with the key.
+    let client_secret = value("client_secret").filter(|_| private_key.is_none());
+    let environment = Settings {
+        client_id: value("client_id"),
+        client_secret: client_secret.map(SecretString::from),
+        private_key,
+        cloud: value("cloud"),
+        vanity_domain: value("vanity_domain"),
+        ..Settings::default()
+    };
+    let environment = environment.found_at(|setting| names.get(setting).map(|&n| n.to_owned()));
+    let style = Settings {
+        style: Some(style),
+        ..Settings::default()
+    };
+    let source = found.or_else(|| settings.source("style").map(str::to_owned));
+    let style = style.found_in(source.as_deref().unwrap_or("follows from the credentials"));
+    Ok(style.over(environment).over(settings))
+}
+
+/// What is said, else what there are credentials for; and the variable that says so, if one does.
+fn style(
+    settings: &Settings,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<(Style, Option<String>), Error> {
+    let by = |style, name: &str| Ok((style, Some(name.to_owned())));
+    match variable("ZPA_BULK_STYLE").as_deref() {
+        Some("legacy") => return by(Style::Legacy, "ZPA_BULK_STYLE"),
+        Some("oneapi") => return by(Style::OneApi, "ZPA_BULK_STYLE"),
+        Some(other) => {
+            let message = format!("ZPA_BULK_STYLE is {other:?}; it must be oneapi or legacy");
+            return Err(Error::usage(message));
+        }
+        None => {}
+    }
+    let legacy = variable("ZSCALER_USE_LEGACY_CLIENT").map(|text| text.to_lowercase());
+    let one_api = settings.vanity_domain.is_some()
+        || settings.has_key()
+        || variable("ZSCALER_VANITY_DOMAIN").is_some()
+        || variable("ZSCALER_CLIENT_ID").is_some();
+    match (settings.style, legacy.as_deref()) {
+        (_, Some("true" | "1" | "yes" | "on")) => by(Style::Legacy, "ZSCALER_USE_LEGACY_CLIENT"),
+        (_, Some(other)) if !matches!(other, "false" | "0" | "no" | "off") => {
+            let message =
+                format!("ZSCALER_USE_LEGACY_CLIENT is {other:?}; it must be true or false");
+            Err(Error::usage(message))
+        }
+        (Some(style), _) => Ok((style, None)),
+        (None, _) if one_api => Ok((Style::OneApi, None)),
+        (None, _) => Ok((Style::Legacy, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn resolved(file: &str, variables: &[(&str, &str)]) -> Settings {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        with_environment(toml::from_str(file).unwrap(), variable).unwrap()
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_settings_file() {
+        let file = "style = \"legacy\"\nclient_id = \"file\"\nclient_secret = \"file\"";
+        let settings = resolved(
+            file,
+            &[("ZPA_CLIENT_ID", "env"), ("ZSCALER_CLIENT_SECRET", "other")],
+        );
+        assert_eq!(settings.client_id.as_deref(), Some("env"));
+        assert_eq!(settings.client_secret.unwrap().expose_secret(), "file");
+    }
+
+    #[test]
+    fn the_style_follows_from_what_is_there_unless_it_is_said() {
+        let style = |file, variables: &[(&str, &str)]| resolved(file, variables).style.unwrap();
+        assert_eq!(style("", &[("ZPA_CLIENT_ID", "a")]), Style::Legacy);
+        assert_eq!(style("", &[("ZSCALER_CLIENT_ID", "a")]), Style::OneApi);
+        assert_eq!(style("vanity_domain = \"acme\"", &[]), Style::OneApi);
+        let both = [
+            ("ZSCALER_CLIENT_ID", "a"),
+            ("ZSCALER_USE_LEGACY_CLIENT", "true"),
+        ];
+        assert_eq!(style("", &both), Style::Legacy);
+        assert_eq!(style("style = \"legacy\"", &both[..1]), Style::Legacy);
+        assert_eq!(
+            style("style = \"legacy\"", &[("ZPA_BULK_STYLE", "oneapi")]),
+            Style::OneApi
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! Settings in layers: flags over environment over settings file over, on resume, the run's record.
+
+mod connect;
+mod environment;
+pub(super) mod file;
+mod layer;
+mod resolved;
+mod scenario;
+mod secret;
+mod sources;
+mod typed;
+mod vendor_file;
+mod window;
+
+pub(super) use self::connect::{Connector, Gathered, Simulation};
+pub(super) use self::layer::Settings;
+pub(super) use self::resolved::{Resolved, runs_dir};
+pub(super) use self::scenario::scenario;
+pub(super) use self::sources::Typed;
+pub(super) use self::typed::duration;
+pub(super) use self::window::ChangeWindow;

@@ -1,0 +1,202 @@
+//! Settings resolved: all layers merged, defaults filled in, ranges checked. Resolved once and passed on.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::layer::Settings;
+use super::secret::expanded;
+use crate::engine::Settings as EngineSettings;
+use crate::ops::Error;
+use crate::pacer::Pace;
+use crate::plan::{Guards, Limits, Share};
+use crate::run::RecordedSettings;
+use crate::wire::Id;
+use crate::zpa::{Connection, Style, Transport};
+
+/// The highest multiple of the quotas that `--adaptive` tries.
+const DEFAULT_CEILING: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
+
+/// The longest a request may take.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The settings of one command on one tenant.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) connection: Connection,
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) engine: EngineSettings,
+    pub(crate) keep_per_group: u32,
+    pub(crate) limits: Limits,
+    pub(crate) microtenant: Option<Id>,
+    pub(crate) shares_quota: bool,
+}
+
+impl Resolved {
+    /// Resolves the merged settings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) for a setting that is missing or out of its range.
+    pub(crate) fn of(settings: &Settings) -> Result<Self, Error> {
+        let transport = Transport::default();
+        let timeout = settings.timeout.unwrap_or(transport.timeout);
+        let connect_timeout = settings
+            .connect_timeout
+            .unwrap_or(transport.connect_timeout);
+        for (name, time) in [("timeout", timeout), ("connect_timeout", connect_timeout)] {
+            within(name, &time, &Duration::from_secs(1), &LONGEST_TIMEOUT)?;
+        }
+        let guards = Guards::default();
+        let limits = Limits::default();
+        let keep_per_group = settings.keep_per_group.unwrap_or(guards.keep_per_group);
+        Ok(Self {
+            connection: connection(settings)?,
+            timeout,
+            connect_timeout,
+            engine: engine(settings, timeout, keep_per_group)?,
+            keep_per_group,
+            limits: Limits {
+                links: settings.links_limit.unwrap_or(limits.links),
+                links_per_portal: settings
+                    .links_per_portal_limit
+                    .unwrap_or(limits.links_per_portal),
+            },
+            microtenant: microtenant(settings)?,
+            shares_quota: !settings.no_shared_quota.unwrap_or(false),
+        })
+    }
+
+    /// The guards between a plan and its deletes.
+    pub(crate) fn guards(&self, max_deletes: Option<Share>) -> Guards {
+        Guards {
+            max_deletes,
+            keep_per_group: self.keep_per_group,
+        }
+    }
+
+    /// The transport to the tenant, but for a proxy.
+    ///
+    /// # Errors
+    /// When a file of certificates cannot be read.
+    pub(super) fn transport(&self, ca_cert: Option<&Path>) -> Result<Transport, Error> {
+        let extra_roots = ca_cert.map(|path| {
+            let path = expanded(path);
+            let failed = |error| Error::usage(format!("{}: {error}", path.display()));
+            std::fs::read(&path).map_err(failed)
+        });
+        Ok(Transport {
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            extra_roots: extra_roots.transpose()?,
+            ..Transport::default()
+        })
+    }
+
+    /// The settings as a run records them, so that its tenant is found again from its directory alone. Nothing that
+    /// proves who the client is is among them.
+    ///
+    /// # Errors
+    /// When they cannot be written as JSON.
+    pub(super) fn recorded(
+        &self,
+        settings: &Settings,
+        simulated: bool,
+    ) -> Result<RecordedSettings, Error> {
+        let recorded = Settings {
+            style: Some(self.connection.style),
+            customer_id: Some(self.connection.customer.clone()),
+            base_url: Some(self.connection.base_url.clone()),
+            token_url: Some(self.connection.token_url.clone()),
+            settle: Some(self.engine.settle),
+            runs_dir: None,
+            client_id: None,
+            ..settings.clone()
+        };
+        let settings = serde_json::to_value(recorded)
+            .map_err(|error| Error::unexpected("the settings cannot be recorded", &error))?;
+        Ok(RecordedSettings {
+            simulated,
+            settings: settings.as_object().cloned().unwrap_or_default(),
+        })
+    }
+}
+
+/// The directory of all runs: the flag's, else the settings file's, else `zpa-bulk-runs`.
+pub(crate) fn runs_dir(flag: Option<&Path>, settings: &Settings) -> PathBuf {
+    let given = flag.or(settings.runs_dir.as_deref());
+    given.unwrap_or(Path::new("zpa-bulk-runs")).to_owned()
+}
+
+fn connection(settings: &Settings) -> Result<Connection, Error> {
+    let customer = settings.customer_id.as_deref().ok_or_else(|| {
+        Error::usage("the tenant's customer id is not set")
+            .hint("set ZPA_CUSTOMER_ID or --customer-id; or try --simulate, which needs no tenant")
+    })?;
+    let connection = Connection::new(
+        settings.style.unwrap_or(Style::Legacy),
+        settings.cloud.as_deref().unwrap_or_default(),
+        settings.vanity_domain.as_deref(),
+        settings.base_url.as_deref(),
+        settings.token_url.as_deref(),
+        customer,
+    );
+    Ok(connection?)
+}
+
+fn engine(
+    settings: &Settings,
+    timeout: Duration,
+    keep_per_group: u32,
+) -> Result<EngineSettings, Error> {
+    let default = EngineSettings::default();
+    let margin = settings.window_margin.unwrap_or_default();
+    let burst = settings.burst.unwrap_or_default();
+    let ceiling = settings.quota_ceiling.unwrap_or(DEFAULT_CEILING);
+    within("quota_ceiling", &ceiling.get(), &1, &1000)?;
+    let ceiling = settings.adaptive.unwrap_or(false).then_some(ceiling);
+    let pace = |given: Option<Pace>, default: Pace| given.unwrap_or(default).with(margin, burst);
+    let resolved = EngineSettings {
+        read_quota: pace(settings.read_quota, default.read_quota).searching(ceiling),
+        write_quota: pace(settings.write_quota, default.write_quota).searching(ceiling),
+        quota_scope: settings.quota_scope.unwrap_or(default.quota_scope),
+        gateway_quota: pace(settings.gateway_quota, default.gateway_quota),
+        jobs: settings.jobs,
+        batch_size: settings.batch_size.unwrap_or(default.batch_size),
+        max_attempts: settings.max_attempts.unwrap_or(default.max_attempts),
+        settle: settings.settle.unwrap_or(timeout * 2),
+        keep_per_group,
+        ..default
+    };
+    let jobs = settings.jobs.unwrap_or(NonZeroUsize::MIN);
+    within("jobs", &jobs.get(), &1, &1024)?;
+    within("batch_size", &resolved.batch_size.get(), &1, &500)?;
+    within("max_attempts", &resolved.max_attempts.get(), &1, &100)?;
+    let hour = Duration::from_secs(3600);
+    within("settle", &resolved.settle, &Duration::ZERO, &hour)?;
+    Ok(resolved)
+}
+
+fn microtenant(settings: &Settings) -> Result<Option<Id>, Error> {
+    match settings.microtenant_id.as_deref() {
+        Some(text) if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) => {
+            let message = format!("{text:?} is not a microtenant id: it is all digits");
+            Err(Error::usage(message)
+                .hint("check ZPA_MICROTENANT_ID, --microtenant and the settings file"))
+        }
+        id => Ok(id.map(Id::new)),
+    }
+}
+
+fn within<T: PartialOrd + std::fmt::Debug>(
+    name: &str,
+    value: &T,
+    least: &T,
+    most: &T,
+) -> Result<(), Error> {
+    if value < least || value > most {
+        let message = format!("{name} is {value:?}; it must be from {least:?} to {most:?}");
+        return Err(Error::usage(message));
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Where secrets come from: a variable, a file that only its owner can read, or a command. They are never shown.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+
+use super::layer::Settings;
+use crate::ops::Error;
+use crate::zpa::{PrivateKey, Proof};
+
+/// The longest secret that is read: a private key of 16384 bits in PEM is a fifth of it.
+const LONGEST: u64 = 1 << 16;
+
+/// How long a command may take; someone may have to unlock a password store meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const KEY_HINT: &str = "give an RSA key without a passphrase, in PKCS#8 or PKCS#1; \
+     openssl pkey -in KEY -out PLAIN-KEY takes the passphrase away (then: chmod 600 PLAIN-KEY)";
+
+/// What the settings name as the proof of the client, read from where it is.
+///
+/// # Errors
+/// When it cannot be read, others can read it, or it is a key that cannot be used.
+pub(super) async fn proof(settings: &Settings) -> Result<Option<Proof>, Error> {
+    if let Some(text) = &settings.private_key {
+        let place = settings.source("private_key").unwrap_or("private_key");
+        return private_key(place, text).map(Some);
+    }
+    if let Some(path) = &settings.private_key_file {
+        return key_file(path).map(Some);
+    }
+    if let Some(command) = &settings.private_key_command {
+        let pem = from_command("private_key_command", command).await?;
+        return key("private_key_command", &pem).map(Some);
+    }
+    let secret = if let Some(secret) = &settings.client_secret {
+        Some(secret.clone())
+    } else if let Some(path) = &settings.client_secret_file {
+        Some(from_file(path)?)
+    } else if let Some(command) = &settings.client_secret_command {
+        Some(from_command("client_secret_command", command).await?)
+    } else {
+        None
+    };
+    Ok(secret.map(Proof::Secret))
+}
+
+/// The key that a variable or the vendor's file gives: in PEM, its line breaks perhaps written `\n`, or as a path.
+fn private_key(place: &str, text: &SecretString) -> Result<Proof, Error> {
+    let text = text.expose_secret();
+    if text.contains("-----BEGIN") {
+        let pem = SecretString::from(text.replace("\\n", "\n"));
+        return key(place, &pem);
+    }
+    if text.trim_start().starts_with('{') {
+        return Err(Error::usage(format!(
+            "{place}: the private key is a JSON web key, not PEM"
+        ))
+        .hint(KEY_HINT));
+    }
+    // A path is short and of one line; anything else may be a key that lost its frame, and is not repeated.
+    let looks_like_a_path = text.len() < 1024 && !text.trim().contains('\n');
+    if !looks_like_a_path || !expanded(Path::new(text.trim())).exists() {
+        let message = format!("{place}: the private key is neither in PEM nor a file that exists");
+        return Err(Error::usage(message).hint(KEY_HINT));
+    }
+    key_file(Path::new(text.trim()))
+}
+
+fn key_file(path: &Path) -> Result<Proof, Error> {
+    key(&path.display().to_string(), &from_file(path)?)
+}
+
+fn key(place: &str, pem: &SecretString) -> Result<Proof, Error> {
+    let key = PrivateKey::from_pem(pem.expose_secret());
+    key.map(Proof::Key)
+        .map_err(|error| Error::usage(format!("{place}: {error}")).hint(KEY_HINT))
+}
+
+/// The text of a file that only its owner can read, without the line break at its end.
+fn from_file(path: &Path) -> Result<SecretString, Error> {
+    let path = expanded(path);
+    let shown = path.display();
+    let failed = |error: io::Error| Error::usage(format!("{shown}: {error}"));
+    let file = File::open(&path).map_err(failed)?;
+    refuse_if_open_to_others(&path, &file)?;
+    let mut text = String::new();
+    file.take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    one_secret(&shown.to_string(), &text)
+}
+
+/// Refuses a file with a secret that others can read.
+pub(super) fn refuse_if_open_to_others(path: &Path, file: &File) -> Result<(), Error> {
+    let shown = path.display();
+    let open =
+        is_open_to_others(file).map_err(|error| Error::usage(format!("{shown}: {error}")))?;
+    if open {
+        return Err(
+            Error::usage(format!("{shown} holds a secret, and others can read it"))
+                .hint(format!("chmod 600 {shown}")),
+        );
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_open_to_others(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// What a command prints. No shell reads it; what it says on standard error is seen, what it prints is not.
+async fn from_command(setting: &str, command: &[String]) -> Result<SecretString, Error> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Error::usage(format!("{setting} names no command"))
+            .hint("write it as a list: [\"pass\", \"show\", \"zpa\"]"));
+    };
+    let place = format!("{setting} {program:?}");
+    let failed = |error: io::Error| Error::usage(format!("{place}: {error}"));
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(failed)?;
+    let mut printed = Vec::new();
+    let output = child.stdout.take();
+    let reading = async {
+        if let Some(output) = output {
+            output.take(LONGEST).read_to_end(&mut printed).await?;
+        }
+        child.wait().await
+    };
+    let ended = tokio::time::timeout(PATIENCE, reading).await;
+    let ended = ended.map_err(|_| {
+        let seconds = PATIENCE.as_secs();
+        Error::usage(format!("{place} did not end within {seconds} s"))
+    })?;
+    let status = ended.map_err(failed)?;
+    if !status.success() {
+        return Err(Error::usage(format!("{place} failed: {status}"))
+            .hint("run it by hand to see what it needs"));
+    }
+    let text = String::from_utf8(printed)
+        .map_err(|_| Error::usage(format!("{place} did not print text")))?;
+    one_secret(&place, &text)
+}
+
+fn one_secret(place: &str, text: &str) -> Result<SecretString, Error> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(Error::usage(format!("{place} gives nothing")));
+    }
+    Ok(SecretString::from(text))
+}
+
+/// A path with `~` at its beginning put out in full.
+pub(super) fn expanded(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,79 @@
+//! Settings that files write as they are typed.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::pacer::parse_duration;
+
+/// A value that may stand with quotes or, where it is a number, without.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "neither a text nor a number")]
+enum Typed {
+    Text(String),
+    Number(u64),
+}
+
+pub(super) fn deserialize<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = match Typed::deserialize(deserializer)? {
+        Typed::Text(text) => text,
+        Typed::Number(number) => number.to_string(),
+    };
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field")]
+pub(super) fn serialize<S: Serializer, T: Display>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Parses the duration that a flag gives.
+///
+/// # Errors
+/// A hint at the form that a duration must have.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .ok_or_else(|| "write a whole number with ms, s, m, h, d or w, like 30s".to_owned())
+}
+
+/// Durations, as a whole number with its unit.
+pub(super) mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::pacer::parse_duration;
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let duration = parse_duration(&text);
+        duration.map(Some).ok_or_else(|| {
+            serde::de::Error::custom("not a duration: a whole number with ms, s, m or h")
+        })
+    }
+
+    #[expect(clippy::ref_option, reason = "serde passes the field")]
+    pub(in super::super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => serializer.collect_str(&format_args!("{}ms", duration.as_millis())),
+            None => serializer.serialize_none(),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Choices of connectors, as text and as data.
+
+use serde::Serialize;
+
+use crate::ops::counted;
+use crate::plan::prune::{Candidate, Choice, group_name, name};
+use crate::wire::{Id, Object};
+
+/// The most spared connectors that are shown.
+const SHOWN: usize = 50;
+
+/// Returns a choice as text.
+pub(crate) fn text(choice: &Choice<'_>, connectors: usize) -> String {
+    let mut text = String::new();
+    for one in &choice.delete {
+        text.push_str(&format!("- {}: {}\n", title(one), one.why));
+    }
+    for one in choice.spared.iter().take(SHOWN) {
+        text.push_str(&format!("= {} is spared: {}\n", title(one), one.why));
+    }
+    let more = choice.spared.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let more = counted(
+            more as u64,
+            "more is spared; --json names it",
+            "more are spared; --json names them",
+        );
+        text.push_str(&format!("… and {more}\n"));
+    }
+    let (deleted, spared) = (choice.delete.len() as u64, choice.spared.len() as u64);
+    text.push_str(&format!(
+        "{deleted} of {} {} to be deleted, {}",
+        counted(connectors as u64, "app connector", "app connectors"),
+        if deleted == 1 { "is" } else { "are" },
+        counted(spared, "is spared", "are spared"),
+    ));
+    if !choice.delete.is_empty() {
+        text.push_str(
+            "\na connector that is deleted must be enrolled again with a provisioning key",
+        );
+    }
+    text
+}
+
+fn title(one: &Candidate<'_>) -> String {
+    let (name, group) = (name(one.connector), group_name(one.connector));
+    format!("{name:?} ({}) of group {group:?}", one.id)
+}
+
+/// Returns a choice as data.
+pub(crate) fn document(choice: &Choice<'_>) -> serde_json::Value {
+    serde_json::to_value(Document::new(choice)).unwrap_or_default()
+}
+
+/// A choice as data.
+#[derive(Serialize)]
+struct Document<'c> {
+    format: u32,
+    delete: Vec<Row<'c>>,
+    spared: Vec<Row<'c>>,
+}
+
+#[derive(Serialize)]
+struct Row<'c> {
+    id: &'c Id,
+    name: String,
+    group: String,
+    why: &'c str,
+    connector: &'c Object,
+}
+
+impl<'c> Document<'c> {
+    fn new(choice: &'c Choice<'_>) -> Self {
+        let rows = |candidates: &'c [Candidate<'_>]| candidates.iter().map(Row::new).collect();
+        Self {
+            format: 1,
+            delete: rows(&choice.delete),
+            spared: rows(&choice.spared),
+        }
+    }
+}
+
+impl<'c> Row<'c> {
+    fn new(one: &'c Candidate<'_>) -> Self {
+        Self {
+            id: &one.id,
+            name: name(one.connector).into_owned(),
+            group: group_name(one.connector).into_owned(),
+            why: &one.why,
+            connector: one.connector,
+        }
+    }
+}

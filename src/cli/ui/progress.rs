@@ -1,0 +1,298 @@
+//! Showing how far a run is: bars on a terminal, a plain line every few seconds elsewhere.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Zoned;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval};
+
+use super::terminal::Terminal;
+use crate::engine::{ClassProgress, Progress};
+use crate::ops::rounded;
+use crate::pacer::Pace;
+
+const REDRAW: Duration = Duration::from_millis(100);
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows the progress until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Display {
+    task: Option<JoinHandle<()>>,
+    bar: Option<ProgressBar>,
+}
+
+impl Display {
+    pub(crate) fn start(terminal: &Terminal, progress: watch::Receiver<Option<Progress>>) -> Self {
+        if terminal.is_quiet() {
+            return Self {
+                task: None,
+                bar: None,
+            };
+        }
+        if !terminal.is_watched() {
+            let task = tokio::spawn(lines(terminal.clone(), progress));
+            return Self {
+                task: Some(task),
+                bar: None,
+            };
+        }
+        let bar = ProgressBar::new(0).with_style(style(terminal.has_colours()));
+        let bar = terminal.bars().add(bar);
+        Self {
+            task: Some(tokio::spawn(redraw(bar.clone(), progress))),
+            bar: Some(bar),
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A bar as wide as the terminal, and below it what it means: on two lines, both fit into any width.
+fn style(colours: bool) -> ProgressStyle {
+    let template = if colours {
+        "{wide_bar:.cyan/blue}\n{wide_msg}"
+    } else {
+        "{wide_bar}\n{wide_msg}"
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
+    let mut recent = Recent::default();
+    let mut ticks = interval(REDRAW);
+    loop {
+        ticks.tick().await;
+        let Some(now) = *progress.borrow() else {
+            continue;
+        };
+        recent.note(&now, Instant::now());
+        bar.set_length(now.tally.items);
+        bar.set_position(now.tally.finished());
+        bar.set_message(message(&now, &recent));
+    }
+}
+
+async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) {
+    let mut recent = Recent::default();
+    let mut said = Instant::now();
+    let mut ticks = interval(REDRAW);
+    loop {
+        ticks.tick().await;
+        let Some(now) = *progress.borrow() else {
+            continue;
+        };
+        recent.note(&now, Instant::now());
+        if said.elapsed() >= LINE_EVERY {
+            said += LINE_EVERY;
+            terminal.say(&message(&now, &recent));
+        }
+    }
+}
+
+/// How many calls were sent lately.
+#[derive(Debug, Default)]
+struct Recent {
+    reads: Window,
+    writes: Window,
+}
+
+impl Recent {
+    fn note(&mut self, now: &Progress, at: Instant) {
+        self.reads.note(now.read, at);
+        self.writes.note(now.write, at);
+    }
+}
+
+/// How many calls of a class had been sent at the beginning of the last window of its quota, and when that grew since.
+#[derive(Debug, Default)]
+struct Window {
+    sent: VecDeque<(Instant, u64)>,
+}
+
+impl Window {
+    fn note(&mut self, class: ClassProgress, at: Instant) {
+        let Pace::At(quota) = class.quota else {
+            return;
+        };
+        if self.sent.back().is_none_or(|(_, sent)| *sent < class.sent) {
+            self.sent.push_back((at, class.sent));
+        }
+        // What was counted last before the window began is what it is counted from.
+        while let Some((next, _)) = self.sent.get(1)
+            && at.saturating_duration_since(*next) >= quota.window
+        {
+            self.sent.pop_front();
+        }
+    }
+
+    /// The calls of the window, of which so many were sent in all by now.
+    fn calls(&self, sent: u64) -> u64 {
+        let before = self.sent.front().map_or(sent, |(_, before)| *before);
+        sent.saturating_sub(before)
+    }
+}
+
+/// Items, failures, the time that is left or until when nothing is sent, calls, and how many of a quota were sent in
+/// its last window: what matters most stands first, since a narrow terminal cuts the end off.
+fn message(now: &Progress, recent: &Recent) -> String {
+    let calls = now.read.sent + now.write.sent;
+    let left = match now.read.paused_for.max(now.write.paused_for) {
+        Some(pause) => format!("throttled until {}", clock_in(pause)),
+        None => format!("{} left", rounded(now.time_left)),
+    };
+    let (settled, items) = (now.tally.finished(), now.tally.items);
+    let mut parts = vec![
+        format!("{settled}/{items} items"),
+        format!("{} failed", now.tally.failed),
+        left,
+        format!("{calls} calls"),
+        rate("reads", now.read, &recent.reads),
+        rate("writes", now.write, &recent.writes),
+    ];
+    for (count, what) in [
+        (now.throttled, "throttled"),
+        (now.unavailable, "unavailable"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count}x {what}"));
+        }
+    }
+    parts.join("  ")
+}
+
+fn rate(name: &str, class: ClassProgress, window: &Window) -> String {
+    match class.quota {
+        Pace::Unlimited => format!("{} {name}", class.sent),
+        Pace::At(quota) => format!("{name} {} of {quota}", window.calls(class.sent)),
+    }
+}
+
+fn clock_in(wait: Duration) -> String {
+    let wait = jiff::SignedDuration::try_from(wait).unwrap_or_default();
+    let until = Zoned::now().checked_add(wait);
+    until.map_or_else(
+        |_| "later".to_owned(),
+        |until| until.strftime("%H:%M:%S").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
+    use super::*;
+
+    /// A terminal so wide, and what is written on it.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(u16, Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            self.0
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)?;
+            self.write_str("\n")
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.1.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.write_str("\n")
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn on_a_terminal_of_any_width_no_line_is_broken() {
+        for width in [10, 20, 40, 80, 200] {
+            let screen = Screen(width, Arc::default());
+            let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+            let bar = ProgressBar::with_draw_target(Some(240), target)
+                .with_style(style(true))
+                .with_position(181)
+                .with_message("181/240 items  0 failed  3m 20s left  1234 calls");
+            bar.tick();
+            let drawn = screen.1.lock().unwrap().clone();
+            let (bar, text) = drawn.split_at(drawn.find('1').unwrap_or(0));
+            for line in [bar, text] {
+                let length = line.trim_end().chars().count();
+                assert!(length <= width.into(), "{width}: {drawn}");
+            }
+            assert!(drawn.contains("181/240"), "{width}: {drawn}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_quota_is_what_was_sent_in_its_last_window() {
+        let begun = Instant::now();
+        let mut window = Window::default();
+        let mut shown = |seconds: u64, sent| {
+            let class = ClassProgress {
+                quota: "10/10s".parse().unwrap(),
+                sent,
+                left: 0,
+                paused_for: None,
+            };
+            window.note(class, begun + Duration::from_secs(seconds));
+            rate("writes", class, &window)
+        };
+        // What was sent before anything was shown belongs to no window.
+        for (seconds, sent, calls) in [
+            (0, 4, 0),
+            (1, 14, 10),
+            (9, 14, 10),
+            (11, 14, 0),
+            (12, 20, 6),
+            (21, 24, 10),
+            (22, 24, 4),
+            (40, 25, 1),
+        ] {
+            let said = format!("writes {calls} of 10/10s");
+            assert_eq!(shown(seconds, sent), said, "after {seconds} s");
+        }
+    }
+
+    #[test]
+    fn durations_are_rounded_up_and_said_in_two_units() {
+        for (millis, said) in [
+            (0, "0s"),
+            (1, "1s"),
+            (59_001, "1m 00s"),
+            (200_000, "3m 20s"),
+            (7_500_000, "2h 05m"),
+        ] {
+            assert_eq!(rounded(Duration::from_millis(millis)), said);
+        }
+    }
+}

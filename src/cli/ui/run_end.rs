@@ -1,0 +1,114 @@
+//! The end of a run, as it is shown.
+
+use std::time::Duration;
+
+use super::exit;
+use super::terminal::Terminal;
+use crate::cli::flags::JsonArg;
+use crate::engine::End;
+use crate::ops::{Error, ErrorKind, RunEnd, counted, of_end, rounded};
+use crate::report::Report;
+
+/// Shows the end of a run, if there was one, and returns the exit code.
+///
+/// # Errors
+/// As [`finish`].
+pub(crate) fn conclude(
+    ended: Option<RunEnd>,
+    json: JsonArg,
+    terminal: &Terminal,
+) -> Result<u8, Error> {
+    match ended {
+        Some(ended) => finish(&ended, json, terminal),
+        None => Ok(exit::SUCCESS),
+    }
+}
+
+/// Shows the end of a run, and returns the exit code.
+///
+/// # Errors
+/// The reason why the run did not come to its end, with the next step.
+pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Result<u8, Error> {
+    if json.json {
+        terminal.json(&ended.report)?;
+    } else if !terminal.is_quiet() {
+        terminal.result(&described(&ended.report))?;
+    }
+    let RunEnd { end, tally, .. } = ended;
+    let resume = format!("zpa-bulk resume {}", ended.directory.display());
+    match of_end(end, ErrorKind::Stopped) {
+        Some(error) if *end == End::Stopped => {
+            terminal.say(&format!("stopped; to go on: {resume}"));
+            Ok(exit::code(error.kind))
+        }
+        Some(error) if matches!(end, End::Parked(_)) => {
+            terminal.say(&error.messages.join("\n"));
+            terminal.say(&format!("to go on: {resume}"));
+            Ok(exit::code(error.kind))
+        }
+        Some(error) if matches!(end, End::Unreadable(..)) => {
+            // Some of the run may be done, and the rest goes on once the tenant can be read again.
+            let kind = ErrorKind::Stopped;
+            Err(Error { kind, ..error }.hint(format!("to go on: {resume}")))
+        }
+        Some(error) => Err(error.hint(format!("to go on: {resume}"))),
+        None if tally.failed > 0 => Ok(exit::FAILED_ITEMS),
+        None => Ok(exit::SUCCESS),
+    }
+}
+
+fn described(report: &Report) -> String {
+    const SHOWN: usize = 10;
+    let summary = &report.summary;
+    let mut parts = Vec::new();
+    for (count, what) in [
+        (summary.created, "created"),
+        (summary.updated, "updated"),
+        (summary.deleted, "deleted"),
+        (summary.recovered, "recovered"),
+        (summary.unchanged, "unchanged"),
+        (summary.spared, "spared"),
+        (summary.failed, "failed"),
+        (summary.unknown, "unknown"),
+        (summary.waiting, "not tried yet"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    let parts = if parts.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        parts.join(", ")
+    };
+    let rows = counted(summary.items, "row", "rows");
+    let mut text = format!("{rows}: {parts}\n");
+    for row in report
+        .errors
+        .iter()
+        .filter(|row| row.status == "failed")
+        .take(SHOWN)
+    {
+        text.push_str(&format!(
+            "  {}:{} {:?}: {}\n",
+            row.file, row.row, row.name, row.error
+        ));
+    }
+    let failed = usize::try_from(summary.failed).unwrap_or(usize::MAX);
+    if failed > SHOWN {
+        text.push_str(&format!("  … and {} more in errors.csv\n", failed - SHOWN));
+    }
+    let unavailable = match summary.unavailable {
+        0 => String::new(),
+        count => format!(", {count} unavailable"),
+    };
+    text.push_str(&format!(
+        "{} read and {} in {}, {} throttled{unavailable}\nresults: {}\n",
+        summary.read_calls,
+        counted(summary.write_calls, "write call", "write calls"),
+        rounded(Duration::from_millis(summary.elapsed_ms)),
+        summary.throttled,
+        summary.run_dir.display()
+    ));
+    text
+}

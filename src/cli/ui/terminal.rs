@@ -1,0 +1,150 @@
+//! What the user sees: messages on standard error, results on standard output, log lines that do not
+//! tear the progress bars.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::MultiProgress;
+
+use crate::cli::flags::Output;
+use crate::ops::Error;
+
+/// Standard output and standard error as this command uses them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts about one terminal"
+)]
+#[derive(Clone, Debug)]
+pub(crate) struct Terminal {
+    bars: MultiProgress,
+    quiet: bool,
+    colours: bool,
+    watched: bool,
+    can_ask: bool,
+}
+
+impl Terminal {
+    pub(crate) fn new(output: &Output) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let attended = io::stderr().is_terminal();
+        // Bars cannot be drawn on a terminal that cannot move its cursor.
+        let watched = attended && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        Self {
+            bars: MultiProgress::new(),
+            quiet: output.quiet,
+            colours: watched && !output.no_color && !no_color,
+            watched,
+            can_ask: attended && io::stdin().is_terminal(),
+        }
+    }
+
+    /// Where progress bars go.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    pub(crate) fn has_colours(&self) -> bool {
+        self.colours
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether somebody looks at standard error, on a terminal that shows progress bars.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// A result, to standard output. A reader that has gone away is no error.
+    pub(crate) fn result(&self, text: &str) -> Result<(), Error> {
+        let written = self.bars.suspend(|| {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::unexpected("the result cannot be written", &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same as one JSON document.
+    pub(crate) fn json(&self, document: &impl serde::Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(document)
+            .map_err(|error| Error::unexpected("the result cannot be written", &error))?;
+        self.result(&(text + "\n"))
+    }
+
+    /// Something worth knowing.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.quiet {
+            self.message(text);
+        }
+    }
+
+    /// Something that may be wrong.
+    pub(crate) fn warn(&self, text: &str) {
+        let label = self.paint("33", "warning:");
+        self.message(&format!("{label} {text}"));
+    }
+
+    /// What does not keep the command from succeeding, and what to do about it.
+    pub(crate) fn warn_of(&self, error: &Error) {
+        self.tell(&self.paint("33", "warning:"), error);
+    }
+
+    /// Why the command did not succeed.
+    pub(crate) fn error(&self, error: &Error) {
+        self.tell(&self.paint("31;1", "error:"), error);
+    }
+
+    fn tell(&self, label: &str, error: &Error) {
+        for message in &error.messages {
+            self.message(&format!("{label} {message}"));
+        }
+        if let Some(hint) = &error.hint {
+            let label = self.paint("36", "hint: ");
+            self.message(&format!("{label} {hint}"));
+        }
+    }
+
+    /// Asks a yes-or-no question; anything but a clear yes, or nobody to be asked, is a no. Reading the
+    /// answer blocks a thread of its own, so that an interrupt can be heard meanwhile.
+    pub(crate) async fn ask(&self, question: &str) -> bool {
+        let answer = self.ask_for(&format!("{question} [y/N]")).await;
+        answer.is_some_and(|text| matches!(text.to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks for a text; none when nobody is there to be asked.
+    pub(crate) async fn ask_for(&self, question: &str) -> Option<String> {
+        if !self.can_ask {
+            return None;
+        }
+        let question = question.to_owned();
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut answer = String::new();
+            let asked = write!(io::stderr(), "{question} ");
+            asked
+                .and_then(|()| io::stdin().read_line(&mut answer))
+                .map(|_| answer)
+        });
+        let text = answer.await.ok()?.ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    fn message(&self, text: &str) {
+        self.bars.suspend(|| {
+            // Nobody is left to be told that a message could not be written.
+            let _ = writeln!(io::stderr(), "{text}");
+        });
+    }
+
+    fn paint(&self, style: &str, text: &str) -> String {
+        if self.colours {
+            format!("\x1b[{style}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}

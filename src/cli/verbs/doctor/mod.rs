@@ -1,0 +1,259 @@
+//! `zpa-bulk doctor`: is everything as a run needs it? Reads only, and few calls: one to each host, one sign-in, one row of
+//! each kind of object, inside the read quota.
+
+mod checks;
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use clap::Args;
+
+use self::checks::{Check, Clock, Quotas};
+use super::Context;
+use crate::cli::flags::{JsonArg, TenantArgs};
+use crate::cli::settings::{Gathered, Resolved, Typed};
+use crate::ops::Error;
+use crate::pacer::{Admission, Pacer};
+use crate::resource::{Kind, Scope};
+use crate::wire::{Answer, Id, Reply, Request};
+use crate::zpa::{Api as _, Connection, HttpApi};
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    json: JsonArg,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk doctor
+  zpa-bulk doctor --simulate
+  zpa-bulk doctor --profile acme --json";
+
+pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Error> {
+    let terminal = context.terminal;
+    let mut report = Report::default();
+    let mut connector = context.connector(&args.tenant);
+    match connector.gather(None).await {
+        Ok(gathered) => {
+            report.settings = given(&gathered, context.typed);
+            if let Err(error) = examine(&gathered, &mut report.checks).await {
+                report.checks.push(checks::settings_refused(&error));
+            }
+        }
+        Err(error) => report.checks.push(checks::settings_refused(&error)),
+    }
+    connector.close().await;
+    if args.json.json {
+        terminal.json(&report)?;
+    } else {
+        terminal.result(&report.text())?;
+    }
+    Ok(checks::exit_code(&report.checks))
+}
+
+/// Everything that was found.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    format: Format,
+    settings: Vec<Given>,
+    checks: Vec<Check>,
+}
+
+/// The version of the JSON document.
+#[derive(Debug, Serialize)]
+struct Format(u32);
+
+impl Default for Format {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+/// One setting that is not at its default.
+#[derive(Debug, Serialize)]
+struct Given {
+    setting: String,
+    /// Not shown where it is a secret.
+    value: String,
+    source: String,
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for given in &self.settings {
+            text.push_str(&format!(
+                "      {} = {} ({})\n",
+                given.setting, given.value, given.source
+            ));
+        }
+        for check in &self.checks {
+            text.push_str(&check.line());
+        }
+        text
+    }
+}
+
+/// Every setting that is given, and where: a flag, a variable, a profile, a file.
+fn given(gathered: &Gathered, typed: &Typed) -> Vec<Given> {
+    let settings = &gathered.settings;
+    let shown = settings.shown().into_iter().map(|(setting, value)| {
+        let source = typed
+            .place_of(setting)
+            .filter(|_| settings.source(setting) != Some("--simulate"));
+        let source = source.or_else(|| settings.source(setting));
+        Given {
+            source: source.unwrap_or("given").to_owned(),
+            setting: setting.to_owned(),
+            value,
+        }
+    });
+    let proxy = gathered.proxy.iter().map(|variable| Given {
+        setting: "proxy".to_owned(),
+        value: "(hidden)".to_owned(),
+        source: variable.name.to_owned(),
+    });
+    shown.chain(proxy).collect()
+}
+
+/// Goes as far as it makes sense.
+///
+/// # Errors
+/// Settings that cannot be used.
+async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Error> {
+    let resolved = Resolved::of(&gathered.settings)?;
+    let (connection, engine) = (&resolved.connection, &resolved.engine);
+    let api = gathered.api(&resolved).await?;
+    found.push(checks::settings_accepted(connection));
+    let mut calls = Calls {
+        pacer: Pacer::new(engine.read_quota, Instant::now()),
+        sent: 0,
+    };
+    calls.expect(connection);
+    let reachable = reach(gathered, connection, &api, &mut calls, found).await;
+    if !reachable {
+        return Ok(());
+    }
+    let signed_in = api.sign_in().await;
+    found.push(checks::signed_in(&signed_in));
+    if signed_in.is_err() {
+        return Ok(());
+    }
+    let Permissions {
+        found: permissions,
+        refused,
+        gateway,
+    } = permissions(&api, resolved.microtenant.as_ref(), &mut calls).await;
+    found.extend(checks::judged_together(permissions));
+    found.push(checks::quota(&Quotas {
+        read: engine.read_quota,
+        write: engine.write_quota,
+        read_calls: calls.sent,
+        refused,
+        gateway,
+    }));
+    Ok(())
+}
+
+/// Paces what is sent besides the sign-in, and counts it.
+struct Calls {
+    pacer: Pacer,
+    sent: u32,
+}
+
+impl Calls {
+    fn expect(&mut self, connection: &Connection) {
+        let calls = connection.roots().len() + Kind::all().count();
+        let calls = u64::try_from(calls).unwrap_or(u64::MAX);
+        self.pacer.expect(calls, Instant::now());
+    }
+
+    /// Waits until one more may go.
+    async fn admit(&mut self) {
+        while let Admission::NotBefore(at) = self.pacer.admit(Instant::now()) {
+            tokio::time::sleep_until(at.into()).await;
+        }
+        self.sent += 1;
+    }
+}
+
+/// Looks whether the hosts answer, and what time they have.
+async fn reach(
+    gathered: &Gathered,
+    connection: &Connection,
+    api: &HttpApi,
+    calls: &mut Calls,
+    found: &mut Vec<Check>,
+) -> bool {
+    let mut clock = None;
+    let mut reachable = true;
+    for root in connection.roots() {
+        calls.admit().await;
+        let before = Timestamp::now();
+        let reply = api.knock(&root).await;
+        if let Reply::Answer(Answer { date, .. }) = &reply {
+            clock.get_or_insert(Clock {
+                date: date.clone(),
+                before,
+                after: Timestamp::now(),
+                signs: gathered.settings.has_key(),
+            });
+        }
+        let proxy = gathered.proxy.as_ref().map(|variable| variable.name);
+        let check = checks::reached(&root, &reply, proxy.filter(|_| root.starts_with("https")));
+        reachable &= !check.failed();
+        found.push(check);
+    }
+    found.extend(clock.as_ref().map(checks::clock));
+    reachable
+}
+
+/// What the reading of one row of each kind told.
+#[derive(Default)]
+struct Permissions {
+    found: Vec<Check>,
+    /// Whether the server refused a read for its rate.
+    refused: bool,
+    /// What the gateway said last of its own limit.
+    gateway: Option<[String; 3]>,
+}
+
+/// Reads one row of each kind, until the server refuses one for its rate. Of a kind that falls into parts one is enough:
+/// they are read alike.
+async fn permissions(api: &HttpApi, microtenant: Option<&Id>, calls: &mut Calls) -> Permissions {
+    let mut all = Permissions::default();
+    for kind in Kind::all() {
+        let Some(scope) = Scope::all(kind, microtenant).into_iter().next() else {
+            continue;
+        };
+        if all.refused {
+            // Whoever else is at work needs the quota more than a check does.
+            all.found.push(checks::not_read(kind));
+            continue;
+        }
+        calls.admit().await;
+        let probe = api.probe(&one_row(&scope)).await;
+        all.gateway = probe.gateway.or(all.gateway);
+        all.refused = matches!(&probe.reply, Reply::Answer(Answer { status: 429, .. }));
+        let check = checks::permission(scope, &probe.reply, Instant::now());
+        all.found.push(check);
+    }
+    all
+}
+
+/// The first page of a listing, one row long.
+fn one_row(scope: &Scope) -> Request {
+    let mut request = scope.list_page(1);
+    for (name, value) in &mut request.query {
+        if *name == "pagesize" {
+            "1".clone_into(value);
+        }
+    }
+    request
+}

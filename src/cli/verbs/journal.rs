@@ -1,0 +1,212 @@
+//! `zpa-bulk journal repair`: show what of a damaged journal would be cut off, ask, cut.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Context;
+use crate::cli::flags::{JsonArg, RunsDir};
+use crate::cli::ui::{Terminal, exit};
+use crate::journal::Cut;
+use crate::ops::{Error, counted};
+use crate::report::path_as_shown;
+use crate::run::{self, Finding, Repaired, RunDirectory};
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct JournalArgs {
+    #[command(subcommand)]
+    verb: JournalVerb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk journal repair              the newest run whose journal is damaged
+  zpa-bulk journal repair 20261122     the run whose name begins so";
+
+#[derive(Debug, Subcommand)]
+enum JournalVerb {
+    /// Show the damage of a journal that is refused, ask, and cut it off
+    #[command(before_help = EXAMPLES, after_help = AFTER_REPAIR)]
+    Repair(RepairArgs),
+}
+
+const AFTER_REPAIR: &str = "\
+Everything from the first damaged line on is cut off, and kept in journal.cut-N.jsonl beside the journal. Outcomes that \
+stand before it stay. Calls may have been sent that the cut journal does not know, so every row without an outcome then \
+counts as unknown: zpa-bulk resume looks for it on the tenant before it sends anything, and nothing is created twice.
+
+Nothing is sent, and without --yes or a terminal nothing is changed. A journal whose last line was cut off by a crash \
+needs no repair.";
+
+#[derive(Debug, Args)]
+struct RepairArgs {
+    /// Run: its directory, its name or the beginning of its name [default: the newest one whose journal is damaged]
+    run: Option<String>,
+    /// Cut without asking
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    runs: RunsDir,
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+pub(crate) async fn run(args: JournalArgs, context: Context<'_>) -> Result<u8, Error> {
+    match args.verb {
+        JournalVerb::Repair(args) => repair(args, &context).await,
+    }
+}
+
+async fn repair(args: RepairArgs, context: &Context<'_>) -> Result<u8, Error> {
+    let terminal = context.terminal;
+    let runs = context.runs_dir(&args.runs);
+    let found = match &args.run {
+        Some(text) => {
+            let directory = RunDirectory::find(&runs, text)?;
+            run::examine(&directory)?.map(|finding| (directory, finding))
+        }
+        None => newest_damaged(&runs, terminal)?,
+    };
+    let Some((directory, finding)) = found else {
+        terminal.say("nothing is to be repaired");
+        return Ok(exit::SUCCESS);
+    };
+    if !args.json.json {
+        terminal.result(&described(&directory, &finding))?;
+    }
+    let repaired = if args.yes || terminal.ask("Cut it off?").await {
+        run::repair(&directory, Timestamp::now())?
+    } else {
+        None
+    };
+    if args.json.json {
+        terminal.json(&Shown::new(&directory, &finding, repaired.as_ref()))?;
+    }
+    let Some(repaired) = repaired else {
+        return Err(Error::usage("nothing was changed").hint("--yes cuts it off without asking"));
+    };
+    if let Some(aside) = &repaired.aside {
+        terminal.say(&format!("what was cut is kept in {}", aside.display()));
+    }
+    terminal.say(&format!(
+        "repaired; to go on: zpa-bulk resume {}",
+        directory.path().display()
+    ));
+    Ok(exit::SUCCESS)
+}
+
+fn newest_damaged(
+    runs: &Path,
+    terminal: &Terminal,
+) -> Result<Option<(RunDirectory, Finding)>, Error> {
+    for directory in run::list(runs)?.into_iter().rev() {
+        match run::examine(&directory) {
+            Ok(None) => {}
+            Ok(Some(finding)) => return Ok(Some((directory, finding))),
+            Err(error) => {
+                terminal.warn_of(&Error::from(error).of_run(&directory.name().to_string()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn described(directory: &RunDirectory, finding: &Finding) -> String {
+    let Finding {
+        cut,
+        items,
+        settled,
+    } = finding;
+    let path = directory.path().join(crate::journal::FILE_NAME);
+    let path = path.display();
+    let mut text = format!("{path}: line {} is damaged: {}\n", cut.line, cut.damage);
+    let lines = counted(cut.lines, "line", "lines");
+    text.push_str(&match cut.lines {
+        0 => "to cut:  nothing; records that were on disk are gone from its end\n".to_owned(),
+        _ => format!(
+            "to cut:  {lines} from line {} on, {}: {}\n",
+            cut.line,
+            counted(cut.bytes, "byte", "bytes"),
+            said(cut)
+        ),
+    });
+    let rows = counted(*items, "row", "rows");
+    text.push_str(&format!(
+        "to keep: lines 1 to {}, with the ends of {settled} of {rows}\n",
+        cut.line - 1
+    ));
+    let open = counted(items - settled, "row has", "rows have");
+    text.push_str(&match items - settled {
+        0 => "every row has its end in what is kept: nothing is left to be sent\n".to_owned(),
+        _ => format!(
+            "{open} no end in what is kept, and calls may have been sent for them: resuming looks for them on the \
+             tenant first, and sends only what is not there\n"
+        ),
+    });
+    text
+}
+
+/// What the lines that are cut say.
+fn said(cut: &Cut) -> String {
+    let mut parts = Vec::new();
+    for (count, one, more) in [
+        (cut.outcomes, "outcome of a row", "outcomes of rows"),
+        (cut.intents, "row about to be sent", "rows about to be sent"),
+        (cut.unreadable, "line not readable", "lines not readable"),
+    ] {
+        if count > 0 {
+            parts.push(counted(count, one, more));
+        }
+    }
+    if parts.is_empty() {
+        return "of no row".to_owned();
+    }
+    parts.join(", ")
+}
+
+/// The finding as one document.
+#[derive(Serialize)]
+struct Shown<'a> {
+    format: u32,
+    run: String,
+    #[serde(serialize_with = "path_as_shown")]
+    run_dir: &'a Path,
+    /// The first damaged line, from 1, and what is wrong with it.
+    line: u64,
+    damage: String,
+    cut_lines: u64,
+    cut_bytes: u64,
+    unreadable_lines: u64,
+    lost_intents: u64,
+    lost_outcomes: u64,
+    items: u64,
+    settled: u64,
+    repaired: bool,
+    kept_in: Option<String>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(directory: &'a RunDirectory, finding: &Finding, repaired: Option<&'a Repaired>) -> Self {
+        let cut = &finding.cut;
+        let aside = repaired.and_then(|repaired| repaired.aside.as_ref());
+        Self {
+            format: 1,
+            run: directory.name().to_string(),
+            run_dir: directory.path(),
+            line: cut.line,
+            damage: cut.damage.to_string(),
+            cut_lines: cut.lines,
+            cut_bytes: cut.bytes,
+            unreadable_lines: cut.unreadable,
+            lost_intents: cut.intents,
+            lost_outcomes: cut.outcomes,
+            items: finding.items,
+            settled: finding.settled,
+            repaired: repaired.is_some(),
+            kept_in: aside.map(|path| path.display().to_string()),
+        }
+    }
+}

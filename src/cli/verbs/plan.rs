@@ -1,0 +1,100 @@
+//! `zpa-bulk plan`: what would change, and what it would take. Writes nothing anywhere.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Context, never};
+use crate::cli::flags::{GuardArgs, JsonArg, ManifestArgs, TenantArgs};
+use crate::cli::ui::{exit, preview};
+use crate::item::Item;
+use crate::ops::{self, Connect as _, Error, Manifests, PlanSummary};
+use crate::plan::Totals;
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// Show every row, however many there are
+    #[arg(long)]
+    full: bool,
+    #[command(flatten)]
+    json: JsonArg,
+    #[command(flatten)]
+    guards: GuardArgs,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk plan links.csv                 show what would change
+  zpa-bulk plan links.csv portals.csv     two manifests as one plan
+  zpa-bulk plan links.csv --json          every row, as data";
+
+pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Error> {
+    let mut connector = context
+        .connector(&args.tenant)
+        .max_deletes(args.guards.max_deletes);
+    let mut tenant = connector.connect(None, never()).await?;
+    let manifests = Manifests::from(args.manifests);
+    let all = args.json.json || args.full;
+    let (shown, summary) = ops::plan(&manifests, &mut tenant, all, |plan, tenant| {
+        let summary = plan.summary().clone();
+        let shown = if args.json.json {
+            let customer = &tenant.connection.customer;
+            context
+                .terminal
+                .json(&Document::new(customer, &summary, plan.items()))
+        } else {
+            let text = preview::text(plan, "--full shows them all");
+            context.terminal.result(&text)
+        };
+        (shown, summary)
+    })
+    .await?;
+    shown?;
+    Error::refused_by_guards(summary.objections)?;
+    Ok(if summary.totals.error > 0 {
+        exit::FAILED_ITEMS
+    } else {
+        exit::SUCCESS
+    })
+}
+
+#[derive(Serialize)]
+struct Document<'p> {
+    format: u32,
+    tenant: &'p str,
+    summary: Numbers,
+    /// The objections of the guards to its deletes.
+    objections: &'p [String],
+    rows: &'p [Item<'static>],
+}
+
+#[derive(Serialize)]
+struct Numbers {
+    #[serde(flatten)]
+    totals: Totals,
+    read_calls: u64,
+    write_calls: u64,
+    least_ms: u64,
+}
+
+impl<'p> Document<'p> {
+    fn new(tenant: &'p str, summary: &'p PlanSummary, rows: &'p [Item<'static>]) -> Self {
+        let estimate = summary.estimate;
+        Self {
+            format: 1,
+            tenant,
+            summary: Numbers {
+                totals: summary.totals,
+                read_calls: estimate.calls.read,
+                write_calls: estimate.calls.write,
+                least_ms: u64::try_from(estimate.least.as_millis()).unwrap_or(u64::MAX),
+            },
+            objections: &summary.objections,
+            rows,
+        }
+    }
+}

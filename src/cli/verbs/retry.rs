@@ -1,0 +1,46 @@
+//! `zpa-bulk retry`: carry out the failed rows of a run in a new run.
+
+use clap::Args;
+
+use super::Context;
+use crate::cli::flags::{GuardArgs, WorkArgs};
+use crate::cli::ui::{Watcher, exit, finish};
+use crate::ops::{self, Conclusion, Error};
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct RetryArgs {
+    /// Run: its directory, its name or the beginning of its name [default: the newest one with failures that no other
+    /// run has retried]
+    run: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    guards: GuardArgs,
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk retry                      retry what failed in the newest run with failures
+  zpa-bulk retry 20261122 --yes       retry what failed in that run, without a question";
+
+pub(crate) async fn run(args: RetryArgs, context: Context<'_>) -> Result<u8, Error> {
+    let watcher = Watcher::new(context.terminal);
+    let session = context.session(&watcher);
+    let runs = context.runs_dir(&args.work.runs);
+    let mut connector = context
+        .work_connector(&args.work)?
+        .max_deletes(args.guards.max_deletes);
+    let name = args.run.as_deref();
+    match ops::retry(&runs, name, args.yes, &mut connector, &session).await? {
+        Conclusion::Ended(ended) => finish(&ended, args.work.json, context.terminal),
+        Conclusion::NothingLeft { .. } => {
+            let terminal = context.terminal;
+            terminal.say("nothing failed in this run; nothing is left to do");
+            Ok(exit::SUCCESS)
+        }
+    }
+}

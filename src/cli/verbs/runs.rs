@@ -1,0 +1,88 @@
+//! `zpa-bulk runs`: all runs of a directory, read without touching them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Context;
+use super::status::Shown;
+use crate::cli::flags::{JsonArg, RunsDir};
+use crate::cli::ui::exit;
+use crate::ops::Error;
+use crate::report::path_as_shown;
+use crate::run::{self, Lineage, RunDirectory};
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct RunsArgs {
+    #[command(flatten)]
+    runs: RunsDir,
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk runs
+  zpa-bulk runs --json";
+
+pub(crate) fn run(args: &RunsArgs, context: &Context<'_>) -> Result<u8, Error> {
+    let terminal = context.terminal;
+    let runs = context.runs_dir(&args.runs);
+    let lineage = Lineage::read(&runs)?;
+    let (mut shown, mut refused) = (Vec::new(), Vec::new());
+    for directory in run::list(&runs)? {
+        match run::run_state(directory.clone()) {
+            Ok(run_state) => shown.push(Shown::new(&run_state, &lineage)),
+            Err(error) => {
+                let error = Error::from(error);
+                refused.push(Refused::new(&directory, &error));
+                terminal.warn_of(&error.of_run(&directory.name().to_string()));
+            }
+        }
+    }
+    if args.json.json {
+        let document = serde_json::json!({ "format": 1, "runs": shown, "refused": refused });
+        terminal.json(&document)?;
+    } else {
+        let lines: String = shown.iter().map(|run| format!("{}\n", line(run))).collect();
+        terminal.result(&lines)?;
+        if shown.is_empty() && refused.is_empty() {
+            terminal.say(&format!("there is no run in {}", runs.display()));
+        }
+    }
+    Ok(exit::SUCCESS)
+}
+
+/// A run that cannot be read.
+#[derive(Serialize)]
+struct Refused {
+    run: String,
+    #[serde(serialize_with = "path_as_shown")]
+    run_dir: PathBuf,
+    error: String,
+    hint: Option<String>,
+}
+
+impl Refused {
+    fn new(directory: &RunDirectory, error: &Error) -> Self {
+        Self {
+            run: directory.name().to_string(),
+            run_dir: directory.path().to_owned(),
+            error: error.messages.join("; "),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+fn line(run: &Shown) -> String {
+    let (settled, items, failed) = (run.tally.finished(), run.tally.items, run.tally.failed);
+    let (name, state, tenant) = (&run.run, run.state, &run.tenant);
+    let mut line =
+        format!("{name}  {state:<10}  {settled}/{items} items  {failed} failed  tenant {tenant}");
+    for (what, other) in run.links() {
+        line.push_str(&format!("  {what} {other}"));
+    }
+    line
+}

@@ -1,0 +1,58 @@
+//! `zpa-bulk simulate`: serves a simulated tenant until it is interrupted.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Context;
+use crate::cli::settings::scenario;
+use crate::cli::ui::exit;
+use crate::ops::Error;
+use crate::sim::{Server, ServerOptions};
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct SimulateArgs {
+    /// Loopback address to listen on; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:8700", env = "ZPA_BULK_LISTEN")]
+    listen: SocketAddr,
+    /// Behaviour of the tenant, a TOML file; see samples/scenario-default.toml
+    #[arg(long, value_name = "FILE", env = "ZPA_BULK_SCENARIO")]
+    scenario: Option<PathBuf>,
+    /// Seed of ids and latencies: the same seed gives the same tenant
+    #[arg(long, default_value_t = 1, env = "ZPA_BULK_SEED")]
+    seed: u64,
+    /// File to which one JSON line is appended for each request
+    #[arg(long, value_name = "FILE", env = "ZPA_BULK_REQUEST_LOG")]
+    log: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk simulate
+  zpa-bulk simulate --scenario samples/scenario-faults.toml --log requests.jsonl";
+
+pub(crate) async fn run(args: SimulateArgs, context: Context<'_>) -> Result<u8, Error> {
+    let terminal = context.terminal;
+    let options = ServerOptions {
+        listen: args.listen,
+        scenario: scenario(args.scenario.as_deref())?,
+        seed: args.seed,
+        log: args.log,
+    };
+    let server = Server::start(options).await.map_err(|error| {
+        Error::usage(format!("cannot listen on {}: {error}", args.listen))
+            .hint("--listen 127.0.0.1:0 picks a free port")
+    })?;
+    let url = server.url();
+    terminal.result(&format!("{}\n", serde_json::json!({ "listening": url })))?;
+    terminal.say(&format!(
+        "simulating at {url}; {url}/__sim/state shows the tenants; Ctrl-C ends it"
+    ));
+    tokio::signal::ctrl_c()
+        .await
+        .map_err(|error| Error::unexpected("cannot wait for Ctrl-C", &error))?;
+    server.stop().await;
+    Ok(exit::SUCCESS)
+}

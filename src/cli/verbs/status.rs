@@ -1,0 +1,163 @@
+//! `zpa-bulk status`: the state of one run, read without touching it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Context;
+use crate::cli::flags::{JsonArg, RunsDir};
+use crate::cli::ui::{Watcher, exit};
+use crate::ledger::Tally;
+use crate::ops::{Error, select_run};
+use crate::report::path_as_shown;
+use crate::run::{self, Lineage, RunDirectory, RunState};
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct StatusArgs {
+    /// Run: its directory, its name or the beginning of its name [default: the newest one]
+    run: Option<String>,
+    #[command(flatten)]
+    runs: RunsDir,
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk status              the newest run
+  zpa-bulk status 20261122     the run whose name begins so";
+
+pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<u8, Error> {
+    let terminal = context.terminal;
+    let runs = context.runs_dir(&args.runs);
+    let run_state = match &args.run {
+        Some(name) => run::run_state(RunDirectory::find(&runs, name)?)?,
+        None => select_run::newest_readable(&runs, &Watcher::new(terminal))?,
+    };
+    let shown = Shown::new(&run_state, &Lineage::around(&run_state.directory)?);
+    if args.json.json {
+        terminal.json(&shown)?;
+    } else {
+        terminal.result(&details(&shown))?;
+    }
+    Ok(exit::SUCCESS)
+}
+
+/// A run as it is shown.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    pub(super) run: String,
+    #[serde(serialize_with = "path_as_shown")]
+    run_dir: PathBuf,
+    pub(super) tenant: String,
+    /// `running`, `finished`, `unfinished`, or `superseded` for an unfinished run that is not gone on with.
+    pub(super) state: &'static str,
+    /// The run whose failed rows it retries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retries: Option<String>,
+    /// The newest run that retries its failed rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retried_by: Option<String>,
+    /// The run that it undoes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undoes: Option<String>,
+    /// The newest run that undoes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undone_by: Option<String>,
+    /// The runs in whose place it was started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    supersedes: Vec<String>,
+    /// The run that was started in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded_by: Option<String>,
+    last_written: String,
+    #[serde(flatten)]
+    pub(super) tally: Tally,
+}
+
+impl Shown {
+    pub(super) fn new(run_state: &RunState, lineage: &Lineage) -> Self {
+        let name = run_state.directory.name().to_string();
+        let superseded_by = lineage.superseded_by(&name);
+        let origin = run_state.plan.origin();
+        Self {
+            run_dir: run_state.directory.path().to_owned(),
+            tenant: run_state.header.tenant.clone(),
+            state: match (
+                run_state.active,
+                run_state.is_finished() && select_run::is_reported(run_state),
+                superseded_by,
+            ) {
+                (true, _, _) => "running",
+                (false, true, _) => "finished",
+                (false, false, Some(_)) => "superseded",
+                (false, false, None) => "unfinished",
+            },
+            retries: origin.retries.clone(),
+            retried_by: lineage.retried_by(&name).map(str::to_owned),
+            undoes: origin.undoes.clone(),
+            undone_by: lineage.undone_by(&name).map(str::to_owned),
+            supersedes: origin.supersedes.clone(),
+            superseded_by: superseded_by.map(str::to_owned),
+            last_written: format!("{:.0}", run_state.last),
+            tally: run_state.ledger.tally(),
+            run: name,
+        }
+    }
+
+    /// Its links to other runs, in words.
+    pub(super) fn links(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let links = [
+            ("retries", self.retries.as_deref()),
+            ("retried by", self.retried_by.as_deref()),
+            ("undoes", self.undoes.as_deref()),
+            ("undone by", self.undone_by.as_deref()),
+            ("replaced by", self.superseded_by.as_deref()),
+        ];
+        let replaced = self.supersedes.iter().map(|run| ("replaces", run.as_str()));
+        let links = links.into_iter();
+        links
+            .filter_map(|(what, run)| Some((what, run?)))
+            .chain(replaced)
+    }
+}
+
+fn details(run: &Shown) -> String {
+    let mut text = format!(
+        "run       {}\nstate     {}\ntenant    {}\nwritten   {}\nin        {}\n",
+        run.run,
+        run.state,
+        run.tenant,
+        run.last_written,
+        run.run_dir.display()
+    );
+    let tally = run.tally;
+    for (count, what) in [
+        (tally.items, "items"),
+        (tally.created, "created"),
+        (tally.updated, "updated"),
+        (tally.deleted, "deleted"),
+        (tally.recovered, "recovered"),
+        (tally.unchanged, "unchanged"),
+        (tally.spared, "spared"),
+        (tally.failed, "failed"),
+        (tally.unknown, "unknown"),
+        (tally.waiting, "waiting"),
+    ] {
+        if count > 0 || what == "items" {
+            text.push_str(&format!("{what:<10}{count}\n"));
+        }
+    }
+    for (what, other) in run.links() {
+        text.push_str(&format!("{what} {other}\n"));
+    }
+    if run.state == "unfinished" {
+        text.push_str(&format!(
+            "to go on: zpa-bulk resume {}\n",
+            run.run_dir.display()
+        ));
+    }
+    text
+}

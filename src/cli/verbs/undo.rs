@@ -1,0 +1,47 @@
+//! `zpa-bulk undo`: take back a run.
+
+use clap::Args;
+
+use super::Context;
+use crate::cli::flags::{GuardArgs, WorkArgs};
+use crate::cli::ui::{Watcher, conclude};
+use crate::ops::{self, Error, UndoOptions};
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct UndoArgs {
+    /// Run: its directory, its name or the beginning of its name
+    run: String,
+    /// Show every row, however many there are
+    #[arg(long)]
+    full: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    guards: GuardArgs,
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk undo 20261122T021616          show what would be taken back, ask, and take it back
+  zpa-bulk undo 20261122T021616 --full   show every row";
+
+pub(crate) async fn run(args: UndoArgs, context: Context<'_>) -> Result<u8, Error> {
+    let watcher = Watcher::new(context.terminal).hint_of_full("--full shows them all");
+    let session = context.session(&watcher);
+    let runs = context.runs_dir(&args.work.runs);
+    let mut connector = context
+        .work_connector(&args.work)?
+        .max_deletes(args.guards.max_deletes);
+    let options = UndoOptions {
+        runs: &runs,
+        name: &args.run,
+        full: args.full,
+        yes: args.yes,
+    };
+    let ended = ops::undo(options, &mut connector, &session).await?;
+    conclude(ended, args.work.json, context.terminal)
+}

@@ -1,0 +1,84 @@
+//! `zpa-bulk verify`: whether the claims of a run hold. Reads only.
+
+use clap::Args;
+
+use super::Context;
+use crate::cli::flags::{JsonArg, RunsDir, TenantArgs};
+use crate::cli::ui::{Watcher, exit};
+use crate::ops::{self, Error, Verified, counted};
+
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct VerifyArgs {
+    /// Run: its directory, its name or the beginning of its name [default: the newest one]
+    run: Option<String>,
+    #[command(flatten)]
+    runs: RunsDir,
+    #[command(flatten)]
+    json: JsonArg,
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zpa-bulk verify                   check the newest run
+  zpa-bulk verify 20261122 --json   check that run, as data";
+
+pub(crate) async fn run(args: VerifyArgs, context: Context<'_>) -> Result<u8, Error> {
+    let terminal = context.terminal;
+    let watcher = Watcher::new(terminal);
+    let session = context.reading(&watcher);
+    let runs = context.runs_dir(&args.runs);
+    let mut connector = context.connector(&args.tenant);
+    let verified = ops::verify(&runs, args.run.as_deref(), &mut connector, &session).await?;
+    if args.json.json {
+        terminal.json(&verified)?;
+    } else {
+        terminal.result(&described(&verified))?;
+    }
+    if !verified.finished {
+        let directory = verified.run_dir.display();
+        terminal.say(&format!("to go on: zpa-bulk resume {directory}"));
+    }
+    Ok(match (verified.findings.is_empty(), verified.finished) {
+        (false, _) => exit::FAILED_ITEMS,
+        (true, false) => exit::STOPPED,
+        (true, true) => exit::SUCCESS,
+    })
+}
+
+fn described(document: &Verified) -> String {
+    let found = &document.findings;
+    let findings = found.findings.iter();
+    let mut text: String = findings.map(|finding| format!("{finding}\n")).collect();
+    if found.more > 0 {
+        text.push_str(&format!("… and {} more\n", found.more));
+    }
+    if let Some(rows) = document.rows {
+        text.push_str(&format!(
+            "{} in; out: {} succeeded, {} failed, {} skipped, {} unknown\n",
+            counted(rows.rows_in, "row", "rows"),
+            rows.succeeded,
+            rows.failed,
+            rows.skipped,
+            rows.unknown
+        ));
+    }
+    text.push_str(&format!(
+        "{} confirmed on the tenant\n",
+        counted(document.confirmed, "success", "successes")
+    ));
+    text.push_str(match (found.is_empty(), document.finished) {
+        (true, true) => "everything is as the run says\n",
+        (true, false) => "what has ended is as the run says\n",
+        (false, _) => "not everything is as the run says\n",
+    });
+    if !document.finished {
+        text.push_str(&format!(
+            "the run is unfinished: {} of {} items have ended\n",
+            document.finished_items, document.items
+        ));
+    }
+    text
+}

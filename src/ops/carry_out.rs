@@ -1,0 +1,75 @@
+//! Carrying a run out, and writing its report.
+
+use std::path::PathBuf;
+
+use super::error::{Error, ErrorKind};
+use super::session::Session;
+use super::tenant::Tenant;
+use crate::engine::End;
+use crate::ledger::Tally;
+use crate::report::{self, Report, Summary};
+use crate::run::Run;
+
+/// The end of a run for this process; the run itself may be unfinished.
+#[derive(Clone, Debug)]
+pub struct RunEnd {
+    /// How it ended.
+    pub end: End,
+    /// The numbers of its items.
+    pub tally: Tally,
+    /// The report as it was written.
+    pub report: Report,
+    /// The run directory.
+    pub directory: PathBuf,
+}
+
+/// Carries a run out and writes its report.
+///
+/// # Errors
+/// [`ErrorKind::Stopped`] when the journal or the report cannot be written; the run can then be resumed.
+pub(super) async fn carry_out(
+    run: Run,
+    tenant: &mut Tenant,
+    session: &Session<'_>,
+) -> Result<RunEnd, Error> {
+    let Run {
+        directory,
+        plan,
+        header,
+        workload,
+    } = run;
+    let path = directory.path();
+    let display = session.observer.progress(tenant.engine.progress());
+    let carried = tenant.engine.carry_out(workload, &plan).await;
+    drop(display);
+    let (end, ledger) = carried.map_err(|error| {
+        Error::from(error).hint(format!(
+            "every call that was sent is written down; once this is mended, go on with: zpa-bulk resume {}",
+            path.display()
+        ))
+    })?;
+    let tally = ledger.tally();
+    // A stop that came when nothing was left to do stopped nothing.
+    let end = if tally.finished() == tally.items {
+        End::Finished
+    } else {
+        end
+    };
+    let elapsed = u64::try_from(session.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let progress = tenant.engine.progress_now();
+    let summary = Summary::new(&end, &ledger, &progress, elapsed, path);
+    let report = report::write(path, &plan, &header, &ledger, summary);
+    let report = report.map_err(|error| Error {
+        kind: ErrorKind::Stopped,
+        ..Error::from(error).hint(format!(
+            "every outcome is written down; once this is mended, zpa-bulk resume {} writes the results",
+            path.display()
+        ))
+    })?;
+    Ok(RunEnd {
+        end,
+        tally,
+        report,
+        directory: path.to_owned(),
+    })
+}

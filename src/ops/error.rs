@@ -1,0 +1,291 @@
+//! Errors of the use cases: what happened, where, and what to do next.
+
+use std::fmt;
+
+use std::error::Error as StdError;
+use std::io;
+
+use jiff::tz::TimeZone;
+
+use super::text::{chain, counted};
+use crate::engine::{End, EngineError, Parked};
+use crate::journal::JournalError;
+use crate::run::{PlanError, RunError};
+use crate::zpa::{ConnectionError, SignInError, TransportError};
+
+/// The kind of an [`Error`]; a command ends with an exit code of its own for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Something that should not happen.
+    Unexpected,
+    /// Usage or settings.
+    Usage,
+    /// A manifest is invalid; nothing was sent.
+    Manifest,
+    /// Something is not as it was asked for.
+    FailedItems,
+    /// The work stopped early and can be resumed.
+    Stopped,
+    /// The credentials were refused.
+    Credentials,
+    /// The run was refused: its journal or its plan is locked, missing, unreadable, damaged, of a newer format or of
+    /// another tenant.
+    Run,
+    /// A guard stopped the work; nothing was deleted.
+    Guard,
+}
+
+/// An error of a use case, in the words that the user reads.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// The lines that say what happened; the first one follows "error: ".
+    pub messages: Vec<String>,
+    /// The next step for the user.
+    pub hint: Option<String>,
+    /// The kind.
+    pub kind: ErrorKind,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.messages.join("; "))
+    }
+}
+
+impl StdError for Error {}
+
+impl Error {
+    /// Returns an error of that kind with one line.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            messages: vec![message.into()],
+            hint: None,
+            kind,
+        }
+    }
+
+    /// Returns an error of usage or settings.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    /// Refuses a plan to which the guards object.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Guard`] with every objection.
+    pub fn refused_by_guards(objections: Vec<String>) -> Result<(), Self> {
+        if objections.is_empty() {
+            return Ok(());
+        }
+        Err(Self {
+            messages: objections,
+            hint: Some("nothing was deleted".to_owned()),
+            kind: ErrorKind::Guard,
+        })
+    }
+
+    /// Returns an error of the kind [`ErrorKind::Unexpected`] with its sources.
+    #[must_use]
+    pub fn unexpected(what: &str, error: &dyn StdError) -> Self {
+        Self::new(ErrorKind::Unexpected, format!("{what}: {}", chain(error)))
+    }
+
+    /// Returns the same error with the name of a run before each line.
+    #[must_use]
+    pub fn of_run(mut self, name: &str) -> Self {
+        for message in &mut self.messages {
+            *message = format!("{name}: {message}");
+        }
+        self
+    }
+
+    /// Returns the same error with that hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<PlanError> for Error {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Run(error) => error.into(),
+            PlanError::Manifest(error) => Self::usage(chain(&error)),
+            PlanError::Problems(problems) => {
+                let count = counted(problems.len() as u64, "problem", "problems");
+                Self {
+                    messages: problems,
+                    hint: Some(format!("{count}; nothing was changed")),
+                    kind: ErrorKind::Manifest,
+                }
+            }
+        }
+    }
+}
+
+impl From<RunError> for Error {
+    fn from(error: RunError) -> Self {
+        let kind = match &error {
+            // Where runs are to be is a setting.
+            RunError::Io { source, .. } if is_wrong_place(source) => ErrorKind::Usage,
+            RunError::Journal(JournalError::Io { .. }) | RunError::Io { .. } => {
+                ErrorKind::Unexpected
+            }
+            RunError::Journal(_)
+            | RunError::Unreadable { .. }
+            | RunError::PlanChanged { .. }
+            | RunError::PlanDamaged { .. } => ErrorKind::Run,
+            RunError::Unknown(_) | RunError::Ambiguous { .. } => ErrorKind::Usage,
+        };
+        let hint = hint_for(&error);
+        Self {
+            hint,
+            ..Self::new(kind, chain(&error))
+        }
+    }
+}
+
+/// The next step after a run that cannot be started, read or resumed.
+fn hint_for(error: &RunError) -> Option<String> {
+    const ANEW: &str = "apply the manifest anew: what is already there is left alone";
+    let hint = match error {
+        RunError::Unreadable { source, .. }
+        | RunError::Journal(JournalError::Unreadable { source, .. }) => {
+            return Some(match source {
+                None => format!("nothing was sent; put it back from a copy of the run, or {ANEW}"),
+                Some(_) => format!(
+                    "nothing was sent; let this user read it, put it back from a copy of the run, or {ANEW}"
+                ),
+            });
+        }
+        RunError::Io { source, .. } | RunError::Journal(JournalError::Io { source, .. }) => {
+            return hint_for_place(source).map(str::to_owned);
+        }
+        RunError::PlanDamaged { .. } => {
+            return Some(format!(
+                "nothing was sent; put it back from a copy of the run, or {ANEW}"
+            ));
+        }
+        RunError::Unknown(_) | RunError::Ambiguous { .. } => "zpa-bulk runs lists the runs",
+        RunError::Journal(JournalError::Locked { .. }) => "wait for it, or stop it, and try again",
+        RunError::Journal(JournalError::Newer { .. }) => "use the newer zpa-bulk",
+        // Without its header, nothing says which plan and tenant it is of.
+        RunError::Journal(JournalError::Damaged { line: 1, .. }) | RunError::PlanChanged { .. } => {
+            return Some(format!("nothing was sent; {ANEW}"));
+        }
+        RunError::Journal(JournalError::Damaged { path, .. } | JournalError::Lost { path, .. }) => {
+            let directory = path.parent().unwrap_or(path);
+            return Some(format!(
+                "nothing was sent; zpa-bulk journal repair {} shows what can be saved",
+                directory.display()
+            ));
+        }
+    };
+    Some(hint.to_owned())
+}
+
+fn is_wrong_place(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    let kind = error.kind();
+    matches!(kind, NotADirectory | PermissionDenied | ReadOnlyFilesystem)
+}
+
+/// The next step where the files of a run cannot be written, or runs cannot be listed.
+fn hint_for_place(error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind::{FileTooLarge, NotADirectory, QuotaExceeded, StorageFull};
+    Some(match error.kind() {
+        NotADirectory => "nothing was sent; --runs-dir must name a directory",
+        StorageFull | FileTooLarge | QuotaExceeded => {
+            "nothing was sent; make room, or name a directory on another disk with --runs-dir"
+        }
+        _ if is_wrong_place(error) => {
+            "nothing was sent; let this user read and write there, or name another directory with --runs-dir"
+        }
+        _ => return None,
+    })
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        // What could not be written down was not sent: the run can be gone on with.
+        let kind = match &error {
+            EngineError::Journal(_) => ErrorKind::Stopped,
+            EngineError::Plan(_) => ErrorKind::Unexpected,
+        };
+        Self::new(kind, chain(&error))
+    }
+}
+
+impl From<ConnectionError> for Error {
+    fn from(error: ConnectionError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Self {
+        let hint = match &error {
+            TransportError::Proxy => {
+                "check HTTPS_PROXY or ALL_PROXY; NO_PROXY names hosts that need no proxy"
+            }
+            TransportError::Roots => "check the file that --ca-cert or ca_cert names",
+            TransportError::Tls(_) | TransportError::Http(_) => {
+                return Self::new(ErrorKind::Unexpected, error.to_string());
+            }
+        };
+        Self::usage(error.to_string()).hint(hint)
+    }
+}
+
+fn describe_parked(parked: &Parked) -> String {
+    match parked {
+        Parked::Throttled(until) => {
+            let until = until.to_zoned(TimeZone::system());
+            format!(
+                "parked: the server asks to wait until {}, longer than --max-wait",
+                until.strftime("%F %T %Z")
+            )
+        }
+        Parked::TimeIsUp => "parked: the time for this run is up".to_owned(),
+        Parked::Failing(failed) => {
+            let items = counted(*failed, "item has", "items have");
+            format!("parked: {items} failed (--halt-on-failures)")
+        }
+    }
+}
+
+/// Returns the error of a run that did not finish, or of live state that was not read. `passing` is the kind for
+/// failures that another attempt may not meet.
+#[must_use]
+pub fn of_end(end: &End, passing: ErrorKind) -> Option<Error> {
+    match end {
+        End::Finished => None,
+        End::Stopped => Some(Error::new(
+            ErrorKind::Stopped,
+            "stopped before anything was changed",
+        )),
+        End::Parked(parked) => Some(Error::new(ErrorKind::Stopped, describe_parked(parked))),
+        End::SignIn(error @ SignInError::Refused(_)) => {
+            Some(Error::new(ErrorKind::Credentials, error.to_string()).hint(
+                "check the client id, its secret or key, and that they belong to this cloud and tenant; \
+                 zpa-bulk doctor shows where each comes from",
+            ))
+        }
+        End::SignIn(error) => Some(
+            Error::new(passing, error.to_string())
+                .hint("check the address and the network; zpa-bulk doctor looks at both"),
+        ),
+        End::Unreadable(kind, failure) => {
+            let message = format!(
+                "the {}s of the tenant cannot be read: {failure}",
+                kind.noun()
+            );
+            let barred = matches!(failure.status, Some(401 | 403));
+            Some(Error::new(
+                if barred { ErrorKind::Credentials } else { passing },
+                message,
+            ))
+        }
+    }
+}

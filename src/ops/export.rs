@@ -1,0 +1,254 @@
+//! Exporting: live state as a manifest that changes nothing when it is applied. Nothing is changed.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::error::{Error, ErrorKind};
+use super::session::now;
+use super::tenant::{Connect, Tenant};
+use crate::item::Problem;
+use crate::manifest::{CsvWriter, Format, json_line};
+use crate::plan::export::{Exporter, exportable, in_order, targets};
+use crate::plan::{Condition, Filter, FilterError, Resolver, Snapshot, similar};
+use crate::resource::{Column, Form, Kind, Scope};
+use crate::wire::{Id, Object};
+
+/// The options of [`export`].
+#[derive(Clone, Debug)]
+pub struct ExportOptions<'o> {
+    /// The kind of object.
+    pub kind: Kind,
+    /// The columns besides those that identify the object. Default: all.
+    pub columns: &'o [String],
+    /// The conditions that must all hold of an object.
+    pub filters: &'o [Filter],
+    /// The part of a kind that falls into several. Default: all.
+    pub part: Option<&'o str>,
+    /// The portal, by name or id, whose links are exported. Default: all links.
+    pub portal: Option<&'o str>,
+    /// The format of the manifest.
+    pub format: Format,
+    /// The name of the manifest in warnings.
+    pub name: &'o str,
+}
+
+/// An exported manifest.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Its text.
+    pub text: String,
+    /// The number of its rows.
+    pub rows: usize,
+    /// The number of objects that were chosen; more than rows where an object has no row that could mean it.
+    pub chosen: usize,
+    /// The values and objects that are left out, each with the reason.
+    pub warnings: Vec<String>,
+}
+
+/// Exports objects of one kind.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for unknown columns, parts and portals, and those of live state that cannot be read.
+pub async fn export(
+    options: ExportOptions<'_>,
+    connect: &mut dyn Connect,
+    stop: tokio::sync::watch::Receiver<bool>,
+) -> Result<Export, Error> {
+    let ExportOptions {
+        kind, format, name, ..
+    } = options;
+    let columns = columns(kind, options.columns)?;
+    if options.portal.is_some() && kind != Kind::portal_link() {
+        let message = format!("--portal chooses portal links, and no {}s", kind.noun());
+        return Err(Error::usage(message));
+    }
+    let mut tenant = connect.connect(None, stop).await?;
+    let microtenant = tenant.microtenant.clone();
+    let referred = referred(kind, &columns, options.portal.is_some(), &mut tenant).await?;
+    let scopes = match options.portal {
+        Some(portal) => vec![of_portal(portal, microtenant.as_ref(), &referred)?],
+        None => parts(kind, options.part, microtenant.as_ref())?,
+    };
+    let live = tenant.snapshot(scopes, ErrorKind::Unexpected).await?;
+    let chosen = chosen(kind, &live, options.filters)?;
+    let mut exporter = Exporter::new(kind, microtenant, &columns, &referred);
+    let mut warnings = Vec::new();
+    let rows = rows(&mut exporter, &chosen, format, |message| {
+        warnings.push(format!("{name}{message}"));
+    });
+    let text = text(&exporter, &columns, &rows, format)
+        .map_err(|error| Error::unexpected("the export cannot be put together", &error))?;
+    Ok(Export {
+        text,
+        rows: rows.len(),
+        chosen: chosen.len(),
+        warnings,
+    })
+}
+
+/// The columns that were asked for, or all. Those that say which object a row means are there anyway.
+fn columns(kind: Kind, asked: &[String]) -> Result<Vec<&'static Column>, Error> {
+    if asked.is_empty() {
+        return Ok(exportable(kind).collect());
+    }
+    let mut columns: Vec<&'static Column> = Vec::new();
+    for name in asked.iter().map(|name| name.trim()) {
+        if ["resource", "id", "microtenant"].contains(&name) {
+            continue;
+        }
+        let known = kind.column(name);
+        let column = known.filter(|known| exportable(kind).any(|c| c.name == known.name));
+        let column = column.ok_or_else(|| unknown_column(kind, name))?;
+        if columns.iter().all(|other| other.name != column.name) {
+            columns.push(column);
+        }
+    }
+    Ok(columns)
+}
+
+fn unknown_column(kind: Kind, name: &str) -> Error {
+    let known: Vec<&str> = exportable(kind).map(|column| column.name).collect();
+    let error = Error::usage(format!(
+        "an export of {}s has no column {name:?}",
+        kind.noun()
+    ));
+    match similar(name, known.iter().copied()).first() {
+        Some(likely) => error.hint(format!("did you mean {likely:?}?")),
+        None => error.hint(format!("known are {}", known.join(", "))),
+    }
+}
+
+/// What the exported objects refer to: a reference that cannot be resolved must not get into a manifest.
+async fn referred(
+    kind: Kind,
+    columns: &[&'static Column],
+    by_portal: bool,
+    tenant: &mut Tenant,
+) -> Result<Snapshot, Error> {
+    let microtenant = tenant.microtenant.clone();
+    let all: Vec<&'static Column> = kind.columns().iter().collect();
+    let columns = if by_portal { &all } else { columns };
+    let scopes: Vec<Scope> = targets(columns)
+        .map(|target| Scope::of(target, microtenant.clone()))
+        .collect();
+    if scopes.is_empty() {
+        return Ok(Snapshot::default());
+    }
+    tenant.snapshot(scopes, ErrorKind::Unexpected).await
+}
+
+/// All scopes of a kind, or the one of the part that was asked for.
+fn parts(kind: Kind, part: Option<&str>, microtenant: Option<&Id>) -> Result<Vec<Scope>, Error> {
+    let mut scopes = Scope::all(kind, microtenant);
+    if let Some(part) = part {
+        let part = kind
+            .part(part)
+            .map_err(|why| Error::usage(format!("--part: {why}")))?;
+        scopes.retain(|scope| scope.part.as_deref() == Some(part));
+    }
+    Ok(scopes)
+}
+
+/// The links of the portal of that name or id.
+fn of_portal(portal: &str, microtenant: Option<&Id>, portals: &Snapshot) -> Result<Scope, Error> {
+    let kind = Kind::portal_link();
+    let listed = portals.listings.first().map(|listing| &listing.scope);
+    let found = listed.map(|scope| Resolver::new(scope, portals).resolve(portal));
+    let ids = found.unwrap_or_else(|| Ok(Vec::new()));
+    match ids.map_err(Error::usage)?.as_slice() {
+        [one] => Ok(Scope {
+            part: Some(one.id.to_string()),
+            ..Scope::of(kind, microtenant.cloned())
+        }),
+        _ => Err(Error::usage("--portal takes one portal, by name or id")),
+    }
+}
+
+/// The objects of which all filters hold, in the order of the export.
+fn chosen<'s>(
+    kind: Kind,
+    live: &'s Snapshot,
+    filters: &[Filter],
+) -> Result<Vec<(Option<&'s str>, &'s Object)>, Error> {
+    let objects = live.listings.iter().flat_map(|listing| &listing.objects);
+    let conditions = filters
+        .iter()
+        .map(|filter| filter.on(kind, objects.clone()));
+    let conditions: Result<Vec<Condition<'_>>, FilterError> = conditions.collect();
+    let conditions = conditions.map_err(|error| Error::usage(error.to_string()))?;
+    let now = now();
+    let mut found = in_order(live);
+    found.retain(|(part, object)| conditions.iter().all(|c| c.holds(*part, object, now)));
+    Ok(found)
+}
+
+/// The rows, as far as there can be one for each object; `warn` is told of what had to be left out.
+fn rows(
+    exporter: &mut Exporter<'_>,
+    objects: &[(Option<&str>, &Object)],
+    format: Format,
+    mut warn: impl FnMut(&str),
+) -> Vec<Vec<String>> {
+    let above = match format {
+        Format::Csv => 2,
+        Format::Jsonl => 1,
+    };
+    let mut rows = Vec::with_capacity(objects.len());
+    for (part, object) in objects {
+        // The part of a link is a portal, and its row does not say it.
+        let number = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let written = exporter.row(*part, object, number.saturating_add(above));
+        for problem in &written.problems {
+            warn(&described(problem, written.cells.is_some()));
+        }
+        rows.extend(written.cells);
+    }
+    rows
+}
+
+fn described(problem: &Problem, kept: bool) -> String {
+    let column = problem.column.as_deref().unwrap_or_default();
+    let message = &problem.message;
+    if kept {
+        format!(
+            ":{}: column {column:?} is left empty, since it could not be applied: {message}",
+            problem.row
+        )
+    } else {
+        format!(": an object is left out, since no row could mean it: column {column:?}: {message}")
+    }
+}
+
+fn text(
+    exporter: &Exporter<'_>,
+    columns: &[&'static Column],
+    rows: &[Vec<String>],
+    format: Format,
+) -> io::Result<String> {
+    let titles: Vec<&'static str> = exporter.titles().collect();
+    if format == Format::Jsonl {
+        let line = |row: &Vec<String>| {
+            let members = titles.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+            json_line(members.map(|(title, cell)| (*title, json_value(columns, title, cell))))
+        };
+        return Ok(rows.iter().map(line).collect());
+    }
+    let mut writer = CsvWriter::new(Vec::new());
+    writer.row(titles)?;
+    for row in rows {
+        writer.row(row.iter().map(String::as_str))?;
+    }
+    String::from_utf8(writer.finish()?).map_err(io::Error::other)
+}
+
+/// A cell as a JSON value: flags and lists as such, all else, ids above all, as text.
+fn json_value(columns: &[&'static Column], title: &str, cell: &str) -> Value {
+    let column = columns.iter().find(|column| column.name == title);
+    match (column.map(|column| column.form), cell) {
+        (Some(Form::Flag), "true") => Value::Bool(true),
+        (Some(Form::Flag), "false") => Value::Bool(false),
+        (Some(Form::Refs(_)), ids) => ids.split(';').map(Value::from).collect(),
+        (_, text) => Value::from(text),
+    }
+}

@@ -1,0 +1,41 @@
+//! The use cases: start, resume, retry, undo, prune, verify, export and show, as a library offers them.
+//!
+//! A use case takes its options, a [`Tenant`] or the way to one ([`Connect`]), and a [`Session`]. It asks through
+//! [`Prompt`] and speaks through [`Observer`]; it neither prints nor reads a terminal. Every use case that changes
+//! something goes through one sequence, which [`apply`]'s file describes.
+
+mod carry_out;
+mod error;
+mod export;
+mod lock;
+mod other_runs;
+mod plan;
+mod preview;
+pub mod prune;
+mod recorded;
+mod resume;
+mod retry;
+pub mod select_run;
+mod session;
+mod show;
+mod start;
+mod tenant;
+mod text;
+mod undo;
+mod verify;
+mod work;
+
+pub use self::carry_out::RunEnd;
+pub use self::error::{Error, ErrorKind, of_end};
+pub use self::export::{Export, ExportOptions, export};
+pub use self::plan::{Manifests, plan};
+pub use self::preview::{PlanSummary, Preview};
+pub use self::resume::{Conclusion, resume};
+pub use self::retry::retry;
+pub use self::session::{Later, Observer, Prompt, Session};
+pub use self::show::show;
+pub use self::start::{ApplyOptions, apply};
+pub use self::tenant::{Connect, Tenant};
+pub use self::text::{chain, counted, rounded};
+pub use self::undo::{UndoOptions, undo};
+pub use self::verify::{Verified, verify};

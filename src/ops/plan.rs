@@ -1,0 +1,85 @@
+//! Plans: manifests compared with a tenant. Nothing is written anywhere.
+
+use std::path::PathBuf;
+
+use super::error::{Error, ErrorKind};
+use super::preview::{PlanSummary, Preview};
+use super::tenant::Tenant;
+use crate::item::Item;
+use crate::plan::{Defaults, Estimate, Planner, Snapshot};
+use crate::resource::{Action, Kind};
+use crate::run::{self, Checked, PlanError};
+
+/// A place for the items of a plan: each item comes with the cells of its row.
+pub(super) type ItemSink<'k> =
+    &'k mut (dyn FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send);
+
+/// Manifests, and what their rows mean that do not say it themselves.
+#[derive(Clone, Debug)]
+pub struct Manifests {
+    /// The files; `-` is standard input.
+    pub paths: Vec<PathBuf>,
+    /// The kind of object of rows without a `resource`. Default: inferred from the columns.
+    pub resource: Option<Kind>,
+    /// The action of rows without an `action`.
+    pub action: Action,
+}
+
+impl PlanSummary {
+    /// Returns the numbers of a plan for that tenant.
+    pub(super) fn of(planner: &Planner<'_>, tenant: &Tenant) -> Self {
+        let settings = &tenant.engine_settings;
+        let calls = planner.calls(settings.batch_size.get());
+        Self {
+            totals: planner.totals(),
+            estimate: Estimate::new(calls, &settings.paces()),
+            objections: planner.objections(tenant.guards),
+        }
+    }
+}
+
+/// Reads manifests and checks every row by itself.
+///
+/// # Errors
+/// [`ErrorKind::Manifest`] with every problem of every row, [`ErrorKind::Usage`] for a file that cannot be read.
+pub(super) fn check(manifests: &Manifests, tenant: &Tenant) -> Result<Checked, Error> {
+    let defaults = Defaults {
+        resource: manifests.resource,
+        action: manifests.action,
+        microtenant: tenant.microtenant.clone(),
+    };
+    Ok(run::check(&manifests.paths, defaults)?)
+}
+
+/// Compares manifests with a tenant, and hands the preview to `show`. With `all` it holds every item.
+///
+/// # Errors
+/// The kinds of [`check`], and those of live state that cannot be read.
+pub async fn plan<T>(
+    manifests: &Manifests,
+    tenant: &mut Tenant,
+    all: bool,
+    show: impl FnOnce(&Preview<'_>, &Tenant) -> T,
+) -> Result<T, Error> {
+    let rows = check(manifests, tenant)?;
+    let live = tenant
+        .snapshot(rows.scopes(), ErrorKind::Unexpected)
+        .await?;
+    let mut preview = Preview::new(&live, all);
+    let summary = plan_rows(&rows, &live, tenant, &mut |item, _| {
+        preview.add(item);
+        Ok(())
+    })?;
+    Ok(show(&preview.with_summary(summary), tenant))
+}
+
+/// Plans checked rows against live state; each item goes to `sink`.
+pub(super) fn plan_rows(
+    rows: &Checked,
+    live: &Snapshot,
+    tenant: &Tenant,
+    sink: ItemSink<'_>,
+) -> Result<PlanSummary, PlanError> {
+    let planner = run::plan(rows, live, tenant.limits, sink)?;
+    Ok(PlanSummary::of(&planner, tenant))
+}

@@ -1,0 +1,103 @@
+//! Previews of plans: the items that a person is shown before anything is carried out.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::item::{Change, Item};
+use crate::plan::{Estimate, Snapshot, Totals};
+use crate::resource::unescape;
+use crate::wire::Object;
+
+/// The most items of each kind of change in a preview that is not to hold all of them.
+const SHOWN: usize = 20;
+
+/// The numbers of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct PlanSummary {
+    /// Items by what is to be done for them.
+    pub totals: Totals,
+    /// The calls, and the least time that they need.
+    pub estimate: Estimate,
+    /// The objections of the guards to the deletes.
+    pub objections: Vec<String>,
+}
+
+/// The items of a plan, as far as they are shown, in the order of the rows.
+#[derive(Debug)]
+pub struct Preview<'s> {
+    all: bool,
+    items: Vec<Item<'static>>,
+    counts: [usize; 4],
+    names: HashMap<&'s str, Cow<'s, str>>,
+    summary: PlanSummary,
+}
+
+impl<'s> Preview<'s> {
+    /// Returns an empty preview that calls the objects of the snapshot by their names. With `all` it holds every item,
+    /// else the first of each kind of change.
+    #[must_use]
+    pub fn new(live: &'s Snapshot, all: bool) -> Self {
+        let objects = live.listings.iter().flat_map(|listing| &listing.objects);
+        let name = |object: &'s Object| {
+            let id = object.get("id")?.as_str()?;
+            Some((id, unescape(object.get("name")?.as_str()?)))
+        };
+        Self {
+            all,
+            items: Vec::new(),
+            counts: [0; 4],
+            names: objects.filter_map(name).collect(),
+            summary: PlanSummary::default(),
+        }
+    }
+
+    /// Adds the next item of the plan.
+    pub fn add(&mut self, item: &Item<'_>) {
+        let kind = match &item.change {
+            Change::Create { .. } => Some(0),
+            Change::Update { .. } => Some(1),
+            Change::Delete { .. } => Some(2),
+            Change::Error { .. } | Change::Spared { .. } => Some(3),
+            Change::Unchanged { .. } => None,
+        };
+        let count = kind.and_then(|kind| self.counts.get_mut(kind));
+        let shown = count.is_some_and(|count| {
+            *count += 1;
+            *count <= SHOWN
+        });
+        if self.all || shown {
+            self.items.push(item.to_owned_item());
+        }
+    }
+
+    /// Returns the same preview with the summary of the whole plan.
+    pub(super) fn with_summary(self, summary: PlanSummary) -> Self {
+        Self { summary, ..self }
+    }
+
+    /// The items that are shown.
+    #[must_use]
+    pub fn items(&self) -> &[Item<'static>] {
+        &self.items
+    }
+
+    /// The number of items that change something or cannot be carried out, and are not shown.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        let unchanged = |item: &&Item<'_>| matches!(item.change, Change::Unchanged { .. });
+        let shown = self.items.len() - self.items.iter().filter(unchanged).count();
+        self.counts.iter().sum::<usize>() - shown
+    }
+
+    /// The summary of the whole plan.
+    #[must_use]
+    pub fn summary(&self) -> &PlanSummary {
+        &self.summary
+    }
+
+    /// The name of the object with that id, or the id where the object is not known.
+    #[must_use]
+    pub fn name<'n>(&'n self, id: &'n str) -> &'n str {
+        self.names.get(id).map_or(id, |name| name)
+    }
+}

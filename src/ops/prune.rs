@@ -1,0 +1,234 @@
+//! Pruning: choosing connectors that are stale, and deleting them in a new run.
+//!
+//! The choice becomes a manifest, and the manifest is carried out like any other. So a choice that is deleted at once
+//! and one that is applied after a review meet the same checks.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::carry_out::RunEnd;
+use super::error::{Error, ErrorKind};
+use super::plan::{ItemSink, plan_rows};
+use super::preview::{PlanSummary, Preview};
+use super::session::{Later, Session, now};
+use super::start::start;
+use super::tenant::Tenant;
+use super::work::{StartOptions, Work};
+use crate::manifest::CsvWriter;
+use crate::plan::prune::{Choice, Criteria, choose as chosen, group_name, name};
+use crate::plan::{Defaults, Snapshot};
+use crate::resource::connector::CONDITION_COLUMN;
+use crate::resource::{Kind, Scope};
+use crate::run::{self, Checked, Origin, PlanError, RunError};
+use crate::wire::{Id, Object};
+
+/// The name of a choice's manifest in messages and reports.
+const MANIFEST: &str = "prune connectors";
+
+/// The microtenant whose connectors are meant. The Default one is named too: the choice may be applied where another
+/// is set.
+#[must_use]
+pub fn microtenant(tenant: &Tenant) -> Id {
+    tenant.microtenant.clone().unwrap_or_else(|| Id::new("0"))
+}
+
+/// Chooses connectors and hands the choice to `show`, with the number of all connectors. Nothing is deleted.
+///
+/// # Errors
+/// [`ErrorKind::Guard`] when not all connectors can be read, [`ErrorKind::Usage`] for names that no connector has.
+pub async fn choose<T>(
+    criteria: &Criteria,
+    tenant: &mut Tenant,
+    show: impl FnOnce(&Choice<'_>, usize) -> T,
+) -> Result<T, Error> {
+    let scope = scope(tenant);
+    // Connectors that are not seen whole are not judged.
+    let live = tenant
+        .snapshot(vec![scope.clone()], ErrorKind::Guard)
+        .await?;
+    let connectors = live.objects(&scope);
+    refuse_unmatched(criteria, connectors)?;
+    Ok(show(&chosen(connectors, criteria, now()), connectors.len()))
+}
+
+/// Chooses connectors, asks, and deletes them in a new run below `runs`. Returns `None` when none is chosen. `confirm`
+/// is the tenant's id, which a person types unless it is given.
+///
+/// # Errors
+/// Those of [`choose`] and of a new run.
+pub async fn prune(
+    runs: &Path,
+    criteria: Criteria,
+    confirm: Option<String>,
+    tenant: &mut Tenant,
+    session: &Session<'_>,
+) -> Result<Option<RunEnd>, Error> {
+    let mut work = Prune {
+        criteria,
+        confirm,
+        scope: scope(tenant),
+        microtenant: microtenant(tenant),
+        now: now(),
+        rows: None,
+        count: 0,
+        session,
+    };
+    let options = StartOptions {
+        runs,
+        previous: None,
+        yes: false,
+        full: false,
+        unread: ErrorKind::Guard,
+    };
+    start(&mut work, options, tenant, session).await
+}
+
+fn scope(tenant: &Tenant) -> Scope {
+    Scope::of(Kind::connector(), Some(microtenant(tenant)))
+}
+
+struct Prune<'p> {
+    criteria: Criteria,
+    confirm: Option<String>,
+    scope: Scope,
+    microtenant: Id,
+    /// The instant by which connectors are judged.
+    now: Timestamp,
+    rows: Option<Checked>,
+    count: usize,
+    session: &'p Session<'p>,
+}
+
+impl Prune<'_> {
+    fn choice<'l>(&self, live: &'l Snapshot) -> Choice<'l> {
+        chosen(live.objects(&self.scope), &self.criteria, self.now)
+    }
+
+    /// The choice as the rows of a manifest.
+    fn rows_of(&self, choice: &Choice<'_>) -> Result<Checked, PlanError> {
+        let spooled = || -> io::Result<_> {
+            let file = tempfile::Builder::new().suffix(".csv").tempfile()?;
+            std::fs::write(file.path(), manifest(choice, &self.microtenant)?)?;
+            Ok(file)
+        };
+        let file = spooled().map_err(|source| RunError::Io {
+            path: std::env::temp_dir(),
+            doing: "the choice cannot be put here",
+            source,
+        })?;
+        let defaults = Defaults {
+            microtenant: Some(self.microtenant.clone()),
+            ..Defaults::default()
+        };
+        run::check_named(&[(file.path().to_owned(), MANIFEST.to_owned())], defaults)
+    }
+}
+
+impl Work for Prune<'_> {
+    fn scopes(&self) -> Vec<Scope> {
+        vec![self.scope.clone()]
+    }
+
+    fn decide(&mut self, live: &Snapshot, _: HashSet<Id>) -> Result<bool, Error> {
+        let connectors = live.objects(&self.scope);
+        refuse_unmatched(&self.criteria, connectors)?;
+        let choice = self.choice(live);
+        self.session.observer.choice(&choice, connectors.len());
+        self.count = choice.delete.len();
+        self.rows = Some(self.rows_of(&choice)?);
+        Ok(self.count > 0)
+    }
+
+    fn origin(&self) -> Origin {
+        self.rows.as_ref().map(Checked::origin).unwrap_or_default()
+    }
+
+    fn plan(
+        &self,
+        live: &Snapshot,
+        tenant: &Tenant,
+        sink: ItemSink<'_>,
+    ) -> Result<PlanSummary, PlanError> {
+        match &self.rows {
+            Some(rows) => plan_rows(rows, live, tenant, sink),
+            None => plan_rows(&self.rows_of(&self.choice(live))?, live, tenant, sink),
+        }
+    }
+
+    fn approve<'a>(
+        &'a self,
+        _: &'a Preview<'a>,
+        tenant: &'a Tenant,
+        session: &'a Session<'a>,
+    ) -> Later<'a, Result<(), Error>> {
+        Box::pin(async {
+            let own = &tenant.connection.customer;
+            let count = self.count;
+            let question = format!(
+                "To delete {count} app connectors, which must then be enrolled again, type the tenant's id ({own}):"
+            );
+            let answer = match &self.confirm {
+                Some(confirm) => Some(confirm.clone()),
+                None => session.text(&question).await,
+            };
+            let message = match answer {
+                Some(answer) if answer == *own => return Ok(()),
+                Some(answer) => {
+                    format!("nothing was deleted: {answer:?} is not this tenant's id, {own}")
+                }
+                None => "nothing was deleted".to_owned(),
+            };
+            Err(Error::usage(message).hint(format!(
+                "--confirm={own} deletes without asking; -o FILE writes the choice for review"
+            )))
+        })
+    }
+}
+
+/// Refuses a group, or a connector to be protected, that is not there: a misspelt name would protect nothing.
+fn refuse_unmatched(criteria: &Criteria, connectors: &[Object]) -> Result<(), Error> {
+    let unmatched = criteria.unmatched(connectors);
+    if unmatched.is_empty() {
+        return Ok(());
+    }
+    Err(Error {
+        messages: unmatched,
+        hint: Some("nothing was deleted; names are compared without regard to case".to_owned()),
+        kind: ErrorKind::Usage,
+    })
+}
+
+/// Returns a choice as the text of a CSV manifest, which `apply` takes.
+///
+/// # Errors
+/// When it cannot be put together.
+pub fn manifest(choice: &Choice<'_>, microtenant: &Id) -> io::Result<String> {
+    let mut writer = CsvWriter::new(Vec::new());
+    let header = [
+        "resource",
+        "action",
+        "id",
+        "name",
+        "group",
+        CONDITION_COLUMN,
+        "microtenant",
+    ];
+    writer.row(header)?;
+    for one in &choice.delete {
+        let (name, group) = (name(one.connector), group_name(one.connector));
+        let row = [
+            Kind::connector().name(),
+            "delete",
+            one.id.as_str(),
+            &name,
+            &group,
+            &one.condition,
+            microtenant.as_str(),
+        ];
+        writer.row(row)?;
+    }
+    String::from_utf8(writer.finish()?).map_err(io::Error::other)
+}

@@ -1,0 +1,115 @@
+//! Resuming: going on with an unfinished run.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::carry_out::{RunEnd, carry_out};
+use super::error::{Error, ErrorKind};
+use super::lock;
+use super::other_runs::OtherRuns;
+use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
+use super::select_run::{is_reported, newest_unfinished};
+use super::session::{Session, now};
+use super::tenant::{Connect, Tenant};
+use crate::ledger::State;
+use crate::plan::{LiveCheck, Operation};
+use crate::run::{self, Lineage, Run, RunDirectory, RunState};
+
+/// The result of a use case that may find nothing to do.
+#[derive(Debug)]
+pub enum Conclusion {
+    /// Nothing was left to do.
+    NothingLeft {
+        /// Whether items of the run had failed.
+        failed: bool,
+    },
+    /// A run was carried out.
+    Ended(Box<RunEnd>),
+}
+
+/// Resumes the run of that name below `runs`, or the newest unfinished one.
+///
+/// # Errors
+/// [`ErrorKind::Run`] for a run that is refused, and those of carrying out.
+pub async fn resume(
+    runs: &Path,
+    name: Option<&str>,
+    connect: &mut dyn Connect,
+    session: &Session<'_>,
+) -> Result<Conclusion, Error> {
+    refuse_simulated(connect, "resume")?;
+    let directory = match name {
+        Some(name) => RunDirectory::find(runs, name)?,
+        None => newest_unfinished(runs, session.observer)?.directory,
+    };
+    let beside = directory.path().parent().unwrap_or(runs).to_owned();
+    let lock = lock::acquire(&beside, session).await?;
+    let run_state = run::run_state(directory)?;
+    refuse_other_tenant(connect, &run_state.header)?;
+    if run_state.is_finished() && is_reported(&run_state) {
+        let failed = run_state.ledger.tally().failed > 0;
+        return Ok(Conclusion::NothingLeft { failed });
+    }
+    refuse_superseded(&run_state)?;
+    if run_state.lost {
+        session.observer.warn(
+            "the end of the journal is lost, so calls may have been sent that it does not know: every row without an \
+             outcome is looked for first",
+        );
+        run::repair(&run_state.directory, now())?;
+    }
+    let run = run::resume(run_state.directory)?;
+    let others = OtherRuns::find(&beside, &run.header.tenant, session)?.without(&run);
+    others.refuse_shared_in(&run)?;
+    // From here on the run's own lock keeps others off.
+    drop(lock);
+    let recorded = of_real_tenant(&run.header)?;
+    let mut tenant = connect
+        .connect(Some(&recorded), session.stop.clone())
+        .await?;
+    others.wait_for_conflicts(&run, &tenant, session).await?;
+    let run = without_forestalled(run, &mut tenant).await?;
+    let ended = carry_out(run, &mut tenant, session).await?;
+    Ok(Conclusion::Ended(Box::new(ended)))
+}
+
+/// Refuses an unfinished run that another has replaced: its rows may be carried out by now.
+fn refuse_superseded(run: &RunState) -> Result<(), Error> {
+    let name = run.directory.name().to_string();
+    match Lineage::around(&run.directory)?.superseded_by(&name) {
+        Some(other) if !run.is_finished() => {
+            let message = format!("{other} was started in the place of this run");
+            Err(Error::usage(message).hint(format!(
+                "zpa-bulk status {other} shows where that one stands; to do what this one was to do, apply its manifest"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Finishes the creates of a run whose objects have appeared since it was planned: by another run of the same rows, by
+/// hand, or by a copy of this run.
+async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, Error> {
+    let mut scopes = BTreeSet::new();
+    run.each_open(&[Operation::Create], |item| {
+        scopes.insert(item.scope());
+    })?;
+    if scopes.is_empty() {
+        return Ok(run);
+    }
+    run.workload.created_by_others = run::created_by_others(&run.directory, &run.header)?;
+    let live = tenant
+        .snapshot(scopes.into_iter().collect(), ErrorKind::Stopped)
+        .await?;
+    let live_check = LiveCheck::new(&live);
+    let mut finished = Vec::new();
+    run.each_open(&[Operation::Create], |item| {
+        let mut item = item.to_owned_item();
+        let waits = run.workload.ledger.state(item.item) == State::Waiting;
+        // An item whose referenced object has not been created again cannot exist yet.
+        if waits && run.workload.id_remap.rename(&mut item).is_ok() {
+            finished.extend(live_check.forestalled(&item));
+        }
+    })?;
+    Ok(run.with_outcomes(finished, now())?)
+}

@@ -1,0 +1,106 @@
+//! Retrying: a new run of the rows that failed in another.
+
+use std::io;
+use std::path::Path;
+
+use super::error::{Error, ErrorKind};
+use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
+use super::resume::Conclusion;
+use super::select_run::newest_with_failures;
+use super::session::Session;
+use super::start::{Rows, start};
+use super::tenant::Connect;
+use super::work::StartOptions;
+use crate::plan::Defaults;
+use crate::report;
+use crate::run::{self, Checked, Lineage, RunDirectory, RunError, RunState};
+
+/// Retries the failed rows of the run of that name below `runs`, or of the newest one with failures. With `yes` nobody
+/// is asked.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] and [`ErrorKind::Stopped`] for a run that cannot be retried, and those of a new run.
+pub async fn retry(
+    runs: &Path,
+    name: Option<&str>,
+    yes: bool,
+    connect: &mut dyn Connect,
+    session: &Session<'_>,
+) -> Result<Conclusion, Error> {
+    refuse_simulated(connect, "retry")?;
+    let failed = match name {
+        Some(name) => run::run_state(RunDirectory::find(runs, name)?)?,
+        None => newest_with_failures(runs, session.observer)?,
+    };
+    refuse_other_tenant(connect, &failed.header)?;
+    refuse_unfinished(&failed)?;
+    refuse_undo(&failed)?;
+    if failed.ledger.tally().failed == 0 {
+        return Ok(Conclusion::NothingLeft { failed: false });
+    }
+    let recorded = of_real_tenant(&failed.header)?;
+    let mut tenant = connect
+        .connect(Some(&recorded), session.stop.clone())
+        .await?;
+    let mut work = Rows {
+        checked: rows_of(&failed)?,
+        retries: Some(&failed),
+        yes,
+    };
+    let options = StartOptions {
+        runs,
+        previous: Some(&failed),
+        yes,
+        full: false,
+        unread: ErrorKind::Unexpected,
+    };
+    let ended = start(&mut work, options, &mut tenant, session).await?;
+    Ok(match ended {
+        Some(ended) => Conclusion::Ended(Box::new(ended)),
+        None => Conclusion::NothingLeft { failed: false },
+    })
+}
+
+/// The rows that failed. Messages name them by their place in `errors.csv`.
+fn rows_of(failed: &RunState) -> Result<Checked, Error> {
+    let spooled = || -> io::Result<_> {
+        let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile()?;
+        report::write_failed(failed, io::BufWriter::new(file.as_file_mut()))?;
+        Ok(file)
+    };
+    let file = spooled().map_err(|source| RunError::Io {
+        path: std::env::temp_dir(),
+        doing: "the rows that failed cannot be put here",
+        source,
+    })?;
+    let name = failed.directory.path().join("errors.csv");
+    let manifest = (file.path().to_owned(), name.display().to_string());
+    // The rows say themselves what flags said of all of them.
+    Ok(run::check_named(&[manifest], Defaults::default())?)
+}
+
+fn refuse_unfinished(run: &RunState) -> Result<(), Error> {
+    if run.is_finished() {
+        return Ok(());
+    }
+    let name = run.directory.name().to_string();
+    if let Some(other) = Lineage::around(&run.directory)?.superseded_by(&name) {
+        let message = format!("{name} was not finished: {other} was started in its place");
+        return Err(Error::usage(message).hint(format!("zpa-bulk retry {other}")));
+    }
+    let directory = run.directory.path().display();
+    let message = "this run is unfinished; nothing was sent";
+    Err(Error::new(ErrorKind::Stopped, message).hint(format!(
+        "zpa-bulk resume {directory} goes on with it; what fails then can be retried"
+    )))
+}
+
+/// Refuses an undo: undoing the same run again takes back the rest, under the same conditions.
+fn refuse_undo(run: &RunState) -> Result<(), Error> {
+    match &run.plan.origin().undoes {
+        Some(undone) => Err(Error::usage("this run is an undo").hint(format!(
+            "zpa-bulk undo {undone} tries again what it could not take back"
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,104 @@
+//! The surroundings of a use case: who is told, who is asked, and when to stop.
+
+use std::fmt;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::error::{Error, ErrorKind};
+use super::preview::Preview;
+use crate::engine::Progress;
+use crate::plan::prune::Choice;
+
+/// A value that comes later.
+pub type Later<'l, T> = Pin<Box<dyn Future<Output = T> + Send + 'l>>;
+
+/// Somebody who can be asked. A use case asks before it changes anything, unless its options say not to.
+pub trait Prompt: Send + Sync {
+    /// Asks a yes-or-no question. Anything but a clear yes is a no, and so is nobody to ask.
+    fn confirm<'q>(&'q self, question: &'q str) -> Later<'q, bool>;
+
+    /// Asks for a text. Returns `None` when there is nobody to ask.
+    fn text<'q>(&'q self, question: &'q str) -> Later<'q, Option<String>>;
+}
+
+/// Somebody who watches a use case. Nothing depends on what an observer does.
+pub trait Observer: Send + Sync {
+    /// Takes a message about the course of the work.
+    fn say(&self, text: &str);
+
+    /// Takes a warning.
+    fn warn(&self, text: &str);
+
+    /// Takes an error that does not keep the use case from succeeding.
+    fn warn_of(&self, error: &Error);
+
+    /// Takes the plan that is about to be carried out.
+    fn plan(&self, preview: &Preview<'_>);
+
+    /// Takes a choice of connectors that are to be deleted, and the number of all connectors.
+    fn choice(&self, choice: &Choice<'_>, connectors: usize);
+
+    /// Shows the progress of a run until the returned value is dropped.
+    fn progress(&self, progress: watch::Receiver<Option<Progress>>) -> Box<dyn Send>;
+}
+
+/// The surroundings of one use case, from its start to its end.
+#[derive(Clone)]
+pub struct Session<'s> {
+    /// The instant at which the command began.
+    pub started: Instant,
+    /// Becomes true when no more work is to be started.
+    pub stop: watch::Receiver<bool>,
+    /// Takes messages.
+    pub observer: &'s dyn Observer,
+    /// Answers questions.
+    pub prompt: &'s dyn Prompt,
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+impl Session<'_> {
+    /// Asks a yes-or-no question. A request to stop is a no.
+    pub(super) async fn confirm(&self, question: &str) -> bool {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            answer = self.prompt.confirm(question) => answer,
+            _ = stop.wait_for(|stop| *stop) => false,
+        }
+    }
+
+    /// Asks for a text. A request to stop is no answer.
+    pub(super) async fn text(&self, question: &str) -> Option<String> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            answer = self.prompt.text(question) => answer,
+            _ = stop.wait_for(|stop| *stop) => None,
+        }
+    }
+
+    /// Waits until that instant.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stopped`] when it is told to stop before.
+    pub(super) async fn wait_until(&self, until: Instant) -> Result<(), Error> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => Ok(()),
+            _ = stop.wait_for(|stop| *stop) => {
+                Err(Error::new(ErrorKind::Stopped, "stopped before anything was changed"))
+            }
+        }
+    }
+}
+
+/// The wall clock, which names runs and dates their records.
+pub(super) fn now() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,130 @@
+//! Showing one object as the API answers it. Nothing is changed.
+
+use super::error::{Error, ErrorKind, of_end};
+use super::tenant::{Connect, Tenant};
+use crate::plan::{Snapshot, similar};
+use crate::resource::{Kind, Scope, Shape};
+use crate::wire::{Id, Object};
+
+/// The most candidates that a message names.
+const SHOWN: usize = 10;
+
+/// Reads the object of that kind that has `name` as its id or its name; a kind with but one object needs none.
+///
+/// # Errors
+/// [`ErrorKind::FailedItems`] when there is none, [`ErrorKind::Usage`] when there are several, and those of live state
+/// that cannot be read.
+pub async fn show(
+    kind: Kind,
+    name: Option<String>,
+    connect: &mut dyn Connect,
+    stop: tokio::sync::watch::Receiver<bool>,
+) -> Result<Object, Error> {
+    let asked = asked(kind, name)?;
+    let mut tenant = connect.connect(None, stop).await?;
+    match asked {
+        None => the_only(kind, &mut tenant).await,
+        Some(name) => find(kind, &name, &mut tenant).await,
+    }
+}
+
+/// What the object is called by; `None` for a kind of which there is but one.
+fn asked(kind: Kind, id: Option<String>) -> Result<Option<String>, Error> {
+    let noun = kind.noun();
+    match (id, kind.shape()) {
+        (Some(_), Shape::Single) => {
+            Err(Error::usage(format!("there is only one {noun}"))
+                .hint(format!("zpa-bulk show {kind}")))
+        }
+        (None, Shape::Collection | Shape::List) => {
+            Err(Error::usage(format!("it is not said which {noun}"))
+                .hint(format!("zpa-bulk show {kind} ID, or its name")))
+        }
+        (id, _) => Ok(id),
+    }
+}
+
+async fn the_only(kind: Kind, tenant: &mut Tenant) -> Result<Object, Error> {
+    let scopes = Scope::all(kind, tenant.microtenant.as_ref());
+    let live = tenant.snapshot(scopes, ErrorKind::Unexpected).await?;
+    let found = live
+        .listings
+        .into_iter()
+        .flat_map(|listing| listing.objects);
+    found
+        .last()
+        .ok_or_else(|| not_found(format!("there is no {}", kind.noun())))
+}
+
+/// By its id, else by its name: that takes a listing.
+async fn find(kind: Kind, name: &str, tenant: &mut Tenant) -> Result<Object, Error> {
+    let is_id = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+    if is_id
+        && kind.shape() == Shape::Collection
+        && let Some(object) = read(kind, name, tenant).await?
+    {
+        return Ok(object);
+    }
+    let scopes = Scope::all(kind, tenant.microtenant.as_ref());
+    let live = tenant.snapshot(scopes, ErrorKind::Unexpected).await?;
+    let found = called(kind, name, &live)?;
+    match found.get("id").and_then(serde_json::Value::as_str) {
+        // A listing may say less of an object than its own answer.
+        Some(id) if kind.shape() == Shape::Collection => read(kind, id, tenant)
+            .await?
+            .ok_or_else(|| not_found(format!("the {} {id} is gone", kind.noun()))),
+        _ => Ok(found.clone()),
+    }
+}
+
+async fn read(kind: Kind, id: &str, tenant: &mut Tenant) -> Result<Option<Object>, Error> {
+    let scope = Scope::of(kind, tenant.microtenant.clone());
+    let object = tenant.engine.read(scope, Id::new(id)).await;
+    object.map_err(|end| {
+        of_end(&end, ErrorKind::Unexpected)
+            .unwrap_or_else(|| Error::new(ErrorKind::Unexpected, "nothing was read"))
+    })
+}
+
+/// The one object that goes by that id or name; a name in another case is taken when none is the same.
+fn called<'s>(kind: Kind, name: &str, live: &'s Snapshot) -> Result<&'s Object, Error> {
+    let objects = || live.listings.iter().flat_map(|listing| &listing.objects);
+    let wanted = kind.comparable_key(name.into());
+    let folded = wanted.to_lowercase();
+    let has_id = |object: &&Object| Id::of(object).is_some_and(|id| id.as_str() == name);
+    let is_called = |object: &&Object| kind.keys_of(object).contains(&wanted);
+    let alike = |object: &&Object| {
+        let mut keys = kind.keys_of(object).into_iter();
+        keys.any(|key| key.to_lowercase() == folded)
+    };
+    let mut found: Vec<&Object> = objects().filter(has_id).collect();
+    if found.is_empty() {
+        found = objects().filter(is_called).collect();
+    }
+    if found.is_empty() {
+        found = objects().filter(alike).collect();
+    }
+    let noun = kind.noun();
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => {
+            let error = not_found(format!("no {noun} has the id or the name {name:?}"));
+            let keys: Vec<_> = objects().filter_map(|object| kind.key_of(object)).collect();
+            let likely = similar(name, keys.iter().map(|key| &**key));
+            Err(match likely.first() {
+                Some(likely) => error.hint(format!("did you mean {likely:?}?")),
+                None => error,
+            })
+        }
+        several => {
+            let ids = several.iter().filter_map(|object| Id::of(object));
+            let ids: Vec<String> = ids.take(SHOWN).map(|id| id.to_string()).collect();
+            let message = format!("{} {noun}s are called {name:?}", several.len());
+            Err(Error::usage(message).hint(format!("give one of the ids: {}", ids.join(", "))))
+        }
+    }
+}
+
+fn not_found(message: String) -> Error {
+    Error::new(ErrorKind::FailedItems, message)
+}

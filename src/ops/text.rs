@@ -1,0 +1,37 @@
+//! Small texts that messages share.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+/// Returns a number with the word for the things it counts.
+#[must_use]
+pub fn counted(count: u64, one: &str, more: &str) -> String {
+    let what = if count == 1 { one } else { more };
+    format!("{count} {what}")
+}
+
+/// Returns an error with its sources, each once.
+#[must_use]
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    text
+}
+
+/// Returns a duration as people say it: `0s`, `45s`, `3m 20s`, `2h 05m`.
+#[must_use]
+pub fn rounded(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}

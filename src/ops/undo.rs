@@ -1,0 +1,147 @@
+//! Undoing: a new run that takes back what another did.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::carry_out::RunEnd;
+use super::error::{Error, ErrorKind};
+use super::plan::ItemSink;
+use super::preview::{PlanSummary, Preview};
+use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
+use super::session::{Later, Session};
+use super::start::start;
+use super::tenant::{Connect, Tenant};
+use super::work::{StartOptions, Work};
+use crate::plan::Snapshot;
+use crate::resource::Scope;
+use crate::run::{self, Lineage, Origin, PlanError, RunDirectory, RunEffects, RunState};
+use crate::wire::Id;
+
+/// The options of [`undo`].
+#[derive(Clone, Copy, Debug)]
+pub struct UndoOptions<'o> {
+    /// The directory of all runs.
+    pub runs: &'o Path,
+    /// The run: its directory, its name or the beginning of its name.
+    pub name: &'o str,
+    /// Whether the preview holds every row.
+    pub full: bool,
+    /// Whether it is carried out without a question.
+    pub yes: bool,
+}
+
+/// Takes back what a run did, as far as nobody has changed it since.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for a run that is not finished or is being undone already, and those of a new run.
+pub async fn undo(
+    options: UndoOptions<'_>,
+    connect: &mut dyn Connect,
+    session: &Session<'_>,
+) -> Result<Option<RunEnd>, Error> {
+    refuse_simulated(connect, "undo")?;
+    let UndoOptions {
+        runs, full, yes, ..
+    } = options;
+    let past = run::run_state(RunDirectory::find(runs, options.name)?)?;
+    refuse_other_tenant(connect, &past.header)?;
+    refuse_unfinished(&past)?;
+    let recorded = of_real_tenant(&past.header)?;
+    let mut work = Undo {
+        effects: RunEffects::read(&past.directory)?,
+        past: &past,
+        runs,
+        yes,
+    };
+    work.recheck()?;
+    let mut tenant = connect
+        .connect(Some(&recorded), session.stop.clone())
+        .await?;
+    let options = StartOptions {
+        runs,
+        previous: Some(&past),
+        yes,
+        full,
+        unread: ErrorKind::Unexpected,
+    };
+    start(&mut work, options, &mut tenant, session).await
+}
+
+struct Undo<'u> {
+    effects: RunEffects,
+    past: &'u RunState,
+    runs: &'u Path,
+    yes: bool,
+}
+
+impl Work for Undo<'_> {
+    /// Two undos of one run would both create again what it deleted.
+    fn recheck(&self) -> Result<(), Error> {
+        let name = self.past.directory.name().to_string();
+        for directory in run::list(self.runs)? {
+            let undoes = Origin::read(directory.path()).ok().and_then(|o| o.undoes);
+            if undoes.as_ref() == Some(&name) && !run::run_state(directory.clone())?.is_finished() {
+                let directory = directory.path().display();
+                return Err(Error::usage("an undo of this run is not finished")
+                    .hint(format!("to go on with it: zpa-bulk resume {directory}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn scopes(&self) -> Vec<Scope> {
+        self.effects.scopes()
+    }
+
+    fn decide(&mut self, _: &Snapshot, _: HashSet<Id>) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    fn origin(&self) -> Origin {
+        self.effects.origin()
+    }
+
+    fn plan(
+        &self,
+        live: &Snapshot,
+        tenant: &Tenant,
+        sink: ItemSink<'_>,
+    ) -> Result<PlanSummary, PlanError> {
+        let planner = self.effects.plan(live, tenant.limits, sink)?;
+        Ok(PlanSummary::of(&planner, tenant))
+    }
+
+    fn approve<'a>(
+        &'a self,
+        preview: &'a Preview<'a>,
+        _: &'a Tenant,
+        session: &'a Session<'a>,
+    ) -> Later<'a, Result<(), Error>> {
+        Box::pin(async {
+            // Shown without a question too, so that nobody misses what does not come back.
+            session.observer.plan(preview);
+            let changes = preview.summary().totals.changes() > 0;
+            if !changes || self.yes || session.confirm("Carry it out?").await {
+                return Ok(());
+            }
+            Err(Error::usage("nothing was changed").hint("--yes takes it back without asking"))
+        })
+    }
+}
+
+/// Refuses an unfinished run: nobody can say yet what it will have done.
+fn refuse_unfinished(past: &RunState) -> Result<(), Error> {
+    if past.is_finished() {
+        return Ok(());
+    }
+    let name = past.directory.name().to_string();
+    if let Some(other) = Lineage::around(&past.directory)?.superseded_by(&name) {
+        let message = format!("this run was not finished: {other} was started in its place");
+        return Err(Error::usage(message));
+    }
+    let directory = past.directory.path().display();
+    Err(
+        Error::usage("this run is not finished, so nobody can say yet what it did")
+            .hint(format!("first: zpa-bulk resume {directory}")),
+    )
+}
