@@ -26,6 +26,7 @@
 //! | 0 | [`item`] | the words of a run: rows, items, changes, outcomes, events |
 //! | 0 | [`resource`] | one file a kind of object: columns, rules, endpoints |
 //! | 0 | [`wire`] | the words of the wire: ids, field values, requests, replies |
+//! | 0 | [`platform`] | everything that differs between operating systems |
 //! | | [`sim`] | beside the ladder: the simulated tenant, which knows the wire by itself |
 //!
 //! # The way of a row
@@ -54,6 +55,7 @@ pub mod manifest;
 pub mod ops;
 pub mod pacer;
 pub mod plan;
+pub mod platform;
 pub mod report;
 pub mod resource;
 pub mod retry;

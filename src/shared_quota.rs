@@ -5,7 +5,7 @@
 //! process that is killed costs the others no more than one slot. What is in the file is a matter of seconds: a file
 //! that cannot be trusted is replaced, and nothing is sent for one window, since nobody knows what was.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::pacer::{Claim, Slots};
+use crate::platform;
 use crate::wire::QuotaClass;
 
 /// How long files of tenants that nobody drives are kept.
@@ -34,11 +35,7 @@ impl SharedQuota {
     /// # Errors
     /// When the directory cannot be made.
     pub fn open(dir: &Path, tenant: &str) -> io::Result<Self> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(dir)?;
+        platform::private_dirs(dir)?;
         drop_forgotten(dir);
         let tenant = format!("{:016x}", digest(tenant));
         Ok(Self {
@@ -103,10 +100,8 @@ impl SharedQuota {
         window: Duration,
         change: impl FnOnce(&mut Slots, Timestamp) -> T,
     ) -> io::Result<T> {
-        let mut options = OpenOptions::new();
+        let mut options = platform::private_file();
         options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path)?;
         lock(&file)?;
         let mut bytes = Vec::new();

@@ -69,6 +69,7 @@ pub use self::repair::{Cut, examine};
 pub use self::replay::{Replayed, replay};
 use self::synced_offset::SyncedOffset;
 use crate::item::Event;
+use crate::platform::{self, sync_dir};
 
 /// The version of the format that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 2;
@@ -383,19 +384,9 @@ fn io_error(path: &Path, doing: &'static str, source: io::Error) -> JournalError
 
 /// Files of a run are their owner's alone.
 fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
+    let mut options = platform::private_file();
     options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
-}
-
-/// Makes the names of new files in `dir` last.
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(dir)?.sync_all()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use super::lines::Lines;
 use super::lock::Lock;
 use super::replay::{self, Flaw, Replayed};
 use super::synced_offset::SyncedOffset;
-use super::{FILE_NAME, Journal, JournalError, io_error, private, sync_dir};
+use super::{FILE_NAME, Journal, JournalError, io_error, private};
+use crate::platform::sync_dir;
 
 /// What stands behind the last record of a journal that is sound.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use crate::item::{Change, ItemNumber, Status};
 use crate::ledger::{Ledger, State};
 use crate::manifest::CsvWriter;
 use crate::plan::RESULT_COLUMNS;
+use crate::platform;
 use crate::run::digest::Digested;
 use crate::run::{PlanFile, PlanLine};
 use crate::wire::{Failure, Id};
@@ -175,10 +176,8 @@ pub(super) struct Replacement {
 impl Replacement {
     pub(super) fn new(directory: &Path, name: &str) -> io::Result<Self> {
         let beside = directory.join(format!(".{name}.new"));
-        let mut options = OpenOptions::new();
+        let mut options = platform::private_file();
         options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         Ok(Self {
             file: Digested::new(BufWriter::new(options.open(&beside)?)),
             beside,

@@ -1,7 +1,7 @@
 //! Run directories: their names, and how one comes into being all at once.
 
 use std::fmt;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{RunError, plan_file};
+use crate::platform::{private_dirs, sync_dir};
 
 /// The name of a run: when it began, and four digits that tell runs of the same millisecond apart. In
 /// the order of their names runs stand in the order of their beginnings.
@@ -144,7 +145,7 @@ impl RunDirectory {
             source,
         };
         fs::rename(&self.path, &path).map_err(failed)?;
-        sync_parent(&path).map_err(failed)?;
+        sync_dir(path.parent().unwrap_or(Path::new(""))).map_err(failed)?;
         Ok(Self { path, ..self })
     }
 
@@ -210,34 +211,5 @@ pub(super) fn no_room(runs: &Path, source: io::Error) -> RunError {
         path: runs.to_owned(),
         doing: "no run can be started in this directory",
         source,
-    }
-}
-
-/// Makes a directory that is its owner's alone, with all above it. Answers whether it was not there.
-pub(super) fn private_dirs(path: &Path) -> io::Result<bool> {
-    let is_new = !path.exists();
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(io::ErrorKind::NotADirectory.into())
-        }
-        made => made.map(|()| is_new),
-    }
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if cfg!(unix) => {
-            let parent = if parent.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                parent
-            };
-            fs::File::open(parent)?.sync_all()
-        }
-        _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@
 //! run has started.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ use crate::engine::{IdRemap, Items};
 use crate::item::{Item, ItemNumber, index};
 use crate::journal;
 use crate::journal::Header;
+use crate::platform;
 
 /// Its name in the run directory.
 pub(super) const FILE_NAME: &str = "plan.jsonl";
@@ -96,10 +97,8 @@ impl PlanWriter {
     /// [`RunError::Io`].
     pub fn create(directory: &Path, origin: &Origin) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
-        let mut options = OpenOptions::new();
+        let mut options = platform::private_file();
         options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(|e| failed(&path, e))?;
         let mut writer = Self {
             path,
@@ -345,7 +344,7 @@ impl PlanFile {
         let bounds = self.stretches.get(stretch..).and_then(<[u64]>::first_chunk);
         let [start, end] = *bounds.ok_or_else(missing)?;
         let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
-        read_at(&self.file, &mut bytes, start)?;
+        platform::read_exact_at(&self.file, &mut bytes, start)?;
         let mut ends = memchr::memchr_iter(b'\n', &bytes).map(|at| at + 1);
         let start = match before {
             0 => Some(0),
@@ -362,18 +361,6 @@ impl Items for PlanFile {
     fn load(&self, number: ItemNumber) -> io::Result<Item<'static>> {
         Ok(serde_json::from_slice(&self.bytes(number)?)?)
     }
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
-}
-
-#[cfg(not(unix))]
-fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(bytes)
 }
 
 fn sha256_of(file: File) -> io::Result<String> {

@@ -4,12 +4,13 @@
 //! would both create what neither saw. The lock is the operating system's: it ends with its process, however that
 //! ends.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::RunError;
-use super::directory::{no_room, private_dirs};
+use super::directory::no_room;
+use crate::platform::{self, is_at, private_dirs};
 
 const FILE_NAME: &str = ".planning";
 
@@ -79,27 +80,9 @@ impl Drop for PlanningLock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
+    let mut options = platform::private_file();
     options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let same = file.metadata().and_then(|own| {
-        let there = fs::metadata(path)?;
-        Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
-    });
-    same.unwrap_or(false)
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    // An open file cannot be removed there.
-    true
 }
 
 #[cfg(test)]

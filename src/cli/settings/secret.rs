@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use super::layer::Settings;
 use crate::ops::Error;
+use crate::platform::is_open_to_others;
 use crate::zpa::{PrivateKey, Proof};
 
 /// The longest secret that is read: a private key of 16384 bits in PEM is a fifth of it.
@@ -109,17 +110,6 @@ pub(super) fn refuse_if_open_to_others(path: &Path, file: &File) -> Result<(), E
         );
     }
     Ok(())
-}
-
-#[cfg(unix)]
-fn is_open_to_others(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_open_to_others(_: &File) -> io::Result<bool> {
-    Ok(false)
 }
 
 /// What a command prints. No shell reads it; what it says on standard error is seen, what it prints is not.

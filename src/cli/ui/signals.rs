@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use super::exit;
 use super::terminal::Terminal;
+use crate::platform::interrupted;
 
 /// Returns a value that becomes true at the first interrupt. The second one ends the process.
 pub(crate) fn interrupts(terminal: &Terminal) -> watch::Receiver<bool> {
@@ -20,19 +21,4 @@ pub(crate) fn interrupts(terminal: &Terminal) -> watch::Receiver<bool> {
         }
     });
     receiver
-}
-
-#[cfg(unix)]
-async fn interrupted() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn interrupted() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
 }

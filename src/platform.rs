@@ -1,0 +1,140 @@
+//! Everything that differs between operating systems.
+//!
+//! | | Unix | Windows and others |
+//! |---|---|---|
+//! | New files and directories | 0600 and 0700: their owner's alone | the permissions of the directory they are in |
+//! | A secret's file that others can read | refused | not noticed |
+//! | Names of new files after a crash of the machine | on disk: directories are synced | as the file system keeps them |
+//! | Stopping in order | Ctrl-C and SIGTERM | Ctrl-C |
+//! | A lock file that was replaced meanwhile | noticed by device and inode | cannot happen: an open file cannot be removed |
+//!
+//! The program is built and tested on Linux. The other column is written by the documentation of Rust's standard
+//! library; it has been neither built nor run.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// Returns options that make new files their owner's alone.
+#[must_use]
+pub fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes a directory, with all above it, that is its owner's alone. Returns whether it was not there.
+///
+/// # Errors
+/// When it cannot be made; [`io::ErrorKind::NotADirectory`] when something else has its name.
+pub fn private_dirs(path: &Path) -> io::Result<bool> {
+    let is_new = !path.exists();
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+        made => made.map(|()| is_new),
+    }
+}
+
+/// Puts the names of the files in a directory on disk.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Whether others than its owner can read or write a file.
+///
+/// # Errors
+/// When its permissions cannot be read.
+#[cfg(unix)]
+pub fn is_open_to_others(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+}
+
+/// Returns `false`: permissions are not looked at.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn is_open_to_others(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Whether the open file is the one at that path.
+#[cfg(unix)]
+#[must_use]
+pub fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let same = file.metadata().and_then(|open| {
+        let there = std::fs::metadata(path)?;
+        Ok((open.dev(), open.ino()) == (there.dev(), there.ino()))
+    });
+    same.unwrap_or(false)
+}
+
+/// Returns `true`: an open file cannot be removed.
+#[cfg(not(unix))]
+#[must_use]
+pub fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
+/// Fills `bytes` from a position in a file.
+///
+/// # Errors
+/// When there are not so many bytes, or they cannot be read.
+#[cfg(unix)]
+pub fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+/// Fills `bytes` from a position in a file, whose own position it moves.
+///
+/// # Errors
+/// When there are not so many bytes, or they cannot be read.
+#[cfg(not(unix))]
+pub fn read_exact_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(bytes)
+}
+
+/// Waits for a signal that asks the process to stop: Ctrl-C, or SIGTERM.
+///
+/// # Errors
+/// When the system refuses to tell of signals.
+#[cfg(unix)]
+pub async fn interrupted() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Waits for Ctrl-C.
+///
+/// # Errors
+/// When the system refuses to tell of it.
+#[cfg(not(unix))]
+pub async fn interrupted() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
