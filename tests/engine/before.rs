@@ -1,4 +1,4 @@
-//! What an object was before it was changed stands in the journal, no later than the call that changes it.
+//! The old state of an object stands in the journal before the call that changes it is sent.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 use zpa_bulk::engine::End;
 use zpa_bulk::journal::{self, ItemEvent};
-use zpa_bulk::run::{self, RunDirectory};
+use zpa_bulk::sim::Class;
+use zpa_bulk::wire::{Method, Request};
 
-use crate::harness::{Applied, Desk, Fault, Wire, carry_out};
+use crate::support::desk::{Applied, Desk};
+use crate::support::wire::{Fault, Wire};
 
-/// What a journal says, as `before NAME`, `intent` and so on.
+/// The events of a journal, as `before NAME`, `intent` and so on.
 fn said(directory: &Path) -> Vec<String> {
     let mut said = Vec::new();
     journal::replay(directory, |event| {
@@ -34,18 +36,15 @@ fn said(directory: &Path) -> Vec<String> {
 
 async fn applied(wire: &Wire, manifest: &str) -> (Applied, Vec<String>) {
     let desk = Desk::new();
-    let mut engine = desk.engine(wire.clone());
-    let run = desk.start(&mut engine, manifest).await;
-    let directory = run.directory.path().to_owned();
-    let applied = carry_out(&mut engine, run).await;
+    let (applied, directory) = desk.applied_in(wire, manifest).await;
     assert_eq!(applied.end, End::Finished);
-    (applied, said(&directory))
+    (applied, said(directory.path()))
 }
 
 const LINKS: &str = "name,url,description\nA,https://a.example/,first\nB,https://b.example/,\n";
 
 #[tokio::test(start_paused = true)]
-async fn what_is_updated_or_deleted_alone_is_written_down_as_it_was_and_what_is_created_is_not() {
+async fn single_updates_and_deletes_record_the_old_state() {
     let wire = Wire::new("");
     let (_, said) = applied(&wire, LINKS).await;
     assert_eq!(said, ["intent", "intent", "created", "created"]);
@@ -58,7 +57,7 @@ async fn what_is_updated_or_deleted_alone_is_written_down_as_it_was_and_what_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_deleted_together_and_the_elements_of_a_list_are_written_down_as_they_were() {
+async fn bulk_deletes_and_lists_record_the_old_state() {
     let wire = Wire::new("connectors = { live = 6, stale = 3, read_only = 0, groups = 3 }");
     let delete = "resource,action,name\nconnector,delete,stale-02\nconnector,delete,stale-03\n";
     let (_, said) = applied(&wire, delete).await;
@@ -72,7 +71,7 @@ async fn what_is_deleted_together_and_the_elements_of_a_list_are_written_down_as
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delete_that_was_refused_is_written_down_anew_and_one_that_may_have_landed_is_not() {
+async fn only_a_refused_delete_records_its_state_again() {
     let delete = "resource,name,action\nportal-link,A,delete\n";
     for (fault, expected) in [
         (
@@ -96,7 +95,7 @@ async fn a_delete_that_was_refused_is_written_down_anew_and_one_that_may_have_la
 }
 
 #[tokio::test(start_paused = true)]
-async fn deletes_go_as_fast_as_the_quota_lets_them_though_each_is_read_before() {
+async fn reading_before_each_delete_costs_no_time() {
     let wire = Wire::new("limits = { links = 1000, links_per_portal = 1000 }");
     let rows = |extra: &str| -> String {
         let row = |n: u32| format!("portal-link,Link {n:03},https://l{n}.example/,{extra}\n");
@@ -106,38 +105,27 @@ async fn deletes_go_as_fast_as_the_quota_lets_them_though_each_is_read_before() 
     applied(&wire, &rows("")).await;
     // So that these writes are not counted with the deletes.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let start = wire.log(zpa_bulk::sim::Class::Write).len();
+    let start = wire.times(Class::Write).len();
     let (deleted, _) = applied(&wire, &rows("delete")).await;
     assert_eq!(deleted.ledger.tally().deleted, 60);
-    let log = wire.log(zpa_bulk::sim::Class::Write);
-    let writes = &log[start..];
-    let at = |entry: Option<&zpa_bulk::sim::LogEntry>| entry.unwrap().at.as_secs_f64();
-    let took = at(writes.last()) - at(writes.first());
+    let writes = wire.log(Class::Write).split_off(start);
+    let took = writes[59].at.saturating_sub(writes[0].at).as_secs_f64();
     assert!(took < 59.0 * 1.02 + 0.1, "{took}");
     assert!(writes.iter().all(|entry| entry.status == 204));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_read_before_a_crash_stands_in_the_journal_when_the_run_is_gone_on_with() {
-    let lost = |request: &zpa_bulk::wire::Request, _| {
-        let deletes = request.method == zpa_bulk::wire::Method::Delete;
-        deletes.then_some(Fault::LoseRequest)
-    };
+async fn a_resumed_run_keeps_the_state_read_before() {
+    let lost =
+        |request: &Request, _| (request.method == Method::Delete).then_some(Fault::LoseRequest);
     let mut wire = Wire::with_faults("", lost);
     let desk = Desk::new();
     desk.apply(&wire, LINKS).await;
-    let mut engine = desk.engine(wire.clone());
     let delete = "resource,name,action\nportal-link,A,delete\n";
-    let run = desk.start(&mut engine, delete).await;
-    let path = run.directory.path().to_owned();
-    let moment = Duration::from_secs(20);
-    let cut = tokio::time::timeout(moment, carry_out(&mut engine, run)).await;
-    assert!(cut.is_err());
-    drop(engine);
+    let directory = desk.cut_off(&wire, delete, Duration::from_secs(20)).await;
+    let path = directory.path().to_owned();
     assert_eq!(said(&path), ["before A", "intent"]);
     wire.fault = std::sync::Arc::new(|_, _| None);
-    let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
-    let run = run::resume(directory).unwrap();
-    carry_out(&mut desk.engine(wire), run).await;
+    desk.resume(&wire, directory).await;
     assert_eq!(said(&path), ["before A", "intent", "intent", "deleted"]);
 }

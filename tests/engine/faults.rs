@@ -1,14 +1,15 @@
-//! What the tenant's faults must not lead to, one by one; whole histories of them are generated in `histories`.
+//! The faults of a tenant, one by one; `histories` generates whole histories of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Status;
-use zpa_bulk::run;
 use zpa_bulk::wire::Request;
 
-use crate::harness::*;
+use crate::support::desk::{Desk, outcomes};
+use crate::support::manifests::{expected, manifest};
+use crate::support::wire::{Fault, ROOMY, Wire};
 
 fn fault(kind: &str, calls: &str, more: &str) -> String {
     format!("[[fault]]\nkind = \"{kind}\"\nmatch = \"{calls}\"\n{more}\n")
@@ -29,7 +30,7 @@ const CHANGE_AGAIN: &str = "name,url\nSeeded Link 0001,https://c.example\n";
 const DELETE: &str = "resource,name,action\nportal-link,Seeded Link 0001,delete\n";
 
 #[tokio::test(start_paused = true)]
-async fn with_every_answer_dropped_for_a_minute_the_run_ends_by_itself_and_creates_all_once() {
+async fn a_minute_without_answers_creates_all_once() {
     for calls in ["* *", "* /mgmt*", "POST */userPortalLink*"] {
         for batch_size in [1, 20] {
             let drop = fault("drop-after-commit", calls, "for = \"60s\"");
@@ -47,7 +48,7 @@ async fn with_every_answer_dropped_for_a_minute_the_run_ends_by_itself_and_creat
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_is_not_called_failed_while_an_earlier_attempt_may_be_carried_out() {
+async fn an_update_does_not_fail_while_one_may_still_land() {
     let late = fault(
         "late-commit",
         "PUT *",
@@ -60,7 +61,7 @@ async fn an_update_is_not_called_failed_while_an_earlier_attempt_may_be_carried_
     assert_eq!(wire.objects("portal_links")[0]["link"], "b.example");
 }
 
-/// The first change is carried out so late that the next run would have been through.
+/// A fault that carries the first change out so late that the next run would have ended.
 fn first_comes_late(calls: &str) -> String {
     fault(
         "late-commit",
@@ -70,7 +71,7 @@ fn first_comes_late(calls: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_was_not_answered_does_not_overwrite_what_the_next_run_writes() {
+async fn an_unanswered_late_change_does_not_win() {
     let (wire, desk) = with_a_link(&first_comes_late("PUT *")).await;
     desk.apply(&wire, CHANGE).await;
     desk.apply(&wire, CHANGE_AGAIN).await;
@@ -78,23 +79,18 @@ async fn a_change_that_was_not_answered_does_not_overwrite_what_the_next_run_wri
     assert_eq!(wire.objects("portal_links")[0]["link"], "c.example");
 }
 
-/// A run that is killed after its first change, and resumed at once.
+/// Kills a run after its first change, and resumes it at once.
 async fn killed_and_resumed(wire: &Wire, desk: &Desk, manifest: &str) {
-    let mut engine = desk.engine(wire.clone());
-    let run = desk.start(&mut engine, manifest).await;
-    let directory = run.directory.clone();
-    let killed =
-        tokio::time::timeout(Duration::from_millis(5_500), carry_out(&mut engine, run)).await;
-    assert!(killed.is_err());
-    drop(engine);
-    let run = run::resume(directory).unwrap();
-    let resumed = carry_out(&mut desk.engine(wire.clone()), run).await;
+    let after = Duration::from_millis(5_500);
+    let directory = desk.cut_off(wire, manifest, after).await;
+    assert!(outcomes(directory.path()).is_empty());
+    let resumed = desk.resume(wire, directory).await;
     let tally = resumed.ledger.tally();
     assert_eq!(tally.finished() - tally.failed, tally.items);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_a_killed_process_sent_does_not_overwrite_what_the_next_run_writes() {
+async fn a_killed_runs_late_change_does_not_win() {
     let (wire, desk) = with_a_link(&first_comes_late("PUT *")).await;
     killed_and_resumed(&wire, &desk, CHANGE).await;
     desk.apply(&wire, CHANGE_AGAIN).await;
@@ -103,7 +99,7 @@ async fn a_change_that_a_killed_process_sent_does_not_overwrite_what_the_next_ru
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_a_killed_process_wrote_does_not_overwrite_what_the_next_run_writes() {
+async fn a_killed_runs_late_list_does_not_win() {
     let replaced = "domains = { post = \"replace\" }\n".to_owned();
     let late = first_comes_late("POST */domains");
     let wire = Wire::new(&(replaced + &late));
@@ -117,7 +113,7 @@ async fn a_list_that_a_killed_process_wrote_does_not_overwrite_what_the_next_run
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_was_not_answered_and_shows_is_not_waited_for() {
+async fn an_unanswered_change_that_shows_is_not_waited_for() {
     let lost = fault("drop-after-commit", "PUT *", "after = \"30s\"\ntimes = 1");
     let (wire, desk) = with_a_link(&lost).await;
     let begun = tokio::time::Instant::now();
@@ -127,7 +123,7 @@ async fn a_change_that_was_not_answered_and_shows_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delete_is_not_called_failed_while_an_earlier_attempt_may_be_carried_out() {
+async fn a_delete_does_not_fail_while_one_may_still_land() {
     let late = fault(
         "late-commit",
         "DELETE *",
@@ -141,7 +137,7 @@ async fn a_delete_is_not_called_failed_while_an_earlier_attempt_may_be_carried_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_cannot_be_read_again_stays_in_doubt_and_is_found_by_resuming() {
+async fn an_unreadable_update_stays_unknown_until_resumed() {
     let lost = fault("timeout", "PUT *", "after = \"30s\"\ntimes = 1");
     let down = fault(
         "status",
@@ -150,10 +146,7 @@ async fn an_update_that_cannot_be_read_again_stays_in_doubt_and_is_found_by_resu
     );
     let (wire, mut desk) = with_a_link(&format!("{lost}{down}")).await;
     desk.settings.max_attempts = 2.try_into().unwrap();
-    let mut engine = desk.engine(wire.clone());
-    let run = desk.start(&mut engine, CHANGE).await;
-    let directory = run.directory.clone();
-    let parked = carry_out(&mut engine, run).await;
+    let (parked, directory) = desk.applied_in(&wire, CHANGE).await;
     assert!(
         matches!(parked.end, End::Unreadable(..)),
         "{:?}",
@@ -163,15 +156,13 @@ async fn an_update_that_cannot_be_read_again_stays_in_doubt_and_is_found_by_resu
         (parked.ledger.tally().unknown, parked.outcomes.len()),
         (1, 0)
     );
-    drop(engine);
     tokio::time::sleep(Duration::from_secs(1200)).await;
-    let run = run::resume(directory).unwrap();
-    let resumed = carry_out(&mut desk.engine(wire.clone()), run).await;
+    let resumed = desk.resume(&wire, directory).await;
     assert_eq!(resumed.outcomes[&0].status, Status::Recovered);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_whose_write_was_lost_and_that_cannot_be_read_stays_in_doubt() {
+async fn an_unreadable_list_stays_unknown() {
     let lost = fault("timeout", "POST */domains", "times = 1");
     let down = fault(
         "status",
@@ -205,7 +196,7 @@ async fn a_web_page_in_place_of_an_answer_is_no_answer() {
 
 // Batches
 
-/// Links of which those with the numbers of `bad` are poisoned, on one portal.
+/// A manifest of links, and faults that poison those with the numbers of `bad`.
 fn spoilt(count: usize, bad: &[usize]) -> (String, String) {
     let mut text = "name,url\n".to_owned();
     let mut poison = String::new();
@@ -220,7 +211,7 @@ fn spoilt(count: usize, bad: &[usize]) -> (String, String) {
     (text, poison)
 }
 
-/// Applies `count` links to a server of which `bulk` says how it answers; answers how many writes that took.
+/// Applies `count` links to a server that answers batches as `bulk` says. Answers the number of writes.
 async fn calls_for(bulk: &str, count: usize, batch_size: u32, bad: &[usize]) -> usize {
     let (text, poison) = spoilt(count, bad);
     let wire = Wire::new(&format!("{ROOMY}\nbulk = {{ {bulk} }}\n{poison}"));
@@ -254,7 +245,7 @@ async fn calls_for(bulk: &str, count: usize, batch_size: u32, bad: &[usize]) -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_a_server_does_with_a_batch_its_bad_items_fail_alone_and_at_a_bounded_cost() {
+async fn bad_items_of_a_batch_fail_alone_at_a_bounded_cost() {
     let (count, batch_size) = (120, 30);
     let settings = [
         ("atomic = true", "named"),
@@ -282,7 +273,7 @@ async fn whatever_a_server_does_with_a_batch_its_bad_items_fail_alone_and_at_a_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_largest_batch_is_learned_and_used_for_the_rest_of_the_run() {
+async fn the_largest_batch_is_learned_for_the_whole_run() {
     for (max, most) in [(1, 640), (2, 340), (10, 100), (70, 30), (149, 20)] {
         let calls = calls_for(&format!("max = {max}"), 600, 150, &[]).await;
         assert!(
@@ -295,7 +286,7 @@ async fn the_largest_batch_is_learned_and_used_for_the_rest_of_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_learned_of_batches_is_known_to_who_resumes() {
+async fn a_resumed_run_knows_the_learned_batch_size() {
     let posts = |wire: &Wire| {
         let log = wire.tenant.log();
         let posts = log.iter().filter(|e| e.path.ends_with("/bulk"));
@@ -304,19 +295,15 @@ async fn what_was_learned_of_batches_is_known_to_who_resumes() {
     let wire = Wire::new(&format!("{ROOMY}\nbulk = {{ max = 40 }}"));
     let mut desk = Desk::new().batch_size(150);
     desk.settings.write_quota = "10/60s".parse().unwrap();
-    let mut engine = desk.engine(wire.clone());
-    let run = desk.start(&mut engine, &spoilt(900, &[]).0).await;
-    let directory = run.directory.clone();
-    let killed = tokio::time::timeout(Duration::from_secs(100), carry_out(&mut engine, run));
-    assert!(killed.await.is_err());
-    drop(engine);
+    let after = Duration::from_secs(100);
+    let directory = desk.cut_off(&wire, &spoilt(900, &[]).0, after).await;
+    assert!(outcomes(directory.path()).len() < 900);
     let before = posts(&wire);
     assert!(
         before.contains(&400) && before.ends_with(&[201]),
         "{before:?}"
     );
-    let run = run::resume(directory).unwrap();
-    let resumed = carry_out(&mut desk.engine(wire.clone()), run).await;
+    let resumed = desk.resume(&wire, directory).await;
     assert_eq!(resumed.ledger.tally().finished(), 900);
     let after = posts(&wire).split_off(before.len());
     assert!(after.len() > 5 && !after.contains(&400), "{after:?}");

@@ -6,17 +6,26 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Status;
-use zpa_bulk::run::{self, RunDirectory};
 use zpa_bulk::sim::Class;
 use zpa_bulk::wire::{Method, Request};
 
-use crate::harness::{Applied, Desk, Fault, Wire, carry_out};
+use crate::support::desk::{Applied, Desk};
+use crate::support::wire::{Fault, Wire};
 
 const TENANT: &str = "domains = { post = \"replace\", seed = [\"old.example\", \"kept.example\"] }";
 
 const MANIFEST: &str = "resource,domain\ndomain,one.example\ndomain,two.example\n";
 
 const ALL: [&str; 4] = ["kept.example", "old.example", "one.example", "two.example"];
+
+/// The same, with the domain that another administrator has added.
+const ALL_AND_LATE: [&str; 5] = [
+    "kept.example",
+    "late.example",
+    "old.example",
+    "one.example",
+    "two.example",
+];
 
 fn domains(wire: &Wire) -> Vec<String> {
     let text = |one: Value| one["domain"].as_str().unwrap().to_owned();
@@ -35,7 +44,7 @@ async fn ensure(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_whose_answer_was_lost_is_read_and_not_written_again() {
+async fn a_lost_answer_is_read_and_not_written_again() {
     let (wire, applied) = ensure(|_, write| (write == 0).then_some(Fault::LoseAnswer)).await;
     assert_eq!(domains(&wire), ALL);
     assert_eq!(applied.ledger.tally().recovered, 2);
@@ -58,7 +67,7 @@ async fn a_list_that_was_lost_is_written_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_domain_that_the_server_does_not_take_fails_alone() {
+async fn a_domain_that_the_server_refuses_fails_alone() {
     let (wire, applied) = ensure(|request, _| {
         let body = request
             .body
@@ -82,7 +91,7 @@ async fn a_domain_that_the_server_does_not_take_fails_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_takes_the_list_and_does_not_keep_it_is_not_believed() {
+async fn a_list_that_was_not_kept_is_a_failure() {
     let (wire, applied) = ensure(|_, _| Some(Fault::Refuse(204))).await;
     assert_eq!(domains(&wire), ["kept.example", "old.example"]);
     assert_eq!(applied.ledger.tally().failed, 2);
@@ -109,23 +118,16 @@ fn written_by_another(at: usize, list: &'static [&'static str]) -> Wire {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_administrator_wrote_before_our_write_is_kept() {
+async fn what_another_wrote_before_is_kept() {
     // The plan's reading is call 0, the one before the write call 1.
     let wire = written_by_another(1, &["old.example", "kept.example", "late.example"]);
     let applied = Desk::new().apply(&wire, MANIFEST).await;
     assert_eq!(applied.ledger.tally().created, 2);
-    let expected = [
-        "kept.example",
-        "late.example",
-        "old.example",
-        "one.example",
-        "two.example",
-    ];
-    assert_eq!(domains(&wire), expected);
+    assert_eq!(domains(&wire), ALL_AND_LATE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_whose_element_is_there_has_not_failed_though_what_was_lost_cannot_be_put_back() {
+async fn a_row_whose_element_is_there_does_not_fail() {
     for status in [400, 403] {
         // Theirs has the first of ours, and the write that is to put the others back is refused.
         let mut wire = written_by_another(3, &["old.example", "one.example"]);
@@ -140,20 +142,13 @@ async fn a_row_whose_element_is_there_has_not_failed_though_what_was_lost_cannot
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_administrator_wrote_over_our_write_is_put_right() {
+async fn an_overwritten_list_is_written_again_with_both() {
     // Theirs comes between our write and the reading after it, made from a list without ours and without one
     // that was there.
     let wire = written_by_another(3, &["old.example", "late.example"]);
     let applied = Desk::new().apply(&wire, MANIFEST).await;
     assert_eq!(applied.ledger.tally().created, 2);
-    let expected = [
-        "kept.example",
-        "late.example",
-        "old.example",
-        "one.example",
-        "two.example",
-    ];
-    assert_eq!(domains(&wire), expected);
+    assert_eq!(domains(&wire), ALL_AND_LATE);
     assert!(
         applied
             .outcomes
@@ -163,7 +158,7 @@ async fn what_another_administrator_wrote_over_our_write_is_put_right() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_deleted_by_another_administrator_before_our_write_is_not_put_back() {
+async fn what_another_deleted_before_stays_deleted() {
     let wire = written_by_another(1, &["old.example"]);
     Desk::new().apply(&wire, MANIFEST).await;
     assert_eq!(
@@ -173,19 +168,13 @@ async fn what_was_deleted_by_another_administrator_before_our_write_is_not_put_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
+async fn a_run_cut_off_is_finished_from_its_directory() {
     let manifest = "resource,domain,action\ndomain,one.example,\ndomain,old.example,delete\n";
     for cut in 0..8 {
         let (desk, wire) = (Desk::new(), Wire::new(TENANT));
-        let mut engine = desk.engine(wire.clone());
-        let run = desk.start(&mut engine, manifest).await;
-        let path = run.directory.path().to_owned();
         let moment = Duration::from_millis(30 * cut);
-        let _ = tokio::time::timeout(moment, carry_out(&mut engine, run)).await;
-        drop(engine);
-        let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
-        let run = run::resume(directory).unwrap();
-        let applied = carry_out(&mut desk.engine(wire.clone()), run).await;
+        let directory = desk.cut_off(&wire, manifest, moment).await;
+        let applied = desk.resume(&wire, directory).await;
         assert_eq!(applied.end, End::Finished);
         assert_eq!(
             domains(&wire),
@@ -205,7 +194,7 @@ async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_lost_is_remembered_when_putting_it_back_has_to_wait() {
+async fn lost_elements_are_remembered_over_a_refusal() {
     for second in [
         Fault::Refuse(429),
         Fault::Refuse(409),
@@ -215,20 +204,13 @@ async fn what_was_lost_is_remembered_when_putting_it_back_has_to_wait() {
         let mut wire = written_by_another(3, &["old.example", "late.example"]);
         wire.fault = Arc::new(move |_, write| (write == 1).then_some(second));
         let applied = Desk::new().apply(&wire, MANIFEST).await;
-        let expected = [
-            "kept.example",
-            "late.example",
-            "old.example",
-            "one.example",
-            "two.example",
-        ];
-        assert_eq!(domains(&wire), expected, "{second:?}");
+        assert_eq!(domains(&wire), ALL_AND_LATE, "{second:?}");
         assert_eq!(applied.ledger.tally().failed, 0, "{second:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_lost_while_a_domain_was_deleted_is_put_back() {
+async fn elements_lost_beside_a_delete_are_put_back() {
     // They save the list that they had read before: with the domain that we deleted, and without another.
     let wire = written_by_another(3, &["old.example", "late.example"]);
     let manifest = "resource,domain,action\ndomain,old.example,delete\n";

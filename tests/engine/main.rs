@@ -1,15 +1,15 @@
-//! The engine against the simulated tenant in memory, on tokio's paused clock: what the tenant's log and
-//! state say after whole runs, lost answers, refusals and crashes.
+//! The engine against the simulated tenant in memory, on tokio's paused clock: whole runs, lost answers, refusals and
+//! crashes. The log and the state of the tenant are the evidence.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
 
 mod before;
 mod faults;
-mod harness;
 mod histories;
 mod links;
 mod lists;
@@ -17,4 +17,6 @@ mod pacing;
 mod parking;
 mod removals;
 mod scopes;
+#[path = "../support/mod.rs"]
+mod support;
 mod undo;

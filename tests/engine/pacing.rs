@@ -1,4 +1,4 @@
-//! How near a run comes to what the tenant's limits allow, and how it treats a server that fails.
+//! The pace of a run, against the least time that the tenant's limits allow, and against a server that fails.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -12,7 +12,9 @@ use zpa_bulk::pacer::{Pace, Quota};
 use zpa_bulk::sim::{Class, LogEntry};
 use zpa_bulk::wire::Method;
 
-use crate::harness::{Desk, Fault, ROOMY, Wire, expected, manifest, refusals};
+use crate::support::desk::Desk;
+use crate::support::manifests::{expected, manifest};
+use crate::support::wire::{Fault, ROOMY, Wire};
 
 /// The writes that passed.
 fn passed(wire: &Wire) -> Vec<LogEntry> {
@@ -34,11 +36,11 @@ async fn slow_answers_do_not_leave_the_quota_unused() {
     assert_eq!(wire.links(), expected(100));
     let (lasted, least) = (lasted(&passed(&wire)), Duration::from_secs(90));
     assert!(lasted <= least.mul_f64(1.13), "{lasted:?}");
-    assert_eq!(refusals(&wire), 0);
+    assert_eq!(wire.refusals(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_server_is_sent_a_repetition_for_ten_calls_and_one_a_minute() {
+async fn a_failing_server_gets_few_repetitions() {
     let failed = Mutex::new(HashSet::new());
     let wire = Wire::with_faults(ROOMY, move |request, _| {
         let first = failed.lock().unwrap().insert(request.path.clone());
@@ -72,7 +74,7 @@ async fn a_failing_server_is_sent_a_repetition_for_ten_calls_and_one_a_minute() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_real_limit_is_found_and_used_whether_it_is_higher_or_lower() {
+async fn the_real_limit_is_found_higher_or_lower() {
     for (limit, count, at_least) in [(26, 1400, 0.85), (6, 400, 0.9)] {
         let wire = Wire::new(&format!("{ROOMY}\n[quota]\nwrite = \"{limit}/10s\""));
         let mut desk = Desk::new().batch_size(1);
@@ -87,13 +89,13 @@ async fn the_real_limit_is_found_and_used_whether_it_is_higher_or_lower() {
         let windows = late.last().unwrap().at.saturating_sub(from).as_secs_f64() / 10.0;
         let used = f64::from(u32::try_from(late.len()).unwrap()) / (windows * f64::from(limit));
         assert!(used >= at_least, "{used:.3} of {limit}");
-        let refused = refusals(&wire);
+        let refused = wire.refusals();
         assert!(refused * 1000 < 15 * count, "{refused} refused at {limit}");
     }
 }
 
-/// Carries out `count` single creates. Answers what the run said of its time left every ten seconds from the thirtieth
-/// on, each beside what was left.
+/// Carries out `count` single creates. Answers the time left, as the run told it and as it was, for every ten seconds
+/// from the thirtieth on.
 async fn times_left(quota: &str, count: usize) -> Vec<[f64; 2]> {
     let wire = Wire::new(&format!("{ROOMY}\n[quota]\n{quota}"));
     let desk = Desk::new().batch_size(1);
@@ -121,7 +123,7 @@ async fn times_left(quota: &str, count: usize) -> Vec<[f64; 2]> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_half_a_minute_the_time_left_is_true_within_a_tenth_throttled_or_not() {
+async fn the_time_left_is_true_within_a_tenth() {
     for quota in [
         "",
         "write = \"6/10s\"",

@@ -1,4 +1,4 @@
-//! Runs that stop before their end because they were told to, and go on later.
+//! Runs that are parked before their end, and resumed later.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -7,12 +7,13 @@ use tokio::time::Instant;
 use zpa_bulk::engine::{Bounds, End, Parked};
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::Share;
-use zpa_bulk::run::{self, RunDirectory};
 use zpa_bulk::sim::Class;
 
-use crate::harness::{Applied, Desk, Fault, ROOMY, Wire, carry_out, expected, manifest};
+use crate::support::desk::{Applied, Desk, carry_out};
+use crate::support::manifests::{expected, manifest};
+use crate::support::wire::{Fault, ROOMY, Wire};
 
-/// Carries out as far as the bounds let it, then the rest without them. Answers both ends.
+/// Carries a run out as far as the bounds let it, then the rest without them. Answers both ends.
 async fn parked_and_resumed(
     desk: &Desk,
     wire: &Wire,
@@ -21,18 +22,15 @@ async fn parked_and_resumed(
 ) -> [Applied; 2] {
     let mut engine = desk.engine(wire.clone());
     let run = desk.start(&mut engine, &manifest(count)).await;
-    let path = run.directory.path().to_owned();
+    let directory = run.directory.clone();
     engine.stop_at(bounds);
     let first = carry_out(&mut engine, run).await;
     drop(engine);
-    let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
-    let run = run::resume(directory).unwrap();
-    let second = carry_out(&mut desk.engine(wire.clone()), run).await;
-    [first, second]
+    [first, desk.resume(wire, directory).await]
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_whose_time_is_up_leaves_nothing_in_doubt_and_goes_on_later() {
+async fn a_run_out_of_time_leaves_nothing_unresolved() {
     let (desk, wire) = (Desk::new().batch_size(1), Wire::new(ROOMY));
     let bounds = Bounds {
         deadline: Some(Instant::now().into_std() + Duration::from_secs(30)),
@@ -50,7 +48,7 @@ async fn a_run_whose_time_is_up_leaves_nothing_in_doubt_and_goes_on_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_that_is_too_long_parks_the_run_until_it_is_over() {
+async fn a_pause_that_is_too_long_parks_the_run() {
     let wire = Wire::new(&format!("{ROOMY}\nquota = {{ write = \"5/10s\" }}"));
     let mut desk = Desk::new().batch_size(1);
     desk.settings.write_quota = Pace::Unlimited;

@@ -2,11 +2,11 @@
 
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Status;
-use zpa_bulk::run::{self, RunDirectory};
 use zpa_bulk::sim::Class;
 use zpa_bulk::wire::{Method, Request};
 
-use crate::harness::{Applied, Desk, Fault, Wire, carry_out};
+use crate::support::desk::{Applied, Desk, carry_out};
+use crate::support::wire::{Fault, Wire};
 
 const TENANT: &str = "connectors = { live = 6, stale = 9, read_only = 0, groups = 3 }";
 
@@ -34,7 +34,7 @@ async fn delete(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_is_looked_up_and_nothing_is_sent_again() {
+async fn a_lost_answer_is_looked_up_and_not_repeated() {
     let (wire, applied) = delete(|_, write| (write == 0).then_some(Fault::LoseAnswer)).await;
     assert_eq!((stale(&wire), applied.ledger.tally().deleted), (1, 8));
     assert_eq!(wire.log(Class::Write).len(), 1);
@@ -99,7 +99,7 @@ async fn one_that_the_server_does_not_let_go_fails_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_for_good_fails_those_that_are_still_there() {
+async fn a_permanent_refusal_fails_those_still_there() {
     let (wire, applied) = delete(|_, _| Some(Fault::Refuse(403))).await;
     assert_eq!((stale(&wire), applied.ledger.tally().failed), (9, 8));
     assert_eq!(applied.failures()[0].1.status, Some(403));
@@ -120,20 +120,13 @@ async fn a_server_that_never_answers_is_given_up_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
+async fn a_run_cut_off_is_finished_from_its_directory() {
     for cut in 0..8 {
         let desk = Desk::new().batch_size(3);
         let wire = Wire::new(TENANT);
-        let mut engine = desk.engine(wire.clone());
-        let run = desk.start(&mut engine, &manifest()).await;
-        let path = run.directory.path().to_owned();
         let moment = std::time::Duration::from_millis(40 * cut);
-        // Whatever was under way is dropped, like the process.
-        let _ = tokio::time::timeout(moment, carry_out(&mut engine, run)).await;
-        drop(engine);
-        let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
-        let run = run::resume(directory).unwrap();
-        let applied = carry_out(&mut desk.engine(wire.clone()), run).await;
+        let directory = desk.cut_off(&wire, &manifest(), moment).await;
+        let applied = desk.resume(&wire, directory).await;
         assert_eq!(applied.ledger.tally().deleted, 8, "cut after {moment:?}");
         assert_eq!(applied.outcomes.len(), 8);
         assert_eq!(stale(&wire), 1);
@@ -155,7 +148,7 @@ fn comes_back(wire: &mut Wire, name: &'static str, from: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connector_that_comes_back_between_two_attempts_is_spared() {
+async fn a_connector_back_between_two_attempts_is_spared() {
     let rows: Vec<String> = (2..10)
         .map(|n| format!("connector,delete,stale-{n:02},2026-11-22T00:00:00Z\n"))
         .collect();
@@ -184,7 +177,7 @@ async fn a_connector_that_comes_back_between_two_attempts_is_spared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_keeps_its_connectors_also_when_others_leave_it_meanwhile() {
+async fn a_group_keeps_its_last_connector_when_others_go() {
     let wire = Wire::new(
         "connectors = { live = 1, stale = 3, read_only = 0, never_connected = 0, groups = 1 }",
     );

@@ -1,4 +1,4 @@
-//! Deleting many links one by one, where the tenant's limits are on each exact path and where they are not.
+//! Many links deleted one by one, on tenants that limit each exact path and on others.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,11 +8,13 @@ use zpa_bulk::engine::{End, Settings};
 use zpa_bulk::pacer::QuotaScope;
 use zpa_bulk::sim::Class;
 
-use crate::harness::{Desk, ROOMY, Wire, manifest, refusals};
+use crate::support::desk::Desk;
+use crate::support::manifests::manifest;
+use crate::support::wire::{ROOMY, Wire};
 
 const LINKS: usize = 500;
 
-/// Deletes every link of a tenant that counts like that.
+/// Deletes every link of a tenant with that quota.
 async fn delete_all(quota: &str, settings: impl FnOnce(&mut Settings)) -> Wire {
     let wire = Wire::new(&format!("{ROOMY}\n[quota]\n{quota}"));
     let mut desk = Desk::new();
@@ -34,7 +36,7 @@ fn by_endpoint(settings: &mut Settings) {
     settings.quota_scope = QuotaScope::Endpoint;
 }
 
-/// From the first delete to the last.
+/// The time from the first delete to the last.
 fn lasted(wire: &Wire) -> Duration {
     let log = wire.log(Class::Write);
     let deletes = || log.iter().filter(|entry| entry.method == "DELETE");
@@ -43,11 +45,11 @@ fn lasted(wire: &Wire) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_every_path_has_its_own_limit_five_hundred_deletes_take_seconds() {
+async fn deletes_of_many_paths_take_seconds() {
     let wire = delete_all(r#"scope = "endpoint""#, by_endpoint).await;
     let lasted = lasted(&wire);
     assert!(lasted < Duration::from_secs(10), "{lasted:?}");
-    assert_eq!(refusals(&wire), 0);
+    assert_eq!(wire.refusals(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +60,7 @@ async fn the_gateway_is_kept_to_where_it_is_what_limits() {
         settings.gateway_quota = "50/10s".parse().unwrap();
     })
     .await;
-    assert_eq!(refusals(&wire), 0);
+    assert_eq!(wire.refusals(), 0);
     // Each is read before it is deleted, and a few are read before the first is.
     let (lasted, interval) = (lasted(&wire), Duration::from_millis(200));
     let (least, most) = (interval * 499, (interval * 999).mul_f64(1.03));
@@ -66,13 +68,13 @@ async fn the_gateway_is_kept_to_where_it_is_what_limits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tenant_that_counts_all_paths_together_is_found_out_and_served_at_its_pace() {
+async fn a_tenant_wide_limit_is_found_out_and_obeyed() {
     for quota in [
         "window = \"fixed\"",
         "window = \"sliding-log\"\ncounts_refused = true",
     ] {
         let wire = delete_all(quota, by_endpoint).await;
-        let (refused, lasted) = (refusals(&wire), lasted(&wire));
+        let (refused, lasted) = (wire.refusals(), lasted(&wire));
         assert!((1..=150).contains(&refused), "{refused} refusals, {quota}");
         let most = Duration::from_secs(490).mul_f64(1.2);
         assert!(lasted < most, "{lasted:?} with {quota}");

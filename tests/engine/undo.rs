@@ -12,17 +12,16 @@ use zpa_bulk::journal::{Header, Journal};
 use zpa_bulk::run::{self, RunDirectory, RunEffects};
 use zpa_bulk::wire::{Method, Request};
 
-use crate::harness::{Applied, Desk, Fault, PORTALS, Wire, carry_out};
+use crate::support::desk::{Applied, Desk, carry_out, die, outcomes};
+use crate::support::manifests::PORTALS;
+use crate::support::wire::{Fault, Wire};
 
-/// Applies a manifest, and answers where its run is.
+/// Applies a manifest without a failure, and answers where its run is.
 async fn applied(desk: &Desk, wire: &Wire, manifest: &str) -> PathBuf {
-    let mut engine = desk.engine(wire.clone());
-    let run = desk.start(&mut engine, manifest).await;
-    let path = run.directory.path().to_owned();
-    let applied = carry_out(&mut engine, run).await;
+    let (applied, directory) = desk.applied_in(wire, manifest).await;
     assert_eq!(applied.end, End::Finished);
     assert_eq!(applied.failures(), []);
-    path
+    directory.path().to_owned()
 }
 
 async fn undone(desk: &Desk, wire: &Wire, past: &Path) -> Applied {
@@ -55,7 +54,7 @@ fn meddles(wire: &mut Wire, before: Method, id: &str, fields: Value) {
 const LINKS: &str = "name,url,description\nA,https://a.example/,first\nB,https://b.example/,\n";
 
 #[tokio::test(start_paused = true)]
-async fn what_is_changed_after_the_plan_of_the_undo_is_left_alone_too() {
+async fn an_object_changed_after_the_plan_is_left_alone() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
     let past = applied(&desk, &wire, LINKS).await;
     let id = link(&wire, "A")["id"].as_str().unwrap().to_owned();
@@ -71,7 +70,7 @@ async fn what_is_changed_after_the_plan_of_the_undo_is_left_alone_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_changed_while_an_answer_is_missing_is_left_alone_and_not_called_put_back() {
+async fn a_change_during_a_lost_answer_is_left_alone() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
     applied(&desk, &wire, LINKS).await;
     let changed = "name,url\nA,https://changed.example/\n";
@@ -88,7 +87,7 @@ async fn what_is_changed_while_an_answer_is_missing_is_left_alone_and_not_called
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_field_that_is_changed_after_the_plan_of_the_undo_is_left_alone_and_the_others_are_not() {
+async fn only_a_field_changed_after_the_plan_is_left_alone() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
     applied(&desk, &wire, LINKS).await;
     let update = "resource,action,name,url,description\n\
@@ -134,7 +133,7 @@ fn forestalled() -> Wire {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_created_while_a_batch_was_on_its_way_is_left_alone() {
+async fn a_link_created_by_another_meanwhile_is_left_alone() {
     let (desk, mut wire) = (Desk::new(), forestalled());
     let past = applied(&desk, &wire, LINKS).await;
     wire.other = Arc::new(|_, _| None);
@@ -143,7 +142,7 @@ async fn what_another_created_while_a_batch_was_on_its_way_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_was_refused_is_known_to_be_when_the_run_is_gone_on_with() {
+async fn a_resumed_run_knows_that_a_batch_was_refused() {
     let (desk, mut wire) = (Desk::new(), forestalled());
     let mut engine = desk.engine(wire.clone());
     let run = desk.start(&mut engine, LINKS).await;
@@ -163,8 +162,7 @@ async fn a_batch_that_was_refused_is_known_to_be_when_the_run_is_gone_on_with() 
     }
     drop(engine);
     wire.other = Arc::new(|_, _| None);
-    let run = run::resume(RunDirectory::open(&past).unwrap()).unwrap();
-    let ended = carry_out(&mut desk.engine(wire.clone()), run).await;
+    let ended = desk.resume(&wire, RunDirectory::open(&past).unwrap()).await;
     assert_eq!(ended.ledger.tally().recovered, 1);
     undone(&desk, &wire, &past).await;
     assert_eq!(wire.names(), ["A"], "it is not the run's");
@@ -215,21 +213,16 @@ async fn lost_answers_leave_nothing_twice_and_nothing_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_undo_that_was_cut_off_in_the_middle_is_finished_from_its_directory() {
+async fn an_undo_cut_off_is_finished_from_its_directory() {
     for cut in 0..40 {
         let (desk, wire) = (Desk::new().batch_size(1), Wire::new(""));
         let before = before_changes(&desk, &wire).await;
         let past = applied(&desk, &wire, CHANGES).await;
         let mut engine = desk.engine(wire.clone());
         let run = desk.start_undo(&mut engine, &past).await;
-        let path = run.directory.path().to_owned();
-        // Whatever is under way is dropped, like the process.
         let moment = Duration::from_millis(25 * cut);
-        let _ = tokio::time::timeout(moment, carry_out(&mut engine, run)).await;
-        drop(engine);
-        let directory = RunDirectory::find(desk.dir.path(), path.to_str().unwrap()).unwrap();
-        let run = run::resume(directory).unwrap();
-        let ended = carry_out(&mut desk.engine(wire.clone()), run).await;
+        let directory = die(engine, run, moment).await;
+        let ended = desk.resume(&wire, directory).await;
         assert_eq!(ended.failures(), [], "cut after {moment:?}");
         assert_eq!(ended.outcomes.len(), 4, "cut after {moment:?}");
         assert_eq!(described(&wire), before, "cut after {moment:?}");
@@ -239,7 +232,7 @@ async fn an_undo_that_was_cut_off_in_the_middle_is_finished_from_its_directory()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_link_whose_portal_does_not_come_back_is_not_put_anywhere_else() {
+async fn a_link_without_its_portal_is_not_put_elsewhere() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
     before_changes(&desk, &wire).await;
     let past = applied(&desk, &wire, CHANGES).await;
@@ -260,7 +253,7 @@ async fn a_link_whose_portal_does_not_come_back_is_not_put_anywhere_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_journal_without_what_was_before_undoes_what_it_can() {
+async fn a_journal_without_old_states_undoes_what_it_can() {
     let (desk, wire) = (Desk::new(), Wire::new(""));
     before_changes(&desk, &wire).await;
     let past = applied(&desk, &wire, CHANGES).await;
@@ -273,7 +266,7 @@ async fn a_journal_without_what_was_before_undoes_what_it_can() {
         ..run_state.header
     };
     let mut journal = Journal::create(&old, &header, Timestamp::now()).unwrap();
-    let outcomes = crate::harness::outcomes(&past);
+    let outcomes = outcomes(&past);
     let outcomes = Event::Outcomes(outcomes.into_values().collect());
     journal.append(&outcomes, Timestamp::now()).unwrap();
     journal.commit().unwrap();
@@ -284,7 +277,7 @@ async fn a_journal_without_what_was_before_undoes_what_it_can() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_undo_is_to_list_is_what_it_is_about_and_what_that_refers_to() {
+async fn an_undo_lists_its_objects_and_their_references() {
     let (desk, wire) = (Desk::new(), Wire::new(""));
     let past = applied(&desk, &wire, LINKS).await;
     let deeds = RunEffects::read(&RunDirectory::open(&past).unwrap()).unwrap();

@@ -5,12 +5,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{LINKS, link, tenant};
+use crate::support::served::{LINKS, link, tenant};
 
 // Access
 
 #[tokio::test]
-async fn a_legacy_sign_in_answers_a_bearer_token_whose_lifetime_is_a_string() {
+async fn a_legacy_token_lives_for_a_string_of_seconds() {
     let tenant = tenant("token = { lifetime = \"2m\" }").await;
     let reply = tenant
         .form("/signin", &[("client_id", "me"), ("client_secret", "s")])
@@ -31,7 +31,7 @@ async fn a_legacy_sign_in_answers_a_bearer_token_whose_lifetime_is_a_string() {
 }
 
 #[tokio::test]
-async fn a_token_request_with_a_secret_or_an_assertion_answers_a_number_of_seconds() {
+async fn a_token_lives_for_a_number_of_seconds() {
     let tenant = tenant("").await;
     let assertion = [
         json!({"alg": "RS256"}),
@@ -84,9 +84,9 @@ async fn wrong_credentials_are_refused_at_both_sign_ins() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_valid_token_gets_the_401_of_the_way_it_came() {
+async fn a_bad_token_gets_the_401_of_its_path() {
     let mut tenant = tenant("").await;
-    tenant.token = "unknown".to_owned();
+    tenant.caller.token = "unknown".to_owned();
     assert_eq!(tenant.get(LINKS).await.refusal(), (401, "access.denied"));
     let gateway = tenant.get(&format!("/zpa{LINKS}")).await;
     assert_eq!(gateway.status, 401);
@@ -111,7 +111,7 @@ async fn signing_out_ends_the_token() {
 // Quotas
 
 #[tokio::test]
-async fn a_call_over_the_quota_gets_the_documented_429_and_is_not_carried_out() {
+async fn a_call_over_the_quota_gets_the_documented_429() {
     let tenant = tenant("quota = { read = \"off\", write = \"2/1h\" }").await;
     for name in ["a", "b"] {
         assert_eq!(tenant.post(LINKS, link(name)).await.status, 201);
@@ -135,7 +135,7 @@ async fn a_call_over_the_quota_gets_the_documented_429_and_is_not_carried_out() 
 }
 
 #[tokio::test]
-async fn reads_and_writes_and_tenants_have_quotas_of_their_own() {
+async fn reads_writes_and_tenants_have_their_own_quotas() {
     let tenant = tenant("quota = { read = \"1/1h\", write = \"1/1h\" }").await;
     assert_eq!(tenant.get(LINKS).await.status, 200);
     assert_eq!(tenant.get(LINKS).await.status, 429);
@@ -151,12 +151,11 @@ async fn reads_and_writes_and_tenants_have_quotas_of_their_own() {
 }
 
 #[tokio::test]
-async fn the_gateway_speaks_of_its_own_limit_also_on_a_refusal_of_the_tenants() {
+async fn the_gateway_tells_its_limit_on_every_answer() {
     let tenant = tenant("quota = { read = \"1/1h\" }").await;
     let headers = async |path: &str| {
-        let url = format!("{}{path}", tenant.server.url());
-        let call = tenant.client.get(url).bearer_auth(&tenant.token);
-        let answer = call.send().await.unwrap();
+        let request = tenant.caller.request(Method::GET, path);
+        let answer = request.send().await.unwrap();
         let value = |name: &str| Some(answer.headers().get(name)?.to_str().unwrap().to_owned());
         let names = ["limit", "remaining", "reset"];
         let values = names.map(|name| value(&format!("x-ratelimit-{name}")));
@@ -175,8 +174,8 @@ async fn the_gateway_speaks_of_its_own_limit_also_on_a_refusal_of_the_tenants() 
 #[tokio::test]
 async fn a_call_with_a_bad_token_is_not_counted() {
     let mut tenant = tenant("quota = { read = \"1/1h\" }").await;
-    let good = std::mem::replace(&mut tenant.token, "bad".to_owned());
+    let good = std::mem::replace(&mut tenant.caller.token, "bad".to_owned());
     assert_eq!(tenant.get(LINKS).await.status, 401);
-    tenant.token = good;
+    tenant.caller.token = good;
     assert_eq!(tenant.get(LINKS).await.status, 200);
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{SCHEDULE, tenant, text};
+use crate::support::api::text;
+use crate::support::served::{SCHEDULE, tenant};
 
 /// A schedule of so many days, as text or as a number.
 fn every(days: impl Into<Value>) -> Value {
@@ -11,7 +12,7 @@ fn every(days: impl Into<Value>) -> Value {
 }
 
 #[tokio::test]
-async fn reading_it_before_there_is_one_answers_as_the_scenario_says() {
+async fn a_missing_schedule_reads_as_the_scenario_says() {
     let without = tenant("").await;
     assert_eq!(
         without.get(SCHEDULE).await.refusal(),
@@ -24,7 +25,7 @@ async fn reading_it_before_there_is_one_answers_as_the_scenario_says() {
 }
 
 #[tokio::test]
-async fn a_posted_schedule_is_one_object_and_a_second_one_is_a_conflict() {
+async fn a_second_schedule_is_a_conflict() {
     let tenant = tenant("").await;
     let posted = tenant.post(SCHEDULE, every(30)).await;
     assert_eq!((posted.status, posted.body), (204, Value::Null));
@@ -40,7 +41,7 @@ async fn a_posted_schedule_is_one_object_and_a_second_one_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_put_on_its_id_replaces_it_and_on_another_finds_nothing() {
+async fn a_put_replaces_the_schedule_of_its_id_alone() {
     let tenant = tenant("").await;
     tenant.post(SCHEDULE, every("5")).await;
     let id = tenant.get(SCHEDULE).await.id();
@@ -69,7 +70,7 @@ async fn a_put_on_its_id_replaces_it_and_on_another_finds_nothing() {
 }
 
 #[tokio::test]
-async fn only_whole_days_of_at_least_five_are_taken_as_text_or_number() {
+async fn only_whole_days_from_five_on_are_taken() {
     let tenant = tenant("").await;
     let cases = [
         (every(4), "invalid.frequency.interval"),
@@ -99,7 +100,7 @@ async fn only_whole_days_of_at_least_five_are_taken_as_text_or_number() {
 }
 
 #[tokio::test]
-async fn its_numbers_are_numbers_where_the_scenario_says_so() {
+async fn numbers_are_numbers_where_the_scenario_says_so() {
     let tenant = tenant("connector_schedule = { numbers = \"numbers\" }").await;
     tenant.post(SCHEDULE, every("30")).await;
     let read = tenant.get(SCHEDULE).await.body;

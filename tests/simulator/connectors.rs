@@ -1,4 +1,4 @@
-//! App connectors: what a tenant starts with, listings, changes and deletions.
+//! App connectors: those of a new tenant, listings, changes and deletions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{BULK_DELETE, CONNECTORS, Offline, Reply, Tenant, tenant, text};
+use crate::support::api::{Reply, text};
+use crate::support::served::{BULK_DELETE, CONNECTORS, Offline, Tenant, tenant};
 
 const DAY: i64 = 24 * 3600;
 
@@ -25,7 +26,7 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap()
 }
 
-/// Those whose name begins so.
+/// The connectors whose name begins so.
 fn named<'a>(connectors: &'a [Value], prefix: &str) -> Vec<&'a Value> {
     let all = connectors.iter();
     all.filter(|one| text(one, "name").starts_with(prefix))
@@ -70,7 +71,7 @@ async fn a_tenant_starts_with_connectors_of_every_kind() {
 }
 
 #[tokio::test]
-async fn a_stale_connector_was_disconnected_31_to_400_days_ago_after_it_had_connected() {
+async fn stale_connectors_left_31_to_400_days_ago() {
     let tenant = tenant("connectors = { stale = 40 }").await;
     let (connectors, now) = (all(&tenant).await, now());
     let mut oldest = 0;
@@ -87,7 +88,7 @@ async fn a_stale_connector_was_disconnected_31_to_400_days_ago_after_it_had_conn
 }
 
 #[tokio::test]
-async fn a_live_connector_has_an_old_disconnection_and_a_newer_connection() {
+async fn live_connectors_have_an_older_disconnection() {
     let tenant = tenant("").await;
     let (connectors, now) = (all(&tenant).await, now());
     let live = named(&connectors, "live");
@@ -100,7 +101,7 @@ async fn a_live_connector_has_an_old_disconnection_and_a_newer_connection() {
 }
 
 #[tokio::test]
-async fn one_that_never_connected_has_no_field_that_says_when() {
+async fn connectors_never_connected_have_no_times() {
     let tenant = tenant("connectors = { never_connected = 4 }").await;
     let (connectors, now) = (all(&tenant).await, now());
     let never = named(&connectors, "never");
@@ -119,7 +120,7 @@ async fn one_that_never_connected_has_no_field_that_says_when() {
 }
 
 #[tokio::test]
-async fn nothing_is_connected_in_a_dark_group_and_something_in_every_other() {
+async fn only_dark_groups_have_nothing_connected() {
     let tenant = tenant("connectors = { groups = 2, dark_groups = 2 }").await;
     let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let connectors = all(&tenant).await;
@@ -194,7 +195,7 @@ async fn the_listing_is_searched_and_sorted_over_all_pages() {
 }
 
 #[tokio::test]
-async fn the_share_that_comes_back_is_live_on_its_second_reading_of_either_kind() {
+async fn those_that_come_back_are_live_when_read_again() {
     let scenario = "connectors = { live = 0, stale = 10, never_connected = 0, read_only = 0, come_back = 0.5 }";
     let status = |one: &Value| text(one, "controlChannelStatus").to_owned();
     let live = |statuses: &[String]| {
@@ -235,7 +236,7 @@ fn all_ids(statuses: &[String], connectors: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_put_replaces_what_a_client_may_write_and_keeps_all_else() {
+async fn a_put_keeps_what_a_client_may_not_write() {
     let tenant = tenant("").await;
     let path = one("live-01", &all(&tenant).await);
     let before = tenant.get(&path).await.body;
@@ -282,7 +283,7 @@ async fn a_wrong_change_is_refused() {
 }
 
 #[tokio::test]
-async fn connectors_that_are_read_only_or_managed_cannot_be_changed_or_deleted() {
+async fn locked_connectors_cannot_be_changed_or_deleted() {
     let tenant = tenant("connectors = { read_only = 2 }").await;
     let connectors = all(&tenant).await;
     for (name, lock) in [("managed-01", "readOnly"), ("managed-02", "zscalerManaged")] {
@@ -299,7 +300,7 @@ async fn connectors_that_are_read_only_or_managed_cannot_be_changed_or_deleted()
 }
 
 #[tokio::test]
-async fn a_deleted_connector_is_gone_and_none_can_be_created() {
+async fn deleted_connectors_are_gone_and_none_is_created() {
     let tenant = tenant("").await;
     let path = one("stale-02", &all(&tenant).await);
     assert_eq!(tenant.delete(&path).await.status, 204);
@@ -322,7 +323,7 @@ async fn delete_bulk(tenant: &Tenant, ids: &[String]) -> Reply {
 }
 
 #[tokio::test]
-async fn a_bulk_call_deletes_the_connectors_it_names_by_text_or_number() {
+async fn a_bulk_call_takes_ids_as_text_or_number() {
     let tenant = tenant("").await;
     let connectors = all(&tenant).await;
     let ids = ids(&named(&connectors, "stale"));
@@ -360,7 +361,7 @@ async fn a_bulk_call_of_another_form_is_refused() {
 }
 
 #[tokio::test]
-async fn odd_ids_of_a_bulk_call_are_ignored_or_have_it_refused_as_the_scenario_says() {
+async fn odd_ids_are_ignored_or_refused_as_configured() {
     // The key, the id of the refusal, and what its default is.
     let keys = [
         ("unknown_ids", "resource.not.found", "ignore"),
@@ -398,7 +399,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_pages_of_any_size_and_order_hold_every_connector_once_and_in_that_order(
+    fn pages_hold_every_connector_once_and_in_order(
         seed: u64,
         size in 1_usize..30,
         field in prop_oneof![Just("name"), Just("id"), Just("creationTime"), Just("lastBrokerConnectTime")],

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Offline, Reply, SHARED, SUFFIXES, Tenant, tenant, text};
+use crate::support::api::{Reply, text};
+use crate::support::served::{Offline, SHARED, SUFFIXES, Tenant, tenant};
 
 fn domains(reply: &Reply) -> Vec<&str> {
     let list = reply.body.as_array().unwrap();
@@ -27,7 +28,7 @@ async fn posted(tenant: &Tenant, names: &[&str]) -> Reply {
 const SEEDED: &str = "seed = [\"a.example.com\", \"b.example.com\"]";
 
 #[tokio::test]
-async fn a_tenant_starts_with_the_suffixes_of_its_scenario_in_a_bare_array() {
+async fn a_tenant_starts_with_its_suffixes_in_an_array() {
     let bare = tenant("").await;
     for path in [SUFFIXES, SHARED] {
         let reply = bare.get(path).await;
@@ -48,7 +49,7 @@ async fn a_tenant_starts_with_the_suffixes_of_its_scenario_in_a_bare_array() {
 }
 
 #[tokio::test]
-async fn a_posted_list_replaces_the_old_one_or_adds_to_it_as_the_scenario_says() {
+async fn a_list_replaces_or_adds_as_the_scenario_says() {
     let cases: [(&str, &[&str]); 3] = [
         ("", &["b.example.com", "c.example.com"]),
         ("post = \"replace\",", &["b.example.com", "c.example.com"]),
@@ -66,7 +67,7 @@ async fn a_posted_list_replaces_the_old_one_or_adds_to_it_as_the_scenario_says()
 }
 
 #[tokio::test]
-async fn an_empty_list_removes_all_domains_only_where_lists_replace() {
+async fn an_empty_list_removes_all_where_lists_replace() {
     let replacing = tenant(&format!("domains = {{ {SEEDED} }}")).await;
     assert!(domains(&posted(&replacing, &[]).await).is_empty());
     let adding = tenant(&format!("domains = {{ post = \"add\", {SEEDED} }}")).await;
@@ -158,7 +159,7 @@ async fn a_refused_domain_is_named_in_the_documented_form() {
 }
 
 #[tokio::test]
-async fn an_unknown_association_type_and_another_method_are_refused() {
+async fn unknown_types_and_methods_are_refused() {
     let tenant = tenant("").await;
     let other = SUFFIXES.replace("SEARCH_SUFFIX", "OTHER");
     assert_eq!(
@@ -190,7 +191,7 @@ async fn a_list_may_be_as_long_as_the_limit_says() {
 }
 
 #[tokio::test]
-async fn another_administrator_adds_a_domain_once_after_the_reading_the_scenario_says() {
+async fn another_administrator_adds_a_domain_once() {
     let scenario =
         |after: &str| format!("domains = {{ {SEEDED}, intruder = \"late.example.com\"{after} }}");
     let first = tenant(&scenario("")).await;
@@ -210,7 +211,7 @@ async fn another_administrator_adds_a_domain_once_after_the_reading_the_scenario
     }
 }
 
-/// What a list holds after a post, by the rule of the scenario, in no order.
+/// The elements of a list after a post, by the rule of the scenario, in no order.
 fn model(
     post: &str,
     before: &BTreeMap<String, bool>,
@@ -226,7 +227,7 @@ fn model(
 
 proptest! {
     #[test]
-    fn any_posts_leave_what_the_rule_says_and_a_domain_that_stays_keeps_its_id(
+    fn posts_follow_the_rule_and_domains_keep_their_ids(
         post in prop_oneof![Just("add"), Just("replace")],
         posts in vec(btree_map("[a-e]", any::<bool>(), 0..5), 1..8),
     ) {

@@ -1,17 +1,19 @@
-//! Faults: what a client sees of them over real HTTP and in memory, and what has become of its call.
+//! Faults, as a client sees them over real HTTP and in memory, and their effect on its call.
 
 use std::time::Duration;
 
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::{Value, json};
 use zpa_bulk::sim::{InMemory, LogEntry, Scenario};
 use zpa_bulk::wire;
 use zpa_bulk::wire::{Answer, Reply};
 use zpa_bulk::zpa::{Api as _, SignInError};
 
-use crate::harness::{
-    BULK, BULK_DELETE, LINKS, PORTALS, SUFFIXES, Tenant, link, links, tenant, text,
+use crate::support::api::text;
+use crate::support::served::{
+    BULK, BULK_DELETE, LINKS, PORTALS, SUFFIXES, Tenant, in_memory, link, links, tenant,
 };
+use crate::support::state::{names, objects};
 
 const QUIET: &str =
     "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"0ms\", jitter = \"0ms\" }\n";
@@ -25,19 +27,17 @@ fn batch(names: &[&str]) -> Value {
     json!({ "userPortalLinks": links(names) })
 }
 
-/// What a client sees of a call: the status and the body, or nothing.
+/// The status and the body that a client sees, or nothing.
 async fn seen(tenant: &Tenant, path: &str, body: Value) -> Option<(u16, String)> {
-    let request = tenant.client.post(format!("{}{path}", tenant.server.url()));
-    let answer = request.bearer_auth(&tenant.token).json(&body).send().await;
-    let answer = answer.ok()?;
+    let request = tenant.caller.request(Method::POST, path).json(&body);
+    let answer = request.send().await.ok()?;
     let status = answer.status().as_u16();
     Some((status, answer.text().await.ok()?))
 }
 
+/// The names of the links that there are.
 fn stored(tenant: &Tenant) -> Vec<String> {
-    let links = tenant.stored_links();
-    let name = |link: &Value| link["name"].as_str().unwrap().to_owned();
-    links.iter().map(name).collect()
+    names(&tenant.stored_links())
 }
 
 /// Status and fault of the last call.
@@ -47,7 +47,7 @@ fn last(log: &[LogEntry]) -> (u16, Option<&'static str>) {
 }
 
 #[tokio::test]
-async fn over_http_a_broken_connection_leaves_what_was_done_before_it_broke() {
+async fn over_http_a_broken_connection_keeps_what_was_done() {
     for (kind, status, names) in [
         ("reset-before", 0, &[][..]),
         ("drop-after-commit", 201, &["a", "b"][..]),
@@ -68,11 +68,10 @@ async fn over_http_a_broken_connection_leaves_what_was_done_before_it_broke() {
 }
 
 #[tokio::test]
-async fn over_http_a_truncated_answer_shows_its_head_and_breaks_off_in_its_body() {
+async fn over_http_a_truncated_answer_breaks_in_its_body() {
     let tenant = tenant(&on_bulk("truncated")).await;
-    let request = tenant.client.post(format!("{}{BULK}", tenant.server.url()));
-    let request = request.bearer_auth(&tenant.token).json(&batch(&["a"]));
-    let mut answer = request.send().await.unwrap();
+    let request = tenant.caller.request(Method::POST, BULK);
+    let mut answer = request.json(&batch(&["a"])).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 201);
     let mut body = Vec::new();
     let broken = loop {
@@ -89,16 +88,11 @@ async fn over_http_a_truncated_answer_shows_its_head_and_breaks_off_in_its_body(
 }
 
 #[tokio::test]
-async fn over_http_an_answer_that_never_comes_is_waited_for_in_vain_and_the_change_is_there() {
+async fn over_http_a_timeout_leaves_the_change() {
     let tenant = tenant(&on_bulk("timeout")).await;
-    let impatient = Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_millis(200))
-        .build()
-        .unwrap();
-    let request = impatient.post(format!("{}{BULK}", tenant.server.url()));
+    let request = tenant.caller.request(Method::POST, BULK);
     let answer = request
-        .bearer_auth(&tenant.token)
+        .timeout(Duration::from_millis(200))
         .json(&batch(&["a"]))
         .send();
     assert!(answer.await.unwrap_err().is_timeout());
@@ -107,7 +101,7 @@ async fn over_http_an_answer_that_never_comes_is_waited_for_in_vain_and_the_chan
 }
 
 #[tokio::test]
-async fn over_http_a_late_change_appears_after_its_connection_broke() {
+async fn over_http_a_late_change_appears_after_the_break() {
     let late = format!("{}delay = \"150ms\"", on_bulk("late-commit"));
     let tenant = tenant(&late).await;
     assert_eq!(seen(&tenant, BULK, batch(&["a"])).await, None);
@@ -121,7 +115,7 @@ async fn over_http_a_late_change_appears_after_its_connection_broke() {
 }
 
 #[tokio::test]
-async fn a_status_is_answered_in_the_words_of_the_scenario_and_nothing_is_done() {
+async fn a_status_is_answered_and_nothing_is_done() {
     let words = "status = 409\nretry_after = \"2s\"\nid = \"db.simultaneous.request\"\n";
     let tenant = tenant(&format!("{}{words}", on_bulk("status"))).await;
     let answer = tenant.post(BULK, batch(&["a"])).await;
@@ -147,7 +141,7 @@ async fn a_status_has_its_usual_id_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn an_html_page_takes_the_place_of_the_answer_to_what_was_done() {
+async fn an_html_page_replaces_the_answer() {
     let tenant = tenant("[[fault]]\nkind = \"html\"\nmatch = \"POST /mgmt*\"").await;
     for (path, body, status) in [
         (BULK, batch(&["a"]), 201),
@@ -165,7 +159,7 @@ async fn an_html_page_takes_the_place_of_the_answer_to_what_was_done() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_batch_is_created_and_the_answer_shows_that_part_alone() {
+async fn a_partial_batch_answers_with_its_part_alone() {
     let tenant = tenant(&on_bulk("partial-batch")).await;
     let names = ["a", "b", "c", "d", "e"];
     let answer = tenant.post(BULK, batch(&names)).await;
@@ -194,7 +188,7 @@ async fn a_part_of_a_bulk_delete_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_early_is_refused_from_then_on_and_a_new_one_is_good() {
+async fn an_expired_token_is_refused_and_a_new_one_is_good() {
     let mut tenant =
         tenant("[[fault]]\nkind = \"expire-token\"\nmatch = \"* */userPortal\"\ntimes = 1").await;
     assert_eq!(tenant.get(LINKS).await.status, 200);
@@ -202,12 +196,12 @@ async fn a_token_that_expires_early_is_refused_from_then_on_and_a_new_one_is_goo
     assert_eq!(tenant.get(LINKS).await.status, 401);
     let form = [("client_id", "me"), ("client_secret", "s")];
     let signed_in = tenant.form("/signin", &form).await;
-    tenant.token = signed_in.body["access_token"].as_str().unwrap().to_owned();
+    tenant.caller.token = signed_in.body["access_token"].as_str().unwrap().to_owned();
     assert_eq!(tenant.get(PORTALS).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_sign_in_that_is_down_is_answered_with_503_for_a_while_and_calls_go_through() {
+async fn a_sign_in_that_is_down_answers_503_for_a_while() {
     let tenant =
         tenant("[[fault]]\nkind = \"signin-down\"\nmatch = \"POST /oauth2/*\"\ntimes = 2").await;
     let client = [("client_id", "me"), ("client_secret", "s")];
@@ -220,7 +214,7 @@ async fn a_sign_in_that_is_down_is_answered_with_503_for_a_while_and_calls_go_th
 }
 
 #[tokio::test]
-async fn a_poisoned_item_is_refused_alone_and_spoils_a_batch_as_any_bad_item_does() {
+async fn a_poisoned_item_spoils_its_batch() {
     let poison =
         "[[fault]]\nkind = \"poison\"\nname = \"b\"\n[[fault]]\nkind = \"poison\"\nname = \"d\"\n";
     let names = ["a", "b", "c", "d"];
@@ -295,11 +289,8 @@ async fn a_batch_is_answered_as_the_scenario_says() {
 
 // In memory, on a stopped clock
 
-async fn in_memory(faults: &str) -> InMemory {
-    let scenario = Scenario::parse(&format!("{QUIET}{faults}")).unwrap();
-    let tenant = InMemory::new(scenario, 1, "72");
-    tenant.sign_in().await.unwrap();
-    tenant
+async fn quiet(faults: &str) -> InMemory {
+    in_memory(&format!("{QUIET}{faults}")).await
 }
 
 async fn create(tenant: &InMemory, names: &[&str]) -> Reply {
@@ -309,14 +300,9 @@ async fn create(tenant: &InMemory, names: &[&str]) -> Reply {
     tenant.send(request).await
 }
 
-fn held(tenant: &InMemory) -> Vec<Value> {
-    let state = tenant.state();
-    let links = state["tenants"]["72"]["portal_links"].as_array().cloned();
-    links
-        .unwrap_or_default()
-        .iter()
-        .map(|link| link["name"].clone())
-        .collect()
+/// The names of the links that there are.
+fn held(tenant: &InMemory) -> Vec<String> {
+    names(&objects(&tenant.state()["tenants"]["72"], "portal_links"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,7 +313,7 @@ async fn in_memory_calls_are_lost_as_they_are_over_http() {
         ("truncated", 2),
         ("timeout", 2),
     ] {
-        let tenant = in_memory(&on_bulk(kind)).await;
+        let tenant = quiet(&on_bulk(kind)).await;
         let start = tokio::time::Instant::now();
         assert!(
             matches!(create(&tenant, &["a", "b"]).await, Reply::Lost(_)),
@@ -340,18 +326,16 @@ async fn in_memory_calls_are_lost_as_they_are_over_http() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_memory_a_late_answer_is_waited_for_as_long_as_the_client_has_patience() {
+async fn in_memory_a_late_answer_meets_the_patience() {
     let late = format!("{}delay = \"20s\"", on_bulk("timeout"));
-    let tenant = in_memory(&late).await;
+    let tenant = quiet(&late).await;
     let start = tokio::time::Instant::now();
     assert!(matches!(
         create(&tenant, &["a"]).await,
         Reply::Answer(Answer { status: 201, .. })
     ));
     assert_eq!(start.elapsed(), Duration::from_secs(20));
-    let impatient = in_memory(&late)
-        .await
-        .with_patience(Duration::from_secs(19));
+    let impatient = quiet(&late).await.with_patience(Duration::from_secs(19));
     assert_eq!(
         create(&impatient, &["a"]).await,
         Reply::Lost("timed out".to_owned())
@@ -360,22 +344,19 @@ async fn in_memory_a_late_answer_is_waited_for_as_long_as_the_client_has_patienc
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_memory_a_late_change_appears_exactly_when_it_is_due() {
-    let tenant = in_memory(&on_bulk("late-commit")).await;
+async fn in_memory_a_late_change_appears_when_it_is_due() {
+    let tenant = quiet(&on_bulk("late-commit")).await;
     assert!(matches!(create(&tenant, &["a"]).await, Reply::Lost(_)));
     tokio::time::sleep(Duration::from_millis(4999)).await;
-    assert_eq!(held(&tenant), [Value::Null; 0]);
+    assert_eq!(held(&tenant), [""; 0]);
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(held(&tenant), ["a"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_quota_refuses_is_refused_at_once_and_not_made_late() {
+async fn a_refusal_of_the_quota_is_never_late() {
     let faults = "[[fault]]\nkind = \"late-commit\"";
-    let scenario = format!("quota = {{ write = \"1/1h\" }}\n{faults}");
-    let scenario = Scenario::parse(&scenario).unwrap();
-    let tenant = InMemory::new(scenario, 1, "72");
-    tenant.sign_in().await.unwrap();
+    let tenant = in_memory(&format!("quota = {{ write = \"1/1h\" }}\n{faults}")).await;
     assert!(matches!(create(&tenant, &["a"]).await, Reply::Lost(_)));
     assert!(matches!(
         create(&tenant, &["b"]).await,
@@ -386,7 +367,7 @@ async fn what_a_quota_refuses_is_refused_at_once_and_not_made_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_memory_a_sign_in_that_is_down_or_lost_may_be_tried_again() {
+async fn in_memory_a_lost_sign_in_may_be_tried_again() {
     for fault in ["signin-down", "drop-after-commit"] {
         let scenario = format!("{QUIET}[[fault]]\nkind = \"{fault}\"\ntimes = 1");
         let tenant = InMemory::new(Scenario::parse(&scenario).unwrap(), 1, "72");

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{BULK, LINKS, link, links, tenant};
+use crate::support::served::{BULK, LINKS, link, links, tenant};
 
 #[tokio::test]
-async fn a_created_link_comes_back_with_server_fields_and_short_portals_and_is_read_with_full_ones()
-{
+async fn a_created_link_gets_server_fields_and_portals() {
     let tenant = tenant("").await;
     let portal = tenant.portals().await.remove(1);
     let body = json!({"name": " Wiki * ", "description": "a*b", "link": "10.0.0.1", "linkPath": "/x", "iconText": "",
@@ -43,7 +42,7 @@ async fn a_created_link_comes_back_with_server_fields_and_short_portals_and_is_r
 }
 
 #[tokio::test]
-async fn portal_ids_may_be_numbers_and_a_single_one_a_field_of_its_own() {
+async fn portal_ids_may_be_numbers_or_a_single_field() {
     let tenant = tenant("").await;
     let portals = tenant.portals().await;
     let number: u64 = portals[0].parse().unwrap();
@@ -62,7 +61,7 @@ async fn portal_ids_may_be_numbers_and_a_single_one_a_field_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_wrong_link_is_refused_by_name_and_nothing_is_created() {
+async fn a_wrong_link_is_refused_by_name() {
     let tenant = tenant("").await;
     let cases = [
         (json!({"link": "a.b"}), "required.field.missing"),
@@ -100,7 +99,7 @@ async fn a_wrong_link_is_refused_by_name_and_nothing_is_created() {
 }
 
 #[tokio::test]
-async fn a_put_replaces_the_whole_link_and_keeps_id_and_creation_time() {
+async fn a_put_replaces_all_but_id_and_creation_time() {
     let tenant = tenant("").await;
     let portal = tenant.portals().await.remove(0);
     let mut body = link("a");
@@ -136,7 +135,7 @@ async fn a_put_replaces_the_whole_link_and_keeps_id_and_creation_time() {
 }
 
 #[tokio::test]
-async fn a_deleted_link_is_gone_and_an_unknown_id_is_not_found() {
+async fn a_deleted_link_is_not_found() {
     let tenant = tenant("").await;
     let path = format!("{LINKS}/{}", tenant.post(LINKS, link("a")).await.id());
     assert_eq!(tenant.delete(&path).await.status, 204);
@@ -155,7 +154,7 @@ async fn a_deleted_link_is_gone_and_an_unknown_id_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_second_link_of_a_name_is_refused_only_where_names_are_unique() {
+async fn a_second_link_of_a_name_is_refused_if_configured() {
     let unique = tenant("").await;
     let first = unique.post(LINKS, link("a")).await.id();
     assert_eq!(
@@ -191,7 +190,7 @@ async fn a_second_link_of_a_name_is_refused_only_where_names_are_unique() {
 }
 
 #[tokio::test]
-async fn what_would_exceed_a_limit_is_forbidden_and_creates_nothing() {
+async fn exceeding_a_limit_is_forbidden() {
     let tenant = tenant("limits = { links = 3, links_per_portal = 1 }").await;
     let portal = tenant.portals().await.remove(0);
     let mut body = link("a");
@@ -221,7 +220,7 @@ async fn what_would_exceed_a_limit_is_forbidden_and_creates_nothing() {
 // Listings
 
 #[tokio::test]
-async fn a_listing_is_paged_in_order_of_creation_with_counts_as_strings() {
+async fn a_listing_is_paged_in_order_of_creation() {
     let tenant = tenant("tenant = { links = 45 }").await;
     let first = tenant.get(LINKS).await;
     assert_eq!(
@@ -261,7 +260,7 @@ async fn a_listing_is_paged_in_order_of_creation_with_counts_as_strings() {
 }
 
 #[tokio::test]
-async fn seeded_links_are_spread_over_the_portals_and_listed_by_portal() {
+async fn seeded_links_are_listed_by_portal() {
     let tenant = tenant("tenant = { portals = 2, links = 5 }").await;
     let portals = tenant.portals().await;
     let reply = tenant
@@ -278,7 +277,7 @@ async fn seeded_links_are_spread_over_the_portals_and_listed_by_portal() {
 }
 
 #[tokio::test]
-async fn answers_escape_what_html_needs_escaped_and_what_is_sent_back_escaped_is_escaped_twice() {
+async fn html_is_escaped_again_when_it_is_sent_back() {
     let tenant = tenant("").await;
     let created = tenant.post(LINKS, link("<R&D> \"a\" 'b' *")).await;
     let shown = "&lt;R&amp;D&gt; &quot;a&quot; &#x27;b&#x27; &#x2a;";
@@ -321,7 +320,7 @@ async fn a_search_finds_a_name_in_either_encoding() {
 }
 
 #[tokio::test]
-async fn a_search_takes_every_documented_operator_in_either_encoding() {
+async fn a_search_takes_every_documented_operator() {
     let tenant = tenant("tenant = { links = 3 }").await;
     let listed = tenant.get(LINKS).await;
     let ids: Vec<&str> = listed.body["list"]
@@ -358,7 +357,7 @@ async fn a_search_takes_every_documented_operator_in_either_encoding() {
 // Bulk
 
 #[tokio::test]
-async fn a_bulk_call_answers_its_wrapper_with_ids_and_hangs_every_link_on_every_portal() {
+async fn a_bulk_call_puts_every_link_on_every_portal() {
     let tenant = tenant("").await;
     let portals = tenant.portals().await;
     let body = json!({"userPortalLinks": links(&["a", "b"]), "userPortals": [{"id": portals[0]}, {"id": portals[1]}]});
@@ -382,7 +381,7 @@ async fn a_bulk_call_answers_its_wrapper_with_ids_and_hangs_every_link_on_every_
 }
 
 #[tokio::test]
-async fn an_atomic_batch_with_a_bad_link_creates_nothing_and_names_the_first_bad_one() {
+async fn an_atomic_batch_names_its_first_bad_link() {
     let tenant = tenant("").await;
     tenant.post(LINKS, link("taken")).await;
     let mut items = links(&["a", "bad", "taken"]);
@@ -397,7 +396,7 @@ async fn an_atomic_batch_with_a_bad_link_creates_nothing_and_names_the_first_bad
 }
 
 #[tokio::test]
-async fn a_batch_that_is_not_atomic_creates_its_good_links_and_still_answers_400() {
+async fn a_loose_batch_creates_its_good_links_with_a_400() {
     let tenant = tenant("bulk = { atomic = false }").await;
     let reply = tenant
         .post(
@@ -417,7 +416,7 @@ async fn a_batch_that_is_not_atomic_creates_its_good_links_and_still_answers_400
 }
 
 #[tokio::test]
-async fn a_batch_that_is_empty_too_large_or_for_an_unknown_portal_is_refused() {
+async fn a_malformed_batch_is_refused() {
     let tenant = tenant("bulk = { max = 2, atomic = false }").await;
     let refusal = |body: Value| async { tenant.post(BULK, body).await.refusal().0 };
     assert_eq!(refusal(json!({"userPortalLinks": []})).await, 400);

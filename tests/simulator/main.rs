@@ -1,7 +1,8 @@
-//! The simulated tenant over real HTTP: what a client sees of it.
+//! The simulated tenant, as a client sees it over real HTTP.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "the functions beside the tests may fail a test as the tests themselves may"
 )]
@@ -11,9 +12,10 @@ mod connector_schedule;
 mod connectors;
 mod domains;
 mod faults;
-mod harness;
 mod links;
 mod microtenants;
 mod portals;
 mod service;
+#[path = "../support/mod.rs"]
+mod support;
 mod traffic;

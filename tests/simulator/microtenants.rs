@@ -1,9 +1,10 @@
-//! Microtenants: every object lives in one, and is seen from there alone.
+//! Microtenants: every object belongs to one, and is seen from there alone.
 
 use serde_json::{Value, json};
 
-use crate::harness::{
-    BULK_DELETE, CONNECTORS, LINKS, PORTALS, SCHEDULE, SUFFIXES, Tenant, link, tenant, text,
+use crate::support::api::text;
+use crate::support::served::{
+    BULK_DELETE, CONNECTORS, LINKS, PORTALS, SCHEDULE, SUFFIXES, Tenant, link, tenant,
 };
 
 const TWO: &str =
@@ -57,7 +58,7 @@ async fn each_starts_with_what_the_default_one_starts_with() {
 }
 
 #[tokio::test]
-async fn the_links_each_starts_with_hang_on_portals_of_its_own() {
+async fn seeded_links_are_on_portals_of_their_own() {
     let tenant = tenant(&format!("{TWO}\ntenant = {{ links = 5 }}")).await;
     tenant.get(LINKS).await;
     let links = tenant.stored_links();
@@ -125,7 +126,7 @@ async fn links_and_portals_are_seen_from_their_own_only() {
 }
 
 #[tokio::test]
-async fn connectors_are_read_changed_and_deleted_from_their_own_only() {
+async fn connectors_are_reached_from_their_own_only() {
     let scenario = format!("{TWO}\nbulk_delete = {{ unknown_ids = \"ignore\" }}");
     let tenant = tenant(&scenario).await;
     let north = tenant.microtenants().remove(0);

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::harness::{LINKS, PORTALS, link, tenant};
+use crate::support::served::{LINKS, PORTALS, link, tenant};
 
 #[tokio::test]
-async fn a_new_tenant_has_the_named_portals_and_numbered_ones_after_them() {
+async fn a_new_tenant_has_named_and_numbered_portals() {
     let tenant = tenant("tenant = { portals = 5 }").await;
     let expected = [
         "Employee Portal",
@@ -18,7 +18,7 @@ async fn a_new_tenant_has_the_named_portals_and_numbered_ones_after_them() {
 }
 
 #[tokio::test]
-async fn a_managed_portal_gets_its_domain_from_the_server_and_can_be_sent_back_as_it_was_read() {
+async fn a_managed_portal_gets_its_domain_from_the_server() {
     let tenant = tenant("").await;
     let body = json!({"name": "New", "managedByZs": true, "extLabel": "new", "extDomain": "corp.com", "enabled": false});
     let created = tenant.post(PORTALS, body).await;
@@ -77,7 +77,7 @@ async fn a_portal_of_a_wrong_or_taken_name_is_refused() {
 }
 
 #[tokio::test]
-async fn the_links_of_a_deleted_portal_stay_where_the_scenario_says_so() {
+async fn links_of_a_deleted_portal_stay_if_configured() {
     let tenant = tenant("user_portals = { delete_with_links = \"detach\" }").await;
     let portals = tenant.portals().await;
     let mut body = link("a");
@@ -91,8 +91,7 @@ async fn the_links_of_a_deleted_portal_stay_where_the_scenario_says_so() {
 }
 
 #[tokio::test]
-async fn a_portal_with_a_certificate_of_its_own_needs_the_domain_too_and_never_says_who_manages_it()
-{
+async fn a_portal_with_its_own_certificate_needs_a_domain() {
     let tenant = tenant("").await;
     let body = json!({"name": "Own", "managedByZs": false, "certificateId": "5"});
     let refused = tenant.post(PORTALS, body.clone()).await;

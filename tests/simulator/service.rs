@@ -7,14 +7,13 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use zpa_bulk::sim::{Class, Scenario, ScenarioError, Scope, Server, ServerOptions};
 
-use crate::harness::{
-    CONNECTORS, LINKS, PORTALS, Reply, SCHEDULE, SUFFIXES, http, link, start, tenant,
-};
+use crate::support::api::{Reply, http};
+use crate::support::served::{CONNECTORS, LINKS, PORTALS, SCHEDULE, SUFFIXES, link, start, tenant};
 
 // The edges of HTTP
 
 #[tokio::test]
-async fn a_trailing_slash_the_gateway_prefix_and_an_empty_object_as_body_are_tolerated() {
+async fn a_slash_a_prefix_or_an_empty_body_is_tolerated() {
     let tenant = tenant("").await;
     assert_eq!(tenant.get(&format!("{LINKS}/?page=1")).await.status, 200);
     assert_eq!(tenant.get(&format!("/zpa{PORTALS}")).await.status, 200);
@@ -36,7 +35,7 @@ async fn a_trailing_slash_the_gateway_prefix_and_an_empty_object_as_body_are_tol
 }
 
 #[tokio::test]
-async fn wrong_methods_paths_and_bodies_have_their_own_answers() {
+async fn wrong_methods_paths_and_bodies_are_answered() {
     let tenant = tenant("").await;
     assert_eq!(
         tenant
@@ -51,10 +50,7 @@ async fn wrong_methods_paths_and_bodies_have_their_own_answers() {
         .await;
     assert_eq!(unknown.refusal(), (404, "invalid.path"));
     let raw = |content_type: &'static str, body: &'static str| {
-        let request = tenant
-            .client
-            .post(format!("{}{LINKS}", tenant.server.url()))
-            .bearer_auth(&tenant.token);
+        let request = tenant.caller.request(Method::POST, LINKS);
         let request = request.header("content-type", content_type).body(body);
         async move { Reply::of(request.send().await.unwrap()).await }
     };
@@ -72,7 +68,7 @@ async fn wrong_methods_paths_and_bodies_have_their_own_answers() {
 // What does not work
 
 #[tokio::test]
-async fn a_resource_that_is_off_is_refused_whatever_the_token_and_all_others_work() {
+async fn only_a_resource_that_is_off_is_refused() {
     let paths = [
         ("portal-link", LINKS),
         ("user-portal", PORTALS),
@@ -91,7 +87,7 @@ async fn a_resource_that_is_off_is_refused_whatever_the_token_and_all_others_wor
 }
 
 #[tokio::test]
-async fn a_feature_that_is_off_is_refused_behind_the_gateway_not_by_it() {
+async fn a_feature_that_is_off_is_refused_past_the_gateway() {
     let tenant = tenant("features = { off = [\"connector\"] }").await;
     let reply = tenant.get(&format!("/zpa{CONNECTORS}")).await;
     assert_eq!(
@@ -102,7 +98,7 @@ async fn a_feature_that_is_off_is_refused_behind_the_gateway_not_by_it() {
 }
 
 #[tokio::test]
-async fn a_page_that_fails_does_so_every_time_and_only_on_the_paths_the_scenario_names() {
+async fn a_page_fails_only_on_the_named_paths() {
     let scenario = "connectors = { live = 30 }\ntenant = { links = 40 }\nfaults = { fail_page = 2, fail_paths = [\"connector\"] }";
     let tenant = tenant(scenario).await;
     for _ in 0..3 {
@@ -116,7 +112,7 @@ async fn a_page_that_fails_does_so_every_time_and_only_on_the_paths_the_scenario
 }
 
 #[tokio::test]
-async fn a_page_that_fails_does_so_in_every_listing_where_no_path_is_named() {
+async fn a_page_fails_everywhere_without_named_paths() {
     let tenant = tenant("faults = { fail_page = 1 }").await;
     for path in [LINKS, PORTALS, CONNECTORS] {
         assert_eq!(tenant.get(path).await.status, 500, "{path}");
@@ -127,7 +123,7 @@ async fn a_page_that_fails_does_so_in_every_listing_where_no_path_is_named() {
 // The simulator itself
 
 #[tokio::test]
-async fn every_request_is_logged_in_order_with_its_class_and_status_also_in_the_file() {
+async fn requests_are_logged_in_order_with_their_status() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("requests.jsonl");
     let mut scenario = Scenario::default();
@@ -225,7 +221,7 @@ async fn a_stopped_server_takes_no_more_calls() {
 }
 
 #[tokio::test]
-async fn the_state_changes_when_a_request_arrives_not_when_its_answer_leaves() {
+async fn the_state_changes_when_a_request_arrives() {
     let scenario = Scenario::parse("latency = { base = \"300ms\", jitter = \"0ms\" }").unwrap();
     let tenant = std::sync::Arc::new(start(scenario, None).await);
     let posting = tokio::spawn({
@@ -249,7 +245,7 @@ fn sample(name: &str) -> Result<Scenario, ScenarioError> {
 }
 
 #[test]
-fn the_default_sample_shows_the_defaults_and_every_key_of_them() {
+fn the_default_sample_shows_every_default() {
     assert_eq!(
         sample("scenario-default.toml").unwrap(),
         Scenario::default()
@@ -269,7 +265,7 @@ fn the_default_sample_shows_the_defaults_and_every_key_of_them() {
 }
 
 #[test]
-fn the_other_samples_differ_from_the_defaults_where_they_say() {
+fn the_other_samples_differ_where_they_say() {
     let strict = sample("scenario-strict.toml").unwrap();
     assert!(!strict.bulk.atomic && strict.bulk.max < Scenario::default().bulk.max);
     assert!(strict.connectors.come_back > 0.0 && strict.domains.intruder.is_some());

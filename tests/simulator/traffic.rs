@@ -1,4 +1,4 @@
-//! Limits by path, the gateway's limit, a co-tenant, bad weather, and the way of a request.
+//! Limits by path, the gateway's limit, a co-tenant, storms, and the way of a request.
 
 use std::time::Duration;
 
@@ -7,14 +7,7 @@ use zpa_bulk::sim::{InMemory, LogEntry, Scenario};
 use zpa_bulk::wire::{Method, Reply, Request};
 use zpa_bulk::zpa::Api;
 
-use crate::harness::{LINKS, PORTALS, link, tenant};
-
-async fn in_memory(scenario: &str) -> InMemory {
-    let scenario = Scenario::parse(scenario).unwrap();
-    let tenant = InMemory::new(scenario, 1, "72");
-    tenant.sign_in().await.unwrap();
-    tenant
-}
+use crate::support::served::{LINKS, PORTALS, in_memory, link, tenant};
 
 async fn call(tenant: &InMemory, method: Method, path: &str) -> (u16, Option<String>) {
     match tenant.send(Request::new(method, path, None)).await {
@@ -33,7 +26,7 @@ fn calls(tenant: &InMemory) -> Vec<LogEntry> {
 }
 
 #[tokio::test]
-async fn by_endpoint_each_exact_path_has_its_quota_whatever_its_query() {
+async fn by_endpoint_each_exact_path_has_its_quota() {
     let tenant = tenant("quota = { read = \"1/1h\", scope = \"endpoint\" }").await;
     assert_eq!(tenant.get(LINKS).await.status, 200);
     assert_eq!(tenant.get(&format!("{LINKS}?page=2")).await.status, 429);
@@ -46,7 +39,7 @@ async fn by_endpoint_each_exact_path_has_its_quota_whatever_its_query() {
 }
 
 #[tokio::test]
-async fn the_gateway_limits_reads_and_writes_of_all_paths_together_and_says_when_to_come_again() {
+async fn the_gateway_limits_all_paths_together() {
     let scenario =
         "quota = { read = \"off\", write = \"off\", gateway = \"3/1h\", scope = \"endpoint\" }";
     let tenant = tenant(scenario).await;
@@ -66,7 +59,7 @@ async fn the_gateway_limits_reads_and_writes_of_all_paths_together_and_says_when
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_asks_for_as_much_more_time_as_the_scenario_says() {
+async fn a_refusal_asks_for_the_configured_extra_time() {
     let scenario = "quota = { read = \"1/10s\", retry_after_padding = \"2500ms\" }";
     let tenant = in_memory(&format!(
         "{scenario}\nlatency = {{ base = \"0ms\", jitter = \"0ms\" }}"
@@ -84,7 +77,7 @@ async fn a_refusal_asks_for_as_much_more_time_as_the_scenario_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_co_tenant_uses_its_part_of_reads_and_writes_and_leaves_no_trace_in_the_log() {
+async fn a_co_tenant_uses_quota_and_leaves_no_trace() {
     let tenant = in_memory("quota = { window = \"sliding-log\", co_tenant = \"4/10s\" }\nlatency = { base = \"0ms\", jitter = \"0ms\" }").await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     for (method, left) in [(Method::Get, 16), (Method::Delete, 6)] {
@@ -98,7 +91,7 @@ async fn a_co_tenant_uses_its_part_of_reads_and_writes_and_leaves_no_trace_in_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_a_storm_hits_is_not_carried_out_and_uses_no_quota() {
+async fn a_call_hit_by_a_storm_uses_no_quota() {
     let scenario = "quota = { write = \"1/1h\" }\nstorm = { from = \"5s\", until = \"8s\", retry_after = \"3\" }\ntenant = { links = 1 }";
     let tenant = in_memory(scenario).await;
     let state = tenant.state();
@@ -123,7 +116,7 @@ async fn a_call_that_a_storm_hits_is_not_carried_out_and_uses_no_quota() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_arrive_after_their_travel_and_not_as_they_were_spaced() {
+async fn requests_overtake_each_other_on_their_way() {
     let scenario = "quota = { read = \"off\" }\nlatency = { base = \"0ms\", jitter = \"0ms\", travel = \"30ms\", travel_jitter = \"150ms\" }";
     let tenant = in_memory(scenario).await;
     let start = Instant::now();
@@ -153,10 +146,10 @@ async fn requests_arrive_after_their_travel_and_not_as_they_were_spaced() {
 }
 
 #[tokio::test]
-async fn over_http_requests_travel_too_and_the_simulators_own_paths_do_not() {
+async fn over_http_requests_travel_too() {
     let tenant = tenant("quota = { read = \"off\" }").await;
     let travelling = "latency = { base = \"0ms\", jitter = \"0ms\", travel = \"40ms\" }";
-    let slow = crate::harness::start(Scenario::parse(travelling).unwrap(), None).await;
+    let slow = crate::support::served::start(Scenario::parse(travelling).unwrap(), None).await;
     slow.get(LINKS).await;
     slow.get("/__sim/state").await;
     let log = slow.server.log();
@@ -180,7 +173,7 @@ async fn patient(scenario: &str, calls: usize) -> InMemory {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_kind_of_limiter_lets_a_patient_client_have_its_full_rate() {
+async fn a_patient_client_gets_the_full_rate_of_any_limiter() {
     for (window, counts_refused) in [
         ("fixed", false),
         ("first-call", false),

@@ -1,13 +1,11 @@
-//! Whole lives of runs, generated: what is asked for, what the server is like, what goes wrong and when the process dies.
-//! When the run has settled at last, an independent account of the tenant says whether every row ended as it says,
-//! exactly once, and nothing else has changed.
+//! Whole lives of runs, generated from a seed: the manifest, the server, its faults, and the deaths of the process. In
+//! the end an independent account of the tenant judges: every row has ended once and as it says, and nothing else has
+//! changed.
 //!
-//! They go on for a while; `ZPA_BULK_HISTORIES=10000` lives so many of them, `ZPA_BULK_SEED=7` begins with another seed.
-//! With `--release` five times as many are lived in that time; `.ci/run` does so with thousands.
+//! Histories are lived for some seconds. `ZPA_BULK_HISTORIES=10000` lives that many, `ZPA_BULK_SEED=7` begins with another
+//! seed. With `--release` five times as many are lived in the same time; `.ci/run` does so with thousands.
 
 mod model;
-#[path = "../../common/random.rs"]
-mod random;
 mod rows;
 mod server;
 
@@ -31,18 +29,19 @@ use zpa_bulk::wire::{Method, Request};
 use zpa_bulk::zpa::Api as _;
 
 use self::model::{History, violations};
-use self::random::Random;
 use self::rows::Row;
-use crate::harness::{CUSTOMER, Desk, outcomes, released, started};
+use crate::support::desk::{Desk, outcomes, released, started};
+use crate::support::random::Random;
+use crate::support::wire::CUSTOMER;
 
-/// How long histories are lived unless their number is told.
+/// The time for histories, unless their number is given.
 const SPAN: Duration = Duration::from_secs(10);
 
-/// How often a run may stop before its end: no fault lasts that long.
+/// The most times that a run may stop before its end: no fault lasts that long.
 const MOST_RESUMES: u32 = 60;
 
 #[test]
-fn whatever_goes_wrong_every_row_ends_once_and_as_it_says() {
+fn every_row_ends_once_and_as_it_says() {
     let first = variable("ZPA_BULK_SEED").unwrap_or(1);
     let count = variable("ZPA_BULK_HISTORIES");
     let next = AtomicU64::new(first);
@@ -90,7 +89,7 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-/// Lives the history of that seed, on a stopped clock of its own. Answers what went wrong in it.
+/// Lives the history of that seed on a stopped clock of its own. Answers the violations.
 fn live(seed: u64) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -144,7 +143,7 @@ async fn history(seed: u64) -> Vec<String> {
     wrong
 }
 
-/// What the tenant holds once it is touched.
+/// The state of the tenant from its first call on.
 async fn state(tenant: &InMemory) -> Value {
     tenant.sign_in().await.unwrap();
     tenant
@@ -153,7 +152,7 @@ async fn state(tenant: &InMemory) -> Value {
     tenant.state()["tenants"][CUSTOMER].clone()
 }
 
-/// Makes the server refuse some of what is to be written, whatever the weather.
+/// Makes the server refuse some of the objects that are to be written.
 fn poison(random: &mut Random, rows: &[Row], scenario: &str) -> (String, BTreeSet<String>) {
     let mut text = scenario.to_owned();
     let mut poisoned = BTreeSet::new();
@@ -184,7 +183,7 @@ struct Life {
 
 impl Life {
     fn new(mut random: Random, tenant: InMemory, rows: &[Row]) -> Self {
-        let mut desk = Desk::in_memory();
+        let mut desk = Desk::new();
         let (ending, text) = rows::manifest(&mut random, rows);
         let manifest = desk.dir.path().join(format!("m.{ending}"));
         std::fs::write(&manifest, text).unwrap();
@@ -210,7 +209,7 @@ impl Life {
         self.desk.settings.batch_size = size.try_into().unwrap();
     }
 
-    /// How it ended at last; or why it never did.
+    /// Lives to the end of the run. Answers its outcomes, or the reason why it never ended.
     async fn lived(&mut self) -> Result<(Ledger, BTreeMap<u32, Outcome>), String> {
         let (mut engine, mut run) = self.begun().await?;
         let directory = run.directory.clone();
@@ -248,7 +247,7 @@ impl Life {
         Err(format!("it never ends: {:?}", self.story))
     }
 
-    /// Plans and starts the run, however often that takes.
+    /// Plans and starts the run, with as many attempts as that takes.
     async fn begun(&mut self) -> Result<(Engine<InMemory>, Run), String> {
         sleep(Duration::from_secs(self.random.below(40))).await;
         for _ in 0..MOST_RESUMES {
@@ -262,8 +261,7 @@ impl Life {
         Err(format!("it is never planned: {:?}", self.story))
     }
 
-    /// Takes from the journal what a crash may take: what was never synced. What is left of it may end in the middle
-    /// of a record.
+    /// Takes records from the journal that were never synced, as a crash may. The rest may end in the middle of one.
     fn lose(&mut self, directory: &Path) {
         let path = directory.join("journal.jsonl");
         let journal = std::fs::read(&path).unwrap();

@@ -1,4 +1,4 @@
-//! What a run may leave behind: an account of the tenant that knows nothing of how the engine works.
+//! An account of the tenant after a run, which knows nothing of the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use zpa_bulk::ledger::{Ledger, State};
 
 use super::rows::Row;
 
-/// What is known when a history has come to its end.
+/// A history at its end.
 pub(crate) struct History<'h> {
     pub(crate) rows: &'h [Row],
     pub(crate) before: &'h Value,
@@ -19,7 +19,7 @@ pub(crate) struct History<'h> {
     pub(crate) domains_go: bool,
 }
 
-/// Where each resource stands in the tenant's state.
+/// The name of each resource in the tenant's state.
 const STATES: [(&str, &str); 4] = [
     ("portal-link", "portal_links"),
     ("user-portal", "user_portals"),
@@ -27,7 +27,7 @@ const STATES: [(&str, &str); 4] = [
     ("domain", "domains"),
 ];
 
-/// Everything that is not as it must be.
+/// Everything that is wrong.
 pub(crate) fn violations(history: &History<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (number, row) in (0..).zip(history.rows) {
@@ -98,8 +98,8 @@ impl History<'_> {
         }
     }
 
-    /// A row may fail for what the server said of it, or when it was tried as often as it may be; and then nothing
-    /// must have come of it.
+    /// Allows the failure of a row that the server refused, or that was tried as often as it may be. Nothing must have
+    /// come of it.
     fn check_failure(
         &self,
         row: &Row,
@@ -148,7 +148,7 @@ impl History<'_> {
         expect(interval == row.cells["frequency_interval"], status)
     }
 
-    /// What no row is about is as it was, and nothing has come that no row asked for.
+    /// Finds objects of no row that have changed, come or gone.
     fn check_others(&self, resource: &str, of: &str, wrong: &mut Vec<String>) {
         let rows = self.rows.iter().filter(|row| row.resource == resource);
         let about: BTreeSet<&str> = rows.map(Row::key).collect();
@@ -176,12 +176,12 @@ impl History<'_> {
     }
 }
 
-/// The object without what changes by itself.
+/// The object without the fields that change by themselves.
 fn settled(row: &Row, object: Option<&Value>) -> Option<Value> {
     object.map(|object| without_times(row.resource, object.clone()))
 }
 
-/// A domain's list is written as a whole, which gives all of its elements a new time.
+/// The object without its time where that changes by itself: a list of domains is written as a whole.
 fn without_times(resource: &str, mut object: Value) -> Value {
     if resource == "domain"
         && let Some(fields) = object.as_object_mut()
@@ -202,7 +202,7 @@ trait ByList {
 }
 
 impl<T> ByList for Option<T> {
-    /// What is created has an id to show; the element of a list may have none.
+    /// True for an id, and for an element of a list, which may have none.
     fn is_some_or_list(&self, row: &Row) -> bool {
         self.is_some() || row.resource == "domain"
     }
@@ -239,7 +239,7 @@ fn found<'s>(state: &'s Value, row: &Row) -> Vec<&'s Value> {
         .collect()
 }
 
-/// Whether the object has what the row asks for, and has kept all else.
+/// Fails unless the object has the values of the row, and has kept all others.
 fn as_asked(row: &Row, before: Option<&Value>, after: &Value) -> Result<(), String> {
     let mut asked: Vec<(&str, Value)> = Vec::new();
     for (column, cell) in &row.cells {

@@ -1,13 +1,13 @@
-//! The rows of a history's manifest, and what each of them asks for.
+//! The rows of a history's manifest.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::random::Random;
-use crate::harness::PORTALS;
+use crate::support::manifests::PORTALS;
+use crate::support::random::Random;
 
-/// Names that have been trouble to somebody.
+/// Names that have made trouble.
 const AWKWARD: [&str; 14] = [
     "A * B",
     "R&amp;D",
@@ -25,7 +25,7 @@ const AWKWARD: [&str; 14] = [
     "C:\\new\\table",
 ];
 
-/// One row: what is in its cells, in the order of the columns that it has.
+/// One row, with its cells by column.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) resource: &'static str,
@@ -47,7 +47,7 @@ impl Row {
         self
     }
 
-    /// What the row is about, as the tenant knows it.
+    /// The key of the row's object, as the tenant knows it.
     pub(crate) fn key(&self) -> &str {
         let column = match self.resource {
             "domain" => "domain",
@@ -57,7 +57,7 @@ impl Row {
     }
 }
 
-/// Rows about what is there and what is not, of which no two are about the same.
+/// Rows about different objects, some of which exist.
 pub(crate) fn rows(random: &mut Random, before: &Value) -> Vec<Row> {
     let mut rows = Vec::new();
     new_links(random, &mut rows);

@@ -1,20 +1,20 @@
-//! What the tenant of a history is like, and what goes wrong with its calls.
+//! The tenant of a history, and the faults of its calls.
 
 use std::fmt::Write as _;
 
-use super::random::Random;
+use crate::support::random::Random;
 
-/// Longer than a late change may come after its call; shorter than the settle time.
+/// The longest time that a late change comes after its call: shorter than the settle time.
 pub(crate) const LATEST_SECONDS: u64 = 55;
 
-/// When the first fault may begin: after the tenant was asked what it holds.
+/// The time of the first fault: after the first reading of the tenant.
 const FIRST_SECOND: u64 = 10;
 
-/// What the scenario leaves open about its rows.
+/// A scenario, and its rules for the rows.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) scenario: String,
-    /// Whether domains can be removed.
+    /// True if domains can be removed.
     pub(crate) domains_go: bool,
 }
 

@@ -1,22 +1,12 @@
-//! `zpa-bulk verify`: it believes nothing that a run says of itself, and finds every lie made by hand.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
+//! `zpa-bulk verify`: it believes nothing that a run says of itself, and finds every change made by hand.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use self::common::{Ran, Tenant};
-
-const QUICK: &str =
-    "latency = { base = \"1ms\", jitter = \"1ms\" }\nquota = { read = \"off\", write = \"off\" }\n";
+use crate::support::command::{Ran, assert_contains};
+use crate::support::tenant::{OPEN, Tenant};
 
 const LINKS: &str = "name,url,user_portals\n\
                      Wiki,https://wiki.example,Employee Portal\n\
@@ -24,7 +14,7 @@ const LINKS: &str = "name,url,user_portals\n\
                      \"Odd, \"\"=name\"\"\",https://odd.example,\n\
                      Mail,https://mail.example,Partner Portal\n";
 
-/// Applies a manifest as somebody else, whose runs lie elsewhere.
+/// Applies a manifest as another user, whose runs are elsewhere.
 fn behind_its_back(tenant: &Tenant, manifest: &str) {
     tenant.write("theirs.csv", manifest);
     tenant
@@ -33,10 +23,7 @@ fn behind_its_back(tenant: &Tenant, manifest: &str) {
 }
 
 fn applied(tenant: &Tenant, manifest: &str, code: i32) -> PathBuf {
-    tenant.write("mine.csv", manifest);
-    let unpaced = ["--read-quota", "off", "--write-quota", "off"];
-    let mut apply = tenant.command(&["apply", "mine.csv", "--yes"]);
-    Ran::of(apply.args(unpaced)).expect(code);
+    tenant.apply("mine.csv", manifest).expect(code);
     tenant.run_dir()
 }
 
@@ -44,7 +31,7 @@ fn verify(tenant: &Tenant, run: &Path) -> Ran {
     tenant.run(&["verify", run.to_str().unwrap(), "--json"])
 }
 
-/// What is found, as one line each.
+/// The findings, as one line each.
 fn findings(ran: &Ran) -> Vec<String> {
     let document = ran.json();
     assert_eq!(document["holds"], false);
@@ -71,13 +58,12 @@ fn with(tenant: &Tenant, run: &Path, file: &str, change: impl Fn(&str) -> String
 }
 
 #[test]
-fn a_run_about_every_resource_in_two_microtenants_holds_and_takes_one_listing_of_each() {
+fn a_run_of_every_resource_takes_one_listing_each() {
     let tenant = Tenant::start(&format!(
-        "{QUICK}tenant = {{ links = 3 }}\nmicrotenants = {{ names = [\"North\"] }}\n\
+        "{OPEN}tenant = {{ links = 3 }}\nmicrotenants = {{ names = [\"North\"] }}\n\
          domains = {{ seed = [\"old.example\", \"stays.example\"] }}\n"
     ));
-    let state: Value = serde_json::from_str(&tenant.get("/__sim/state")).unwrap();
-    let north = state["microtenants"][0]["id"].as_str().unwrap();
+    let north = tenant.microtenants().remove(0);
     let manifest = format!(
         "resource,microtenant,name,action,url,user_portals,domain,frequency_interval,description,ext_label,ext_domain\n\
          portal-link,,Wiki,,https://wiki.example,Employee Portal,,,,,\n\
@@ -117,8 +103,8 @@ fn a_run_about_every_resource_in_two_microtenants_holds_and_takes_one_listing_of
 }
 
 #[test]
-fn what_was_changed_on_the_tenant_behind_its_back_is_named() {
-    let tenant = Tenant::start(&format!("{QUICK}tenant = {{ links = 3 }}\n"));
+fn changes_behind_its_back_are_named() {
+    let tenant = Tenant::start(&format!("{OPEN}tenant = {{ links = 3 }}\n"));
     let run = applied(
         &tenant,
         &format!(
@@ -131,12 +117,7 @@ fn what_was_changed_on_the_tenant_behind_its_back_is_named() {
         0,
     );
     verify(&tenant, &run).expect(0);
-    let id = |name: &str| {
-        let state = tenant.state();
-        let links = state["portal_links"].as_array().unwrap();
-        let link = links.iter().find(|link| link["name"] == name).unwrap();
-        link["id"].as_str().unwrap().to_owned()
-    };
+    let id = |name: &str| tenant.id("portal_links", name);
     let (wiki, docs, mail) = (id("Wiki"), id("Docs"), id("Mail"));
     behind_its_back(
         &tenant,
@@ -174,15 +155,67 @@ fn what_was_changed_on_the_tenant_behind_its_back_is_named() {
         .run(&["verify", run.to_str().unwrap()])
         .expect(4)
         .stdout;
-    assert!(
-        text.contains("tenant: mine.csv:2 \"Wiki\": claimed: created with the id"),
-        "{text}"
+    assert_contains(
+        &text,
+        "tenant: mine.csv:2 \"Wiki\": claimed: created with the id",
     );
 }
 
+/// A file of a run, a change of its text, and a part of the first finding.
+type ByHand = (&'static str, fn(&str) -> String, &'static str);
+
+const BY_HAND: [ByHand; 9] = [
+    (
+        "success.csv",
+        |text| text.replacen("created", "deleted", 1),
+        "success.csv | mine.csv:2 | Wiki | _status is \"deleted\" | by plan and journal it is \"created\"",
+    ),
+    (
+        "success.csv",
+        |text| text.replacen("docs.example", "docs.evil", 1),
+        "mine.csv:3 | Docs | url is \"https://docs.evil\"",
+    ),
+    (
+        "success.csv",
+        |text| drop_line(text, 2),
+        "success.csv | mine.csv:3 | Docs | created, by plan and journal | the row is not in this file",
+    ),
+    (
+        "success.csv",
+        |text| format!("{text},Ghost,https://g.example,,7,created,5,,,1\n"),
+        "success.csv | mine.csv:7 | - | created | by plan and journal this row does not belong here",
+    ),
+    (
+        "errors.csv",
+        |text| drop_line(text, 1),
+        "errors.csv | mine.csv:7 | Gone | failed",
+    ),
+    // The rows say the same, but it is not the file that was written.
+    (
+        "success.csv",
+        |text| text.replace(",Docs,", ",\"Docs\","),
+        "success.csv | - | - | its SHA-256 was",
+    ),
+    (
+        "report.json",
+        |text| text.replacen("\"created\": 5", "\"created\": 6", 1),
+        "report.json | - | - | the numbers are",
+    ),
+    (
+        "report.json",
+        |text| text.replacen("there is no", "there was no", 1),
+        "report.json | mine.csv:7 | Gone",
+    ),
+    (
+        "report.json",
+        |text| text[..text.len() / 2].to_owned(),
+        "report.json | - | - | it is the report",
+    ),
+];
+
 #[test]
 fn a_result_that_was_changed_by_hand_is_named() {
-    let tenant = Tenant::start(QUICK);
+    let tenant = Tenant::start(OPEN).unpaced();
     let manifest =
         format!("action,{LINKS}create,Staff,https://a.example,\nupdate,Gone,https://b.example,\n")
             .replace("\nWiki", "\n,Wiki")
@@ -192,72 +225,13 @@ fn a_result_that_was_changed_by_hand_is_named() {
     let run = applied(&tenant, &manifest, 4);
     let document = verify(&tenant, &run).expect(0).json();
     assert_eq!(document["rows"]["failed"], 1);
-    let first = |file: &str, change: &dyn Fn(&str) -> String| {
-        findings(&with(&tenant, &run, file, change).expect(4))
-    };
-    let found = first("success.csv", &|text| {
-        text.replacen("created", "deleted", 1)
-    });
-    assert_eq!(
-        found[0],
-        "success.csv | mine.csv:2 | Wiki | _status is \"deleted\" | by plan and journal it is \"created\""
-    );
-    let found = first("success.csv", &|text| {
-        text.replacen("docs.example", "docs.evil", 1)
-    });
-    assert!(
-        found[0].contains("mine.csv:3 | Docs | url is \"https://docs.evil\""),
-        "{found:?}"
-    );
-    let found = first("success.csv", &|text| drop_line(text, 2));
-    assert!(
-        found[0]
-            .contains("success.csv | mine.csv:3 | Docs | created, by plan and journal | the row is not in this file"),
-        "{found:?}"
-    );
-    assert!(
-        found.iter().any(|line| line.contains("there are 6 rows")),
-        "{found:?}"
-    );
-    let found = first("success.csv", &|text| {
-        format!("{text},Ghost,https://g.example,,7,created,5,,,1\n")
-    });
-    assert!(
-        found[0].contains(
-            "success.csv | mine.csv:7 | - | created | by plan and journal this row does not belong here"
-        ),
-        "{found:?}"
-    );
-    let found = first("errors.csv", &|text| drop_line(text, 1));
-    assert!(
-        found[0].contains("errors.csv | mine.csv:7 | Gone | failed"),
-        "{found:?}"
-    );
-    // The rows say the same, but it is not the file that was written.
-    let found = first("success.csv", &|text| text.replace(",Docs,", ",\"Docs\","));
-    assert!(
-        found[0].starts_with("success.csv | - | - | its SHA-256 was"),
-        "{found:?}"
-    );
-    let found = first("report.json", &|text| {
-        text.replacen("\"created\": 5", "\"created\": 6", 1)
-    });
-    assert!(
-        found[0].starts_with("report.json | - | - | the numbers are"),
-        "{found:?}"
-    );
-    let found = first("report.json", &|text| {
-        text.replacen("there is no", "there was no", 1)
-    });
-    assert!(
-        found[0].starts_with("report.json | mine.csv:7 | Gone"),
-        "{found:?}"
-    );
-    let found = first("report.json", &|text| text[..text.len() / 2].to_owned());
-    assert!(
-        found[0].starts_with("report.json | - | - | it is the report"),
-        "{found:?}"
-    );
+    for (file, change, expected) in BY_HAND {
+        let found = findings(&with(&tenant, &run, file, change).expect(4));
+        assert_contains(&found[0], expected);
+    }
+    let found = with(&tenant, &run, "success.csv", |text| drop_line(text, 2));
+    let found = findings(&found.expect(4)).join("\n");
+    assert_contains(&found, "there are 6 rows");
     fs::remove_file(run.join("skipped.csv")).unwrap();
     let found = findings(&verify(&tenant, &run).expect(4));
     assert_eq!(
@@ -275,8 +249,8 @@ fn drop_line(text: &str, number: usize) -> String {
 }
 
 #[test]
-fn a_journal_that_was_cut_is_found_wherever_it_was_cut() {
-    let tenant = Tenant::start(QUICK);
+fn a_cut_journal_is_found_wherever_it_was_cut() {
+    let tenant = Tenant::start(OPEN).unpaced();
     let run = applied(&tenant, LINKS, 0);
     let text = fs::read_to_string(run.join("journal.jsonl")).unwrap();
     let lines = text.lines().count();
@@ -305,8 +279,8 @@ fn a_journal_that_was_cut_is_found_wherever_it_was_cut() {
 }
 
 #[test]
-fn a_cut_journal_is_found_also_where_no_results_were_written() {
-    let tenant = Tenant::start(QUICK);
+fn a_cut_journal_is_found_without_results() {
+    let tenant = Tenant::start(OPEN).unpaced();
     let run = applied(&tenant, LINKS, 0);
     // As a run that was killed leaves it.
     fs::remove_file(run.join("report.json")).unwrap();
@@ -320,18 +294,15 @@ fn a_cut_journal_is_found_also_where_no_results_were_written() {
     );
     fs::write(run.join("journal.jsonl"), header).unwrap();
     let shown = tenant.run(&["verify", run.to_str().unwrap()]).expect(4);
-    assert!(
-        shown
-            .stdout
-            .contains("not everything is as the run says\nthe run is unfinished: 0 of "),
-        "{}",
-        shown.stdout
+    assert_contains(
+        &shown.stdout,
+        "not everything is as the run says\nthe run is unfinished: 0 of ",
     );
 }
 
 #[test]
 fn a_changed_plan_header_or_record_is_refused() {
-    let tenant = Tenant::start(QUICK);
+    let tenant = Tenant::start(OPEN).unpaced();
     let run = applied(&tenant, LINKS, 0);
     for (file, old, new, said) in [
         (
@@ -354,14 +325,14 @@ fn a_changed_plan_header_or_record_is_refused() {
         ),
     ] {
         let ran = with(&tenant, &run, file, |text| text.replacen(old, new, 1)).expect(7);
-        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+        assert_contains(&ran.stderr, said);
     }
     verify(&tenant, &run).expect(0);
 }
 
 #[test]
 fn an_unfinished_run_is_called_so() {
-    let tenant = Tenant::start(QUICK);
+    let tenant = Tenant::start(OPEN).unpaced();
     tenant.write("mine.csv", LINKS);
     let parked = [
         "--batch-size",
@@ -375,15 +346,11 @@ fn an_unfinished_run_is_called_so() {
     Ran::of(apply.args(parked)).expect(5);
     let run = tenant.run_dir();
     let ran = verify(&tenant, &run).expect(5);
-    assert!(
-        ran.stderr.contains("to go on: zpa-bulk resume "),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "to go on: zpa-bulk resume ");
     let shown = tenant.run(&["verify"]).expect(5).stdout;
-    assert!(
-        shown.contains("what has ended is as the run says\nthe run is unfinished"),
-        "{shown}"
+    assert_contains(
+        &shown,
+        "what has ended is as the run says\nthe run is unfinished",
     );
     let document = ran.json();
     assert_eq!(

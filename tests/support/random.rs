@@ -1,4 +1,4 @@
-//! Chance that a seed fixes.
+//! Random choices that a seed decides.
 
 /// splitmix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ impl Random {
         self.draw() % limit
     }
 
-    /// True in so many of a hundred cases.
+    /// True in that many of a hundred cases.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }

@@ -1,54 +1,38 @@
-//! Undoing runs as a user does it, against a simulated tenant in another process. What counts is what the tenant's
-//! own log and state say.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
+//! Undoing runs as a user does it.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::common::{Ran, Tenant, rows};
-
-/// Nobody waits for a quota here: what is undone is what counts.
-const QUICK: &str =
-    "latency = { base = \"1ms\", jitter = \"1ms\" }\nquota = { read = \"off\", write = \"off\" }\n";
+use crate::support::command::{assert_contains, rows, run_name};
+use crate::support::tenant::{OPEN, Tenant};
 
 fn start(scenario: &str) -> Tenant {
-    Tenant::start(&format!("{QUICK}{scenario}"))
+    Tenant::start(&format!("{OPEN}{scenario}"))
+        .unpaced()
+        .with("ZPA_BULK_SETTLE", "200ms")
 }
 
-fn command(tenant: &Tenant, args: &[&str]) -> Command {
-    let mut command = tenant.command(args);
-    command
-        .env("ZPA_BULK_READ_QUOTA", "off")
-        .env("ZPA_BULK_WRITE_QUOTA", "off")
-        .env("ZPA_BULK_SETTLE", "200ms");
-    command
+/// A tenant that answers so slowly that a run can be met on its way.
+fn start_slow() -> Tenant {
+    Tenant::start(&OPEN.replacen("1ms", "100ms", 1))
+        .unpaced()
+        .with("ZPA_BULK_SETTLE", "200ms")
 }
 
-fn run(tenant: &Tenant, args: &[&str]) -> Ran {
-    Ran::of(&mut command(tenant, args))
-}
-
-/// Applies a manifest, of which nothing fails, and answers the name of the run.
+/// Applies a manifest without a failure, and answers the name of the run.
 fn apply(tenant: &Tenant, manifest: &str) -> String {
-    tenant.write("manifest.csv", manifest);
-    let ran = run(tenant, &["apply", "manifest.csv", "--yes", "--json"]).expect(0);
+    let ran = tenant.apply("manifest.csv", manifest).expect(0);
     ran.json()["run"].as_str().unwrap().to_owned()
 }
 
-/// Undoes a run with that exit code and answers the summary and the name of the undo.
+/// Undoes a run with that exit code, and answers the summary and the name of the undo.
 fn undo(tenant: &Tenant, of: &str, code: i32) -> (Value, String) {
-    let ran = run(tenant, &["undo", of, "--yes", "--json"]).expect(code);
+    let ran = tenant.run(&["undo", of, "--yes", "--json"]).expect(code);
     let report = ran.json();
     (
         report["summary"].clone(),
@@ -60,23 +44,7 @@ fn results(tenant: &Tenant, run: &str, file: &str) -> Vec<HashMap<String, String
     rows(&tenant.path("zpa-bulk-runs").join(run).join(file))
 }
 
-fn objects(tenant: &Tenant, of: &str) -> Vec<Value> {
-    tenant.state()[of].as_array().cloned().unwrap_or_default()
-}
-
-fn named(tenant: &Tenant, of: &str, name: &str) -> Value {
-    let mut objects = objects(tenant, of).into_iter();
-    objects.find(|one| one["name"] == name).unwrap_or_default()
-}
-
-fn names(tenant: &Tenant, of: &str) -> Vec<String> {
-    let objects = objects(tenant, of).into_iter();
-    let mut names: Vec<String> = objects
-        .map(|one| one["name"].as_str().unwrap().to_owned())
-        .collect();
-    names.sort();
-    names
-}
+const FIELD: &str = "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n";
 
 const LINKS: &str = "name,url,user_portals,description\n\
                      A,https://a.example/x,Employee Portal,first\n\
@@ -84,7 +52,7 @@ const LINKS: &str = "name,url,user_portals,description\n\
                      C,https://c.example,,third\n";
 
 #[test]
-fn what_a_run_created_is_deleted_and_there_is_nothing_to_do_the_second_time() {
+fn what_a_run_created_is_deleted_once() {
     let tenant = start("");
     let first = apply(&tenant, LINKS);
     let (summary, undone) = undo(&tenant, &first, 0);
@@ -105,10 +73,10 @@ fn what_a_run_created_is_deleted_and_there_is_nothing_to_do_the_second_time() {
         [("2", "A"), ("3", "B"), ("4", "C")],
         "under the rows of the run that is undone"
     );
-    let writes = tenant.log_of("write").len();
+    let writes = tenant.writes();
     let (summary, _) = undo(&tenant, &first, 0);
     assert_eq!(summary["unchanged"], 3);
-    assert_eq!(tenant.log_of("write").len(), writes);
+    assert_eq!(tenant.writes(), writes);
 }
 
 #[test]
@@ -124,14 +92,14 @@ fn what_another_hand_has_changed_since_is_left_alone() {
         "resource,action,name,description\nportal-link,update,B,theirs\n",
     );
     apply(&tenant, "resource,action,name\nportal-link,delete,C\n");
-    let ran = run(&tenant, &["undo", &first, "--yes", "--json"]).expect(0);
+    let ran = tenant.run(&["undo", &first, "--yes", "--json"]).expect(0);
     let report = ran.json();
     let summary = &report["summary"];
     assert_eq!(
         (&summary["spared"], &summary["unchanged"]),
         (&json!(2), &json!(1))
     );
-    assert_eq!(names(&tenant, "portal_links"), ["A", "B"]);
+    assert_eq!(tenant.names("portal_links"), ["A", "B"]);
     let skipped = results(&tenant, report["run"].as_str().unwrap(), "skipped.csv");
     let a = skipped.iter().find(|row| row["name"] == "A").unwrap();
     assert!(
@@ -139,16 +107,11 @@ fn what_another_hand_has_changed_since_is_left_alone() {
         "{}",
         a["_error"]
     );
-    assert!(
-        ran.stderr
-            .contains("\"A\" is spared: it was changed after the run"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "\"A\" is spared: it was changed after the run");
 }
 
 #[test]
-fn fields_get_their_former_values_unless_another_hand_has_changed_them() {
+fn fields_changed_by_others_keep_their_values() {
     let tenant = start("");
     apply(&tenant, LINKS);
     let second = apply(
@@ -163,7 +126,7 @@ fn fields_get_their_former_values_unless_another_hand_has_changed_them() {
     );
     let (summary, undone) = undo(&tenant, &second, 0);
     assert_eq!(summary["updated"], 2);
-    let a = named(&tenant, "portal_links", "A");
+    let a = tenant.object("portal_links", "A");
     assert_eq!(
         json!([
             a["link"],
@@ -175,7 +138,7 @@ fn fields_get_their_former_values_unless_another_hand_has_changed_them() {
         json!(["a.example", "/x", true, "theirs", "Employee Portal"])
     );
     assert_eq!(
-        named(&tenant, "portal_links", "B")["description"],
+        tenant.object("portal_links", "B")["description"],
         json!(null)
     );
     let success = results(&tenant, &undone, "success.csv");
@@ -185,7 +148,7 @@ fn fields_get_their_former_values_unless_another_hand_has_changed_them() {
         "{}",
         a["_error"]
     );
-    run(&tenant, &["verify", &undone]).expect(0);
+    tenant.run(&["verify", &undone]).expect(0);
     let (summary, _) = undo(&tenant, &second, 0);
     assert_eq!(
         (&summary["spared"], &summary["unchanged"]),
@@ -213,15 +176,15 @@ fn clearance(tenant: &Tenant) -> (String, Vec<(String, Vec<String>)>) {
 }
 
 #[test]
-fn what_was_deleted_comes_back_under_new_ids_and_links_find_their_portals_by_them() {
+fn deleted_objects_come_back_and_links_find_portals() {
     let tenant = start("");
     let (past, before) = clearance(&tenant);
     assert!(tenant.links().is_empty());
     let (summary, undone) = undo(&tenant, &past, 0);
     assert_eq!(summary["created"], 4);
     assert_eq!(tenant.links(), before);
-    run(&tenant, &["verify", &undone]).expect(0);
-    let portal = named(&tenant, "user_portals", "Field");
+    tenant.run(&["verify", &undone]).expect(0);
+    let portal = tenant.object("user_portals", "Field");
     assert_eq!(
         (&portal["description"], &portal["extLabel"]),
         (&json!("For the field"), &json!("field-1"))
@@ -236,14 +199,14 @@ fn what_was_deleted_comes_back_under_new_ids_and_links_find_their_portals_by_the
         "the old id stands beside the new one"
     );
     assert_ne!(field["id"], field["_id"]);
-    let writes = tenant.log_of("write").len();
+    let writes = tenant.writes();
     let (summary, _) = undo(&tenant, &past, 0);
     assert_eq!(summary["unchanged"], 4);
-    assert_eq!(tenant.log_of("write").len(), writes);
+    assert_eq!(tenant.writes(), writes);
 }
 
 #[test]
-fn an_undo_can_be_undone_also_where_a_portal_goes_only_without_links() {
+fn an_undo_can_be_undone() {
     for portals in ["refuse", "detach"] {
         let tenant = start(&format!(
             "user_portals = {{ delete_with_links = \"{portals}\" }}"
@@ -253,14 +216,14 @@ fn an_undo_can_be_undone_also_where_a_portal_goes_only_without_links() {
         let (summary, again) = undo(&tenant, &undone, 0);
         assert_eq!(summary["deleted"], 4, "{summary}");
         assert!(tenant.links().is_empty());
-        assert_eq!(named(&tenant, "user_portals", "Field"), Value::Null);
+        assert_eq!(tenant.object("user_portals", "Field"), Value::Null);
         undo(&tenant, &again, 0);
         assert_eq!(tenant.links(), before);
     }
 }
 
 #[test]
-fn domains_are_taken_out_put_back_and_changed_back_and_others_stay() {
+fn domains_are_put_back_and_others_stay() {
     let tenant = start("domains = { seed = [\"kept.example\", \"old.example\"] }");
     apply(
         &tenant,
@@ -269,7 +232,7 @@ fn domains_are_taken_out_put_back_and_changed_back_and_others_stay() {
     let domains = |tenant: &Tenant| -> Vec<(String, Value)> {
         let state = tenant.state();
         let lists = state["domains"].to_string();
-        assert!(lists.contains("kept.example"), "{lists}");
+        assert_contains(&lists, "kept.example");
         let objects = find_domains(&state["domains"]);
         let mut found: Vec<(String, Value)> = objects
             .into_iter()
@@ -320,8 +283,7 @@ fn find_domains(state: &Value) -> Vec<Value> {
 #[test]
 fn pruned_connectors_do_not_come_back_and_are_named() {
     let tenant = start("");
-    // A simulated tenant comes into being with the first call on it.
-    apply(&tenant, "resource,action,name\nportal-link,delete,none\n");
+    tenant.wake();
     let args = [
         "prune",
         "connectors",
@@ -330,26 +292,24 @@ fn pruned_connectors_do_not_come_back_and_are_named() {
         "--confirm=145283994705985536",
         "--json",
     ];
-    let pruned = run(&tenant, &args).expect(0).json();
+    let pruned = tenant.run(&args).expect(0).json();
     let count = pruned["summary"]["deleted"].as_u64().unwrap();
     assert!(count > 2);
-    let left = names(&tenant, "connectors");
+    let left = tenant.names("connectors");
     // Nothing is asked where nothing can be done.
-    let ran = run(
-        &tenant,
-        &["undo", pruned["run"].as_str().unwrap(), "--json"],
-    )
-    .expect(4);
+    let ran = tenant
+        .run(&["undo", pruned["run"].as_str().unwrap(), "--json"])
+        .expect(4);
     let report = ran.json();
     assert_eq!(report["summary"]["failed"], count);
     let why = report["errors"][0]["error"].as_str().unwrap();
-    assert!(why.contains("enrols itself"), "{why}");
-    assert!(ran.stderr.contains("enrols itself"), "{}", ran.stderr);
-    assert_eq!(names(&tenant, "connectors"), left);
+    assert_contains(why, "enrols itself");
+    assert_contains(&ran.stderr, "enrols itself");
+    assert_eq!(tenant.names("connectors"), left);
 }
 
 #[test]
-fn a_connector_and_the_schedule_get_their_former_values_and_a_new_schedule_stays() {
+fn connector_and_schedule_get_their_former_values() {
     let tenant = start("");
     let made = apply(
         &tenant,
@@ -360,16 +320,16 @@ fn a_connector_and_the_schedule_get_their_former_values_and_a_new_schedule_stays
         "resource,name,frequency_interval,description,enabled\nconnector-schedule,,60,,\n\
          connector,live-01,,ours,no\n",
     );
-    assert_eq!(named(&tenant, "connectors", "live-01")["enabled"], false);
+    assert_eq!(tenant.object("connectors", "live-01")["enabled"], false);
     let (summary, _) = undo(&tenant, &changed, 0);
     assert_eq!(summary["updated"], 2);
-    let connector = named(&tenant, "connectors", "live-01");
+    let connector = tenant.object("connectors", "live-01");
     assert_eq!(connector["enabled"], true);
     let description = connector["description"].as_str().unwrap();
     assert!(description.starts_with("Connector of"), "{description}");
     let schedule = tenant.state()["connector_schedule"].to_string();
-    assert!(schedule.contains("30"), "{schedule}");
-    let ran = run(&tenant, &["undo", &made, "--json"]).expect(4);
+    assert_contains(&schedule, "30");
+    let ran = tenant.run(&["undo", &made, "--json"]).expect(4);
     let report = ran.json();
     let why = report["errors"][0]["error"].as_str().unwrap();
     assert_eq!(why, "a connector schedule cannot be deleted; it stays");
@@ -378,8 +338,7 @@ fn a_connector_and_the_schedule_get_their_former_values_and_a_new_schedule_stays
 #[test]
 fn a_portal_that_others_have_put_links_on_stays() {
     let tenant = start("");
-    let portal = "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n";
-    let made = apply(&tenant, portal);
+    let made = apply(&tenant, FIELD);
     apply(
         &tenant,
         "name,url,user_portals\nTheirs,https://t.example,Field\n",
@@ -396,7 +355,7 @@ fn a_portal_that_others_have_put_links_on_stays() {
 }
 
 #[test]
-fn what_has_taken_the_place_of_something_deleted_is_left_alone() {
+fn a_namesake_of_a_deleted_link_is_left_alone() {
     let tenant = start("");
     apply(&tenant, LINKS);
     let deleted = apply(
@@ -409,7 +368,7 @@ fn what_has_taken_the_place_of_something_deleted_is_left_alone() {
         (&summary["created"], &summary["spared"]),
         (&json!(1), &json!(1))
     );
-    assert_eq!(named(&tenant, "portal_links", "A")["link"], "other.example");
+    assert_eq!(tenant.object("portal_links", "A")["link"], "other.example");
     let skipped = results(&tenant, &undone, "skipped.csv");
     assert!(
         skipped[0]["_error"].starts_with("another portal link has its name, and differs"),
@@ -419,53 +378,52 @@ fn what_has_taken_the_place_of_something_deleted_is_left_alone() {
 }
 
 #[test]
-fn nothing_is_taken_back_without_a_yes_or_of_a_run_that_is_not_finished() {
+fn nothing_is_undone_without_yes_or_of_a_parked_run() {
     let tenant = start("");
     let first = apply(&tenant, LINKS);
-    let ran = run(&tenant, &["undo", &first]).expect(2);
-    assert!(ran.stderr.contains("- \"A\""), "{}", ran.stderr);
-    assert!(ran.stderr.contains("--yes takes it back"), "{}", ran.stderr);
+    let ran = tenant.run(&["undo", &first]).expect(2);
+    assert_contains(&ran.stderr, "- \"A\"");
+    assert_contains(&ran.stderr, "--yes takes it back");
     assert_eq!(tenant.links().len(), 3);
     let runs = fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap().count();
     assert_eq!(runs, 1, "no run came of it");
-    run(&tenant, &["undo", &first, "--yes", "--max-deletes", "2"]).expect(8);
-    run(&tenant, &["undo", &first, "--yes", "--customer-id", "9"]).expect(7);
-    run(&tenant, &["undo", "20200101", "--yes"]).expect(2);
+    tenant
+        .run(&["undo", &first, "--yes", "--max-deletes", "2"])
+        .expect(8);
+    tenant
+        .run(&["undo", &first, "--yes", "--customer-id", "9"])
+        .expect(7);
+    tenant.run(&["undo", "20200101", "--yes"]).expect(2);
     assert_eq!(tenant.links().len(), 3);
     let more: String = (0..200)
         .map(|n| format!("L{n},https://l{n}.example\n"))
         .collect();
     tenant.write("more.csv", &format!("name,url\n{more}"));
-    run(
-        &tenant,
-        &[
+    tenant
+        .run(&[
             "apply",
             "more.csv",
             "--yes",
             "--batch-size=1",
             "--write-quota=5/1s",
             "--max-duration=300ms",
-        ],
-    )
-    .expect(5);
-    let unfinished = newest_run(&tenant);
-    let ran = run(&tenant, &["undo", unfinished.to_str().unwrap(), "--yes"]).expect(2);
-    assert!(ran.stderr.contains("zpa-bulk resume"), "{}", ran.stderr);
+        ])
+        .expect(5);
+    let unfinished = tenant.newest_run();
+    let ran = tenant
+        .run(&["undo", unfinished.to_str().unwrap(), "--yes"])
+        .expect(2);
+    assert_contains(&ran.stderr, "zpa-bulk resume");
 }
 
-/// Kills the command when the tenant has had so many more writes, and answers where its run is.
+/// Kills the command after that many writes, and answers where its run is.
 fn killed_after(tenant: &Tenant, writes: usize, args: &[&str]) -> PathBuf {
-    tenant.killed_after(writes, &mut command(tenant, args));
-    newest_run(tenant)
-}
-
-fn newest_run(tenant: &Tenant) -> PathBuf {
-    tenant.run_dirs().pop().unwrap()
+    tenant.killed_after(writes, &mut tenant.command(args))
 }
 
 #[test]
-fn an_undo_that_was_cut_off_is_gone_on_with_and_no_second_one_is_begun_beside_it() {
-    let tenant = Tenant::start(&QUICK.replacen("1ms", "100ms", 1));
+fn an_undo_cut_off_is_resumed_and_not_begun_again() {
+    let tenant = start_slow();
     apply(&tenant, LINKS);
     let deleted = apply(
         &tenant,
@@ -473,26 +431,19 @@ fn an_undo_that_was_cut_off_is_gone_on_with_and_no_second_one_is_begun_beside_it
     );
     let args = ["undo", &deleted, "--yes", "--batch-size=1", "--jobs=1"];
     let undone = killed_after(&tenant, 1, &args);
-    let ran = run(&tenant, &["undo", &deleted, "--yes"]).expect(2);
-    assert!(ran.stderr.contains("zpa-bulk resume"), "{}", ran.stderr);
-    assert!(
-        ran.stderr
-            .contains(undone.file_name().unwrap().to_str().unwrap()),
-        "{}",
-        ran.stderr
-    );
+    let ran = tenant.run(&["undo", &deleted, "--yes"]).expect(2);
+    assert_contains(&ran.stderr, "zpa-bulk resume");
+    assert_contains(&ran.stderr, run_name(&undone));
     // It is no run of the manifest, so applying that does not take its place.
     tenant.write(
         "manifest.csv",
         "resource,action,name\nportal-link,delete,none\n",
     );
-    let ran = run(&tenant, &["apply", "manifest.csv", "--yes"]).expect(0);
+    let ran = tenant.run(&["apply", "manifest.csv", "--yes"]).expect(0);
     assert!(!ran.stderr.contains("unfinished"), "{}", ran.stderr);
-    run(&tenant, &["resume", undone.to_str().unwrap()]).expect(0);
-    assert_eq!(names(&tenant, "portal_links"), ["A", "B", "C"]);
-    let status = run(&tenant, &["status", &deleted, "--json"])
-        .expect(0)
-        .json();
+    tenant.run(&["resume", undone.to_str().unwrap()]).expect(0);
+    assert_eq!(tenant.names("portal_links"), ["A", "B", "C"]);
+    let status = tenant.run(&["status", &deleted, "--json"]).expect(0).json();
     assert_eq!(
         status["undone_by"].as_str(),
         undone.file_name().unwrap().to_str()
@@ -500,12 +451,9 @@ fn an_undo_that_was_cut_off_is_gone_on_with_and_no_second_one_is_begun_beside_it
 }
 
 #[test]
-fn a_resumed_undo_knows_the_new_ids_also_where_another_run_has_created_something_meanwhile() {
-    let tenant = Tenant::start(&QUICK.replacen("1ms", "100ms", 1));
-    apply(
-        &tenant,
-        "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n",
-    );
+fn a_resumed_undo_knows_the_new_ids() {
+    let tenant = start_slow();
+    apply(&tenant, FIELD);
     let links = |names: &[&str]| -> String {
         let row = |name: &&str| format!("{name},https://{name}.example,Field\n");
         let rows = names.iter().map(row);
@@ -522,7 +470,7 @@ fn a_resumed_undo_knows_the_new_ids_also_where_another_run_has_created_something
     let args = ["undo", &deleted, "--yes", "--batch-size=1", "--jobs=1"];
     let undone = killed_after(&tenant, 2, &args);
     apply(&tenant, &links(&["k"]));
-    run(&tenant, &["resume", undone.to_str().unwrap()]).expect(0);
+    tenant.run(&["resume", undone.to_str().unwrap()]).expect(0);
     assert_eq!(tenant.links(), before);
 }
 
@@ -542,26 +490,25 @@ fn cleared(scenario: &str) -> (Tenant, Vec<(String, Vec<String>)>, String) {
     (tenant, before, deleted)
 }
 
-const FIELD: &str = "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n";
-
 #[test]
-fn links_find_their_portal_also_where_another_run_has_created_it_meanwhile() {
+fn links_find_a_portal_that_another_run_recreated() {
     let throttled = "[[fault]]\nkind = \"status\"\nmatch = \"POST */userPortal\"\nstatus = 429\n\
                      retry_after = \"3s\"\nafter = \"2s\"\ntimes = 1\n";
+    let throttled_from = Instant::now() + Duration::from_secs(2);
     let (tenant, before, deleted) = cleared(throttled);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    thread::sleep(throttled_from.saturating_duration_since(Instant::now()));
     let args = ["undo", &deleted, "--yes", "--max-wait", "1s"];
-    run(&tenant, &args).expect(5);
-    let undone = newest_run(&tenant);
+    tenant.run(&args).expect(5);
+    let undone = tenant.newest_run();
     apply(&tenant, FIELD);
     let args = ["resume", undone.to_str().unwrap(), "--json"];
-    let report = run(&tenant, &args).expect(0).json();
+    let report = tenant.run(&args).expect(0).json();
     assert_eq!(report["summary"]["unchanged"], 1, "{report}");
     assert_eq!(tenant.links(), before);
 }
 
 #[test]
-fn an_undo_that_has_forgotten_what_it_did_finds_all_of_it() {
+fn an_undo_without_its_journal_finds_all_it_did() {
     let (tenant, before, deleted) = cleared("");
     let (_, undone) = undo(&tenant, &deleted, 0);
     let undone = tenant.path("zpa-bulk-runs").join(undone);
@@ -570,13 +517,13 @@ fn an_undo_that_has_forgotten_what_it_did_finds_all_of_it() {
     let start: Vec<&str> = text.split_inclusive('\n').take(2).collect();
     std::fs::write(&journal, start.concat()).unwrap();
     let args = ["resume", undone.to_str().unwrap(), "--json"];
-    let report = run(&tenant, &args).expect(0).json();
+    let report = tenant.run(&args).expect(0).json();
     assert_eq!(report["summary"]["recovered"], 3, "{report}");
     assert_eq!(tenant.links(), before);
 }
 
 #[test]
-fn what_an_undo_could_not_take_back_is_tried_again_by_undoing_again() {
+fn a_failed_undo_is_tried_again_by_undo_not_by_retry() {
     let tenant = start("");
     apply(&tenant, "resource,action,name\nportal-link,delete,none\n");
     let made = apply(
@@ -584,26 +531,15 @@ fn what_an_undo_could_not_take_back_is_tried_again_by_undoing_again() {
         "resource,frequency_interval\nconnector-schedule,30\n",
     );
     let (_, undone) = undo(&tenant, &made, 4);
-    let ran = run(&tenant, &["retry", &undone, "--yes"]).expect(2);
-    assert!(
-        ran.stderr.contains(&format!("zpa-bulk undo {made}")),
-        "{}",
-        ran.stderr
-    );
-    run(&tenant, &["retry", "--yes"]).expect(2);
+    let ran = tenant.run(&["retry", &undone, "--yes"]).expect(2);
+    assert_contains(&ran.stderr, format!("zpa-bulk undo {made}"));
+    tenant.run(&["retry", "--yes"]).expect(2);
 }
 
 #[test]
 fn each_microtenant_gets_its_own_back() {
     let tenant = start("microtenants = { names = [\"North\", \"South\"] }");
-    let ids: Vec<String> = {
-        apply(&tenant, "resource,action,name\nportal-link,delete,none\n");
-        let state: Value = serde_json::from_str(&tenant.get("/__sim/state")).unwrap();
-        let all = state["microtenants"].as_array().unwrap();
-        all.iter()
-            .map(|one| one["id"].as_str().unwrap().to_owned())
-            .collect()
-    };
+    let ids = tenant.microtenants();
     let (north, south) = (&ids[0], &ids[1]);
     let made = apply(
         &tenant,
@@ -612,43 +548,36 @@ fn each_microtenant_gets_its_own_back() {
              Yonder,https://y.example,{south}\n"
         ),
     );
-    assert_eq!(names(&tenant, "portal_links").len(), 3);
+    assert_eq!(tenant.names("portal_links").len(), 3);
     let (_, gone) = undo(&tenant, &made, 0);
-    assert!(names(&tenant, "portal_links").is_empty());
+    assert!(tenant.names("portal_links").is_empty());
     undo(&tenant, &gone, 0);
-    let there = named(&tenant, "portal_links", "There");
+    let there = tenant.object("portal_links", "There");
     assert_eq!(there["microtenantId"].as_str(), Some(north.as_str()));
-    assert_eq!(names(&tenant, "portal_links").len(), 3);
+    assert_eq!(tenant.names("portal_links").len(), 3);
 }
 
 #[test]
-fn all_that_an_undo_would_do_can_be_seen_before_the_yes() {
+fn the_whole_preview_can_be_seen_before_yes() {
     let tenant = start("limits = { links = 1000, links_per_portal = 1000 }");
     let rows = (0..60).map(|n| format!("L{n:02},https://l{n}.example\n"));
     let made = apply(&tenant, &format!("name,url\n{}", rows.collect::<String>()));
-    let some = run(&tenant, &["undo", &made]).expect(2);
-    assert!(
-        some.stderr.contains("--full shows them all"),
-        "{}",
-        some.stderr
-    );
-    let all = run(&tenant, &["undo", &made, "--full"]).expect(2);
+    let some = tenant.run(&["undo", &made]).expect(2);
+    assert_contains(&some.stderr, "--full shows them all");
+    let all = tenant.run(&["undo", &made, "--full"]).expect(2);
     assert_eq!(all.stderr.matches("- \"L").count(), 60, "{}", all.stderr);
     assert_eq!(tenant.links().len(), 60);
 }
 
 #[test]
-fn an_undo_that_is_killed_in_the_middle_is_gone_on_with() {
+fn a_killed_undo_is_resumed() {
     let tenant = start("limits = { links = 1000, links_per_portal = 1000 }");
     let rows = |extra: &str| -> String {
         let row = |n: u32| format!("portal-link,L{n:02},https://l{n}.example,{extra}\n");
         (0..40).map(row).collect()
     };
     let header = "resource,name,url,user_portals,action\n";
-    apply(
-        &tenant,
-        "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n",
-    );
+    apply(&tenant, FIELD);
     apply(
         &tenant,
         &format!("{header}{}", rows("Field;Employee Portal,")),
@@ -661,10 +590,10 @@ fn an_undo_that_is_killed_in_the_middle_is_gone_on_with() {
         // The portal is one write, forty links are fourteen.
         let args = ["undo", &deleted, "--yes", "--batch-size=3", "--jobs=1"];
         let undone = killed_after(&tenant, writes, &args);
-        run(&tenant, &["resume", undone.to_str().unwrap()]).expect(0);
+        tenant.run(&["resume", undone.to_str().unwrap()]).expect(0);
         assert_eq!(tenant.links(), before, "killed after {writes} writes");
-        assert_eq!(names(&tenant, "user_portals").len(), 5);
-        let name = undone.file_name().unwrap().to_str().unwrap();
+        assert_eq!(tenant.names("user_portals").len(), 5);
+        let name = run_name(&undone);
         assert_eq!(results(&tenant, name, "success.csv").len(), 41);
     }
 }

@@ -1,17 +1,12 @@
-//! How a user's credentials are found and used, and that they are never shown. The simulated tenant checks signatures with a
+//! Credentials: their sources, their use, and that they are never shown. The simulated tenant checks signatures with a
 //! public key of its own.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use self::common::{CUSTOMER, Ran, Tenant, write_private, zpa_bulk};
-
-const QUICK: &str = "latency = { base = \"1ms\", jitter = \"1ms\" }\n";
+use crate::support::command::{Ran, assert_contains, write_private, zpa_bulk};
+use crate::support::tenant::{CUSTOMER, QUICK, Tenant};
 
 fn key(name: &str) -> String {
     fs::read_to_string(
@@ -47,7 +42,7 @@ fn paths(tenant: &Tenant) -> Vec<String> {
         .collect()
 }
 
-/// Where `doctor` says that each setting came from.
+/// The value and the source of a setting, by `doctor`.
 fn source(ran: &Ran, setting: &str) -> Option<(String, String)> {
     let report = ran.json();
     let settings = report.get("settings")?.as_array()?;
@@ -57,7 +52,7 @@ fn source(ran: &Ran, setting: &str) -> Option<(String, String)> {
 }
 
 #[test]
-fn a_key_signs_in_from_a_file_or_as_text_in_either_form() {
+fn a_key_signs_in_from_a_file_or_as_text() {
     let tenant = tenant_that_knows("public.pem");
     let file = tenant.write_private("key.pem", &key("pkcs8.pem"));
     for given in [
@@ -67,22 +62,22 @@ fn a_key_signs_in_from_a_file_or_as_text_in_either_form() {
         key("pkcs8.pem").replace('\n', "\\n"),
     ] {
         let ran = Ran::of(&mut plan_with_key(&tenant, &given)).expect(0);
-        assert!(ran.stdout.contains("1 to create"), "{}", ran.stdout);
+        assert_contains(&ran.stdout, "1 to create");
     }
     assert_eq!(paths(&tenant)[0], "/oauth2/v1/token");
     assert!(paths(&tenant)[1].starts_with("/zpa/mgmtconfig/"));
 }
 
 #[test]
-fn a_key_that_is_not_the_clients_is_refused_by_the_server() {
+fn the_server_refuses_another_clients_key() {
     let tenant = tenant_that_knows("other-public.pem");
     let ran = Ran::of(&mut plan_with_key(&tenant, &key("pkcs8.pem"))).expect(6);
-    assert!(ran.stderr.contains("signature is wrong"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("secret or key"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "signature is wrong");
+    assert_contains(&ran.stderr, "secret or key");
 }
 
 #[test]
-fn a_key_that_cannot_be_used_is_refused_before_anything_is_sent_with_what_to_do() {
+fn an_unusable_key_is_refused_with_what_to_do() {
     let tenant = tenant_that_knows("public.pem");
     for (given, reason) in [
         (key("encrypted-pkcs8.pem"), "is encrypted"),
@@ -94,8 +89,8 @@ fn a_key_that_cannot_be_used_is_refused_before_anything_is_sent_with_what_to_do(
         ("{\"kty\":\"RSA\"}".to_owned(), "JSON web key"),
     ] {
         let ran = Ran::of(&mut plan_with_key(&tenant, &given)).expect(2);
-        assert!(ran.stderr.contains(reason), "{reason}: {}", ran.stderr);
-        assert!(ran.stderr.contains("openssl pkey"), "{}", ran.stderr);
+        assert_contains(&ran.stderr, reason);
+        assert_contains(&ran.stderr, "openssl pkey");
     }
     assert!(tenant.log().is_empty());
 }
@@ -133,20 +128,16 @@ fn a_key_is_for_one_api_alone() {
         .env("ZPA_CLIENT_ID", "me");
     let ran = Ran::of(&mut command).expect(2);
     // The key is the other client's; the legacy one has no secret.
-    assert!(
-        ran.stderr.contains("ZPA_CLIENT_SECRET is not set"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "ZPA_CLIENT_SECRET is not set");
     let file = tenant.write_private("key.pem", &key("pkcs8.pem"));
     let settings = format!("style = \"legacy\"\nclient_id = \"me\"\nprivate_key_file = {file:?}\n");
     tenant.write("settings.toml", &settings);
     let ran = Ran::of(&mut tenant.stranger(&["plan", "links.csv", "--config", "settings.toml"]));
-    assert!(ran.expect(2).stderr.contains("signs in to OneAPI"));
+    assert_contains(&ran.expect(2).stderr, "signs in to OneAPI");
     assert!(tenant.log().is_empty());
 }
 
-/// Settings files, each with what proves the client, and what must not be shown.
+/// The command with a settings file of those lines.
 fn with_settings(tenant: &Tenant, settings: &str) -> Command {
     tenant.write("settings.toml", &format!("client_id = \"me\"\n{settings}"));
     tenant.stranger(&["plan", "links.csv", "-vv", "--config", "settings.toml"])
@@ -168,7 +159,7 @@ fn a_secret_comes_from_a_private_file_or_a_command() {
 }
 
 #[test]
-fn a_secret_in_the_environment_goes_over_a_key_in_the_settings() {
+fn a_secret_variable_overrides_a_key_in_the_file() {
     let tenant = tenant_that_knows("public.pem");
     let mut command = with_settings(&tenant, "private_key_file = \"no-such-file\"");
     command
@@ -178,7 +169,7 @@ fn a_secret_in_the_environment_goes_over_a_key_in_the_settings() {
 }
 
 #[test]
-fn what_a_command_prints_is_a_secret_and_what_it_complains_of_is_not() {
+fn the_output_of_a_secrets_command_is_not_shown() {
     let tenant = tenant_that_knows("public.pem");
     tenant.write(
         "fails",
@@ -189,12 +180,10 @@ fn what_a_command_prints_is_a_secret_and_what_it_complains_of_is_not() {
         "client_secret_command = [\"sh\", \"fails\"]",
     ));
     let ran = ran.expect(2);
-    assert!(ran.stderr.contains("the store is locked"), "{}", ran.stderr);
-    assert!(
-        ran.stderr
-            .contains("client_secret_command \"sh\" failed: exit status: 3"),
-        "{}",
-        ran.stderr
+    assert_contains(&ran.stderr, "the store is locked");
+    assert_contains(
+        &ran.stderr,
+        "client_secret_command \"sh\" failed: exit status: 3",
     );
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     for (settings, reason) in [
@@ -210,7 +199,7 @@ fn what_a_command_prints_is_a_secret_and_what_it_complains_of_is_not() {
         ),
     ] {
         let ran = Ran::of(&mut with_settings(&tenant, settings)).expect(2);
-        assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+        assert_contains(&ran.stderr, reason);
     }
     assert!(tenant.log().is_empty());
 }
@@ -227,30 +216,25 @@ fn a_secret_that_others_can_read_is_refused() {
         ("client_secret = \"hunter2\"", "settings.toml"),
     ] {
         let ran = Ran::of(&mut with_settings(&tenant, settings)).expect(2);
-        assert!(ran.stderr.contains(&open_file(file)), "{}", ran.stderr);
+        assert_contains(&ran.stderr, open_file(file));
         assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     }
     let path = tenant.path("key.pem");
     let ran = Ran::of(&mut plan_with_key(&tenant, path.to_str().unwrap())).expect(2);
-    assert!(ran.stderr.contains("chmod 600"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "chmod 600");
     assert!(tenant.log().is_empty());
 }
 
 #[test]
-fn two_ways_to_prove_the_client_in_one_place_are_refused() {
+fn two_proofs_of_a_client_in_one_place_are_refused() {
     let tenant = tenant_that_knows("public.pem");
     let both = "client_secret_file = \"secret\"\nprivate_key_file = \"key.pem\"";
     let ran = Ran::of(&mut with_settings(&tenant, both)).expect(2);
-    assert!(
-        ran.stderr
-            .contains("both private_key_file and client_secret_file"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "both private_key_file and client_secret_file");
 }
 
 #[test]
-fn a_profile_holds_a_tenant_and_an_unknown_one_names_those_that_there_are() {
+fn a_profile_holds_a_tenant_and_an_unknown_one_fails() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
     let url = &tenant.url;
@@ -295,15 +279,9 @@ fn a_profile_holds_a_tenant_and_an_unknown_one_names_those_that_there_are() {
         "gamma",
     ]);
     let unknown = Ran::of(&mut command).expect(2);
-    assert!(
-        unknown
-            .stderr
-            .contains("no profile \"gamma\"; it has acme, beta"),
-        "{}",
-        unknown.stderr
-    );
+    assert_contains(&unknown.stderr, "no profile \"gamma\"; it has acme, beta");
     let none = Ran::of(zpa_bulk().args(["runs", "--profile", "acme"])).expect(2);
-    assert!(none.stderr.contains("--config"), "{}", none.stderr);
+    assert_contains(&none.stderr, "--config");
 }
 
 /// A home directory with the vendor's settings file in it.
@@ -315,7 +293,7 @@ fn home_with(tenant: &Tenant, yaml: &str) -> PathBuf {
 }
 
 #[test]
-fn the_vendors_settings_file_is_read_when_no_client_is_named_elsewhere() {
+fn the_vendor_file_is_read_without_another_client() {
     let tenant = tenant_that_knows("public.pem");
     let key = key("pkcs1.pem").replace('\n', "\n      ");
     let yaml = format!(
@@ -355,7 +333,7 @@ fn the_vendors_settings_file_is_read_when_no_client_is_named_elsewhere() {
 }
 
 #[test]
-fn the_vendors_settings_file_is_refused_when_others_can_read_it_or_it_is_broken() {
+fn an_open_or_broken_vendor_file_is_refused() {
     let tenant = tenant_that_knows("public.pem");
     let yaml = "zscaler:\n  client:\n    clientId: me\n    clientSecret: hunter2\n";
     let home = home_with(&tenant, yaml);
@@ -363,20 +341,16 @@ fn the_vendors_settings_file_is_refused_when_others_can_read_it_or_it_is_broken(
     fs::remove_file(&file).unwrap();
     fs::write(&file, yaml).unwrap();
     let plan = || Ran::of(tenant.stranger(&["plan", "links.csv"]).env("HOME", &home)).expect(2);
-    assert!(plan().stderr.contains("chmod 600"));
+    assert_contains(&plan().stderr, "chmod 600");
     write_private(&file, "zscaler:\n  client:\n    clientSecret: \"hunter2\n");
     let broken = plan();
-    assert!(
-        broken.stderr.contains("this is not YAML"),
-        "{}",
-        broken.stderr
-    );
+    assert_contains(&broken.stderr, "this is not YAML");
     assert!(!broken.stderr.contains("hunter2"), "{}", broken.stderr);
     assert!(tenant.log().is_empty());
 }
 
 #[test]
-fn flags_go_over_variables_those_over_the_profile_that_over_the_file_and_all_over_the_vendors() {
+fn settings_override_each_other_in_order() {
     let tenant = Tenant::start(QUICK);
     let home = home_with(
         &tenant,
@@ -440,14 +414,14 @@ fn an_empty_variable_is_none() {
 }
 
 #[test]
-fn a_key_and_its_assertions_are_nowhere_but_on_the_wire() {
+fn a_key_and_its_assertions_are_only_on_the_wire() {
     let tenant = tenant_that_knows("public.pem");
     let mut command = tenant.stranger(&["apply", "links.csv", "--yes", "-vvv"]);
     command
         .env("ZSCALER_CLIENT_ID", "me")
         .env("ZSCALER_PRIVATE_KEY", key("pkcs8.pem"));
     let ran = Ran::of(&mut command).expect(0);
-    assert!(ran.stderr.contains("signed in"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "signed in");
     let mut texts = vec![ran.stdout, ran.stderr];
     for entry in fs::read_dir(tenant.run_dir()).unwrap() {
         texts.push(fs::read_to_string(entry.unwrap().path()).unwrap());
@@ -460,7 +434,7 @@ fn a_key_and_its_assertions_are_nowhere_but_on_the_wire() {
 }
 
 #[test]
-fn a_run_records_neither_the_client_nor_where_its_key_is() {
+fn a_run_records_neither_client_nor_key_file() {
     let tenant = tenant_that_knows("public.pem");
     tenant.write_private("key.pem", &key("pkcs8.pem"));
     tenant.write(
@@ -471,7 +445,7 @@ fn a_run_records_neither_the_client_nor_where_its_key_is() {
     Ran::of(&mut tenant.stranger(&args)).expect(0);
     let journal = fs::read_to_string(tenant.run_dir().join("journal.jsonl")).unwrap();
     let header = journal.lines().next().unwrap();
-    assert!(header.contains("oneapi"), "{header}");
+    assert_contains(header, "oneapi");
     assert!(
         !header.contains("key.pem") && !header.contains("its-name"),
         "{header}"

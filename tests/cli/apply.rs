@@ -1,47 +1,21 @@
-//! The command as a user meets it, against a simulated tenant in another process. What counts is what the
-//! tenant's own log and state say.
+//! Plans and runs as a user meets them.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use self::common::{CUSTOMER, Ran, Tenant, rows, zpa_bulk};
-
-const QUICK: &str = "latency = { base = \"2ms\", jitter = \"2ms\" }\n";
-
-const PORTALS: [&str; 3] = ["Employee Portal", "Engineering Portal", "Contractor Portal"];
-
-fn manifest(count: usize) -> String {
-    let mut text = "Name,URL,User Portals\n".to_owned();
-    for (number, portal) in (0..count).zip(PORTALS.iter().cycle()) {
-        writeln!(
-            text,
-            "App {number:04},https://app{number}.corp.example.com/start,{portal}"
-        )
-        .unwrap();
-    }
-    text
-}
-
-fn expected(count: usize) -> Vec<(String, Vec<String>)> {
-    (0..count)
-        .zip(PORTALS.iter().cycle())
-        .map(|(number, portal)| (format!("App {number:04}"), vec![(*portal).to_owned()]))
-        .collect()
-}
+use crate::support::command::{Ran, assert_contains, rows, zpa_bulk};
+use crate::support::manifests::{expected, manifest};
+use crate::support::tenant::{CUSTOMER, QUICK, Tenant};
 
 fn sample(name: &str) -> String {
     format!("{}/samples/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]
-fn the_first_command_of_the_readme_onboards_the_sample() {
+fn the_readmes_first_command_onboards_the_sample() {
     let dir = tempfile::tempdir().unwrap();
     let manifest = sample("portal-links.csv");
     let mut command = zpa_bulk();
@@ -49,12 +23,8 @@ fn the_first_command_of_the_readme_onboards_the_sample() {
         .current_dir(dir.path())
         .args(["apply", &manifest, "--simulate", "--yes"]);
     let ran = Ran::of(&mut command).expect(0);
-    assert!(
-        ran.stdout.contains("240 rows: 240 created"),
-        "{}",
-        ran.stdout
-    );
-    assert!(ran.stdout.contains("results: "), "{}", ran.stdout);
+    assert_contains(&ran.stdout, "240 rows: 240 created");
+    assert_contains(&ran.stdout, "results: ");
     let ran = Ran::of(command.arg("--json")).expect(0);
     let summary = &ran.json()["summary"];
     for field in ["items", "created"] {
@@ -79,26 +49,26 @@ fn the_first_command_of_the_readme_onboards_the_sample() {
 }
 
 #[test]
-fn five_hundred_links_take_six_writes_and_a_second_time_none() {
+fn five_hundred_links_take_six_writes_and_then_none() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", &manifest(500));
     let ran = tenant
         .run(&["apply", "links.csv", "--yes", "--json"])
         .expect(0);
     assert_eq!(ran.json()["summary"]["created"], 500);
-    assert!(tenant.log_of("write").len() <= 6);
+    assert!(tenant.writes() <= 6);
     assert!(tenant.log().iter().all(|entry| entry["status"] != 429));
     assert_eq!(tenant.links(), expected(500));
-    let writes = tenant.log_of("write").len();
+    let writes = tenant.writes();
     let ran = tenant
         .run(&["apply", "links.csv", "--yes", "--json"])
         .expect(0);
     assert_eq!(ran.json()["summary"]["unchanged"], 500);
-    assert_eq!(tenant.log_of("write").len(), writes);
+    assert_eq!(tenant.writes(), writes);
 }
 
 #[test]
-fn result_files_keep_every_row_with_its_cells_and_its_id() {
+fn result_files_keep_every_row_its_cells_and_its_id() {
     let tenant = Tenant::start(QUICK);
     tenant.write("first.csv", "name,url,my\n".replace(",my", "").as_str());
     tenant.write("links.csv", &manifest(7));
@@ -125,7 +95,7 @@ fn result_files_keep_every_row_with_its_cells_and_its_id() {
 }
 
 #[test]
-fn a_broken_manifest_is_refused_whole_and_nothing_is_sent() {
+fn a_broken_manifest_is_refused_and_nothing_is_sent() {
     let tenant = Tenant::start(QUICK);
     let manifest = sample("broken.csv");
     for verb in [&["plan"][..], &["apply", "--yes"]] {
@@ -139,7 +109,7 @@ fn a_broken_manifest_is_refused_whole_and_nothing_is_sent() {
                 ran.stderr
             );
         }
-        assert!(ran.stderr.contains("did you mean \"description\"?"));
+        assert_contains(&ran.stderr, "did you mean \"description\"?");
         assert!(ran.stdout.is_empty());
     }
     assert!(tenant.log().is_empty());
@@ -147,50 +117,41 @@ fn a_broken_manifest_is_refused_whole_and_nothing_is_sent() {
 }
 
 #[test]
-fn unknown_and_ambiguous_portals_are_all_named_and_nothing_is_changed() {
+fn unknown_portals_are_named_and_nothing_is_sent() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", "name,url,portal\na,https://a,Employe Portal\nb,https://b,Nowhere\nc,https://c,Partner Portal\n");
     let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(3);
-    assert!(ran.stderr.contains("links.csv:2: column \"portal\": no user portal is called \"Employe Portal\"; did you mean \"Employee Portal\"?"), "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("links.csv:3: column \"portal\""),
-        "{}",
-        ran.stderr
+    assert_contains(
+        &ran.stderr,
+        "links.csv:2: column \"portal\": no user portal is called \"Employe Portal\"; did you mean \"Employee Portal\"?",
     );
+    assert_contains(&ran.stderr, "links.csv:3: column \"portal\"");
     assert!(tenant.log_of("write").is_empty());
 }
 
 #[test]
-fn a_plan_shows_every_change_with_its_fields_and_writes_nothing() {
+fn a_plan_shows_every_change_and_writes_nothing() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", &manifest(3));
     tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
-    let before = tenant.log_of("write").len();
+    let before = tenant.writes();
     let changed = "name,url,user_portals,action\n\
-        App 0000,https://new.corp.example.com/start,,\n\
-        App 0001,,,delete\n\
-        App 0002,https://app2.corp.example.com/start,Contractor Portal,\n\
-        App 0009,https://app9.corp.example.com,Employee Portal,create\n\
-        App 0010,,,update\n";
+        Link 00000,https://new.corp.example.com/start,,\n\
+        Link 00001,,,delete\n\
+        Link 00002,https://app2.corp.example.com/start,Contractor Portal,\n\
+        Link 00009,https://app9.corp.example.com,Employee Portal,create\n\
+        Link 00010,,,update\n";
     tenant.write("changes.csv", changed);
     let ran = tenant.run(&["plan", "changes.csv"]).expect(4);
-    assert!(
-        ran.stdout
-            .contains("link: \"app0.corp.example.com\" -> \"new.corp.example.com\""),
-        "{}",
-        ran.stdout
+    assert_contains(
+        &ran.stdout,
+        "link: \"app0.corp.example.com\" -> \"new.corp.example.com\"",
     );
-    assert!(
-        ran.stdout
-            .contains("1 to create, 1 to update, 1 to delete, 1 unchanged, 1 impossible"),
-        "{}",
-        ran.stdout
+    assert_contains(
+        &ran.stdout,
+        "1 to create, 1 to update, 1 to delete, 1 unchanged, 1 impossible",
     );
-    assert!(
-        ran.stdout.contains("2 read and 3 write calls"),
-        "{}",
-        ran.stdout
-    );
+    assert_contains(&ran.stdout, "2 read and 3 write calls");
     let json = tenant
         .run(&["plan", "changes.csv", "--json"])
         .expect(4)
@@ -203,7 +164,7 @@ fn a_plan_shows_every_change_with_its_fields_and_writes_nothing() {
         .map(|row| row["op"].as_str().unwrap())
         .collect();
     assert_eq!(ops, ["update", "delete", "unchanged", "create", "error"]);
-    assert_eq!(tenant.log_of("write").len(), before);
+    assert_eq!(tenant.writes(), before);
     assert_eq!(
         fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap().count(),
         1
@@ -218,7 +179,7 @@ fn only_references_are_shown_by_name_in_a_plan() {
     let state = tenant.state();
     let id = state["portal_links"][0]["id"].as_str().unwrap();
     let changed =
-        format!("name,description,portals,action\nApp 0000,{id},Contractor Portal,update\n");
+        format!("name,description,portals,action\nLink 00000,{id},Contractor Portal,update\n");
     tenant.write("changes.csv", &changed);
     let ran = tenant.run(&["plan", "changes.csv"]).expect(0);
     for line in [
@@ -226,12 +187,12 @@ fn only_references_are_shown_by_name_in_a_plan() {
         "userPortals: \"Employee Portal\" -> \"Contractor Portal\"\n".to_owned(),
         "1 row: 1 to update\n1 read and 1 write call, ".to_owned(),
     ] {
-        assert!(ran.stdout.contains(&line), "{line}: {}", ran.stdout);
+        assert_contains(&ran.stdout, &line);
     }
 }
 
 #[test]
-fn a_plan_beyond_the_tenants_limits_is_refused_before_anything_is_sent() {
+fn a_plan_beyond_the_limits_is_refused_unsent() {
     let tenant = Tenant::start(&format!("{QUICK}tenant = {{ links = 10 }}"));
     tenant.write("links.csv", &manifest(30));
     let ran = tenant
@@ -245,18 +206,16 @@ fn a_plan_beyond_the_tenants_limits_is_refused_before_anything_is_sent() {
             "12",
         ])
         .expect(3);
-    assert!(
-        ran.stderr
-            .contains("the organization would have 40 portal links; the limit is 39"),
-        "{}",
-        ran.stderr
+    assert_contains(
+        &ran.stderr,
+        "the organization would have 40 portal links; the limit is 39",
     );
-    assert!(ran.stderr.contains("\"Employee Portal\""), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "\"Employee Portal\"");
     assert!(tenant.log_of("write").is_empty());
 }
 
 #[test]
-fn rows_the_server_refuses_fail_alone_and_can_be_applied_again_from_the_error_file() {
+fn refused_rows_can_be_applied_from_the_error_file() {
     let tenant = Tenant::start(&format!(
         "{QUICK}limits = {{ links_per_portal = 3 }}\nbulk = {{ atomic = false }}"
     ));
@@ -302,17 +261,17 @@ fn json_lines_and_standard_input_work_like_a_csv() {
 }
 
 #[test]
-fn without_a_terminal_and_without_yes_nothing_is_changed() {
+fn without_terminal_and_yes_nothing_is_changed() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", &manifest(3));
     let ran = tenant.run(&["apply", "links.csv"]).expect(2);
-    assert!(ran.stderr.contains("--yes"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "--yes");
     assert!(tenant.log_of("write").is_empty());
     assert!(!tenant.path("zpa-bulk-runs").exists());
 }
 
 #[test]
-fn both_sign_ins_work_and_wrong_credentials_end_with_their_own_code() {
+fn both_sign_ins_work_and_wrong_ones_exit_with_6() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", &manifest(3));
     let mut one_api = tenant.command(&["apply", "links.csv", "--yes"]);
@@ -340,14 +299,14 @@ fn both_sign_ins_work_and_wrong_credentials_end_with_their_own_code() {
             .env("ZPA_CLIENT_SECRET", "wrong"),
     )
     .expect(6);
-    assert!(wrong.stderr.contains("invalid_client"), "{}", wrong.stderr);
+    assert_contains(&wrong.stderr, "invalid_client");
     let none = Ran::of(
         tenant
             .command(&["plan", "links.csv"])
             .env_remove("ZPA_CLIENT_SECRET"),
     )
     .expect(2);
-    assert!(none.stderr.contains("ZPA_CLIENT_SECRET"), "{}", none.stderr);
+    assert_contains(&none.stderr, "ZPA_CLIENT_SECRET");
 }
 
 #[test]
@@ -370,7 +329,7 @@ fn settings_come_from_a_file_and_flags_go_over_them() {
         "1",
     ]);
     Ran::of(&mut command).expect(0);
-    assert_eq!(tenant.log_of("write").len(), 9);
+    assert_eq!(tenant.writes(), 9);
     assert!(tenant.path("elsewhere").is_dir());
     tenant.write(
         "settings.toml",
@@ -392,7 +351,7 @@ fn plain_http_is_refused_except_on_this_machine() {
     let ran = tenant
         .run(&["plan", "links.csv", "--base-url", "http://192.0.2.1"])
         .expect(2);
-    assert!(ran.stderr.contains("plain HTTP"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "plain HTTP");
 }
 
 #[test]
@@ -412,13 +371,13 @@ fn the_secret_is_nowhere_but_on_the_wire() {
             "{text}"
         );
     }
-    assert!(texts[1].contains("signed in"), "{}", texts[1]);
+    assert_contains(&texts[1], "signed in");
 }
 
 #[test]
 fn status_and_runs_show_where_a_run_stands() {
     let tenant = Tenant::start(QUICK);
-    assert!(tenant.run(&["runs"]).expect(0).stderr.contains("no run"));
+    assert_contains(&tenant.run(&["runs"]).expect(0).stderr, "no run");
     tenant.write("links.csv", &manifest(3));
     tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
     let status = tenant.run(&["status", "--json"]).expect(0).json();
@@ -429,22 +388,18 @@ fn status_and_runs_show_where_a_run_stands() {
     let runs = tenant.run(&["runs", "--json"]).expect(0).json();
     assert_eq!(runs["runs"][0]["run"], status["run"]);
     let unknown = tenant.run(&["status", "no-such-run"]).expect(2);
-    assert!(
-        unknown.stderr.contains("there is no run \"no-such-run\""),
-        "{}",
-        unknown.stderr
-    );
+    assert_contains(&unknown.stderr, "there is no run \"no-such-run\"");
     // A settings file may have numbers without quotes.
     tenant.write("settings.toml", "burst = 5\n");
     let args = ["apply", "links.csv", "--yes", "--config", "settings.toml"];
     tenant.run(&args).expect(0);
     let both = tenant.run(&["status", "2"]).expect(2);
     let why = "error: \"2\" is the beginning of 2 runs: 2";
-    assert!(both.stderr.contains(why), "{}", both.stderr);
+    assert_contains(&both.stderr, why);
 }
 
 #[test]
-fn a_run_of_another_tenant_or_with_a_damaged_journal_is_refused() {
+fn resume_refuses_another_tenant_or_a_damaged_journal() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", &manifest(3));
     tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
@@ -453,16 +408,12 @@ fn a_run_of_another_tenant_or_with_a_damaged_journal_is_refused() {
     let other = tenant
         .run(&["resume", run, "--customer-id", "99"])
         .expect(7);
-    assert!(other.stderr.contains(CUSTOMER), "{}", other.stderr);
+    assert_contains(&other.stderr, CUSTOMER);
     let journal = run_dir.join("journal.jsonl");
     let text = fs::read_to_string(&journal).unwrap();
     fs::write(&journal, text.replacen("\"call\":", "\"Call\":", 1)).unwrap();
     let damaged = tenant.run(&["resume", run]).expect(7);
-    assert!(
-        damaged.stderr.contains("line 2 is damaged"),
-        "{}",
-        damaged.stderr
-    );
+    assert_contains(&damaged.stderr, "line 2 is damaged");
 }
 
 #[test]
@@ -481,7 +432,7 @@ fn the_run_directory_is_its_owners_alone() {
 }
 
 #[test]
-fn every_window_of_a_run_with_retries_stays_inside_the_quota() {
+fn retries_stay_inside_the_quota_in_every_window() {
     // The server allows less than the client was told, so there are refusals to be repeated.
     let tenant = Tenant::start(&format!(
         "{QUICK}quota = {{ read = \"20/1s\", write = \"4/1s\" }}"
@@ -502,19 +453,11 @@ fn every_window_of_a_run_with_retries_stays_inside_the_quota() {
         ran.json()["summary"]["throttled"].as_u64(),
         Some(refused as u64)
     );
-    let at = |entry: &Value| entry["at_ms"].as_u64().unwrap();
-    let writes: Vec<u64> = tenant.log_of("write").iter().map(at).collect();
-    for start in &writes {
-        let most = writes
-            .iter()
-            .filter(|at| *at >= start && **at < start + 1000)
-            .count();
-        assert!(most <= 6, "{most} writes in the second from {start} ms");
-    }
+    tenant.assert_paced(6, Duration::from_secs(1));
 }
 
 #[test]
-fn what_the_server_had_no_room_for_is_told_apart_from_what_was_too_much() {
+fn unavailable_is_told_apart_from_throttled() {
     let busy =
         |kind: &str| format!("[[fault]]\nkind = \"status\"\nmatch = \"POST */bulk\"\n{kind}\n");
     let tenant = Tenant::start(&format!(
@@ -530,11 +473,7 @@ fn what_the_server_had_no_room_for_is_told_apart_from_what_was_too_much() {
         writes.filter(|entry| entry["status"] == status).count()
     };
     assert_eq!((answered(503), answered(429)), (1, 2));
-    assert!(
-        ran.stdout.contains(", 2 throttled, 1 unavailable\n"),
-        "{}",
-        ran.stdout
-    );
+    assert_contains(&ran.stdout, ", 2 throttled, 1 unavailable\n");
     let report = fs::read_to_string(tenant.run_dir().join("report.json")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     let summary = &report["summary"];
@@ -545,7 +484,7 @@ fn what_the_server_had_no_room_for_is_told_apart_from_what_was_too_much() {
 }
 
 #[test]
-fn what_flags_said_of_every_row_is_kept_in_the_error_file() {
+fn the_error_file_keeps_the_action_of_the_flag() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", "name,url\nNobody,https://nobody.example\n");
     tenant
@@ -563,7 +502,7 @@ fn what_flags_said_of_every_row_is_kept_in_the_error_file() {
 }
 
 #[test]
-fn two_manifests_that_spell_a_column_differently_share_it_in_the_results() {
+fn spellings_of_a_column_share_one_in_the_results() {
     let tenant = Tenant::start(&format!("{QUICK}limits = {{ links = 0 }}"));
     tenant.write("a.csv", "name,url\nA,https://a.example\n");
     tenant.write("b.csv", "Address,Name\nhttps://b.example,B\n");
@@ -590,11 +529,7 @@ fn outside_its_change_window_a_run_sends_nothing() {
     let ran = tenant
         .run(&["apply", "links.csv", "--yes", "--window", &window])
         .expect(2);
-    assert!(
-        ran.stderr.contains("outside the change window"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "outside the change window");
     assert!(tenant.log().is_empty());
     let window = format!("{:02}:00-{:02}:00", hour(0), hour(2));
     tenant
@@ -619,22 +554,14 @@ fn a_run_that_is_parked_says_how_to_go_on() {
             "1s",
         ])
         .expect(5);
-    assert!(
-        ran.stderr.contains("parked: the time for this run is up"),
-        "{}",
-        ran.stderr
-    );
-    assert!(
-        ran.stderr.contains("to go on: zpa-bulk resume "),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "parked: the time for this run is up");
+    assert_contains(&ran.stderr, "to go on: zpa-bulk resume ");
     assert!(tenant.links().len() < 12);
     tenant.run(&["resume", "--write-quota", "off"]).expect(0);
     assert_eq!(tenant.links(), expected(12));
 }
 
-/// Where a file system takes such names.
+// Only where a file system takes such names.
 #[cfg(target_os = "linux")]
 #[test]
 fn runs_may_lie_where_the_path_is_no_text() {
@@ -666,7 +593,7 @@ fn runs_may_lie_where_the_path_is_no_text() {
 }
 
 #[test]
-fn rows_of_json_lines_that_could_be_about_anything_are_not_lost() {
+fn json_rows_of_no_clear_resource_are_reported() {
     let tenant = Tenant::start(QUICK);
     for (row, problem) in [
         (

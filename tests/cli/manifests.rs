@@ -1,16 +1,11 @@
-//! Whatever a manifest holds, reading it ends in rows or in problems, never in a panic, and no row is lost.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "common/planned.rs"]
-mod planned;
+//! Any manifest: reading it ends in rows or in problems, never in a panic, and no row is lost.
 
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 use zpa_bulk::run::PlanError;
 
-use crate::planned::items_planned;
+use crate::support::manifests::items_planned;
 
 fn manifest(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -19,7 +14,7 @@ fn manifest(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// Reads, checks and plans against an empty tenant; answers the number of items.
+/// Reads, checks and plans against an empty tenant. Answers the number of items.
 fn plan(name: &str, bytes: &[u8]) -> Result<u32, PlanError> {
     let (_dir, path) = manifest(name, bytes);
     items_planned(&path)
@@ -61,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn every_row_that_is_right_becomes_one_item_however_its_cells_are_written(
+    fn every_right_row_becomes_one_item(
         texts in prop::collection::vec(cell(), 1..30),
         terminator in prop_oneof![Just("\n"), Just("\r\n")],
         bom in any::<bool>(),

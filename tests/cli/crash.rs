@@ -1,19 +1,9 @@
 //! Runs that are killed, interrupted and resumed, over real processes.
 //!
-//! `ZPA_BULK_KILLS=1000 cargo test --release --test crash` hunts longer; 50 is what CI does.
+//! `ZPA_BULK_KILLS=1000 cargo test --release --test cli crash` hunts longer; 50 is what CI does.
 
-#![cfg(unix)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
-use std::fmt::Write as _;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -22,24 +12,13 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use self::common::scripted::{TOKEN, now, server};
-use self::common::{Ran, Tenant, kill, rows, zpa_bulk};
+use crate::support::command::{Ran, assert_contains, kill, rows, spawn};
+use crate::support::manifests::manifest;
+use crate::support::scripted::{self, NONE, TOKEN, server};
+use crate::support::tenant::Tenant;
 
 const SCENARIO: &str = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"15ms\", jitter = \"10ms\" }\n";
 const LINKS: usize = 40;
-
-fn manifest() -> String {
-    let mut text = "name,url,portal\n".to_owned();
-    for number in 0..LINKS {
-        let portal = ["Employee Portal", "Partner Portal"][number % 2];
-        writeln!(
-            text,
-            "App {number:02},https://app{number}.corp.example.com,{portal}"
-        )
-        .unwrap();
-    }
-    text
-}
 
 fn quick(command: &mut Command) -> &mut Command {
     let settings = [
@@ -55,7 +34,7 @@ fn quick(command: &mut Command) -> &mut Command {
         .args(["--jobs", "4", "--batch-size", "3"])
 }
 
-/// Runs the command and kills it after that time, unless it has ended by itself.
+/// Starts the command and kills it after that time, unless it has ended.
 fn kill_after(command: &mut Command, time: Duration) {
     let mut child = command
         .stdout(Stdio::null())
@@ -66,9 +45,10 @@ fn kill_after(command: &mut Command, time: Duration) {
     kill(&mut child);
 }
 
+/// Kills a run twice, at moments that the seed decides, and resumes it.
 fn one_history(seed: u64) {
     let tenant = Tenant::start(SCENARIO);
-    tenant.write("links.csv", &manifest());
+    tenant.write("links.csv", &manifest(LINKS));
     let time = |salt: u64| {
         let random = seed
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -89,29 +69,14 @@ fn one_history(seed: u64) {
         kill_after(quick(&mut tenant.command(&["resume"])), time(2));
     }
     let run_dir = tenant.run_dir();
+    println!("seed {seed}: {}", run_dir.display());
     let run = run_dir.to_str().unwrap();
-    let resumed = Ran::of(quick(&mut tenant.command(&["resume", run])));
-    assert_eq!(resumed.code, Some(0), "seed {seed}: {}", resumed.stderr);
-    let names: Vec<String> = tenant.links().into_iter().map(|(name, _)| name).collect();
-    let wanted: Vec<String> = (0..LINKS)
-        .map(|number| format!("App {number:02}"))
-        .collect();
-    assert_eq!(names, wanted, "seed {seed}");
-    let state = tenant.state();
-    let success = rows(&run_dir.join("success.csv"));
-    assert_eq!(success.len(), LINKS, "seed {seed}");
-    for row in success {
-        let links = state["portal_links"].as_array().unwrap();
-        let live = links
-            .iter()
-            .find(|link| link["name"] == *row["name"])
-            .unwrap();
-        assert_eq!(live["id"], *row["_id"], "seed {seed}");
-    }
+    Ran::of(quick(&mut tenant.command(&["resume", run]))).expect(0);
+    tenant.assert_each_once(LINKS, &run_dir);
 }
 
 #[test]
-fn killed_at_any_moment_and_resumed_every_link_is_there_once_with_its_id() {
+fn killed_at_any_moment_every_link_exists_once() {
     let kills = std::env::var("ZPA_BULK_KILLS")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -136,7 +101,7 @@ fn killed_at_any_moment_and_resumed_every_link_is_there_once_with_its_id() {
 
 /// Starts a run that takes long enough to be met on its way, and waits for its first write.
 fn under_way(tenant: &Tenant) -> Child {
-    tenant.write("links.csv", &manifest());
+    tenant.write("links.csv", &manifest(LINKS));
     let mut command = tenant.command(&[
         "apply",
         "links.csv",
@@ -155,20 +120,20 @@ fn interrupt(child: &Child) {
     assert!(sent.success());
 }
 
+fn text_of(mut pipe: impl Read) -> String {
+    let mut text = String::new();
+    pipe.read_to_string(&mut text).unwrap();
+    text
+}
+
 #[test]
-fn the_first_interrupt_lands_what_is_under_way_and_says_how_to_go_on() {
+fn the_first_interrupt_lands_what_is_under_way() {
     let tenant = Tenant::start(SCENARIO);
     let mut child = under_way(&tenant);
     interrupt(&child);
-    let mut said = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .unwrap();
+    let said = text_of(child.stderr.take().unwrap());
     assert_eq!(child.wait().unwrap().code(), Some(5), "{said}");
-    assert!(said.contains("zpa-bulk resume zpa-bulk-runs/"), "{said}");
+    assert_contains(&said, "zpa-bulk resume zpa-bulk-runs/");
     let status = tenant.run(&["status", "--json"]).expect(0).json();
     assert_eq!(
         (status["state"].as_str(), status["unknown"].as_u64()),
@@ -193,28 +158,19 @@ fn the_first_interrupt_lands_what_is_under_way_and_says_how_to_go_on() {
 
 /// The command on the tenant at `url`, with a manifest of one new link.
 fn one_link(dir: &Path, url: &str, args: &[&str]) -> Command {
-    fs::write(
-        dir.join("link.csv"),
-        "name,url\nWiki,https://wiki.example\n",
-    )
-    .unwrap();
-    let mut command = zpa_bulk();
-    command
-        .current_dir(dir)
-        .args(args)
-        .env("ZPA_CLIENT_ID", "me")
-        .env("ZPA_CLIENT_SECRET", "s")
-        .env("ZPA_CUSTOMER_ID", "1")
-        .env("ZPA_BULK_BASE_URL", url);
+    let manifest = "name,url\nWiki,https://wiki.example\n";
+    fs::write(dir.join("link.csv"), manifest).unwrap();
+    let mut command = scripted::command(url, args);
+    command.current_dir(dir);
     command
 }
 
 #[test]
-fn an_interrupt_during_the_last_answer_leaves_a_finished_run() {
+fn an_interrupt_at_the_last_answer_finishes_the_run() {
     let (posted, met) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let gate = Mutex::new((posted, released));
-    let (url, _) = server(now(), move |method, path| match (method, path) {
+    let (url, _) = server(move |method, path| match (method, path) {
         (_, "/signin") => (200, TOKEN),
         ("POST", _) => {
             let gate = gate.lock().unwrap();
@@ -222,14 +178,14 @@ fn an_interrupt_during_the_last_answer_leaves_a_finished_run() {
             gate.1.recv().unwrap();
             (201, r#"{"id":"7","name":"Wiki"}"#)
         }
-        _ => (200, r#"{"totalPages":"0","totalCount":"0"}"#),
+        _ => (200, NONE),
     });
     let dir = tempfile::tempdir().unwrap();
-    let mut child = one_link(dir.path(), &url, &["apply", "link.csv", "--yes"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(&mut one_link(
+        dir.path(),
+        &url,
+        &["apply", "link.csv", "--yes"],
+    ));
     met.recv().unwrap();
     interrupt(&child);
     let mut said = BufReader::new(child.stderr.take().unwrap());
@@ -237,9 +193,7 @@ fn an_interrupt_during_the_last_answer_leaves_a_finished_run() {
     said.read_line(&mut line).unwrap();
     assert!(line.starts_with("stopping"), "{line}");
     release.send(()).unwrap();
-    let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "");
+    assert_eq!(text_of(said), "");
     let ran = Ran::from(child.wait_with_output().unwrap()).expect(0);
     assert!(
         ran.stdout.starts_with("1 row: 1 created\n"),
@@ -251,9 +205,9 @@ fn an_interrupt_during_the_last_answer_leaves_a_finished_run() {
 }
 
 #[test]
-fn a_run_that_may_no_longer_read_the_tenant_says_why_and_how_to_go_on() {
+fn a_run_that_lost_its_permission_says_how_to_go_on() {
     let posted = AtomicBool::new(false);
-    let (url, _) = server(now(), move |method, path| match (method, path) {
+    let (url, _) = server(move |method, path| match (method, path) {
         (_, "/signin") => (200, TOKEN),
         ("POST", _) => {
             posted.store(true, Ordering::Relaxed);
@@ -263,7 +217,7 @@ fn a_run_that_may_no_longer_read_the_tenant_says_why_and_how_to_go_on() {
             403,
             r#"{"id":"forbidden","reason":"the role was taken away"}"#,
         ),
-        _ => (200, r#"{"totalPages":"0","totalCount":"0"}"#),
+        _ => (200, NONE),
     });
     let dir = tempfile::tempdir().unwrap();
     let apply = ["apply", "link.csv", "--yes", "--settle", "1ms"];
@@ -272,7 +226,7 @@ fn a_run_that_may_no_longer_read_the_tenant_says_why_and_how_to_go_on() {
         "cannot be read: the role was taken away",
         "to go on: zpa-bulk resume zpa-bulk-runs/",
     ] {
-        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+        assert_contains(&ran.stderr, text);
     }
     // Before there is a run, there is nothing to go on with.
     let ran = Ran::of(&mut one_link(dir.path(), &url, &["plan", "link.csv"])).expect(6);
@@ -293,15 +247,11 @@ fn the_second_interrupt_leaves_at_once() {
 }
 
 #[test]
-fn a_run_that_is_being_worked_on_is_left_to_its_process() {
+fn a_running_run_is_left_to_its_process() {
     let tenant = Tenant::start(SCENARIO);
     let mut child = under_way(&tenant);
     let refused = tenant.run(&["resume"]).expect(7);
-    assert!(
-        refused.stderr.contains(&format!("pid {}", child.id())),
-        "{}",
-        refused.stderr
-    );
+    assert_contains(&refused.stderr, format!("pid {}", child.id()));
     let status = tenant.run(&["status", "--json"]).expect(0).json();
     assert_eq!(status["state"], "running");
     kill(&mut child);
@@ -315,11 +265,7 @@ fn a_run_that_is_being_worked_on_is_left_to_its_process() {
 #[test]
 fn a_resumed_run_counts_what_the_killed_process_sent() {
     let tenant = Tenant::start(SCENARIO);
-    let links: String = manifest()
-        .lines()
-        .take(9)
-        .fold(String::new(), |text, line| text + line + "\n");
-    tenant.write("links.csv", &links);
+    tenant.write("links.csv", &manifest(8));
     let quota = [
         "--batch-size",
         "1",
@@ -332,16 +278,5 @@ fn a_resumed_run_counts_what_the_killed_process_sent() {
     tenant.killed_after(4, apply.args(quota));
     Ran::of(tenant.command(&["resume"]).args(quota)).expect(0);
     assert_eq!(tenant.links().len(), 8);
-    let at: Vec<u64> = tenant
-        .log_of("write")
-        .iter()
-        .map(|e| e["at_ms"].as_u64().unwrap())
-        .collect();
-    for start in &at {
-        let most = at
-            .iter()
-            .filter(|at| *at >= start && **at < start + 2000)
-            .count();
-        assert!(most <= 5, "{most} writes within two seconds: {at:?}");
-    }
+    tenant.assert_paced(5, Duration::from_secs(2));
 }

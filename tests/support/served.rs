@@ -1,11 +1,15 @@
-//! A running simulator, and raw calls on it: nothing here knows the client of this crate.
+//! Simulated tenants in this process, over HTTP and without.
 
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::{Value, json};
-use zpa_bulk::sim::{Request, Scenario, Server, ServerOptions, Sim};
+use zpa_bulk::sim::{InMemory, Request, Scenario, Server, ServerOptions, Sim};
+use zpa_bulk::zpa::Api as _;
+
+use super::api::{Caller, Reply, text};
+use super::state;
 
 pub(crate) const LINKS: &str = "/mgmtconfig/v1/admin/customers/72/userPortalLink";
 pub(crate) const PORTALS: &str = "/mgmtconfig/v1/admin/customers/72/userPortal";
@@ -18,69 +22,13 @@ pub(crate) const SHARED: &str =
     "/mgmtconfig/v1/admin/customers/72/v2/associationtype/SHARED/domains";
 pub(crate) const BULK: &str = "/mgmtconfig/v2/admin/customers/72/userPortalLink/bulk";
 
-/// A running simulator and a client signed in to it.
+/// A running simulator and a client that is signed in to it.
 pub(crate) struct Tenant {
     pub(crate) server: Server,
-    pub(crate) client: Client,
-    pub(crate) token: String,
+    pub(crate) caller: Caller,
 }
 
-/// Status, `retry-after` and body (null when there is none) of one answer.
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) retry_after: Option<String>,
-    /// Whether the gateway let the call through, by its headers.
-    pub(crate) through_gateway: bool,
-    pub(crate) body: Value,
-}
-
-impl Reply {
-    pub(crate) async fn of(response: reqwest::Response) -> Self {
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .map(|value| value.to_str().unwrap().to_owned());
-        let through_gateway = response.headers().contains_key("x-ratelimit-limit");
-        let body = response.bytes().await.unwrap();
-        Self {
-            status,
-            retry_after,
-            through_gateway,
-            body: serde_json::from_slice(&body).unwrap_or_default(),
-        }
-    }
-
-    /// Status and error id.
-    pub(crate) fn refusal(&self) -> (u16, &str) {
-        (self.status, self.body["id"].as_str().unwrap_or_default())
-    }
-
-    pub(crate) fn id(&self) -> String {
-        self.body["id"].as_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.rows().iter().map(|row| text(row, "name")).collect()
-    }
-
-    /// The rows of a listing.
-    pub(crate) fn rows(&self) -> &[Value] {
-        self.body["list"].as_array().unwrap()
-    }
-}
-
-pub(crate) fn http() -> Client {
-    // The client wants a TLS provider even where only plain HTTP is spoken; a second install is no harm.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(10))
-        .build()
-        .unwrap()
-}
-
-/// The settings of `extra` on top of no quotas and no latency.
+/// Starts a tenant with the settings of `extra` on top of no quotas and no latency.
 pub(crate) async fn tenant(extra: &str) -> Tenant {
     let quick = "latency = { base = \"0ms\", jitter = \"0ms\" }\n";
     let quota = if extra.contains("quota") {
@@ -101,36 +49,13 @@ pub(crate) async fn start(scenario: Scenario, log: Option<&Path>) -> Tenant {
         log: log.map(Path::to_owned),
     };
     let server = Server::start(options).await.unwrap();
-    let client = http();
-    let form = [("client_id", "me"), ("client_secret", "s")];
-    let answer = client
-        .post(format!("{}/signin", server.url()))
-        .form(&form)
-        .send()
-        .await
-        .unwrap();
-    let token = Reply::of(answer).await.body["access_token"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    Tenant {
-        server,
-        client,
-        token,
-    }
+    let caller = Caller::sign_in(server.url()).await;
+    Tenant { server, caller }
 }
 
 impl Tenant {
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
-        let request = self
-            .client
-            .request(method, format!("{}{path}", self.server.url()))
-            .bearer_auth(&self.token);
-        let request = match &body {
-            Some(body) => request.json(body),
-            None => request,
-        };
-        Reply::of(request.send().await.unwrap()).await
+        self.caller.call(method, path, body).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -150,42 +75,29 @@ impl Tenant {
     }
 
     pub(crate) async fn form(&self, path: &str, form: &[(&str, &str)]) -> Reply {
-        let url = format!("{}{path}", self.server.url());
-        Reply::of(self.client.post(url).form(form).send().await.unwrap()).await
+        self.caller.form(path, form).await
     }
 
     /// The ids of the portals, in order of creation.
     pub(crate) async fn portals(&self) -> Vec<String> {
         let reply = self.get(&format!("{PORTALS}?pagesize=500")).await;
-        reply.body["list"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|row| row["id"].as_str().unwrap().to_owned())
-            .collect()
+        let ids = reply.rows().iter().map(|row| text(row, "id").to_owned());
+        ids.collect()
     }
 
-    /// What the simulator holds of the tenant under this key, past the API.
+    /// The part of the state of the tenant under this key, past the API.
     pub(crate) fn stored(&self, key: &str) -> Value {
         self.server.state()["tenants"]["72"][key].clone()
     }
 
     pub(crate) fn stored_links(&self) -> Vec<Value> {
-        let links = self.stored("portal_links");
-        links.as_array().cloned().unwrap_or_default()
+        state::objects(&self.server.state()["tenants"]["72"], "portal_links")
     }
 
     /// The ids of the named microtenants, in the order of the scenario.
     pub(crate) fn microtenants(&self) -> Vec<String> {
-        let state = self.server.state();
-        let named = state["microtenants"].as_array().unwrap();
-        named.iter().map(|one| text(one, "id").to_owned()).collect()
+        state::microtenants(&self.server.state())
     }
-}
-
-/// A field that is text.
-pub(crate) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object[field].as_str().unwrap()
 }
 
 pub(crate) fn link(name: &str) -> Value {
@@ -194,6 +106,13 @@ pub(crate) fn link(name: &str) -> Value {
 
 pub(crate) fn links(names: &[&str]) -> Vec<Value> {
     names.iter().map(|name| link(name)).collect()
+}
+
+/// A tenant in memory, signed in to.
+pub(crate) async fn in_memory(scenario: &str) -> InMemory {
+    let tenant = InMemory::new(Scenario::parse(scenario).unwrap(), 1, "72");
+    tenant.sign_in().await.unwrap();
+    tenant
 }
 
 /// A simulator without sockets, for tests of many calls.

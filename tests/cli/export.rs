@@ -1,76 +1,43 @@
-//! Live state as a manifest, and single objects, as a user gets them: what was seeded by raw calls on the API
-//! comes out of the command, goes back in, and changes nothing.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
+//! Live state as a manifest, and single objects, as a user gets them. Objects that raw calls have made come out of the
+//! command, go back in, and change nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use self::common::{CUSTOMER, Ran, Tenant, rows};
-
-const QUICK: &str = "latency = { base = \"0ms\", jitter = \"0ms\" }\n\
-    quota = { read = \"off\", write = \"off\" }\n";
+use crate::support::api::Caller;
+use crate::support::command::{Ran, assert_contains, rows};
+use crate::support::tenant::{CUSTOMER, OPEN, TWINS, Tenant};
 
 const SUFFIXES: &str = "v2/associationtype/SEARCH_SUFFIX/domains";
 const SHARED: &str = "v2/associationtype/SHARED/domains";
 
 /// The API without the client under test.
-struct Api<'t> {
-    tenant: &'t Tenant,
+struct Api {
     runtime: Runtime,
-    client: Client,
-    token: String,
+    caller: Caller,
 }
 
-impl<'t> Api<'t> {
-    fn of(tenant: &'t Tenant) -> Self {
-        // The client wants a TLS provider even where only plain HTTP is spoken; a second install is no harm.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+impl Api {
+    fn of(tenant: &Tenant) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let client = Client::builder().no_proxy().build().unwrap();
-        let token = runtime.block_on(async {
-            let form = [("client_id", "raw"), ("client_secret", "raw")];
-            let request = client.post(format!("{}/signin", tenant.url)).form(&form);
-            let answer: Value = request.send().await.unwrap().json().await.unwrap();
-            answer["access_token"].as_str().unwrap().to_owned()
-        });
-        Self {
-            tenant,
-            runtime,
-            client,
-            token,
-        }
+        let caller = runtime.block_on(Caller::sign_in(tenant.url.clone()));
+        Self { runtime, caller }
     }
 
     /// The body of the answer, null when there is none.
     fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
-        let url = format!(
-            "{}/mgmtconfig/v1/admin/customers/{CUSTOMER}/{path}",
-            self.tenant.url
-        );
-        let mut request = self.client.request(method, url).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        self.runtime.block_on(async {
-            let answer = request.send().await.unwrap();
-            let (status, text) = (answer.status(), answer.text().await.unwrap());
-            assert!(status.is_success(), "{path} {body:?}: {status} {text}");
-            serde_json::from_str(&text).unwrap_or_default()
-        })
+        let path = format!("/mgmtconfig/v1/admin/customers/{CUSTOMER}/{path}");
+        let call = self.caller.call(method, &path, body.cloned());
+        let reply = self.runtime.block_on(call);
+        assert!(reply.status < 300, "{path} {body:?}: {}", reply.body);
+        reply.body
     }
 
     fn get(&self, path: &str) -> Value {
@@ -123,7 +90,7 @@ const MORE_AWKWARD: [&str; 6] = [
     "\u{feff}mark",
 ];
 
-fn seed_links(api: &Api<'_>) {
+fn seed_links(api: &Api) {
     let portals = [api.portal("Employee Portal"), api.portal("Partner Portal")];
     let texts = AWKWARD.iter().chain(&MORE_AWKWARD);
     for (number, text) in texts.clone().enumerate() {
@@ -147,7 +114,7 @@ fn seed_links(api: &Api<'_>) {
     );
 }
 
-fn seed_portals(api: &Api<'_>) {
+fn seed_portals(api: &Api) {
     let texts = AWKWARD.iter().chain(&MORE_AWKWARD);
     for (number, text) in texts.enumerate() {
         api.post(
@@ -168,7 +135,7 @@ fn seed_portals(api: &Api<'_>) {
     );
 }
 
-fn seed_connectors(api: &Api<'_>) {
+fn seed_connectors(api: &Api) {
     let free = |connector: &Value| {
         let is = |field: &str| connector[field] == true || connector[field] == "true";
         !is("readOnly") && !is("zscalerManaged")
@@ -191,7 +158,7 @@ fn seed_connectors(api: &Api<'_>) {
     assert!(changed > MORE_AWKWARD.len());
 }
 
-fn seed_domains(api: &Api<'_>) {
+fn seed_domains(api: &Api) {
     for (path, zone) in [(SUFFIXES, "example.com"), (SHARED, "example.net")] {
         let named = AWKWARD.iter().enumerate().map(|(number, name)| {
             json!({"domain": format!("d{number}.{zone}"), "name": name, "capture": number % 2 == 0})
@@ -204,7 +171,7 @@ fn seed_domains(api: &Api<'_>) {
 
 /// A tenant with awkward objects of every kind.
 fn awkward(scenario: &str) -> Tenant {
-    let tenant = Tenant::start(&format!("{QUICK}{scenario}"));
+    let tenant = Tenant::start(&format!("{OPEN}{scenario}"));
     let api = Api::of(&tenant);
     seed_portals(&api);
     seed_links(&api);
@@ -218,7 +185,7 @@ fn awkward(scenario: &str) -> Tenant {
 }
 
 #[test]
-fn an_export_of_any_resource_is_applied_without_a_write_and_is_the_same_again() {
+fn any_export_is_applied_without_a_write() {
     let tenant = awkward("connectors = { live = 20, stale = 10, groups = 2 }\n");
     for (resource, count) in [
         ("portal-link", 23),
@@ -233,10 +200,10 @@ fn an_export_of_any_resource_is_applied_without_a_write_and_is_the_same_again() 
             let rows = if count == 1 { "row" } else { "rows" };
             assert_eq!(ran.stderr, format!("{count} {rows} written to {file}\n"));
             let text = fs::read_to_string(tenant.path(&file)).unwrap();
-            let writes = tenant.log_of("write").len();
+            let writes = tenant.writes();
             let applied = tenant.run(&["apply", &file, "--yes", "--json"]).expect(0);
             assert_eq!(applied.json()["summary"]["unchanged"], count, "{file}");
-            assert_eq!(tenant.log_of("write").len(), writes, "{file}");
+            assert_eq!(tenant.writes(), writes, "{file}");
             let ran = tenant
                 .run(&["export", resource, "--format", ending])
                 .expect(0);
@@ -246,7 +213,7 @@ fn an_export_of_any_resource_is_applied_without_a_write_and_is_the_same_again() 
 }
 
 #[test]
-fn values_come_out_as_they_are_and_no_cell_is_a_formula() {
+fn values_come_out_as_they_are_and_never_as_formulas() {
     let tenant = awkward("");
     tenant
         .run(&["export", "portal-link", "-o", "links.csv"])
@@ -303,7 +270,7 @@ fn values_come_out_as_they_are_and_no_cell_is_a_formula() {
 }
 
 #[test]
-fn the_links_of_one_portal_are_asked_for_at_their_own_endpoint() {
+fn links_of_one_portal_have_their_own_endpoint() {
     let tenant = awkward("");
     let portal = Api::of(&tenant).portal("Partner Portal");
     for named in ["Partner Portal", &portal] {
@@ -317,18 +284,14 @@ fn the_links_of_one_portal_are_asked_for_at_their_own_endpoint() {
         for row in rows(&tenant.path("of.csv")) {
             assert!(row["user_portals"].contains(&portal));
         }
-        let writes = tenant.log_of("write").len();
+        let writes = tenant.writes();
         tenant.run(&["apply", "of.csv", "--yes"]).expect(0);
-        assert_eq!(tenant.log_of("write").len(), writes);
+        assert_eq!(tenant.writes(), writes);
     }
     let ran = tenant
         .run(&["export", "portal-link", "--portal", "Partnr Portal"])
         .expect(2);
-    assert!(
-        ran.stderr.contains("did you mean \"Partner Portal\"?"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "did you mean \"Partner Portal\"?");
     tenant
         .run(&["export", "connector", "--portal", "Partner Portal"])
         .expect(2);
@@ -337,7 +300,7 @@ fn the_links_of_one_portal_are_asked_for_at_their_own_endpoint() {
 #[test]
 fn what_is_exported_is_chosen_by_fields_and_columns() {
     let tenant = Tenant::start(&format!(
-        "{QUICK}connectors = {{ live = 6, stale = 10, never_connected = 2, read_only = 0 }}\n"
+        "{OPEN}connectors = {{ live = 6, stale = 10, never_connected = 2, read_only = 0 }}\n"
     ));
     let count = |filters: &[&str]| {
         let mut args = vec!["export", "connector", "--columns", "status,Group"];
@@ -383,7 +346,7 @@ fn what_is_exported_is_chosen_by_fields_and_columns() {
 
 #[test]
 fn an_export_without_rows_is_a_manifest_too() {
-    let tenant = Tenant::start(QUICK);
+    let tenant = Tenant::start(OPEN);
     for file in ["none.csv", "none.jsonl"] {
         tenant
             .run(&[
@@ -401,9 +364,9 @@ fn an_export_without_rows_is_a_manifest_too() {
 }
 
 #[test]
-fn what_cannot_be_read_whole_leaves_the_file_as_it_was() {
+fn a_failed_export_leaves_the_file_as_it_was() {
     let tenant = Tenant::start(&format!(
-        "{QUICK}tenant = {{ links = 1100 }}\nfaults = {{ fail_page = 3, fail_paths = [\"userPortalLink\"] }}\n"
+        "{OPEN}tenant = {{ links = 1100 }}\nfaults = {{ fail_page = 3, fail_paths = [\"userPortalLink\"] }}\n"
     ));
     tenant.write("old.csv", "as it was");
     tenant.write("m.csv", "name,url\na,https://a\n");
@@ -414,7 +377,7 @@ fn what_cannot_be_read_whole_leaves_the_file_as_it_was() {
         let ran = Ran::of(tenant.command(&args).args(once));
         assert_eq!(ran.code, plan.code, "{}", ran.stderr);
         assert_eq!(ran.code, Some(1));
-        assert!(ran.stderr.contains("cannot be read"), "{}", ran.stderr);
+        assert_contains(&ran.stderr, "cannot be read");
     }
     assert_eq!(fs::read(tenant.path("old.csv")).unwrap(), b"as it was");
     let mut files: Vec<_> = fs::read_dir(tenant.path("."))
@@ -429,8 +392,8 @@ fn what_cannot_be_read_whole_leaves_the_file_as_it_was() {
 }
 
 #[test]
-fn a_file_in_a_directory_that_is_not_there_is_refused_by_its_name() {
-    let tenant = Tenant::start(QUICK);
+fn a_file_in_a_missing_directory_is_refused() {
+    let tenant = Tenant::start(OPEN);
     let ran = tenant
         .run(&["export", "domain", "-o", "away/domains.csv"])
         .expect(2);
@@ -439,8 +402,8 @@ fn a_file_in_a_directory_that_is_not_there_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_file_is_the_users_alone_and_what_is_no_file_is_written_to() {
-    let tenant = Tenant::start(QUICK);
+fn files_are_private_and_devices_are_written_to() {
+    let tenant = Tenant::start(OPEN);
     tenant.write("real.csv", "old");
     std::os::unix::fs::symlink("real.csv", tenant.path("link.csv")).unwrap();
     let export = |to: &str| tenant.run(&["export", "user-portal", "-o", to]).expect(0);
@@ -462,8 +425,8 @@ fn a_file_is_the_users_alone_and_what_is_no_file_is_written_to() {
 }
 
 #[test]
-fn what_the_console_allows_and_this_program_does_not_costs_its_cell_and_not_the_file() {
-    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+fn a_value_that_cannot_be_applied_costs_its_cell() {
+    let tenant = Tenant::start(&format!("{OPEN}{TWINS}"));
     let api = Api::of(&tenant);
     api.post("userPortal", &json!({"name": "Café", "managedByZs": true, "extLabel": "cafe", "extDomain": "corp.example.com"}));
     for (name, link) in [
@@ -494,24 +457,23 @@ fn what_the_console_allows_and_this_program_does_not_costs_its_cell_and_not_the_
             .run(&["export", "user-portal", "-o", &file])
             .expect(0);
         assert_eq!(warned(&ran).len(), 1, "{}", ran.stderr);
-        assert!(ran.stderr.contains("cannot have 'é'"), "{}", ran.stderr);
+        assert_contains(&ran.stderr, "cannot have 'é'");
         tenant.run(&["apply", &file, "--yes"]).expect(0);
     }
-    assert_eq!(tenant.log_of("write").len(), 5);
+    assert_eq!(tenant.writes(), 5);
 }
 
 #[test]
 fn a_microtenant_that_was_asked_for_is_in_every_row() {
     let tenant = Tenant::start(&format!(
-        "{QUICK}microtenants = {{ names = [\"East\"] }}\ntenant = {{ links = 3 }}\n"
+        "{OPEN}microtenants = {{ names = [\"East\"] }}\ntenant = {{ links = 3 }}\n"
     ));
-    let state: Value = serde_json::from_str(&tenant.get("/__sim/state")).unwrap();
-    let east = state["microtenants"][0]["id"].as_str().unwrap();
+    let east = tenant.microtenants().remove(0);
     let args = [
         "export",
         "portal-link",
         "--microtenant",
-        east,
+        &east,
         "-o",
         "east.csv",
     ];
@@ -573,8 +535,8 @@ fn one_object_is_shown_as_the_api_answers_it() {
 }
 
 #[test]
-fn an_object_that_is_not_there_or_not_the_only_one_is_not_shown() {
-    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+fn a_missing_or_ambiguous_object_is_not_shown() {
+    let tenant = Tenant::start(&format!("{OPEN}{TWINS}"));
     let api = Api::of(&tenant);
     let ids = ["twin", "TWIN", "Twin"].map(|name| {
         let link = json!({"name": name, "link": "w.example.com"});
@@ -605,14 +567,14 @@ fn an_object_that_is_not_there_or_not_the_only_one_is_not_shown() {
     let ran = tenant
         .run(&["show", "user-portal", "Employe Portal"])
         .expect(4);
-    assert!(ran.stderr.contains("did you mean \"Employee Portal\"?"));
+    assert_contains(&ran.stderr, "did you mean \"Employee Portal\"?");
     tenant.run(&["show", "portal-link"]).expect(2);
     tenant.run(&["show", "connector-schedule", "7"]).expect(2);
 }
 
 #[test]
-fn result_files_hold_no_formulas_and_give_back_what_stood_in_the_manifest() {
-    let tenant = Tenant::start(QUICK);
+fn result_files_hold_no_formulas_and_can_be_applied() {
+    let tenant = Tenant::start(OPEN);
     let api = Api::of(&tenant);
     let link = json!({"name": "=1+1", "link": "w.example.com"});
     let id = api.post("userPortalLink", &link)["id"]

@@ -1,17 +1,13 @@
-//! What `doctor` says of a tenant that is as it should be, and of those that are not.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+//! The findings of `doctor` on a sound tenant, and on others.
 
 use std::net::TcpListener;
+use std::process::Command;
 
 use serde_json::Value;
 
-use self::common::scripted::{TOKEN, now, server};
-use self::common::{Ran, Tenant, zpa_bulk};
-
-const QUICK: &str = "latency = { base = \"1ms\", jitter = \"1ms\" }\n";
+use crate::support::command::{Ran, assert_contains, zpa_bulk};
+use crate::support::scripted::{self, NONE, TOKEN, server, server_at};
+use crate::support::tenant::{QUICK, Tenant};
 
 /// The status and the finding of a check.
 fn check(report: &Value, name: &str) -> (String, String) {
@@ -30,7 +26,7 @@ fn statuses(report: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_tenant_that_is_as_it_should_be_gets_one_line_a_check_and_few_reads() {
+fn a_sound_tenant_gets_a_line_a_check_and_few_reads() {
     let tenant = Tenant::start(QUICK);
     let ran = tenant.run(&["doctor"]).expect(0);
     for line in [
@@ -42,14 +38,9 @@ fn a_tenant_that_is_as_it_should_be_gets_one_line_a_check_and_few_reads() {
         "ok    user-portal",
         "ok    quota",
     ] {
-        assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
+        assert_contains(&ran.stdout, line);
     }
-    assert!(
-        ran.stdout
-            .contains("client_secret = (hidden) (ZPA_CLIENT_SECRET)"),
-        "{}",
-        ran.stdout
-    );
+    assert_contains(&ran.stdout, "client_secret = (hidden) (ZPA_CLIENT_SECRET)");
     assert!(!ran.stdout.contains("s3cr3t"), "{}", ran.stdout);
     let log = tenant.log();
     assert!(tenant.log_of("write").is_empty());
@@ -74,7 +65,7 @@ fn an_embedded_tenant_is_examined_like_any() {
 }
 
 #[test]
-fn of_the_quotas_it_is_told_what_was_seen_and_the_gateways_headers_are_shown() {
+fn quotas_are_shown_as_seen_with_gateway_headers() {
     let tenant = Tenant::start(QUICK);
     let mut command = tenant.stranger(&["doctor", "--json", "--write-quota", "4/10s"]);
     command
@@ -84,12 +75,12 @@ fn of_the_quotas_it_is_told_what_was_seen_and_the_gateways_headers_are_shown() {
     let (status, found) = check(&report, "quota");
     let reads = tenant.log_of("read").len();
     assert_eq!(status, "ok");
-    assert!(
-        found.contains(&format!("read 20/10s, {reads} sent here, none refused")),
-        "{found}"
+    assert_contains(
+        &found,
+        format!("read 20/10s, {reads} sent here, none refused"),
     );
-    assert!(found.contains("write 4/10s, none sent here"), "{found}");
-    assert!(found.contains("left of 5000, 5000;w=60"), "{found}");
+    assert_contains(&found, "write 4/10s, none sent here");
+    assert_contains(&found, "left of 5000, 5000;w=60");
 }
 
 #[test]
@@ -112,7 +103,7 @@ fn a_quota_that_somebody_else_uses_up_is_a_warning() {
     let report = tenant.run(&["doctor", "--json"]).expect(0).json();
     let (status, found) = check(&report, "user-portal");
     assert_eq!(status, "warn");
-    assert!(found.contains("used up by somebody else"), "{found}");
+    assert_contains(&found, "used up by somebody else");
     for unread in ["connector", "domain", "connector-schedule"] {
         let (status, found) = check(&report, unread);
         assert_eq!(status, "warn");
@@ -120,12 +111,12 @@ fn a_quota_that_somebody_else_uses_up_is_a_warning() {
     }
     let (status, found) = check(&report, "quota");
     assert_eq!(status, "warn");
-    assert!(found.contains("the last one refused"), "{found}");
+    assert_contains(&found, "the last one refused");
 }
 
 #[test]
-fn a_sign_in_page_in_the_place_of_every_listing_is_no_tenant_that_can_be_read() {
-    let (url, _) = server(now(), |_, path| match path {
+fn sign_in_pages_as_listings_are_a_failure() {
+    let (url, _) = server(|_, path| match path {
         "/" | "/signin" => (200, TOKEN),
         _ => (200, "<html>sign in</html>"),
     });
@@ -144,7 +135,7 @@ fn a_sign_in_page_in_the_place_of_every_listing_is_no_tenant_that_can_be_read() 
 }
 
 #[test]
-fn a_microtenant_that_is_none_is_a_wrong_setting_and_is_never_sent() {
+fn a_malformed_microtenant_is_never_sent() {
     let tenant = Tenant::start(QUICK);
     tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
     for command in [&["doctor"][..], &["plan", "links.csv"]] {
@@ -152,9 +143,9 @@ fn a_microtenant_that_is_none_is_a_wrong_setting_and_is_never_sent() {
         let variable = Ran::of(tenant.command(command).env("ZPA_MICROTENANT_ID", "../x?y"));
         for ran in [flag.expect(2), variable.expect(2)] {
             let said = ran.stdout + &ran.stderr;
-            assert!(
-                said.contains("\"../x?y\" is not a microtenant id: it is all digits"),
-                "{said}"
+            assert_contains(
+                &said,
+                "\"../x?y\" is not a microtenant id: it is all digits",
             );
         }
     }
@@ -162,7 +153,7 @@ fn a_microtenant_that_is_none_is_a_wrong_setting_and_is_never_sent() {
 }
 
 #[test]
-fn refused_credentials_end_with_their_own_code_and_what_to_do() {
+fn refused_credentials_exit_with_6_and_a_next_step() {
     let tenant = Tenant::start(QUICK);
     let mut command = tenant.command(&["doctor"]);
     let ran = Ran::of(command.env("ZPA_CLIENT_SECRET", "wrong")).expect(6);
@@ -178,27 +169,19 @@ fn refused_credentials_end_with_their_own_code_and_what_to_do() {
 }
 
 #[test]
-fn settings_that_are_missing_or_wrong_end_with_the_code_of_settings() {
+fn missing_or_wrong_settings_exit_with_2() {
     let none = Ran::of(zpa_bulk().arg("doctor")).expect(2);
-    assert!(
-        none.stdout.contains("customer id is not set"),
-        "{}",
-        none.stdout
-    );
+    assert_contains(&none.stdout, "customer id is not set");
     let tenant = Tenant::start(QUICK);
     let no_secret = Ran::of(tenant.command(&["doctor"]).env_remove("ZPA_CLIENT_SECRET")).expect(2);
-    assert!(
-        no_secret.stdout.contains("ZPA_CLIENT_SECRET is not set"),
-        "{}",
-        no_secret.stdout
-    );
+    assert_contains(&no_secret.stdout, "ZPA_CLIENT_SECRET is not set");
     let cloud = Ran::of(
         tenant
             .command(&["doctor"])
             .env_remove("ZPA_BULK_BASE_URL")
             .env("ZPA_CLOUD", "MARS"),
     );
-    assert!(cloud.expect(2).stdout.contains("\"MARS\" is no cloud"));
+    assert_contains(&cloud.expect(2).stdout, "\"MARS\" is no cloud");
     assert!(tenant.log().is_empty());
 }
 
@@ -210,46 +193,36 @@ fn a_host_that_nobody_listens_on_is_named() {
     let url = format!("http://127.0.0.1:{port}");
     let tenant = Tenant::start(QUICK);
     let ran = tenant.run(&["doctor", "--token-url", &url]).expect(1);
-    assert!(
-        ran.stdout.contains(&format!(
-            "FAIL  reach              {url}/: Connection refused"
-        )),
-        "{}",
-        ran.stdout
+    assert_contains(
+        &ran.stdout,
+        format!("FAIL  reach              {url}/: Connection refused"),
     );
-    assert!(
-        ran.stdout
-            .contains(&format!("ok    reach              {}/ answers", tenant.url)),
-        "{}",
-        ran.stdout
+    assert_contains(
+        &ran.stdout,
+        format!("ok    reach              {}/ answers", tenant.url),
     );
     assert!(!ran.stdout.contains("sign-in "), "{}", ran.stdout);
 }
 
-/// What a tenant answers that holds nothing.
+/// The answer of a tenant that holds nothing.
 fn empty(path: &str) -> (u16, &'static str) {
     let body = if path.contains("/domains") {
         "[]"
     } else if path.contains("/connectorSchedule") {
         "{}"
     } else {
-        r#"{"totalPages":"0","totalCount":"0"}"#
+        NONE
     };
     (200, body)
 }
 
-fn doctor_at(url: &str) -> std::process::Command {
-    let mut command = zpa_bulk();
-    command
-        .args(["doctor", "--json", "--customer-id", "1", "--base-url", url])
-        .env("ZPA_CLIENT_ID", "me")
-        .env("ZPA_CLIENT_SECRET", "s");
-    command
+fn doctor_at(url: &str) -> Command {
+    scripted::command(url, &["doctor", "--json"])
 }
 
 #[test]
-fn kinds_that_may_not_be_read_are_named_and_the_others_are_still_looked_at() {
-    let (url, _) = server(now(), |_, path| match path {
+fn a_forbidden_kind_is_named_the_others_are_checked() {
+    let (url, _) = server(|_, path| match path {
         "/" | "/signin" => (200, TOKEN),
         path if path.contains("userPortalLink") => {
             (403, r#"{"id":"forbidden","reason":"no permission"}"#)
@@ -263,7 +236,7 @@ fn kinds_that_may_not_be_read_are_named_and_the_others_are_still_looked_at() {
     let report = Ran::of(&mut doctor_at(&url)).expect(0).json();
     let (status, found) = check(&report, "portal-link");
     assert_eq!(status, "warn");
-    assert!(found.contains("no permission"), "{found}");
+    assert_contains(&found, "no permission");
     assert_eq!(check(&report, "user-portal").0, "ok");
 }
 
@@ -273,13 +246,13 @@ fn a_feature_that_is_off_is_a_warning_of_its_own() {
     let report = tenant.run(&["doctor", "--json"]).expect(0).json();
     let (status, found) = check(&report, "connector");
     assert_eq!(status, "warn");
-    assert!(found.contains("switched off for this tenant"), "{found}");
+    assert_contains(&found, "switched off for this tenant");
     assert_eq!(check(&report, "portal-link").0, "ok");
 }
 
 #[test]
-fn a_client_that_may_read_nothing_is_refused_and_a_feature_that_is_off_is_named() {
-    let (url, seen) = server(now(), |_, path| match path {
+fn a_client_that_may_read_nothing_is_refused() {
+    let (url, seen) = server(|_, path| match path {
         "/" | "/signin" => (200, TOKEN),
         _ => (
             401,
@@ -309,17 +282,17 @@ fn a_client_that_may_read_nothing_is_refused_and_a_feature_that_is_off_is_named(
 }
 
 #[test]
-fn a_clock_that_is_off_is_told_and_fails_where_the_sign_in_is_signed() {
-    let long_ago = "Sat, 01 Jan 2000 00:00:00 GMT";
-    let (url, _) = server(long_ago, |_, path| match path {
+fn a_clock_that_is_off_fails_a_signed_sign_in() {
+    let long_ago = "Sat, 01 Jan 2000 00:00:00 GMT".to_owned();
+    let (url, _) = server_at(long_ago, |_, path| match path {
         "/" | "/signin" | "/oauth2/v1/token" => (200, TOKEN),
         path => empty(path),
     });
     let report = Ran::of(&mut doctor_at(&url)).expect(0).json();
     let (status, found) = check(&report, "clock");
     assert_eq!(status, "warn");
-    assert!(found.contains("s ahead of the server's"), "{found}");
-    let key = include_str!("keys/pkcs8.pem");
+    assert_contains(&found, "s ahead of the server's");
+    let key = include_str!("../keys/pkcs8.pem");
     let mut command = doctor_at(&url);
     command
         .env("ZSCALER_CLIENT_ID", "me")
@@ -330,7 +303,7 @@ fn a_clock_that_is_off_is_told_and_fails_where_the_sign_in_is_signed() {
 
 #[test]
 fn two_sign_ins_send_two_assertions() {
-    let (url, seen) = server(now(), |_, path| match path {
+    let (url, seen) = server(|_, path| match path {
         "/oauth2/v1/token" => (200, TOKEN),
         path => empty(path),
     });
@@ -338,7 +311,7 @@ fn two_sign_ins_send_two_assertions() {
         let mut command = doctor_at(&url);
         command
             .env("ZSCALER_CLIENT_ID", "me")
-            .env("ZSCALER_PRIVATE_KEY", include_str!("keys/pkcs8.pem"));
+            .env("ZSCALER_PRIVATE_KEY", include_str!("../keys/pkcs8.pem"));
         Ran::of(&mut command).expect(0);
     }
     let seen = seen.lock().unwrap();
@@ -354,6 +327,6 @@ fn two_sign_ins_send_two_assertions() {
         "audience=https%3A%2F%2Fapi.zscaler.com",
         "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
     ] {
-        assert!(forms[0].contains(field), "{field}: {}", forms[0]);
+        assert_contains(forms[0], field);
     }
 }

@@ -1,9 +1,5 @@
-//! Proxies and certificates, with real TLS on loopback: a relay that speaks TLS stands in front of the simulated tenant, and
-//! a proxy in front of the relay.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
+//! Proxies and certificates, with real TLS on loopback. A relay that speaks TLS stands in front of the simulated tenant,
+//! and a proxy in front of the relay.
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -16,10 +12,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
-use self::common::{Ran, Tenant};
+use crate::support::command::{Ran, assert_contains};
+use crate::support::tenant::{QUICK, Tenant};
 
-/// A tenant that is reached over TLS, by the name `localhost` or `tenant.invalid`, with a certificate that only this test's
-/// authority vouches for.
+/// A tenant that is reached over TLS by the name `localhost` or `tenant.invalid`. Only the authority of this test vouches
+/// for its certificate.
 struct Secured {
     tenant: Tenant,
     port: u16,
@@ -28,7 +25,7 @@ struct Secured {
 
 impl Secured {
     fn start() -> Self {
-        let tenant = Tenant::start("latency = { base = \"1ms\", jitter = \"1ms\" }");
+        let tenant = Tenant::start(QUICK);
         tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
         let (authority, config) = certificates();
         tenant.write("ca.pem", &authority);
@@ -50,7 +47,7 @@ impl Secured {
         command
     }
 
-    /// Starts a proxy and answers its address and whom it was asked to connect to. Every name leads to the relay.
+    /// Starts a proxy on which every name leads to the relay. Answers its address and the requests that it gets.
     fn proxy(&self) -> (String, Arc<Mutex<Vec<String>>>) {
         let listener = self
             .runtime
@@ -64,7 +61,7 @@ impl Secured {
     }
 }
 
-/// An authority's certificate in PEM, and a server with a certificate of its.
+/// An authority's certificate in PEM, and a server with a certificate of that authority.
 fn certificates() -> (String, ServerConfig) {
     let authority_key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -117,7 +114,7 @@ async fn proxy(listener: TcpListener, relay: u16, asked: Arc<Mutex<Vec<String>>>
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_refused_with_what_to_do() {
+fn an_untrusted_certificate_is_refused_with_a_hint() {
     let secured = Secured::start();
     let ran = Ran::of(&mut secured.command("localhost", &["doctor"])).expect(1);
     let line = ran
@@ -133,7 +130,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_certificate_of_an_authority_that_is_named_is_trusted() {
+fn the_certificate_of_a_named_authority_is_trusted() {
     let secured = Secured::start();
     let args = ["apply", "links.csv", "--yes", "--ca-cert", "ca.pem"];
     Ran::of(&mut secured.command("localhost", &args)).expect(0);
@@ -148,11 +145,11 @@ fn a_certificate_of_an_authority_that_is_named_is_trusted() {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused_whoever_vouches_for_it() {
+fn a_certificate_for_another_name_is_refused() {
     let secured = Secured::start();
     let args = ["doctor", "--ca-cert", "ca.pem"];
     let ran = Ran::of(&mut secured.command("127.0.0.1", &args)).expect(1);
-    assert!(ran.stdout.contains("is for another name"), "{}", ran.stdout);
+    assert_contains(&ran.stdout, "is for another name");
 }
 
 #[test]
@@ -171,7 +168,7 @@ fn a_file_without_a_certificate_is_refused() {
 }
 
 #[test]
-fn calls_over_tls_go_through_the_proxy_which_alone_needs_to_know_the_name() {
+fn only_the_proxy_needs_to_know_the_name() {
     let secured = Secured::start();
     let (proxy, asked) = secured.proxy();
     for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
@@ -188,7 +185,7 @@ fn calls_over_tls_go_through_the_proxy_which_alone_needs_to_know_the_name() {
 }
 
 #[test]
-fn hosts_of_no_proxy_and_plain_calls_on_this_machine_go_past_it() {
+fn no_proxy_hosts_and_local_calls_go_past_the_proxy() {
     let secured = Secured::start();
     let (proxy, asked) = secured.proxy();
     let args = ["doctor", "--ca-cert", "ca.pem"];
@@ -206,21 +203,17 @@ fn hosts_of_no_proxy_and_plain_calls_on_this_machine_go_past_it() {
     assert!(asked.lock().unwrap().is_empty());
     let mut command = secured.command("localhost", &args);
     let ran = Ran::of(command.env("HTTPS_PROXY", &proxy)).expect(0);
-    assert!(
-        ran.stdout.contains("answers (proxy of HTTPS_PROXY)"),
-        "{}",
-        ran.stdout
-    );
+    assert_contains(&ran.stdout, "answers (proxy of HTTPS_PROXY)");
     assert!(!asked.lock().unwrap().is_empty());
 }
 
 #[test]
-fn a_proxy_that_is_none_is_refused_without_repeating_its_password() {
+fn a_malformed_proxy_is_refused_without_its_password() {
     let secured = Secured::start();
     for proxy in ["socks5://me:hunter2@proxy:1", "http://me:hunter2@pro xy"] {
         let mut command = secured.command("localhost", &["plan", "links.csv"]);
         let ran = Ran::of(command.env("HTTPS_PROXY", proxy)).expect(2);
-        assert!(ran.stderr.contains("HTTPS_PROXY"), "{}", ran.stderr);
+        assert_contains(&ran.stderr, "HTTPS_PROXY");
         assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     }
 }

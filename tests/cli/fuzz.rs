@@ -1,21 +1,9 @@
-//! Whatever comes in from outside, mutated without end: manifests, journals, answers and their headers. Nothing makes the
-//! program panic, and nothing that is damaged is taken for whole.
+//! Input from outside, mutated without end: manifests, journals, answers and their headers. Nothing makes the program
+//! panic, and nothing that is damaged is taken for whole.
 //!
-//! Every target begins with good input, mutates it, and keeps some of what it made to mutate it further. A short
-//! hunt runs with all tests; `ZPA_BULK_FUZZ=600 cargo test --test fuzz` hunts for ten minutes on each target, and
-//! `ZPA_BULK_SEED=7` begins elsewhere. What fails is shown with its seed and its input.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-#![expect(clippy::print_stdout, reason = "a hunt says how many inputs it tried")]
-
-#[path = "common/planned.rs"]
-mod planned;
-#[path = "common/random.rs"]
-mod random;
+//! Every target begins with good input, mutates it, and keeps some of the results to mutate them further. A short hunt
+//! runs with all tests. `ZPA_BULK_FUZZ=600 cargo test --test cli fuzz` hunts for ten minutes on each target, and
+//! `ZPA_BULK_SEED=7` begins with another seed. A failure is shown with its seed and its input.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -30,19 +18,20 @@ use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::retry::{self, Call, Verdict};
 use zpa_bulk::wire::{Answer, Failure, Id, Method, Reply};
 
-use crate::planned::items_planned;
-use crate::random::Random;
+use crate::support::desk::scratch;
+use crate::support::manifests::items_planned;
+use crate::support::random::Random;
 
-/// How long each target is hunted unless told otherwise.
+/// The time for each target, unless another is given.
 const SHORT: Duration = Duration::from_secs(3);
 
-/// How many inputs are kept to be mutated further.
+/// The number of inputs that are kept to be mutated further.
 const KEPT: usize = 200;
 
 /// The longest input: long enough to cross the readers' smaller buffers.
 const LONGEST: usize = 20_000;
 
-/// What the formats are made of.
+/// Words of the formats.
 const WORDS: [&[u8]; 28] = [
     b",",
     b"\"",
@@ -158,24 +147,13 @@ fn head(name: &str, lines: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A directory for files that are written often: in memory where there is such a place.
-fn scratch() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap()
-}
-
-/// Reads, checks and plans the manifest; a refusal is as good as a plan.
-fn plan(path: &Path) {
-    let _ = items_planned(path);
-}
-
 fn hunt_manifests(ending: &str, corpus: &[Vec<u8>]) {
     let dir = scratch();
     let path = dir.path().join(format!("m.{ending}"));
     hunt(ending, corpus, |input| {
         std::fs::write(&path, input).unwrap();
-        plan(&path);
+        // A refusal is as good as a plan.
+        let _ = items_planned(&path);
     });
 }
 
@@ -245,7 +223,7 @@ fn journal(dir: &Path) -> Vec<u8> {
     std::fs::read(dir.join(journal::FILE_NAME)).unwrap()
 }
 
-/// What a journal says, event by event; nothing if it is refused.
+/// The events of a journal; nothing if it is refused.
 fn said(dir: &Path) -> Option<Vec<String>> {
     let mut said = Vec::new();
     let replayed = journal::replay(dir, |event: ItemEvent<'_>| said.push(format!("{event:?}")));
@@ -253,7 +231,7 @@ fn said(dir: &Path) -> Option<Vec<String>> {
 }
 
 #[test]
-fn a_damaged_journal_is_refused_or_says_less_and_never_anything_else() {
+fn a_damaged_journal_never_says_anything_else() {
     let dir = scratch();
     let whole = journal(dir.path());
     let path = dir.path().join(journal::FILE_NAME);
@@ -267,7 +245,7 @@ fn a_damaged_journal_is_refused_or_says_less_and_never_anything_else() {
 }
 
 #[test]
-fn no_retry_after_makes_its_parser_fail_or_wait_for_ever() {
+fn no_retry_after_panics_or_waits_for_ever() {
     let forms = [
         "13",
         "13s",
@@ -298,7 +276,7 @@ fn answer(status: u16, body: &[u8]) -> Answer {
 }
 
 #[test]
-fn no_answer_makes_its_readers_panic_and_no_half_of_one_passes_for_a_listing() {
+fn half_an_answer_never_passes_for_a_listing() {
     let corpus = [
         &br#"{"totalPages":"1","totalCount":"2","list":[{"id":"145283994705985536","name":"A &#x2a; B","enabled":true,"userPortals":[{"id":7}]},{"id":2,"name":"b"}]}"#[..],
         br#"{"userPortalLinks":[{"id":"1","name":"a","link":"b.c"}],"userPortals":[{"id":"2"}]}"#,

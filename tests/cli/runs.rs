@@ -1,41 +1,23 @@
-//! Runs that come of other runs: what failed is retried, and what was cut off is done by a new run of the same
-//! spreadsheet, as it is by then, without anything being lost or done twice.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
+//! Runs that follow other runs. Failures are retried, and a new run of an edited spreadsheet does what an old one has
+//! left; nothing is lost or done twice.
 
 use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use serde_json::Value;
 
-use self::common::scripted::{TOKEN, now, server};
-use self::common::{Ran, Tenant, kill, rows, run_dirs, zpa_bulk};
-
-const QUICK: &str =
-    "latency = { base = \"1ms\", jitter = \"1ms\" }\nquota = { read = \"off\", write = \"off\" }\n";
-
-fn name(run: &Path) -> &str {
-    run.file_name().unwrap().to_str().unwrap()
-}
-
-fn writes(tenant: &Tenant) -> usize {
-    tenant.log_of("write").len()
-}
+use crate::support::command::{Ran, assert_contains, kill, rows, run_dirs, run_name, spawn};
+use crate::support::scripted::{self, NONE, Seen, TOKEN, server};
+use crate::support::tenant::{OPEN, TWINS, Tenant};
 
 #[test]
-fn only_what_failed_is_retried_in_a_run_that_is_linked_to_the_old_one() {
-    let tenant = Tenant::start(QUICK);
+fn retry_takes_only_failures_and_links_the_old_run() {
+    let tenant = Tenant::start(OPEN);
     tenant.write(
         "links.csv",
         "name,url,action,description\n\
@@ -49,9 +31,9 @@ fn only_what_failed_is_retried_in_a_run_that_is_linked_to_the_old_one() {
     tenant
         .run(&["apply", "docs.csv", "--yes", "--runs-dir", "others"])
         .expect(0);
-    let before = writes(&tenant);
+    let before = tenant.writes();
     let refused = tenant.run(&["retry"]).expect(2);
-    assert!(refused.stderr.contains("--yes"), "{}", refused.stderr);
+    assert_contains(&refused.stderr, "--yes");
     assert_eq!(tenant.run_dirs().len(), 1, "nothing is left of a no");
     let report = tenant.run(&["retry", "--yes", "--json"]).expect(4).json();
     let summary = &report["summary"];
@@ -59,35 +41,30 @@ fn only_what_failed_is_retried_in_a_run_that_is_linked_to_the_old_one() {
         (&summary["items"], &summary["updated"], &summary["failed"]),
         (&2.into(), &1.into(), &1.into())
     );
-    assert_eq!(report["retries"], name(&first));
+    assert_eq!(report["retries"], run_name(&first));
     // Messages lead to the rows of the old run's errors.csv.
     assert_eq!(report["errors"][0]["row"], 3);
     let file = report["errors"][0]["file"].as_str().unwrap();
     assert_eq!(rows(&tenant.path(file))[1]["name"], "Mail");
-    assert_eq!(writes(&tenant) - before, 1);
-    let state = tenant.state();
-    let docs = state["portal_links"].as_array().unwrap().iter();
-    let docs = docs.clone().find(|link| link["name"] == "Docs").unwrap();
+    assert_eq!(tenant.writes() - before, 1);
+    let docs = tenant.object("portal_links", "Docs");
     assert_eq!(docs["description"], "=late, kept");
 
     let second = tenant.run_dirs().remove(1);
     let status = tenant.run(&["status", "--json"]).expect(0).json();
-    assert_eq!(status["retries"], name(&first));
+    assert_eq!(status["retries"], run_name(&first));
     let shown = tenant.run(&["status", first.to_str().unwrap()]).expect(0);
-    let link = format!("retried by {}\n", name(&second));
-    assert!(shown.stdout.contains(&link), "{}", shown.stdout);
+    let link = format!("retried by {}\n", run_name(&second));
+    assert_contains(&shown.stdout, &link);
     let runs = tenant.run(&["runs"]).expect(0).stdout;
-    assert!(
-        runs.contains(&format!("retries {}", name(&first))),
-        "{runs}"
-    );
+    assert_contains(&runs, format!("retries {}", run_name(&first)));
 
     // The next retry is of the newest run, of which one row is left.
     let report = tenant.run(&["retry", "--yes", "--json"]).expect(4).json();
-    assert_eq!(report["retries"], name(&second));
+    assert_eq!(report["retries"], run_name(&second));
     assert_eq!(report["summary"]["items"], 1);
     let report = tenant
-        .run(&["retry", name(&first), "--yes", "--json"])
+        .run(&["retry", run_name(&first), "--yes", "--json"])
         .expect(4)
         .json();
     assert_eq!(
@@ -97,14 +74,10 @@ fn only_what_failed_is_retried_in_a_run_that_is_linked_to_the_old_one() {
 }
 
 #[test]
-fn there_is_nothing_to_retry_of_runs_without_failures_and_rehearsals() {
-    let tenant = Tenant::start(QUICK);
+fn retry_ignores_rehearsals_and_runs_without_failures() {
+    let tenant = Tenant::start(OPEN);
     let none = tenant.run(&["retry", "--yes"]).expect(2);
-    assert!(
-        none.stderr.contains("no run with failures"),
-        "{}",
-        none.stderr
-    );
+    assert_contains(&none.stderr, "no run with failures");
     tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
     tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
     tenant.write("gone.csv", "name,action,description\nGone,update,x\n");
@@ -119,14 +92,10 @@ fn there_is_nothing_to_retry_of_runs_without_failures_and_rehearsals() {
         ])
         .expect(4);
     let none = tenant.run(&["retry", "--yes"]).expect(2);
-    assert!(
-        none.stderr.contains("no run with failures"),
-        "{}",
-        none.stderr
-    );
+    assert_contains(&none.stderr, "no run with failures");
     let whole = tenant.run_dirs().remove(0);
-    let said = tenant.run(&["retry", name(&whole), "--yes"]).expect(0);
-    assert!(said.stderr.contains("nothing failed"), "{}", said.stderr);
+    let said = tenant.run(&["retry", run_name(&whole), "--yes"]).expect(0);
+    assert_contains(&said.stderr, "nothing failed");
 }
 
 /// A run of six links that was parked after the first of them.
@@ -151,29 +120,29 @@ fn parked(tenant: &Tenant) -> PathBuf {
 
 #[test]
 fn an_unfinished_run_is_resumed_and_not_retried() {
-    let tenant = Tenant::start(QUICK);
+    let tenant = Tenant::start(OPEN);
     let run = parked(&tenant);
-    let before = writes(&tenant);
-    let ran = tenant.run(&["retry", name(&run), "--yes"]).expect(5);
-    let next = format!("zpa-bulk resume zpa-bulk-runs/{}", name(&run));
-    assert!(ran.stderr.contains(&next), "{}", ran.stderr);
-    assert_eq!(writes(&tenant), before);
+    let before = tenant.writes();
+    let ran = tenant.run(&["retry", run_name(&run), "--yes"]).expect(5);
+    let next = format!("zpa-bulk resume zpa-bulk-runs/{}", run_name(&run));
+    assert_contains(&ran.stderr, &next);
+    assert_eq!(tenant.writes(), before);
 }
 
 #[test]
-fn an_unfinished_run_of_the_same_manifest_is_pointed_out_before_anything_is_asked_of_the_tenant() {
-    let tenant = Tenant::start(QUICK);
+fn an_unfinished_run_of_the_manifest_is_pointed_out() {
+    let tenant = Tenant::start(OPEN);
     let run = parked(&tenant);
     let before = tenant.log().len();
     let ran = tenant.run(&["apply", "./links.csv"]).expect(2);
-    let next = format!("zpa-bulk resume zpa-bulk-runs/{}", name(&run));
+    let next = format!("zpa-bulk resume zpa-bulk-runs/{}", run_name(&run));
     for text in [
         "is unfinished: ",
         "of 6 rows have ended",
         &next,
         "--yes starts a new one",
     ] {
-        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+        assert_contains(&ran.stderr, text);
     }
     assert_eq!(tenant.log().len(), before);
     // One about other manifests says nothing of it.
@@ -181,15 +150,15 @@ fn an_unfinished_run_of_the_same_manifest_is_pointed_out_before_anything_is_aske
     let ran = tenant.run(&["apply", "other.csv", "--yes"]).expect(0);
     assert!(!ran.stderr.contains("unfinished"), "{}", ran.stderr);
     tenant
-        .run(&["resume", name(&run), "--write-quota", "off"])
+        .run(&["resume", run_name(&run), "--write-quota", "off"])
         .expect(0);
     let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
     assert!(!ran.stderr.contains("unfinished"), "{}", ran.stderr);
 }
 
 #[test]
-fn an_edited_sorted_and_longer_spreadsheet_sends_only_what_is_new_changed_or_unfinished() {
-    let tenant = Tenant::start(QUICK);
+fn an_edited_sheet_sends_only_what_is_left_or_new() {
+    let tenant = Tenant::start(OPEN);
     let old = parked(&tenant);
     let made = tenant.links().len();
     assert!((1..6).contains(&made), "{made}");
@@ -204,10 +173,10 @@ fn an_edited_sorted_and_longer_spreadsheet_sends_only_what_is_new_changed_or_unf
     });
     let text = format!("url,name,action,user_portals\n{}", rows.collect::<String>());
     tenant.write("links.csv", &text);
-    let before = writes(&tenant);
+    let before = tenant.writes();
     let args = ["apply", "links.csv", "--yes", "--json", "--batch-size", "1"];
     let ran = tenant.run(&args).expect(0);
-    assert!(ran.stderr.contains("is unfinished: "), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "is unfinished: ");
     let report = ran.json();
     let summary = &report["summary"];
     let there = u64::try_from(made).unwrap() - 1;
@@ -215,29 +184,25 @@ fn an_edited_sorted_and_longer_spreadsheet_sends_only_what_is_new_changed_or_unf
     assert_eq!(summary["unchanged"], there);
     assert_eq!(summary["created"], 7 - 1 - there);
     assert_eq!(
-        writes(&tenant) - before,
+        tenant.writes() - before,
         7 - usize::try_from(there).unwrap()
     );
-    let names: Vec<String> = tenant.links().into_iter().map(|(name, _)| name).collect();
+    let names = tenant.names("portal_links");
     assert_eq!(
         names,
         [
             "App 0", "App 1", "App 2", "App 3", "App 5", "App 6", "App 7"
         ]
     );
-    assert_eq!(report["supersedes"][0], name(&old));
+    assert_eq!(report["supersedes"][0], run_name(&old));
 
     // What the old run had left is done or not wanted any more.
-    let refused = tenant.run(&["resume", name(&old)]).expect(2);
-    assert!(
-        refused.stderr.contains("in the place of this run"),
-        "{}",
-        refused.stderr
-    );
+    let refused = tenant.run(&["resume", run_name(&old)]).expect(2);
+    assert_contains(&refused.stderr, "in the place of this run");
     let none = tenant.run(&["resume"]).expect(2);
-    assert!(none.stderr.contains("no unfinished run"), "{}", none.stderr);
+    assert_contains(&none.stderr, "no unfinished run");
     let runs = tenant.run(&["runs"]).expect(0).stdout;
-    assert!(runs.contains("superseded"), "{runs}");
+    assert_contains(&runs, "superseded");
     let again = tenant.run(&args).expect(4);
     assert!(!again.stderr.contains("unfinished"), "{}", again.stderr);
     assert!(
@@ -247,8 +212,8 @@ fn an_edited_sorted_and_longer_spreadsheet_sends_only_what_is_new_changed_or_unf
 }
 
 #[test]
-fn a_resumed_run_does_not_create_what_another_run_has_created_meanwhile() {
-    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+fn resume_does_not_create_what_another_run_has() {
+    let tenant = Tenant::start(&format!("{OPEN}{TWINS}"));
     let old = parked(&tenant);
     tenant.write(
         "other.csv",
@@ -257,7 +222,7 @@ fn a_resumed_run_does_not_create_what_another_run_has_created_meanwhile() {
          App 5,https://app5.example,Employee Portal\n",
     );
     tenant.run(&["apply", "other.csv", "--yes"]).expect(0);
-    let args = ["resume", name(&old), "--json", "--write-quota", "off"];
+    let args = ["resume", run_name(&old), "--json", "--write-quota", "off"];
     let report = tenant.run(&args).expect(4).json();
     let summary = &report["summary"];
     assert_eq!(
@@ -265,37 +230,34 @@ fn a_resumed_run_does_not_create_what_another_run_has_created_meanwhile() {
         (&1.into(), &4.into())
     );
     let error = report["errors"][0]["error"].as_str().unwrap();
-    assert!(
-        error.contains("another portal link of this name"),
-        "{error}"
-    );
-    let names: Vec<String> = tenant.links().into_iter().map(|(name, _)| name).collect();
+    assert_contains(error, "another portal link of this name");
+    let names = tenant.names("portal_links");
     assert_eq!(
         names,
         (0..6).map(|n| format!("App {n}")).collect::<Vec<_>>()
     );
-    tenant.run(&["verify", name(&old)]).expect(0);
+    tenant.run(&["verify", run_name(&old)]).expect(0);
 }
 
 #[test]
-fn what_another_run_has_created_meanwhile_is_not_taken_for_what_was_in_doubt() {
+fn another_runs_link_is_not_recovered() {
     let lost = "[[fault]]\nkind = \"reset-before\"\nmatch = \"POST */userPortalLink\"\ntimes = 1\n";
-    let tenant = Tenant::start(&format!("{QUICK}{lost}"));
+    let tenant = Tenant::start(&format!("{OPEN}{lost}"));
     tenant.write("links.csv", "name,url\nWiki,https://wiki.example\n");
     let apply = |manifest| ["apply", manifest, "--yes", "--settle", "1s"];
     kill(&mut under_way(&tenant, &apply("links.csv")));
     let old = tenant.run_dirs().remove(0);
     tenant.write("other.csv", "name,url\nWiki,https://wiki.example\n");
     tenant.run(&apply("other.csv")).expect(0);
-    let args = ["resume", name(&old), "--json"];
+    let args = ["resume", run_name(&old), "--json"];
     let report = tenant.run(&args).expect(0).json();
     assert_eq!(report["summary"]["unchanged"], 1, "{report}");
     // It has created nothing, so nothing is taken back.
-    tenant.run(&["undo", name(&old), "--yes"]).expect(0);
+    tenant.run(&["undo", run_name(&old), "--yes"]).expect(0);
     assert_eq!(tenant.links().len(), 1);
 }
 
-/// A process that carries that command out and has sent its first write.
+/// A process of that command, which has sent its first write.
 fn under_way(tenant: &Tenant, args: &[&str]) -> Child {
     tenant.met_after(1, &mut tenant.command(args))
 }
@@ -306,7 +268,7 @@ fn links(numbers: Range<u32>) -> String {
     format!("name,url\n{}", rows.collect::<String>())
 }
 
-/// Applies that manifest one by one, with two seconds between.
+/// Applies a manifest row by row, with two seconds between.
 fn slowly(manifest: &str) -> [&str; 7] {
     [
         "apply",
@@ -321,18 +283,18 @@ fn slowly(manifest: &str) -> [&str; 7] {
 
 #[test]
 fn what_a_process_is_still_to_create_is_left_to_it() {
-    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+    let tenant = Tenant::start(&format!("{OPEN}{TWINS}"));
     tenant.write("links.csv", &links(1..9));
     tenant.write("other.csv", &(links(0..1) + "App 8,https://app8.example\n"));
     tenant.write("others.csv", &links(20..22));
     kill(&mut under_way(&tenant, &slowly("other.csv")));
     let other = tenant.run_dirs().remove(0);
     let mut child = under_way(&tenant, &slowly("links.csv"));
-    let resume = ["resume", name(&other), "--settle", "0s"];
+    let resume = ["resume", run_name(&other), "--settle", "0s"];
     for args in [&["apply", "other.csv", "--yes"][..], &resume] {
         let ran = tenant.run(args).expect(7);
         let why = "is to create the portal link \"App 8\" too";
-        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+        assert_contains(&ran.stderr, why);
     }
     tenant.run(&["apply", "others.csv", "--yes"]).expect(0);
     kill(&mut child);
@@ -349,40 +311,34 @@ fn what_a_process_is_still_to_create_is_left_to_it() {
 fn a_list_that_a_process_is_changing_is_left_to_it() {
     let seeded = "domains = { post = \"replace\", seed = [\"old.example\"] }\n";
     let slow = "[[fault]]\nkind = \"timeout\"\nmatch = \"POST */domains\"\n";
-    let tenant = Tenant::start(&format!("{QUICK}{seeded}{slow}"));
+    let tenant = Tenant::start(&format!("{OPEN}{seeded}{slow}"));
     tenant.write("one.csv", "resource,domain\ndomain,one.example\n");
     tenant.write("two.csv", "resource,domain\ndomain,two.example\n");
     let mut child = under_way(&tenant, &slowly("one.csv"));
     let ran = tenant.run(&["apply", "two.csv", "--yes"]).expect(7);
     let why = "is to change the list that the domain \"two.example\" is in too";
-    assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    assert_contains(&ran.stderr, why);
     kill(&mut child);
-    assert_eq!(tenant.state()["domains"].as_array().unwrap().len(), 2);
+    assert_eq!(tenant.objects("domains").len(), 2);
 }
 
 #[test]
 fn a_manifest_that_a_process_works_on_is_left_to_it() {
-    let tenant = Tenant::start(QUICK);
+    let tenant = Tenant::start(OPEN);
     tenant.write("links.csv", &links(0..9));
     let mut child = under_way(&tenant, &slowly("links.csv"));
     let ran = tenant.run(&["apply", "links.csv", "--yes"]).expect(7);
-    assert!(
-        ran.stderr.contains("a process is working on"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "a process is working on");
     kill(&mut child);
 }
 
-/// A tenant whose create is under way when the process that asked for it is killed, and shows from its `lands`th
-/// reading on.
+/// A tenant with a create that was under way when its process was killed. The link shows from one of its readings on.
 struct Late {
     dir: tempfile::TempDir,
     url: String,
-    seen: Arc<Mutex<Vec<String>>>,
+    seen: Seen,
 }
 
-const NONE: &str = r#"{"totalPages":"0","totalCount":"0"}"#;
 const WIKI: &str = r#"{"totalPages":"1","totalCount":"1","list":[
     {"id":"7","name":"Wiki","protocol":"https://","link":"wiki.example","enabled":true}]}"#;
 
@@ -391,7 +347,7 @@ impl Late {
         let (posted, met) = mpsc::channel();
         let posted = Mutex::new(Some(posted));
         let read = AtomicUsize::new(0);
-        let (url, seen) = server(now(), move |method, path| match method {
+        let (url, seen) = server(move |method, path| match method {
             _ if path == "/signin" => (200, TOKEN),
             "POST" => {
                 // The first is never answered.
@@ -431,15 +387,10 @@ impl Late {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = zpa_bulk();
+        let mut command = scripted::command(&self.url, args);
         command
             .current_dir(self.dir.path())
-            .args(args)
-            .args(["--settle", "300ms"])
-            .env("ZPA_CLIENT_ID", "me")
-            .env("ZPA_CLIENT_SECRET", "s")
-            .env("ZPA_CUSTOMER_ID", "1")
-            .env("ZPA_BULK_BASE_URL", &self.url);
+            .args(["--settle", "300ms"]);
         command
     }
 
@@ -450,7 +401,7 @@ impl Late {
         (ran, summary)
     }
 
-    /// The requests that are no sign-ins, as what they did.
+    /// The requests that are no sign-ins, each by the end of its path and its body.
     fn calls(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
         let calls = seen.iter().filter(|call| !call.starts_with("/signin"));
@@ -469,10 +420,10 @@ const POST: &str =
     r#"userPortalLink {"enabled":true,"link":"wiki.example","name":"Wiki","protocol":"https://"}"#;
 
 #[test]
-fn what_lands_late_is_not_created_a_second_time_by_a_new_run() {
+fn what_lands_late_is_not_created_twice() {
     let late = Late::killed(3);
     let (ran, summary) = late.apply("name,url,action\nWiki,https://wiki.example,create\n");
-    assert!(ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "may still arrive");
     assert_eq!(summary["unchanged"], 1, "{summary}");
     let calls = late.calls();
     assert_eq!(
@@ -482,7 +433,7 @@ fn what_lands_late_is_not_created_a_second_time_by_a_new_run() {
 }
 
 #[test]
-fn what_lands_late_is_brought_up_to_date_where_its_row_was_edited() {
+fn what_lands_late_is_updated_to_the_edited_row() {
     let late = Late::killed(3);
     let (_, summary) = late.apply("name,url\nWiki,https://new.example\n");
     assert_eq!(summary["updated"], 1, "{summary}");
@@ -496,10 +447,10 @@ fn what_lands_late_is_brought_up_to_date_where_its_row_was_edited() {
 }
 
 #[test]
-fn what_never_lands_is_created_once_by_the_new_run_after_the_settle_time() {
+fn what_never_lands_is_created_after_the_settle_time() {
     let late = Late::killed(99);
     let (ran, summary) = late.apply("name,url\nWiki,https://wiki.example\n");
-    assert!(ran.stderr.contains("may still arrive"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "may still arrive");
     assert_eq!(summary["created"], 1, "{summary}");
     let expected = [
         "userPortalLink",
@@ -512,7 +463,7 @@ fn what_never_lands_is_created_once_by_the_new_run_after_the_settle_time() {
 }
 
 #[test]
-fn what_has_landed_is_found_at_once_and_what_is_about_other_rows_does_not_wait() {
+fn nothing_waits_for_what_landed_or_is_unrelated() {
     let late = Late::killed(2);
     let (ran, summary) = late.apply("name,url\nWiki,https://wiki.example\n");
     assert!(!ran.stderr.contains("may still arrive"), "{}", ran.stderr);
@@ -523,9 +474,9 @@ fn what_has_landed_is_found_at_once_and_what_is_about_other_rows_does_not_wait()
 }
 
 #[test]
-fn a_create_that_was_given_up_and_landed_after_all_is_adopted_by_its_retry() {
+fn retry_adopts_a_create_that_landed_after_all() {
     let read = AtomicUsize::new(0);
-    let (url, seen) = server(now(), move |method, path| match method {
+    let (url, seen) = server(move |method, path| match method {
         _ if path == "/signin" => (200, TOKEN),
         "POST" => (500, "{}"),
         // The plan, the two looks after the lost answer, and then the retry.
@@ -549,13 +500,13 @@ fn a_create_that_was_given_up_and_landed_after_all_is_adopted_by_its_retry() {
 }
 
 #[test]
-fn a_row_that_asks_for_an_empty_field_asks_for_it_again() {
+fn retry_asks_for_an_empty_field_again() {
     const DESCRIBED: &str =
         r#"{"id":"7","name":"Wiki","link":"wiki.example","description":"old","enabled":true}"#;
     const LISTED: &str = r#"{"totalPages":"1","totalCount":"1","list":[
         {"id":"7","name":"Wiki","link":"wiki.example","description":"old","enabled":true}]}"#;
     let put = AtomicUsize::new(0);
-    let (url, seen) = server(now(), move |method, path| match method {
+    let (url, seen) = server(move |method, path| match method {
         _ if path == "/signin" => (200, TOKEN),
         "PUT" if put.fetch_add(1, Ordering::Relaxed) == 0 => (400, r#"{"id":"no","reason":"No."}"#),
         "PUT" => (204, ""),
@@ -587,17 +538,13 @@ fn a_row_that_asks_for_an_empty_field_asks_for_it_again() {
     assert!(puts[1].contains(r#""description":"""#), "{puts:?}");
 }
 
-/// Starts that command twice at once, and answers how each ended.
+/// Starts a command twice at once, and answers how each ended.
 fn twice(tenant: &Tenant, args: &[&str]) -> [Ran; 2] {
-    let start = || {
-        let mut command = tenant.command(args);
-        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().unwrap()
-    };
+    let start = || spawn(&mut tenant.command(args));
     [start(), start()].map(|child| Ran::from(child.wait_with_output().unwrap()))
 }
 
-/// Nothing is done by one of them that the other has done or is doing.
+/// Fails unless one of two has done its work, and the other has done it too or has refused.
 fn at_most_one_did_it(ran: &[Ran; 2]) {
     for ran in ran {
         let code = ran.code.unwrap();
@@ -609,7 +556,7 @@ fn at_most_one_did_it(ran: &[Ran; 2]) {
 #[test]
 fn two_that_start_at_once_do_nothing_twice() {
     const LINKS: usize = 40;
-    let tenant = Tenant::start(&format!("{QUICK}bulk = {{ unique_names = false }}\n"));
+    let tenant = Tenant::start(&format!("{OPEN}{TWINS}"));
     let links = (0..LINKS).map(|n| format!("Link {n:02},https://l{n}.example\n"));
     tenant.write(
         "links.csv",
@@ -643,7 +590,7 @@ fn two_that_start_at_once_do_nothing_twice() {
         .expect(0);
     assert!(tenant.links().is_empty());
     let newest = tenant.run_dirs().pop().unwrap();
-    let undo = ["undo", name(&newest), "--yes", "--write-quota", "off"];
+    let undo = ["undo", run_name(&newest), "--yes", "--write-quota", "off"];
     at_most_one_did_it(&twice(&tenant, &undo));
     assert_eq!(tenant.links().len(), LINKS);
 }

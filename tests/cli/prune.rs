@@ -1,46 +1,20 @@
-//! Pruning connectors as a user does it, against a simulated tenant in another process. What counts is what
-//! the tenant's own log and state say.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
+//! Pruning connectors as a user does it.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use self::common::{Tenant, rows};
-
-const QUICK: &str = "latency = { base = \"1ms\", jitter = \"1ms\" }\n";
+use crate::support::command::{assert_contains, rows};
+use crate::support::tenant::{QUICK, Tenant};
 
 fn start(scenario: &str) -> Tenant {
     let tenant = Tenant::start(&format!("{QUICK}{scenario}"));
-    // A simulated tenant comes into being with the first call on it.
-    tenant.write(
-        "nothing.csv",
-        "resource,action,name\nportal-link,delete,none\n",
-    );
-    tenant.run(&["plan", "nothing.csv"]).expect(0);
+    tenant.wake();
     tenant
 }
 
-/// The names of the connectors that there are, sorted.
-fn connectors(tenant: &Tenant) -> Vec<String> {
-    let state = tenant.state();
-    let connectors = state["connectors"].as_array().unwrap().iter();
-    let mut names: Vec<String> = connectors
-        .map(|one| one["name"].as_str().unwrap().to_owned())
-        .collect();
-    names.sort();
-    names
-}
-
 fn stale(tenant: &Tenant) -> usize {
-    let names = connectors(tenant);
+    let names = tenant.names("connectors");
     names
         .iter()
         .filter(|name| name.starts_with("stale"))
@@ -65,17 +39,29 @@ fn prune<'a>(extra: &[&'a str]) -> Vec<&'a str> {
     args
 }
 
+/// Applies a reviewed choice.
+const APPLY: [&str; 5] = [
+    "apply",
+    "chosen.csv",
+    "--yes",
+    "--json",
+    "--max-deletes=100%",
+];
+
 const CONFIRM: &str = "--confirm=145283994705985536";
 
 #[test]
-fn stale_connectors_go_in_one_call_between_two_listings() {
+fn stale_connectors_go_in_one_call_between_listings() {
     let tenant = start("");
-    let (before, left) = (connectors(&tenant), 9);
+    let (before, left) = (tenant.names("connectors"), 9);
     let ran = tenant
         .run(&prune(&["--max-deletes=10", CONFIRM, "--json"]))
         .expect(0);
     assert_eq!(ran.json()["summary"]["deleted"], 10);
-    assert_eq!((before.len(), connectors(&tenant).len()), (left + 10, left));
+    assert_eq!(
+        (before.len(), tenant.names("connectors").len()),
+        (left + 10, left)
+    );
     assert_eq!(stale(&tenant), 0);
     let calls: Vec<(String, String)> = tenant
         .log()
@@ -97,22 +83,14 @@ fn stale_connectors_go_in_one_call_between_two_listings() {
         ("GET", "connector"),
     ];
     assert_eq!(calls, expected.map(|(m, p)| (m.to_owned(), p.to_owned())));
-    assert!(
-        ran.stderr.contains("must be enrolled again"),
-        "{}",
-        ran.stderr
-    );
-    assert!(
-        ran.stderr.contains("is spared: it is read-only"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "must be enrolled again");
+    assert_contains(&ran.stderr, "is spared: it is read-only");
 }
 
 #[test]
 fn nothing_is_deleted_unless_the_tenant_is_named() {
     let tenant = start("");
-    let before = connectors(&tenant);
+    let before = tenant.names("connectors");
     for (args, code) in [
         (prune(&["--max-deletes=10"]), 2),
         (prune(&["--max-deletes=10", "--confirm=1"]), 2),
@@ -121,7 +99,7 @@ fn nothing_is_deleted_unless_the_tenant_is_named() {
     ] {
         tenant.run(&args).expect(code);
     }
-    assert_eq!(connectors(&tenant), before);
+    assert_eq!(tenant.names("connectors"), before);
     assert!(tenant.log_of("write").is_empty());
     assert!(
         !tenant.path("zpa-bulk-runs").exists()
@@ -133,14 +111,12 @@ fn nothing_is_deleted_unless_the_tenant_is_named() {
 }
 
 #[test]
-fn more_than_a_tenth_stops_the_command_unless_it_is_told_otherwise() {
+fn more_than_a_tenth_stops_the_command_by_default() {
     let tenant = start("");
     let ran = tenant.run(&prune(&[CONFIRM])).expect(8);
-    assert!(
-        ran.stderr
-            .contains("10 app connectors would be deleted; at most 1 may be"),
-        "{}",
-        ran.stderr
+    assert_contains(
+        &ran.stderr,
+        "10 app connectors would be deleted; at most 1 may be",
     );
     tenant
         .run(&prune(&[CONFIRM, "--max-deletes=50%"]))
@@ -153,7 +129,7 @@ fn more_than_a_tenth_stops_the_command_unless_it_is_told_otherwise() {
 }
 
 #[test]
-fn connectors_that_come_back_before_they_are_deleted_are_spared() {
+fn connectors_that_come_back_are_spared() {
     let tenant = start("connectors = { stale = 40, live = 40, come_back = 0.5 }");
     let ran = tenant
         .run(&prune(&["--max-deletes=100%", CONFIRM, "--json"]))
@@ -162,15 +138,11 @@ fn connectors_that_come_back_before_they_are_deleted_are_spared() {
     let spared = summary["spared"].as_u64().unwrap();
     assert!((5..=35).contains(&spared), "{spared}");
     assert_eq!(summary["deleted"], 40 - spared);
-    let state = tenant.state();
-    let back = state["connectors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|one| {
-            one["name"].as_str().unwrap().starts_with("stale")
-                && one["controlChannelStatus"] == "ZPN_STATUS_AUTHENTICATED"
-        });
+    let connectors = tenant.objects("connectors").into_iter();
+    let back = connectors.filter(|one| {
+        one["name"].as_str().unwrap().starts_with("stale")
+            && one["controlChannelStatus"] == "ZPN_STATUS_AUTHENTICATED"
+    });
     assert_eq!(back.count() as u64, spared);
     assert_eq!(stale(&tenant) as u64, spared);
     let skipped = rows(&tenant.run_dir().join("skipped.csv"));
@@ -183,7 +155,7 @@ fn connectors_that_come_back_before_they_are_deleted_are_spared() {
 }
 
 #[test]
-fn a_listing_that_fails_on_its_third_page_deletes_nothing() {
+fn a_listing_that_breaks_off_deletes_nothing() {
     let tenant = start(
         "connectors = { live = 1000, stale = 400 }\nfaults = { fail_page = 3 }\nquota = { read = \"500/10s\" }",
     );
@@ -195,20 +167,19 @@ fn a_listing_that_fails_on_its_third_page_deletes_nothing() {
             "--read-quota=off",
         ]))
         .expect(8);
-    assert!(ran.stderr.contains("cannot be read"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "cannot be read");
     assert!(tenant.log_of("write").is_empty());
     assert_eq!(stale(&tenant), 400);
 }
 
 #[test]
-fn a_group_that_is_dark_is_spared_and_one_connector_stays_in_each() {
+fn a_dark_group_is_spared_and_one_stays_in_each() {
     let tenant = start(
         "connectors = { live = 4, stale = 9, groups = 2, dark_groups = 1, never_connected = 0 }",
     );
     let dark = |tenant: &Tenant| {
-        let state = tenant.state();
         let mut groups: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-        for one in state["connectors"].as_array().unwrap() {
+        for one in tenant.objects("connectors") {
             let name = one["appConnectorGroupName"].as_str().unwrap().to_owned();
             let group = groups.entry(name).or_default();
             group.0 += 1;
@@ -224,12 +195,7 @@ fn a_group_that_is_dark_is_spared_and_one_connector_stays_in_each() {
     let ran = tenant
         .run(&prune(&[CONFIRM, "--max-deletes=100%"]))
         .expect(0);
-    assert!(
-        ran.stderr
-            .contains("looks like an outage (--include-dark-groups)"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "looks like an outage (--include-dark-groups)");
     assert_eq!(dark(&tenant), all);
     let ran = tenant
         .run(&prune(&[
@@ -238,11 +204,7 @@ fn a_group_that_is_dark_is_spared_and_one_connector_stays_in_each() {
             "--include-dark-groups",
         ]))
         .expect(0);
-    assert!(
-        ran.stderr.contains("its group keeps 1 (--keep-per-group)"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "its group keeps 1 (--keep-per-group)");
     assert_eq!(dark(&tenant), 1);
 }
 
@@ -255,18 +217,9 @@ fn a_reviewed_choice_is_applied_with_the_same_checks() {
     let ran = tenant
         .run(&["apply", "chosen.csv", "--yes", "--max-deletes=3"])
         .expect(8);
-    assert!(ran.stderr.contains("at most 3 may be"), "{}", ran.stderr);
+    assert_contains(&ran.stderr, "at most 3 may be");
     assert!(tenant.log_of("write").is_empty());
-    let ran = tenant
-        .run(&[
-            "apply",
-            "chosen.csv",
-            "--yes",
-            "--json",
-            "--max-deletes=100%",
-        ])
-        .expect(0);
-    let summary = &ran.json()["summary"];
+    let summary = tenant.run(&APPLY).summary();
     assert!(summary["spared"].as_u64().unwrap() > 0);
     assert_eq!(stale(&tenant) as u64, summary["spared"].as_u64().unwrap());
 }
@@ -276,9 +229,8 @@ fn a_manifest_that_would_empty_a_group_is_stopped() {
     let tenant = start(
         "connectors = { live = 2, stale = 2, groups = 2, never_connected = 0, read_only = 0 }",
     );
-    let state = tenant.state();
     let mut manifest = "resource,action,id\n".to_owned();
-    for one in state["connectors"].as_array().unwrap() {
+    for one in tenant.objects("connectors") {
         if one["appConnectorGroupName"] == "Connector Group 1" {
             manifest += &format!("connector,delete,{}\n", one["id"].as_str().unwrap());
         }
@@ -286,20 +238,16 @@ fn a_manifest_that_would_empty_a_group_is_stopped() {
     tenant.write("group.csv", &manifest);
     let args = ["apply", "group.csv", "--yes", "--max-deletes=100%"];
     let ran = tenant.run(&args).expect(8);
-    assert!(
-        ran.stderr.contains("it must keep 1 (--keep-per-group)"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "it must keep 1 (--keep-per-group)");
     assert!(tenant.log_of("write").is_empty());
     let mut told = args.to_vec();
     told.push("--keep-per-group=0");
     tenant.run(&told).expect(0);
-    assert_eq!(connectors(&tenant).len(), 2);
+    assert_eq!(tenant.names("connectors").len(), 2);
 }
 
 #[test]
-fn what_the_server_left_out_is_tried_alone_and_reported() {
+fn a_connector_left_out_is_tried_alone_and_reported() {
     let tenant = start(
         "connectors = { stale = 4, live = 6, read_only = 0 }\nbulk_delete = { unknown_ids = \"refuse\" }",
     );
@@ -311,17 +259,11 @@ fn what_the_server_left_out_is_tried_alone_and_reported() {
         &format!("resource,action,id\nconnector,delete,{gone}\n"),
     );
     tenant.run(&["apply", "other.csv", "--yes"]).expect(0);
-    let ran = tenant
-        .run(&[
-            "apply",
-            "chosen.csv",
-            "--yes",
-            "--json",
-            "--max-deletes=100%",
-        ])
-        .expect(0);
-    assert_eq!(ran.json()["summary"]["deleted"], 3);
-    assert_eq!(ran.json()["summary"]["unchanged"], 1);
+    let summary = tenant.run(&APPLY).summary();
+    assert_eq!(
+        (&summary["deleted"], &summary["unchanged"]),
+        (&3.into(), &1.into())
+    );
     assert_eq!(stale(&tenant), 0);
 }
 
@@ -329,14 +271,7 @@ fn what_the_server_left_out_is_tried_alone_and_reported() {
 fn microtenants_are_never_mixed_in_one_call() {
     let tenant =
         start("microtenants = { names = [\"North\", \"South\"] }\nconnectors = { stale = 5 }");
-    let ids: Vec<String> = {
-        let text = tenant.get("/__sim/state");
-        let state: Value = serde_json::from_str(&text).unwrap();
-        let named = state["microtenants"].as_array().unwrap().iter();
-        named
-            .map(|one| one["id"].as_str().unwrap().to_owned())
-            .collect()
-    };
+    let ids = tenant.microtenants();
     let mut manifests = Vec::new();
     for (n, id) in ["0", &ids[0], &ids[1]].into_iter().enumerate() {
         let file = format!("chosen{n}.csv");
@@ -363,7 +298,7 @@ fn microtenants_are_never_mixed_in_one_call() {
 }
 
 #[test]
-fn a_name_to_protect_or_a_group_that_is_not_there_stops_the_command() {
+fn an_unknown_name_or_group_stops_the_command() {
     let tenant = start("");
     for args in [
         ["--protect", "./keep-list-that-is-not-there.txt"],
@@ -372,11 +307,7 @@ fn a_name_to_protect_or_a_group_that_is_not_there_stops_the_command() {
         let mut args = args.to_vec();
         args.extend([CONFIRM, "--max-deletes=100%"]);
         let ran = tenant.run(&prune(&args)).expect(2);
-        assert!(
-            ran.stderr.contains("there is no connector"),
-            "{}",
-            ran.stderr
-        );
+        assert_contains(&ran.stderr, "there is no connector");
     }
     assert!(tenant.log_of("write").is_empty());
     tenant.write("keep.txt", "# ours\nSTALE-04\nstale-05\n");
@@ -394,7 +325,7 @@ fn a_name_to_protect_or_a_group_that_is_not_there_stops_the_command() {
 }
 
 #[test]
-fn a_connector_that_was_enrolled_anew_under_its_name_is_another() {
+fn a_connector_enrolled_anew_is_another() {
     let tenant = start("connectors = { live = 30, stale = 2 }");
     // One row as prune writes it, one as a person does.
     let row = |condition: &str| {

@@ -1,35 +1,21 @@
-//! Every resource from manifests, as a user meets it, against a simulated tenant in another process. What
-//! counts is what the tenant's own log and state say.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
+//! Every resource from manifests, as a user meets it.
 
 use serde_json::{Value, json};
 
-use self::common::{Ran, Tenant, rows};
-
-const QUICK: &str =
-    "latency = { base = \"1ms\", jitter = \"1ms\" }\nquota = { read = \"off\", write = \"off\" }\n";
+use crate::support::command::{Ran, assert_contains, rows};
+use crate::support::tenant::{OPEN, Tenant};
 
 fn start(scenario: &str) -> Tenant {
-    Tenant::start(&format!("{QUICK}{scenario}"))
+    Tenant::start(&format!("{OPEN}{scenario}")).unpaced()
 }
 
 fn apply(tenant: &Tenant, manifest: &str) -> Ran {
-    tenant.write("manifest.csv", manifest);
-    let unpaced = ["--read-quota", "off", "--write-quota", "off"];
-    let mut apply = tenant.command(&["apply", "manifest.csv", "--yes", "--json"]);
-    Ran::of(apply.args(unpaced))
+    tenant.apply("manifest.csv", manifest)
 }
 
-/// Applies and answers the summary, with nothing failed.
+/// Applies without a failure, and answers the summary.
 fn applied(tenant: &Tenant, manifest: &str) -> Value {
-    apply(tenant, manifest).expect(0).json()["summary"].clone()
+    apply(tenant, manifest).summary()
 }
 
 /// The one message of the one row that failed.
@@ -38,17 +24,6 @@ fn failure(tenant: &Tenant, manifest: &str) -> String {
     let errors = report["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 1, "{errors:#?}");
     errors[0]["error"].as_str().unwrap().to_owned()
-}
-
-fn objects(tenant: &Tenant, of: &str) -> Vec<Value> {
-    tenant.state()[of].as_array().cloned().unwrap_or_default()
-}
-
-fn named(tenant: &Tenant, of: &str, name: &str) -> Value {
-    let found = objects(tenant, of)
-        .into_iter()
-        .find(|one| one["name"] == name);
-    found.unwrap_or_default()
 }
 
 /// The writes as `METHOD last/segments`, ids as `*`.
@@ -70,18 +45,18 @@ fn writes(tenant: &Tenant) -> Vec<String> {
 }
 
 #[test]
-fn a_user_portal_is_created_updated_and_deleted_and_else_left_alone() {
+fn a_portal_is_created_updated_and_deleted_by_rows() {
     let tenant = start("");
     let manifest = "name,description,ext_label,ext_domain,managed_by_zs\n\
                     Field Portal,For the field,field-1,acme.com,true\n";
     assert_eq!(applied(&tenant, manifest)["created"], 1);
-    let made = named(&tenant, "user_portals", "Field Portal");
+    let made = tenant.object("user_portals", "Field Portal");
     assert_eq!(made["extLabel"], "field-1");
     assert_eq!(applied(&tenant, manifest)["unchanged"], 1);
     let update = "resource,name,user_notification,user_notification_enabled\n\
                   user-portal,Field Portal,Closed on Sunday,yes\n";
     assert_eq!(applied(&tenant, update)["updated"], 1);
-    let changed = named(&tenant, "user_portals", "Field Portal");
+    let changed = tenant.object("user_portals", "Field Portal");
     assert_eq!(changed["userNotification"], "Closed on Sunday");
     assert_eq!(
         changed["description"], "For the field",
@@ -89,7 +64,7 @@ fn a_user_portal_is_created_updated_and_deleted_and_else_left_alone() {
     );
     let delete = "resource,name,action\nuser-portal,Field Portal,delete\n";
     assert_eq!(applied(&tenant, delete)["deleted"], 1);
-    assert_eq!(named(&tenant, "user_portals", "Field Portal"), Value::Null);
+    assert_eq!(tenant.object("user_portals", "Field Portal"), Value::Null);
     assert_eq!(
         writes(&tenant),
         ["POST userPortal", "PUT userPortal/*", "DELETE userPortal/*"]
@@ -97,7 +72,7 @@ fn a_user_portal_is_created_updated_and_deleted_and_else_left_alone() {
 }
 
 #[test]
-fn a_portal_with_a_certificate_of_its_own_needs_it_and_its_domain_before_anything_is_sent() {
+fn a_portal_with_its_own_certificate_needs_a_domain() {
     let tenant = start("");
     let ran = apply(
         &tenant,
@@ -155,19 +130,14 @@ fn a_schedule_is_posted_once_and_put_from_then_on() {
 }
 
 #[test]
-fn a_schedule_of_less_than_five_days_or_one_to_delete_is_refused_before_anything_is_sent() {
+fn a_short_schedule_or_its_delete_is_refused_unsent() {
     let tenant = start("");
     let ran = apply(&tenant, "frequency_interval,action\n4,ensure\n").expect(3);
-    assert!(
-        ran.stderr.contains("4 days are too few; the least is 5"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "4 days are too few; the least is 5");
     let ran = apply(&tenant, "frequency_interval,action\n5,delete\n").expect(3);
-    assert!(
-        ran.stderr.contains("\"delete\" is nothing to do with a connector schedule; known are ensure, create, update"),
-        "{}",
-        ran.stderr
+    assert_contains(
+        &ran.stderr,
+        "\"delete\" is nothing to do with a connector schedule; known are ensure, create, update",
     );
     assert!(tenant.log().is_empty());
 }
@@ -177,7 +147,7 @@ fn connectors_are_updated_alone_and_deleted_together() {
     let tenant = start("connectors = { live = 20, stale = 4 }");
     let rename = "resource,name,description,enabled\nconnector,stale-02,Old machine,false\n";
     assert_eq!(applied(&tenant, rename)["updated"], 1);
-    let changed = named(&tenant, "connectors", "stale-02");
+    let changed = tenant.object("connectors", "stale-02");
     assert_eq!(changed["description"], "Old machine");
     assert_eq!(changed["enabled"], false);
     assert!(changed["fingerprint"].is_string() && changed["appConnectorGroupId"].is_string());
@@ -194,11 +164,11 @@ fn connectors_are_updated_alone_and_deleted_together() {
             "POST connector/bulkDelete"
         ]
     );
-    assert_eq!(named(&tenant, "connectors", "stale-03"), Value::Null);
+    assert_eq!(tenant.object("connectors", "stale-03"), Value::Null);
 }
 
 #[test]
-fn connectors_that_cannot_be_changed_or_created_are_refused_with_the_reason() {
+fn locked_and_new_connectors_fail_with_the_reason() {
     let tenant = start("");
     let why = failure(
         &tenant,
@@ -220,7 +190,7 @@ fn connectors_that_cannot_be_changed_or_created_are_refused_with_the_reason() {
 }
 
 #[test]
-fn domains_are_merged_into_the_list_whatever_the_server_does_with_it() {
+fn domains_are_merged_into_the_list_of_any_server() {
     for post in ["replace", "add"] {
         let scenario = format!(
             "domains = {{ post = \"{post}\", seed = [\"old.example.com\", \"kept.example.com\"] }}"
@@ -251,7 +221,8 @@ fn domains_are_merged_into_the_list_whatever_the_server_does_with_it() {
 }
 
 fn domains(tenant: &Tenant, of: &str) -> Vec<String> {
-    let mut domains: Vec<String> = objects(tenant, "domains")
+    let mut domains: Vec<String> = tenant
+        .objects("domains")
         .iter()
         .filter(|one| one["associationType"] == of)
         .map(|one| one["domain"].as_str().unwrap().to_owned())
@@ -261,7 +232,7 @@ fn domains(tenant: &Tenant, of: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_domain_goes_only_by_a_row_of_its_own_and_is_seen_to_be_gone() {
+fn a_domain_goes_only_by_a_row_of_its_own() {
     let seeded = "domains = { seed = [\"a.example.com\", \"b.example.com\"] }";
     let tenant = start(seeded);
     let delete = "resource,domain,action\ndomain,a.example.com,delete\n";
@@ -280,7 +251,7 @@ fn a_domain_goes_only_by_a_row_of_its_own_and_is_seen_to_be_gone() {
 
     let tenant = start(&seeded.replace("{ seed", "{ post = \"add\", seed"));
     let why = failure(&tenant, delete);
-    assert!(why.contains("this tenant only ever adds"), "{why}");
+    assert_contains(&why, "this tenant only ever adds");
     assert_eq!(
         tenant.log_of("write").len(),
         2,
@@ -293,7 +264,7 @@ fn a_domain_goes_only_by_a_row_of_its_own_and_is_seen_to_be_gone() {
 }
 
 #[test]
-fn a_domain_that_another_administrator_adds_after_the_plan_is_kept() {
+fn a_domain_added_by_another_after_the_plan_stays() {
     for post in ["replace", "add"] {
         let tenant = start(&format!(
             "domains = {{ post = \"{post}\", seed = [\"old.example.com\"], intruder = \"late.example.com\", intruder_after = 1 }}"
@@ -309,14 +280,10 @@ fn a_domain_that_another_administrator_adds_after_the_plan_is_kept() {
 }
 
 #[test]
-fn an_id_that_a_spreadsheet_has_rounded_is_refused_with_the_one_that_is_meant() {
+fn a_rounded_id_is_refused_with_the_one_meant() {
     let tenant = start("tenant = { links = 3 }");
-    tenant.write(
-        "wake.csv",
-        "resource,action,name\nportal-link,delete,none\n",
-    );
-    tenant.run(&["plan", "wake.csv"]).expect(0);
-    let links = objects(&tenant, "portal_links");
+    tenant.wake();
+    let links = tenant.objects("portal_links");
     let ids = links
         .iter()
         .map(|link| link["id"].as_str().unwrap().to_owned());
@@ -325,14 +292,12 @@ fn an_id_that_a_spreadsheet_has_rounded_is_refused_with_the_one_that_is_meant() 
     let manifest = |id: &str| format!("resource,action,id\nportal-link,delete,{id}\n");
     let ran = apply(&tenant, &manifest(&rounded)).expect(3);
     let message = format!("has the id {rounded}, which looks damaged by a spreadsheet");
-    assert!(ran.stderr.contains(&message), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&id), "{}", ran.stderr);
+    assert_contains(&ran.stderr, &message);
+    assert_contains(&ran.stderr, &id);
     let ran = apply(&tenant, &manifest("1.45284E+17")).expect(3);
-    assert!(
-        ran.stderr
-            .contains("\"1.45284E+17\" is an id that a spreadsheet has rounded"),
-        "{}",
-        ran.stderr
+    assert_contains(
+        &ran.stderr,
+        "\"1.45284E+17\" is an id that a spreadsheet has rounded",
     );
     assert!(tenant.log_of("write").is_empty());
     assert_eq!(applied(&tenant, &manifest(&id))["deleted"], 1);
@@ -341,13 +306,9 @@ fn an_id_that_a_spreadsheet_has_rounded_is_refused_with_the_one_that_is_meant() 
 #[test]
 fn any_delete_can_be_limited() {
     let tenant = start("tenant = { links = 4 }");
-    tenant.write(
-        "wake.csv",
-        "resource,action,name\nportal-link,delete,none\n",
-    );
-    tenant.run(&["plan", "wake.csv"]).expect(0);
+    tenant.wake();
     let mut manifest = "resource,action,id\n".to_owned();
-    for link in objects(&tenant, "portal_links") {
+    for link in tenant.objects("portal_links") {
         manifest += &format!("portal-link,delete,{}\n", link["id"].as_str().unwrap());
     }
     tenant.write("all.csv", &manifest);
@@ -355,11 +316,7 @@ fn any_delete_can_be_limited() {
         let ran = tenant
             .run(&["apply", "all.csv", "--yes", "--max-deletes", most])
             .expect(8);
-        assert!(
-            ran.stderr.contains("would be deleted; at most 3 may be"),
-            "{}",
-            ran.stderr
-        );
+        assert_contains(&ran.stderr, "would be deleted; at most 3 may be");
         tenant
             .run(&["plan", "all.csv", "--max-deletes", most])
             .expect(8);
@@ -368,7 +325,7 @@ fn any_delete_can_be_limited() {
     tenant
         .run(&["apply", "all.csv", "--yes", "--max-deletes", "4"])
         .expect(0);
-    assert_eq!(objects(&tenant, "portal_links").len(), 0);
+    assert_eq!(tenant.objects("portal_links").len(), 0);
 }
 
 #[test]
@@ -396,8 +353,7 @@ fn one_manifest_may_be_about_everything() {
 #[test]
 fn every_call_in_a_microtenant_names_it() {
     let tenant = start("microtenants = { names = [\"North\"] }");
-    let state: Value = serde_json::from_str(&tenant.get("/__sim/state")).unwrap();
-    let north = state["microtenants"][0]["id"].as_str().unwrap().to_owned();
+    let north = tenant.microtenants().remove(0);
     let manifest = "resource,action,name,url,domain,frequency_interval,ext_label,ext_domain\n\
                     portal-link,,Wiki,https://wiki.acme.com,,,,\n\
                     user-portal,,Field Portal,,,,field,acme.com\n\
@@ -412,7 +368,7 @@ fn every_call_in_a_microtenant_names_it() {
     let mut calls = calls.iter().filter(|entry| entry["class"] != "auth");
     assert!(calls.all(|entry| entry["query"].as_str().unwrap_or_default().contains(&named)));
     for of in ["portal_links", "domains"] {
-        let all = objects(&tenant, of);
+        let all = tenant.objects(of);
         assert!(
             all.iter().any(|one| one["microtenantId"] == *north),
             "{of}: {all:#?}"
@@ -421,30 +377,16 @@ fn every_call_in_a_microtenant_names_it() {
 }
 
 #[test]
-fn a_row_whose_id_and_name_are_of_two_objects_deletes_neither() {
+fn an_id_and_a_name_of_two_objects_delete_neither() {
     let tenant = start("connectors = { live = 20, stale = 4 }");
-    tenant.write(
-        "wake.csv",
-        "resource,action,name\nportal-link,delete,none\n",
-    );
-    tenant.run(&["plan", "wake.csv"]).expect(0);
-    let id = named(&tenant, "connectors", "live-01")["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    tenant.wake();
+    let id = tenant.id("connectors", "live-01");
     let row =
         |id: &str, name: &str| format!("resource,action,id,name\nconnector,delete,{id},{name}\n");
     let ran = apply(&tenant, &row(&id, "stale-03")).expect(3);
-    assert!(
-        ran.stderr.contains("are of two different app connectors"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "are of two different app connectors");
     let why = failure(&tenant, &row("123456789012345678", "stale-03"));
-    assert!(
-        why.contains("the one called \"stale-03\" has the id"),
-        "{why}"
-    );
+    assert_contains(&why, "the one called \"stale-03\" has the id");
     assert!(tenant.log_of("write").is_empty());
     tenant.write("renamed.csv", &row(&id, "a name it had once"));
     let plan = tenant.run(&["plan", "renamed.csv"]).expect(0);
@@ -466,7 +408,7 @@ fn a_domain_cannot_be_renamed_by_its_id() {
         format!("resource,action,id,domain\ndomain,{action},{id},{domain}\n")
     };
     let why = failure(&tenant, &row("ensure", "c.example.com"));
-    assert!(why.contains("cannot be renamed"), "{why}");
+    assert_contains(&why, "cannot be renamed");
     apply(&tenant, &row("delete", "b.example.com")).expect(3);
     assert!(tenant.log_of("write").is_empty());
     assert_eq!(

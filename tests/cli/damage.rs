@@ -1,16 +1,6 @@
-//! Runs whose journal or disk is damaged: refused, repaired, gone on with, and nothing twice. What counts is what the
-//! simulated tenant's own log and state say.
+//! Runs whose journal or disk is damaged: refused, repaired, resumed, and nothing twice.
 
-#![cfg(unix)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
-use std::fmt::Write as _;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
@@ -19,9 +9,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use self::common::{Ran, Tenant, rows};
+use crate::support::command::{Ran, assert_contains, rows, run_name};
+use crate::support::manifests::manifest;
+use crate::support::tenant::Tenant;
 
-/// Without quotas, and taking two links of one name: what is created twice shows.
+/// A tenant without quotas where a link can be there twice, so that a repeated create shows.
 const SCENARIO: &str = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"10ms\", jitter = \"0s\" }\n\
     bulk = { unique_names = false }\n";
 const LINKS: usize = 12;
@@ -34,22 +26,9 @@ const ALONE: [&str; 6] = [
     "50ms",
 ];
 
-fn name(number: usize) -> String {
-    format!("App {number:02}")
-}
-
 fn start() -> Tenant {
     let tenant = Tenant::start(SCENARIO);
-    let mut text = "name,url\n".to_owned();
-    for number in 0..LINKS {
-        writeln!(
-            text,
-            "{},https://app{number}.corp.example.com",
-            name(number)
-        )
-        .unwrap();
-    }
-    tenant.write("links.csv", &text);
+    tenant.write("links.csv", &manifest(LINKS));
     tenant
 }
 
@@ -57,8 +36,7 @@ fn start() -> Tenant {
 fn killed() -> (Tenant, PathBuf) {
     let tenant = start();
     let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
-    tenant.killed_after(4, apply.args(ALONE));
-    let run = tenant.run_dir();
+    let run = tenant.killed_after(4, apply.args(ALONE));
     (tenant, run)
 }
 
@@ -80,7 +58,7 @@ fn repair(tenant: &Tenant, run: &Path, more: &[&str]) -> Ran {
 
 /// The newest run, by the path that messages name it by.
 fn newest_run(tenant: &Tenant) -> PathBuf {
-    let newest = tenant.run_dirs().pop().unwrap();
+    let newest = tenant.newest_run();
     newest.strip_prefix(tenant.path("")).unwrap().to_owned()
 }
 
@@ -93,123 +71,95 @@ fn write_lines(run: &Path, lines: &[String]) {
     fs::write(run.join("journal.jsonl"), lines.join("\n") + "\n").unwrap();
 }
 
-/// Every link is there once, and the run says so with its id.
-fn assert_each_once(tenant: &Tenant, run: &Path) {
-    let names: Vec<String> = tenant.links().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, (0..LINKS).map(name).collect::<Vec<_>>());
-    let state = tenant.state();
+/// Harms the lines of a journal from the third on, and has the run refused, repaired and finished.
+fn refused_repaired_and_finished(harm: impl FnOnce(&mut Vec<String>)) {
+    let (tenant, run) = killed();
+    let mut damaged = lines(&run);
+    harm(&mut damaged);
+    write_lines(&run, &damaged);
+    let writes = tenant.writes();
+    refused(&tenant, &run);
+
+    let shown = repair(&tenant, &run, &[]).expect(2);
+    assert_contains(&shown.stdout, "line 3 is damaged");
+    assert_contains(&shown.stdout, "to keep: lines 1 to 2");
+    assert_contains(&shown.stderr, "--yes");
+    assert_eq!(lines(&run), damaged, "shown only");
+
+    let repaired = tenant
+        .run(&["journal", "repair", "--yes", "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(repaired["line"], 3);
+    let kept = fs::read_to_string(tenant.path(repaired["kept_in"].as_str().unwrap())).unwrap();
+    assert_eq!(kept.lines().collect::<Vec<_>>(), damaged[2..]);
+    assert_eq!(lines(&run)[..2], damaged[..2]);
+    let status = tenant.run(&["status", "--json"]).expect(0).json();
+    assert_eq!(status["unknown"].as_u64(), Some(LINKS as u64), "{status}");
+    assert_eq!(tenant.writes(), writes, "nothing was sent");
+
+    resume(&tenant, &run).expect(0);
+    tenant.assert_each_once(LINKS, &run);
+    let nothing = repair(&tenant, &run, &[]).expect(0);
+    assert_contains(&nothing.stderr, "nothing is to be repaired");
+}
+
+/// Fails unless every command on the run says where it is damaged, and what to do.
+fn refused(tenant: &Tenant, run: &Path) {
+    for args in [
+        &["resume"][..],
+        &["resume", run.to_str().unwrap()],
+        &["status"],
+    ] {
+        let refused = tenant.run(args).expect(7);
+        assert_contains(&refused.stderr, "line 3 is damaged");
+        assert_contains(&refused.stderr, "zpa-bulk journal repair ");
+        let hint = format!("{} shows what can be saved", run_name(run));
+        assert_contains(&refused.stderr, hint);
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_refused_and_repaired() {
+    refused_repaired_and_finished(|lines| {
+        lines[2] = lines[2].replacen("\"at\":\"2", "\"at\":\"3", 1);
+    });
+}
+
+#[test]
+fn a_missing_record_is_refused_and_repaired() {
+    refused_repaired_and_finished(|lines| drop(lines.remove(2)));
+}
+
+#[test]
+fn swapped_records_are_refused_and_repaired() {
+    refused_repaired_and_finished(|lines| lines.swap(2, 3));
+}
+
+/// Cuts a journal that many bytes behind its second record, and has the run finished.
+fn cut_short_and_finished(torn: usize) {
+    let (tenant, run) = killed();
+    let whole = lines(&run).join("\n") + "\n";
+    let kept: usize = lines(&run)[..2].iter().map(|line| line.len() + 1).sum();
+    fs::write(run.join("journal.jsonl"), &whole[..kept + torn]).unwrap();
+    let created = tenant.links().len();
+    assert!(created >= 3);
+    let resumed = resume(&tenant, &run).expect(0);
+    assert_contains(&resumed.stderr, "the end of the journal is lost");
+    tenant.assert_each_once(LINKS, &run);
     let success = rows(&run.join("success.csv"));
-    assert_eq!(success.len(), LINKS);
-    for row in success {
-        let mut live = state["portal_links"].as_array().unwrap().iter();
-        let live = live.find(|link| link["name"] == *row["name"]).unwrap();
-        assert_eq!(live["id"], *row["_id"]);
-    }
+    let recovered = success.iter().filter(|row| row["_status"] == "recovered");
+    assert_eq!(recovered.count(), created);
 }
 
 #[test]
-fn damaged_in_any_way_a_run_is_refused_and_after_a_repair_finished_with_nothing_twice() {
-    type Harm = fn(&mut Vec<String>);
-    let harms: [(&str, Harm); 3] = [
-        ("flipped bit", |lines| {
-            lines[2] = lines[2].replacen("\"at\":\"2", "\"at\":\"3", 1);
-        }),
-        ("missing record", |lines| drop(lines.remove(2))),
-        ("swapped records", |lines| lines.swap(2, 3)),
-    ];
-    for (what, harm) in harms {
-        let (tenant, run) = killed();
-        let mut damaged = lines(&run);
-        harm(&mut damaged);
-        write_lines(&run, &damaged);
-        let writes = tenant.log_of("write").len();
-        let name = run.file_name().unwrap().to_str().unwrap();
-        let hint = format!("{name} shows what can be saved");
-        for args in [
-            &["resume"][..],
-            &["resume", run.to_str().unwrap()],
-            &["status"],
-        ] {
-            let refused = tenant.run(args).expect(7);
-            assert!(
-                refused.stderr.contains("line 3 is damaged"),
-                "{what}: {}",
-                refused.stderr
-            );
-            assert!(
-                refused.stderr.contains("zpa-bulk journal repair ")
-                    && refused.stderr.contains(&hint),
-                "{what}: {}",
-                refused.stderr
-            );
-        }
-
-        let shown = repair(&tenant, &run, &[]).expect(2);
-        assert!(
-            shown.stdout.contains("line 3 is damaged"),
-            "{}",
-            shown.stdout
-        );
-        assert!(
-            shown.stdout.contains("to keep: lines 1 to 2"),
-            "{}",
-            shown.stdout
-        );
-        assert!(shown.stderr.contains("--yes"), "{}", shown.stderr);
-        assert_eq!(lines(&run), damaged, "{what}: shown only");
-
-        let repaired = tenant
-            .run(&["journal", "repair", "--yes", "--json"])
-            .expect(0)
-            .json();
-        assert_eq!(repaired["line"], 3);
-        let kept = fs::read_to_string(tenant.path(repaired["kept_in"].as_str().unwrap())).unwrap();
-        assert_eq!(kept.lines().collect::<Vec<_>>(), damaged[2..], "{what}");
-        assert_eq!(lines(&run)[..2], damaged[..2], "{what}");
-        let status = tenant.run(&["status", "--json"]).expect(0).json();
-        assert_eq!(
-            status["unknown"].as_u64(),
-            Some(LINKS as u64),
-            "{what}: {status}"
-        );
-        assert_eq!(
-            tenant.log_of("write").len(),
-            writes,
-            "{what}: nothing was sent"
-        );
-
-        resume(&tenant, &run).expect(0);
-        assert_each_once(&tenant, &run);
-        let nothing = repair(&tenant, &run, &[]).expect(0);
-        assert!(
-            nothing.stderr.contains("nothing is to be repaired"),
-            "{}",
-            nothing.stderr
-        );
-    }
+fn a_journal_cut_between_records_repeats_nothing() {
+    cut_short_and_finished(0);
 }
 
 #[test]
-fn a_journal_that_was_cut_short_is_gone_on_with_and_nothing_is_created_twice() {
-    // At the end of a record, and within one.
-    for torn in [0, 30] {
-        let (tenant, run) = killed();
-        let whole = lines(&run).join("\n") + "\n";
-        let kept: usize = lines(&run)[..2].iter().map(|line| line.len() + 1).sum();
-        fs::write(run.join("journal.jsonl"), &whole[..kept + torn]).unwrap();
-        let created = tenant.links().len();
-        assert!(created >= 3);
-        let resumed = resume(&tenant, &run).expect(0);
-        assert!(
-            resumed.stderr.contains("the end of the journal is lost"),
-            "{}",
-            resumed.stderr
-        );
-        assert_each_once(&tenant, &run);
-        let success = rows(&run.join("success.csv"));
-        let recovered = success.iter().filter(|row| row["_status"] == "recovered");
-        assert_eq!(recovered.count(), created);
-    }
+fn a_journal_cut_within_a_record_repeats_nothing() {
+    cut_short_and_finished(30);
 }
 
 #[test]
@@ -222,22 +172,22 @@ fn the_last_line_torn_by_a_crash_needs_no_repair() {
     assert!(!run.join("journal.cut-1.jsonl").exists());
     let resumed = resume(&tenant, &run).expect(0);
     assert_eq!(resumed.stderr, "");
-    assert_each_once(&tenant, &run);
+    tenant.assert_each_once(LINKS, &run);
 }
 
 #[test]
-fn a_finished_run_whose_outcomes_are_cut_is_finished_again_without_a_write() {
+fn lost_outcomes_are_recovered_without_a_write() {
     let tenant = start();
     tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
     let run = tenant.run_dir();
     let mut damaged = lines(&run);
     damaged[1] = damaged[1].replacen("\"call\":", "\"Call\":", 1);
     write_lines(&run, &damaged);
-    let writes = tenant.log_of("write").len();
+    let writes = tenant.writes();
     repair(&tenant, &run, &["--yes"]).expect(0);
     resume(&tenant, &run).expect(0);
-    assert_eq!(tenant.log_of("write").len(), writes);
-    assert_each_once(&tenant, &run);
+    assert_eq!(tenant.writes(), writes);
+    tenant.assert_each_once(LINKS, &run);
 }
 
 /// Takes a file away, or puts something in its place that cannot be read.
@@ -249,7 +199,7 @@ fn spoil(file: &Path, missing: bool) {
 }
 
 #[test]
-fn without_its_plan_or_journal_a_run_is_refused_by_name_and_the_others_are_listed() {
+fn a_run_without_plan_or_journal_is_refused_by_name() {
     let (tenant, whole) = killed();
     resume(&tenant, &whole).expect(0);
     for (file, what) in [("plan.jsonl", "plan"), ("journal.jsonl", "journal")] {
@@ -293,38 +243,33 @@ fn without_its_plan_or_journal_a_run_is_refused_by_name_and_the_others_are_liste
                 assert!(ran.stderr.contains(&said), "{args:?}: {}", ran.stderr);
                 assert!(ran.stderr.contains("hint: "), "{args:?}: {}", ran.stderr);
             }
-            let name = |run: &Path| run.file_name().unwrap().to_str().unwrap().to_owned();
             let status = tenant.run(&["status", "--json"]).expect(0).json();
-            assert_eq!(status["run"], name(&whole));
+            assert_eq!(status["run"], run_name(&whole));
             let listed = tenant.run(&["runs", "--json"]).expect(0).json();
             assert_eq!(listed["runs"].as_array().unwrap().len(), 1);
-            assert_eq!(listed["runs"][0]["run"], name(&whole));
-            assert_eq!(listed["refused"][0]["run"], name(&run));
+            assert_eq!(listed["runs"][0]["run"], run_name(&whole));
+            assert_eq!(listed["refused"][0]["run"], run_name(&run));
             assert_eq!(listed["refused"][0]["error"], said_in_full(&said, missing));
             fs::remove_dir_all(tenant.path("").join(run)).unwrap();
         }
     }
 }
 
-/// With the system's number of the error.
+/// The same with the system's number of the error.
 fn said_in_full(said: &str, missing: bool) -> String {
     let number = if missing { "" } else { " (os error 21)" };
     format!("{said}{number}")
 }
 
 #[test]
-fn a_run_of_which_nothing_but_the_directory_is_left_is_no_stranger() {
+fn an_empty_run_directory_is_reported() {
     let tenant = start();
     let run = tenant.path("zpa-bulk-runs/20260101T000000.000Z-0a1f");
     fs::create_dir_all(&run).unwrap();
     fs::create_dir(tenant.path("zpa-bulk-runs/notes")).unwrap();
     let ran = tenant.run(&["runs"]).expect(0);
     assert_eq!(ran.stderr.matches("warning:").count(), 1, "{}", ran.stderr);
-    assert!(
-        ran.stderr.contains("-0a1f/plan.jsonl: the plan is missing"),
-        "{}",
-        ran.stderr
-    );
+    assert_contains(&ran.stderr, "-0a1f/plan.jsonl: the plan is missing");
 }
 
 /// A header as a program of that format would write it.
@@ -339,52 +284,48 @@ fn header(format: u64, header: &Value) -> String {
 }
 
 #[test]
-fn a_journal_of_a_newer_format_is_refused_and_not_repaired() {
+fn a_newer_journal_is_refused_and_not_repaired() {
     let (tenant, run) = killed();
     let first: Value = serde_json::from_str(&lines(&run)[0]).unwrap();
     let format = first["header"]["format"].as_u64().unwrap();
-    let writes = tenant.log_of("write").len();
+    let writes = tenant.writes();
     let newer = header(format + 1, &first);
     fs::write(run.join("journal.jsonl"), &newer).unwrap();
     for ran in [resume(&tenant, &run), repair(&tenant, &run, &["--yes"])] {
         let refused = ran.expect(7);
-        assert!(
-            refused.stderr.contains("use the newer zpa-bulk"),
-            "{}",
-            refused.stderr
-        );
+        assert_contains(&refused.stderr, "use the newer zpa-bulk");
     }
     assert_eq!(
         fs::read_to_string(run.join("journal.jsonl")).unwrap(),
         newer
     );
-    assert_eq!(tenant.log_of("write").len(), writes);
+    assert_eq!(tenant.writes(), writes);
 }
 
 #[test]
 fn a_journal_of_another_run_or_tenant_is_refused() {
     let (tenant, run) = killed();
     let (other, others) = killed();
-    let writes = tenant.log_of("write").len();
+    let writes = tenant.writes();
     let resumed = Ran::of(
         tenant
             .command(&["resume", run.to_str().unwrap()])
             .env("ZPA_CUSTOMER_ID", "99"),
     );
     let refused = resumed.expect(7);
-    assert!(refused.stderr.contains("not of 99"), "{}", refused.stderr);
+    assert_contains(&refused.stderr, "not of 99");
     fs::copy(others.join("journal.jsonl"), run.join("journal.jsonl")).unwrap();
     let plan = fs::read_to_string(others.join("plan.jsonl")).unwrap();
-    fs::write(run.join("plan.jsonl"), plan.replacen("App 00", "App 99", 1)).unwrap();
+    fs::write(
+        run.join("plan.jsonl"),
+        plan.replacen("Link 00000", "Link 99999", 1),
+    )
+    .unwrap();
     for ran in [resume(&tenant, &run), repair(&tenant, &run, &["--yes"])] {
         let refused = ran.expect(7);
-        assert!(
-            refused.stderr.contains("the plan is not the one"),
-            "{}",
-            refused.stderr
-        );
+        assert_contains(&refused.stderr, "the plan is not the one");
     }
-    assert_eq!(tenant.log_of("write").len(), writes);
+    assert_eq!(tenant.writes(), writes);
     drop(other);
 }
 
@@ -401,42 +342,49 @@ fn a_journal_that_is_being_written_is_not_repaired() {
     lock.lock().unwrap();
     fs::write(run.join("lock"), "4711").unwrap();
     let refused = repair(&tenant, &run, &["--yes"]).expect(7);
-    assert!(refused.stderr.contains("(pid 4711)"), "{}", refused.stderr);
+    assert_contains(&refused.stderr, "(pid 4711)");
     assert_eq!(lines(&run), damaged);
 }
 
-/// The same command, with no file allowed to grow beyond so many blocks of 512 bytes.
+/// A command of that program in the directory and with the variables of this one.
+fn in_place_of(command: &Command, program: impl AsRef<OsStr>) -> Command {
+    let mut other = Command::new(program);
+    other
+        .current_dir(command.get_current_dir().unwrap())
+        .stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    other
+}
+
+/// The same command, with no file allowed to grow beyond that many blocks of 512 bytes.
 fn on_a_full_disk(command: &Command, blocks: u64) -> Command {
-    let mut full = Command::new("sh");
+    let mut full = in_place_of(command, "sh");
     full.arg("-c")
         .arg(format!(
             "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
         ))
         .arg(command.get_program())
-        .args(command.get_args())
-        .current_dir(command.get_current_dir().unwrap())
-        .stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => full.env(name, value),
-            None => full.env_remove(name),
-        };
-    }
+        .args(command.get_args());
     full
 }
 
 #[test]
-fn a_full_disk_stops_the_run_before_a_call_whose_intent_cannot_be_written() {
+fn a_full_disk_stops_before_a_call_without_intent() {
     let (tenant, run) = killed();
     let length = fs::metadata(run.join("journal.jsonl")).unwrap().len();
-    let before = tenant.log_of("write").len();
+    let before = tenant.writes();
     let mut command = tenant.command(&["resume", run.to_str().unwrap()]);
     // Room for some intents and outcomes, few of which are written at once, and then for none.
     let command = command.args(ALONE).args(["--jobs", "1"]);
     let ran = Ran::of(&mut on_a_full_disk(command, length / 512 + 2)).expect(5);
-    assert!(ran.stderr.contains("cannot be written"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("zpa-bulk resume"), "{}", ran.stderr);
-    let sent = tenant.log_of("write").len();
+    assert_contains(&ran.stderr, "cannot be written");
+    assert_contains(&ran.stderr, "zpa-bulk resume");
+    let sent = tenant.writes();
     assert!(
         sent > before && sent < LINKS,
         "{before} before and {sent} in all"
@@ -445,11 +393,11 @@ fn a_full_disk_stops_the_run_before_a_call_whose_intent_cannot_be_written() {
     let intents = lines(&run).iter().filter(whole_intent).count();
     assert!(sent <= intents, "{sent} writes, {intents} intents");
     resume(&tenant, &run).expect(0);
-    assert_each_once(&tenant, &run);
+    tenant.assert_each_once(LINKS, &run);
 }
 
 #[test]
-fn a_full_disk_before_the_run_is_there_changes_nothing() {
+fn a_full_disk_before_the_run_changes_nothing() {
     let tenant = start();
     let apply = tenant.command(&["apply", "links.csv", "--yes"]);
     for (blocks, where_) in [
@@ -458,7 +406,7 @@ fn a_full_disk_before_the_run_is_there_changes_nothing() {
     ] {
         let ran = Ran::of(&mut on_a_full_disk(&apply, blocks)).expect(1);
         for text in [where_, "hint:  nothing was sent; make room, or name"] {
-            assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+            assert_contains(&ran.stderr, text);
         }
         assert!(tenant.log_of("write").is_empty());
         assert!(!tenant.path("zpa-bulk-runs").exists());
@@ -466,24 +414,24 @@ fn a_full_disk_before_the_run_is_there_changes_nothing() {
 }
 
 #[test]
-fn results_that_cannot_be_written_are_written_by_resuming() {
+fn resuming_writes_the_missing_results() {
     let (tenant, run) = killed();
     let in_the_way = run.join("success.csv");
     fs::create_dir(&in_the_way).unwrap();
     let ran = resume(&tenant, &run).expect(5);
     let hint = format!("zpa-bulk resume {} writes the results", run.display());
     for text in ["the results cannot be written", &hint] {
-        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+        assert_contains(&ran.stderr, text);
     }
-    let writes = tenant.log_of("write").len();
+    let writes = tenant.writes();
     fs::remove_dir(in_the_way).unwrap();
     resume(&tenant, &run).expect(0);
-    assert_eq!(tenant.log_of("write").len(), writes);
-    assert_each_once(&tenant, &run);
+    assert_eq!(tenant.writes(), writes);
+    tenant.assert_each_once(LINKS, &run);
 }
 
 #[test]
-fn where_runs_are_to_be_is_a_directory() {
+fn the_place_of_runs_must_be_a_directory() {
     let tenant = start();
     let file = tenant.write("file", "");
     for runs in ["file", "file/below"] {
@@ -511,8 +459,8 @@ fn where_runs_are_to_be_is_a_directory() {
     assert_eq!(fs::read_to_string(file).unwrap(), "");
 }
 
-/// The command as somebody whom file permissions bind. Whoever that is need not get at where the binary was built, so
-/// it is run from a copy in `home`.
+/// Runs the command as a user whom file permissions bind. That user may have no access to the directory of the build, so
+/// the program is copied to `home`.
 fn as_anybody(command: &mut Command, home: &Path, owned: &[&Path]) -> Ran {
     const NOBODY: u32 = 65534;
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
@@ -522,16 +470,19 @@ fn as_anybody(command: &mut Command, home: &Path, owned: &[&Path]) -> Ran {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
     let program = home.join("zpa-bulk");
-    fs::copy(command.get_program(), &program).unwrap();
-    let mut copy = Command::new(program);
-    copy.args(command.get_args()).current_dir(home);
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => copy.env(name, value),
-            None => copy.env_remove(name),
-        };
-    }
-    copy.env("HOME", home).uid(NOBODY).gid(NOBODY);
+    // Not by this process: what another thread starts meanwhile would hold the file open for writing, and nothing could
+    // run it then.
+    let copied = Command::new("cp")
+        .arg(command.get_program())
+        .arg(&program)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let mut copy = in_place_of(command, program);
+    copy.args(command.get_args())
+        .env("HOME", home)
+        .uid(NOBODY)
+        .gid(NOBODY);
     Ran::of(&mut copy)
 }
 
@@ -539,7 +490,7 @@ fn as_anybody(command: &mut Command, home: &Path, owned: &[&Path]) -> Ran {
 fn in_a_read_only_directory_nothing_is_sent() {
     let (tenant, run) = killed();
     let before = lines(&run);
-    let writes = tenant.log_of("write").len();
+    let writes = tenant.writes();
     let files: Vec<PathBuf> = fs::read_dir(&run)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -572,8 +523,8 @@ fn in_a_read_only_directory_nothing_is_sent() {
         "zpa-bulk-runs: no run can be started in this directory: Permission denied",
         "hint:  nothing was sent; let this user read and write there, or name another directory",
     ] {
-        assert!(ran.stderr.contains(text), "{text}: {}", ran.stderr);
+        assert_contains(&ran.stderr, text);
     }
-    assert_eq!(tenant.log_of("write").len(), writes);
+    assert_eq!(tenant.writes(), writes);
     assert_eq!(lines(&run), before);
 }

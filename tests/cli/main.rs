@@ -1,0 +1,34 @@
+//! The command as a user runs it, and the files that come with it. Most tests start a simulated tenant as another
+//! process; its own log and state are the evidence.
+
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the functions beside the tests may fail and print as the tests themselves may"
+)]
+
+mod apply;
+mod crash;
+mod damage;
+mod docs;
+mod doctor;
+mod endpoints;
+mod export;
+mod fuzz;
+mod layers;
+mod manifests;
+mod others;
+mod prune;
+mod resources;
+mod runs;
+mod samples;
+mod sharing;
+mod signin;
+#[path = "../support/mod.rs"]
+mod support;
+mod transport;
+mod undo;
+mod verify;

@@ -1,0 +1,195 @@
+//! A desk from which an engine is run on a stopped clock, as the command runs it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use zpa_bulk::engine::{End, Engine, Settings};
+use zpa_bulk::item::{Item, Outcome, Status};
+use zpa_bulk::journal::{self, FORMAT, Header};
+use zpa_bulk::ledger::Ledger;
+use zpa_bulk::plan::{Defaults, Limits};
+use zpa_bulk::run::{
+    self, Origin, PlanError, PlanWriter, Run, RunDirectory, RunEffects, RunName, Sums,
+};
+use zpa_bulk::wire::Failure;
+use zpa_bulk::zpa::Api;
+
+use super::wire::{CUSTOMER, Wire};
+
+type Keep<'k> = &'k mut (dyn FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send);
+
+/// Limits that no test of the engine reaches.
+const ROOM: Limits = Limits {
+    links: 100_000,
+    links_per_portal: 100_000,
+};
+
+/// A user's files and settings.
+pub(crate) struct Desk {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) settings: Settings,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: scratch(),
+            settings: Settings::default(),
+        }
+    }
+
+    pub(crate) fn batch_size(mut self, size: u32) -> Self {
+        self.settings.batch_size = size.try_into().unwrap();
+        self
+    }
+
+    pub(crate) fn engine<A: Api>(&self, api: A) -> Engine<A> {
+        Engine::new(api, self.settings.clone(), watch::channel(false).1)
+    }
+
+    /// Plans the manifest and starts the run, as `apply` does.
+    pub(crate) async fn start<A: Api>(&self, engine: &mut Engine<A>, manifest: &str) -> Run {
+        let path = self.dir.path().join("links.csv");
+        std::fs::write(&path, manifest).unwrap();
+        started(self.dir.path(), engine, &path).await.unwrap()
+    }
+
+    /// Plans the undo of the run in `past` and starts it, as `undo` does.
+    pub(crate) async fn start_undo<A: Api>(&self, engine: &mut Engine<A>, past: &Path) -> Run {
+        let deeds = RunEffects::read(&RunDirectory::open(past).unwrap()).unwrap();
+        let snapshot = engine.snapshot(deeds.scopes()).await.unwrap();
+        begin(self.dir.path(), &deeds.origin(), |keep| {
+            deeds.plan(&snapshot, ROOM, keep).unwrap();
+        })
+    }
+
+    pub(crate) async fn apply(&self, wire: &Wire, manifest: &str) -> Applied {
+        self.applied_in(wire, manifest).await.0
+    }
+
+    /// Applies the manifest. Returns how the run ended and where it is.
+    pub(crate) async fn applied_in(&self, wire: &Wire, manifest: &str) -> (Applied, RunDirectory) {
+        let mut engine = self.engine(wire.clone());
+        let run = self.start(&mut engine, manifest).await;
+        let directory = run.directory.clone();
+        (carry_out(&mut engine, run).await, directory)
+    }
+
+    /// Starts a run of the manifest that dies after that time, if it has not ended.
+    pub(crate) async fn cut_off(
+        &self,
+        wire: &Wire,
+        manifest: &str,
+        after: Duration,
+    ) -> RunDirectory {
+        let mut engine = self.engine(wire.clone());
+        let run = self.start(&mut engine, manifest).await;
+        die(engine, run, after).await
+    }
+
+    /// Goes on with the run in that directory.
+    pub(crate) async fn resume(&self, wire: &Wire, directory: RunDirectory) -> Applied {
+        let run = run::resume(directory).unwrap();
+        carry_out(&mut self.engine(wire.clone()), run).await
+    }
+}
+
+/// A new directory, in memory where there is such a place: for files that are synced often.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+/// Carries the run out until that time, if it has not ended. Whatever is under way then is dropped, as it is when a
+/// process is killed.
+pub(crate) async fn die<A: Api>(mut engine: Engine<A>, run: Run, after: Duration) -> RunDirectory {
+    let directory = run.directory.clone();
+    let _ = timeout(after, Box::pin(carry_out(&mut engine, run))).await;
+    drop(engine);
+    released(directory.path());
+    directory
+}
+
+/// Plans the manifest and starts a run in `home`; or says why nothing could be read.
+pub(crate) async fn started<A: Api>(
+    home: &Path,
+    engine: &mut Engine<A>,
+    manifest: &Path,
+) -> Result<Run, End> {
+    let rows = run::check(&[manifest.to_owned()], Defaults::default()).unwrap();
+    let snapshot = engine.snapshot(rows.scopes()).await?;
+    Ok(begin(home, &rows.origin(), |keep| {
+        run::plan(&rows, &snapshot, ROOM, keep).unwrap();
+    }))
+}
+
+/// Starts a run in `home` with what `plan` hands out.
+fn begin(home: &Path, origin: &Origin, plan: impl FnOnce(Keep<'_>)) -> Run {
+    let now = Timestamp::now();
+    let directory = RunDirectory::create(home, RunName::new(now)).unwrap();
+    let mut writer = PlanWriter::create(directory.path(), origin).unwrap();
+    plan(&mut |item, cells| writer.push(item, cells).map_err(PlanError::from));
+    let Sums { sha256, crc } = writer.finish().unwrap();
+    let header = Header {
+        format: FORMAT,
+        tool: String::new(),
+        run: directory.name().to_string(),
+        tenant: CUSTOMER.to_owned(),
+        plan_sha256: sha256,
+        plan_crc: Some(crc),
+        settings: Value::Null,
+    };
+    run::start(directory, header, now).unwrap()
+}
+
+/// A run that has come to its end.
+pub(crate) struct Applied {
+    pub(crate) end: End,
+    pub(crate) ledger: Ledger,
+    pub(crate) outcomes: BTreeMap<u32, Outcome>,
+}
+
+impl Applied {
+    pub(crate) fn failures(&self) -> Vec<(u32, &Failure)> {
+        let failed = self
+            .outcomes
+            .values()
+            .filter(|o| o.status == Status::Failed);
+        failed
+            .map(|o| (o.item, o.failure.as_ref().unwrap()))
+            .collect()
+    }
+}
+
+pub(crate) async fn carry_out<A: Api>(engine: &mut Engine<A>, run: Run) -> Applied {
+    let directory = run.directory.path().to_owned();
+    let (end, ledger) = engine.carry_out(run.workload, &run.plan).await.unwrap();
+    Applied {
+        end,
+        ledger,
+        outcomes: outcomes(&directory),
+    }
+}
+
+pub(crate) fn outcomes(directory: &Path) -> BTreeMap<u32, Outcome> {
+    let mut outcomes = BTreeMap::new();
+    run::outcomes(directory, |outcome| {
+        let before = outcomes.insert(outcome.item, outcome);
+        assert!(before.is_none(), "two outcomes: {before:?}");
+    })
+    .unwrap();
+    outcomes
+}
+
+/// Waits until the last write of a dropped engine has ended, as the system does for a killed process.
+pub(crate) fn released(directory: &Path) {
+    while journal::is_locked(directory) {
+        std::thread::yield_now();
+    }
+}

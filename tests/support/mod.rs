@@ -1,0 +1,17 @@
+//! The tools of all test binaries: the command and the tenants that it talks to, raw calls on a tenant, an engine on a
+//! stopped clock, and the source code as its own tests read it.
+
+#![allow(dead_code, reason = "no test binary uses all of it")]
+
+pub(crate) mod api;
+pub(crate) mod command;
+pub(crate) mod desk;
+pub(crate) mod manifests;
+pub(crate) mod random;
+pub(crate) mod scripted;
+pub(crate) mod served;
+pub(crate) mod source;
+pub(crate) mod state;
+pub(crate) mod tenant;
+pub(crate) mod tokens;
+pub(crate) mod wire;

@@ -1,0 +1,167 @@
+//! The simulated tenant in memory, behind a wire that breaks where a test says so.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
+use zpa_bulk::wire::{Answer, Method, Reply, Request};
+use zpa_bulk::zpa::{Api, SignInError};
+
+use super::state;
+
+pub(crate) const CUSTOMER: &str = "7";
+
+/// A line of a scenario that makes room for any manifest.
+pub(crate) const ROOMY: &str = "limits = { links = 100000, links_per_portal = 100000 }";
+
+/// A mishap of a call on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// The request never arrives; the client waits in vain.
+    LoseRequest,
+    /// The request is carried out; the answer is lost.
+    LoseAnswer,
+    /// The request is carried out, and the answer is this status with an empty body.
+    Answer(u16),
+    /// The request is not carried out, and the answer is this status with the body of an error.
+    Refuse(u16),
+}
+
+/// Decides the mishap of a write, given the number of writes before it.
+pub(crate) type Faults = dyn Fn(&Request, usize) -> Option<Fault> + Send + Sync;
+
+/// Decides what another does before a call, given the number of calls before it.
+pub(crate) type Other = dyn Fn(&Request, usize) -> Option<Request> + Send + Sync;
+
+/// Rewrites an answer, given the number of calls before it.
+pub(crate) type Rewording = dyn Fn(usize, String) -> String + Send + Sync;
+
+/// The tenant behind a wire on which the test may break calls.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    pub(crate) tenant: InMemory,
+    pub(crate) fault: Arc<Faults>,
+    pub(crate) writes: Arc<Mutex<usize>>,
+    /// The call that another administrator sends just before ours arrives.
+    pub(crate) other: Arc<Other>,
+    pub(crate) calls: Arc<Mutex<usize>>,
+    /// Rewrites the tenant's answers.
+    pub(crate) rewords: Option<Arc<Rewording>>,
+}
+
+impl Wire {
+    pub(crate) fn new(scenario: &str) -> Self {
+        Self::with_faults(scenario, |_, _| None)
+    }
+
+    /// A wire on which `fault` decides the mishap of every write, given the number of writes before it.
+    pub(crate) fn with_faults(
+        scenario: &str,
+        fault: impl Fn(&Request, usize) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            tenant: InMemory::new(Scenario::parse(scenario).unwrap(), 1, CUSTOMER),
+            fault: Arc::new(fault),
+            writes: Arc::default(),
+            other: Arc::new(|_, _| None),
+            calls: Arc::default(),
+            rewords: None,
+        }
+    }
+
+    fn next_fault(&self, request: &Request) -> Option<Fault> {
+        if request.method == Method::Get {
+            return None;
+        }
+        let mut writes = self.writes.lock().unwrap();
+        *writes += 1;
+        (self.fault)(request, *writes - 1)
+    }
+
+    fn reworded(&self, mut reply: Reply) -> Reply {
+        if let (Some(reword), Reply::Answer(answer)) = (&self.rewords, &mut reply) {
+            let body = String::from_utf8(std::mem::take(&mut answer.body)).unwrap();
+            let calls = *self.calls.lock().unwrap();
+            answer.body = reword(calls - 1, body).into_bytes();
+        }
+        reply
+    }
+
+    fn next_of_another(&self, request: &Request) -> Option<Request> {
+        let mut calls = self.calls.lock().unwrap();
+        *calls += 1;
+        (self.other)(request, *calls - 1)
+    }
+
+    /// The objects of one kind, by its name in the state.
+    pub(crate) fn objects(&self, of: &str) -> Vec<Value> {
+        state::objects(&self.state(), of)
+    }
+
+    /// The state of the customer.
+    pub(crate) fn state(&self) -> Value {
+        self.tenant.state()["tenants"][CUSTOMER].clone()
+    }
+
+    /// The requests of one class.
+    pub(crate) fn log(&self, class: Class) -> Vec<LogEntry> {
+        let log = self.tenant.log().into_iter();
+        log.filter(|entry| entry.class == class).collect()
+    }
+
+    /// The times of the requests of one class.
+    pub(crate) fn times(&self, class: Class) -> Vec<Duration> {
+        self.log(class).into_iter().map(|entry| entry.at).collect()
+    }
+
+    /// The number of calls that were throttled.
+    pub(crate) fn refusals(&self) -> usize {
+        let log = self.tenant.log().into_iter();
+        log.filter(|entry| entry.status == 429).count()
+    }
+
+    /// The names of all links, each with the names of its portals, sorted.
+    pub(crate) fn links(&self) -> Vec<(String, Vec<String>)> {
+        state::links(&self.state())
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.links().into_iter().map(|(name, _)| name).collect()
+    }
+}
+
+impl Api for Wire {
+    async fn send(&self, request: Request) -> Reply {
+        if let Some(request) = self.next_of_another(&request) {
+            self.tenant.send(request).await;
+        }
+        let fault = self.next_fault(&request);
+        if matches!(fault, Some(Fault::LoseRequest)) {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            return Reply::Lost("timed out".to_owned());
+        }
+        if let Some(Fault::Refuse(status)) = fault {
+            return Reply::Answer(Answer {
+                status,
+                retry_after: None,
+                date: None,
+                body: br#"{"id":"not.liked","reason":"The server does not like it."}"#.to_vec(),
+            });
+        }
+        let reply = self.reworded(self.tenant.send(request).await);
+        match (fault, reply) {
+            (Some(Fault::LoseAnswer), _) => Reply::Lost("connection reset".to_owned()),
+            (Some(Fault::Answer(status)), Reply::Answer(mut answer)) => {
+                answer.status = status;
+                answer.body.clear();
+                Reply::Answer(answer)
+            }
+            (_, reply) => reply,
+        }
+    }
+
+    async fn sign_in(&self) -> Result<Duration, SignInError> {
+        self.tenant.sign_in().await
+    }
+}
