@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     clippy::print_stdout,
     reason = "a benchmark has nobody to answer errors to, and its output is its purpose"
 )]

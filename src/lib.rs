@@ -26,6 +26,7 @@
 //! | 0 | [`item`] | the words of a run: rows, items, changes, outcomes, events |
 //! | 0 | [`resource`] | one file a kind of object: columns, rules, endpoints |
 //! | 0 | [`wire`] | the words of the wire: ids, field values, requests, replies |
+//! | 0 | [`clock`] | the clocks, and the source of randomness; edges alone name it |
 //! | 0 | [`platform`] | everything that differs between operating systems |
 //! | | [`sim`] | beside the ladder: the simulated tenant, which knows the wire by itself |
 //!
@@ -46,7 +47,13 @@
 //! assert_eq!(least.as_secs(), 1018);
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "a test may begin at the present")
+)]
+
 pub mod cli;
+pub mod clock;
 pub mod engine;
 pub mod item;
 pub mod journal;

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+use crate::clock::wall;
 use crate::pacer::{Claim, Slots};
 use crate::platform;
 use crate::wire::QuotaClass;
@@ -78,7 +79,7 @@ impl SharedQuota {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes?,
         };
-        let now = Timestamp::now();
+        let now = wall();
         // Whoever takes a slot deals with what is not to be trusted.
         let slots = Slots::decode(&bytes, now).unwrap_or_default();
         Ok(slots.times().filter(|at| *at <= now).collect())
@@ -106,7 +107,7 @@ impl SharedQuota {
         lock(&file)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let now = Timestamp::now();
+        let now = wall();
         let before = Slots::decode(&bytes, now);
         let mut slots = before.clone().unwrap_or_else(|distrust| {
             let shown = path.display();
@@ -144,7 +145,7 @@ fn lock(file: &File) -> io::Result<()> {
 
 /// Removes the files that nobody has used for long; what cannot be removed stays.
 fn drop_forgotten(dir: &Path) {
-    let now = SystemTime::now();
+    let now = SystemTime::from(wall());
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let changed = entry.metadata().and_then(|metadata| metadata.modified());
         let age = changed.map(|at| now.duration_since(at).unwrap_or_default());

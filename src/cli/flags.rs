@@ -1,12 +1,13 @@
 //! Flags that several verbs share.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Zoned;
 
 use super::settings::{ChangeWindow, Settings, duration};
+use crate::clock::monotonic;
 use crate::engine::Bounds;
 use crate::ops::{Error, Manifests};
 use crate::plan::Share;
@@ -161,7 +162,7 @@ impl StoppingArgs {
             .min();
         Ok(Bounds {
             max_wait: self.max_wait,
-            deadline: left.and_then(|left| Instant::now().checked_add(left)),
+            deadline: left.and_then(|left| monotonic().into_std().checked_add(left)),
             halt_on_failures: self.halt_on_failures,
         })
     }

@@ -12,7 +12,6 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, FromArgMatches as _};
-use tokio::time::Instant;
 
 use self::args::{Cli, Verb};
 use self::settings::Typed;
@@ -22,6 +21,7 @@ use self::verbs::{
     Context, apply, doctor, export, journal, plan, prune, resume, retry, runs, show, simulate,
     status, undo, verify,
 };
+use crate::clock::monotonic;
 use crate::ops::Error;
 
 /// Runs the command with the arguments of this process.
@@ -66,7 +66,7 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
         file: settings::file::read(cli.config.as_deref(), cli.profile.as_deref())?,
         typed,
         terminal,
-        started: Instant::now(),
+        started: monotonic(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

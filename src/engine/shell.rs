@@ -1,5 +1,10 @@
 //! The one select loop: carries the core's effects out and tells it what happened.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the edge of the engine: it passes the time on"
+)]
+
 use std::collections::HashSet;
 use std::future::pending;
 use std::hash::{BuildHasher, Hasher, RandomState};

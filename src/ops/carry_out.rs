@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::error::{Error, ErrorKind};
 use super::session::Session;
 use super::tenant::Tenant;
+use crate::clock::monotonic;
 use crate::engine::End;
 use crate::ledger::Tally;
 use crate::report::{self, Report, Summary};
@@ -55,7 +56,8 @@ pub(super) async fn carry_out(
     } else {
         end
     };
-    let elapsed = u64::try_from(session.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let elapsed = monotonic().saturating_duration_since(session.started);
+    let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let progress = tenant.engine.progress_now();
     let summary = Summary::new(&end, &ledger, &progress, elapsed, path);
     let report = report::write(path, &plan, &header, &ledger, summary);

@@ -5,8 +5,8 @@ use std::io;
 use serde_json::Value;
 
 use super::error::{Error, ErrorKind};
-use super::session::now;
 use super::tenant::{Connect, Tenant};
+use crate::clock::wall;
 use crate::item::Problem;
 use crate::manifest::{CsvWriter, Format, json_line};
 use crate::plan::export::{Exporter, exportable, in_order, targets};
@@ -177,7 +177,7 @@ fn chosen<'s>(
         .map(|filter| filter.on(kind, objects.clone()));
     let conditions: Result<Vec<Condition<'_>>, FilterError> = conditions.collect();
     let conditions = conditions.map_err(|error| Error::usage(error.to_string()))?;
-    let now = now();
+    let now = wall();
     let mut found = in_order(live);
     found.retain(|(part, object)| conditions.iter().all(|c| c.holds(*part, object, now)));
     Ok(found)

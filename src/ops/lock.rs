@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::error::{Error, ErrorKind};
 use super::session::Session;
+use crate::clock::monotonic;
 use crate::run::PlanningLock;
 
 /// The longest wait for another process: long enough for large tenants, not for a question that nobody answers.
@@ -19,14 +20,14 @@ const EVERY: Duration = Duration::from_millis(100);
 /// # Errors
 /// [`ErrorKind::Run`] when the wait takes too long or is stopped.
 pub(super) async fn acquire(runs: &Path, session: &Session<'_>) -> Result<PlanningLock, Error> {
-    let begun = Instant::now();
+    let begun = monotonic();
     let mut said = false;
     loop {
         let owner = match PlanningLock::begin(runs)? {
             Ok(lock) => return Ok(lock),
             Err(owner) => owner.0,
         };
-        if *session.stop.borrow() || begun.elapsed() > PATIENCE {
+        if *session.stop.borrow() || monotonic() > begun + PATIENCE {
             let shown = runs.display();
             let message = format!("process {owner} is about to start a run in {shown}");
             return Err(Error::new(ErrorKind::Run, message).hint(

@@ -13,10 +13,11 @@ use tokio::time::Instant;
 
 use super::error::{Error, ErrorKind};
 use super::recorded::recorded;
-use super::session::{Session, now};
+use super::session::Session;
 use super::tenant::Tenant;
 use super::text::rounded;
 use super::work::Work;
+use crate::clock::{monotonic, wall};
 use crate::engine::Items as _;
 use crate::item::{Item, Status};
 use crate::ledger::State;
@@ -58,7 +59,7 @@ impl OtherRuns {
         Self {
             unfinished: Vec::new(),
             replaced: Vec::new(),
-            seen: Instant::now(),
+            seen: monotonic(),
             superseded: Vec::new(),
         }
     }
@@ -89,14 +90,14 @@ impl OtherRuns {
                     }
                     if lineage.superseded_by(&name).is_none() {
                         others.unfinished.push(run_state);
-                    } else if now() < run_state.last + recorded.settle() {
+                    } else if wall() < run_state.last + recorded.settle() {
                         others.replaced.push(run_state);
                     }
                 }
                 Err(error) => session.observer.warn_of(&Error::from(error).of_run(&name)),
             }
         }
-        others.seen = Instant::now();
+        others.seen = monotonic();
         Ok(others)
     }
 
@@ -204,7 +205,7 @@ impl OtherRuns {
 
     async fn wait(&self, tenant: &Tenant, session: &Session<'_>) -> Result<(), Error> {
         let until = self.seen + self.settle(tenant)?;
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(monotonic());
         session.observer.say(&format!(
             "calls of an unfinished run may still arrive; they are given {} before the rows are compared (--settle)",
             rounded(left)

@@ -13,10 +13,11 @@ use super::carry_out::RunEnd;
 use super::error::{Error, ErrorKind};
 use super::plan::{ItemSink, plan_rows};
 use super::preview::{PlanSummary, Preview};
-use super::session::{Later, Session, now};
+use super::session::{Later, Session};
 use super::start::start;
 use super::tenant::Tenant;
 use super::work::{StartOptions, Work};
+use crate::clock::wall;
 use crate::manifest::CsvWriter;
 use crate::plan::prune::{Choice, Criteria, choose as chosen, group_name, name};
 use crate::plan::{Defaults, Snapshot};
@@ -51,7 +52,10 @@ pub async fn choose<T>(
         .await?;
     let connectors = live.objects(&scope);
     refuse_unmatched(criteria, connectors)?;
-    Ok(show(&chosen(connectors, criteria, now()), connectors.len()))
+    Ok(show(
+        &chosen(connectors, criteria, wall()),
+        connectors.len(),
+    ))
 }
 
 /// Chooses connectors, asks, and deletes them in a new run below `runs`. Returns `None` when none is chosen. `confirm`
@@ -71,7 +75,7 @@ pub async fn prune(
         confirm,
         scope: scope(tenant),
         microtenant: microtenant(tenant),
-        now: now(),
+        now: wall(),
         rows: None,
         count: 0,
         session,

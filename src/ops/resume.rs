@@ -9,8 +9,9 @@ use super::lock;
 use super::other_runs::OtherRuns;
 use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
 use super::select_run::{is_reported, newest_unfinished};
-use super::session::{Session, now};
+use super::session::Session;
 use super::tenant::{Connect, Tenant};
+use crate::clock::wall;
 use crate::ledger::State;
 use crate::plan::{LiveCheck, Operation};
 use crate::run::{self, Lineage, Run, RunDirectory, RunState};
@@ -56,7 +57,7 @@ pub async fn resume(
             "the end of the journal is lost, so calls may have been sent that it does not know: every row without an \
              outcome is looked for first",
         );
-        run::repair(&run_state.directory, now())?;
+        run::repair(&run_state.directory, wall())?;
     }
     let run = run::resume(run_state.directory)?;
     let others = OtherRuns::find(&beside, &run.header.tenant, session)?.without(&run);
@@ -111,5 +112,5 @@ async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, E
             finished.extend(live_check.forestalled(&item));
         }
     })?;
-    Ok(run.with_outcomes(finished, now())?)
+    Ok(run.with_outcomes(finished, wall())?)
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::pin::Pin;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -96,9 +95,4 @@ impl Session<'_> {
             }
         }
     }
-}
-
-/// The wall clock, which names runs and dates their records.
-pub(super) fn now() -> Timestamp {
-    Timestamp::now()
 }

@@ -20,9 +20,10 @@ use super::lock;
 use super::other_runs::OtherRuns;
 use super::plan::{ItemSink, Manifests, check, plan_rows};
 use super::preview::{PlanSummary, Preview};
-use super::session::{Later, Session, now};
+use super::session::{Later, Session};
 use super::tenant::Tenant;
 use super::work::{StartOptions, Work};
+use crate::clock::wall;
 use crate::journal::{FORMAT, Header};
 use crate::plan::Snapshot;
 use crate::resource::Scope;
@@ -62,7 +63,7 @@ pub(super) async fn start(
     if !work.decide(&live, created_before)? {
         return Ok(None);
     }
-    let directory = RunDirectory::create(options.runs, RunName::new(now()))?;
+    let directory = RunDirectory::create(options.runs, RunName::new(wall()))?;
     let planned = plan_into(&directory, work, &live, &others, options, tenant);
     let agreed = match planned {
         Ok((header, preview)) => {
@@ -78,7 +79,7 @@ pub(super) async fn start(
             return Err(error);
         }
     };
-    let mut run = run::start(directory, header, now())?;
+    let mut run = run::start(directory, header, wall())?;
     drop(lock);
     run.workload.sent_before = others.sent(options.previous);
     carry_out(run, tenant, session).await.map(Some)

@@ -23,7 +23,7 @@ mod user_portal;
 
 pub use self::action::Action;
 pub use self::live::live_refs;
-pub use self::schema::{Bulk, BulkDelete, Column, Form, Kind, Resource, Shape, SplitText, fold};
+pub use self::schema::{Bulk, BulkDelete, Column, Form, Kind, Resource, Shape, fold};
 pub use self::scope::{PAGE_SIZE, Scope};
-pub use self::text::unescape;
+pub use self::text::{SplitText, unescape};
 pub use self::time::epoch;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::action::Action;
-use super::text;
+use super::text::{self, SplitText};
 use crate::wire::{FieldValue, Fields, Object, Version};
 
 /// What a cell must look like, and what the API is sent for it.
@@ -29,9 +29,6 @@ pub enum Form {
     /// What the server alone sets: exported and filtered by, and passed over in a manifest.
     Info,
 }
-
-/// The text of three wire fields that one cell stands for, or what is wrong with it.
-pub type SplitText<'r> = Result<[Cow<'r, str>; 3], String>;
 
 /// A column of a manifest and the wire field that it stands for.
 #[derive(Clone, Copy, Debug)]

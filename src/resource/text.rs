@@ -7,8 +7,6 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use memchr::{memchr, memchr3};
 
-use super::SplitText;
-
 /// The longest name that the program sends, in characters.
 pub(super) const LONGEST_NAME: usize = 255;
 
@@ -24,6 +22,9 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
         Cow::Borrowed(text)
     }
 }
+
+/// The text of three wire fields that one cell stands for, or what is wrong with it.
+pub type SplitText<'r> = Result<[Cow<'r, str>; 3], String>;
 
 pub(super) type Checked<'r> = Result<Cow<'r, str>, String>;
 

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::fs;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::{RunError, plan_file};
+use crate::clock::random_bits;
 use crate::platform::{private_dirs, sync_dir};
 
 /// The name of a run: when it began, and four digits that tell runs of the same millisecond apart. In
@@ -20,7 +20,7 @@ impl RunName {
     /// A name for a run that begins `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        let salt = RandomState::new().build_hasher().finish() & 0xffff;
+        let salt = random_bits() & 0xffff;
         Self(format!("{}-{salt:04x}", now.strftime("%Y%m%dT%H%M%S%.3fZ")))
     }
 }

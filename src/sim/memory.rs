@@ -1,6 +1,11 @@
 //! The simulator without sockets: for tests on tokio's paused clock, where real sockets would make
 //! timeouts fire at once.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the edge of the simulator: it passes the time on"
+)]
+
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

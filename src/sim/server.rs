@@ -1,6 +1,11 @@
 //! The simulator over real HTTP. Everything it answers is decided by [`Sim::handle`]; this only carries
 //! bytes, writes the log file, waits out the delay, and breaks connections.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the edge of the simulator: it passes the time on"
+)]
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::SocketAddr;

@@ -1,9 +1,8 @@
 //! HTTP, with reqwest. Its own retries and redirects are switched off: every attempt is the engine's.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use rustls::CertificateError;
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use super::key::AUDIENCE;
 use super::{Api, Connection, PrivateKey, SignInError, Style, Transport, TransportError};
+use crate::clock::{monotonic, random_bits, wall};
 use crate::retry::is_concurrent;
 use crate::wire::{Answer, Failure, Method, Reply, Request};
 
@@ -86,7 +86,7 @@ impl HttpApi {
 
     /// Sends the request once like [`Api::send`], and answers what the gateway says beside the reply.
     pub async fn probe(&self, request: &Request) -> Probe {
-        let started = Instant::now();
+        let started = monotonic();
         let (reply, headers) = match self.prepare(request) {
             Ok(builder) => exchange(builder).await,
             Err(why) => (Reply::NotSent(why), HeaderMap::new()),
@@ -94,7 +94,7 @@ impl HttpApi {
         tracing::debug!(
             call = %request,
             outcome = outcome(&reply),
-            elapsed_ms = started.elapsed().as_millis(),
+            elapsed_ms = monotonic().duration_since(started).as_millis(),
             "reply"
         );
         let gateway = ["limit", "remaining", "reset"]
@@ -151,8 +151,8 @@ impl HttpApi {
         match &self.credentials.proof {
             Proof::Secret(secret) => form.push(("client_secret", secret.expose_secret().into())),
             Proof::Key(key) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                let unique = RandomState::new().build_hasher().finish();
+                let now = SystemTime::from(wall()).duration_since(UNIX_EPOCH);
+                let unique = random_bits();
                 let assertion = key
                     .assertion(client, now.unwrap_or_default(), unique)
                     .map_err(|error| unusable(&error.to_string()))?;

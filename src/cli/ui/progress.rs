@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::Zoned;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 
 use super::terminal::Terminal;
+use crate::clock::{local, monotonic};
 use crate::engine::{ClassProgress, Progress};
 use crate::ops::rounded;
 use crate::pacer::Pace;
@@ -77,7 +77,7 @@ async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
         let Some(now) = *progress.borrow() else {
             continue;
         };
-        recent.note(&now, Instant::now());
+        recent.note(&now, monotonic());
         bar.set_length(now.tally.items);
         bar.set_position(now.tally.finished());
         bar.set_message(message(&now, &recent));
@@ -86,15 +86,15 @@ async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
 
 async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) {
     let mut recent = Recent::default();
-    let mut said = Instant::now();
+    let mut said = monotonic();
     let mut ticks = interval(REDRAW);
     loop {
         ticks.tick().await;
         let Some(now) = *progress.borrow() else {
             continue;
         };
-        recent.note(&now, Instant::now());
-        if said.elapsed() >= LINE_EVERY {
+        recent.note(&now, monotonic());
+        if monotonic() >= said + LINE_EVERY {
             said += LINE_EVERY;
             terminal.say(&message(&now, &recent));
         }
@@ -181,7 +181,7 @@ fn rate(name: &str, class: ClassProgress, window: &Window) -> String {
 
 fn clock_in(wait: Duration) -> String {
     let wait = jiff::SignedDuration::try_from(wait).unwrap_or_default();
-    let until = Zoned::now().checked_add(wait);
+    let until = local().checked_add(wait);
     until.map_or_else(
         |_| "later".to_owned(),
         |until| until.strftime("%H:%M:%S").to_string(),

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Context;
 use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::ui::{Terminal, exit};
+use crate::clock::wall;
 use crate::journal::Cut;
 use crate::ops::{Error, counted};
 use crate::report::path_as_shown;
@@ -78,7 +78,7 @@ async fn repair(args: RepairArgs, context: &Context<'_>) -> Result<u8, Error> {
         terminal.result(&described(&directory, &finding))?;
     }
     let repaired = if args.yes || terminal.ask("Cut it off?").await {
-        run::repair(&directory, Timestamp::now())?
+        run::repair(&directory, wall())?
     } else {
         None
     };

@@ -17,13 +17,13 @@ pub(super) mod verify;
 
 use std::path::PathBuf;
 
-use jiff::Zoned;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::flags::{RunsDir, TenantArgs, WorkArgs};
 use super::settings::{Connector, Settings, Simulation, Typed, runs_dir};
 use super::ui::{Terminal, Watcher, interrupts};
+use crate::clock::local;
 use crate::ops::{Error, Session};
 
 /// The surroundings of a verb: the settings file, the typed settings, and the terminal.
@@ -49,7 +49,7 @@ impl Context<'_> {
     /// # Errors
     /// When it is outside the change window.
     fn work_connector(&self, work: &WorkArgs) -> Result<Connector, Error> {
-        let bounds = work.stopping.bounds(&Zoned::now())?;
+        let bounds = work.stopping.bounds(&local())?;
         Ok(self.connector(&work.tenant).within(bounds))
     }
 

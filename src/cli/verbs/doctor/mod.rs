@@ -3,9 +3,6 @@
 
 mod checks;
 
-use std::time::Instant;
-
-use jiff::Timestamp;
 use serde::Serialize;
 
 use clap::Args;
@@ -14,6 +11,7 @@ use self::checks::{Check, Clock, Quotas};
 use super::Context;
 use crate::cli::flags::{JsonArg, TenantArgs};
 use crate::cli::settings::{Gathered, Resolved, Typed};
+use crate::clock::{monotonic, wall};
 use crate::ops::Error;
 use crate::pacer::{Admission, Pacer};
 use crate::resource::{Kind, Scope};
@@ -132,7 +130,7 @@ async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Erro
     let api = gathered.api(&resolved).await?;
     found.push(checks::settings_accepted(connection));
     let mut calls = Calls {
-        pacer: Pacer::new(engine.read_quota, Instant::now()),
+        pacer: Pacer::new(engine.read_quota, monotonic().into_std()),
         sent: 0,
     };
     calls.expect(connection);
@@ -171,12 +169,12 @@ impl Calls {
     fn expect(&mut self, connection: &Connection) {
         let calls = connection.roots().len() + Kind::all().count();
         let calls = u64::try_from(calls).unwrap_or(u64::MAX);
-        self.pacer.expect(calls, Instant::now());
+        self.pacer.expect(calls, monotonic().into_std());
     }
 
     /// Waits until one more may go.
     async fn admit(&mut self) {
-        while let Admission::NotBefore(at) = self.pacer.admit(Instant::now()) {
+        while let Admission::NotBefore(at) = self.pacer.admit(monotonic().into_std()) {
             tokio::time::sleep_until(at.into()).await;
         }
         self.sent += 1;
@@ -195,13 +193,13 @@ async fn reach(
     let mut reachable = true;
     for root in connection.roots() {
         calls.admit().await;
-        let before = Timestamp::now();
+        let before = wall();
         let reply = api.knock(&root).await;
         if let Reply::Answer(Answer { date, .. }) = &reply {
             clock.get_or_insert(Clock {
                 date: date.clone(),
                 before,
-                after: Timestamp::now(),
+                after: wall(),
                 signs: gathered.settings.has_key(),
             });
         }
@@ -241,7 +239,7 @@ async fn permissions(api: &HttpApi, microtenant: Option<&Id>, calls: &mut Calls)
         let probe = api.probe(&one_row(&scope)).await;
         all.gateway = probe.gateway.or(all.gateway);
         all.refused = matches!(&probe.reply, Reply::Answer(Answer { status: 429, .. }));
-        let check = checks::permission(scope, &probe.reply, Instant::now());
+        let check = checks::permission(scope, &probe.reply, monotonic().into_std());
         all.found.push(check);
     }
     all
