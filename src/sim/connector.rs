@@ -7,12 +7,12 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::call::{Call, Route};
 use super::collection::{Id, Record};
 use super::fields::{self, Object};
 use super::http::Answer;
 use super::listing::Listing;
 use super::refusal::Refusal;
-use super::route::{Call, Route};
 use super::scenario::Treatment;
 use super::tenant::Tenant;
 

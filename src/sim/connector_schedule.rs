@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
+use super::call::{Call, Route};
 use super::collection::{Id, Microtenant};
 use super::fields::{self, Object};
 use super::http::Answer;
 use super::refusal::Refusal;
-use super::route::{Call, Route};
 use super::scenario::{AbsentSchedule, Numbers};
-use super::tenant::Tenant;
+use super::tenant::{Schedule, Tenant};
 
 /// The calls on the schedule. There is no `DELETE`.
 pub(super) const ROUTES: &[Route] = &[
@@ -35,13 +35,6 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// The shortest interval, in days.
 const SHORTEST: u64 = 5;
-
-/// The schedule of one microtenant.
-#[derive(Debug)]
-pub(super) struct Schedule {
-    id: Id,
-    fields: Object,
-}
 
 /// The schedule of the Default microtenant as `GET` shows it.
 pub(super) fn state(tenant: &Tenant) -> Option<&Object> {

@@ -2,16 +2,15 @@
 //!
 //! A list for each association type. A domain that was there keeps its id, whatever the posted one says.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::collection::{Id, Microtenant};
+use super::call::{Call, Route};
+use super::collection::Id;
 use super::fields::{self, Object};
 use super::http::Answer;
 use super::refusal::Refusal;
-use super::route::{Call, Route};
 use super::scenario::DomainPost;
+use super::tenant::{DomainKey, Tenant};
 
 /// The calls on domains.
 pub(super) const ROUTES: &[Route] = &[
@@ -29,23 +28,9 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// What a domain is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Association {
-    SearchSuffix,
-    Shared,
-}
-
-/// Whose list, and of what.
-type Key = (Microtenant, Association);
-
-/// The domains of a tenant.
-#[derive(Debug, Default)]
-pub(super) struct Domains {
-    lists: BTreeMap<Key, Vec<Object>>,
-    /// How often a list was read.
-    readings: u32,
-}
+/// The association types. Search suffixes are what a tenant starts with.
+const SEARCH_SUFFIX: &str = "SEARCH_SUFFIX";
+const ASSOCIATIONS: [&str; 2] = [SEARCH_SUFFIX, "SHARED"];
 
 /// A posted domain that is well formed.
 struct Draft {
@@ -54,35 +39,14 @@ struct Draft {
     name: Option<String>,
 }
 
-impl Domains {
-    /// Every domain as `GET` shows it.
-    pub(super) fn all(&self) -> Vec<&Object> {
-        self.lists.values().flatten().collect()
-    }
-
-    fn of(&self, key: Key) -> &[Object] {
-        self.lists.get(&key).map_or(&[], Vec::as_slice)
-    }
-}
-
-impl Association {
-    fn parse(text: &str) -> Option<Self> {
-        let both = [Self::SearchSuffix, Self::Shared];
-        both.into_iter()
-            .find(|association| association.name() == text)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::SearchSuffix => "SEARCH_SUFFIX",
-            Self::Shared => "SHARED",
-        }
-    }
+/// Every domain as `GET` shows it.
+pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
+    tenant.domains.lists.values().flatten().collect()
 }
 
 /// Gives a new tenant the scenario's search suffixes.
 pub(super) fn seed(call: &mut Call<'_>) {
-    let key = (call.microtenant, Association::SearchSuffix);
+    let key = (call.microtenant, SEARCH_SUFFIX);
     for domain in call.world.rules.domains.seed.clone() {
         add(call, key, domain);
     }
@@ -90,14 +54,14 @@ pub(super) fn seed(call: &mut Call<'_>) {
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let key = key(call)?;
-    let answer = Answer::json(200, &call.tenant.domains.of(key));
+    let answer = Answer::json(200, &stored(call, key));
     call.tenant.domains.readings += 1;
     intrude(call, key);
     Ok(answer)
 }
 
 /// Another administrator adds a domain, once, after the reading that the scenario says.
-fn intrude(call: &mut Call<'_>, key: Key) {
+fn intrude(call: &mut Call<'_>, key: DomainKey) {
     let rules = &call.world.rules.domains;
     if call.tenant.domains.readings != rules.intruder_after.get() {
         return;
@@ -108,8 +72,8 @@ fn intrude(call: &mut Call<'_>, key: Key) {
 }
 
 /// Adds a domain that no client posted, unless it is there.
-fn add(call: &mut Call<'_>, key: Key, domain: String) {
-    let mut list = call.tenant.domains.of(key).to_vec();
+fn add(call: &mut Call<'_>, key: DomainKey, domain: String) {
+    let mut list = stored(call, key).to_vec();
     if position(&list, &domain).is_none() {
         let draft = Draft {
             domain,
@@ -128,7 +92,7 @@ fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     for draft in &drafts {
         call.check_poison(&draft.domain)?;
     }
-    let old = call.tenant.domains.of(key).to_vec();
+    let old = stored(call, key).to_vec();
     let mut list = match call.world.rules.domains.post {
         DomainPost::Replace => Vec::new(),
         DomainPost::Add => old.clone(),
@@ -160,12 +124,18 @@ fn check_room(call: &Call<'_>, count: usize) -> Result<(), Refusal> {
 }
 
 /// The list whose type is in the path.
-fn key(call: &Call<'_>) -> Result<Key, Refusal> {
-    let association = Association::parse(call.param).ok_or_else(|| {
+fn key(call: &Call<'_>) -> Result<DomainKey, Refusal> {
+    let mut known = ASSOCIATIONS.into_iter();
+    let association = known.find(|name| *name == call.param).ok_or_else(|| {
         let reason = format!("There is no association type {}.", call.param);
         Refusal::bad("invalid.association.type", reason)
     })?;
     Ok((call.microtenant, association))
+}
+
+fn stored<'c>(call: &'c Call<'_>, key: DomainKey) -> &'c [Object] {
+    let list = call.tenant.domains.lists.get(&key);
+    list.map_or(&[], Vec::as_slice)
 }
 
 fn drafts(posted: &[Object]) -> Result<Vec<Draft>, Refusal> {
@@ -202,7 +172,7 @@ impl Draft {
 }
 
 /// A domain as it is shown, with the id and the time of creation of the one it was.
-fn finished(call: &mut Call<'_>, key: Key, draft: Draft, known: Option<&Object>) -> Object {
+fn finished(call: &mut Call<'_>, key: DomainKey, draft: Draft, known: Option<&Object>) -> Object {
     let mut fields = Object::new();
     fields.insert("domain".to_owned(), draft.domain.into());
     fields.insert("capture".to_owned(), draft.capture.into());
@@ -210,7 +180,6 @@ fn finished(call: &mut Call<'_>, key: Key, draft: Draft, known: Option<&Object>)
         fields.insert("name".to_owned(), fields::escaped(&name).into());
     }
     let (microtenant, association) = key;
-    let association = association.name();
     fields.insert("associationType".to_owned(), association.into());
     call.world.mark_microtenant(&mut fields, microtenant);
     let was = |field| known.and_then(|known| known.get(field));

@@ -9,11 +9,11 @@ use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
+use super::call::Call;
 use super::collection::Id;
 use super::connector::{self, CONNECTED, DISCONNECTED, READ_ONLY, ZSCALER_MANAGED};
 use super::fields::{self, Object};
 use super::random::SplitMix64;
-use super::route::Call;
 use super::scenario::ConnectorRules;
 
 const MINUTE: u64 = 60;

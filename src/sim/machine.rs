@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::access::{Tokens, is_content_type};
+use super::call::Call;
 use super::faults::{Faults, Strike};
 use super::gateway::Gateway;
 use super::http::{Answer, Delivery, Pairs, Request, Response};
@@ -14,7 +15,7 @@ use super::random::SplitMix64;
 use super::refusal::{
     Refusal, UNAVAILABLE, gateway_too_many_requests, injected, too_many_requests, unauthorized,
 };
-use super::route::{Call, find, unknown_path, wrong_method};
+use super::registry;
 use super::scenario::{FaultKind, FaultRules, FeatureRules, Latency, Scenario};
 use super::storm::Storm;
 use super::tenant::{Tenant, World};
@@ -141,7 +142,7 @@ impl Sim {
         let tenants = self
             .tenants
             .iter()
-            .map(|(customer, tenant)| (customer.clone(), tenant.state()));
+            .map(|(customer, tenant)| (customer.clone(), registry::state(tenant)));
         let tenants = tenants.collect::<serde_json::Map<_, _>>();
         json!({"microtenants": self.world.microtenants(), "tenants": tenants})
     }
@@ -156,8 +157,8 @@ impl Sim {
     fn control(&self, path: &str, request: &Request) -> Answer {
         match (request.method.as_str(), path) {
             ("GET", "state") => Answer::json(200, &self.state()),
-            (method, "state") => wrong_method(method).into_answer(),
-            _ => unknown_path(&request.path).into_answer(),
+            (method, "state") => Refusal::wrong_method(method).into_answer(),
+            _ => Refusal::unknown_path(&request.path).into_answer(),
         }
     }
 
@@ -208,7 +209,7 @@ impl Sim {
         let (now, request) = (arrival.now, arrival.request);
         let result = match arrival.address.target {
             Target::SignIn | Target::SignOut | Target::Token if request.method != "POST" => {
-                Err(wrong_method(&request.method))
+                Err(Refusal::wrong_method(&request.method))
             }
             Target::SignIn => self.tokens.sign_in(now, request),
             Target::Token => self.tokens.token(now, request),
@@ -216,7 +217,7 @@ impl Sim {
                 let through_gateway = arrival.address.through_gateway;
                 Ok(self.tokens.sign_out(now, request, through_gateway))
             }
-            Target::Unknown => Err(unknown_path(&request.path)),
+            Target::Unknown => Err(Refusal::unknown_path(&request.path)),
             Target::Api {
                 version,
                 customer,
@@ -281,7 +282,7 @@ impl Sim {
         } = *place;
         let tenant = touched(&mut self.tenants, &mut self.world, customer);
         let world = &mut self.world;
-        let found = find(&request.method, version, path)?;
+        let found = registry::find(&request.method, version, path)?;
         let query = Pairs::parse(&request.query);
         check_feature(&world.rules.features, found.resource)?;
         check_page(&world.rules.faults, &request.method, path, &query)?;
@@ -310,7 +311,7 @@ fn touched<'t>(
 ) -> &'t mut Tenant {
     tenants
         .entry(customer.to_owned())
-        .or_insert_with(|| Tenant::new(world, customer))
+        .or_insert_with(|| registry::new_tenant(world, customer))
 }
 
 /// A call that is carried out later than it arrived.

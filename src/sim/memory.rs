@@ -13,9 +13,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{Delivery, LogEntry, Request, Response, Scenario, Sim};
-use crate::wire;
-use crate::wire::{Answer, Failure, Reply};
+use super::http::{Delivery, Request, Response};
+use super::log::LogEntry;
+use super::machine::Sim;
+use super::scenario::Scenario;
+use crate::wire::{self, Answer, Failure, Reply};
 use crate::zpa::{Api, SignInError};
 
 /// How long a client waits for an answer.

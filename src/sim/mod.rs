@@ -25,12 +25,13 @@
 //! the key, or bind a token to a tenant. It
 //! therefore listens on loopback only.
 //!
-//! A further resource is one file with its `ROUTES`, a line in the table of `route.rs`, and its
+//! A further resource is one file with its `ROUTES`, its lines in `registry.rs`, and its
 //! collection in `tenant.rs`; its settings are a table in `scenario/resources.rs`. A further kind of fault is
 //! a [`FaultKind`], and one line where it acts: before a call is carried out, or on its answer.
 
 mod access;
 mod assertion;
+mod call;
 mod collection;
 mod connector;
 mod connector_schedule;
@@ -50,7 +51,7 @@ mod portal_link;
 mod quotas;
 mod random;
 mod refusal;
-mod route;
+mod registry;
 mod scenario;
 mod server;
 mod storm;

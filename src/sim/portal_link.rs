@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::call::{Call, Route};
 use super::collection::{Id, Microtenant, Record};
 use super::fields::{self, Object};
 use super::http::Answer;
 use super::listing::Listing;
 use super::refusal::Refusal;
-use super::route::{Call, Route};
 use super::scenario::{BadItems, BulkAnswer, BulkOrder};
 use super::tenant::Tenant;
 

@@ -82,6 +82,17 @@ impl Refusal {
         )
     }
 
+    /// 404, with an id of its own: a client must not take it for an object that is gone.
+    pub(super) fn unknown_path(path: &str) -> Self {
+        Self::new(404, "invalid.path", format!("There is nothing at {path}."))
+    }
+
+    /// 405.
+    pub(super) fn wrong_method(method: &str) -> Self {
+        let reason = format!("The method {method} is not allowed here.");
+        Self::new(405, "method.not.allowed", reason)
+    }
+
     /// 403: the call would exceed one of the organization's limits.
     pub(super) fn limit_exceeded(reason: impl Into<String>) -> Self {
         Self::new(403, "LIMIT_EXCEEDED", reason)

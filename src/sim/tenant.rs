@@ -5,16 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::collection::{Attachments, Collection, Id, Ids, Microtenant};
-use super::connector_schedule::Schedule;
-use super::domain::Domains;
 use super::fields::Object;
-use super::http::Pairs;
 use super::quotas::Quotas;
 use super::random::SplitMix64;
 use super::refusal::Refusal;
-use super::route::Call;
-use super::scenario::Scenario;
-use super::{connector, connector_schedule, domain, fleet, portal_link, user_portal};
+use super::scenario::{QuotaRules, Scenario};
 
 /// The settings and the sources of ids and times that every tenant draws on.
 #[derive(Debug)]
@@ -59,6 +54,12 @@ impl World {
         })?;
         let known = id == Microtenant::DEFAULT || self.name(id).is_some();
         known.then_some(id).ok_or_else(|| unknown_microtenant(id))
+    }
+
+    /// The Default microtenant and the named ones.
+    pub(super) fn all_microtenants(&self) -> Vec<Microtenant> {
+        let named = self.microtenants.iter().map(|(id, _)| *id);
+        std::iter::once(Microtenant::DEFAULT).chain(named).collect()
     }
 
     /// How the server calls a microtenant.
@@ -115,10 +116,9 @@ pub(super) struct Tenant {
 }
 
 impl Tenant {
-    /// A tenant at the moment it is first touched: it holds what the scenario gives it.
-    pub(super) fn new(world: &mut World, customer: &str) -> Self {
-        let mut tenant = Self {
-            quotas: Quotas::new(&world.rules.quota),
+    pub(super) fn empty(quota: &QuotaRules) -> Self {
+        Self {
+            quotas: Quotas::new(quota),
             portals: Collection::default(),
             links: Collection::default(),
             attachments: Attachments::default(),
@@ -126,44 +126,26 @@ impl Tenant {
             returning: HashSet::new(),
             domains: Domains::default(),
             schedules: BTreeMap::new(),
-        };
-        let named: Vec<Microtenant> = world.microtenants.iter().map(|(id, _)| *id).collect();
-        for microtenant in std::iter::once(Microtenant::DEFAULT).chain(named) {
-            tenant.seed(world, customer, microtenant);
         }
-        tenant
     }
+}
 
-    fn seed(&mut self, world: &mut World, customer: &str, microtenant: Microtenant) {
-        let (time, query) = (world.epoch, Pairs::default());
-        let mut call = Call {
-            world,
-            tenant: self,
-            microtenant,
-            query,
-            customer,
-            param: "",
-            body: &[],
-            poisoned: &[],
-            time,
-        };
-        user_portal::seed(&mut call);
-        portal_link::seed(&mut call);
-        fleet::seed(&mut call);
-        domain::seed(&mut call);
-    }
+/// Domain lists are kept by microtenant and by association type.
+pub(super) type DomainKey = (Microtenant, &'static str);
 
-    /// Every object as `GET` answers it.
-    pub(super) fn state(&self) -> Value {
-        json!({
-            "portal_links": portal_link::state(self),
-            "user_portals": user_portal::state(self),
-            "connectors": connector::state(self),
-            "domains": self.domains.all(),
-            "connector_schedule": connector_schedule::state(self),
-            "microtenant_connector_schedules": connector_schedule::microtenant_state(self),
-        })
-    }
+/// The domains of a tenant.
+#[derive(Debug, Default)]
+pub(super) struct Domains {
+    pub(super) lists: BTreeMap<DomainKey, Vec<Object>>,
+    /// How often a list was read.
+    pub(super) readings: u32,
+}
+
+/// The schedule of one microtenant.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pub(super) id: Id,
+    pub(super) fields: Object,
 }
 
 /// 400, with an id of its own: a client must not take it for an object that is gone.

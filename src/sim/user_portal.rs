@@ -6,12 +6,12 @@
 
 use serde_json::{Value, json};
 
+use super::call::{Call, Route};
 use super::collection::{Id, Record};
 use super::fields::{self, Object};
 use super::http::Answer;
 use super::listing::Listing;
 use super::refusal::Refusal;
-use super::route::{Call, Route};
 use super::scenario::DeletePortal;
 use super::tenant::Tenant;
 

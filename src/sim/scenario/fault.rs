@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::Value;
 use wildmatch::WildMatch;
 
-use super::ScenarioError;
+use super::error::ScenarioError;
 use super::section::{
     DURATION_FORM, MOMENT_FORM, POSITIVE_FORM, RETRY_AFTER_FORM, SHARE_FORM, Section, latency,
     moment, positive, retry_after, share,
@@ -270,17 +270,19 @@ fn text(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Scenario;
     use super::*;
 
+    fn parse(text: &str) -> Result<Vec<Fault>, ScenarioError> {
+        Section::parse(text)?.tables("fault", Fault::read)
+    }
+
     fn refused(table: &str) -> (Option<usize>, String) {
-        let error = Scenario::parse(&format!("[tenant]\n\n[[fault]]\n{table}")).unwrap_err();
+        let error = parse(&format!("\n\n[[fault]]\n{table}")).unwrap_err();
         (error.line(), error.to_string())
     }
 
     fn read(table: &str) -> Fault {
-        let scenario = Scenario::parse(&format!("[[fault]]\n{table}"));
-        scenario.unwrap().fault.remove(0)
+        parse(&format!("[[fault]]\n{table}")).unwrap().remove(0)
     }
 
     #[test]
@@ -402,7 +404,7 @@ mod tests {
         assert!(said.starts_with("unknown key `fault.more`"), "{said}");
         let (line, _) = refused("kind = \"html\"\n[[fault]]\nkind = \"htm\"");
         assert_eq!(line, Some(6));
-        let single = Scenario::parse("fault = { kind = \"html\" }").unwrap_err();
+        let single = parse("fault = { kind = \"html\" }").unwrap_err();
         assert!(single.to_string().contains("[[…]]"), "{single}");
     }
 }

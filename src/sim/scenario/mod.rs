@@ -2,27 +2,28 @@
 //!
 //! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
 //! worthless. A new table is one more struct, here or in a file of its kind, and one line in
-//! `Scenario::from_root`.
+//! `Scenario::read`.
 
+mod error;
 mod fault;
-mod resources;
+pub(super) mod resources;
 mod section;
 mod traffic;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use thiserror::Error;
-use toml::{Table, Value};
+use toml::Value;
 
+pub use self::error::ScenarioError;
 pub use self::fault::{CallPattern, Fault, FaultKind};
 pub use self::resources::{
     AbsentSchedule, BulkDeleteRules, ConnectorRules, DeletePortal, DomainPost, DomainRules,
     FaultRules, FeatureRules, MicrotenantRules, Numbers, PortalRules, ScheduleRules, Treatment,
 };
 use self::section::{
-    COUNT_FORM, FLAG_FORM, POSITIVE_FORM, SEEDED_FORM, Section, choice, count, lifetime, lines,
-    positive, seeded, seeded_links,
+    COUNT_FORM, FLAG_FORM, POSITIVE_FORM, SEEDED_FORM, Section, choice, count, lifetime, positive,
+    seeded, seeded_links,
 };
 pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, Scope, StormRules, Window};
 use super::assertion::PublicKey;
@@ -194,59 +195,6 @@ impl Default for Limits {
     }
 }
 
-/// Why a scenario cannot be used.
-#[derive(Debug, Error)]
-pub enum ScenarioError {
-    /// The text is not TOML at all.
-    #[error("the scenario is not valid TOML: {0}")]
-    Syntax(String),
-    /// A table or a key that does not exist.
-    #[error("unknown key `{key}`; allowed here: {allowed}")]
-    UnknownKey {
-        /// Its line, from 1.
-        line: usize,
-        /// The key, with its table.
-        key: String,
-        /// The keys that do exist there.
-        allowed: String,
-    },
-    /// A value its key cannot have.
-    #[error("`{key}` cannot be {value}; allowed: {allowed}")]
-    Value {
-        /// Its line, from 1.
-        line: usize,
-        /// The key, with its table.
-        key: String,
-        /// The value as written.
-        value: String,
-        /// What the key can have.
-        allowed: &'static str,
-    },
-    /// A key that is missing, or is there, where the other keys of its table make no sense of it.
-    #[error("`{key}` {what}")]
-    Combination {
-        /// Its line, from 1; that of its table when it is missing.
-        line: usize,
-        /// The key, with its table.
-        key: String,
-        /// What is wrong with it.
-        what: String,
-    },
-}
-
-impl ScenarioError {
-    /// The line that it is about, from 1; none where the message says it.
-    #[must_use]
-    pub fn line(&self) -> Option<usize> {
-        match self {
-            Self::Syntax(_) => None,
-            Self::UnknownKey { line, .. }
-            | Self::Value { line, .. }
-            | Self::Combination { line, .. } => Some(*line),
-        }
-    }
-}
-
 impl Scenario {
     /// Reads a scenario; what it leaves out keeps its default.
     ///
@@ -265,13 +213,13 @@ impl Scenario {
     /// # Ok::<(), zpa_bulk::sim::ScenarioError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
-        let table: Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| ScenarioError::Syntax(error.to_string()))?;
-        Self::from_root(Section::root(table, lines(text)))
+        let mut root = Section::parse(text)?;
+        let scenario = Self::read(&mut root)?;
+        root.finish()?;
+        Ok(scenario)
     }
 
-    fn from_root(mut root: Section) -> Result<Self, ScenarioError> {
+    fn read(root: &mut Section) -> Result<Self, ScenarioError> {
         let mut scenario = Self::default();
         root.table("quota", |section| scenario.quota.fill(section))?;
         root.table("latency", |section| scenario.latency.fill(section))?;
@@ -296,7 +244,6 @@ impl Scenario {
         root.table("features", |section| scenario.features.fill(section))?;
         root.table("faults", |section| scenario.faults.fill(section))?;
         scenario.fault = root.tables("fault", Fault::read)?;
-        root.finish()?;
         Ok(scenario)
     }
 }

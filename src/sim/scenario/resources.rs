@@ -2,13 +2,21 @@
 
 use std::num::NonZeroU32;
 
-use super::ScenarioError;
+use super::error::ScenarioError;
 use super::section::{
     COUNT_FORM, LIST_FORM, POSITIVE_FORM, SEEDED_FORM, SHARE_FORM, Section, choice, count, names,
     positive, seeded, share, texts,
 };
 use crate::sim::fields::is_domain;
-use crate::sim::route::is_resource;
+
+/// The names of the resources.
+pub(in crate::sim) const RESOURCES: [&str; 5] = [
+    "portal-link",
+    "user-portal",
+    "connector",
+    "connector-schedule",
+    "domain",
+];
 
 /// The named microtenants beside the Default one. Each starts with what the Default one starts with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -269,7 +277,7 @@ impl FeatureRules {
     pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         let allowed = "a list of portal-link, user-portal, connector, domain, connector-schedule";
         section.value("off", &mut self.off, allowed, |value| {
-            texts(value).filter(|off| off.iter().all(|name| is_resource(name)))
+            texts(value).filter(|off| off.iter().all(|name| RESOURCES.contains(&name.as_str())))
         })
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::ScenarioError;
+use super::error::ScenarioError;
 
 pub(super) const DURATION_FORM: &str =
     "a whole number with a unit of ms, s, m or h, up to \"1h\", such as \"80ms\"";
@@ -23,7 +23,7 @@ pub(super) const SHARE_FORM: &str = "a number from 0.0 to 1.0";
 pub(super) const FLAG_FORM: &str = "true or false";
 
 /// Where every key of a scenario stands: its line, from 1, by its path such as `fault[0].kind`.
-pub(super) type Lines = HashMap<String, usize>;
+type Lines = HashMap<String, usize>;
 
 /// One table being read: what is left in it, and which keys it may have.
 pub(super) struct Section {
@@ -34,13 +34,17 @@ pub(super) struct Section {
 }
 
 impl Section {
-    pub(super) fn root(entries: Table, lines: Lines) -> Self {
-        Self {
+    /// The whole of a scenario.
+    pub(super) fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let entries = text
+            .parse()
+            .map_err(|error: toml::de::Error| ScenarioError::Syntax(error.to_string()))?;
+        Ok(Self {
             path: String::new(),
             entries,
             known: Vec::new(),
-            lines: Rc::new(lines),
-        }
+            lines: Rc::new(lines(text)),
+        })
     }
 
     /// Takes `key`, when it is there, into `target`.
@@ -170,7 +174,7 @@ fn joined(path: &str, key: &str) -> String {
 }
 
 /// Where the keys of a scenario stand; none when it is not TOML.
-pub(super) fn lines(text: &str) -> Lines {
+fn lines(text: &str) -> Lines {
     let mut lines = Lines::new();
     if let Ok(table) = DeTable::parse(text) {
         locate(text, "", table.get_ref(), &mut lines);

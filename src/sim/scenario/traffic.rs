@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::Value;
 
-use super::ScenarioError;
+use super::error::ScenarioError;
 use super::section::{
     DURATION_FORM, FLAG_FORM, MOMENT_FORM, RETRY_AFTER_FORM, SHARE_FORM, Section, choice, duration,
     latency, moment, retry_after, share,

@@ -1,0 +1,81 @@
+//! One call of the API: its route, and what the handler of that route is given.
+
+use serde_json::Value;
+
+use super::collection::{Id, Microtenant};
+use super::fields::{Object, wrong_type};
+use super::http::{Answer, Pairs};
+use super::refusal::Refusal;
+use super::tenant::{Tenant, World};
+
+/// What carries out a call once its token and quota are settled.
+pub(super) type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
+
+/// One call of the API.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) method: &'static str,
+    /// The version behind `/mgmtconfig/`.
+    pub(super) version: &'static str,
+    /// The path behind the customer id; one segment may be a parameter, written `{…}`.
+    pub(super) path: &'static str,
+    pub(super) handler: Handler,
+}
+
+/// What a handler sees of a request.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) tenant: &'a mut Tenant,
+    pub(super) microtenant: Microtenant,
+    pub(super) query: Pairs,
+    /// The tenant's id.
+    pub(super) customer: &'a str,
+    /// The path segment the route's parameter stands for, empty when it has none.
+    pub(super) param: &'a str,
+    pub(super) body: &'a [u8],
+    /// The names of the objects that are refused.
+    pub(super) poisoned: &'a [String],
+    /// The unix time of the call.
+    pub(super) time: i64,
+}
+
+impl Call<'_> {
+    /// The id in the path; one that cannot be an id is as unknown as one that is not given out.
+    pub(super) fn id(&self) -> Result<Id, Refusal> {
+        Id::parse(self.param).ok_or_else(|| Refusal::not_found(self.param))
+    }
+
+    /// Refuses an object that the scenario never takes.
+    pub(super) fn check_poison(&self, name: &str) -> Result<(), Refusal> {
+        match self.poisoned.iter().find(|poisoned| *poisoned == name) {
+            Some(name) => Err(Refusal::poisoned(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The body, which must be a JSON object.
+    pub(super) fn object(&self) -> Result<Object, Refusal> {
+        match self.json()? {
+            Value::Object(object) => Ok(object),
+            _ => Err(wrong_type("(body)")),
+        }
+    }
+
+    /// The body, which must be a JSON array of objects.
+    pub(super) fn objects(&self) -> Result<Vec<Object>, Refusal> {
+        let Value::Array(items) = self.json()? else {
+            return Err(wrong_type("(body)"));
+        };
+        let objects = items.into_iter().map(|item| match item {
+            Value::Object(object) => Ok(object),
+            _ => Err(wrong_type("(body)")),
+        });
+        objects.collect()
+    }
+
+    fn json(&self) -> Result<Value, Refusal> {
+        let body = serde_json::from_slice(self.body);
+        body.map_err(|_| Refusal::bad("invalid.json", "The body is not valid JSON."))
+    }
+}

@@ -1,0 +1,150 @@
+//! Every resource of the simulator: its routes, what a new tenant starts with, and what its state shows.
+
+use serde_json::{Value, json};
+
+use super::call::{Call, Handler, Route};
+use super::collection::Microtenant;
+use super::http::Pairs;
+use super::refusal::Refusal;
+use super::tenant::{Tenant, World};
+use super::{connector, connector_schedule, domain, fleet, portal_link, user_portal};
+
+/// Every resource's name and its routes; the first that fits is taken.
+const TABLES: [(&str, &[Route]); 5] = [
+    ("portal-link", portal_link::ROUTES),
+    ("user-portal", user_portal::ROUTES),
+    ("connector", connector::ROUTES),
+    ("connector-schedule", connector_schedule::ROUTES),
+    ("domain", domain::ROUTES),
+];
+
+/// A tenant at the moment it is first touched: it holds what the scenario gives it.
+pub(super) fn new_tenant(world: &mut World, customer: &str) -> Tenant {
+    let mut tenant = Tenant::empty(&world.rules.quota);
+    for microtenant in world.all_microtenants() {
+        seed(world, &mut tenant, customer, microtenant);
+    }
+    tenant
+}
+
+/// Portals come before the links that hang on them.
+fn seed(world: &mut World, tenant: &mut Tenant, customer: &str, microtenant: Microtenant) {
+    let mut call = Call {
+        time: world.epoch,
+        world,
+        tenant,
+        microtenant,
+        query: Pairs::default(),
+        customer,
+        param: "",
+        body: &[],
+        poisoned: &[],
+    };
+    user_portal::seed(&mut call);
+    portal_link::seed(&mut call);
+    fleet::seed(&mut call);
+    domain::seed(&mut call);
+}
+
+/// Every object of a tenant as `GET` answers it.
+pub(super) fn state(tenant: &Tenant) -> Value {
+    json!({
+        "portal_links": portal_link::state(tenant),
+        "user_portals": user_portal::state(tenant),
+        "connectors": connector::state(tenant),
+        "domains": domain::state(tenant),
+        "connector_schedule": connector_schedule::state(tenant),
+        "microtenant_connector_schedules": connector_schedule::microtenant_state(tenant),
+    })
+}
+
+/// What a path and a method mean.
+#[derive(Debug)]
+pub(super) struct Found<'p> {
+    /// The name of the resource.
+    pub(super) resource: &'static str,
+    pub(super) handler: Handler,
+    /// The value of the path's parameter.
+    pub(super) param: &'p str,
+}
+
+/// What carries out a call.
+pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Found<'p>, Refusal> {
+    let mut known_path = false;
+    let routes = TABLES
+        .iter()
+        .flat_map(|(resource, routes)| routes.iter().map(move |route| (*resource, route)))
+        .filter(|(_, route)| route.version == version);
+    for (resource, route) in routes {
+        let Some(param) = matched(route.path, path) else {
+            continue;
+        };
+        if route.method == method {
+            let handler = route.handler;
+            return Ok(Found {
+                resource,
+                handler,
+                param,
+            });
+        }
+        known_path = true;
+    }
+    Err(if known_path {
+        Refusal::wrong_method(method)
+    } else {
+        Refusal::unknown_path(path)
+    })
+}
+
+/// The value of the parameter (empty without one) when `path` fits `pattern`.
+fn matched<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    let mut param = "";
+    let mut segments = path.split('/');
+    for expected in pattern.split('/') {
+        let segment = segments.next()?;
+        if expected.starts_with('{') {
+            param = segment;
+        } else if expected != segment {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(param)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scenario::resources::RESOURCES;
+    use super::*;
+
+    fn status(method: &str, version: &str, path: &str) -> u16 {
+        find(method, version, path).map_or_else(|refusal| refusal.into_answer().status, |_| 200)
+    }
+
+    #[test]
+    fn the_parameter_is_the_segment_in_its_place() {
+        assert_eq!(
+            matched(
+                "userPortalLink/userPortal/{portalId}",
+                "userPortalLink/userPortal/7"
+            ),
+            Some("7")
+        );
+        assert_eq!(matched("userPortal", "userPortal"), Some(""));
+        assert_eq!(matched("userPortal", "userPortal/7"), None);
+        assert_eq!(matched("userPortal/{id}", "userPortal"), None);
+    }
+
+    #[test]
+    fn a_known_path_with_another_method_is_405_and_an_unknown_one_404() {
+        assert_eq!(status("POST", "v2", "userPortalLink/bulk"), 200);
+        assert_eq!(status("GET", "v2", "userPortalLink/bulk"), 405);
+        assert_eq!(status("POST", "v1", "userPortalLink/bulk"), 405);
+        assert_eq!(status("GET", "v2", "userPortalLink"), 404);
+        assert_eq!(status("GET", "v1", "segmentGroup"), 404);
+    }
+
+    #[test]
+    fn a_scenario_knows_every_resource_and_no_other() {
+        assert_eq!(TABLES.map(|(name, _)| name), RESOURCES);
+    }
+}
