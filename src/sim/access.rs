@@ -1,9 +1,9 @@
-//! Tokens: signing in, signing out, and which token is good for a call.
+//! Tokens: signing in, signing out, and checking the token of a call.
 //!
-//! Both styles of the ZPA API documentation: the legacy `/signin`, whose `expires_in` is a string, and the
-//! `OneAPI` token endpoint, whose `expires_in` is a number. Secrets are not checked, except that the
-//! literal [`WRONG_SECRET`] is refused so that a client's handling of bad credentials can be seen. What an
-//! assertion in place of a secret must be is in [`super::assertion`].
+//! The ZPA API documentation has two ways to sign in: the legacy `/signin`, whose `expires_in` is a
+//! string, and the `OneAPI` token endpoint, whose `expires_in` is a number. Every secret is accepted
+//! except [`WRONG_SECRET`], which serves to test a client's handling of bad credentials. A signed
+//! assertion may replace the secret; [`super::assertion`] checks it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use super::http::{Answer, Pairs, Request};
 use super::random::SplitMix64;
 use super::refusal::{Refusal, unauthorized};
 
-/// The one secret that no client has.
+/// The only secret that is refused.
 const WRONG_SECRET: &str = "wrong";
 
-/// The tokens that were issued and not ended.
+/// The tokens that were issued and not revoked.
 #[derive(Debug)]
 pub(super) struct Tokens {
     random: SplitMix64,
     lifetime: Duration,
     epoch: i64,
     public_key: Option<PublicKey>,
-    /// When each token stops being valid, since the simulator's start.
+    /// The time since the simulator's start at which each token expires.
     expiries: HashMap<String, Duration>,
 }
 
@@ -47,7 +47,7 @@ impl Tokens {
         }
     }
 
-    /// Legacy sign-in: a form with `client_id` and `client_secret`.
+    /// The legacy sign-in: a form with `client_id` and `client_secret`.
     pub(super) fn sign_in(&mut self, now: Duration, request: &Request) -> Result<Answer, Refusal> {
         let form = form(request)?;
         let client = authenticated(&form, form.value("client_secret"))?;
@@ -55,7 +55,7 @@ impl Tokens {
         Ok(granted(&token, &json!(expires_in.to_string())))
     }
 
-    /// `OneAPI` token request: client credentials, proven by a secret or by a signed assertion.
+    /// A `OneAPI` token request: client credentials with a secret or a signed assertion.
     pub(super) fn token(&mut self, now: Duration, request: &Request) -> Result<Answer, Refusal> {
         let form = form(request)?;
         if form.value("grant_type") != Some("client_credentials") {
@@ -75,7 +75,7 @@ impl Tokens {
         Ok(granted(&token, &json!(expires_in)))
     }
 
-    /// Ends the token the request carries.
+    /// Revokes the token of the request.
     pub(super) fn sign_out(
         &mut self,
         now: Duration,
@@ -89,20 +89,20 @@ impl Tokens {
         Answer::empty(200)
     }
 
-    /// Ends the token that the request carries, if it carries one.
+    /// Makes the token of the request invalid, if it has one.
     pub(super) fn expire(&mut self, request: &Request) {
         if let Some(token) = bearer(request) {
             self.expiries.remove(token);
         }
     }
 
-    /// Whether the request carries a token that is valid at `now`.
+    /// Returns true if the request has a token that is valid at `now`.
     pub(super) fn admits(&self, now: Duration, request: &Request) -> bool {
         let expiry = bearer(request).and_then(|token| self.expiries.get(token));
         expiry.is_some_and(|expiry| now < *expiry)
     }
 
-    /// A new token for `client`, and its lifetime in seconds.
+    /// Issues a token for `client`; returns it with its lifetime in seconds.
     fn issue(&mut self, now: Duration, client: &str) -> (String, u64) {
         let expiry = now.saturating_add(self.lifetime);
         let token = self.signed(client, self.unix(now), self.unix(expiry));
@@ -110,7 +110,7 @@ impl Tokens {
         (token, self.lifetime.as_secs())
     }
 
-    /// A token of the usual three parts. The signature is only random; it and `jti` make each one unique.
+    /// A JSON web token. The signature is random, and with `jti` makes each token unique.
     fn signed(&mut self, client: &str, issued: i64, expires: i64) -> String {
         let header = json!({"alg": "RS256", "typ": "JWT"});
         let unique = format!("{:016x}", self.random.draw());
@@ -128,13 +128,13 @@ impl Tokens {
         .join(".")
     }
 
-    /// Unix seconds, rounded down: the `exp` a client reads is never later than the true end.
+    /// Unix seconds, rounded down, so that the `exp` a client reads is never after the true expiry.
     fn unix(&self, now: Duration) -> i64 {
         self.epoch.saturating_add_unsigned(now.as_secs())
     }
 }
 
-/// The client id, when it came with an acceptable proof.
+/// The client id of a form whose secret is acceptable.
 fn authenticated<'a>(form: &'a Pairs, proof: Option<&str>) -> Result<&'a str, Refusal> {
     match (form.value("client_id"), proof) {
         (Some(client), Some(proof)) if proof != WRONG_SECRET => Ok(client),
@@ -142,7 +142,7 @@ fn authenticated<'a>(form: &'a Pairs, proof: Option<&str>) -> Result<&'a str, Re
     }
 }
 
-/// 401: the client is not who it says.
+/// 401: the client's credentials are not valid.
 fn invalid_client(reason: &str) -> Refusal {
     Refusal::new(401, "invalid_client", reason)
 }
@@ -154,7 +154,7 @@ fn granted(token: &str, expires_in: &serde_json::Value) -> Answer {
     )
 }
 
-/// The body as a form; any other content type is refused.
+/// Reads the body as a form. Any other content type is refused.
 fn form(request: &Request) -> Result<Pairs, Refusal> {
     if !is_content_type(request, "application/x-www-form-urlencoded") {
         return Err(Refusal::new(
@@ -166,7 +166,7 @@ fn form(request: &Request) -> Result<Pairs, Refusal> {
     Ok(Pairs::parse(&String::from_utf8_lossy(&request.body)))
 }
 
-/// Whether the request says its body is of type `expected`, parameters such as the charset aside.
+/// Returns true if the body is declared to be of type `expected`, ignoring parameters such as the charset.
 pub(super) fn is_content_type(request: &Request, expected: &str) -> bool {
     let declared = request
         .content_type

@@ -1,7 +1,7 @@
-//! Signing in with a private key: what a signed assertion must say, and whether its signature is right.
+//! Sign-in with a private key: the checks of a signed assertion (RFC 7523, section 3).
 //!
-//! RFC 7523, section 3: issuer and subject are the client, the audience is this service, and it has not expired. The
-//! signature is checked when the scenario names the public key it belongs to.
+//! Issuer and subject must be the client, the audience must be this service, and the assertion may not
+//! have expired. The signature is checked only if the scenario gives the public key.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,15 +13,15 @@ use serde::de::DeserializeOwned;
 
 use super::http::Pairs;
 
-/// How a token request says that it brings an assertion.
+/// The `client_assertion_type` of a token request with an assertion.
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 const AUDIENCE: &str = "https://api.zscaler.com";
 
-/// The public half of the key that clients sign with.
+/// The public key that belongs to the key that clients sign with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    /// The modulus and the exponent as PKCS#1 puts them, in DER.
+    /// The modulus and the exponent in PKCS#1 form, in DER.
     pkcs1: Vec<u8>,
 }
 
@@ -56,7 +56,7 @@ impl PublicKey {
     }
 }
 
-/// What a DER value of that tag holds; whatever follows it is left out.
+/// The content of the DER value at the start, if it has this tag. Bytes after it are ignored.
 fn der_content(der: &[u8], tag: u8) -> Option<&[u8]> {
     let (&first, rest) = der.split_first()?;
     let (&length, rest) = rest.split_first()?;
@@ -86,10 +86,10 @@ struct Claims {
     exp: i64,
 }
 
-/// The client that a token request's assertion speaks for at the unix time `now`.
+/// The client that signed the assertion of a token request. `now` is in unix seconds.
 ///
 /// # Errors
-/// What is wrong with the assertion.
+/// Says in words why the assertion is not valid.
 pub(super) fn client<'f>(
     form: &'f Pairs,
     assertion: &str,
@@ -102,17 +102,17 @@ pub(super) fn client<'f>(
     }
     let (message, signature) = assertion
         .rsplit_once('.')
-        .ok_or("the assertion is no JSON web token")?;
+        .ok_or("the assertion is not a JSON web token")?;
     let (header, claims) = message
         .split_once('.')
-        .ok_or("the assertion is no JSON web token")?;
+        .ok_or("the assertion is not a JSON web token")?;
     let header: Header = decoded(header).ok_or("the assertion's header cannot be read")?;
     let claims: Claims = decoded(claims).ok_or("the assertion's claims cannot be read")?;
     if header.alg != "RS256" {
         return Err("the assertion is not signed with RS256");
     }
     if claims.iss != client || claims.sub != client {
-        return Err("the assertion is not by and about the client");
+        return Err("the assertion's issuer or subject is not the client");
     }
     if claims.aud != AUDIENCE {
         return Err("the assertion is for another audience");
@@ -140,7 +140,8 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000;
 
-    /// Signed by OpenSSL with the key of the tests: `{"alg":"RS256"}` and the claims of the client "me" until 1700000600.
+    /// An assertion that OpenSSL signed with the key of the tests. Its header is `{"alg":"RS256"}`; its claims are those of the
+    /// client "me", and expire at 1700000600.
     const SIGNED: &str = include_str!("../../tests/keys/assertion.jwt");
 
     fn key(pem: &str) -> Option<PublicKey> {

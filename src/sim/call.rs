@@ -1,4 +1,4 @@
-//! One call of the API: its route, and what the handler of that route is given.
+//! One call of the API: its route, and the input of the route's handler.
 
 use serde_json::Value;
 
@@ -8,21 +8,21 @@ use super::http::{Answer, Pairs};
 use super::refusal::Refusal;
 use super::tenant::{Tenant, World};
 
-/// What carries out a call once its token and quota are settled.
+/// Executes a call whose token and quota have been checked.
 pub(super) type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
 
-/// One call of the API.
+/// One kind of call, by its method and path.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) method: &'static str,
-    /// The version behind `/mgmtconfig/`.
+    /// The version after `/mgmtconfig/`.
     pub(super) version: &'static str,
-    /// The path behind the customer id; one segment may be a parameter, written `{…}`.
+    /// The path after the customer id; one segment may be a parameter, written `{…}`.
     pub(super) path: &'static str,
     pub(super) handler: Handler,
 }
 
-/// What a handler sees of a request.
+/// The input of a handler: the request, and the state that the handler may change.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) world: &'a mut World,
@@ -31,22 +31,22 @@ pub(super) struct Call<'a> {
     pub(super) query: Pairs,
     /// The tenant's id.
     pub(super) customer: &'a str,
-    /// The path segment the route's parameter stands for, empty when it has none.
+    /// The path segment in the place of the route's parameter; empty for a route without one.
     pub(super) param: &'a str,
     pub(super) body: &'a [u8],
-    /// The names of the objects that are refused.
+    /// The names of the objects that a `poison` fault refuses.
     pub(super) poisoned: &'a [String],
     /// The unix time of the call.
     pub(super) time: i64,
 }
 
 impl Call<'_> {
-    /// The id in the path; one that cannot be an id is as unknown as one that is not given out.
+    /// The id in the path. Text that cannot be an id is refused like an unknown id.
     pub(super) fn id(&self) -> Result<Id, Refusal> {
         Id::parse(self.param).ok_or_else(|| Refusal::not_found(self.param))
     }
 
-    /// Refuses an object that the scenario never takes.
+    /// Refuses an object that a `poison` fault names.
     pub(super) fn check_poison(&self, name: &str) -> Result<(), Refusal> {
         match self.poisoned.iter().find(|poisoned| *poisoned == name) {
             Some(name) => Err(Refusal::poisoned(name)),

@@ -1,4 +1,4 @@
-//! The objects of one kind in one tenant, indexed so that a call costs no more as they grow in number.
+//! The objects of one kind in one tenant, indexed so that a call costs the same however many there are.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::random::SplitMix64;
 pub(super) struct Id(u64);
 
 impl Id {
-    /// Reads digits; anything else names no object.
+    /// Reads a number. Text with anything but digits is no id.
     pub(super) fn parse(text: &str) -> Option<Self> {
         text.bytes()
             .all(|byte| byte.is_ascii_digit())
@@ -26,7 +26,7 @@ impl fmt::Display for Id {
     }
 }
 
-/// The ids still to be given out. Each is larger than the one before, so their order is that of creation.
+/// The source of new ids. Each id is larger than the one before, so sorted ids are in order of creation.
 #[derive(Debug)]
 pub(super) struct Ids {
     last: u64,
@@ -34,7 +34,7 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Begins far enough below the first number of 19 digits for any simulation.
+    /// Starts at 18 digits, so far below 19 digits that no simulation gets there.
     pub(super) fn new(seed: u64) -> Self {
         let mut random = SplitMix64::new(seed, 1);
         Self {
@@ -72,7 +72,7 @@ impl fmt::Display for Microtenant {
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) microtenant: Microtenant,
-    /// The name as it counts for uniqueness: trimmed, not escaped.
+    /// The name that must be unique: trimmed, not escaped.
     pub(super) name: String,
     /// The fields as answers show them.
     pub(super) fields: Map<String, Value>,
@@ -85,7 +85,7 @@ pub(super) struct Collection {
     scopes: HashMap<Microtenant, Scope>,
 }
 
-/// What one microtenant holds.
+/// The objects of one microtenant: their ids in order of creation, and how many have each name.
 #[derive(Debug, Default)]
 struct Scope {
     order: Vec<Id>,
@@ -108,12 +108,12 @@ impl Scope {
 }
 
 impl Collection {
-    /// The number of objects, all microtenants together.
+    /// The number of objects in all microtenants together.
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Adds a new object; `id` must be the largest so far.
+    /// Adds a new object. Its `id` must be the largest so far.
     pub(super) fn insert(&mut self, id: Id, record: Record) {
         let scope = self.scopes.entry(record.microtenant).or_default();
         scope.order.push(id);
@@ -121,7 +121,7 @@ impl Collection {
         self.records.insert(id, record);
     }
 
-    /// Gives an object a new name and new fields; an unknown one stays unknown.
+    /// Replaces the name and the fields of an object. An unknown id is ignored.
     pub(super) fn replace(&mut self, id: Id, name: String, fields: Map<String, Value>) {
         let Some(record) = self.records.get_mut(&id) else {
             return;
@@ -133,7 +133,7 @@ impl Collection {
         record.fields = fields;
     }
 
-    /// Takes an object out.
+    /// Removes an object. An unknown id is ignored.
     pub(super) fn remove(&mut self, id: Id) {
         let Some(record) = self.records.remove(&id) else {
             return;
@@ -143,32 +143,32 @@ impl Collection {
         remove_sorted(&mut scope.order, id);
     }
 
-    /// The object, when a caller in `microtenant` can see it.
+    /// The object, if it belongs to `microtenant`.
     pub(super) fn find(&self, id: Id, microtenant: Microtenant) -> Option<&Record> {
         self.record(id)
             .filter(|record| record.microtenant == microtenant)
     }
 
-    /// The object, whatever its microtenant.
+    /// The object, in whatever microtenant.
     pub(super) fn record(&self, id: Id) -> Option<&Record> {
         self.records.get(&id)
     }
 
-    /// The ids of a microtenant's objects in order of creation.
+    /// The ids of a microtenant's objects, in order of creation.
     pub(super) fn ids(&self, microtenant: Microtenant) -> &[Id] {
         self.scopes
             .get(&microtenant)
             .map_or(&[], |scope| &scope.order)
     }
 
-    /// Every object in order of creation.
+    /// The ids of all objects, in order of creation.
     pub(super) fn all(&self) -> Vec<Id> {
         let mut ids: Vec<Id> = self.records.keys().copied().collect();
         ids.sort_unstable();
         ids
     }
 
-    /// Whether an object of the microtenant other than `except` has this name.
+    /// Returns true if an object of the microtenant other than `except` has this name.
     pub(super) fn name_taken(
         &self,
         microtenant: Microtenant,
@@ -188,16 +188,16 @@ impl Collection {
     }
 }
 
-/// Which links hang on which portals, from both sides.
+/// The relation between links and portals, indexed from both sides.
 #[derive(Debug, Default)]
 pub(super) struct Attachments {
     portals: HashMap<Id, Vec<Id>>,
-    /// In order of creation of the links.
+    /// The links of each portal, in order of creation.
     links: HashMap<Id, Vec<Id>>,
 }
 
 impl Attachments {
-    /// Hangs a link on exactly these portals.
+    /// Sets the portals of a link.
     pub(super) fn attach(&mut self, link: Id, portals: &[Id]) {
         self.detach(link);
         for portal in portals {
@@ -206,7 +206,7 @@ impl Attachments {
         self.portals.insert(link, portals.to_vec());
     }
 
-    /// Takes a link off all its portals.
+    /// Removes a link from all its portals.
     pub(super) fn detach(&mut self, link: Id) {
         for portal in self.portals.remove(&link).unwrap_or_default() {
             if let Some(links) = self.links.get_mut(&portal) {

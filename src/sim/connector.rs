@@ -1,7 +1,7 @@
 //! App connectors (ZPA API documentation, App Connector Management API).
 //!
-//! They enrol themselves, so none can be created here; those there are come from `fleet.rs`. A client may
-//! write the name, the description, whether it is enabled, and the access list; all else is the server's.
+//! Connectors enrol themselves, so the API cannot create any; `fleet.rs` adds those of the scenario. A
+//! client may write four fields: the name, the description, the enabled flag and the access list.
 
 use std::collections::HashSet;
 
@@ -54,10 +54,10 @@ pub(super) const ROUTES: &[Route] = &[
 pub(super) const CONNECTED: &str = "ZPN_STATUS_AUTHENTICATED";
 pub(super) const DISCONNECTED: &str = "ZPN_STATUS_DISCONNECTED";
 
-/// What a `PUT` replaces.
+/// The fields that a `PUT` replaces.
 const WRITABLE: [&str; 4] = ["name", "description", "enabled", "ipAcl"];
 
-/// The fields of which each, when it is true, keeps a connector from being changed.
+/// The fields that protect a connector from changes. It is protected if one of them is true.
 pub(super) const READ_ONLY: &str = "readOnly";
 pub(super) const ZSCALER_MANAGED: &str = "zscalerManaged";
 
@@ -85,8 +85,7 @@ fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-/// Replaces what a client may write: name, description and whether it is enabled must be there, and the access list
-/// is lost when it is left out.
+/// Replaces the fields that a client may write. Only the access list may be missing, and is removed then.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = changeable(call)?;
     let body = call.object()?;
@@ -107,7 +106,7 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::empty(204))
 }
 
-/// Deletes many at once. The answer does not say which: it has no body.
+/// Deletes many connectors at once. The answer has no body, so it does not say which ones.
 fn delete_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.object()?;
     for id in doomed(call, &body)? {
@@ -116,7 +115,10 @@ fn delete_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::empty(200))
 }
 
-/// The connectors that a bulk call is to delete, unless one of its ids has the whole call refused.
+/// The connectors that a bulk call deletes.
+///
+/// # Errors
+/// Refuses the whole call if it has an id that the scenario does not ignore.
 fn doomed(call: &Call<'_>, body: &Object) -> Result<HashSet<Id>, Refusal> {
     let items = fields::list(body, "ids")?;
     if items.is_empty() {
@@ -140,7 +142,7 @@ fn doomed(call: &Call<'_>, body: &Object) -> Result<HashSet<Id>, Refusal> {
     Ok(doomed)
 }
 
-/// Whether a call goes on without the odd item.
+/// Refuses an id that cannot be deleted, unless the scenario ignores it.
 fn judge(treatment: Treatment, refusal: &'static str, item: &str) -> Result<(), Refusal> {
     match treatment {
         Treatment::Ignore => Ok(()),
@@ -151,10 +153,10 @@ fn judge(treatment: Treatment, refusal: &'static str, item: &str) -> Result<(), 
     }
 }
 
-/// What a posted connector writes: its name, and the fields as answers show them.
+/// Reads a posted connector: its name, and its fields as answers show them.
 fn draft(body: &Object) -> Result<(String, Object), Refusal> {
     let name = fields::required(body, "name")?.trim().to_owned();
-    // Documented as needed; an empty description is one.
+    // The documentation requires both. An empty description is allowed.
     if let Some(missing) = ["description", "enabled"]
         .into_iter()
         .find(|field| !body.contains_key(*field))
@@ -182,7 +184,7 @@ fn known(call: &Call<'_>) -> Result<Id, Refusal> {
     known.ok_or_else(|| Refusal::not_found(call.param))
 }
 
-/// The same, when it can be changed.
+/// The connector whose id is in the path, if it is not protected.
 fn changeable(call: &Call<'_>) -> Result<Id, Refusal> {
     let id = known(call)?;
     if is_locked(call, id) {
@@ -203,8 +205,8 @@ fn is_locked(call: &Call<'_>, id: Id) -> bool {
         .is_some_and(|fields| is_true(fields, READ_ONLY) || is_true(fields, ZSCALER_MANAGED))
 }
 
-/// Lets a connector that was just read connect again, if the scenario chose it. Its last disconnection stays
-/// as old as it was.
+/// Connects a connector again that was just read, if the scenario chose it. The time of its last
+/// disconnection stays as it is.
 fn come_back(call: &mut Call<'_>, id: Id) {
     if !call.tenant.returning.remove(&id) {
         return;
@@ -224,7 +226,7 @@ fn remove(call: &mut Call<'_>, id: Id) {
     call.tenant.returning.remove(&id);
 }
 
-/// Keeps a connector that enrolled itself.
+/// Adds a connector that has enrolled.
 pub(super) fn store(call: &mut Call<'_>, id: Id, name: String, fields: Object) {
     let microtenant = call.microtenant;
     let record = Record {

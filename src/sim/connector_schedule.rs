@@ -1,5 +1,5 @@
-//! The schedule by which disconnected connectors are deleted (ZPA API documentation, App Connector
-//! Management API). A microtenant has one or none. Nothing is deleted by it here.
+//! The schedule that deletes disconnected connectors (ZPA API documentation, App Connector Management
+//! API). A microtenant has at most one. The simulator stores it, but deletes nothing by it.
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// The shortest interval, in days.
+/// The shortest interval that is accepted, in days.
 const SHORTEST: u64 = 5;
 
 /// The schedule of the Default microtenant as `GET` shows it.
@@ -42,7 +42,7 @@ pub(super) fn state(tenant: &Tenant) -> Option<&Object> {
     schedule.map(|schedule| &schedule.fields)
 }
 
-/// Those of the others.
+/// The schedules of all other microtenants.
 pub(super) fn microtenant_state(tenant: &Tenant) -> Vec<&Object> {
     let schedules = tenant.schedules.iter();
     let others = schedules.filter(|(microtenant, _)| **microtenant != Microtenant::DEFAULT);
@@ -69,7 +69,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::empty(204))
 }
 
-/// Replaces the whole schedule: a field that is left out is lost.
+/// Replaces the whole schedule. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.id()?;
     let own = call.tenant.schedules.get(&call.microtenant);
@@ -81,7 +81,7 @@ fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::empty(204))
 }
 
-/// The posted fields. The customer is that of the path.
+/// Reads a posted schedule. A posted customer id is ignored, because the path names the customer.
 fn draft(body: &Object) -> Result<Object, Refusal> {
     let frequency = fields::required(body, "frequency")?;
     if frequency != "days" {

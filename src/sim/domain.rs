@@ -1,6 +1,7 @@
 //! Customer domains (ZPA API documentation, Customer Domain Management).
 //!
-//! A list for each association type. A domain that was there keeps its id, whatever the posted one says.
+//! Each association type has a list of its own. A domain that is already in the list keeps its id,
+//! whatever id is posted.
 
 use serde_json::Value;
 
@@ -28,7 +29,7 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// The association types. Search suffixes are what a tenant starts with.
+/// The association types. A new tenant starts with search suffixes only.
 const SEARCH_SUFFIX: &str = "SEARCH_SUFFIX";
 const ASSOCIATIONS: [&str; 2] = [SEARCH_SUFFIX, "SHARED"];
 
@@ -60,7 +61,7 @@ fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-/// Another administrator adds a domain, once, after the reading that the scenario says.
+/// Adds the domain of another administrator, once, after the reading that the scenario names.
 fn intrude(call: &mut Call<'_>, key: DomainKey) {
     let rules = &call.world.rules.domains;
     if call.tenant.domains.readings != rules.intruder_after.get() {
@@ -71,7 +72,7 @@ fn intrude(call: &mut Call<'_>, key: DomainKey) {
     }
 }
 
-/// Adds a domain that no client posted, unless it is there.
+/// Adds a domain that no client posted, unless the list has it already.
 fn add(call: &mut Call<'_>, key: DomainKey, domain: String) {
     let mut list = stored(call, key).to_vec();
     if position(&list, &domain).is_none() {
@@ -85,7 +86,7 @@ fn add(call: &mut Call<'_>, key: DomainKey, domain: String) {
     }
 }
 
-/// Takes a whole list, or what is new and changed in it.
+/// Replaces the whole list or adds to it, as the scenario says.
 fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let key = key(call)?;
     let drafts = drafts(&call.objects()?)?;
@@ -154,8 +155,8 @@ fn drafts(posted: &[Object]) -> Result<Vec<Draft>, Refusal> {
 }
 
 impl Draft {
-    /// The association type is not read: the one in the path counts. Neither is a `name` that is no text,
-    /// since a vendor's SDK describes it as an object.
+    /// Reads a posted domain. The association type is ignored, because the path names it. A `name` that
+    /// is not text is ignored, because a vendor's SDK describes it as an object.
     fn read(object: &Object) -> Result<Self, Refusal> {
         let domain = fields::required(object, "domain")?;
         if !fields::is_domain(domain) {
@@ -171,7 +172,7 @@ impl Draft {
     }
 }
 
-/// A domain as it is shown, with the id and the time of creation of the one it was.
+/// A domain as answers show it. It keeps the id and the creation time of a `known` one.
 fn finished(call: &mut Call<'_>, key: DomainKey, draft: Draft, known: Option<&Object>) -> Object {
     let mut fields = Object::new();
     fields.insert("domain".to_owned(), draft.domain.into());
@@ -199,7 +200,7 @@ fn position(list: &[Object], domain: &str) -> Option<usize> {
     list.iter().position(shown)
 }
 
-/// Domains are the same whatever their case.
+/// Compares domains, ignoring case.
 fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }

@@ -1,5 +1,6 @@
-//! Which faults act on a call. The scenario's tables are looked through in their order; what they do to the call is
-//! done where it is handled.
+//! Fault injection: finds the faults of the scenario that act on a call, in the order of their tables.
+//!
+//! A fault that stops a call or delays it takes effect in `machine.rs`; one that damages the answer, here.
 
 use std::time::Duration;
 
@@ -9,16 +10,17 @@ use super::http::{Answer, Delivery, Request};
 use super::random::SplitMix64;
 use super::scenario::{Fault, FaultKind};
 
-/// The streams of chance from here on are those of the faults, one for each table.
+/// The purpose of the first fault's random numbers. Each fault has a stream of its own, so that adding
+/// one does not change when the others act.
 const FIRST_PURPOSE: u64 = 1000;
 
-/// Where the items of a batch stand in its body.
+/// The fields of a body that hold the items of a batch.
 const BATCHES: [&str; 2] = ["userPortalLinks", "ids"];
 
-/// What a proxy's page looks like.
+/// The page that a proxy shows in place of an answer.
 const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Please wait</title></head><body><h1>Please wait</h1></body></html>\n";
 
-/// The faults of a scenario, and how often each has acted.
+/// The faults of a scenario, with their state.
 #[derive(Debug)]
 pub(super) struct Faults(Vec<Table>);
 
@@ -29,14 +31,14 @@ struct Table {
     acted: u32,
 }
 
-/// What acts on one call.
+/// The faults that act on one call.
 #[derive(Debug, Default)]
 pub(super) struct Strike {
     /// The first fault that applies.
     pub(super) kind: Option<FaultKind>,
-    /// The objects that are refused.
+    /// The names of the objects that are refused.
     pub(super) poisoned: Vec<String>,
-    /// What is carried out in place of the call's body.
+    /// The body to execute in place of the call's own.
     pub(super) part: Option<Vec<u8>>,
 }
 
@@ -50,7 +52,7 @@ impl Faults {
         Self((FIRST_PURPOSE..).zip(faults).map(table).collect())
     }
 
-    /// What acts on a call that arrives at `now`.
+    /// Chooses the faults that act on a call that arrives at `now`.
     pub(super) fn strike(&mut self, now: Duration, request: &Request, is_sign_in: bool) -> Strike {
         let mut strike = Strike::default();
         for table in &mut self.0 {
@@ -88,7 +90,7 @@ impl Table {
     }
 }
 
-/// Whether it is the kind of call that the kind of fault is about.
+/// Returns true if this kind of fault can act on this kind of call.
 fn is_target(kind: &FaultKind, request: &Request, is_sign_in: bool) -> bool {
     match kind {
         FaultKind::SigninDown => is_sign_in,
@@ -99,7 +101,7 @@ fn is_target(kind: &FaultKind, request: &Request, is_sign_in: bool) -> bool {
     }
 }
 
-/// The body of a batch of at least two, and under which name its items stand.
+/// Reads a batch of at least two items: the field that holds them, and the whole body.
 fn batch(body: &[u8]) -> Option<(&'static str, Map<String, Value>)> {
     let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
         return None;
@@ -113,7 +115,7 @@ fn batch(body: &[u8]) -> Option<(&'static str, Map<String, Value>)> {
     Some((name, body))
 }
 
-/// The same batch with some of its items, at least one and not all of them.
+/// The same batch with only some of its items: at least one, but not all.
 fn part(body: &[u8], random: &mut SplitMix64) -> Option<Vec<u8>> {
     let (name, mut body) = batch(body)?;
     let items = body.get_mut(name)?.as_array_mut()?;
@@ -135,7 +137,7 @@ fn part(body: &[u8], random: &mut SplitMix64) -> Option<Vec<u8>> {
     serde_json::to_vec(&body).ok()
 }
 
-/// Whether a body writes an object of that name, alone or among others.
+/// Returns true if a body writes an object of this name, alone or in a batch.
 fn holds(body: &[u8], name: &str) -> bool {
     let named = |object: &Value| {
         let texts = ["name", "domain"]
@@ -154,7 +156,7 @@ fn holds(body: &[u8], name: &str) -> bool {
 }
 
 impl Strike {
-    /// What the answer has become of a call that was carried out or refused, how it leaves, and how much later.
+    /// Damages or delays the answer to a call: returns the answer, how much of it leaves, and its delay.
     pub(super) fn spoil(&self, answer: Answer) -> (Answer, Delivery, Duration) {
         let (on_time, whole) = (Duration::ZERO, Delivery::Whole);
         match &self.kind {
@@ -171,7 +173,7 @@ impl Strike {
     }
 }
 
-/// A web page in place of an answer. One without a body would not be one.
+/// A web page in place of an answer. A status without a body becomes 200, because the page needs one.
 fn page(status: u16) -> Answer {
     let mut answer = Answer::empty(if status == 204 { 200 } else { status });
     answer.body = PAGE.into();

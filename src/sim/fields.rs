@@ -1,13 +1,13 @@
-//! Reading the fields of a posted object, and writing those of an answer.
+//! Readers for the fields of a posted object, and writers for those of an answer.
 
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 
-/// A posted object. Fields nobody asks for are ignored, as the API does.
+/// A JSON object. Unknown fields of a posted object are ignored, as in the real API.
 pub(super) type Object = Map<String, Value>;
 
-/// A text field; missing, null and empty are the same.
+/// Reads a text field. Missing, null and empty mean the same.
 pub(super) fn text<'a>(object: &'a Object, field: &str) -> Result<Option<&'a str>, Refusal> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(None),
@@ -16,14 +16,14 @@ pub(super) fn text<'a>(object: &'a Object, field: &str) -> Result<Option<&'a str
     }
 }
 
-/// A text field that must be there and not blank.
+/// Reads a text field that is required and may not be blank.
 pub(super) fn required<'a>(object: &'a Object, field: &str) -> Result<&'a str, Refusal> {
     text(object, field)?
         .filter(|text| !text.trim().is_empty())
         .ok_or_else(|| Refusal::missing(field))
 }
 
-/// A true-or-false field; missing and null are the same.
+/// Reads a boolean field. Missing and null mean the same.
 pub(super) fn flag(object: &Object, field: &str) -> Result<Option<bool>, Refusal> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(None),
@@ -32,7 +32,7 @@ pub(super) fn flag(object: &Object, field: &str) -> Result<Option<bool>, Refusal
     }
 }
 
-/// An id field: documented requests hold strings and numbers.
+/// Reads an id field. The documentation shows ids as strings and as numbers.
 pub(super) fn id(object: &Object, field: &str) -> Result<Option<String>, Refusal> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(None),
@@ -43,13 +43,13 @@ pub(super) fn id(object: &Object, field: &str) -> Result<Option<String>, Refusal
     }
 }
 
-/// An id, a string or a number, as text.
+/// Returns an id, given as string or number, as text.
 pub(super) fn id_text(value: &Value) -> Option<String> {
     let number = || value.as_u64().map(|number| number.to_string());
     value.as_str().map(str::to_owned).or_else(number)
 }
 
-/// Whether the text is a domain: labels of letters, digits and inner hyphens, joined by periods.
+/// Returns true for a domain: labels of letters, digits and inner hyphens, joined by periods.
 pub(super) fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -61,7 +61,7 @@ pub(super) fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// A list field; missing and null are an empty one.
+/// Reads a list field. Missing and null mean an empty list.
 pub(super) fn list<'a>(object: &'a Object, field: &str) -> Result<&'a [Value], Refusal> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(&[]),
@@ -70,7 +70,7 @@ pub(super) fn list<'a>(object: &'a Object, field: &str) -> Result<&'a [Value], R
     }
 }
 
-/// Copies the text `fields` that are there from a posted object to an answer's.
+/// Copies the text `fields` of a posted object that are present.
 pub(super) fn copy_text(from: &Object, fields: &[&str], to: &mut Object) -> Result<(), Refusal> {
     for field in fields {
         if let Some(value) = text(from, field)? {
@@ -80,7 +80,7 @@ pub(super) fn copy_text(from: &Object, fields: &[&str], to: &mut Object) -> Resu
     Ok(())
 }
 
-/// Copies the true-or-false `fields` that are there.
+/// Copies the boolean `fields` of a posted object that are present.
 pub(super) fn copy_flags(from: &Object, fields: &[&str], to: &mut Object) -> Result<(), Refusal> {
     for field in fields {
         if let Some(value) = flag(from, field)? {
@@ -90,8 +90,9 @@ pub(super) fn copy_flags(from: &Object, fields: &[&str], to: &mut Object) -> Res
     Ok(())
 }
 
-/// Answers escape `*` in names and descriptions (ZPA API documentation). What HTML needs escaped is escaped as well: nobody
-/// documents that it is not, and a client that sends such text back as it came escapes it twice.
+/// Escapes text as answers do. The documentation shows that answers escape `*` in names and
+/// descriptions, and does not rule out that they escape HTML's special characters too. A client that
+/// sends such text back unchanged would have it escaped twice.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -108,12 +109,12 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The name of a posted object, as far as it has one, to say which item an error is about.
+/// The name of a posted object, for errors that name the item at fault. Empty if it has none.
 pub(super) fn label(object: &Object) -> &str {
     object.get("name").and_then(Value::as_str).unwrap_or("")
 }
 
-/// 400: a field holds another type than it can have.
+/// 400: a field has a value of the wrong type.
 pub(super) fn wrong_type(field: &str) -> Refusal {
     Refusal::bad(
         "invalid.json",

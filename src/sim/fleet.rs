@@ -1,9 +1,8 @@
-//! The connectors that a tenant starts with: of every kind, and with traps for a client that judges their
-//! age hastily.
+//! The connectors of a new tenant, with cases that a careless client gets wrong.
 //!
-//! - Most live ones were last disconnected months ago; only their status says that they are live.
-//! - One that never connected has no status and no times but that of its creation.
-//! - One name holds a character that answers escape.
+//! - Most live connectors were last disconnected months ago. Only their status says that they are live.
+//! - A connector that never connected has no status, and no time except that of its creation.
+//! - One name has a character that answers escape.
 
 use std::ops::Range;
 
@@ -19,11 +18,11 @@ use super::scenario::ConnectorRules;
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// The version all connectors should have, and those that some still had when they were last seen.
+/// The version that all connectors should run, and older ones that disconnected connectors may have.
 const EXPECTED_VERSION: &str = "24.387.2";
 const OLD_VERSIONS: [&str; 3] = ["22.110.1", "23.243.3", "24.198.1"];
 
-/// What became of a connector.
+/// The state that a connector is in.
 #[derive(Clone, Copy)]
 enum Fate {
     Live,
@@ -31,11 +30,11 @@ enum Fate {
     NeverConnected,
 }
 
-/// One connector to enrol.
+/// A connector to add to the tenant.
 struct Newcomer {
     name: String,
     fate: Fate,
-    /// How long ago it connected, was disconnected or, where it never connected, was created; in seconds.
+    /// The seconds since it connected (live), was disconnected (stale) or was created (never connected).
     age: u64,
     group: usize,
     lock: Option<&'static str>,
@@ -68,7 +67,7 @@ pub(super) fn seed(call: &mut Call<'_>) {
     call.tenant.returning.extend(chosen.map(|(_, id)| id));
 }
 
-/// How many of the stale ones come back: the nearest whole number.
+/// The number of stale connectors that connect again, rounded to the nearest whole number.
 fn share(rules: &ConnectorRules) -> usize {
     let exact = rules.come_back * f64::from(rules.stale);
     (0..rules.stale)
@@ -106,7 +105,7 @@ fn newcomers(random: &mut SplitMix64, rules: &ConnectorRules) -> Vec<Newcomer> {
     };
     let live = ages(random, rules.live, 0..200 * DAY);
     add("live", Fate::Live, live, 0, lit);
-    // The first stale ones are those of the dark groups.
+    // The first stale connectors fill the groups that have no live one.
     let stale = ages(random, rules.stale, 31 * DAY..400 * DAY);
     add("stale", Fate::Stale, stale, lit, lit + dark);
     let managed = ages(random, rules.read_only, 31 * DAY..400 * DAY);
@@ -116,7 +115,7 @@ fn newcomers(random: &mut SplitMix64, rules: &ConnectorRules) -> Vec<Newcomer> {
     newcomers
 }
 
-/// What keeps a connector from being changed: in turn one and the other.
+/// The field that protects a connector: `readOnly` and `zscalerManaged` in turn.
 fn lock(number: usize) -> &'static str {
     if number.is_multiple_of(2) {
         READ_ONLY
@@ -125,7 +124,7 @@ fn lock(number: usize) -> &'static str {
     }
 }
 
-/// `live-01` and so on. One name holds a character that answers escape.
+/// The name of a connector, such as `live-01`. One name has a character that answers escape.
 fn name(prefix: &str, number: usize) -> String {
     match (prefix, number) {
         ("stale", 1) => "stale-01 *old*".to_owned(),
@@ -133,7 +132,7 @@ fn name(prefix: &str, number: usize) -> String {
     }
 }
 
-/// One age in each of `count` equal parts of the range, in no order.
+/// Draws one age from each of `count` equal parts of the range, in random order.
 fn ages(random: &mut SplitMix64, count: u32, range: Range<u64>) -> Vec<u64> {
     let part = (range.end - range.start) / u64::from(count.max(1));
     let mut ages: Vec<(u64, u64)> = (0..u64::from(count))
@@ -148,7 +147,7 @@ fn ages(random: &mut SplitMix64, count: u32, range: Range<u64>) -> Vec<u64> {
     ages.into_iter().map(|(_, age)| age).collect()
 }
 
-/// How long ago those that never connected were created: in turn long ago and lately.
+/// The ages of connectors that never connected: in turn more than a month and less than 20 days.
 fn waits(random: &mut SplitMix64, count: u32) -> Vec<u64> {
     let ranges = [35 * DAY..400 * DAY, 0..20 * DAY];
     let turns = ranges.iter().cycle().zip(0..count);
@@ -184,7 +183,7 @@ fn enrol(call: &mut Call<'_>, newcomer: Newcomer, group: &Group) -> Id {
     id
 }
 
-/// What decides whether a connector is stale; times are strings of epoch seconds.
+/// The fields that say whether a connector is stale. Times are epoch seconds in strings.
 fn contact(status: &str, connected: i64, disconnected: i64) -> Object {
     let fields = json!({
         "controlChannelStatus": status,
@@ -195,7 +194,7 @@ fn contact(status: &str, connected: i64, disconnected: i64) -> Object {
     object(fields)
 }
 
-/// The fields that have nothing to do with whether it is connected.
+/// All other fields.
 fn description(random: &mut SplitMix64, newcomer: &Newcomer, group: &Group) -> Object {
     let mut octet = || random.below(254) + 1;
     let (private, public) = (

@@ -1,7 +1,8 @@
-//! The gateway in front of the API: a limit of its own on everything that one tenant's clients send.
+//! The gateway in front of the API, with its own limit on all calls of one tenant.
 //!
-//! It is far above the tenant's limits, and its headers speak of it alone, also on a 429 of the
-//! tenant's: a client that waits for `x-ratelimit-reset` instead of `retry-after` waits for the wrong thing.
+//! The limit is far above the tenant's quotas. The `x-ratelimit-*` headers describe this limit only, even
+//! on a 429 of the tenant's quota. A client that waits for `x-ratelimit-reset` instead of `retry-after`
+//! therefore waits for the wrong limit.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::http::Answer;
 use super::limiter::Counter;
 use super::scenario::Quota;
 
-/// What the gateway has let through; windows lie end to end from time zero.
+/// The limit of the gateway, if it has one. Its windows lie end to end from time zero.
 #[derive(Debug)]
 pub(super) struct Gateway(Option<Limit>);
 
@@ -32,7 +33,10 @@ impl Gateway {
         }))
     }
 
-    /// Counts a call at `now`, or refuses it and says how long until one would pass.
+    /// Admits a call at `now`.
+    ///
+    /// # Errors
+    /// The time until the next call is admitted.
     pub(super) fn admit(&mut self, now: Duration) -> Result<(), Duration> {
         let Some(Limit { counter, .. }) = &mut self.0 else {
             return Ok(());
@@ -45,7 +49,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// Adds to the answer of the call that was just judged what the gateway says about its limit.
+    /// Adds the headers about the limit to the answer of the call that was just admitted or refused.
     pub(super) fn sign(&self, now: Duration, answer: Answer) -> Answer {
         let Some(Limit {
             calls,
@@ -64,7 +68,7 @@ impl Gateway {
     }
 }
 
-/// Rounded up.
+/// Whole seconds, rounded up.
 fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

@@ -1,9 +1,13 @@
-//! The server's side of a rate limit: which calls pass, and how long a refused one has to wait.
+//! The server's side of a rate limit: admits calls, or says how long a refused call has to wait.
 //!
-//! Six kinds of limiter, because the vendor says only "20 per 10 seconds, starting with the first
-//! call" and a client must be right with any of them. What always holds: no kind ever passes more than its
-//! limit in its own sense, a refused call counts only where it is told to, and the wait a refusal
-//! names is the shortest after which the call passes if none comes before it. Times passed in never go backwards.
+//! There are six kinds of limiter. The vendor says only "20 per 10 seconds, starting with the first
+//! call", and a client must be right with any of them. Three things always hold:
+//!
+//! - No kind admits more calls than its limit, as this kind counts them.
+//! - A refused call counts only if the scenario says so.
+//! - The wait after a refusal is the shortest after which the next call passes.
+//!
+//! The times passed in must not go backwards.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -11,7 +15,7 @@ use std::time::Duration;
 
 use super::scenario::{Quota, Window};
 
-/// One rate limit and what it has let through.
+/// One rate limit, with its state.
 #[derive(Debug)]
 pub(super) struct Limiter {
     kind: Kind,
@@ -28,7 +32,7 @@ enum Kind {
 }
 
 impl Limiter {
-    /// A limiter that has seen no call yet; with `counts_refused`, refused calls count as well.
+    /// A limiter that has seen no call yet. With `counts_refused`, refused calls count too.
     pub(super) fn new(quota: Quota, window: Window, counts_refused: bool) -> Self {
         let kind = match quota {
             Quota::Off => Kind::Off,
@@ -40,7 +44,10 @@ impl Limiter {
         }
     }
 
-    /// Counts a call at `now`, or refuses it and says how long until one would pass.
+    /// Admits a call at `now`.
+    ///
+    /// # Errors
+    /// The time until the next call is admitted.
     pub(super) fn admit(&mut self, now: Duration) -> Result<(), Duration> {
         let passes = self.kind.wait(now).is_zero();
         if passes || self.counts_refused {
@@ -71,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// How long after `now` the next call passes; zero when one passes now.
+    /// The time from `now` until the next call passes; zero if it passes now.
     fn wait(&self, now: Duration) -> Duration {
         match self {
             Self::Off => Duration::ZERO,
@@ -93,20 +100,21 @@ impl Kind {
     }
 }
 
-/// A window with a beginning and an end, and how many calls it has seen.
+/// A counter of the calls in one window with a start and an end.
 #[derive(Debug)]
 pub(super) struct Counter {
     calls: u32,
     per: Duration,
-    /// Whether windows lie end to end from time zero; else one begins with the first call while none is open.
+    /// True if windows lie end to end from time zero; false if a window starts with the first call after
+    /// the last one ended.
     aligned: bool,
-    /// The end of the current window, which is no longer part of it; zero before the first.
+    /// The end of the current window, exclusive; zero before the first.
     end: Duration,
     seen: u32,
 }
 
 impl Counter {
-    /// Windows lie end to end from time zero.
+    /// A counter whose windows lie end to end from time zero.
     pub(super) fn aligned(calls: NonZeroU32, per: Duration) -> Self {
         Self {
             calls: calls.get(),
@@ -117,7 +125,7 @@ impl Counter {
         }
     }
 
-    /// A window begins with the first call while none is open.
+    /// A counter whose windows start with the first call after the last window ended.
     fn from_first_call(calls: NonZeroU32, per: Duration) -> Self {
         Self {
             aligned: false,
@@ -125,7 +133,7 @@ impl Counter {
         }
     }
 
-    /// How long after `now` the next call passes; zero when one passes now.
+    /// The time from `now` until the next call passes; zero if it passes now.
     pub(super) fn wait(&self, now: Duration) -> Duration {
         if self.seen < self.calls {
             return Duration::ZERO;
@@ -146,18 +154,18 @@ impl Counter {
         self.seen = self.seen.saturating_add(1);
     }
 
-    /// How many more calls pass in the window that was open at the last call.
+    /// The number of further calls that the window of the last call admits.
     pub(super) fn left(&self) -> u32 {
         self.calls.saturating_sub(self.seen)
     }
 
-    /// The end of that window.
+    /// The end of the window of the last call.
     pub(super) fn end(&self) -> Duration {
         self.end
     }
 }
 
-/// How far `now` lies behind the last multiple of `per`.
+/// The time from the last multiple of `per` to `now`.
 fn since_multiple(now: Duration, per: Duration) -> Duration {
     from_nanos(now.as_nanos().checked_rem(per.as_nanos()).unwrap_or(0))
 }
@@ -170,8 +178,8 @@ fn from_nanos(nanos: u128) -> Duration {
     )
 }
 
-/// The calls of the trailing window, oldest first. Only the last N decide when the next one passes, so no more
-/// are kept, however many refused ones count.
+/// The calls of the trailing window, oldest first. Only the last N decide when the next call passes, so
+/// no more than N are kept, however many refused calls count.
 #[derive(Debug)]
 struct SlidingLog {
     calls: usize,
@@ -197,14 +205,15 @@ impl SlidingLog {
     }
 }
 
-/// Two counters of aligned windows. The trailing window is estimated to hold the current one's count, and of the
-/// previous one's the share that the trailing window overlaps; a call passes while that is below the limit.
+/// An estimate of the trailing window from the counts of two aligned windows: the current count, plus the
+/// share of the previous count that the trailing window still overlaps. A call passes while the estimate
+/// is below the limit.
 #[derive(Debug)]
 struct SlidingCounter {
     calls: u128,
-    /// The length of a window in nanoseconds, as all times here.
+    /// The length of a window in nanoseconds. All times here are in nanoseconds.
     per: u128,
-    /// When the current window began.
+    /// The start of the current window.
     start: u128,
     seen: u128,
     before: u128,
@@ -224,14 +233,14 @@ impl SlidingCounter {
     fn wait(&self, now: Duration) -> Duration {
         let passes = match self.first_pass(self.before, self.seen) {
             Some(offset) => self.start + offset,
-            // The current window is full, and will be the previous one.
+            // The current window is full: the call has to wait for the next window.
             None => self.start + self.per + self.first_pass(self.seen, 0).unwrap_or(self.per),
         };
         from_nanos(passes.saturating_sub(now.as_nanos()))
     }
 
-    /// How far into a window the estimate falls below the limit, at the latest when the window is over; never for
-    /// one that is full by itself.
+    /// The time from the start of a window until its estimate falls below the limit; none if the window
+    /// is full by itself.
     fn first_pass(&self, before: u128, seen: u128) -> Option<u128> {
         let room = self.calls.checked_sub(seen).filter(|room| *room > 0)?;
         if before == 0 {
@@ -254,16 +263,17 @@ impl SlidingCounter {
     }
 }
 
-/// A bucket of tokens that is refilled evenly, up to its capacity. Where refused calls count, it may owe tokens: as
-/// many as come in during one window, so that nobody is shut out for good.
+/// A bucket of tokens that is refilled evenly, up to its capacity. If refused calls count, the bucket may
+/// owe tokens. It owes no more than it gets in one window, so that no client is shut out for good.
 #[derive(Debug)]
 struct Bucket {
-    /// In parts of a token of which one comes in each nanosecond and call of the limit: whole numbers throughout.
+    /// The tokens in the bucket, in units small enough for whole numbers: one token is as many units as
+    /// the window has nanoseconds.
     level: i128,
     capacity: i128,
-    /// What one call takes, and also the length of the window in nanoseconds.
+    /// The units that one call takes.
     token: i128,
-    /// What comes in each nanosecond.
+    /// The units added in each nanosecond.
     refill: i128,
     at: Duration,
 }
@@ -334,7 +344,7 @@ mod tests {
         }
     }
 
-    /// Calls after each of `gaps` (in milliseconds): when, and whether it was admitted.
+    /// Makes a call after each of `gaps` (in milliseconds): returns its time, and true if it was admitted.
     fn calls(limiter: &mut Limiter, gaps: &[u64]) -> Vec<(Duration, bool)> {
         let mut now = Duration::ZERO;
         let call = |gap: &u64| {
@@ -358,7 +368,7 @@ mod tests {
             .unwrap_or(0)
     }
 
-    /// The windows a client sees when each begins with the first call after the last one ended.
+    /// The windows that start with the first call after the last window ended.
     fn windows_from_first_calls(calls: &[Duration], per: Duration) -> Vec<(Duration, Duration)> {
         let mut windows: Vec<(Duration, Duration)> = Vec::new();
         for &at in calls {
@@ -369,7 +379,7 @@ mod tests {
         windows
     }
 
-    /// What the sliding counter estimates at `now` after these calls, times the window's length in nanoseconds.
+    /// The estimate of the sliding counter at `now`, times the window's length in nanoseconds.
     fn estimate(earlier: &[Duration], per: Duration, now: Duration) -> u128 {
         let window = |at: &Duration| at.as_nanos() / per.as_nanos();
         let of = |number| earlier.iter().filter(|at| window(at) == number).count() as u128;
@@ -379,7 +389,7 @@ mod tests {
         before * overlap + of(current) * per.as_nanos()
     }
 
-    /// Whether between any two of these calls no more went than a bucket of that capacity gives away.
+    /// Returns true if a bucket of this capacity admits all of these calls.
     fn fits_bucket(passed: &[Duration], calls: u32, per: Duration, capacity: u32) -> bool {
         let starts = passed.iter().enumerate();
         let mut spans = starts.flat_map(|(n, from)| {
@@ -454,7 +464,8 @@ mod tests {
                 let mut now = Duration::from_millis(gaps.iter().sum());
                 while limiter.admit(now).is_ok() {}
                 let wait = limiter.admit(now).unwrap_err();
-                // The counter's estimate is below the limit only after the full window has begun to leave.
+                // The sliding counter waits a little longer than a window: its estimate is below the limit
+                // only after the full window has begun to leave.
                 prop_assert!(wait > Duration::ZERO && wait <= per + JUST);
                 now += wait;
                 prop_assert!(limiter.admit(now.saturating_sub(JUST)).is_err());

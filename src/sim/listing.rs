@@ -1,4 +1,4 @@
-//! Listings: paging, searching and the envelope (ZPA API documentation, User Portal Link Management).
+//! Lists of objects: paging, searching and sorting (ZPA API documentation, User Portal Link Management).
 
 use std::cmp::Ordering;
 
@@ -13,17 +13,17 @@ use super::refusal::Refusal;
 const DEFAULT_PAGE_SIZE: usize = 20;
 const LARGEST_PAGE_SIZE: usize = 500;
 
-/// Which rows of a listing were asked for.
+/// The query of a list call: page, search and sort order.
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// From 1.
+    /// The number of the page, from 1.
     page: usize,
     size: usize,
     search: Search,
     sort: Option<Sort>,
 }
 
-/// The rows of one page, and what the envelope says about all pages.
+/// The objects of one page, and the totals over all pages.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) ids: Vec<Id>,
@@ -31,7 +31,7 @@ pub(super) struct Page {
     total_count: usize,
 }
 
-/// The envelope; both counts are strings.
+/// The JSON form of a page. Both totals are strings.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<V> {
@@ -41,7 +41,7 @@ struct Envelope<V> {
 }
 
 impl Listing {
-    /// Reads `page`, `pagesize` and `search`; the names are case-sensitive, and others are ignored.
+    /// Reads `page`, `pagesize` and `search`. Parameter names are case-sensitive, and others are ignored.
     pub(super) fn parse(query: &Pairs) -> Result<Self, Refusal> {
         let page = number(query, "page", 1, usize::MAX)?;
         let size = number(query, "pagesize", DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)?;
@@ -57,7 +57,7 @@ impl Listing {
         })
     }
 
-    /// Reads `sortBy` and `sortDir` as well.
+    /// Reads `sortBy` and `sortDir` too.
     pub(super) fn parse_sorted(query: &Pairs) -> Result<Self, Refusal> {
         let sort = Sort::parse(query)?;
         Ok(Self {
@@ -66,7 +66,7 @@ impl Listing {
         })
     }
 
-    /// The page of those of `ids` that the search matches.
+    /// The requested page of the objects among `ids` that match the search.
     pub(super) fn page(&self, ids: &[Id], records: &Collection) -> Page {
         if self.search.is_everything() && self.sort.is_none() {
             return self.page_of(ids);
@@ -96,7 +96,7 @@ impl Listing {
 }
 
 impl Page {
-    /// The answer, each row shown as `view` makes it.
+    /// The answer, with each object in the form that `view` gives it.
     pub(super) fn answer<V: Serialize>(&self, view: impl Fn(Id) -> Option<V>) -> Answer {
         let envelope = Envelope {
             total_pages: self.total_pages.to_string(),
@@ -107,14 +107,14 @@ impl Page {
     }
 }
 
-/// By what field, and in which direction, rows are sorted.
+/// The sort order of a list call.
 #[derive(Debug)]
 struct Sort {
     field: String,
     descending: bool,
 }
 
-/// A field as it is sorted. Ids and times, numbers in strings, go by their value.
+/// The value of a field for sorting. Ids and times are strings that sort as numbers.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum SortKey<'a> {
     Missing,
@@ -124,7 +124,7 @@ enum SortKey<'a> {
 }
 
 impl Sort {
-    /// Reads `sortBy`, and `sortDir` in any case, ascending when it is left out.
+    /// Reads `sortBy` and `sortDir`. The direction is ascending by default, and its case does not matter.
     fn parse(query: &Pairs) -> Result<Option<Self>, Refusal> {
         let direction = query.value("sortDir").unwrap_or("ASC");
         let descending = direction.eq_ignore_ascii_case("DESC");
@@ -156,7 +156,7 @@ impl Sort {
     }
 }
 
-/// A number from 1 to `largest`; `default` when it is absent.
+/// Reads a number from 1 to `largest`; `default` if the parameter is absent.
 fn number(query: &Pairs, name: &str, default: usize, largest: usize) -> Result<usize, Refusal> {
     let Some(text) = query.value(name) else {
         return Ok(default);
@@ -173,7 +173,7 @@ fn number(query: &Pairs, name: &str, default: usize, largest: usize) -> Result<u
     })
 }
 
-/// The clauses of a search, all of which an object must match.
+/// The clauses of a search. An object must match all of them.
 #[derive(Debug, Default)]
 struct Search(Vec<Clause>);
 
@@ -184,7 +184,7 @@ struct Clause {
     value: String,
 }
 
-/// The documented operators.
+/// The operators that the documentation names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operator {
     Eq,
@@ -195,8 +195,8 @@ enum Operator {
 }
 
 impl Search {
-    /// Reads `field OPERATOR value`, joined with `AND`. Once the query is decoded the words are separated
-    /// by spaces or by literal plus signs, the two encodings in use; what follows the first field decides.
+    /// Reads `field OPERATOR value`, joined with `AND`. Clients encode the separator in two ways, so the
+    /// decoded words are separated by spaces or by plus signs. The first separator decides.
     fn parse(text: &str) -> Result<Self, Refusal> {
         let after_field = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
         let separator = if after_field.starts_with('+') {
@@ -235,7 +235,7 @@ impl Clause {
         })
     }
 
-    /// Compares what answers show; an object without the field does not match.
+    /// Compares the field as answers show it. An object without the field does not match.
     fn matches(&self, record: &Record) -> bool {
         let Some(shown) = record.fields.get(&self.field) else {
             return false;
@@ -258,8 +258,8 @@ impl Clause {
         }
     }
 
-    /// How what is shown compares with the value. Ids and times, numbers in strings, have an order; text has
-    /// none.
+    /// The order between the field and the clause's value. Ids and times, which are numbers in strings,
+    /// have one; other text has none.
     fn order(&self, shown: &Value) -> Option<Ordering> {
         let shown: u64 = shown.as_str()?.parse().ok()?;
         Some(shown.cmp(&self.value.parse().ok()?))

@@ -1,10 +1,10 @@
-//! The simulator's record of what it was asked: the proof of how fast a client really went.
+//! The simulator's request log: the proof of how fast a client really was.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// What a request counts as.
+/// The class of a request, by the quota that it uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
@@ -12,7 +12,7 @@ pub enum Class {
     Read,
     /// Any other method: `POST`, `PUT` and `DELETE` share one quota.
     Write,
-    /// A sign-in, a sign-out or a token request; no quota.
+    /// A sign-in, a sign-out or a token request: no quota.
     Auth,
 }
 
@@ -26,28 +26,28 @@ impl Class {
     }
 }
 
-/// One request and how it was answered. It serialises as one line of the request log.
+/// One request and its answer. It serialises as one line of the request log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogEntry {
-    /// When the request arrived, exactly, since the simulator's start.
+    /// The exact time of arrival since the simulator's start.
     #[serde(skip)]
     pub at: Duration,
-    /// The same in whole milliseconds, rounded down.
+    /// The time of arrival in whole milliseconds, rounded down.
     pub at_ms: u64,
-    /// The customer id in the path; empty for sign-ins and paths that name none.
+    /// The customer id in the path; empty if the path has none, as at sign-in.
     pub tenant: String,
-    /// What the request counts as.
+    /// The class of the request.
     pub class: Class,
     /// The method.
     pub method: String,
-    /// The path as it was sent, without the query.
+    /// The path as sent, without the query.
     pub path: String,
-    /// What followed the `?`; left out when there was none.
+    /// The query as sent, without the `?`; left out if there was none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub query: String,
-    /// The status of the answer, whether it left or not; 0 where there was none to leave.
+    /// The status of the answer, even if a fault kept it from leaving; 0 if there was no answer.
     pub status: u16,
-    /// The kind of the fault that acted on the call; left out when there was none.
+    /// The kind of the first fault that acted on the call; left out if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<&'static str>,
 }

@@ -1,4 +1,4 @@
-//! The simulator as a state machine: a request and a time in, an answer and a delay out.
+//! The simulator as a state machine: takes a request and a time, returns an answer and a delay.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use super::scenario::{FaultKind, FaultRules, FeatureRules, Latency, Scenario};
 use super::storm::Storm;
 use super::tenant::{Tenant, World};
 
-/// Where the simulator's own paths begin.
+/// The prefix of the simulator's own paths.
 const CONTROL: &str = "/__sim/";
 
-/// A simulated ZPA service with any number of tenants, each of which starts when it is first touched.
+/// A simulated ZPA service with any number of tenants. A tenant is created by the first call to it.
 ///
 /// # Examples
 ///
@@ -41,11 +41,11 @@ const CONTROL: &str = "/__sim/";
 pub struct Sim {
     world: World,
     tokens: Tokens,
-    /// By customer id, like the tenants; calls on unknown paths have an empty one.
+    /// The gateways by customer id. Calls to unknown paths share the one of the empty id.
     gateways: BTreeMap<String, Gateway>,
     storm: Storm,
     faults: Faults,
-    /// Calls that are carried out later, by when and in the order of their arrival.
+    /// The calls to execute later, by their time and then in order of arrival.
     late: BTreeMap<(Duration, u64), Late>,
     tenants: BTreeMap<String, Tenant>,
     delays: Delays,
@@ -53,8 +53,8 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// A simulator in which nothing has happened yet. The same `seed` and the same requests at the same
-    /// times give the same answers; `epoch` is the unix time in seconds at which `now` is zero.
+    /// Creates a simulator without tenants. The same `seed` and the same requests at the same times give
+    /// the same answers. `epoch` is the unix time, in seconds, at which `now` is zero.
     #[must_use]
     pub fn new(scenario: Scenario, seed: u64, epoch: i64) -> Self {
         Self {
@@ -79,8 +79,7 @@ impl Sim {
         }
     }
 
-    /// How long `request`, which is sent now, is under way: whoever carries it waits so long before it hands it to
-    /// [`Sim::handle`].
+    /// The time that `request` needs to arrive. The caller waits so long before it calls [`Sim::handle`].
     pub fn travel(&mut self, request: &Request) -> Duration {
         if request.path.starts_with(CONTROL) {
             return Duration::ZERO;
@@ -88,7 +87,7 @@ impl Sim {
         self.delays.draw_travel()
     }
 
-    /// Carries out `request`, which arrives `now` after the simulator's start. `now` never goes backwards.
+    /// Executes `request`, which arrives `now` after the simulator's start. `now` must not go backwards.
     pub fn handle(&mut self, now: Duration, request: &Request) -> Response {
         self.advance(now);
         if let Some(control) = request.path.strip_prefix(CONTROL) {
@@ -105,14 +104,14 @@ impl Sim {
         };
         let (answer, delivery, late) = match self.receive(&arrival) {
             Some(answer) => arrival.strike.spoil(answer),
-            // No status was ever decided.
+            // The call was not executed, so its answer has no status.
             None => (Answer::empty(0), Delivery::Dropped, Duration::ZERO),
         };
         self.log.push(arrival.entry(answer.status));
         answer.after(self.delays.draw_answer() + late, delivery)
     }
 
-    /// Carries out the calls that arrived earlier and were to be late, as far as their time has come.
+    /// Executes the delayed calls whose time has come.
     pub fn advance(&mut self, now: Duration) {
         while let Some(entry) = self.late.first_entry().filter(|late| late.key().0 <= now) {
             let ((due, _), Late { request, poisoned }) = entry.remove_entry();
@@ -129,14 +128,14 @@ impl Sim {
                     customer,
                     path,
                 };
-                // Nobody waits for its answer any more.
+                // The connection broke when the call arrived: nobody reads the answer.
                 let _ = self.carry_out(&place, &request, &request.body, &poisoned);
             }
         }
     }
 
-    /// The named microtenants, and every object of every tenant as `GET` answers it: what
-    /// `GET /__sim/state` answers.
+    /// The answer of `GET /__sim/state`: the named microtenants, and every object of every tenant as
+    /// `GET` shows it.
     #[must_use]
     pub fn state(&self) -> Value {
         let tenants = self
@@ -147,13 +146,13 @@ impl Sim {
         json!({"microtenants": self.world.microtenants(), "tenants": tenants})
     }
 
-    /// Every request so far except those under `/__sim/`, in order of arrival.
+    /// All requests so far except those under `/__sim/`, in order of arrival.
     #[must_use]
     pub fn log(&self) -> &[LogEntry] {
         &self.log
     }
 
-    /// The simulator's own paths: no token, no quota, no delay, not logged.
+    /// Answers the simulator's own paths, without token, quota, delay or log.
     fn control(&self, path: &str, request: &Request) -> Answer {
         match (request.method.as_str(), path) {
             ("GET", "state") => Answer::json(200, &self.state()),
@@ -162,7 +161,7 @@ impl Sim {
         }
     }
 
-    /// The answer to a call; none to one that is not carried out, or not now.
+    /// Answers a call. A call that a fault stops or delays has no answer.
     fn receive(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
         match &arrival.strike.kind {
             Some(FaultKind::ResetBefore) => return None,
@@ -180,13 +179,13 @@ impl Sim {
         } else if self.tokens.admits(arrival.now, arrival.request) {
             self.pass_gateway(arrival)
         } else {
-            // A call that the gateway refuses itself, for its token, does not count.
+            // The gateway checks the token before it counts the call.
             Some(unauthorized(arrival.address.through_gateway))
         }
     }
 
-    /// A call with a valid token. The gateway's limit holds whichever way a call comes; of it speak only the answers
-    /// that come through it.
+    /// Answers a call with a valid token. The gateway's limit holds for calls to the legacy hosts too, but
+    /// only answers through the gateway have its headers.
     fn pass_gateway(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
         let customer = arrival.address.customer();
         let rules = &self.world.rules.quota;
@@ -235,8 +234,8 @@ impl Sim {
         Some(result.unwrap_or_else(Refusal::into_answer))
     }
 
-    /// An API call with a valid token: the weather first, then the tenant's quota, then the call itself, unless that
-    /// is to be late.
+    /// Answers an API call that passed the gateway: the storm comes first, then the tenant's quota, then
+    /// the call itself, unless a fault delays it.
     fn call(&mut self, place: &Place<'_>, arrival: &Arrival<'_>) -> Option<Answer> {
         let request = arrival.request;
         if let Some(answer) = self.storm.hit(place.now) {
@@ -303,7 +302,7 @@ impl Sim {
     }
 }
 
-/// The tenant of that id, which starts when it is first touched.
+/// Returns the tenant of this customer; creates it at its first call.
 fn touched<'t>(
     tenants: &'t mut BTreeMap<String, Tenant>,
     world: &mut World,
@@ -314,14 +313,14 @@ fn touched<'t>(
         .or_insert_with(|| registry::new_tenant(world, customer))
 }
 
-/// A call that is carried out later than it arrived.
+/// A call to execute later than it arrived.
 #[derive(Debug)]
 struct Late {
     request: Request,
     poisoned: Vec<String>,
 }
 
-/// A call at the moment of its arrival, with what acts on it.
+/// A call at the moment of its arrival, with the faults that act on it.
 #[derive(Debug)]
 struct Arrival<'a> {
     now: Duration,
@@ -330,7 +329,7 @@ struct Arrival<'a> {
     strike: Strike,
 }
 
-/// Where and when an API call is carried out.
+/// The address of an API call, and the time at which it is executed.
 #[derive(Debug, Clone, Copy)]
 struct Place<'a> {
     now: Duration,
@@ -356,7 +355,8 @@ impl Arrival<'_> {
     }
 }
 
-/// 401 with an id of its own: no other token would help.
+/// Refuses a resource that the tenant has no licence for. The 401 has an error id of its own, because
+/// another token would not help.
 fn check_feature(features: &FeatureRules, resource: &str) -> Result<(), Refusal> {
     if !features.off.iter().any(|off| off == resource) {
         return Ok(());
@@ -368,7 +368,7 @@ fn check_feature(features: &FeatureRules, resource: &str) -> Result<(), Refusal>
     ))
 }
 
-/// 500 for the page of a listing that the scenario keeps from being read.
+/// Refuses the page of a list that the scenario makes fail.
 fn check_page(faults: &FaultRules, method: &str, path: &str, query: &Pairs) -> Result<(), Refusal> {
     let page: Result<u32, _> = query.value("page").unwrap_or("1").parse();
     let listed = || faults.fail_paths.is_empty() || faults.fail_paths.iter().any(|p| p == path);
@@ -379,7 +379,7 @@ fn check_page(faults: &FaultRules, method: &str, path: &str, query: &Pairs) -> R
     Err(Refusal::new(500, "internal.server.error", reason))
 }
 
-/// Bodies of `GET` and `DELETE` are ignored, whatever they claim to be; all others must be JSON.
+/// Refuses the body of a `POST` or `PUT` that is not declared as JSON. Other methods ignore the body.
 fn check_media_type(request: &Request) -> Result<(), Refusal> {
     let carries_json =
         matches!(request.method.as_str(), "POST" | "PUT") && !request.body.is_empty();
@@ -393,10 +393,10 @@ fn check_media_type(request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What a path is about.
+/// A parsed path.
 #[derive(Debug)]
 struct Address<'a> {
-    /// `OneAPI` puts `/zpa` in front of every path; the legacy hosts take it bare.
+    /// True for paths that start with `/zpa`, as with `OneAPI`. The legacy hosts use no prefix.
     through_gateway: bool,
     target: Target<'a>,
 }
@@ -467,7 +467,7 @@ fn api(path: &str) -> Option<Target<'_>> {
     })
 }
 
-/// How long the next request and the next answer take.
+/// Draws the delay of each request and each answer.
 #[derive(Debug)]
 struct Delays {
     answers: SplitMix64,

@@ -1,5 +1,5 @@
-//! The simulator without sockets: for tests on tokio's paused clock, where real sockets would make
-//! timeouts fire at once.
+//! The simulator without sockets, for tests on tokio's paused clock. With real sockets that clock would
+//! jump ahead, and timeouts would fire at once.
 
 #![expect(
     clippy::disallowed_methods,
@@ -20,10 +20,10 @@ use super::scenario::Scenario;
 use crate::wire::{self, Answer, Failure, Reply};
 use crate::zpa::{Api, SignInError};
 
-/// How long a client waits for an answer.
+/// The time that a client waits for an answer by default.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One tenant of a simulator in memory. Clones share the simulator and its time.
+/// One tenant of a simulator in memory. Clones share the simulator and its clock.
 #[derive(Clone, Debug)]
 pub struct InMemory {
     shared: Arc<Shared>,
@@ -39,7 +39,7 @@ struct Shared {
 }
 
 impl InMemory {
-    /// A simulator whose time begins now, and `customer`'s tenant on it.
+    /// Creates a simulator whose time starts now, and returns the tenant of `customer`.
     #[must_use]
     pub fn new(scenario: Scenario, seed: u64, customer: &str) -> Self {
         Self {
@@ -53,13 +53,13 @@ impl InMemory {
         }
     }
 
-    /// The same for a client that waits so long for an answer; 30 s unless told otherwise.
+    /// Sets the time that the client waits for an answer; 30 s by default.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// Every object of every tenant.
+    /// The state of all tenants, as [`Sim::state`] returns it.
     #[must_use]
     pub fn state(&self) -> Value {
         let mut sim = lock(&self.shared.sim);
@@ -67,7 +67,7 @@ impl InMemory {
         sim.state()
     }
 
-    /// Every request so far.
+    /// All requests so far, in order of arrival.
     #[must_use]
     pub fn log(&self) -> Vec<LogEntry> {
         lock(&self.shared.sim).log().to_vec()
@@ -87,7 +87,7 @@ impl InMemory {
         sleep(response.delay).await;
         match response.delivery {
             Delivery::Whole => Reply::Answer(received(response)),
-            // The status of a refusal says enough.
+            // For a client, the status of a refusal is enough.
             Delivery::Truncated if response.status >= 400 => Reply::Answer(received(Response {
                 body: Vec::new(),
                 ..response
@@ -152,7 +152,7 @@ impl Api for InMemory {
     }
 }
 
-/// The answer as a client keeps it.
+/// Converts an answer into the client's form.
 fn received(response: Response) -> Answer {
     let mut headers = response.headers.into_iter();
     let retry_after = headers.find(|(name, _)| *name == "retry-after");

@@ -1,33 +1,32 @@
-//! The simulated tenant: what a ZPA administrator API answers, without ZPA.
+//! A simulated ZPA administrator API, with any number of tenants.
 //!
-//! Tests, benchmarks and rehearsals run against it over real HTTP on loopback, or in memory through
-//! [`Sim::handle`]. [`Sim`] is a pure state machine: the time, the seed and the requests are passed in,
-//! so the same calls always get the same answers. [`Server`] is a thin HTTP server around one.
+//! Tests, benchmarks and rehearsals call it over real HTTP on loopback, or in memory through
+//! [`Sim::handle`]. [`Sim`] is a pure state machine: time, seed and requests are passed in, so the same
+//! calls always get the same answers. [`Server`] is a thin HTTP server around one [`Sim`].
 //!
-//! What always holds:
+//! Three things always hold:
 //!
-//! - A request is under way for as long as [`Sim::travel`] says. The state changes when it arrives, unless a
-//!   [`Fault`] makes it late; [`Response::delay`] says how much later its answer leaves, and [`Response::delivery`]
-//!   how much of it.
+//! - The state changes when a request arrives, unless a [`Fault`] delays the change. [`Sim::travel`] says
+//!   how long the request is on its way. [`Response::delay`] says how long after the arrival the answer
+//!   leaves, and [`Response::delivery`] how much of the answer leaves.
 //! - Every request except those under `/__sim/` is in the log, in order of arrival.
-//! - It shares no type, field name or rule with the rest of this crate. It knows the wire by itself,
-//!   because a mistake made once and used by both sides would hide itself. Only [`InMemory`], which
-//!   carries requests to it without sockets, knows the client's side.
+//! - The simulator shares no type, field name or rule with the client, because a mistake used by both
+//!   sides would stay hidden. Only [`InMemory`], which carries requests without sockets, knows the client.
 //!
-//! Where the vendor's documentation leaves a behaviour open (whether a batch is atomic, whether posted
-//! domains replace or add, what deleting an unknown connector does) it is a setting of the [`Scenario`].
+//! The vendor's documentation leaves some behaviour open: is a batch atomic, do posted domains replace
+//! the list or add to it, what does deleting an unknown connector do? Each such question is a setting of
+//! the [`Scenario`].
 //!
-//! A caller sees the objects of one microtenant, all of which start alike; ids of microtenants that the
-//! scenario does not name are refused.
+//! A caller sees the objects of one microtenant. All microtenants start alike. The id of a microtenant
+//! that the scenario does not name is refused.
 //!
-//! What it does not do: enrol connectors, or delete any by their schedule; check secrets (the literal
-//! secret `wrong` is refused, any other accepted), verify the signature of an assertion unless the scenario gives
-//! the key, or bind a token to a tenant. It
-//! therefore listens on loopback only.
+//! The simulator does not enrol connectors, does not delete them by their schedule, and does not bind a
+//! token to a tenant. Every secret is accepted except `wrong`. The signature of an assertion is verified
+//! only if the scenario gives the key. For these reasons the server listens on loopback only.
 //!
-//! A further resource is one file with its `ROUTES`, its lines in `registry.rs`, and its
-//! collection in `tenant.rs`; its settings are a table in `scenario/resources.rs`. A further kind of fault is
-//! a [`FaultKind`], and one line where it acts: before a call is carried out, or on its answer.
+//! To add a resource, write one file with its `ROUTES`, list it in `registry.rs`, and add its collection
+//! to `tenant.rs`. Its settings are a table in `scenario/resources.rs`. To add a kind of fault, add a
+//! [`FaultKind`] and one line where the fault acts: before the call is executed, or on its answer.
 
 mod access;
 mod assertion;

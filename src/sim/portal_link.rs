@@ -60,7 +60,7 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// A link as an answer shows it; `P` is how its portals are shown.
+/// A link as an answer shows it. `P` is the form of its portals.
 #[derive(Serialize)]
 struct View<'a, P> {
     #[serde(flatten)]
@@ -77,7 +77,7 @@ struct PortalRef<'a> {
     enabled: Option<&'a Value>,
 }
 
-/// The answer to a bulk call: the wrapper that was posted, with ids.
+/// The documented answer to a bulk call: the posted wrapper, with ids.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Bulk<'a> {
@@ -85,7 +85,7 @@ struct Bulk<'a> {
     user_portals: Vec<PortalRef<'a>>,
 }
 
-/// A posted link that passed every check it can be given alone.
+/// A posted link that passed the checks that need no other object.
 struct Draft {
     name: String,
     fields: Object,
@@ -103,7 +103,7 @@ pub(super) fn state(tenant: &Tenant) -> Vec<Value> {
         .collect()
 }
 
-/// Gives a new tenant the scenario's links, in turn over its portals.
+/// Gives a new tenant the scenario's links, spread evenly over its portals.
 pub(super) fn seed(call: &mut Call<'_>) {
     let portals = call.tenant.portals.ids(call.microtenant).to_vec();
     let mut turn = portals.chunks(1).cycle();
@@ -123,8 +123,8 @@ fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(page.answer(|id| shown(tenant, id)))
 }
 
-/// The links of one portal. Links and portals see each other within one microtenant only, so all of a
-/// visible portal's links are visible.
+/// Lists the links of one portal. A link and its portals are in the same microtenant, so the caller may
+/// see all of them.
 fn list_of_portal(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let (tenant, portal) = (&*call.tenant, call.id()?);
     tenant
@@ -150,7 +150,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::json(201, &created(call.tenant, id)))
 }
 
-/// Replaces the whole link: a field that is left out is lost.
+/// Replaces the whole link. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = known(call)?;
     let body = call.object()?;
@@ -174,7 +174,7 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::empty(204))
 }
 
-/// Creates many links at once. The portals belong to the call and apply to every link in it.
+/// Creates many links at once. The call names the portals once, for all of its links.
 fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.object()?;
     let items = batch(&body, call.world.rules.bulk.max.get())?;
@@ -198,7 +198,7 @@ fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     bad.map_or_else(|| Ok(created_bulk(call, ids, &portals)), Err)
 }
 
-/// The items of a batch, when there are neither none nor too many.
+/// The items of a batch. An empty or too large batch is refused.
 fn batch(body: &Object, max: u32) -> Result<&[Value], Refusal> {
     let items = fields::list(body, "userPortalLinks")?;
     if items.is_empty() {
@@ -219,7 +219,7 @@ fn batch(body: &Object, max: u32) -> Result<&[Value], Refusal> {
     ))
 }
 
-/// The good items of a batch, and why the first bad one is refused.
+/// The valid items of a batch, and the refusal of the first invalid one.
 fn judged_batch(call: &Call<'_>, items: &[Value]) -> (Vec<Draft>, Option<Refusal>) {
     let mut names = HashSet::new();
     let (mut good, mut bad) = (Vec::with_capacity(items.len()), None);
@@ -232,7 +232,7 @@ fn judged_batch(call: &Call<'_>, items: &[Value]) -> (Vec<Draft>, Option<Refusal
     (good, bad)
 }
 
-/// One item of a batch, given the `names` of the good ones before it.
+/// Checks one item of a batch. `names` are those of the valid items before it.
 fn judged_item(
     call: &Call<'_>,
     item: &Value,
@@ -250,7 +250,7 @@ fn judged_item(
     Ok(draft)
 }
 
-/// A posted link and its portals, when both are right; `own` is the link it is to replace.
+/// Checks a posted link and its portals. `own` is the link that it replaces.
 fn judged(call: &Call<'_>, body: &Object, own: Option<Id>) -> Result<(Draft, Vec<Id>), Refusal> {
     let draft = Draft::read(body)?;
     call.check_poison(&draft.name)?;
@@ -286,7 +286,7 @@ impl Draft {
     }
 }
 
-/// A link is a host name or an address: no scheme, no path.
+/// Refuses a link with a scheme or a path. A link is a host name or an IP address.
 fn check_link(link: &str) -> Result<(), Refusal> {
     if link.contains('/') {
         return Err(Refusal::bad(
@@ -315,7 +315,8 @@ fn check_name(call: &Call<'_>, name: &str, own: Option<Id>) -> Result<(), Refusa
     Ok(())
 }
 
-/// The portals a body names, each once, as `userPortals` or as `userPortalId`; all must be known.
+/// The portals that a body names, in `userPortals` or `userPortalId`, without repetitions. An unknown
+/// portal is refused.
 fn portals_in(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
     let mut named = Vec::new();
     for portal in fields::list(body, "userPortals")? {
@@ -335,7 +336,7 @@ fn portals_in(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
     Ok(portals)
 }
 
-/// The portal of this id. An unknown one in a body is 400, unlike an unknown one in a path.
+/// The portal of this id. An unknown portal in a body is 400; in a path it would be 404.
 fn known_portal(call: &Call<'_>, text: &str) -> Result<Id, Refusal> {
     let id = Id::parse(text).filter(|id| call.tenant.portals.find(*id, call.microtenant).is_some());
     id.ok_or_else(|| {
@@ -356,7 +357,7 @@ fn known(call: &Call<'_>) -> Result<Id, Refusal> {
         .ok_or_else(|| Refusal::not_found(call.param))
 }
 
-/// Whether the tenant and its portals have room for `count` new links.
+/// Refuses `count` new links if they would exceed a limit of the tenant or of a portal.
 fn check_room(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
     let limit = call.world.rules.limits.links;
     if !fits(call.tenant.links.len(), count, limit) {
@@ -384,7 +385,7 @@ fn check_portal_room(call: &Call<'_>, portals: &[Id], count: usize) -> Result<()
     )))
 }
 
-/// Whether `count` more fit; none always do, even where the scenario began above the limit.
+/// Returns true if `count` more fit. No more always fit, even if the tenant started above the limit.
 fn fits(present: usize, count: usize, limit: u32) -> bool {
     count == 0 || u32::try_from(present.saturating_add(count)).is_ok_and(|total| total <= limit)
 }
@@ -440,7 +441,7 @@ fn finished(
     fields
 }
 
-/// A link as `GET` shows it: each portal is the full object.
+/// A link as `GET` shows it, with each portal in full.
 fn shown(tenant: &Tenant, id: Id) -> Option<View<'_, &Object>> {
     let portals = tenant.attachments.portals_of(id).iter();
     let portals = portals
@@ -453,7 +454,7 @@ fn shown(tenant: &Tenant, id: Id) -> Option<View<'_, &Object>> {
     })
 }
 
-/// A link as the answer to its `POST` shows it: each portal is its id and whether it is enabled.
+/// A link as the answer to its `POST` shows it, with the id and the enabled flag of each portal.
 fn created(tenant: &Tenant, id: Id) -> Option<View<'_, PortalRef<'_>>> {
     let portals = portal_refs(tenant, tenant.attachments.portals_of(id));
     Some(View {

@@ -1,7 +1,7 @@
-//! The quotas of one tenant: on all of it or on each exact path, shared with a co-tenant.
+//! The quotas of one tenant, for the whole tenant or for each exact path, shared with a co-tenant.
 //!
-//! The state of a path on which nothing happened for two windows is dropped: by then no kind of limiter remembers
-//! anything, so what is kept grows with the rate of calls, never with the number of ids that were ever named.
+//! The state of a path is dropped after two windows without a call, because no kind of limiter remembers
+//! calls for longer. Memory therefore grows with the rate of calls, not with the number of paths.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::scenario::{CoTenant, Quota, QuotaRules, Scope};
 #[derive(Debug)]
 pub(super) struct Quotas {
     rules: QuotaRules,
-    /// By what they are on: a path, or nothing where they are on the whole tenant.
+    /// The quotas by path; under the empty path if they are for the whole tenant.
     pairs: HashMap<String, Pair>,
     sweep_at: Duration,
 }
 
-/// A read and a write quota, and when one of them was last asked.
+/// A read and a write quota, and the time of the last call to either.
 #[derive(Debug)]
 struct Pair {
     read: Shared,
@@ -36,7 +36,10 @@ impl Quotas {
         }
     }
 
-    /// Counts a call on `path` at `now`, or refuses it and says how long until one would pass.
+    /// Admits a call to `path` at `now`.
+    ///
+    /// # Errors
+    /// The time until the next call is admitted.
     pub(super) fn admit(
         &mut self,
         class: Class,
@@ -81,7 +84,7 @@ impl Quotas {
             .retain(|_, pair| now.saturating_sub(pair.used) < memory);
     }
 
-    /// How long a limiter may remember a call.
+    /// The longest time for which a limiter remembers a call.
     fn memory(&self) -> Duration {
         let window = |quota| match quota {
             Quota::Off => Duration::ZERO,
@@ -92,18 +95,18 @@ impl Quotas {
     }
 }
 
-/// A limiter that a co-tenant uses as well. The co-tenant's calls are made up for when a call comes in: in between
-/// nobody could tell the difference.
+/// A limiter that a co-tenant uses too. The co-tenant's calls are counted when the next call comes in;
+/// before that nobody could see the difference.
 #[derive(Debug)]
 struct Shared {
     limiter: Limiter,
     co_tenant: CoTenant,
-    /// How many calls the co-tenant has made since time zero.
+    /// The number of calls that the co-tenant has made since time zero.
     made: u128,
 }
 
 impl Shared {
-    /// One that knows nothing of calls before `from`.
+    /// A limiter that has not counted the co-tenant's calls before `from`.
     fn new(quota: Quota, rules: &QuotaRules, from: Duration) -> Self {
         let co_tenant = rules.co_tenant;
         Self {
@@ -117,20 +120,20 @@ impl Shared {
         let due = due(self.co_tenant, now);
         while self.made < due {
             self.made += 1;
-            // A refusal of its calls is the co-tenant's own concern.
+            // The co-tenant may be refused too, which changes nothing here.
             let _ = self.limiter.admit(instant_of(self.co_tenant, self.made));
         }
         self.limiter.admit(now)
     }
 }
 
-/// How many calls the co-tenant has made by `now`.
+/// The number of calls that the co-tenant makes until `now`.
 fn due(co_tenant: CoTenant, now: Duration) -> u128 {
     let calls = now.as_nanos().saturating_mul(u128::from(co_tenant.calls));
     calls.checked_div(co_tenant.per.as_nanos()).unwrap_or(0)
 }
 
-/// When the co-tenant makes its call of that number, rounded up to the nanosecond at which it is due.
+/// The time of the co-tenant's call of this number, rounded up to a nanosecond.
 fn instant_of(co_tenant: CoTenant, number: u128) -> Duration {
     let nanos = number.saturating_mul(co_tenant.per.as_nanos());
     let nanos = nanos.div_ceil(u128::from(co_tenant.calls.max(1)));
@@ -211,8 +214,8 @@ mod tests {
                     passed.push(now);
                 }
             }
-            // A client that is always there takes whatever place the other one does not hold already, so over the
-            // whole time both together have the full rate, and the client at least what the other leaves it.
+            // The client calls all the time, so it gets every place that the co-tenant does not take: at least
+            // the rate that the co-tenant leaves.
             let windows = u32::try_from((now.as_secs() - 20) / 10).unwrap();
             let mine = u32::try_from(passed.len()).unwrap();
             prop_assert!(mine <= 10 * (windows + 1));

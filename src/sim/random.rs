@@ -1,12 +1,12 @@
-//! The simulator's only source of chance: splitmix64, so that a seed alone fixes a run.
+//! The simulator's only source of random numbers: splitmix64, so that the seed alone fixes a run.
 
-/// A stream of numbers that depends on its seed alone (Steele, Lea and Flood, 2014).
+/// A stream of pseudo-random numbers that depends on its seed alone (Steele, Lea and Flood, 2014).
 #[derive(Debug, Clone)]
 pub(super) struct SplitMix64(u64);
 
 impl SplitMix64 {
-    /// The stream of `seed` for one `purpose`: streams of different purposes do not disturb each
-    /// other, so drawing a delay never changes the next id.
+    /// The stream of `seed` for one `purpose`. Streams of different purposes are independent, so drawing
+    /// a delay never changes the next id.
     pub(super) fn new(seed: u64, purpose: u64) -> Self {
         let mut parent = Self(seed);
         let offset = parent.draw();
@@ -21,13 +21,13 @@ impl SplitMix64 {
         mixed ^ (mixed >> 31)
     }
 
-    /// Whether something comes true that does so with this probability, 0 to 1.
+    /// Draws true with this probability, 0 to 1.
     pub(super) fn chance(&mut self, probability: f64) -> bool {
         let drawn = u32::try_from(self.below(1 << 32)).unwrap_or(0);
         f64::from(drawn) < probability * (f64::from(u32::MAX) + 1.0)
     }
 
-    /// A number in `0..bound`; 0 when `bound` is 0. The bias of the remainder is of no consequence here.
+    /// Draws a number in `0..bound`; 0 if `bound` is 0. The slight bias of the remainder does not matter.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.draw().checked_rem(bound).unwrap_or(0)
     }

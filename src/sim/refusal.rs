@@ -1,4 +1,4 @@
-//! The answers that say no, in the shapes of the ZPA API documentation.
+//! Error answers, in the forms of the ZPA API documentation.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use serde::Serialize;
 
 use super::http::Answer;
 
-/// The body of a call refused by the quota (ZPA API documentation, Understanding Rate Limiting).
+/// The body of an answer to a call over the quota (ZPA API documentation, Understanding Rate Limiting).
 pub(super) const TOO_MANY_REQUESTS: &str = r#"{"exception":"invalid.toomanyrequests","id":"invalid.toomanyrequests","reason":"Exceeded the number of requests allowed."}"#;
 
-/// The body of a call that the service has no time for (same page).
+/// The body of an answer from a busy service (same page).
 pub(super) const UNAVAILABLE: &str =
     r#"{"id":"retryable.server.error","reason":"The service is busy. Try again later."}"#;
 
-/// The body of a call that exceeds the `OneAPI` gateway's own limit.
+/// The body of an answer to a call over the limit of the `OneAPI` gateway itself.
 const GATEWAY_TOO_MANY_REQUESTS: &str =
     r#"{"detail":"too many requests","type":"","title":"","status":""}"#;
 
-/// The body with which the `OneAPI` gateway refuses a token.
+/// The body of an answer of the `OneAPI` gateway to a token that is not valid.
 const GATEWAY_UNAUTHORIZED: &str = r#"{"detail":"unauthorized","type":"","title":"","status":""}"#;
 
-/// A call that was understood and not carried out.
+/// An error answer to a call that was not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     status: u16,
@@ -29,7 +29,7 @@ pub(super) struct Refusal {
     params: Vec<String>,
 }
 
-/// How a [`Refusal`] reads on the wire.
+/// The JSON form of a [`Refusal`].
 #[derive(Serialize)]
 struct Body<'a> {
     id: &'a str,
@@ -82,12 +82,12 @@ impl Refusal {
         )
     }
 
-    /// 404, with an id of its own: a client must not take it for an object that is gone.
+    /// 404 with an error id of its own, so that clients do not mistake it for a deleted object.
     pub(super) fn unknown_path(path: &str) -> Self {
         Self::new(404, "invalid.path", format!("There is nothing at {path}."))
     }
 
-    /// 405.
+    /// 405: the path exists, but not with this method.
     pub(super) fn wrong_method(method: &str) -> Self {
         let reason = format!("The method {method} is not allowed here.");
         Self::new(405, "method.not.allowed", reason)
@@ -98,18 +98,18 @@ impl Refusal {
         Self::new(403, "LIMIT_EXCEEDED", reason)
     }
 
-    /// 400: an object that the scenario never takes.
+    /// 400: a `poison` fault names the object.
     pub(super) fn poisoned(name: &str) -> Self {
         Self::bad("invalid.item", format!("{name} cannot be accepted.")).about(name)
     }
 
-    /// Says no longer which item it is about.
+    /// Removes the name of the item at fault.
     pub(super) fn of_nothing(mut self) -> Self {
         self.params.clear();
         self
     }
 
-    /// Names the item the refusal is about, unless one is named already.
+    /// Names the item at fault, unless one is named already.
     pub(super) fn about(mut self, item: &str) -> Self {
         if self.params.is_empty() && !item.is_empty() {
             self.params.push(item.to_owned());
@@ -117,7 +117,7 @@ impl Refusal {
         self
     }
 
-    /// The answer to send. Refusals that are about an item carry `params` and `exception` as well.
+    /// The answer to send. A refusal that names an item also has `params` and `exception`.
     pub(super) fn into_answer(self) -> Answer {
         let exception = (!self.params.is_empty()).then_some(self.id);
         let body = Body {
@@ -130,7 +130,7 @@ impl Refusal {
     }
 }
 
-/// A refusal that the scenario injects: with the error id that the status usually has, unless it says another.
+/// The answer of a `status` fault. Without an error id in the scenario it has the usual one of its status.
 pub(super) fn injected(status: u16, id: Option<&str>, retry_after: Option<&str>) -> Answer {
     let usual = match status {
         401 => "access.denied",
@@ -152,7 +152,7 @@ pub(super) fn injected(status: u16, id: Option<&str>, retry_after: Option<&str>)
     }
 }
 
-/// 401: the token is missing, unknown or expired. The gateway in front of the API has a shape of its own.
+/// 401: the token is missing, unknown or expired. The gateway uses another form than the API.
 pub(super) fn unauthorized(through_gateway: bool) -> Answer {
     if through_gateway {
         Answer::json_bytes(401, GATEWAY_UNAUTHORIZED)
@@ -166,17 +166,17 @@ pub(super) fn unauthorized(through_gateway: bool) -> Answer {
     }
 }
 
-/// 429: the quota is used up for `wait` more.
+/// 429: the quota admits the next call after `wait`.
 pub(super) fn too_many_requests(wait: Duration) -> Answer {
     throttled(TOO_MANY_REQUESTS, wait)
 }
 
-/// 429: the gateway's own limit is used up for `wait` more.
+/// 429: the gateway itself admits the next call after `wait`.
 pub(super) fn gateway_too_many_requests(wait: Duration) -> Answer {
     throttled(GATEWAY_TOO_MANY_REQUESTS, wait)
 }
 
-/// The header counts whole seconds, rounded up, and has a unit.
+/// A 429 whose `retry-after` is in whole seconds, rounded up, with a unit.
 fn throttled(body: &'static str, wait: Duration) -> Answer {
     let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     Answer::json_bytes(429, body).with_header("retry-after", format!("{}s", whole.max(1)))

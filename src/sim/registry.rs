@@ -1,4 +1,4 @@
-//! Every resource of the simulator: its routes, what a new tenant starts with, and what its state shows.
+//! The list of all resources: their routes, their objects in a new tenant, and their part of the state.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use super::tenant::{Tenant, World};
 use super::{connector, connector_schedule, domain, fleet, portal_link, user_portal};
 
-/// Every resource's name and its routes; the first that fits is taken.
+/// The name and the routes of every resource. The first route that matches is taken.
 const TABLES: [(&str, &[Route]); 5] = [
     ("portal-link", portal_link::ROUTES),
     ("user-portal", user_portal::ROUTES),
@@ -18,7 +18,7 @@ const TABLES: [(&str, &[Route]); 5] = [
     ("domain", domain::ROUTES),
 ];
 
-/// A tenant at the moment it is first touched: it holds what the scenario gives it.
+/// Creates a tenant with the objects that the scenario gives it.
 pub(super) fn new_tenant(world: &mut World, customer: &str) -> Tenant {
     let mut tenant = Tenant::empty(&world.rules.quota);
     for microtenant in world.all_microtenants() {
@@ -27,7 +27,7 @@ pub(super) fn new_tenant(world: &mut World, customer: &str) -> Tenant {
     tenant
 }
 
-/// Portals come before the links that hang on them.
+/// Creates the scenario's objects in one microtenant. Portals come first, because links refer to them.
 fn seed(world: &mut World, tenant: &mut Tenant, customer: &str, microtenant: Microtenant) {
     let mut call = Call {
         time: world.epoch,
@@ -46,7 +46,7 @@ fn seed(world: &mut World, tenant: &mut Tenant, customer: &str, microtenant: Mic
     domain::seed(&mut call);
 }
 
-/// Every object of a tenant as `GET` answers it.
+/// Every object of a tenant as `GET` shows it.
 pub(super) fn state(tenant: &Tenant) -> Value {
     json!({
         "portal_links": portal_link::state(tenant),
@@ -58,7 +58,7 @@ pub(super) fn state(tenant: &Tenant) -> Value {
     })
 }
 
-/// What a path and a method mean.
+/// The route that a path and a method lead to.
 #[derive(Debug)]
 pub(super) struct Found<'p> {
     /// The name of the resource.
@@ -68,7 +68,7 @@ pub(super) struct Found<'p> {
     pub(super) param: &'p str,
 }
 
-/// What carries out a call.
+/// Finds the route of a call.
 pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Found<'p>, Refusal> {
     let mut known_path = false;
     let routes = TABLES
@@ -96,7 +96,7 @@ pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Fou
     })
 }
 
-/// The value of the parameter (empty without one) when `path` fits `pattern`.
+/// Returns the value of the parameter if `path` fits `pattern`; empty if the pattern has none.
 fn matched<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
     let mut param = "";
     let mut segments = path.split('/');

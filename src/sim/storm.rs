@@ -1,4 +1,4 @@
-//! Bad weather: refusals that have nothing to do with any quota.
+//! Storms: spells in which the service refuses calls whatever the quotas say.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::random::SplitMix64;
 use super::refusal::{TOO_MANY_REQUESTS, UNAVAILABLE};
 use super::scenario::StormRules;
 
-/// Decides which calls a storm hits.
+/// Decides which calls the storm refuses.
 #[derive(Debug)]
 pub(super) struct Storm {
     rules: StormRules,
@@ -19,7 +19,7 @@ impl Storm {
         Self { rules, random }
     }
 
-    /// The answer to a call at `now` that is hit.
+    /// The refusal of a call at `now`, if the storm hits it.
     pub(super) fn hit(&mut self, now: Duration) -> Option<Answer> {
         if !self.rages(now) || !self.random.chance(self.rules.share) {
             return None;

@@ -1,4 +1,4 @@
-//! What one tenant holds, and what all tenants of a simulation have in common.
+//! The state of one tenant, and the state that all tenants share.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,16 +11,16 @@ use super::random::SplitMix64;
 use super::refusal::Refusal;
 use super::scenario::{QuotaRules, Scenario};
 
-/// The settings and the sources of ids and times that every tenant draws on.
+/// The state that all tenants share: the scenario, the microtenants, and the source of ids.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) rules: Scenario,
     pub(super) ids: Ids,
-    /// Decides what the connectors of new tenants are like.
+    /// The random numbers that shape the connectors of new tenants.
     pub(super) fleet: SplitMix64,
     /// The unix time at which the simulation starts.
     pub(super) epoch: i64,
-    /// The administrator who made every change.
+    /// The administrator named in `modifiedBy` of every object.
     administrator: Id,
     /// The named microtenants, which every tenant has.
     microtenants: Vec<(Microtenant, String)>,
@@ -44,7 +44,7 @@ impl World {
         }
     }
 
-    /// The microtenant that the query parameter `microtenantId` means; absent means Default.
+    /// The microtenant that the query parameter `microtenantId` names; Default if it is absent.
     pub(super) fn microtenant(&self, parameter: Option<&str>) -> Result<Microtenant, Refusal> {
         let Some(text) = parameter else {
             return Ok(Microtenant::DEFAULT);
@@ -62,12 +62,12 @@ impl World {
         std::iter::once(Microtenant::DEFAULT).chain(named).collect()
     }
 
-    /// How the server calls a microtenant.
+    /// The name of a microtenant in `scopeName`.
     pub(super) fn scope_name(&self, microtenant: Microtenant) -> &str {
         self.name(microtenant).unwrap_or("Default")
     }
 
-    /// What the server adds to an object outside the Default microtenant.
+    /// Adds the fields that an object has only outside the Default microtenant.
     pub(super) fn mark_microtenant(&self, fields: &mut Object, microtenant: Microtenant) {
         if let Some(name) = self.name(microtenant) {
             fields.insert("microtenantId".to_owned(), microtenant.to_string().into());
@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    /// The named microtenants, to be read from the simulator's state.
+    /// The ids and names of the named microtenants, for the simulator's state.
     pub(super) fn microtenants(&self) -> Vec<Value> {
         let named = self.microtenants.iter();
         named
@@ -89,7 +89,7 @@ impl World {
         Some(name)
     }
 
-    /// Fills in the fields only the server sets. Ids and times are JSON strings.
+    /// Fills in the fields that only the server sets. Ids and times are JSON strings.
     pub(super) fn stamp(&self, fields: &mut Object, id: Id, created: Value, modified: i64) {
         fields.insert("id".to_owned(), id.to_string().into());
         fields.insert("creationTime".to_owned(), created);
@@ -101,7 +101,7 @@ impl World {
     }
 }
 
-/// One customer's objects and quotas.
+/// The objects and quotas of one customer.
 #[derive(Debug)]
 pub(super) struct Tenant {
     pub(super) quotas: Quotas,
@@ -109,7 +109,7 @@ pub(super) struct Tenant {
     pub(super) links: Collection,
     pub(super) attachments: Attachments,
     pub(super) connectors: Collection,
-    /// The connectors that connect again once they have been read.
+    /// The disconnected connectors that connect again after they are read for the first time.
     pub(super) returning: HashSet<Id>,
     pub(super) domains: Domains,
     pub(super) schedules: BTreeMap<Microtenant, Schedule>,
@@ -130,14 +130,14 @@ impl Tenant {
     }
 }
 
-/// Domain lists are kept by microtenant and by association type.
+/// The key of a domain list: its microtenant and its association type.
 pub(super) type DomainKey = (Microtenant, &'static str);
 
 /// The domains of a tenant.
 #[derive(Debug, Default)]
 pub(super) struct Domains {
     pub(super) lists: BTreeMap<DomainKey, Vec<Object>>,
-    /// How often a list was read.
+    /// The number of times that any list was read.
     pub(super) readings: u32,
 }
 
@@ -148,7 +148,7 @@ pub(super) struct Schedule {
     pub(super) fields: Object,
 }
 
-/// 400, with an id of its own: a client must not take it for an object that is gone.
+/// 400 with an error id of its own, so that clients do not mistake it for a deleted object.
 fn unknown_microtenant(id: Microtenant) -> Refusal {
     let reason = format!("There is no microtenant {id}.");
     Refusal::bad("invalid.microtenant", reason)

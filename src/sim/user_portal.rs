@@ -1,8 +1,9 @@
 //! User portals (ZPA API documentation, Configuring User Portals Using API).
 //!
-//! A portal is managed by Zscaler, which makes up its domain, or has a certificate and a domain of its own.
-//! Answers never say which: `managedByZs` and `certManagedByZsRadio` are not echoed. A body without
-//! `managedByZs`, such as one read from here and sent back, is therefore managed unless it names a certificate.
+//! Zscaler manages a portal and makes up its domain, or the portal has a certificate and a domain of its
+//! own. Answers leave out `managedByZs` and `certManagedByZsRadio`, as the real API does. A body without
+//! `managedByZs`, such as an answer sent back, therefore means a managed portal unless it names a
+//! certificate.
 
 use serde_json::{Value, json};
 
@@ -49,7 +50,7 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// The names of a new tenant's first portals.
+/// The names of the first portals of a new tenant.
 const SEEDED: [&str; 4] = [
     "Employee Portal",
     "Engineering Portal",
@@ -57,10 +58,10 @@ const SEEDED: [&str; 4] = [
     "Partner Portal",
 ];
 
-/// What `GET` shows and the answer to a `POST` does not.
+/// The fields that a `GET` shows and the answer to a `POST` leaves out.
 const NOT_IN_CREATED: [&str; 2] = ["scopeName", "extDomainName"];
 
-/// A posted portal that passed every check it can be given alone.
+/// A posted portal that passed the checks that need no other object.
 struct Draft {
     name: String,
     fields: Object,
@@ -111,7 +112,7 @@ fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::json(201, &answer))
 }
 
-/// Replaces the whole portal: a field that is left out is lost.
+/// Replaces the whole portal. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = known(call)?;
     let body = call.object()?;
@@ -135,12 +136,12 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
             "The user portal still has links.",
         ));
     }
-    // Its links show only portals that are there, and its id is never given out again.
+    // Links skip portals that do not exist, and ids are never used again: nothing to detach here.
     call.tenant.portals.remove(id);
     Ok(Answer::empty(204))
 }
 
-/// A posted portal, when it is right; `own` is the portal it is to replace.
+/// Checks a posted portal. `own` is the portal that it replaces.
 fn judged(call: &Call<'_>, body: &Object, own: Option<Id>) -> Result<Draft, Refusal> {
     let draft = Draft::read(body)?;
     call.check_poison(&draft.name)?;
@@ -190,7 +191,7 @@ fn add_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal> {
     }
 }
 
-/// The server rewrites the domain, and forgets whatever domain and certificate were posted.
+/// Derives the domain from `extLabel` and `extDomain`. A posted domain or certificate is ignored.
 fn add_managed_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal> {
     let (label, domain) = (
         fields::required(body, "extLabel")?,
@@ -225,13 +226,13 @@ fn add_own_domain(
     Ok(())
 }
 
-/// Whether the text is a fully qualified name, alone or behind `https://`.
+/// Returns true for a fully qualified name, alone or after `https://`.
 fn is_https_fqdn(domain: &str) -> bool {
     let host = domain.strip_prefix("https://").unwrap_or(domain);
     host.contains('.') && fields::is_domain(host)
 }
 
-/// Letters, digits, space, `.`, `-` and `_`.
+/// Allows letters, digits, space, `.`, `-` and `_`.
 fn check_name(name: &str) -> Result<(), Refusal> {
     if name
         .chars()
@@ -245,7 +246,7 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     ))
 }
 
-/// 3 to 31 lower-case letters, digits and hyphens.
+/// Allows 3 to 31 lower-case letters, digits and hyphens.
 fn check_label(label: Option<&str>) -> Result<(), Refusal> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     match label {

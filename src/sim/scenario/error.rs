@@ -1,49 +1,49 @@
-//! Why a scenario cannot be used.
+//! The errors of a scenario file.
 
 use thiserror::Error;
 
-/// Why a scenario cannot be used.
+/// The reason why a scenario cannot be used.
 #[derive(Debug, Error)]
 pub enum ScenarioError {
-    /// The text is not TOML at all.
+    /// The text is not TOML.
     #[error("the scenario is not valid TOML: {0}")]
     Syntax(String),
-    /// A table or a key that does not exist.
+    /// There is no such table or key.
     #[error("unknown key `{key}`; allowed here: {allowed}")]
     UnknownKey {
-        /// Its line, from 1.
+        /// The line of the key, from 1.
         line: usize,
         /// The key, with its table.
         key: String,
-        /// The keys that do exist there.
+        /// The keys that exist in its place.
         allowed: String,
     },
-    /// A value its key cannot have.
+    /// The value is not allowed for its key.
     #[error("`{key}` cannot be {value}; allowed: {allowed}")]
     Value {
-        /// Its line, from 1.
+        /// The line of the key, from 1.
         line: usize,
         /// The key, with its table.
         key: String,
         /// The value as written.
         value: String,
-        /// What the key can have.
+        /// The values that are allowed.
         allowed: &'static str,
     },
-    /// A key that is missing, or is there, where the other keys of its table make no sense of it.
+    /// A required key is missing, or a key does not go with the other keys of its table.
     #[error("`{key}` {what}")]
     Combination {
-        /// Its line, from 1; that of its table when it is missing.
+        /// The line of the key, from 1; the line of its table if the key is missing.
         line: usize,
         /// The key, with its table.
         key: String,
-        /// What is wrong with it.
+        /// The problem, as the end of a sentence that starts with the key.
         what: String,
     },
 }
 
 impl ScenarioError {
-    /// The line that it is about, from 1; none where the message says it.
+    /// The line of the error, from 1; none if the message names it.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         match self {

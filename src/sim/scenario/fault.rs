@@ -1,7 +1,7 @@
-//! What goes wrong with calls: the `[[fault]]` tables of a scenario.
+//! The faults of a scenario: its `[[fault]]` tables.
 //!
-//! They are looked through in their order, and the first that applies to a call acts on it. A table that cannot act, or
-//! has a key that its kind does not look at, is refused.
+//! The first fault in order that applies to a call acts on it. A table that can never act, or has a key
+//! that its kind does not use, is refused.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -20,77 +20,77 @@ const PATTERN_FORM: &str = "a method and a path such as \"POST */userPortalLink/
 const STATUS_FORM: &str = "a status from 400 to 599";
 const TEXT_FORM: &str = "text that is not empty";
 
-/// How late a change is made, unless told otherwise.
+/// The default delay of `late-commit`.
 const LATENESS: Duration = Duration::from_secs(5);
 
-/// The status of a refusal, unless told otherwise.
+/// The default status of `status`.
 const STATUS: u16 = 503;
 
-/// One way in which calls go wrong.
+/// One fault: the effect, and the calls on which it acts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// What happens.
+    /// The effect on a call.
     pub kind: FaultKind,
-    /// Which calls it may happen to; to every call unless told otherwise.
+    /// The calls that may be affected; all by default.
     pub calls: CallPattern,
-    /// How likely it happens to each of them, 0 to 1; the seed decides. Always unless told otherwise.
+    /// The probability, 0 to 1, that such a call is affected; 1 by default. The seed decides.
     pub probability: f64,
-    /// From when on, after the simulator's start, up to 1000 h; at once unless told otherwise.
+    /// The time from the simulator's start until the fault begins, up to 1000 h; zero by default.
     pub after: Duration,
-    /// For how long from then on, above zero, up to 1000 h; without end unless told otherwise.
+    /// The duration of the fault, above zero, up to 1000 h; without end by default.
     pub lasting: Option<Duration>,
-    /// How often at the most; without bound unless told otherwise.
+    /// The most calls that are affected; without limit by default.
     pub times: Option<NonZeroU32>,
 }
 
-/// What happens to a call.
+/// The effect of a fault on a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// `reset-before`: the connection breaks, and the call is not carried out.
+    /// `reset-before`: the connection breaks, and the call is not executed.
     ResetBefore,
-    /// `drop-after-commit`: the call is carried out, and the connection breaks before its answer leaves.
+    /// `drop-after-commit`: the call is executed, and the connection breaks before its answer leaves.
     DropAfterCommit,
-    /// `late-commit`: the connection breaks, and the call is carried out later. What the token or a quota refuses is
-    /// refused at once.
+    /// `late-commit`: the connection breaks, and the call is executed later. Token and quotas are checked
+    /// at its arrival.
     LateCommit {
-        /// How long after its arrival, up to 1 h; 5 s unless told otherwise.
+        /// The time from its arrival until it is executed, up to 1 h; 5 s by default.
         delay: Duration,
     },
-    /// `timeout`: the call is carried out, and its answer comes late or never.
+    /// `timeout`: the call is executed, and its answer comes later or never.
     Timeout {
-        /// How much later than otherwise, up to 1 h; never unless told otherwise.
+        /// The additional delay of the answer, up to 1 h. Without it, as by default, no answer comes.
         delay: Option<Duration>,
     },
-    /// `status`: the call is refused, and not carried out.
+    /// `status`: the call is refused, and not executed.
     Status {
-        /// The status, 400 to 599; 503 unless told otherwise.
+        /// The status, 400 to 599; 503 by default.
         status: u16,
-        /// What `retry-after` says, in whatever form; no such header unless told otherwise.
+        /// The text of the header `retry-after`, in any form; no such header by default.
         retry_after: Option<String>,
-        /// The error's id; that which the status usually has unless told otherwise.
+        /// The error id; the usual one of the status by default.
         id: Option<String>,
     },
-    /// `html`: the call is carried out, and the answer's body is a web page.
+    /// `html`: the call is executed, and the body of its answer is a web page.
     Html,
-    /// `truncated`: the call is carried out, and the connection breaks in the middle of the answer's body, or before
-    /// the answer if it has none.
+    /// `truncated`: the call is executed, and the connection breaks in the middle of the answer's body, or
+    /// before an answer that has none.
     Truncated,
-    /// `partial-batch`: a part of a batch (a bulk create, a `bulkDelete`) of at least two is carried out, and answered
-    /// as if that part were the call. The seed decides which part.
+    /// `partial-batch`: only some items of a bulk create or `bulkDelete` are executed, and the answer shows
+    /// only these. A batch has at least two items. The seed decides which are executed.
     PartialBatch,
-    /// `expire-token`: the token that the call carries is no longer good, for this call or any other.
+    /// `expire-token`: the token of the call is no longer valid, for this call or any other.
     ExpireToken,
     /// `signin-down`: a sign-in is answered with 503.
     SigninDown,
-    /// `poison`: an object of that name is refused with 400, alone and in any batch, when it is created or updated. It
-    /// is a property of the object and not of the call, so every such table that applies acts.
+    /// `poison`: creating or updating an object of this name is refused with 400, alone and in any batch.
+    /// The fault belongs to the object, not to the call, so all `poison` faults that apply act together.
     Poison {
         /// The object's name, or the domain.
         name: String,
     },
 }
 
-/// Which calls a fault is for: globs of the method and the path.
+/// The calls that a fault may affect: globs of the method and the path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallPattern {
     method: WildMatch,
@@ -117,7 +117,7 @@ impl CallPattern {
         })
     }
 
-    /// Whether a call with this method and path, without its query, is one of them.
+    /// Returns true if the pattern matches a call with this method and path, without its query.
     #[must_use]
     pub fn takes(&self, method: &str, path: &str) -> bool {
         self.method.matches(method) && self.path.matches(path)
@@ -125,7 +125,7 @@ impl CallPattern {
 }
 
 impl FaultKind {
-    /// What it is called in a scenario.
+    /// The name of the kind in a scenario.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -144,7 +144,7 @@ impl FaultKind {
     }
 }
 
-/// What only some kinds look at.
+/// The keys that only some kinds use.
 #[derive(Default)]
 struct Details {
     status: Option<u16>,
@@ -207,7 +207,10 @@ impl Details {
         Ok(details)
     }
 
-    /// The kind of that name with its details, when there are all that it needs and no others.
+    /// Builds the kind of this name.
+    ///
+    /// # Errors
+    /// A key that the kind needs is missing, or there is one that it does not use.
     fn of_kind(mut self, kind: &str, section: &Section) -> Result<FaultKind, ScenarioError> {
         let made = match kind {
             "reset-before" => FaultKind::ResetBefore,
@@ -240,12 +243,12 @@ impl Details {
             None => Ok(made),
             Some((key, kinds)) => Err(section.senseless(
                 key,
-                format!("means nothing for the kind {kind:?}; it is for {kinds}"),
+                format!("does not apply to the kind {kind:?}, only to {kinds}"),
             )),
         }
     }
 
-    /// A key that was not taken, and what it is for.
+    /// A key that was not used, and the kinds that use it.
     fn left(&self) -> Option<(&'static str, &'static str)> {
         let left = [
             (self.status.is_some(), "status", "\"status\""),
@@ -352,17 +355,17 @@ mod tests {
             (
                 "kind = \"html\"\n\nstatus = 500",
                 6,
-                "`fault.status` means nothing for the kind \"html\"; it is for \"status\"",
+                "`fault.status` does not apply to the kind \"html\", only to \"status\"",
             ),
             (
                 "delay = \"1s\"\nkind = \"truncated\"",
                 4,
-                "`fault.delay` means nothing",
+                "`fault.delay` does not apply",
             ),
             (
                 "kind = \"status\"\nname = \"a\"",
                 5,
-                "`fault.name` means nothing",
+                "`fault.name` does not apply",
             ),
             (
                 "kind = \"status\"\nstatus = 200",

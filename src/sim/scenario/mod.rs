@@ -1,7 +1,7 @@
-//! What kind of tenant is simulated: a TOML file whose every key has a default.
+//! The scenario: the settings of a simulation, read from a TOML file. Every key has a default.
 //!
 //! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
-//! worthless. A new table is one more struct, here or in a file of its kind, and one line in
+//! worthless. To add a table, add a struct, here or in a file of its kind, and one line in
 //! `Scenario::read`.
 
 mod error;
@@ -28,49 +28,49 @@ use self::section::{
 pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, Scope, StormRules, Window};
 use super::assertion::PublicKey;
 
-/// All settings of a simulation. [`Scenario::default`] is the documented tenant with its published limits.
+/// All settings of a simulation. The default is the documented tenant with its published limits.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scenario {
-    /// How many calls a tenant admits.
+    /// The rate limits of a tenant.
     pub quota: QuotaRules,
-    /// How long requests and answers take.
+    /// The delays of requests and answers.
     pub latency: Latency,
-    /// When calls are refused whatever the quotas say.
+    /// The storms, in which calls are refused whatever the quotas say.
     pub storm: StormRules,
-    /// How long tokens live.
+    /// The lifetime of tokens.
     pub token: TokenRules,
-    /// How clients prove who they are.
+    /// The checks at sign-in.
     pub sign_in: SignInRules,
-    /// What every tenant holds when it is first touched.
+    /// The portals and links of a new tenant.
     pub tenant: TenantStart,
-    /// How batches and names are judged.
+    /// The rules for batches and names.
     pub bulk: BulkRules,
-    /// How much a tenant may hold.
+    /// The most objects that a tenant may have.
     pub limits: Limits,
-    /// Which microtenants a tenant has.
+    /// The microtenants of a tenant.
     pub microtenants: MicrotenantRules,
-    /// How user portals are deleted.
+    /// The rules for deleting user portals.
     pub user_portals: PortalRules,
-    /// Which connectors a tenant starts with.
+    /// The connectors of a new tenant.
     pub connectors: ConnectorRules,
-    /// What deleting many connectors at once does.
+    /// The rules for deleting many connectors at once.
     pub bulk_delete: BulkDeleteRules,
-    /// Which customer domains a tenant starts with, and what posting them does.
+    /// The customer domains of a new tenant, and the rules for posting domains.
     pub domains: DomainRules,
-    /// How the schedule of connectors answers.
+    /// The answers about the schedule of connectors.
     pub connector_schedule: ScheduleRules,
-    /// What the tenant is not licensed for.
+    /// The resources without a licence.
     pub features: FeatureRules,
-    /// What never works.
+    /// The calls that always fail.
     pub faults: FaultRules,
-    /// What goes wrong with calls, in the order in which it is looked through.
+    /// The faults that act on calls, in their order.
     pub fault: Vec<Fault>,
 }
 
-/// How tokens are issued.
+/// The rules for issuing tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRules {
-    /// How long a token is valid, in whole seconds, 1 s to 24 h; 1 h unless told otherwise.
+    /// The lifetime of a token, in whole seconds from 1 s to 24 h; 1 h by default.
     pub lifetime: Duration,
 }
 
@@ -82,21 +82,21 @@ impl Default for TokenRules {
     }
 }
 
-/// How clients prove who they are.
+/// The checks at sign-in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignInRules {
-    /// The RSA key, in PEM, that the signatures of assertions are checked with; unless told otherwise there is none,
-    /// and signatures are not checked.
+    /// The RSA key, in PEM, that checks the signatures of assertions. Without a key, as by default, they
+    /// are not checked.
     pub public_key: Option<PublicKey>,
 }
 
-/// What every tenant holds when it is first touched, in each of its microtenants.
+/// The portals and links of a new tenant, in each of its microtenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantStart {
-    /// The number of user portals; 4 unless told otherwise.
+    /// The number of user portals; 4 by default.
     pub portals: u32,
-    /// The number of links, spread evenly over those portals; none unless told otherwise. They are
-    /// there whatever [`Limits`] say.
+    /// The number of links, spread evenly over the portals; none by default. [`Limits`] do not apply to
+    /// them.
     pub links: u32,
 }
 
@@ -109,21 +109,21 @@ impl Default for TenantStart {
     }
 }
 
-/// How batches and names are judged. The documentation is silent on all of it.
+/// The rules for batches and names. The documentation is silent on all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkRules {
-    /// The most links one bulk call may hold; 500 unless told otherwise.
+    /// The most links in one bulk call; 500 by default.
     pub max: NonZeroU32,
-    /// Whether one bad item keeps its whole batch from being created; it does unless told otherwise.
+    /// True if one invalid item keeps its whole batch from being created, as by default.
     pub atomic: bool,
-    /// What the answer to a batch says of its bad items.
+    /// The part of the answer to a batch that is about its invalid items.
     pub bad_items: BadItems,
     /// The form of the answer to a batch.
     pub answer: BulkAnswer,
-    /// The order of the links in it.
+    /// The order of the links in that answer.
     pub order: BulkOrder,
-    /// Whether a name may occur once only among the links, and once only among the portals, of a
-    /// microtenant; so it is unless told otherwise.
+    /// True if names must be unique among the links, and among the portals, of a microtenant, as by
+    /// default.
     pub unique_names: bool,
 }
 
@@ -140,48 +140,48 @@ impl Default for BulkRules {
     }
 }
 
-/// What the answer to a batch says of its bad items.
+/// The part of the answer to a batch that is about its invalid items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BadItems {
-    /// `named`: 400 for the first of them, by its name.
+    /// `named`: 400 for the first invalid item, with its name.
     #[default]
     Named,
-    /// `unnamed`: 400 for the first of them, whichever it is.
+    /// `unnamed`: 400 for the first invalid item, without its name.
     Unnamed,
-    /// `unsaid`: nothing. The answer is 201 and shows the others alone; never where a batch is atomic.
+    /// `unsaid`: nothing. The answer is 201 and shows only the valid items. Batches may not be atomic then.
     Unsaid,
 }
 
-/// What the 201 to a batch shows.
+/// The form of the 201 to a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BulkAnswer {
-    /// `wrapper`: what was posted, with ids, as documented.
+    /// `wrapper`: the posted body, with ids, as documented.
     #[default]
     Wrapper,
-    /// `list`: the links alone, as a bare list.
+    /// `list`: only the links, as a JSON array.
     List,
-    /// `empty`: nothing.
+    /// `empty`: no body.
     Empty,
 }
 
-/// In which order the 201 to a batch shows its links.
+/// The order of the links in the 201 to a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BulkOrder {
-    /// `posted`: as they were posted.
+    /// `posted`: the order in which they were posted.
     #[default]
     Posted,
-    /// `reversed`: the other way round.
+    /// `reversed`: the opposite order.
     Reversed,
 }
 
-/// How much a tenant may hold (the published defaults of ZPA).
+/// The most objects that a tenant may have; by default the published limits of ZPA.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// The links of one tenant, all microtenants together; 500 unless told otherwise.
+    /// The links of one tenant, all microtenants together; 500 by default.
     pub links: u32,
-    /// The links of one user portal; 500 unless told otherwise.
+    /// The links of one user portal; 500 by default.
     pub links_per_portal: u32,
-    /// The customer domains of one association type in one microtenant; 50 unless told otherwise.
+    /// The customer domains of one association type in one microtenant; 50 by default.
     pub domains: u32,
 }
 
@@ -196,11 +196,11 @@ impl Default for Limits {
 }
 
 impl Scenario {
-    /// Reads a scenario; what it leaves out keeps its default.
+    /// Reads a scenario. Keys that are left out keep their defaults.
     ///
     /// # Errors
     ///
-    /// [`ScenarioError`] when the text is not TOML, a key is unknown, or a value is not allowed for its key.
+    /// Returns a [`ScenarioError`] if the text is not TOML, a key is unknown, or a value is not allowed.
     ///
     /// # Examples
     ///
@@ -393,7 +393,7 @@ mod tests {
         assert_eq!(Scenario::parse(&text).unwrap(), expected);
     }
 
-    /// What the tables of single resources say in the test above.
+    /// The expected settings of single resources in the test above.
     fn resources() -> Scenario {
         let two = NonZeroU32::MIN.saturating_add(1);
         Scenario {

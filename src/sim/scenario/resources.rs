@@ -1,4 +1,5 @@
-//! The settings of single resources: what a tenant starts with, and how open questions are answered.
+//! The settings of single resources: the objects of a new tenant, and the behaviour that the
+//! documentation leaves open.
 
 use std::num::NonZeroU32;
 
@@ -9,7 +10,7 @@ use super::section::{
 };
 use crate::sim::fields::is_domain;
 
-/// The names of the resources.
+/// The names of all resources.
 pub(in crate::sim) const RESOURCES: [&str; 5] = [
     "portal-link",
     "user-portal",
@@ -18,34 +19,35 @@ pub(in crate::sim) const RESOURCES: [&str; 5] = [
     "domain",
 ];
 
-/// The named microtenants beside the Default one. Each starts with what the Default one starts with.
+/// The microtenants besides the Default one. All start with the same objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MicrotenantRules {
-    /// Their names, all different; none unless told otherwise. `GET /__sim/state` shows their ids.
+    /// The names, all different; none by default. `GET /__sim/state` shows their ids.
     pub names: Vec<String>,
 }
 
 impl MicrotenantRules {
     pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        let allowed = "a list of names, none of them empty or twice in it";
+        let allowed = "a list of different names, none of them empty";
         section.value("names", &mut self.names, allowed, names)
     }
 }
 
-/// What becomes of the links of a user portal that is deleted. The documentation does not say.
+/// The rules for deleting user portals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PortalRules {
-    /// Whether a portal with links can be deleted; it cannot unless told otherwise.
+    /// The treatment of a portal that still has links, on which the documentation is silent; refused by
+    /// default.
     pub delete_with_links: DeletePortal,
 }
 
-/// See [`PortalRules::delete_with_links`].
+/// The treatment of a deleted user portal that still has links.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DeletePortal {
-    /// `refuse`: 400 while it has links.
+    /// `refuse`: the portal stays, and the answer is 400.
     #[default]
     Refuse,
-    /// `detach`: it is deleted, and its links stay without it.
+    /// `detach`: the portal is deleted, and its links stay without it.
     Detach,
 }
 
@@ -64,27 +66,27 @@ impl PortalRules {
     }
 }
 
-/// The app connectors that a tenant starts with, in each of its microtenants.
+/// The app connectors of a new tenant, in each of its microtenants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConnectorRules {
-    /// Connected ones; 6 unless told otherwise. Their last connection began up to 200 days ago, after a
-    /// disconnection of some minutes.
+    /// The number of connected ones; 6 by default. They last connected up to 200 days ago, after being
+    /// disconnected for some minutes.
     pub live: u32,
-    /// Ones that were disconnected 31 to 400 days ago; 10 unless told otherwise.
+    /// The number of those that were disconnected 31 to 400 days ago; 10 by default.
     pub stale: u32,
-    /// Ones that never connected; 2 unless told otherwise. The first, the third and so on were created 35
-    /// to 400 days ago, the others within the last 20 days.
+    /// The number of those that never connected; 2 by default. The first, the third and so on were created
+    /// 35 to 400 days ago, the others within the last 20 days.
     pub never_connected: u32,
-    /// Stale ones that cannot be changed, in addition to `stale`; 1 unless told otherwise. The first, the
-    /// third and so on are `readOnly`, the others `zscalerManaged`.
+    /// The number of stale ones that cannot be changed, in addition to `stale`; 1 by default. The first,
+    /// the third and so on are `readOnly`, the others `zscalerManaged`.
     pub read_only: u32,
-    /// Groups over which all of them are spread; 3 unless told otherwise.
+    /// The number of groups over which the connectors are spread; 3 by default.
     pub groups: NonZeroU32,
-    /// Groups in addition to `groups` in which nothing is connected; none unless told otherwise. Theirs
-    /// are the first of the `stale` ones.
+    /// The number of groups without a connected one, in addition to `groups`; none by default. The first
+    /// of the `stale` connectors are in them.
     pub dark_groups: u32,
-    /// The share, 0 to 1, of the `stale` ones that connect again right after their first reading; 0 unless
-    /// told otherwise. The seed decides which.
+    /// The share, 0 to 1, of the `stale` connectors that connect again right after they are first read; 0
+    /// by default. The seed decides which.
     pub come_back: f64,
 }
 
@@ -118,14 +120,14 @@ impl ConnectorRules {
     }
 }
 
-/// What `bulkDelete` does with ids that it cannot simply delete. The documentation is silent on all three.
+/// The treatment of ids that `bulkDelete` cannot simply delete. The documentation is silent on all three.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkDeleteRules {
-    /// Ids of no connector of the microtenant; ignored unless told otherwise.
+    /// Ids of no connector of the microtenant; ignored by default.
     pub unknown_ids: Treatment,
-    /// Ids that are there more than once; ignored unless told otherwise.
+    /// Ids that occur more than once; ignored by default.
     pub repeated_ids: Treatment,
-    /// Connectors that cannot be changed; refused unless told otherwise. Ignored, they are left as they are.
+    /// Connectors that cannot be changed; refused by default. If ignored, they stay as they are.
     pub read_only: Treatment,
 }
 
@@ -139,12 +141,12 @@ impl Default for BulkDeleteRules {
     }
 }
 
-/// What becomes of a call that holds an odd item.
+/// The treatment of a bulk call with an unusual item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Treatment {
-    /// `ignore`: it is carried out without the item, which the answer does not say.
+    /// `ignore`: the call is executed without the item. The answer does not mention it.
     Ignore,
-    /// `refuse`: 400, and nothing of it is carried out.
+    /// `refuse`: the answer is 400, and nothing is executed.
     Refuse,
 }
 
@@ -161,24 +163,26 @@ impl BulkDeleteRules {
     }
 }
 
-/// The customer domains that a tenant starts with, in each of its microtenants, and what posting does.
+/// The customer domains of a new tenant, in each of its microtenants, and the rules for posting domains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainRules {
-    /// What a posted list means; it replaces unless told otherwise.
+    /// The effect of a posted list; it replaces the old one by default.
     pub post: DomainPost,
-    /// The search suffixes at the start; none unless told otherwise.
+    /// The search suffixes of a new tenant; none by default.
     pub seed: Vec<String>,
-    /// A domain that another administrator adds, once in a tenant, to the list that was read; none unless
-    /// told otherwise.
+    /// A domain that another administrator adds, once in a tenant, to the list that was just read; none by
+    /// default.
     pub intruder: Option<String>,
-    /// After which reading of a list of the tenant, from 1, the intruder comes; 1 unless told otherwise.
+    /// The number of the reading, from 1, after which the other administrator adds that domain; 1 by
+    /// default. Readings of all lists of the tenant count.
     pub intruder_after: NonZeroU32,
 }
 
-/// What posting a list of domains does: the documentation says "add or update", a vendor's SDK "replace".
+/// The effect of a posted list of domains: the documentation says "add or update", a vendor's SDK
+/// "replace".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DomainPost {
-    /// `replace`: domains that are not posted are gone.
+    /// `replace`: domains that are not posted are removed.
     #[default]
     Replace,
     /// `add`: domains that are not posted stay.
@@ -203,7 +207,7 @@ impl DomainRules {
         section.value("post", &mut self.post, allowed, |value| {
             choice(value, choices)
         })?;
-        let allowed = "a list of domains, none of them twice in it";
+        let allowed = "a list of different domains";
         section.value("seed", &mut self.seed, allowed, |value| {
             names(value).filter(|seed| seed.iter().all(|domain| is_domain(domain)))
         })?;
@@ -218,32 +222,32 @@ impl DomainRules {
     }
 }
 
-/// How the auto-delete schedule of connectors answers.
+/// The answers about the auto-delete schedule of connectors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScheduleRules {
-    /// What reading it answers before one was posted; 404 unless told otherwise.
+    /// The answer while there is no schedule; 404 by default.
     pub absent: AbsentSchedule,
-    /// How its numbers are written; as strings unless told otherwise.
+    /// The form of its numbers; strings by default.
     pub numbers: Numbers,
 }
 
-/// See [`ScheduleRules::absent`].
+/// The answer of a `GET` while there is no schedule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AbsentSchedule {
     /// `not_found`: 404 `resource.not.found`.
     #[default]
     NotFound,
-    /// `empty`: 200 with an object that has no fields.
+    /// `empty`: 200 with an empty object.
     Empty,
 }
 
-/// How an answer writes ids and other numbers: both forms occur in the documentation.
+/// The form of ids and other numbers in an answer. The documentation shows both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Numbers {
-    /// `strings`.
+    /// `strings`: as JSON strings.
     #[default]
     Strings,
-    /// `numbers`.
+    /// `numbers`: as JSON numbers.
     Numbers,
 }
 
@@ -265,11 +269,11 @@ impl ScheduleRules {
     }
 }
 
-/// What the tenant is not licensed for.
+/// The resources without a licence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FeatureRules {
-    /// The resources (`portal-link`, `user-portal`, `connector`, `domain`, `connector-schedule`) every call
-    /// on which is refused with 401 `authz.featureflag.permission.denied`; none unless told otherwise.
+    /// The resources (`portal-link`, `user-portal`, `connector`, `connector-schedule`, `domain`) whose calls
+    /// are all refused with 401 `authz.featureflag.permission.denied`; none by default.
     pub off: Vec<String>,
 }
 
@@ -282,13 +286,13 @@ impl FeatureRules {
     }
 }
 
-/// What never works, however often it is tried.
+/// The calls that always fail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FaultRules {
-    /// The page, from 1, whose every reading is answered with 500; 0, which is no page, unless told otherwise.
+    /// The page, from 1, of a list that is always answered with 500; 0, which is no page, by default.
     pub fail_page: u32,
-    /// The paths behind the customer id, such as `connector`, of the listings whose page fails; those of all
-    /// listings when there are none, as there are unless told otherwise.
+    /// The paths after the customer id, such as `connector`, of the lists whose page fails. If there are
+    /// none, as by default, that page fails in all lists.
     pub fail_paths: Vec<String>,
 }
 

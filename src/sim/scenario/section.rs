@@ -1,4 +1,4 @@
-//! Reading a scenario's TOML: one table at a time, each key once, nothing left over.
+//! A reader for the TOML of a scenario, table by table. A key that nobody reads is an error.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -22,10 +22,10 @@ pub(super) const COUNT_FORM: &str = "a whole number from 0 to 4294967295";
 pub(super) const SHARE_FORM: &str = "a number from 0.0 to 1.0";
 pub(super) const FLAG_FORM: &str = "true or false";
 
-/// Where every key of a scenario stands: its line, from 1, by its path such as `fault[0].kind`.
+/// The line of every key of a scenario, from 1, by the key's path, such as `fault[0].kind`.
 type Lines = HashMap<String, usize>;
 
-/// One table being read: what is left in it, and which keys it may have.
+/// One table while it is read: the keys that are left, and the keys that were asked for.
 pub(super) struct Section {
     path: String,
     entries: Table,
@@ -34,7 +34,7 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// The whole of a scenario.
+    /// Reads the text of a scenario; returns its top level.
     pub(super) fn parse(text: &str) -> Result<Self, ScenarioError> {
         let entries = text
             .parse()
@@ -47,7 +47,7 @@ impl Section {
         })
     }
 
-    /// Takes `key`, when it is there, into `target`.
+    /// Reads `key` into `target`, if it is present.
     pub(super) fn value<T>(
         &mut self,
         key: &'static str,
@@ -63,7 +63,7 @@ impl Section {
         Ok(())
     }
 
-    /// Takes the table `key`, when it is there, and lets `fill` read it to its last key.
+    /// Reads the table `key` with `fill`, if it is present. `fill` must read all of its keys.
     pub(super) fn table(
         &mut self,
         key: &'static str,
@@ -81,17 +81,22 @@ impl Section {
         section.finish()
     }
 
-    /// Takes the tables `[[key]]`, when there are any, and lets `read` read each of them to its last key.
+    /// Reads each table under `[[key]]` with `read`, which must read all of its keys.
     pub(super) fn tables<T>(
         &mut self,
         key: &'static str,
         read: impl Fn(&mut Self) -> Result<T, ScenarioError>,
     ) -> Result<Vec<T>, ScenarioError> {
         let mut tables: Vec<Table> = Vec::new();
-        self.value(key, &mut tables, "tables, each under [[…]]", |value| {
-            let tables = value.as_array()?.iter();
-            tables.map(|table| table.as_table().cloned()).collect()
-        })?;
+        self.value(
+            key,
+            &mut tables,
+            "tables, each under its own [[…]]",
+            |value| {
+                let tables = value.as_array()?.iter();
+                tables.map(|table| table.as_table().cloned()).collect()
+            },
+        )?;
         let read_one = |(number, entries)| {
             let path = format!("{}[{number}]", self.place(key));
             let mut section = self.inner(path, entries);
@@ -111,7 +116,7 @@ impl Section {
         }
     }
 
-    /// Refuses whatever nobody asked for.
+    /// Ends the reading. A key that nobody asked for is an error.
     pub(super) fn finish(self) -> Result<(), ScenarioError> {
         match self.entries.keys().next() {
             None => Ok(()),
@@ -123,7 +128,7 @@ impl Section {
         }
     }
 
-    /// The value of `key` is not one of those that it can have.
+    /// The error for a `value` of `key` that is not allowed.
     pub(super) fn wrong(&self, key: &str, value: String, allowed: &'static str) -> ScenarioError {
         ScenarioError::Value {
             line: self.line(key),
@@ -133,13 +138,13 @@ impl Section {
         }
     }
 
-    /// The table cannot do without `key`.
+    /// The error for a required `key` that is missing.
     pub(super) fn lacks(&self, key: &'static str, allowed: &'static str) -> ScenarioError {
         let what = format!("is missing; allowed: {allowed}");
         self.senseless(key, what)
     }
 
-    /// `key` does not go together with the others of its table.
+    /// The error for a `key` that does not go with the other keys of its table.
     pub(super) fn senseless(&self, key: &'static str, what: String) -> ScenarioError {
         ScenarioError::Combination {
             line: self.line(key),
@@ -148,7 +153,7 @@ impl Section {
         }
     }
 
-    /// The line of `key`, or of its table if it is not there.
+    /// The line of `key`, or of its table if `key` is missing.
     fn line(&self, key: &str) -> usize {
         let line = self.lines.get(&self.place(key));
         *line.or_else(|| self.lines.get(&self.path)).unwrap_or(&1)
@@ -158,7 +163,7 @@ impl Section {
         joined(&self.path, key)
     }
 
-    /// The key with its table, as people know it.
+    /// The key with its table, as users write them.
     fn shown(&self, key: &str) -> String {
         let table = self.path.split_once('[').map_or(&*self.path, |(t, _)| t);
         joined(table, key)
@@ -173,7 +178,7 @@ fn joined(path: &str, key: &str) -> String {
     }
 }
 
-/// Where the keys of a scenario stand; none when it is not TOML.
+/// Finds the line of every key of a scenario. Text that is not TOML has none.
 fn lines(text: &str) -> Lines {
     let mut lines = Lines::new();
     if let Ok(table) = DeTable::parse(text) {
@@ -222,7 +227,7 @@ pub(super) fn positive(value: &Value) -> Option<NonZeroU32> {
     NonZeroU32::new(count(value)?)
 }
 
-/// The one of the `choices` that is written.
+/// Reads one of several words; returns the value that belongs to it.
 pub(super) fn choice<T, const N: usize>(value: &Value, choices: [(&str, T); N]) -> Option<T> {
     let written = value.as_str()?;
     let mut choices = choices.into_iter();
@@ -236,7 +241,7 @@ pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
     items.map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
-/// Texts of which none is empty or there twice.
+/// Reads a list of different texts, none of them empty.
 pub(super) fn names(value: &Value) -> Option<Vec<String>> {
     texts(value).filter(|names| {
         let different: HashSet<&String> = names.iter().collect();
@@ -258,7 +263,7 @@ pub(super) fn share(value: &Value) -> Option<f64> {
     (0.0..=1.0).contains(&share).then_some(share)
 }
 
-/// A whole number and its unit, without a space: `250ms`, `10s`, `1m`, `24h`.
+/// Reads a whole number and its unit, without a space: `250ms`, `10s`, `1m`, `24h`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok()?;
@@ -284,7 +289,7 @@ fn up_to_hours(value: &Value, hours: u64) -> Option<Duration> {
     duration(value.as_str()?).filter(|time| *time <= Duration::from_secs(3600 * hours))
 }
 
-/// What a header can carry.
+/// Reads text that a header can carry.
 pub(super) fn retry_after(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let sendable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));

@@ -1,4 +1,4 @@
-//! The settings of what stands between a client and a tenant: rate limits, the network, and bad weather.
+//! The settings of everything between a client and a tenant: rate limits, delays and storms.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -16,29 +16,29 @@ const QUOTA_FORM: &str =
 const WINDOW_FORM: &str = "\"fixed\", \"first-call\", \"sliding-log\", \"sliding-counter\", \"token-bucket\" or \"small-bucket\"";
 const SCOPE_FORM: &str = "\"tenant\" or \"endpoint\"";
 const CO_TENANT_FORM: &str =
-    "calls in a duration above zero, at most one a millisecond, such as \"3/10s\"";
+    "a number of calls in a duration above zero, at most one per millisecond, such as \"3/10s\"";
 const STATUSES_FORM: &str = "a list of 429, 503 or both";
 
 /// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
 /// Understanding Rate Limiting).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuotaRules {
-    /// For `GET`; 20 per 10 s unless told otherwise.
+    /// The limit for `GET`; 20 per 10 s by default.
     pub read: Quota,
-    /// For `POST`, `PUT` and `DELETE` together; 10 per 10 s unless told otherwise.
+    /// The limit for `POST`, `PUT` and `DELETE` together; 10 per 10 s by default.
     pub write: Quota,
-    /// What kind of limiter both use.
+    /// The kind of limiter for both.
     pub window: Window,
-    /// Whether a refused call counts like an admitted one; it does not unless told otherwise.
+    /// True if a refused call counts like an admitted one; false by default.
     pub counts_refused: bool,
-    /// What a limit is on.
+    /// The calls that share a limit.
     pub scope: Scope,
-    /// How many calls of a tenant the gateway in front of the API passes, reads and writes on all paths
-    /// together, in windows that lie end to end; 5000 per 60 s unless told otherwise.
+    /// The limit of the gateway in front of the API, for all calls of a tenant together; 5000 per 60 s by
+    /// default. Its windows lie end to end.
     pub gateway: Quota,
-    /// How much longer than needed a refusal tells a client to wait, up to 1 h; nothing unless told otherwise.
+    /// The time that a refusal adds to the wait in `retry-after`, up to 1 h; none by default.
     pub retry_after_padding: Duration,
-    /// What another client of the tenant uses; nothing unless told otherwise.
+    /// The calls of another client of the tenant; none by default.
     pub co_tenant: CoTenant,
 }
 
@@ -67,9 +67,9 @@ fn limited(calls: u32, seconds: u64) -> Quota {
 /// One rate limit, written `N/DURATION` (`20/10s`) or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
-    /// Every call is admitted.
+    /// `off`: every call is admitted.
     Off,
-    /// So many calls in a window.
+    /// `N/DURATION`: so many calls in a window.
     Limited {
         /// The number of calls a window admits.
         calls: NonZeroU32,
@@ -78,42 +78,43 @@ pub enum Quota {
     },
 }
 
-/// How a quota of N calls in a window counts.
+/// The kind of limiter behind a quota of N calls in a window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Window {
     /// `fixed`: windows lie end to end from the simulator's start.
     Fixed,
-    /// `first-call`: a window begins with the first call while none is open, as documented.
+    /// `first-call`: a window starts with the first call after the last window ended, as documented.
     #[default]
     FirstCall,
-    /// `sliding-log`: no trailing window of the length holds more than N.
+    /// `sliding-log`: no window of that length, wherever it starts, has more than N calls.
     SlidingLog,
-    /// `sliding-counter`: what a trailing window holds is estimated from two counters of fixed windows, as if
-    /// the calls of the earlier one had been spread evenly. A call passes while the estimate is below N.
+    /// `sliding-counter`: the calls of the trailing window are estimated from the counts of two fixed
+    /// windows, as if the calls of the earlier one were spread evenly. A call passes while the estimate is
+    /// below N.
     SlidingCounter,
-    /// `token-bucket`: every call takes a token of a bucket that holds N, is full at first, and is refilled
-    /// evenly with N in a window.
+    /// `token-bucket`: every call takes a token from a bucket. The bucket holds N, is full at first, and
+    /// gets N in a window, evenly spread.
     TokenBucket,
-    /// `small-bucket`: the same with a bucket that holds a fifth of N, rounded up.
+    /// `small-bucket`: a token bucket that holds only a fifth of N, rounded up.
     SmallBucket,
 }
 
-/// What a limit is on. The documentation says both.
+/// The calls that share a limit. The documentation says both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// `tenant`: all calls of a tenant, whatever their path.
+    /// `tenant`: all calls of a tenant, on whatever path.
     #[default]
     Tenant,
-    /// `endpoint`: the calls on one exact path; each path has a read and a write quota of its own.
+    /// `endpoint`: the calls on one exact path. Each path has its own read and write quota.
     Endpoint,
 }
 
-/// Another client of the same tenant that uses part of every quota: steadily, as many reads as writes.
+/// Another client of the same tenant. It uses part of every quota steadily, with as many reads as writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CoTenant {
-    /// How many calls it makes on every quota; none unless told otherwise.
+    /// The number of its calls on every quota; none by default.
     pub calls: u32,
-    /// In which time, evenly spread from the simulator's start on; above zero.
+    /// The time over which these calls are evenly spread, again and again; above zero.
     pub per: Duration,
 }
 
@@ -126,18 +127,18 @@ impl Default for CoTenant {
     }
 }
 
-/// How long a request is on its way, and how long after its arrival it is answered. Each is uniform from a
-/// shortest time to that time and a jitter, every one of them up to 1 h.
+/// The delays of requests and answers. Each is drawn evenly from a shortest time up to that time plus a
+/// jitter. All four are at most 1 h.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latency {
-    /// The shortest time to an answer; 80 ms unless told otherwise.
+    /// The shortest time from the arrival of a request to its answer; 80 ms by default.
     pub base: Duration,
-    /// How much longer an answer may take; 40 ms unless told otherwise.
+    /// The most that is added to `base`; 40 ms by default.
     pub jitter: Duration,
-    /// The shortest time that a request needs to arrive; none unless told otherwise.
+    /// The shortest time that a request needs to arrive; none by default.
     pub travel: Duration,
-    /// How much longer it may need, so that requests arrive otherwise spaced than they were sent, or even in
-    /// another order; none unless told otherwise.
+    /// The most that is added to `travel`; none by default. With it, requests arrive at other intervals
+    /// than they were sent, or even in another order.
     pub travel_jitter: Duration,
 }
 
@@ -152,22 +153,23 @@ impl Default for Latency {
     }
 }
 
-/// When calls are refused whatever the quotas say. Such a call is not carried out, and counts for the gateway alone.
+/// The times at which calls are refused whatever the quotas say. A refused call is not executed, and
+/// counts only for the gateway's limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StormRules {
-    /// The statuses with which calls are refused, 429 and 503; the seed decides which where there are both.
-    /// 503 unless told otherwise.
+    /// The statuses of the refusals, 429 and 503; only 503 by default. If there are both, the seed decides.
     pub statuses: Vec<u16>,
-    /// When the storm begins, after the simulator's start, up to 1000 h; at once unless told otherwise.
+    /// The time from the simulator's start until a storm begins, up to 1000 h; zero by default.
     pub from: Duration,
-    /// When it is over, up to 1000 h. It is 0 unless told otherwise: there is no storm.
+    /// The time from the simulator's start until the storm ends, up to 1000 h; zero, which means no storm,
+    /// by default.
     pub until: Duration,
-    /// After how long it begins again, counted from the simulator's start, up to 1000 h; never when it is zero, as
-    /// it is unless told otherwise.
+    /// The period after which the storm comes back, counted from the simulator's start, up to 1000 h. If
+    /// zero, as by default, there is only one storm.
     pub every: Duration,
-    /// The share of the calls that are refused meanwhile, 0 to 1; the seed decides which. All unless told otherwise.
+    /// The share of the calls that a storm refuses, 0 to 1; all by default. The seed decides which.
     pub share: f64,
-    /// What `retry-after` says then, in whatever form; no such header when it is empty. `10s` unless told otherwise.
+    /// The text of the header `retry-after`, in any form; `10s` by default. If empty, there is no such header.
     pub retry_after: String,
 }
 
@@ -239,7 +241,7 @@ fn co_tenant(value: &Value) -> Option<CoTenant> {
     bearable.then_some(CoTenant { calls, per })
 }
 
-/// `N/DURATION`, the duration above zero.
+/// Reads `N/DURATION`, with a duration above zero.
 fn rate(text: &str) -> Option<(u32, Duration)> {
     let (calls, per) = text.split_once('/')?;
     let per = duration(per).filter(|per| !per.is_zero())?;
