@@ -49,17 +49,17 @@ impl Tokens {
 
     /// The legacy sign-in: a form with `client_id` and `client_secret`.
     pub(super) fn sign_in(&mut self, now: Duration, request: &Request) -> Result<Answer, Refusal> {
-        let form = form(request)?;
-        let client = authenticated(&form, form.value("client_secret"))?;
+        let form = read_form(request)?;
+        let client = client_with_secret(&form, form.value("client_secret"))?;
         let (token, expires_in) = self.issue(now, client);
-        Ok(granted(&token, &json!(expires_in.to_string())))
+        Ok(token_answer(&token, &json!(expires_in.to_string())))
     }
 
     /// A `OneAPI` token request: client credentials with a secret or a signed assertion.
     pub(super) fn token(&mut self, now: Duration, request: &Request) -> Result<Answer, Refusal> {
-        let form = form(request)?;
+        let form = read_form(request)?;
         if form.value("grant_type") != Some("client_credentials") {
-            return Err(Refusal::bad(
+            return Err(Refusal::bad_request(
                 "unsupported_grant_type",
                 "The grant type must be client_credentials.",
             ));
@@ -67,12 +67,13 @@ impl Tokens {
         let client = match form.value("client_assertion") {
             Some(assertion) => {
                 let key = self.public_key.as_ref();
-                assertion::client(&form, assertion, key, self.unix(now)).map_err(invalid_client)?
+                assertion::verified_client(&form, assertion, key, self.unix_time(now))
+                    .map_err(invalid_client)?
             }
-            None => authenticated(&form, form.value("client_secret"))?,
+            None => client_with_secret(&form, form.value("client_secret"))?,
         };
         let (token, expires_in) = self.issue(now, client);
-        Ok(granted(&token, &json!(expires_in)))
+        Ok(token_answer(&token, &json!(expires_in)))
     }
 
     /// Revokes the token of the request.
@@ -82,36 +83,36 @@ impl Tokens {
         request: &Request,
         through_gateway: bool,
     ) -> Answer {
-        if !self.admits(now, request) {
+        if !self.is_valid(now, request) {
             return unauthorized(through_gateway);
         }
-        self.expire(request);
+        self.revoke(request);
         Answer::empty(200)
     }
 
     /// Makes the token of the request invalid, if it has one.
-    pub(super) fn expire(&mut self, request: &Request) {
-        if let Some(token) = bearer(request) {
+    pub(super) fn revoke(&mut self, request: &Request) {
+        if let Some(token) = bearer_token(request) {
             self.expiries.remove(token);
         }
     }
 
     /// Returns true if the request has a token that is valid at `now`.
-    pub(super) fn admits(&self, now: Duration, request: &Request) -> bool {
-        let expiry = bearer(request).and_then(|token| self.expiries.get(token));
+    pub(super) fn is_valid(&self, now: Duration, request: &Request) -> bool {
+        let expiry = bearer_token(request).and_then(|token| self.expiries.get(token));
         expiry.is_some_and(|expiry| now < *expiry)
     }
 
     /// Issues a token for `client`; returns it with its lifetime in seconds.
     fn issue(&mut self, now: Duration, client: &str) -> (String, u64) {
         let expiry = now.saturating_add(self.lifetime);
-        let token = self.signed(client, self.unix(now), self.unix(expiry));
+        let token = self.new_token(client, self.unix_time(now), self.unix_time(expiry));
         self.expiries.insert(token.clone(), expiry);
         (token, self.lifetime.as_secs())
     }
 
     /// A JSON web token. The signature is random, and with `jti` makes each token unique.
-    fn signed(&mut self, client: &str, issued: i64, expires: i64) -> String {
+    fn new_token(&mut self, client: &str, issued: i64, expires: i64) -> String {
         let header = json!({"alg": "RS256", "typ": "JWT"});
         let unique = format!("{:016x}", self.random.draw());
         let payload =
@@ -129,13 +130,13 @@ impl Tokens {
     }
 
     /// Unix seconds, rounded down, so that the `exp` a client reads is never after the true expiry.
-    fn unix(&self, now: Duration) -> i64 {
+    fn unix_time(&self, now: Duration) -> i64 {
         self.epoch.saturating_add_unsigned(now.as_secs())
     }
 }
 
 /// The client id of a form whose secret is acceptable.
-fn authenticated<'a>(form: &'a Pairs, proof: Option<&str>) -> Result<&'a str, Refusal> {
+fn client_with_secret<'a>(form: &'a Pairs, proof: Option<&str>) -> Result<&'a str, Refusal> {
     match (form.value("client_id"), proof) {
         (Some(client), Some(proof)) if proof != WRONG_SECRET => Ok(client),
         _ => Err(invalid_client("Client authentication failed.")),
@@ -147,7 +148,7 @@ fn invalid_client(reason: &str) -> Refusal {
     Refusal::new(401, "invalid_client", reason)
 }
 
-fn granted(token: &str, expires_in: &serde_json::Value) -> Answer {
+fn token_answer(token: &str, expires_in: &serde_json::Value) -> Answer {
     Answer::json(
         200,
         &json!({"token_type": "Bearer", "access_token": token, "expires_in": expires_in}),
@@ -155,7 +156,7 @@ fn granted(token: &str, expires_in: &serde_json::Value) -> Answer {
 }
 
 /// Reads the body as a form. Any other content type is refused.
-fn form(request: &Request) -> Result<Pairs, Refusal> {
+fn read_form(request: &Request) -> Result<Pairs, Refusal> {
     if !is_content_type(request, "application/x-www-form-urlencoded") {
         return Err(Refusal::new(
             415,
@@ -175,7 +176,7 @@ pub(super) fn is_content_type(request: &Request, expected: &str) -> bool {
     declared.is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
 }
 
-fn bearer(request: &Request) -> Option<&str> {
+fn bearer_token(request: &Request) -> Option<&str> {
     let (scheme, token) = request.authorization.as_deref()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_valid_until_just_before_its_lifetime_is_over() {
+    fn a_token_is_valid_for_its_exact_lifetime() {
         let mut tokens = tokens();
         let now = Duration::from_millis(500);
         let call = with_token(
@@ -217,8 +218,8 @@ mod tests {
                 .sign_in(now, &form_request("client_id=a&client_secret=b"))
                 .unwrap(),
         );
-        assert!(tokens.admits(Duration::from_millis(60_499), &call));
-        assert!(!tokens.admits(Duration::from_millis(60_500), &call));
+        assert!(tokens.is_valid(Duration::from_millis(60_499), &call));
+        assert!(!tokens.is_valid(Duration::from_millis(60_500), &call));
     }
 
     #[test]
@@ -234,8 +235,8 @@ mod tests {
         let (first, second) = (call(), call());
         assert_ne!(first, second);
         assert_eq!(tokens.sign_out(Duration::ZERO, &first, false).status, 200);
-        assert!(!tokens.admits(Duration::ZERO, &first));
-        assert!(tokens.admits(Duration::ZERO, &second));
+        assert!(!tokens.is_valid(Duration::ZERO, &first));
+        assert!(tokens.is_valid(Duration::ZERO, &second));
         assert_eq!(tokens.sign_out(Duration::ZERO, &first, false).status, 401);
     }
 

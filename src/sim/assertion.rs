@@ -40,7 +40,7 @@ impl PublicKey {
         Some(Self { pkcs1 })
     }
 
-    fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let provider = rustls::crypto::ring::default_provider();
         let known = provider.signature_verification_algorithms.mapping;
         let fitting = known
@@ -90,7 +90,7 @@ struct Claims {
 ///
 /// # Errors
 /// Says in words why the assertion is not valid.
-pub(super) fn client<'f>(
+pub(super) fn verified_client<'f>(
     form: &'f Pairs,
     assertion: &str,
     key: Option<&PublicKey>,
@@ -106,8 +106,8 @@ pub(super) fn client<'f>(
     let (header, claims) = message
         .split_once('.')
         .ok_or("the assertion is not a JSON web token")?;
-    let header: Header = decoded(header).ok_or("the assertion's header cannot be read")?;
-    let claims: Claims = decoded(claims).ok_or("the assertion's claims cannot be read")?;
+    let header: Header = decode(header).ok_or("the assertion's header cannot be read")?;
+    let claims: Claims = decode(claims).ok_or("the assertion's claims cannot be read")?;
     if header.alg != "RS256" {
         return Err("the assertion is not signed with RS256");
     }
@@ -122,13 +122,13 @@ pub(super) fn client<'f>(
     }
     let signature = URL_SAFE_NO_PAD.decode(signature);
     let signature = signature.map_err(|_| "the assertion's signature cannot be read")?;
-    let is_signed = key.is_none_or(|key| key.has_signed(message.as_bytes(), &signature));
+    let is_signed = key.is_none_or(|key| key.verifies(message.as_bytes(), &signature));
     is_signed
         .then_some(client)
         .ok_or("the assertion's signature is wrong")
 }
 
-fn decoded<T: DeserializeOwned>(part: &str) -> Option<T> {
+fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
@@ -154,8 +154,8 @@ mod tests {
         ))
     }
 
-    fn judged(assertion: &str, key: Option<&PublicKey>) -> Result<String, &'static str> {
-        client(&form(assertion), assertion, key, NOW).map(str::to_owned)
+    fn verified(assertion: &str, key: Option<&PublicKey>) -> Result<String, &'static str> {
+        verified_client(&form(assertion), assertion, key, NOW).map(str::to_owned)
     }
 
     fn unsigned(claims: &Value) -> String {
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_right_for_its_key_and_wrong_for_another() {
+    fn a_signature_is_checked_with_the_public_key() {
         let own = key(include_str!("../../tests/keys/public.pem")).unwrap();
         let other = key(include_str!("../../tests/keys/other-public.pem")).unwrap();
         let assertion = SIGNED.trim();
-        assert_eq!(judged(assertion, Some(&own)).as_deref(), Ok("me"));
-        assert_eq!(judged(assertion, None).as_deref(), Ok("me"));
+        assert_eq!(verified(assertion, Some(&own)).as_deref(), Ok("me"));
+        assert_eq!(verified(assertion, None).as_deref(), Ok("me"));
         assert_eq!(
-            judged(assertion, Some(&other)),
+            verified(assertion, Some(&other)),
             Err("the assertion's signature is wrong")
         );
     }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn every_claim_is_checked() {
         let good = json!({"iss": "me", "sub": "me", "aud": AUDIENCE, "exp": NOW + 600});
-        assert!(judged(&unsigned(&good), None).is_ok());
+        assert!(verified(&unsigned(&good), None).is_ok());
         for (claim, value) in [
             ("iss", json!("you")),
             ("sub", json!("you")),
@@ -190,17 +190,17 @@ mod tests {
         ] {
             let mut bad = good.clone();
             bad[claim] = value;
-            assert!(judged(&unsigned(&bad), None).is_err(), "{bad}");
+            assert!(verified(&unsigned(&bad), None).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn what_is_no_assertion_or_no_public_key_is_refused() {
+    fn malformed_assertions_and_keys_are_refused() {
         for text in ["", "a.b", "a.b.c", "e30.e30.AA"] {
-            assert!(judged(text, None).is_err(), "{text}");
+            assert!(verified(text, None).is_err(), "{text}");
         }
         let elsewhere = Pairs::parse("client_id=me&client_assertion_type=other");
-        assert!(client(&elsewhere, SIGNED.trim(), None, NOW).is_err());
+        assert!(verified_client(&elsewhere, SIGNED.trim(), None, NOW).is_err());
         for pem in ["", "hunter2", include_str!("../../tests/keys/pkcs8.pem")] {
             assert_eq!(key(pem), None);
         }

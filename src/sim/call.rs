@@ -6,7 +6,7 @@ use super::collection::{Id, Microtenant};
 use super::fields::{Object, wrong_type};
 use super::http::{Answer, Pairs};
 use super::refusal::Refusal;
-use super::tenant::{Tenant, World};
+use super::tenant::{Service, Tenant};
 
 /// Executes a call whose token and quota have been checked.
 pub(super) type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
@@ -25,7 +25,7 @@ pub(super) struct Route {
 /// The input of a handler: the request, and the state that the handler may change.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
-    pub(super) world: &'a mut World,
+    pub(super) service: &'a mut Service,
     pub(super) tenant: &'a mut Tenant,
     pub(super) microtenant: Microtenant,
     pub(super) query: Pairs,
@@ -47,7 +47,7 @@ impl Call<'_> {
     }
 
     /// Refuses an object that a `poison` fault names.
-    pub(super) fn check_poison(&self, name: &str) -> Result<(), Refusal> {
+    pub(super) fn refuse_poisoned(&self, name: &str) -> Result<(), Refusal> {
         match self.poisoned.iter().find(|poisoned| *poisoned == name) {
             Some(name) => Err(Refusal::poisoned(name)),
             None => Ok(()),
@@ -76,6 +76,6 @@ impl Call<'_> {
 
     fn json(&self) -> Result<Value, Refusal> {
         let body = serde_json::from_slice(self.body);
-        body.map_err(|_| Refusal::bad("invalid.json", "The body is not valid JSON."))
+        body.map_err(|_| Refusal::bad_request("invalid.json", "The body is not valid JSON."))
     }
 }

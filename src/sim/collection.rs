@@ -28,12 +28,12 @@ impl fmt::Display for Id {
 
 /// The source of new ids. Each id is larger than the one before, so sorted ids are in order of creation.
 #[derive(Debug)]
-pub(super) struct Ids {
+pub(super) struct IdSource {
     last: u64,
     random: SplitMix64,
 }
 
-impl Ids {
+impl IdSource {
     /// Starts at 18 digits, so far below 19 digits that no simulation gets there.
     pub(super) fn new(seed: u64) -> Self {
         let mut random = SplitMix64::new(seed, 1);
@@ -43,7 +43,7 @@ impl Ids {
         }
     }
 
-    pub(super) fn draw(&mut self) -> Id {
+    pub(super) fn next_id(&mut self) -> Id {
         self.last += 1 + self.random.below(9);
         Id(self.last)
     }
@@ -82,26 +82,26 @@ pub(super) struct Record {
 #[derive(Debug, Default)]
 pub(super) struct Collection {
     records: HashMap<Id, Record>,
-    scopes: HashMap<Microtenant, Scope>,
+    microtenants: HashMap<Microtenant, MicrotenantIndex>,
 }
 
 /// The objects of one microtenant: their ids in order of creation, and how many have each name.
 #[derive(Debug, Default)]
-struct Scope {
-    order: Vec<Id>,
-    names: HashMap<String, usize>,
+struct MicrotenantIndex {
+    ids: Vec<Id>,
+    name_counts: HashMap<String, usize>,
 }
 
-impl Scope {
-    fn remember_name(&mut self, name: &str) {
-        *self.names.entry(name.to_owned()).or_default() += 1;
+impl MicrotenantIndex {
+    fn add_name(&mut self, name: &str) {
+        *self.name_counts.entry(name.to_owned()).or_default() += 1;
     }
 
-    fn forget_name(&mut self, name: &str) {
-        if let Some(count) = self.names.get_mut(name) {
+    fn remove_name(&mut self, name: &str) {
+        if let Some(count) = self.name_counts.get_mut(name) {
             *count -= 1;
             if *count == 0 {
-                self.names.remove(name);
+                self.name_counts.remove(name);
             }
         }
     }
@@ -115,9 +115,9 @@ impl Collection {
 
     /// Adds a new object. Its `id` must be the largest so far.
     pub(super) fn insert(&mut self, id: Id, record: Record) {
-        let scope = self.scopes.entry(record.microtenant).or_default();
-        scope.order.push(id);
-        scope.remember_name(&record.name);
+        let index = self.microtenants.entry(record.microtenant).or_default();
+        index.ids.push(id);
+        index.add_name(&record.name);
         self.records.insert(id, record);
     }
 
@@ -126,9 +126,9 @@ impl Collection {
         let Some(record) = self.records.get_mut(&id) else {
             return;
         };
-        let scope = self.scopes.entry(record.microtenant).or_default();
-        scope.forget_name(&record.name);
-        scope.remember_name(&name);
+        let index = self.microtenants.entry(record.microtenant).or_default();
+        index.remove_name(&record.name);
+        index.add_name(&name);
         record.name = name;
         record.fields = fields;
     }
@@ -138,9 +138,9 @@ impl Collection {
         let Some(record) = self.records.remove(&id) else {
             return;
         };
-        let scope = self.scopes.entry(record.microtenant).or_default();
-        scope.forget_name(&record.name);
-        remove_sorted(&mut scope.order, id);
+        let index = self.microtenants.entry(record.microtenant).or_default();
+        index.remove_name(&record.name);
+        remove_sorted(&mut index.ids, id);
     }
 
     /// The object, if it belongs to `microtenant`.
@@ -156,13 +156,13 @@ impl Collection {
 
     /// The ids of a microtenant's objects, in order of creation.
     pub(super) fn ids(&self, microtenant: Microtenant) -> &[Id] {
-        self.scopes
+        self.microtenants
             .get(&microtenant)
-            .map_or(&[], |scope| &scope.order)
+            .map_or(&[], |index| &index.ids)
     }
 
     /// The ids of all objects, in order of creation.
-    pub(super) fn all(&self) -> Vec<Id> {
+    pub(super) fn all_ids(&self) -> Vec<Id> {
         let mut ids: Vec<Id> = self.records.keys().copied().collect();
         ids.sort_unstable();
         ids
@@ -175,16 +175,16 @@ impl Collection {
         name: &str,
         except: Option<Id>,
     ) -> bool {
-        let holders = self
-            .scopes
+        let count = self
+            .microtenants
             .get(&microtenant)
-            .and_then(|scope| scope.names.get(name))
+            .and_then(|index| index.name_counts.get(name))
             .copied()
             .unwrap_or(0);
         let own = except
             .and_then(|id| self.find(id, microtenant))
             .is_some_and(|record| record.name == name);
-        holders > usize::from(own)
+        count > usize::from(own)
     }
 }
 
@@ -253,8 +253,8 @@ mod tests {
     #[test]
     fn ids_have_eighteen_digits_and_only_grow() {
         for seed in 0..200 {
-            let mut ids = Ids::new(seed);
-            let (first, second) = (ids.draw(), ids.draw());
+            let mut ids = IdSource::new(seed);
+            let (first, second) = (ids.next_id(), ids.next_id());
             assert!(first < second);
             assert_eq!(
                 (first.to_string().len(), second.to_string().len()),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_taken_until_its_last_holder_is_renamed_or_removed() {
+    fn a_name_is_taken_until_its_last_holder_is_gone() {
         let mut all = Collection::default();
         let home = Microtenant::DEFAULT;
         all.insert(Id(1), record("wiki", home));
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn attachments_agree_from_both_sides_after_every_change() {
+    fn links_and_portals_agree_after_every_change() {
         let mut attachments = Attachments::default();
         attachments.attach(Id(2), &[Id(10), Id(11)]);
         attachments.attach(Id(1), &[Id(10)]);

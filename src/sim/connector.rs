@@ -1,6 +1,6 @@
 //! App connectors (ZPA API documentation, App Connector Management API).
 //!
-//! Connectors enrol themselves, so the API cannot create any; `fleet.rs` adds those of the scenario. A
+//! Connectors enrol themselves, so the API cannot create any; `connector_seed.rs` adds those of the scenario. A
 //! client may write four fields: the name, the description, the enabled flag and the access list.
 
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use super::call::{Call, Route};
 use super::collection::{Id, Record};
 use super::fields::{self, Object};
 use super::http::Answer;
-use super::listing::Listing;
+use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::Treatment;
 use super::tenant::Tenant;
@@ -63,45 +63,46 @@ pub(super) const ZSCALER_MANAGED: &str = "zscalerManaged";
 
 /// Every connector as `GET` shows it, in order of creation.
 pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
-    let ids = tenant.connectors.all().into_iter();
+    let ids = tenant.connectors.all_ids().into_iter();
     ids.filter_map(|id| shown(tenant, id)).collect()
 }
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let tenant = &*call.tenant;
     let ids = tenant.connectors.ids(call.microtenant);
-    let page = Listing::parse_sorted(&call.query)?.page(ids, &tenant.connectors);
+    let page = ListQuery::parse_sorted(&call.query)?.page(ids, &tenant.connectors);
     let answer = page.answer(|id| shown(tenant, id));
     for id in page.ids {
-        come_back(call, id);
+        reconnect(call, id);
     }
     Ok(answer)
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = known(call)?;
+    let id = existing(call)?;
     let answer = Answer::json(200, &shown(call.tenant, id));
-    come_back(call, id);
+    reconnect(call, id);
     Ok(answer)
 }
 
 /// Replaces the fields that a client may write. Only the access list may be missing, and is removed then.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = changeable(call)?;
+    let id = existing_unprotected(call)?;
     let body = call.object()?;
-    let (name, written) = draft(&body).map_err(|refusal| refusal.about(fields::label(&body)))?;
-    call.check_poison(&name)?;
+    let (name, written) =
+        read_body(&body).map_err(|refusal| refusal.with_item(fields::name_of(&body)))?;
+    call.refuse_poisoned(&name)?;
     let mut fields = shown(call.tenant, id).cloned().unwrap_or_default();
     fields.retain(|field, _| !WRITABLE.contains(&field.as_str()));
     fields.extend(written);
     let created = fields.get("creationTime").cloned().unwrap_or_default();
-    call.world.stamp(&mut fields, id, created, call.time);
+    call.service.stamp(&mut fields, id, created, call.time);
     call.tenant.connectors.replace(id, name, fields);
     Ok(Answer::empty(204))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = changeable(call)?;
+    let id = existing_unprotected(call)?;
     remove(call, id);
     Ok(Answer::empty(204))
 }
@@ -109,7 +110,7 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 /// Deletes many connectors at once. The answer has no body, so it does not say which ones.
 fn delete_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.object()?;
-    for id in doomed(call, &body)? {
+    for id in to_delete(call, &body)? {
         remove(call, id);
     }
     Ok(Answer::empty(200))
@@ -119,42 +120,46 @@ fn delete_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 ///
 /// # Errors
 /// Refuses the whole call if it has an id that the scenario does not ignore.
-fn doomed(call: &Call<'_>, body: &Object) -> Result<HashSet<Id>, Refusal> {
+fn to_delete(call: &Call<'_>, body: &Object) -> Result<HashSet<Id>, Refusal> {
     let items = fields::list(body, "ids")?;
     if items.is_empty() {
         return Err(Refusal::missing("ids"));
     }
-    let rules = &call.world.rules.bulk_delete;
-    let mut doomed = HashSet::new();
+    let rules = &call.service.scenario.bulk_delete;
+    let mut to_delete = HashSet::new();
     for item in items {
         let text = fields::id_text(item).ok_or_else(|| fields::wrong_type("ids"))?;
-        let id = Id::parse(&text).filter(|id| is_known(call, *id));
+        let id = Id::parse(&text).filter(|id| exists(call, *id));
         let Some(id) = id else {
-            judge(rules.unknown_ids, "resource.not.found", &text)?;
+            refuse_unless_ignored(rules.unknown_ids, "resource.not.found", &text)?;
             continue;
         };
-        if is_locked(call, id) {
-            judge(rules.read_only, "resource.read.only", &text)?;
-        } else if !doomed.insert(id) {
-            judge(rules.repeated_ids, "duplicate.id", &text)?;
+        if is_protected(call, id) {
+            refuse_unless_ignored(rules.read_only, "resource.read.only", &text)?;
+        } else if !to_delete.insert(id) {
+            refuse_unless_ignored(rules.repeated_ids, "duplicate.id", &text)?;
         }
     }
-    Ok(doomed)
+    Ok(to_delete)
 }
 
 /// Refuses an id that cannot be deleted, unless the scenario ignores it.
-fn judge(treatment: Treatment, refusal: &'static str, item: &str) -> Result<(), Refusal> {
+fn refuse_unless_ignored(
+    treatment: Treatment,
+    refusal: &'static str,
+    item: &str,
+) -> Result<(), Refusal> {
     match treatment {
         Treatment::Ignore => Ok(()),
         Treatment::Refuse => {
             let reason = format!("The connector {item} cannot be deleted; none was.");
-            Err(Refusal::bad(refusal, reason).about(item))
+            Err(Refusal::bad_request(refusal, reason).with_item(item))
         }
     }
 }
 
 /// Reads a posted connector: its name, and its fields as answers show them.
-fn draft(body: &Object) -> Result<(String, Object), Refusal> {
+fn read_body(body: &Object) -> Result<(String, Object), Refusal> {
     let name = fields::required(body, "name")?.trim().to_owned();
     // The documentation requires both. An empty description is allowed.
     if let Some(missing) = ["description", "enabled"]
@@ -164,9 +169,9 @@ fn draft(body: &Object) -> Result<(String, Object), Refusal> {
         return Err(Refusal::missing(missing));
     }
     let mut written = Map::new();
-    written.insert("name".to_owned(), fields::escaped(&name).into());
+    written.insert("name".to_owned(), fields::escape(&name).into());
     if let Some(description) = fields::text(body, "description")? {
-        let shown = fields::escaped(description).into();
+        let shown = fields::escape(description).into();
         written.insert("description".to_owned(), shown);
     }
     fields::copy_flags(body, &["enabled"], &mut written)?;
@@ -178,37 +183,38 @@ fn draft(body: &Object) -> Result<(String, Object), Refusal> {
 }
 
 /// The connector whose id is in the path.
-fn known(call: &Call<'_>) -> Result<Id, Refusal> {
+fn existing(call: &Call<'_>) -> Result<Id, Refusal> {
     let id = call.id()?;
-    let known = is_known(call, id).then_some(id);
+    let known = exists(call, id).then_some(id);
     known.ok_or_else(|| Refusal::not_found(call.param))
 }
 
 /// The connector whose id is in the path, if it is not protected.
-fn changeable(call: &Call<'_>) -> Result<Id, Refusal> {
-    let id = known(call)?;
-    if is_locked(call, id) {
+fn existing_unprotected(call: &Call<'_>) -> Result<Id, Refusal> {
+    let id = existing(call)?;
+    if is_protected(call, id) {
         let reason = "The connector is read-only or managed by Zscaler.";
-        return Err(Refusal::bad("resource.read.only", reason).about(call.param));
+        return Err(Refusal::bad_request("resource.read.only", reason).with_item(call.param));
     }
     Ok(id)
 }
 
-fn is_known(call: &Call<'_>, id: Id) -> bool {
+fn exists(call: &Call<'_>, id: Id) -> bool {
     let found = call.tenant.connectors.find(id, call.microtenant);
     found.is_some()
 }
 
-fn is_locked(call: &Call<'_>, id: Id) -> bool {
-    let is_true = |fields: &Object, lock: &str| fields.get(lock) == Some(&Value::Bool(true));
+fn is_protected(call: &Call<'_>, id: Id) -> bool {
+    let is_true =
+        |fields: &Object, protection: &str| fields.get(protection) == Some(&Value::Bool(true));
     shown(call.tenant, id)
         .is_some_and(|fields| is_true(fields, READ_ONLY) || is_true(fields, ZSCALER_MANAGED))
 }
 
 /// Connects a connector again that was just read, if the scenario chose it. The time of its last
 /// disconnection stays as it is.
-fn come_back(call: &mut Call<'_>, id: Id) {
-    if !call.tenant.returning.remove(&id) {
+fn reconnect(call: &mut Call<'_>, id: Id) {
+    if !call.tenant.reconnecting.remove(&id) {
         return;
     }
     let Some(record) = call.tenant.connectors.record(id) else {
@@ -223,11 +229,11 @@ fn come_back(call: &mut Call<'_>, id: Id) {
 
 fn remove(call: &mut Call<'_>, id: Id) {
     call.tenant.connectors.remove(id);
-    call.tenant.returning.remove(&id);
+    call.tenant.reconnecting.remove(&id);
 }
 
 /// Adds a connector that has enrolled.
-pub(super) fn store(call: &mut Call<'_>, id: Id, name: String, fields: Object) {
+pub(super) fn add(call: &mut Call<'_>, id: Id, name: String, fields: Object) {
     let microtenant = call.microtenant;
     let record = Record {
         microtenant,

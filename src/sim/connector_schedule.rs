@@ -8,7 +8,7 @@ use super::collection::{Id, Microtenant};
 use super::fields::{self, Object};
 use super::http::Answer;
 use super::refusal::Refusal;
-use super::scenario::{AbsentSchedule, Numbers};
+use super::scenario::{AbsentSchedule, NumberForm};
 use super::tenant::{Schedule, Tenant};
 
 /// The calls on the schedule. There is no `DELETE`.
@@ -34,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 /// The shortest interval that is accepted, in days.
-const SHORTEST: u64 = 5;
+const SHORTEST_INTERVAL: u64 = 5;
 
 /// The schedule of the Default microtenant as `GET` shows it.
 pub(super) fn state(tenant: &Tenant) -> Option<&Object> {
@@ -52,7 +52,7 @@ pub(super) fn microtenant_state(tenant: &Tenant) -> Vec<&Object> {
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     match call.tenant.schedules.get(&call.microtenant) {
         Some(schedule) => Ok(Answer::json(200, &schedule.fields)),
-        None => match call.world.rules.connector_schedule.absent {
+        None => match call.service.scenario.connector_schedule.absent {
             AbsentSchedule::NotFound => Err(Refusal::not_found("connectorSchedule")),
             AbsentSchedule::Empty => Ok(Answer::json(200, &json!({}))),
         },
@@ -60,40 +60,43 @@ fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let draft = draft(&call.object()?)?;
+    let fields = read_body(&call.object()?)?;
     if call.tenant.schedules.contains_key(&call.microtenant) {
         return Err(Refusal::duplicate("connectorSchedule"));
     }
-    let id = call.world.ids.draw();
-    store(call, id, draft);
+    let id = call.service.ids.next_id();
+    store(call, id, fields);
     Ok(Answer::empty(204))
 }
 
 /// Replaces the whole schedule. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.id()?;
-    let own = call.tenant.schedules.get(&call.microtenant);
-    if own.is_none_or(|schedule| schedule.id != id) {
+    let existing = call.tenant.schedules.get(&call.microtenant);
+    if existing.is_none_or(|schedule| schedule.id != id) {
         return Err(Refusal::not_found(call.param));
     }
-    let draft = draft(&call.object()?)?;
-    store(call, id, draft);
+    let fields = read_body(&call.object()?)?;
+    store(call, id, fields);
     Ok(Answer::empty(204))
 }
 
 /// Reads a posted schedule. A posted customer id is ignored, because the path names the customer.
-fn draft(body: &Object) -> Result<Object, Refusal> {
+fn read_body(body: &Object) -> Result<Object, Refusal> {
     let frequency = fields::required(body, "frequency")?;
     if frequency != "days" {
         let reason = format!("The frequency {frequency} is not supported.");
-        return Err(Refusal::bad("invalid.frequency", reason));
+        return Err(Refusal::bad_request("invalid.frequency", reason));
     }
     let interval = fields::id(body, "frequencyInterval")?
         .ok_or_else(|| Refusal::missing("frequencyInterval"))?;
-    let days: Option<u64> = interval.parse().ok().filter(|days| *days >= SHORTEST);
+    let days: Option<u64> = interval
+        .parse()
+        .ok()
+        .filter(|days| *days >= SHORTEST_INTERVAL);
     let days = days.ok_or_else(|| {
-        let reason = format!("The frequencyInterval must be at least {SHORTEST}.");
-        Refusal::bad("invalid.frequency.interval", reason)
+        let reason = format!("The frequencyInterval must be at least {SHORTEST_INTERVAL}.");
+        Refusal::bad_request("invalid.frequency.interval", reason)
     })?;
     let mut fields = Object::new();
     fields.insert("frequency".to_owned(), frequency.into());
@@ -105,17 +108,17 @@ fn draft(body: &Object) -> Result<Object, Refusal> {
 fn store(call: &mut Call<'_>, id: Id, mut fields: Object) {
     fields.insert("id".to_owned(), id.to_string().into());
     fields.insert("customerId".to_owned(), call.customer.into());
-    call.world.mark_microtenant(&mut fields, call.microtenant);
-    if call.world.rules.connector_schedule.numbers == Numbers::Numbers {
+    call.service.add_microtenant(&mut fields, call.microtenant);
+    if call.service.scenario.connector_schedule.numbers == NumberForm::Numbers {
         for field in ["id", "customerId", "frequencyInterval"] {
-            as_number(&mut fields, field);
+            make_number(&mut fields, field);
         }
     }
     let schedule = Schedule { id, fields };
     call.tenant.schedules.insert(call.microtenant, schedule);
 }
 
-fn as_number(fields: &mut Object, field: &str) {
+fn make_number(fields: &mut Object, field: &str) {
     let text = fields.get(field).and_then(Value::as_str);
     let number: Option<u64> = text.and_then(|text| text.parse().ok());
     if let Some(number) = number {

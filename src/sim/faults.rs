@@ -15,94 +15,101 @@ use super::scenario::{Fault, FaultKind};
 const FIRST_PURPOSE: u64 = 1000;
 
 /// The fields of a body that hold the items of a batch.
-const BATCHES: [&str; 2] = ["userPortalLinks", "ids"];
+const BATCH_FIELDS: [&str; 2] = ["userPortalLinks", "ids"];
 
 /// The page that a proxy shows in place of an answer.
-const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Please wait</title></head><body><h1>Please wait</h1></body></html>\n";
+const HTML_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Please wait</title></head><body><h1>Please wait</h1></body></html>\n";
 
 /// The faults of a scenario, with their state.
 #[derive(Debug)]
-pub(super) struct Faults(Vec<Table>);
+pub(super) struct Faults(Vec<FaultState>);
 
 #[derive(Debug)]
-struct Table {
+struct FaultState {
     fault: Fault,
     random: SplitMix64,
-    acted: u32,
+    times_acted: u32,
 }
 
 /// The faults that act on one call.
 #[derive(Debug, Default)]
-pub(super) struct Strike {
+pub(super) struct Injection {
     /// The first fault that applies.
     pub(super) kind: Option<FaultKind>,
     /// The names of the objects that are refused.
     pub(super) poisoned: Vec<String>,
     /// The body to execute in place of the call's own.
-    pub(super) part: Option<Vec<u8>>,
+    pub(super) partial_body: Option<Vec<u8>>,
 }
 
 impl Faults {
     pub(super) fn new(faults: &[Fault], seed: u64) -> Self {
-        let table = |(purpose, fault): (u64, &Fault)| Table {
+        let state = |(purpose, fault): (u64, &Fault)| FaultState {
             fault: fault.clone(),
             random: SplitMix64::new(seed, purpose),
-            acted: 0,
+            times_acted: 0,
         };
-        Self((FIRST_PURPOSE..).zip(faults).map(table).collect())
+        Self((FIRST_PURPOSE..).zip(faults).map(state).collect())
     }
 
     /// Chooses the faults that act on a call that arrives at `now`.
-    pub(super) fn strike(&mut self, now: Duration, request: &Request, is_sign_in: bool) -> Strike {
-        let mut strike = Strike::default();
-        for table in &mut self.0 {
-            let is_poison = matches!(table.fault.kind, FaultKind::Poison { .. });
-            if strike.kind.is_some() && !is_poison || !table.applies(now, request, is_sign_in) {
+    pub(super) fn inject(
+        &mut self,
+        now: Duration,
+        request: &Request,
+        is_sign_in: bool,
+    ) -> Injection {
+        let mut injection = Injection::default();
+        for state in &mut self.0 {
+            let is_poison = matches!(state.fault.kind, FaultKind::Poison { .. });
+            if injection.kind.is_some() && !is_poison || !state.applies(now, request, is_sign_in) {
                 continue;
             }
-            table.acted += 1;
-            match &table.fault.kind {
-                FaultKind::Poison { name } => strike.poisoned.push(name.clone()),
-                FaultKind::PartialBatch => strike.part = part(&request.body, &mut table.random),
+            state.times_acted += 1;
+            match &state.fault.kind {
+                FaultKind::Poison { name } => injection.poisoned.push(name.clone()),
+                FaultKind::PartialBatch => {
+                    injection.partial_body = partial_batch(&request.body, &mut state.random);
+                }
                 _ => {}
             }
-            strike.kind.get_or_insert(table.fault.kind.clone());
+            injection.kind.get_or_insert(state.fault.kind.clone());
         }
-        strike
+        injection
     }
 }
 
-impl Table {
+impl FaultState {
     fn applies(&mut self, now: Duration, request: &Request, is_sign_in: bool) -> bool {
         let Fault {
             calls,
             after,
-            lasting,
+            duration,
             times,
             ..
         } = &self.fault;
-        let rages = now.checked_sub(*after);
-        rages.is_some_and(|since| lasting.is_none_or(|lasting| since < lasting))
-            && times.is_none_or(|times| self.acted < times.get())
-            && calls.takes(&request.method, &request.path)
-            && is_target(&self.fault.kind, request, is_sign_in)
+        let elapsed = now.checked_sub(*after);
+        elapsed.is_some_and(|since| duration.is_none_or(|duration| since < duration))
+            && times.is_none_or(|times| self.times_acted < times.get())
+            && calls.matches(&request.method, &request.path)
+            && can_act_on(&self.fault.kind, request, is_sign_in)
             && self.random.chance(self.fault.probability)
     }
 }
 
 /// Returns true if this kind of fault can act on this kind of call.
-fn is_target(kind: &FaultKind, request: &Request, is_sign_in: bool) -> bool {
+fn can_act_on(kind: &FaultKind, request: &Request, is_sign_in: bool) -> bool {
     match kind {
         FaultKind::SigninDown => is_sign_in,
         FaultKind::ExpireToken | FaultKind::LateCommit { .. } => !is_sign_in,
-        FaultKind::PartialBatch => batch(&request.body).is_some(),
-        FaultKind::Poison { name } => holds(&request.body, name),
+        FaultKind::PartialBatch => read_batch(&request.body).is_some(),
+        FaultKind::Poison { name } => writes_object(&request.body, name),
         _ => true,
     }
 }
 
 /// Reads a batch of at least two items: the field that holds them, and the whole body.
-fn batch(body: &[u8]) -> Option<(&'static str, Map<String, Value>)> {
+fn read_batch(body: &[u8]) -> Option<(&'static str, Map<String, Value>)> {
     let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
         return None;
     };
@@ -111,13 +118,13 @@ fn batch(body: &[u8]) -> Option<(&'static str, Map<String, Value>)> {
             .and_then(Value::as_array)
             .is_some_and(|items| items.len() > 1)
     };
-    let name = BATCHES.into_iter().find(is_batch)?;
+    let name = BATCH_FIELDS.into_iter().find(is_batch)?;
     Some((name, body))
 }
 
 /// The same batch with only some of its items: at least one, but not all.
-fn part(body: &[u8], random: &mut SplitMix64) -> Option<Vec<u8>> {
-    let (name, mut body) = batch(body)?;
+fn partial_batch(body: &[u8], random: &mut SplitMix64) -> Option<Vec<u8>> {
+    let (name, mut body) = read_batch(body)?;
     let items = body.get_mut(name)?.as_array_mut()?;
     let (kept, left_out) = (
         random.below(items.len() as u64),
@@ -138,7 +145,7 @@ fn part(body: &[u8], random: &mut SplitMix64) -> Option<Vec<u8>> {
 }
 
 /// Returns true if a body writes an object of this name, alone or in a batch.
-fn holds(body: &[u8], name: &str) -> bool {
+fn writes_object(body: &[u8], name: &str) -> bool {
     let named = |object: &Value| {
         let texts = ["name", "domain"]
             .into_iter()
@@ -155,15 +162,15 @@ fn holds(body: &[u8], name: &str) -> bool {
     }
 }
 
-impl Strike {
+impl Injection {
     /// Damages or delays the answer to a call: returns the answer, how much of it leaves, and its delay.
-    pub(super) fn spoil(&self, answer: Answer) -> (Answer, Delivery, Duration) {
+    pub(super) fn apply_to(&self, answer: Answer) -> (Answer, Delivery, Duration) {
         let (on_time, whole) = (Duration::ZERO, Delivery::Whole);
         match &self.kind {
             Some(FaultKind::DropAfterCommit) => (answer, Delivery::Dropped, on_time),
             Some(FaultKind::Timeout { delay: None }) => (answer, Delivery::Withheld, on_time),
             Some(FaultKind::Timeout { delay: Some(delay) }) => (answer, whole, *delay),
-            Some(FaultKind::Html) => (page(answer.status), whole, on_time),
+            Some(FaultKind::Html) => (html_page(answer.status), whole, on_time),
             Some(FaultKind::Truncated) if answer.body.is_empty() => {
                 (answer, Delivery::Dropped, on_time)
             }
@@ -174,9 +181,9 @@ impl Strike {
 }
 
 /// A web page in place of an answer. A status without a body becomes 200, because the page needs one.
-fn page(status: u16) -> Answer {
+fn html_page(status: u16) -> Answer {
     let mut answer = Answer::empty(if status == 204 { 200 } else { status });
-    answer.body = PAGE.into();
+    answer.body = HTML_PAGE.into();
     answer.with_header("content-type", "text/html; charset=utf-8".to_owned())
 }
 
@@ -190,7 +197,7 @@ mod tests {
     const LINK: &str = "/mgmtconfig/v1/admin/customers/1/userPortalLink";
 
     fn faults(tables: &str) -> Faults {
-        Faults::new(&Scenario::parse(tables).unwrap().fault, 1)
+        Faults::new(&Scenario::parse(tables).unwrap().faults, 1)
     }
 
     fn call(method: &str, path: &str, body: &Value) -> Request {
@@ -205,14 +212,14 @@ mod tests {
     fn seconds(faults: &mut Faults, range: std::ops::Range<u64>) -> Vec<u64> {
         let read = call("GET", LINK, &Value::Null);
         let hit = |second: &u64| {
-            let strike = faults.strike(Duration::from_secs(*second), &read, false);
-            strike.kind.is_some()
+            let injection = faults.inject(Duration::from_secs(*second), &read, false);
+            injection.kind.is_some()
         };
         range.filter(hit).collect()
     }
 
     #[test]
-    fn a_fault_begins_and_ends_when_it_says_and_acts_as_often_as_it_says() {
+    fn a_fault_acts_in_its_time_and_as_often_as_told() {
         let bounded = "[[fault]]\nkind = \"html\"\nafter = \"3s\"\nfor = \"4s\"\n";
         assert_eq!(seconds(&mut faults(bounded), 0..20), [3, 4, 5, 6]);
         let twice = format!("{bounded}times = 2");
@@ -222,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn it_acts_on_about_as_many_calls_as_is_probable_and_the_same_ones_for_a_seed() {
+    fn the_probability_and_the_seed_decide() {
         let half = "[[fault]]\nkind = \"html\"\nprobability = 0.5";
         let hit = seconds(&mut faults(half), 0..1000);
         assert!((450..550).contains(&hit.len()), "{}", hit.len());
@@ -233,13 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_applies_acts_and_the_others_are_not_used_up() {
+    fn the_first_fault_acts_and_the_others_are_kept() {
         let tables = "[[fault]]\nkind = \"html\"\nmatch = \"POST */userPortalLink\"\ntimes = 1\n\
                       [[fault]]\nkind = \"truncated\"\ntimes = 1\n";
         let mut faults = faults(tables);
         let mut kind = |method| {
-            let strike = faults.strike(Duration::ZERO, &call(method, LINK, &Value::Null), false);
-            strike.kind
+            let injection = faults.inject(Duration::ZERO, &call(method, LINK, &Value::Null), false);
+            injection.kind
         };
         assert_eq!(kind("POST"), Some(FaultKind::Html));
         assert_eq!(kind("POST"), Some(FaultKind::Truncated));
@@ -247,13 +254,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_sign_ins_or_batches_or_an_object_lets_all_else_pass() {
+    fn a_fault_leaves_other_kinds_of_call_alone() {
         let tables = "[[fault]]\nkind = \"signin-down\"\n[[fault]]\nkind = \"partial-batch\"\n\
                       [[fault]]\nkind = \"poison\"\nname = \"a b\"\n";
         let names = |body: Value, is_sign_in| {
             let request = call("POST", LINK, &body);
-            let strike = faults(tables).strike(Duration::ZERO, &request, is_sign_in);
-            (strike.kind.map(|kind| kind.name()), strike.poisoned.len())
+            let injection = faults(tables).inject(Duration::ZERO, &request, is_sign_in);
+            (
+                injection.kind.map(|kind| kind.name()),
+                injection.poisoned.len(),
+            )
         };
         assert_eq!(names(json!({"name": "c"}), false), (None, 0));
         assert_eq!(names(json!({"name": " a b "}), false), (Some("poison"), 1));
@@ -271,13 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_batch_is_neither_none_nor_all_of_it() {
+    fn a_partial_batch_is_neither_empty_nor_complete() {
         let ids: Vec<u32> = (0..5).collect();
         let body = json!({ "ids": ids }).to_string();
         let mut random = SplitMix64::new(1, 1);
         let mut counts = std::collections::BTreeSet::new();
         for _ in 0..200 {
-            let part = part(body.as_bytes(), &mut random).unwrap();
+            let part = partial_batch(body.as_bytes(), &mut random).unwrap();
             let part: Value = serde_json::from_slice(&part).unwrap();
             counts.insert(part["ids"].as_array().unwrap().len());
         }

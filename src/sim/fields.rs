@@ -93,7 +93,7 @@ pub(super) fn copy_flags(from: &Object, fields: &[&str], to: &mut Object) -> Res
 /// Escapes text as answers do. The documentation shows that answers escape `*` in names and
 /// descriptions, and does not rule out that they escape HTML's special characters too. A client that
 /// sends such text back unchanged would have it escaped twice.
-pub(super) fn escaped(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -110,13 +110,13 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// The name of a posted object, for errors that name the item at fault. Empty if it has none.
-pub(super) fn label(object: &Object) -> &str {
+pub(super) fn name_of(object: &Object) -> &str {
     object.get("name").and_then(Value::as_str).unwrap_or("")
 }
 
 /// 400: a field has a value of the wrong type.
 pub(super) fn wrong_type(field: &str) -> Refusal {
-    Refusal::bad(
+    Refusal::bad_request(
         "invalid.json",
         format!("The field {field} has the wrong type."),
     )

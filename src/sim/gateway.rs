@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::http::Answer;
-use super::limiter::Counter;
+use super::limiter::WindowCounter;
 use super::scenario::Quota;
 
 /// The limit of the gateway, if it has one. Its windows lie end to end from time zero.
@@ -18,7 +18,7 @@ pub(super) struct Gateway(Option<Limit>);
 struct Limit {
     calls: u32,
     per: Duration,
-    counter: Counter,
+    counter: WindowCounter,
 }
 
 impl Gateway {
@@ -29,7 +29,7 @@ impl Gateway {
         Self(Some(Limit {
             calls: calls.get(),
             per,
-            counter: Counter::aligned(calls, per),
+            counter: WindowCounter::aligned(calls, per),
         }))
     }
 
@@ -50,7 +50,7 @@ impl Gateway {
     }
 
     /// Adds the headers about the limit to the answer of the call that was just admitted or refused.
-    pub(super) fn sign(&self, now: Duration, answer: Answer) -> Answer {
+    pub(super) fn add_headers(&self, now: Duration, answer: Answer) -> Answer {
         let Some(Limit {
             calls,
             per,
@@ -63,7 +63,7 @@ impl Gateway {
         let window = whole_seconds(*per);
         answer
             .with_header("x-ratelimit-limit", format!("{calls}, {calls};w={window}"))
-            .with_header("x-ratelimit-remaining", counter.left().to_string())
+            .with_header("x-ratelimit-remaining", counter.remaining().to_string())
             .with_header("x-ratelimit-reset", reset.to_string())
     }
 }
@@ -79,12 +79,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_headers_count_the_calls_of_the_minute_and_the_seconds_left_of_it() {
+    fn headers_show_calls_and_seconds_left_in_the_minute() {
         let mut gateway = Gateway::new(QuotaRules::default().gateway);
         let mut at = |millis| {
             let now = Duration::from_millis(millis);
             gateway.admit(now).unwrap();
-            let headers = gateway.sign(now, Answer::empty(204)).headers;
+            let headers = gateway.add_headers(now, Answer::empty(204)).headers;
             headers
                 .into_iter()
                 .map(|(_, value)| value)
@@ -97,12 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_it_lets_everything_through_and_says_nothing() {
+    fn without_a_limit_all_passes_without_headers() {
         let mut gateway = Gateway::new(Quota::Off);
         assert!((0..10_000).all(|_| gateway.admit(Duration::ZERO).is_ok()));
         assert!(
             gateway
-                .sign(Duration::ZERO, Answer::empty(204))
+                .add_headers(Duration::ZERO, Answer::empty(204))
                 .headers
                 .is_empty()
         );

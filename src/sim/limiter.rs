@@ -18,14 +18,14 @@ use super::scenario::{Quota, Window};
 /// One rate limit, with its state.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    kind: Kind,
+    algorithm: Algorithm,
     counts_refused: bool,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Algorithm {
     Off,
-    Counter(Counter),
+    WindowCounter(WindowCounter),
     SlidingLog(SlidingLog),
     SlidingCounter(SlidingCounter),
     Bucket(Bucket),
@@ -34,12 +34,12 @@ enum Kind {
 impl Limiter {
     /// A limiter that has seen no call yet. With `counts_refused`, refused calls count too.
     pub(super) fn new(quota: Quota, window: Window, counts_refused: bool) -> Self {
-        let kind = match quota {
-            Quota::Off => Kind::Off,
-            Quota::Limited { calls, per } => Kind::new(calls, per, window),
+        let algorithm = match quota {
+            Quota::Off => Algorithm::Off,
+            Quota::Limited { calls, per } => Algorithm::new(calls, per, window),
         };
         Self {
-            kind,
+            algorithm,
             counts_refused,
         }
     }
@@ -49,24 +49,24 @@ impl Limiter {
     /// # Errors
     /// The time until the next call is admitted.
     pub(super) fn admit(&mut self, now: Duration) -> Result<(), Duration> {
-        let passes = self.kind.wait(now).is_zero();
+        let passes = self.algorithm.wait(now).is_zero();
         if passes || self.counts_refused {
-            self.kind.count(now);
+            self.algorithm.count(now);
         }
         if passes {
             Ok(())
         } else {
-            Err(self.kind.wait(now))
+            Err(self.algorithm.wait(now))
         }
     }
 }
 
-impl Kind {
+impl Algorithm {
     fn new(calls: NonZeroU32, per: Duration, window: Window) -> Self {
         let bucket = |capacity| Self::Bucket(Bucket::full(calls, per, capacity));
         match window {
-            Window::Fixed => Self::Counter(Counter::aligned(calls, per)),
-            Window::FirstCall => Self::Counter(Counter::from_first_call(calls, per)),
+            Window::Fixed => Self::WindowCounter(WindowCounter::aligned(calls, per)),
+            Window::FirstCall => Self::WindowCounter(WindowCounter::from_first_call(calls, per)),
             Window::SlidingLog => Self::SlidingLog(SlidingLog {
                 calls: usize::try_from(calls.get()).unwrap_or(usize::MAX),
                 per,
@@ -82,7 +82,7 @@ impl Kind {
     fn wait(&self, now: Duration) -> Duration {
         match self {
             Self::Off => Duration::ZERO,
-            Self::Counter(counter) => counter.wait(now),
+            Self::WindowCounter(counter) => counter.wait(now),
             Self::SlidingLog(log) => log.wait(now),
             Self::SlidingCounter(counter) => counter.wait(now),
             Self::Bucket(bucket) => bucket.wait(now),
@@ -92,7 +92,7 @@ impl Kind {
     fn count(&mut self, now: Duration) {
         match self {
             Self::Off => {}
-            Self::Counter(counter) => counter.count(now),
+            Self::WindowCounter(counter) => counter.count(now),
             Self::SlidingLog(log) => log.count(now),
             Self::SlidingCounter(counter) => counter.count(now),
             Self::Bucket(bucket) => bucket.count(now),
@@ -102,7 +102,7 @@ impl Kind {
 
 /// A counter of the calls in one window with a start and an end.
 #[derive(Debug)]
-pub(super) struct Counter {
+pub(super) struct WindowCounter {
     calls: u32,
     per: Duration,
     /// True if windows lie end to end from time zero; false if a window starts with the first call after
@@ -113,7 +113,7 @@ pub(super) struct Counter {
     seen: u32,
 }
 
-impl Counter {
+impl WindowCounter {
     /// A counter whose windows lie end to end from time zero.
     pub(super) fn aligned(calls: NonZeroU32, per: Duration) -> Self {
         Self {
@@ -155,7 +155,7 @@ impl Counter {
     }
 
     /// The number of further calls that the window of the last call admits.
-    pub(super) fn left(&self) -> u32 {
+    pub(super) fn remaining(&self) -> u32 {
         self.calls.saturating_sub(self.seen)
     }
 
@@ -216,7 +216,7 @@ struct SlidingCounter {
     /// The start of the current window.
     start: u128,
     seen: u128,
-    before: u128,
+    previous: u128,
 }
 
 impl SlidingCounter {
@@ -226,12 +226,12 @@ impl SlidingCounter {
             per: per.as_nanos(),
             start: 0,
             seen: 0,
-            before: 0,
+            previous: 0,
         }
     }
 
     fn wait(&self, now: Duration) -> Duration {
-        let passes = match self.first_pass(self.before, self.seen) {
+        let passes = match self.first_pass(self.previous, self.seen) {
             Some(offset) => self.start + offset,
             // The current window is full: the call has to wait for the next window.
             None => self.start + self.per + self.first_pass(self.seen, 0).unwrap_or(self.per),
@@ -241,13 +241,13 @@ impl SlidingCounter {
 
     /// The time from the start of a window until its estimate falls below the limit; none if the window
     /// is full by itself.
-    fn first_pass(&self, before: u128, seen: u128) -> Option<u128> {
+    fn first_pass(&self, previous: u128, seen: u128) -> Option<u128> {
         let room = self.calls.checked_sub(seen).filter(|room| *room > 0)?;
-        if before == 0 {
+        if previous == 0 {
             return Some(0);
         }
-        // before (per - offset) / per < room, without rounding.
-        let overlap = (room * self.per).div_ceil(before) - 1;
+        // previous (per - offset) / per < room, without rounding.
+        let overlap = (room * self.per).div_ceil(previous) - 1;
         Some(self.per.saturating_sub(overlap))
     }
 
@@ -256,7 +256,7 @@ impl SlidingCounter {
         let start = now - now.checked_rem(self.per).unwrap_or(0);
         if start > self.start {
             let adjacent = start - self.start == self.per;
-            self.before = if adjacent { self.seen } else { 0 };
+            self.previous = if adjacent { self.seen } else { 0 };
             (self.start, self.seen) = (start, 0);
         }
         self.seen += 1;
@@ -318,7 +318,7 @@ mod tests {
 
     use super::*;
 
-    const JUST: Duration = Duration::from_nanos(1);
+    const NANOSECOND: Duration = Duration::from_nanos(1);
 
     const WINDOWS: [Window; 6] = [
         Window::Fixed,
@@ -361,7 +361,10 @@ mod tests {
             .collect()
     }
 
-    fn most_in(windows: impl Iterator<Item = (Duration, Duration)>, calls: &[Duration]) -> usize {
+    fn most_calls_in(
+        windows: impl Iterator<Item = (Duration, Duration)>,
+        calls: &[Duration],
+    ) -> usize {
         windows
             .map(|(from, to)| calls.iter().filter(|&&at| from <= at && at < to).count())
             .max()
@@ -384,9 +387,9 @@ mod tests {
         let window = |at: &Duration| at.as_nanos() / per.as_nanos();
         let of = |number| earlier.iter().filter(|at| window(at) == number).count() as u128;
         let current = window(&now);
-        let before = current.checked_sub(1).map_or(0, of);
+        let previous = current.checked_sub(1).map_or(0, of);
         let overlap = (current + 1) * per.as_nanos() - now.as_nanos();
-        before * overlap + of(current) * per.as_nanos()
+        previous * overlap + of(current) * per.as_nanos()
     }
 
     /// Returns true if a bucket of this capacity admits all of these calls.
@@ -414,30 +417,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_sliding_log_never_passes_more_than_its_limit_in_any_window((calls, per, gaps) in case()) {
+        fn a_sliding_log_keeps_its_limit_in_any_window((calls, per, gaps) in case()) {
             for mut limiter in [limiter(calls, per, Window::SlidingLog), counting_refused(calls, per, Window::SlidingLog)] {
                 let passed = admitted(&mut limiter, &gaps);
                 let windows = passed.iter().map(|&at| (at, at + per));
-                prop_assert!(most_in(windows, &passed) <= calls as usize);
+                prop_assert!(most_calls_in(windows, &passed) <= calls as usize);
             }
         }
 
         #[test]
-        fn a_fixed_window_never_passes_more_than_its_limit_between_two_multiples((calls, per, gaps) in case()) {
+        fn a_fixed_window_keeps_its_limit_between_multiples((calls, per, gaps) in case()) {
             let passed = admitted(&mut limiter(calls, per, Window::Fixed), &gaps);
             let windows = (0..3200).map(|n| (per * n, per * (n + 1)));
-            prop_assert!(most_in(windows, &passed) <= calls as usize);
+            prop_assert!(most_calls_in(windows, &passed) <= calls as usize);
         }
 
         #[test]
-        fn a_first_call_window_never_passes_more_than_its_limit_from_a_first_call((calls, per, gaps) in case()) {
+        fn a_first_call_window_keeps_its_limit((calls, per, gaps) in case()) {
             let passed = admitted(&mut limiter(calls, per, Window::FirstCall), &gaps);
             let windows = windows_from_first_calls(&passed, per);
-            prop_assert!(most_in(windows.into_iter(), &passed) <= calls as usize);
+            prop_assert!(most_calls_in(windows.into_iter(), &passed) <= calls as usize);
         }
 
         #[test]
-        fn a_sliding_counter_passes_a_call_exactly_while_its_estimate_is_below_the_limit((limit, per, gaps) in case()) {
+        fn a_sliding_counter_admits_while_below_the_limit((limit, per, gaps) in case()) {
             let mut passed = Vec::new();
             for (at, admitted) in calls(&mut limiter(limit, per, Window::SlidingCounter), &gaps) {
                 let below = estimate(&passed, per, at) < u128::from(limit) * per.as_nanos();
@@ -447,7 +450,7 @@ mod tests {
         }
 
         #[test]
-        fn a_bucket_never_passes_more_than_it_holds_and_what_came_in((calls, per, gaps) in case()) {
+        fn a_bucket_admits_only_the_tokens_it_had((calls, per, gaps) in case()) {
             for (window, capacity) in [(Window::TokenBucket, calls), (Window::SmallBucket, calls.div_ceil(5))] {
                 for mut limiter in [limiter(calls, per, window), counting_refused(calls, per, window)] {
                     let passed = admitted(&mut limiter, &gaps);
@@ -457,7 +460,7 @@ mod tests {
         }
 
         #[test]
-        fn a_refused_call_passes_exactly_when_its_wait_is_over((calls, per, gaps) in case()) {
+        fn a_refused_call_passes_exactly_after_its_wait((calls, per, gaps) in case()) {
             for window in WINDOWS {
                 let mut limiter = limiter(calls, per, window);
                 admitted(&mut limiter, &gaps);
@@ -466,15 +469,15 @@ mod tests {
                 let wait = limiter.admit(now).unwrap_err();
                 // The sliding counter waits a little longer than a window: its estimate is below the limit
                 // only after the full window has begun to leave.
-                prop_assert!(wait > Duration::ZERO && wait <= per + JUST);
+                prop_assert!(wait > Duration::ZERO && wait <= per + NANOSECOND);
                 now += wait;
-                prop_assert!(limiter.admit(now.saturating_sub(JUST)).is_err());
+                prop_assert!(limiter.admit(now.saturating_sub(NANOSECOND)).is_err());
                 prop_assert!(limiter.admit(now).is_ok());
             }
         }
 
         #[test]
-        fn where_refused_calls_count_one_that_waits_as_long_as_it_is_told_passes((calls, per, gaps) in case()) {
+        fn the_wait_suffices_even_if_refused_calls_count((calls, per, gaps) in case()) {
             for window in WINDOWS {
                 let mut limiter = counting_refused(calls, per, window);
                 admitted(&mut limiter, &gaps);
@@ -488,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_of_limiter_differ_where_a_burst_straddles_a_boundary() {
+    fn limiters_differ_at_a_burst_across_a_boundary() {
         let per = Duration::from_secs(10);
         let passed = |window| {
             let mut limiter = limiter(2, per, window);
@@ -504,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_does_not_wait_is_shut_out_where_refused_calls_count() {
+    fn an_impatient_client_starves_if_refused_calls_count() {
         let per = Duration::from_secs(10);
         let passed = |mut limiter: Limiter| {
             let every_second = (0..30).map(Duration::from_secs);

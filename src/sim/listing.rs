@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::collection::{Collection, Id, Record};
-use super::fields::escaped;
+use super::fields::escape;
 use super::http::{Answer, Pairs};
 use super::refusal::Refusal;
 
@@ -15,7 +15,7 @@ const LARGEST_PAGE_SIZE: usize = 500;
 
 /// The query of a list call: page, search and sort order.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct ListQuery {
     /// The number of the page, from 1.
     page: usize,
     size: usize,
@@ -40,11 +40,11 @@ struct Envelope<V> {
     list: Vec<V>,
 }
 
-impl Listing {
+impl ListQuery {
     /// Reads `page`, `pagesize` and `search`. Parameter names are case-sensitive, and others are ignored.
     pub(super) fn parse(query: &Pairs) -> Result<Self, Refusal> {
-        let page = number(query, "page", 1, usize::MAX)?;
-        let size = number(query, "pagesize", DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)?;
+        let page = read_number(query, "page", 1, usize::MAX)?;
+        let size = read_number(query, "pagesize", DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)?;
         let search = query
             .value("search")
             .map_or(Ok(Search::default()), Search::parse)?;
@@ -68,7 +68,7 @@ impl Listing {
 
     /// The requested page of the objects among `ids` that match the search.
     pub(super) fn page(&self, ids: &[Id], records: &Collection) -> Page {
-        if self.search.is_everything() && self.sort.is_none() {
+        if self.search.is_empty() && self.sort.is_none() {
             return self.page_of(ids);
         }
         let found = ids
@@ -130,7 +130,7 @@ impl Sort {
         let descending = direction.eq_ignore_ascii_case("DESC");
         if !descending && !direction.eq_ignore_ascii_case("ASC") {
             let reason = format!("sortDir={direction} is neither ASC nor DESC.");
-            return Err(Refusal::bad("invalid.query.parameter", reason));
+            return Err(Refusal::bad_request("invalid.query.parameter", reason));
         }
         Ok(query.value("sortBy").map(|field| Self {
             field: field.to_owned(),
@@ -157,7 +157,12 @@ impl Sort {
 }
 
 /// Reads a number from 1 to `largest`; `default` if the parameter is absent.
-fn number(query: &Pairs, name: &str, default: usize, largest: usize) -> Result<usize, Refusal> {
+fn read_number(
+    query: &Pairs,
+    name: &str,
+    default: usize,
+    largest: usize,
+) -> Result<usize, Refusal> {
     let Some(text) = query.value(name) else {
         return Ok(default);
     };
@@ -166,7 +171,7 @@ fn number(query: &Pairs, name: &str, default: usize, largest: usize) -> Result<u
         .ok()
         .filter(|number| (1..=largest).contains(number));
     number.ok_or_else(|| {
-        Refusal::bad(
+        Refusal::bad_request(
             "invalid.query.parameter",
             format!("{name}={text} is out of range."),
         )
@@ -210,11 +215,11 @@ impl Search {
             .map(|clause| Clause::parse(clause, separator))
             .collect();
         clauses.map(Self).ok_or_else(|| {
-            Refusal::bad("invalid.search", format!("Cannot read the search {text}."))
+            Refusal::bad_request("invalid.search", format!("Cannot read the search {text}."))
         })
     }
 
-    fn is_everything(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -252,7 +257,7 @@ impl Clause {
 
     fn equals(&self, shown: &Value) -> bool {
         match shown {
-            Value::String(text) => *text == self.value || *text == escaped(&self.value),
+            Value::String(text) => *text == self.value || *text == escape(&self.value),
             Value::Bool(flag) => self.value.parse() == Ok(*flag),
             _ => false,
         }
@@ -316,14 +321,14 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_that_is_not_documented_is_refused() {
+    fn undocumented_operators_are_refused() {
         for search in ["name+LIKE+a", "wiki", "name+EQ+a+AND+b", "id+NE+5", "+EQ+a"] {
             assert_eq!(clauses(search), None, "{search}");
         }
     }
 
     #[test]
-    fn the_value_may_hold_what_separates_the_words_of_the_other_encoding() {
+    fn a_value_may_contain_the_other_separator() {
         let expected = Some(vec![("name".to_owned(), "a+EQ+b".to_owned())]);
         assert_eq!(clauses("name+EQ+a%2BEQ%2Bb"), expected);
         let expected = Some(vec![("name".to_owned(), "R AND D EQ 1".to_owned())]);
@@ -354,11 +359,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_size_above_the_maximum_and_a_page_below_one_are_refused() {
+    fn pages_out_of_range_are_refused() {
         for query in ["pagesize=501", "pagesize=0", "page=0", "page=x"] {
-            assert!(Listing::parse(&Pairs::parse(query)).is_err(), "{query}");
+            assert!(ListQuery::parse(&Pairs::parse(query)).is_err(), "{query}");
         }
-        let listing = Listing::parse(&Pairs::parse("pageSize=7")).unwrap();
-        assert_eq!((listing.page, listing.size), (1, 20));
+        let query = ListQuery::parse(&Pairs::parse("pageSize=7")).unwrap();
+        assert_eq!((query.page, query.size), (1, 20));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::access::{Tokens, is_content_type};
 use super::call::Call;
-use super::faults::{Faults, Strike};
+use super::faults::{Faults, Injection};
 use super::gateway::Gateway;
 use super::http::{Answer, Delivery, Pairs, Request, Response};
 use super::log::{Class, LogEntry};
@@ -16,12 +16,12 @@ use super::refusal::{
     Refusal, UNAVAILABLE, gateway_too_many_requests, injected, too_many_requests, unauthorized,
 };
 use super::registry;
-use super::scenario::{FaultKind, FaultRules, FeatureRules, Latency, Scenario};
+use super::scenario::{FailureRules, FaultKind, FeatureRules, Latency, Scenario};
 use super::storm::Storm;
-use super::tenant::{Tenant, World};
+use super::tenant::{Service, Tenant};
 
 /// The prefix of the simulator's own paths.
-const CONTROL: &str = "/__sim/";
+const CONTROL_PREFIX: &str = "/__sim/";
 
 /// A simulated ZPA service with any number of tenants. A tenant is created by the first call to it.
 ///
@@ -39,14 +39,14 @@ const CONTROL: &str = "/__sim/";
 /// ```
 #[derive(Debug)]
 pub struct Sim {
-    world: World,
+    service: Service,
     tokens: Tokens,
     /// The gateways by customer id. Calls to unknown paths share the one of the empty id.
     gateways: BTreeMap<String, Gateway>,
     storm: Storm,
     faults: Faults,
     /// The calls to execute later, by their time and then in order of arrival.
-    late: BTreeMap<(Duration, u64), Late>,
+    delayed: BTreeMap<(Duration, u64), DelayedCall>,
     tenants: BTreeMap<String, Tenant>,
     delays: Delays,
     log: Vec<LogEntry>,
@@ -66,14 +66,14 @@ impl Sim {
             ),
             gateways: BTreeMap::new(),
             storm: Storm::new(scenario.storm.clone(), SplitMix64::new(seed, 5)),
-            faults: Faults::new(&scenario.fault, seed),
-            late: BTreeMap::new(),
+            faults: Faults::new(&scenario.faults, seed),
+            delayed: BTreeMap::new(),
             delays: Delays {
                 answers: SplitMix64::new(seed, 2),
                 travels: SplitMix64::new(seed, 6),
                 latency: scenario.latency.clone(),
             },
-            world: World::new(scenario, seed, epoch),
+            service: Service::new(scenario, seed, epoch),
             tenants: BTreeMap::new(),
             log: Vec::new(),
         }
@@ -81,7 +81,7 @@ impl Sim {
 
     /// The time that `request` needs to arrive. The caller waits so long before it calls [`Sim::handle`].
     pub fn travel(&mut self, request: &Request) -> Duration {
-        if request.path.starts_with(CONTROL) {
+        if request.path.starts_with(CONTROL_PREFIX) {
             return Duration::ZERO;
         }
         self.delays.draw_travel()
@@ -90,31 +90,35 @@ impl Sim {
     /// Executes `request`, which arrives `now` after the simulator's start. `now` must not go backwards.
     pub fn handle(&mut self, now: Duration, request: &Request) -> Response {
         self.advance(now);
-        if let Some(control) = request.path.strip_prefix(CONTROL) {
-            let answer = self.control(control, request);
+        if let Some(control) = request.path.strip_prefix(CONTROL_PREFIX) {
+            let answer = self.answer_control(control, request);
             return answer.after(Duration::ZERO, Delivery::Whole);
         }
         let address = Address::parse(&request.path);
-        let strike = self.faults.strike(now, request, address.is_sign_in());
+        let injection = self.faults.inject(now, request, address.is_sign_in());
         let arrival = Arrival {
             now,
             address,
             request,
-            strike,
+            injection,
         };
-        let (answer, delivery, late) = match self.receive(&arrival) {
-            Some(answer) => arrival.strike.spoil(answer),
+        let (answer, delivery, delayed) = match self.receive(&arrival) {
+            Some(answer) => arrival.injection.apply_to(answer),
             // The call was not executed, so its answer has no status.
             None => (Answer::empty(0), Delivery::Dropped, Duration::ZERO),
         };
-        self.log.push(arrival.entry(answer.status));
-        answer.after(self.delays.draw_answer() + late, delivery)
+        self.log.push(arrival.log_entry(answer.status));
+        answer.after(self.delays.draw_answer() + delayed, delivery)
     }
 
     /// Executes the delayed calls whose time has come.
     pub fn advance(&mut self, now: Duration) {
-        while let Some(entry) = self.late.first_entry().filter(|late| late.key().0 <= now) {
-            let ((due, _), Late { request, poisoned }) = entry.remove_entry();
+        while let Some(entry) = self
+            .delayed
+            .first_entry()
+            .filter(|delayed| delayed.key().0 <= now)
+        {
+            let ((due, _), DelayedCall { request, poisoned }) = entry.remove_entry();
             let address = Address::parse(&request.path);
             if let Target::Api {
                 version,
@@ -122,14 +126,14 @@ impl Sim {
                 path,
             } = address.target
             {
-                let place = Place {
+                let call = ApiCall {
                     now: due,
                     version,
                     customer,
                     path,
                 };
                 // The connection broke when the call arrived: nobody reads the answer.
-                let _ = self.carry_out(&place, &request, &request.body, &poisoned);
+                let _ = self.execute(&call, &request, &request.body, &poisoned);
             }
         }
     }
@@ -143,7 +147,7 @@ impl Sim {
             .iter()
             .map(|(customer, tenant)| (customer.clone(), registry::state(tenant)));
         let tenants = tenants.collect::<serde_json::Map<_, _>>();
-        json!({"microtenants": self.world.microtenants(), "tenants": tenants})
+        json!({"microtenants": self.service.microtenant_names(), "tenants": tenants})
     }
 
     /// All requests so far except those under `/__sim/`, in order of arrival.
@@ -153,7 +157,7 @@ impl Sim {
     }
 
     /// Answers the simulator's own paths, without token, quota, delay or log.
-    fn control(&self, path: &str, request: &Request) -> Answer {
+    fn answer_control(&self, path: &str, request: &Request) -> Answer {
         match (request.method.as_str(), path) {
             ("GET", "state") => Answer::json(200, &self.state()),
             (method, "state") => Refusal::wrong_method(method).into_answer(),
@@ -163,7 +167,7 @@ impl Sim {
 
     /// Answers a call. A call that a fault stops or delays has no answer.
     fn receive(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
-        match &arrival.strike.kind {
+        match &arrival.injection.kind {
             Some(FaultKind::ResetBefore) => return None,
             Some(FaultKind::Status {
                 status,
@@ -171,12 +175,12 @@ impl Sim {
                 id,
             }) => return Some(injected(*status, id.as_deref(), retry_after.as_deref())),
             Some(FaultKind::SigninDown) => return Some(Answer::json_bytes(503, UNAVAILABLE)),
-            Some(FaultKind::ExpireToken) => self.tokens.expire(arrival.request),
+            Some(FaultKind::ExpireToken) => self.tokens.revoke(arrival.request),
             _ => {}
         }
         if !arrival.address.needs_token() {
-            self.answer(arrival)
-        } else if self.tokens.admits(arrival.now, arrival.request) {
+            self.dispatch(arrival)
+        } else if self.tokens.is_valid(arrival.now, arrival.request) {
             self.pass_gateway(arrival)
         } else {
             // The gateway checks the token before it counts the call.
@@ -188,23 +192,25 @@ impl Sim {
     /// only answers through the gateway have its headers.
     fn pass_gateway(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
         let customer = arrival.address.customer();
-        let rules = &self.world.rules.quota;
+        let rules = &self.service.scenario.quota;
         let limit = rules.gateway;
         let gateway = self
             .gateways
             .entry(customer.to_owned())
             .or_insert_with(|| Gateway::new(limit));
         let answer = match gateway.admit(arrival.now) {
-            Ok(()) => self.answer(arrival)?,
+            Ok(()) => self.dispatch(arrival)?,
             Err(wait) => gateway_too_many_requests(wait + rules.retry_after_padding),
         };
         Some(match self.gateways.get(customer) {
-            Some(gateway) if arrival.address.through_gateway => gateway.sign(arrival.now, answer),
+            Some(gateway) if arrival.address.through_gateway => {
+                gateway.add_headers(arrival.now, answer)
+            }
             _ => answer,
         })
     }
 
-    fn answer(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
+    fn dispatch(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
         let (now, request) = (arrival.now, arrival.request);
         let result = match arrival.address.target {
             Target::SignIn | Target::SignOut | Target::Token if request.method != "POST" => {
@@ -222,13 +228,13 @@ impl Sim {
                 customer,
                 path,
             } => {
-                let place = Place {
+                let call = ApiCall {
                     now,
                     version,
                     customer,
                     path,
                 };
-                return self.call(&place, arrival);
+                return self.call_api(&call, arrival);
             }
         };
         Some(result.unwrap_or_else(Refusal::into_answer))
@@ -236,60 +242,60 @@ impl Sim {
 
     /// Answers an API call that passed the gateway: the storm comes first, then the tenant's quota, then
     /// the call itself, unless a fault delays it.
-    fn call(&mut self, place: &Place<'_>, arrival: &Arrival<'_>) -> Option<Answer> {
+    fn call_api(&mut self, call: &ApiCall<'_>, arrival: &Arrival<'_>) -> Option<Answer> {
         let request = arrival.request;
-        if let Some(answer) = self.storm.hit(place.now) {
+        if let Some(answer) = self.storm.refuse(call.now) {
             return Some(answer);
         }
         let class = Class::of_method(&request.method);
-        let tenant = touched(&mut self.tenants, &mut self.world, place.customer);
-        if let Err(wait) = tenant.quotas.admit(class, place.path, place.now) {
-            let padding = self.world.rules.quota.retry_after_padding;
+        let tenant = tenant_of(&mut self.tenants, &mut self.service, call.customer);
+        if let Err(wait) = tenant.quotas.admit(class, call.path, call.now) {
+            let padding = self.service.scenario.quota.retry_after_padding;
             return Some(too_many_requests(wait + padding));
         }
-        let Strike {
+        let Injection {
             kind,
             poisoned,
-            part,
-        } = &arrival.strike;
+            partial_body,
+        } = &arrival.injection;
         if let Some(FaultKind::LateCommit { delay }) = kind {
-            let key = (place.now + *delay, self.log.len() as u64);
-            let late = Late {
+            let key = (call.now + *delay, self.log.len() as u64);
+            let delayed = DelayedCall {
                 request: request.clone(),
                 poisoned: poisoned.clone(),
             };
-            self.late.insert(key, late);
+            self.delayed.insert(key, delayed);
             return None;
         }
-        let body = part.as_ref().unwrap_or(&request.body);
-        let result = self.carry_out(place, request, body, poisoned);
+        let body = partial_body.as_ref().unwrap_or(&request.body);
+        let result = self.execute(call, request, body, poisoned);
         Some(result.unwrap_or_else(Refusal::into_answer))
     }
 
-    fn carry_out(
+    fn execute(
         &mut self,
-        place: &Place<'_>,
+        call: &ApiCall<'_>,
         request: &Request,
         body: &[u8],
         poisoned: &[String],
     ) -> Result<Answer, Refusal> {
-        let Place {
+        let ApiCall {
             now,
             version,
             customer,
             path,
-        } = *place;
-        let tenant = touched(&mut self.tenants, &mut self.world, customer);
-        let world = &mut self.world;
+        } = *call;
+        let tenant = tenant_of(&mut self.tenants, &mut self.service, customer);
+        let service = &mut self.service;
         let found = registry::find(&request.method, version, path)?;
         let query = Pairs::parse(&request.query);
-        check_feature(&world.rules.features, found.resource)?;
-        check_page(&world.rules.faults, &request.method, path, &query)?;
+        check_feature(&service.scenario.features, found.resource)?;
+        check_page(&service.scenario.failures, &request.method, path, &query)?;
         check_media_type(request)?;
-        let microtenant = world.microtenant(query.value("microtenantId"))?;
-        let time = world.epoch.saturating_add_unsigned(now.as_secs());
+        let microtenant = service.microtenant(query.value("microtenantId"))?;
+        let time = service.epoch.saturating_add_unsigned(now.as_secs());
         (found.handler)(&mut Call {
-            world,
+            service,
             tenant,
             microtenant,
             query,
@@ -303,19 +309,19 @@ impl Sim {
 }
 
 /// Returns the tenant of this customer; creates it at its first call.
-fn touched<'t>(
+fn tenant_of<'t>(
     tenants: &'t mut BTreeMap<String, Tenant>,
-    world: &mut World,
+    service: &mut Service,
     customer: &str,
 ) -> &'t mut Tenant {
     tenants
         .entry(customer.to_owned())
-        .or_insert_with(|| registry::new_tenant(world, customer))
+        .or_insert_with(|| registry::new_tenant(service, customer))
 }
 
 /// A call to execute later than it arrived.
 #[derive(Debug)]
-struct Late {
+struct DelayedCall {
     request: Request,
     poisoned: Vec<String>,
 }
@@ -326,12 +332,12 @@ struct Arrival<'a> {
     now: Duration,
     address: Address<'a>,
     request: &'a Request,
-    strike: Strike,
+    injection: Injection,
 }
 
 /// The address of an API call, and the time at which it is executed.
 #[derive(Debug, Clone, Copy)]
-struct Place<'a> {
+struct ApiCall<'a> {
     now: Duration,
     version: &'a str,
     customer: &'a str,
@@ -339,7 +345,7 @@ struct Place<'a> {
 }
 
 impl Arrival<'_> {
-    fn entry(&self, status: u16) -> LogEntry {
+    fn log_entry(&self, status: u16) -> LogEntry {
         let (request, address) = (self.request, &self.address);
         LogEntry {
             at: self.now,
@@ -350,7 +356,7 @@ impl Arrival<'_> {
             path: request.path.clone(),
             query: request.query.clone(),
             status,
-            fault: self.strike.kind.as_ref().map(FaultKind::name),
+            fault: self.injection.kind.as_ref().map(FaultKind::name),
         }
     }
 }
@@ -369,13 +375,18 @@ fn check_feature(features: &FeatureRules, resource: &str) -> Result<(), Refusal>
 }
 
 /// Refuses the page of a list that the scenario makes fail.
-fn check_page(faults: &FaultRules, method: &str, path: &str, query: &Pairs) -> Result<(), Refusal> {
+fn check_page(
+    failures: &FailureRules,
+    method: &str,
+    path: &str,
+    query: &Pairs,
+) -> Result<(), Refusal> {
     let page: Result<u32, _> = query.value("page").unwrap_or("1").parse();
-    let listed = || faults.fail_paths.is_empty() || faults.fail_paths.iter().any(|p| p == path);
-    if method != "GET" || page != Ok(faults.fail_page) || !listed() {
+    let listed = || failures.fail_paths.is_empty() || failures.fail_paths.iter().any(|p| p == path);
+    if method != "GET" || page != Ok(failures.fail_page) || !listed() {
         return Ok(());
     }
-    let reason = format!("The page {} could not be read.", faults.fail_page);
+    let reason = format!("The page {} could not be read.", failures.fail_page);
     Err(Refusal::new(500, "internal.server.error", reason))
 }
 
@@ -424,7 +435,7 @@ impl<'a> Address<'a> {
             "/signin" => Target::SignIn,
             "/signout" => Target::SignOut,
             "/oauth2/v1/token" => Target::Token,
-            other => api(other).unwrap_or(Target::Unknown),
+            other => parse_api(other).unwrap_or(Target::Unknown),
         };
         Self {
             through_gateway: behind_gateway.is_some(),
@@ -456,7 +467,7 @@ impl<'a> Address<'a> {
 }
 
 /// Reads `/mgmtconfig/{version}/admin/customers/{customerId}/{path}`.
-fn api(path: &str) -> Option<Target<'_>> {
+fn parse_api(path: &str) -> Option<Target<'_>> {
     let (version, rest) = path.strip_prefix("/mgmtconfig/")?.split_once('/')?;
     let (customer, path) = rest.strip_prefix("admin/customers/")?.split_once('/')?;
     let is_id = !customer.is_empty() && customer.bytes().all(|byte| byte.is_ascii_digit());
@@ -477,15 +488,15 @@ struct Delays {
 
 impl Delays {
     fn draw_answer(&mut self) -> Duration {
-        self.latency.base + up_to(self.latency.jitter, &mut self.answers)
+        self.latency.base + draw_up_to(self.latency.jitter, &mut self.answers)
     }
 
     fn draw_travel(&mut self) -> Duration {
-        self.latency.travel + up_to(self.latency.travel_jitter, &mut self.travels)
+        self.latency.travel + draw_up_to(self.latency.travel_jitter, &mut self.travels)
     }
 }
 
-fn up_to(most: Duration, random: &mut SplitMix64) -> Duration {
+fn draw_up_to(most: Duration, random: &mut SplitMix64) -> Duration {
     let most = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(random.below(most.saturating_add(1)))
 }
@@ -543,7 +554,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_and_requests_give_the_same_answers_and_another_seed_others() {
+    fn the_seed_alone_decides_the_answers() {
         assert_eq!(answers(1), answers(1));
         let (one, two) = (answers(1), answers(2));
         assert!(
@@ -554,7 +565,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_rest_of_the_window_and_the_call_passes_when_it_is_over() {
+    fn a_refused_call_passes_when_retry_after_is_over() {
         let (mut sim, token) = sim("quota = { read = \"1/10s\" }");
         let read = request("GET", PORTALS, &token, "");
         let mut at = |millis| sim.handle(Duration::from_millis(millis), &read);
@@ -567,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_take_from_the_base_to_the_base_and_the_jitter() {
+    fn answers_take_base_plus_at_most_the_jitter() {
         let (mut sim, token) =
             sim("quota = { read = \"off\" }\nlatency = { base = \"10ms\", jitter = \"5ms\" }");
         let read = request("GET", PORTALS, &token, "");
@@ -585,7 +596,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_token_is_refused_and_the_times_of_objects_are_those_of_the_simulation() {
+    fn tokens_expire_and_objects_have_simulated_times() {
         let (mut sim, token) = sim("token = { lifetime = \"5s\" }");
         let create = request(
             "POST",
@@ -600,7 +611,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_is_answered_at_once_and_leaves_no_trace() {
+    fn the_state_is_answered_at_once_and_not_logged() {
         let (mut sim, _) = sim("");
         let response = sim.handle(Duration::ZERO, &request("GET", "/__sim/state", "", ""));
         assert_eq!((response.status, response.delay), (200, Duration::ZERO));

@@ -21,7 +21,7 @@ use crate::wire::{self, Answer, Failure, Reply};
 use crate::zpa::{Api, SignInError};
 
 /// The time that a client waits for an answer by default.
-const PATIENCE: Duration = Duration::from_secs(30);
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One tenant of a simulator in memory. Clones share the simulator and its clock.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl InMemory {
                 token: Mutex::new(None),
             }),
             customer: customer.to_owned(),
-            patience: PATIENCE,
+            patience: DEFAULT_PATIENCE,
         }
     }
 
@@ -74,11 +74,11 @@ impl InMemory {
     }
 
     async fn exchange(&self, request: &Request) -> Reply {
-        let answered = tokio::time::timeout(self.patience, self.answered(request)).await;
-        answered.unwrap_or_else(|_| Reply::Lost("timed out".to_owned()))
+        let reply = tokio::time::timeout(self.patience, self.round_trip(request)).await;
+        reply.unwrap_or_else(|_| Reply::Lost("timed out".to_owned()))
     }
 
-    async fn answered(&self, request: &Request) -> Reply {
+    async fn round_trip(&self, request: &Request) -> Reply {
         let travel = lock(&self.shared.sim).travel(request);
         if !travel.is_zero() {
             sleep(travel).await;
@@ -86,9 +86,9 @@ impl InMemory {
         let response = lock(&self.shared.sim).handle(self.shared.start.elapsed(), request);
         sleep(response.delay).await;
         match response.delivery {
-            Delivery::Whole => Reply::Answer(received(response)),
+            Delivery::Whole => Reply::Answer(to_client(response)),
             // For a client, the status of a refusal is enough.
-            Delivery::Truncated if response.status >= 400 => Reply::Answer(received(Response {
+            Delivery::Truncated if response.status >= 400 => Reply::Answer(to_client(Response {
                 body: Vec::new(),
                 ..response
             })),
@@ -98,7 +98,7 @@ impl InMemory {
         }
     }
 
-    fn wire(&self, request: &wire::Request) -> Request {
+    fn to_wire(&self, request: &model::Request) -> Request {
         let (customer, version, path) = (&self.customer, request.version, &request.path);
         let microtenant = request
             .microtenant
@@ -122,8 +122,8 @@ impl InMemory {
 }
 
 impl Api for InMemory {
-    async fn send(&self, request: wire::Request) -> Reply {
-        self.exchange(&self.wire(&request)).await
+    async fn send(&self, request: model::Request) -> Reply {
+        self.exchange(&self.to_wire(&request)).await
     }
 
     async fn sign_in(&self) -> Result<Duration, SignInError> {
@@ -153,7 +153,7 @@ impl Api for InMemory {
 }
 
 /// Converts an answer into the client's form.
-fn received(response: Response) -> Answer {
+fn to_client(response: Response) -> Answer {
     let mut headers = response.headers.into_iter();
     let retry_after = headers.find(|(name, _)| *name == "retry-after");
     Answer {

@@ -34,10 +34,10 @@ mod call;
 mod collection;
 mod connector;
 mod connector_schedule;
+mod connector_seed;
 mod domain;
 mod faults;
 mod fields;
-mod fleet;
 mod gateway;
 mod http;
 mod limiter;
@@ -64,9 +64,9 @@ pub use machine::Sim;
 pub use memory::InMemory;
 pub use scenario::{
     AbsentSchedule, BadItems, BulkAnswer, BulkDeleteRules, BulkOrder, BulkRules, CallPattern,
-    CoTenant, ConnectorRules, DeletePortal, DomainPost, DomainRules, Fault, FaultKind, FaultRules,
-    FeatureRules, Latency, Limits, MicrotenantRules, Numbers, PortalRules, Quota, QuotaRules,
-    Scenario, ScenarioError, ScheduleRules, Scope, SignInRules, StormRules, TenantStart,
-    TokenRules, Treatment, Window,
+    CoTenant, ConnectorRules, DeletePortal, DomainPost, DomainRules, FailureRules, Fault,
+    FaultKind, FeatureRules, Latency, Limits, MicrotenantRules, NumberForm, PortalRules, Quota,
+    QuotaRules, QuotaScope, Scenario, ScenarioError, ScheduleRules, SignInRules, StormRules,
+    TenantStart, TokenRules, Treatment, Window,
 };
 pub use server::{Server, ServerOptions};

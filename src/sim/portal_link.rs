@@ -9,7 +9,7 @@ use super::call::{Call, Route};
 use super::collection::{Id, Microtenant, Record};
 use super::fields::{self, Object};
 use super::http::Answer;
-use super::listing::Listing;
+use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::{BadItems, BulkAnswer, BulkOrder};
 use super::tenant::Tenant;
@@ -62,7 +62,7 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// A link as an answer shows it. `P` is the form of its portals.
 #[derive(Serialize)]
-struct View<'a, P> {
+struct LinkView<'a, P> {
     #[serde(flatten)]
     fields: &'a Object,
     #[serde(rename = "userPortals", skip_serializing_if = "Vec::is_empty")]
@@ -80,13 +80,13 @@ struct PortalRef<'a> {
 /// The documented answer to a bulk call: the posted wrapper, with ids.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Bulk<'a> {
+struct BulkBody<'a> {
     user_portal_links: Vec<&'a Object>,
     user_portals: Vec<PortalRef<'a>>,
 }
 
 /// A posted link that passed the checks that need no other object.
-struct Draft {
+struct PostedLink {
     name: String,
     fields: Object,
 }
@@ -95,9 +95,9 @@ struct Draft {
 pub(super) fn state(tenant: &Tenant) -> Vec<Value> {
     let links = tenant
         .links
-        .all()
+        .all_ids()
         .into_iter()
-        .filter_map(|id| shown(tenant, id));
+        .filter_map(|id| view(tenant, id));
     links
         .map(|link| serde_json::to_value(link).unwrap_or_default())
         .collect()
@@ -106,12 +106,12 @@ pub(super) fn state(tenant: &Tenant) -> Vec<Value> {
 /// Gives a new tenant the scenario's links, spread evenly over its portals.
 pub(super) fn seed(call: &mut Call<'_>) {
     let portals = call.tenant.portals.ids(call.microtenant).to_vec();
-    let mut turn = portals.chunks(1).cycle();
-    for number in 1..=call.world.rules.tenant.links {
+    let mut next_portal = portals.chunks(1).cycle();
+    for number in 1..=call.service.scenario.tenant.links {
         let link = format!("seeded-{number:04}.example.com");
         let posted = json!({"name": format!("Seeded Link {number:04}"), "link": link, "protocol": "https://", "enabled": true});
-        if let Some(Ok(draft)) = posted.as_object().map(Draft::read) {
-            store(call, draft, turn.next().unwrap_or_default());
+        if let Some(Ok(link)) = posted.as_object().map(PostedLink::read) {
+            add(call, link, next_portal.next().unwrap_or_default());
         }
     }
 }
@@ -119,8 +119,8 @@ pub(super) fn seed(call: &mut Call<'_>) {
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let tenant = &*call.tenant;
     let ids = tenant.links.ids(call.microtenant);
-    let page = Listing::parse(&call.query)?.page(ids, &tenant.links);
-    Ok(page.answer(|id| shown(tenant, id)))
+    let page = ListQuery::parse(&call.query)?.page(ids, &tenant.links);
+    Ok(page.answer(|id| view(tenant, id)))
 }
 
 /// Lists the links of one portal. A link and its portals are in the same microtenant, so the caller may
@@ -132,43 +132,43 @@ fn list_of_portal(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .find(portal, call.microtenant)
         .ok_or_else(|| Refusal::not_found(call.param))?;
     let ids = tenant.attachments.links_of(portal);
-    let page = Listing::parse(&call.query)?.page(ids, &tenant.links);
-    Ok(page.answer(|id| shown(tenant, id)))
+    let page = ListQuery::parse(&call.query)?.page(ids, &tenant.links);
+    Ok(page.answer(|id| view(tenant, id)))
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = known(call)?;
-    Ok(Answer::json(200, &shown(call.tenant, id)))
+    let id = existing(call)?;
+    Ok(Answer::json(200, &view(call.tenant, id)))
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.object()?;
-    let (draft, portals) =
-        judged(call, &body, None).map_err(|refusal| refusal.about(fields::label(&body)))?;
-    check_room(call, &portals, 1)?;
-    let id = store(call, draft, &portals);
-    Ok(Answer::json(201, &created(call.tenant, id)))
+    let (link, portals) =
+        validate(call, &body, None).map_err(|refusal| refusal.with_item(fields::name_of(&body)))?;
+    check_limits(call, &portals, 1)?;
+    let id = add(call, link, &portals);
+    Ok(Answer::json(201, &created_view(call.tenant, id)))
 }
 
 /// Replaces the whole link. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = known(call)?;
+    let id = existing(call)?;
     let body = call.object()?;
-    let (draft, portals) =
-        judged(call, &body, Some(id)).map_err(|refusal| refusal.about(fields::label(&body)))?;
+    let (link, portals) = validate(call, &body, Some(id))
+        .map_err(|refusal| refusal.with_item(fields::name_of(&body)))?;
     let attached = call.tenant.attachments.portals_of(id);
     let added: Vec<Id> = portals
         .iter()
         .filter(|portal| !attached.contains(portal))
         .copied()
         .collect();
-    check_portal_room(call, &added, 1)?;
-    overwrite(call, id, draft, &portals);
+    check_portal_limit(call, &added, 1)?;
+    replace_link(call, id, link, &portals);
     Ok(Answer::empty(204))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = known(call)?;
+    let id = existing(call)?;
     call.tenant.links.remove(id);
     call.tenant.attachments.detach(id);
     Ok(Answer::empty(204))
@@ -177,32 +177,32 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 /// Creates many links at once. The call names the portals once, for all of its links.
 fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.object()?;
-    let items = batch(&body, call.world.rules.bulk.max.get())?;
-    let portals = portals_in(call, &body)?;
-    let (drafts, bad) = judged_batch(call, items);
-    let rules = &call.world.rules.bulk;
-    let bad = match (bad, rules.bad_items) {
-        (Some(refusal), BadItems::Unnamed) => Some(refusal.of_nothing()),
+    let items = batch(&body, call.service.scenario.bulk.max.get())?;
+    let portals = portals_of_body(call, &body)?;
+    let (links, invalid) = validate_batch(call, items);
+    let rules = &call.service.scenario.bulk;
+    let invalid = match (invalid, rules.bad_items) {
+        (Some(refusal), BadItems::Unnamed) => Some(refusal.without_item()),
         (_, BadItems::Unsaid) => None,
-        (bad, _) => bad,
+        (invalid, _) => invalid,
     };
-    let bad = match bad {
+    let invalid = match invalid {
         Some(refusal) if rules.atomic => return Err(refusal),
         other => other,
     };
-    check_room(call, &portals, drafts.len())?;
-    let ids: Vec<Id> = drafts
+    check_limits(call, &portals, links.len())?;
+    let ids: Vec<Id> = links
         .into_iter()
-        .map(|draft| store(call, draft, &portals))
+        .map(|link| add(call, link, &portals))
         .collect();
-    bad.map_or_else(|| Ok(created_bulk(call, ids, &portals)), Err)
+    invalid.map_or_else(|| Ok(bulk_answer(call, ids, &portals)), Err)
 }
 
 /// The items of a batch. An empty or too large batch is refused.
 fn batch(body: &Object, max: u32) -> Result<&[Value], Refusal> {
     let items = fields::list(body, "userPortalLinks")?;
     if items.is_empty() {
-        return Err(Refusal::bad(
+        return Err(Refusal::bad_request(
             "bulk.empty",
             "The field userPortalLinks holds no link.",
         ));
@@ -210,7 +210,7 @@ fn batch(body: &Object, max: u32) -> Result<&[Value], Refusal> {
     if u32::try_from(items.len()).is_ok_and(|count| count <= max) {
         return Ok(items);
     }
-    Err(Refusal::bad(
+    Err(Refusal::bad_request(
         "bulk.too.many",
         format!(
             "A call may create {max} links at most, not {}.",
@@ -220,58 +220,60 @@ fn batch(body: &Object, max: u32) -> Result<&[Value], Refusal> {
 }
 
 /// The valid items of a batch, and the refusal of the first invalid one.
-fn judged_batch(call: &Call<'_>, items: &[Value]) -> (Vec<Draft>, Option<Refusal>) {
+fn validate_batch(call: &Call<'_>, items: &[Value]) -> (Vec<PostedLink>, Option<Refusal>) {
     let mut names = HashSet::new();
-    let (mut good, mut bad) = (Vec::with_capacity(items.len()), None);
+    let (mut valid, mut invalid) = (Vec::with_capacity(items.len()), None);
     for item in items {
-        match judged_item(call, item, &mut names) {
-            Ok(draft) => good.push(draft),
-            Err(refusal) => bad = bad.or(Some(refusal)),
+        match validate_item(call, item, &mut names) {
+            Ok(link) => valid.push(link),
+            Err(refusal) => invalid = invalid.or(Some(refusal)),
         }
     }
-    (good, bad)
+    (valid, invalid)
 }
 
 /// Checks one item of a batch. `names` are those of the valid items before it.
-fn judged_item(
+fn validate_item(
     call: &Call<'_>,
     item: &Value,
     names: &mut HashSet<String>,
-) -> Result<Draft, Refusal> {
+) -> Result<PostedLink, Refusal> {
     let item = item
         .as_object()
         .ok_or_else(|| fields::wrong_type("userPortalLinks"))?;
-    let draft = Draft::read(item).map_err(|refusal| refusal.about(fields::label(item)))?;
-    call.check_poison(&draft.name)?;
-    check_name(call, &draft.name, None)?;
-    if !names.insert(draft.name.clone()) && call.world.rules.bulk.unique_names {
-        return Err(Refusal::duplicate(&draft.name));
+    let link =
+        PostedLink::read(item).map_err(|refusal| refusal.with_item(fields::name_of(item)))?;
+    call.refuse_poisoned(&link.name)?;
+    check_name(call, &link.name, None)?;
+    if !names.insert(link.name.clone()) && call.service.scenario.bulk.unique_names {
+        return Err(Refusal::duplicate(&link.name));
     }
-    Ok(draft)
+    Ok(link)
 }
 
-/// Checks a posted link and its portals. `own` is the link that it replaces.
-fn judged(call: &Call<'_>, body: &Object, own: Option<Id>) -> Result<(Draft, Vec<Id>), Refusal> {
-    let draft = Draft::read(body)?;
-    call.check_poison(&draft.name)?;
-    check_name(call, &draft.name, own)?;
-    Ok((draft, portals_in(call, body)?))
+/// Checks a posted link and its portals. `replaced` is the link that it replaces.
+fn validate(
+    call: &Call<'_>,
+    body: &Object,
+    replaced: Option<Id>,
+) -> Result<(PostedLink, Vec<Id>), Refusal> {
+    let link = PostedLink::read(body)?;
+    call.refuse_poisoned(&link.name)?;
+    check_name(call, &link.name, replaced)?;
+    Ok((link, portals_of_body(call, body)?))
 }
 
-impl Draft {
+impl PostedLink {
     fn read(body: &Object) -> Result<Self, Refusal> {
         let posted = fields::required(body, "name")?;
         check_link(fields::required(body, "link")?)?;
         check_protocol(fields::text(body, "protocol")?)?;
         let name = posted.trim().to_owned();
         let mut fields = Object::new();
-        fields.insert("name".to_owned(), fields::escaped(&name).into());
+        fields.insert("name".to_owned(), fields::escape(&name).into());
         fields.insert("nameWithoutTrim".to_owned(), posted.into());
         if let Some(description) = fields::text(body, "description")? {
-            fields.insert(
-                "description".to_owned(),
-                fields::escaped(description).into(),
-            );
+            fields.insert("description".to_owned(), fields::escape(description).into());
         }
         fields::copy_text(
             body,
@@ -289,7 +291,7 @@ impl Draft {
 /// Refuses a link with a scheme or a path. A link is a host name or an IP address.
 fn check_link(link: &str) -> Result<(), Refusal> {
     if link.contains('/') {
-        return Err(Refusal::bad(
+        return Err(Refusal::bad_request(
             "invalid.link",
             "The link must be an FQDN or an IP address, without scheme or path.",
         ));
@@ -300,16 +302,21 @@ fn check_link(link: &str) -> Result<(), Refusal> {
 fn check_protocol(protocol: Option<&str>) -> Result<(), Refusal> {
     match protocol {
         None | Some("https://" | "http://") => Ok(()),
-        Some(other) => Err(Refusal::bad(
+        Some(other) => Err(Refusal::bad_request(
             "invalid.protocol",
             format!("The protocol {other} is not supported."),
         )),
     }
 }
 
-fn check_name(call: &Call<'_>, name: &str, own: Option<Id>) -> Result<(), Refusal> {
-    let unique = call.world.rules.bulk.unique_names;
-    if unique && call.tenant.links.name_taken(call.microtenant, name, own) {
+fn check_name(call: &Call<'_>, name: &str, replaced: Option<Id>) -> Result<(), Refusal> {
+    let unique = call.service.scenario.bulk.unique_names;
+    if unique
+        && call
+            .tenant
+            .links
+            .name_taken(call.microtenant, name, replaced)
+    {
         return Err(Refusal::duplicate(name));
     }
     Ok(())
@@ -317,7 +324,7 @@ fn check_name(call: &Call<'_>, name: &str, own: Option<Id>) -> Result<(), Refusa
 
 /// The portals that a body names, in `userPortals` or `userPortalId`, without repetitions. An unknown
 /// portal is refused.
-fn portals_in(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
+fn portals_of_body(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
     let mut named = Vec::new();
     for portal in fields::list(body, "userPortals")? {
         let portal = portal
@@ -328,7 +335,7 @@ fn portals_in(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
     named.extend(fields::id(body, "userPortalId")?);
     let mut portals = Vec::with_capacity(named.len());
     for name in named {
-        let id = known_portal(call, &name)?;
+        let id = portal_by_id(call, &name)?;
         if !portals.contains(&id) {
             portals.push(id);
         }
@@ -337,10 +344,10 @@ fn portals_in(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
 }
 
 /// The portal of this id. An unknown portal in a body is 400; in a path it would be 404.
-fn known_portal(call: &Call<'_>, text: &str) -> Result<Id, Refusal> {
+fn portal_by_id(call: &Call<'_>, text: &str) -> Result<Id, Refusal> {
     let id = Id::parse(text).filter(|id| call.tenant.portals.find(*id, call.microtenant).is_some());
     id.ok_or_else(|| {
-        Refusal::bad(
+        Refusal::bad_request(
             "resource.not.found",
             format!("User portal not found: {text}."),
         )
@@ -348,7 +355,7 @@ fn known_portal(call: &Call<'_>, text: &str) -> Result<Id, Refusal> {
 }
 
 /// The link whose id is in the path.
-fn known(call: &Call<'_>) -> Result<Id, Refusal> {
+fn existing(call: &Call<'_>) -> Result<Id, Refusal> {
     let id = call.id()?;
     call.tenant
         .links
@@ -358,18 +365,18 @@ fn known(call: &Call<'_>) -> Result<Id, Refusal> {
 }
 
 /// Refuses `count` new links if they would exceed a limit of the tenant or of a portal.
-fn check_room(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
-    let limit = call.world.rules.limits.links;
+fn check_limits(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
+    let limit = call.service.scenario.limits.links;
     if !fits(call.tenant.links.len(), count, limit) {
         return Err(Refusal::limit_exceeded(format!(
             "An organization may have {limit} user portal links."
         )));
     }
-    check_portal_room(call, portals, count)
+    check_portal_limit(call, portals, count)
 }
 
-fn check_portal_room(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
-    let limit = call.world.rules.limits.links_per_portal;
+fn check_portal_limit(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
+    let limit = call.service.scenario.limits.links_per_portal;
     let has_room = |portal: &Id| {
         fits(
             call.tenant.attachments.links_of(*portal).len(),
@@ -390,12 +397,12 @@ fn fits(present: usize, count: usize, limit: u32) -> bool {
     count == 0 || u32::try_from(present.saturating_add(count)).is_ok_and(|total| total <= limit)
 }
 
-fn store(call: &mut Call<'_>, draft: Draft, portals: &[Id]) -> Id {
-    let (id, microtenant) = (call.world.ids.draw(), call.microtenant);
-    let fields = finished(
+fn add(call: &mut Call<'_>, link: PostedLink, portals: &[Id]) -> Id {
+    let (id, microtenant) = (call.service.ids.next_id(), call.microtenant);
+    let fields = complete(
         call,
         id,
-        draft.fields,
+        link.fields,
         call.time.to_string().into(),
         microtenant,
     );
@@ -403,7 +410,7 @@ fn store(call: &mut Call<'_>, draft: Draft, portals: &[Id]) -> Id {
         id,
         Record {
             microtenant,
-            name: draft.name,
+            name: link.name,
             fields,
         },
     );
@@ -411,60 +418,60 @@ fn store(call: &mut Call<'_>, draft: Draft, portals: &[Id]) -> Id {
     id
 }
 
-fn overwrite(call: &mut Call<'_>, id: Id, draft: Draft, portals: &[Id]) {
+fn replace_link(call: &mut Call<'_>, id: Id, link: PostedLink, portals: &[Id]) {
     let created = call
         .tenant
         .links
         .record(id)
         .and_then(|record| record.fields.get("creationTime"))
         .cloned();
-    let fields = finished(
+    let fields = complete(
         call,
         id,
-        draft.fields,
+        link.fields,
         created.unwrap_or_default(),
         call.microtenant,
     );
-    call.tenant.links.replace(id, draft.name, fields);
+    call.tenant.links.replace(id, link.name, fields);
     call.tenant.attachments.attach(id, portals);
 }
 
-fn finished(
+fn complete(
     call: &Call<'_>,
     id: Id,
     mut fields: Object,
     created: Value,
     microtenant: Microtenant,
 ) -> Object {
-    call.world.stamp(&mut fields, id, created, call.time);
-    call.world.mark_microtenant(&mut fields, microtenant);
+    call.service.stamp(&mut fields, id, created, call.time);
+    call.service.add_microtenant(&mut fields, microtenant);
     fields
 }
 
 /// A link as `GET` shows it, with each portal in full.
-fn shown(tenant: &Tenant, id: Id) -> Option<View<'_, &Object>> {
+fn view(tenant: &Tenant, id: Id) -> Option<LinkView<'_, &Object>> {
     let portals = tenant.attachments.portals_of(id).iter();
     let portals = portals
         .filter_map(|portal| tenant.portals.record(*portal))
         .map(|record| &record.fields)
         .collect();
-    Some(View {
+    Some(LinkView {
         fields: &tenant.links.record(id)?.fields,
         portals,
     })
 }
 
 /// A link as the answer to its `POST` shows it, with the id and the enabled flag of each portal.
-fn created(tenant: &Tenant, id: Id) -> Option<View<'_, PortalRef<'_>>> {
+fn created_view(tenant: &Tenant, id: Id) -> Option<LinkView<'_, PortalRef<'_>>> {
     let portals = portal_refs(tenant, tenant.attachments.portals_of(id));
-    Some(View {
+    Some(LinkView {
         fields: &tenant.links.record(id)?.fields,
         portals,
     })
 }
 
-fn created_bulk(call: &Call<'_>, mut links: Vec<Id>, portals: &[Id]) -> Answer {
-    let (tenant, rules) = (&*call.tenant, &call.world.rules.bulk);
+fn bulk_answer(call: &Call<'_>, mut links: Vec<Id>, portals: &[Id]) -> Answer {
+    let (tenant, rules) = (&*call.tenant, &call.service.scenario.bulk);
     if rules.order == BulkOrder::Reversed {
         links.reverse();
     }
@@ -478,7 +485,7 @@ fn created_bulk(call: &Call<'_>, mut links: Vec<Id>, portals: &[Id]) -> Answer {
         BulkAnswer::List => Answer::json(201, &user_portal_links),
         BulkAnswer::Wrapper => Answer::json(
             201,
-            &Bulk {
+            &BulkBody {
                 user_portal_links,
                 user_portals: portal_refs(tenant, portals),
             },

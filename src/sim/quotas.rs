@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use super::limiter::Limiter;
 use super::log::Class;
-use super::scenario::{CoTenant, Quota, QuotaRules, Scope};
+use super::scenario::{CoTenant, Quota, QuotaRules, QuotaScope};
 
 /// The quotas of one tenant.
 #[derive(Debug)]
 pub(super) struct Quotas {
     rules: QuotaRules,
     /// The quotas by path; under the empty path if they are for the whole tenant.
-    pairs: HashMap<String, Pair>,
-    sweep_at: Duration,
+    pairs: HashMap<String, QuotaPair>,
+    next_sweep: Duration,
 }
 
 /// A read and a write quota, and the time of the last call to either.
 #[derive(Debug)]
-struct Pair {
-    read: Shared,
-    write: Shared,
-    used: Duration,
+struct QuotaPair {
+    read: SharedLimiter,
+    write: SharedLimiter,
+    last_call: Duration,
 }
 
 impl Quotas {
@@ -32,7 +32,7 @@ impl Quotas {
         Self {
             rules: rules.clone(),
             pairs: HashMap::new(),
-            sweep_at: Duration::ZERO,
+            next_sweep: Duration::ZERO,
         }
     }
 
@@ -47,45 +47,45 @@ impl Quotas {
         now: Duration,
     ) -> Result<(), Duration> {
         self.drop_idle(now);
-        let on = match self.rules.scope {
-            Scope::Tenant => "",
-            Scope::Endpoint => path,
+        let key = match self.rules.scope {
+            QuotaScope::Tenant => "",
+            QuotaScope::Endpoint => path,
         };
-        if !self.pairs.contains_key(on) {
-            self.pairs.insert(on.to_owned(), self.fresh(now));
+        if !self.pairs.contains_key(key) {
+            self.pairs.insert(key.to_owned(), self.new_pair(now));
         }
-        let Some(pair) = self.pairs.get_mut(on) else {
+        let Some(pair) = self.pairs.get_mut(key) else {
             return Ok(());
         };
-        pair.used = now;
+        pair.last_call = now;
         match class {
             Class::Read => pair.read.admit(now),
             Class::Write | Class::Auth => pair.write.admit(now),
         }
     }
 
-    fn fresh(&self, now: Duration) -> Pair {
-        let remembered = now.saturating_sub(self.memory());
-        let shared = |quota| Shared::new(quota, &self.rules, remembered);
-        Pair {
+    fn new_pair(&self, now: Duration) -> QuotaPair {
+        let remembered = now.saturating_sub(self.retention());
+        let shared = |quota| SharedLimiter::new(quota, &self.rules, remembered);
+        QuotaPair {
             read: shared(self.rules.read),
             write: shared(self.rules.write),
-            used: now,
+            last_call: now,
         }
     }
 
     fn drop_idle(&mut self, now: Duration) {
-        if now < self.sweep_at {
+        if now < self.next_sweep {
             return;
         }
-        let memory = self.memory();
-        self.sweep_at = now.saturating_add(memory);
+        let retention = self.retention();
+        self.next_sweep = now.saturating_add(retention);
         self.pairs
-            .retain(|_, pair| now.saturating_sub(pair.used) < memory);
+            .retain(|_, pair| now.saturating_sub(pair.last_call) < retention);
     }
 
     /// The longest time for which a limiter remembers a call.
-    fn memory(&self) -> Duration {
+    fn retention(&self) -> Duration {
         let window = |quota| match quota {
             Quota::Off => Duration::ZERO,
             Quota::Limited { per, .. } => per,
@@ -98,43 +98,45 @@ impl Quotas {
 /// A limiter that a co-tenant uses too. The co-tenant's calls are counted when the next call comes in;
 /// before that nobody could see the difference.
 #[derive(Debug)]
-struct Shared {
+struct SharedLimiter {
     limiter: Limiter,
     co_tenant: CoTenant,
     /// The number of calls that the co-tenant has made since time zero.
-    made: u128,
+    counted: u128,
 }
 
-impl Shared {
+impl SharedLimiter {
     /// A limiter that has not counted the co-tenant's calls before `from`.
     fn new(quota: Quota, rules: &QuotaRules, from: Duration) -> Self {
         let co_tenant = rules.co_tenant;
         Self {
             limiter: Limiter::new(quota, rules.window, rules.counts_refused),
             co_tenant,
-            made: due(co_tenant, from),
+            counted: calls_until(co_tenant, from),
         }
     }
 
     fn admit(&mut self, now: Duration) -> Result<(), Duration> {
-        let due = due(self.co_tenant, now);
-        while self.made < due {
-            self.made += 1;
+        let due = calls_until(self.co_tenant, now);
+        while self.counted < due {
+            self.counted += 1;
             // The co-tenant may be refused too, which changes nothing here.
-            let _ = self.limiter.admit(instant_of(self.co_tenant, self.made));
+            let _ = self
+                .limiter
+                .admit(time_of_call(self.co_tenant, self.counted));
         }
         self.limiter.admit(now)
     }
 }
 
 /// The number of calls that the co-tenant makes until `now`.
-fn due(co_tenant: CoTenant, now: Duration) -> u128 {
+fn calls_until(co_tenant: CoTenant, now: Duration) -> u128 {
     let calls = now.as_nanos().saturating_mul(u128::from(co_tenant.calls));
     calls.checked_div(co_tenant.per.as_nanos()).unwrap_or(0)
 }
 
 /// The time of the co-tenant's call of this number, rounded up to a nanosecond.
-fn instant_of(co_tenant: CoTenant, number: u128) -> Duration {
+fn time_of_call(co_tenant: CoTenant, number: u128) -> Duration {
     let nanos = number.saturating_mul(co_tenant.per.as_nanos());
     let nanos = nanos.div_ceil(u128::from(co_tenant.calls.max(1)));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -155,7 +157,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn by_endpoint_every_path_has_its_own_reads_and_writes() {
+    fn by_endpoint_every_path_has_its_own_quotas() {
         let mut quotas = quotas("read = \"1/1h\"\nwrite = \"1/1h\"\nscope = \"endpoint\"");
         let mut passes = |class, path| quotas.admit(class, path, SECOND).is_ok();
         for path in ["a", "b", "a/1"] {
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_are_not_used_any_more_take_no_memory() {
+    fn idle_paths_take_no_memory() {
         let mut quotas = quotas("read = \"1/1s\"\nwrite = \"1/1s\"\nscope = \"endpoint\"");
         for number in 0..100_000_u32 {
             let now = Duration::from_millis(10) * number;
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_co_tenant_is_there_before_the_first_call_and_after_a_long_silence() {
+    fn a_co_tenant_calls_even_while_the_client_does_not() {
         let mut quotas =
             quotas("write = \"10/10s\"\nwindow = \"sliding-log\"\nco_tenant = \"4/10s\"");
         for start in [Duration::from_secs(30), Duration::from_secs(86_400)] {

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_and_purpose_give_the_same_stream_and_another_purpose_does_not() {
+    fn seed_and_purpose_alone_decide_the_stream() {
         let draws = |seed, purpose| {
             let mut stream = SplitMix64::new(seed, purpose);
             [stream.draw(), stream.draw(), stream.draw()]

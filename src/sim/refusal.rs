@@ -31,7 +31,7 @@ pub(super) struct Refusal {
 
 /// The JSON form of a [`Refusal`].
 #[derive(Serialize)]
-struct Body<'a> {
+struct ErrorBody<'a> {
     id: &'a str,
     reason: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -52,13 +52,13 @@ impl Refusal {
     }
 
     /// 400: the request itself is wrong.
-    pub(super) fn bad(id: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn bad_request(id: &'static str, reason: impl Into<String>) -> Self {
         Self::new(400, id, reason)
     }
 
     /// 400: a required field is missing or empty.
     pub(super) fn missing(field: &str) -> Self {
-        Self::bad(
+        Self::bad_request(
             "required.field.missing",
             format!("The field {field} is required."),
         )
@@ -66,11 +66,11 @@ impl Refusal {
 
     /// 400: a second object of the same name.
     pub(super) fn duplicate(name: &str) -> Self {
-        Self::bad(
+        Self::bad_request(
             "resource.already.exist",
             "A resource of this name already exists.",
         )
-        .about(name)
+        .with_item(name)
     }
 
     /// 404: the id in the path is unknown.
@@ -100,17 +100,17 @@ impl Refusal {
 
     /// 400: a `poison` fault names the object.
     pub(super) fn poisoned(name: &str) -> Self {
-        Self::bad("invalid.item", format!("{name} cannot be accepted.")).about(name)
+        Self::bad_request("invalid.item", format!("{name} cannot be accepted.")).with_item(name)
     }
 
     /// Removes the name of the item at fault.
-    pub(super) fn of_nothing(mut self) -> Self {
+    pub(super) fn without_item(mut self) -> Self {
         self.params.clear();
         self
     }
 
     /// Names the item at fault, unless one is named already.
-    pub(super) fn about(mut self, item: &str) -> Self {
+    pub(super) fn with_item(mut self, item: &str) -> Self {
         if self.params.is_empty() && !item.is_empty() {
             self.params.push(item.to_owned());
         }
@@ -120,7 +120,7 @@ impl Refusal {
     /// The answer to send. A refusal that names an item also has `params` and `exception`.
     pub(super) fn into_answer(self) -> Answer {
         let exception = (!self.params.is_empty()).then_some(self.id);
-        let body = Body {
+        let body = ErrorBody {
             id: self.id,
             reason: &self.reason,
             params: &self.params,
@@ -139,7 +139,7 @@ pub(super) fn injected(status: u16, id: Option<&str>, retry_after: Option<&str>)
         503 => "retryable.server.error",
         _ => "injected.fault",
     };
-    let body = Body {
+    let body = ErrorBody {
         id: id.unwrap_or(usual),
         reason: "The scenario says so.",
         params: &[],
@@ -168,16 +168,16 @@ pub(super) fn unauthorized(through_gateway: bool) -> Answer {
 
 /// 429: the quota admits the next call after `wait`.
 pub(super) fn too_many_requests(wait: Duration) -> Answer {
-    throttled(TOO_MANY_REQUESTS, wait)
+    too_many(TOO_MANY_REQUESTS, wait)
 }
 
 /// 429: the gateway itself admits the next call after `wait`.
 pub(super) fn gateway_too_many_requests(wait: Duration) -> Answer {
-    throttled(GATEWAY_TOO_MANY_REQUESTS, wait)
+    too_many(GATEWAY_TOO_MANY_REQUESTS, wait)
 }
 
 /// A 429 whose `retry-after` is in whole seconds, rounded up, with a unit.
-fn throttled(body: &'static str, wait: Duration) -> Answer {
+fn too_many(body: &'static str, wait: Duration) -> Answer {
     let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     Answer::json_bytes(429, body).with_header("retry-after", format!("{}s", whole.max(1)))
 }
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_is_rounded_up_to_whole_seconds_and_never_below_one() {
+    fn retry_after_is_in_whole_seconds_and_at_least_one() {
         let header = |wait| {
             let answer = too_many_requests(wait);
             answer
@@ -203,10 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_about_an_item_carries_params_and_exception() {
-        let plain = Refusal::bad("x.y", "why").into_answer().body;
+    fn only_a_refusal_that_names_an_item_has_params() {
+        let plain = Refusal::bad_request("x.y", "why").into_answer().body;
         assert_eq!(plain, br#"{"id":"x.y","reason":"why"}"#);
-        let about = Refusal::bad("x.y", "why").about("wiki").into_answer().body;
+        let about = Refusal::bad_request("x.y", "why")
+            .with_item("wiki")
+            .into_answer()
+            .body;
         assert_eq!(
             about,
             br#"{"id":"x.y","reason":"why","params":["wiki"],"exception":"x.y"}"#

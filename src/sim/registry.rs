@@ -6,8 +6,8 @@ use super::call::{Call, Handler, Route};
 use super::collection::Microtenant;
 use super::http::Pairs;
 use super::refusal::Refusal;
-use super::tenant::{Tenant, World};
-use super::{connector, connector_schedule, domain, fleet, portal_link, user_portal};
+use super::tenant::{Service, Tenant};
+use super::{connector, connector_schedule, connector_seed, domain, portal_link, user_portal};
 
 /// The name and the routes of every resource. The first route that matches is taken.
 const TABLES: [(&str, &[Route]); 5] = [
@@ -19,19 +19,19 @@ const TABLES: [(&str, &[Route]); 5] = [
 ];
 
 /// Creates a tenant with the objects that the scenario gives it.
-pub(super) fn new_tenant(world: &mut World, customer: &str) -> Tenant {
-    let mut tenant = Tenant::empty(&world.rules.quota);
-    for microtenant in world.all_microtenants() {
-        seed(world, &mut tenant, customer, microtenant);
+pub(super) fn new_tenant(service: &mut Service, customer: &str) -> Tenant {
+    let mut tenant = Tenant::empty(&service.scenario.quota);
+    for microtenant in service.microtenant_ids() {
+        seed(service, &mut tenant, customer, microtenant);
     }
     tenant
 }
 
 /// Creates the scenario's objects in one microtenant. Portals come first, because links refer to them.
-fn seed(world: &mut World, tenant: &mut Tenant, customer: &str, microtenant: Microtenant) {
+fn seed(service: &mut Service, tenant: &mut Tenant, customer: &str, microtenant: Microtenant) {
     let mut call = Call {
-        time: world.epoch,
-        world,
+        time: service.epoch,
+        service,
         tenant,
         microtenant,
         query: Pairs::default(),
@@ -42,7 +42,7 @@ fn seed(world: &mut World, tenant: &mut Tenant, customer: &str, microtenant: Mic
     };
     user_portal::seed(&mut call);
     portal_link::seed(&mut call);
-    fleet::seed(&mut call);
+    connector_seed::seed(&mut call);
     domain::seed(&mut call);
 }
 
@@ -76,7 +76,7 @@ pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Fou
         .flat_map(|(resource, routes)| routes.iter().map(move |route| (*resource, route)))
         .filter(|(_, route)| route.version == version);
     for (resource, route) in routes {
-        let Some(param) = matched(route.path, path) else {
+        let Some(param) = match_path(route.path, path) else {
             continue;
         };
         if route.method == method {
@@ -97,7 +97,7 @@ pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Fou
 }
 
 /// Returns the value of the parameter if `path` fits `pattern`; empty if the pattern has none.
-fn matched<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+fn match_path<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
     let mut param = "";
     let mut segments = path.split('/');
     for expected in pattern.split('/') {
@@ -123,19 +123,19 @@ mod tests {
     #[test]
     fn the_parameter_is_the_segment_in_its_place() {
         assert_eq!(
-            matched(
+            match_path(
                 "userPortalLink/userPortal/{portalId}",
                 "userPortalLink/userPortal/7"
             ),
             Some("7")
         );
-        assert_eq!(matched("userPortal", "userPortal"), Some(""));
-        assert_eq!(matched("userPortal", "userPortal/7"), None);
-        assert_eq!(matched("userPortal/{id}", "userPortal"), None);
+        assert_eq!(match_path("userPortal", "userPortal"), Some(""));
+        assert_eq!(match_path("userPortal", "userPortal/7"), None);
+        assert_eq!(match_path("userPortal/{id}", "userPortal"), None);
     }
 
     #[test]
-    fn a_known_path_with_another_method_is_405_and_an_unknown_one_404() {
+    fn a_wrong_method_is_405_and_an_unknown_path_404() {
         assert_eq!(status("POST", "v2", "userPortalLink/bulk"), 200);
         assert_eq!(status("GET", "v2", "userPortalLink/bulk"), 405);
         assert_eq!(status("POST", "v1", "userPortalLink/bulk"), 405);

@@ -20,8 +20,8 @@ impl Storm {
     }
 
     /// The refusal of a call at `now`, if the storm hits it.
-    pub(super) fn hit(&mut self, now: Duration) -> Option<Answer> {
-        if !self.rages(now) || !self.random.chance(self.rules.share) {
+    pub(super) fn refuse(&mut self, now: Duration) -> Option<Answer> {
+        if !self.is_active(now) || !self.random.chance(self.rules.share) {
             return None;
         }
         let statuses = &self.rules.statuses;
@@ -41,7 +41,7 @@ impl Storm {
         })
     }
 
-    fn rages(&self, now: Duration) -> bool {
+    fn is_active(&self, now: Duration) -> bool {
         let StormRules {
             from, until, every, ..
         } = self.rules;
@@ -62,17 +62,17 @@ mod tests {
     }
 
     fn seconds(storm: &mut Storm, range: std::ops::Range<u64>) -> Vec<u64> {
-        let hit = |second: &u64| storm.hit(Duration::from_secs(*second)).is_some();
+        let hit = |second: &u64| storm.refuse(Duration::from_secs(*second)).is_some();
         range.filter(hit).collect()
     }
 
     #[test]
-    fn unless_told_otherwise_the_weather_is_fine() {
+    fn there_is_no_storm_by_default() {
         assert!(seconds(&mut storm(""), 0..10_000).is_empty());
     }
 
     #[test]
-    fn a_storm_begins_and_ends_when_it_says_and_comes_back_after_its_period() {
+    fn a_storm_starts_ends_and_comes_back_as_configured() {
         let once = seconds(&mut storm("from = \"3s\"\nuntil = \"5s\""), 0..100);
         assert_eq!(once, [3, 4]);
         let often = "from = \"3s\"\nuntil = \"5s\"\nevery = \"20s\"";
@@ -80,10 +80,10 @@ mod tests {
     }
 
     #[test]
-    fn it_hits_about_its_share_of_the_calls_with_each_of_its_statuses() {
+    fn a_storm_refuses_its_share_with_each_status() {
         let mut storm = storm("until = \"1h\"\nshare = 0.3\nstatuses = [429, 503]");
         let answers: Vec<Answer> = (0..3000)
-            .filter_map(|_| storm.hit(Duration::ZERO))
+            .filter_map(|_| storm.refuse(Duration::ZERO))
             .collect();
         assert!((800..1000).contains(&answers.len()), "{}", answers.len());
         let throttled = answers.iter().filter(|answer| answer.status == 429).count();
@@ -91,9 +91,9 @@ mod tests {
     }
 
     #[test]
-    fn it_says_when_to_come_again_in_the_words_it_was_given_or_not_at_all() {
+    fn a_storm_sends_the_configured_retry_after() {
         let header = |rules: &str| {
-            let headers = storm(rules).hit(Duration::ZERO).unwrap().headers;
+            let headers = storm(rules).refuse(Duration::ZERO).unwrap().headers;
             headers.into_iter().find(|(name, _)| *name == "retry-after")
         };
         let said = header("until = \"1s\"\nretry_after = \"1m30s\"");

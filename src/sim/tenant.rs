@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::collection::{Attachments, Collection, Id, Ids, Microtenant};
+use super::collection::{Attachments, Collection, Id, IdSource, Microtenant};
 use super::fields::Object;
 use super::quotas::Quotas;
 use super::random::SplitMix64;
@@ -13,11 +13,11 @@ use super::scenario::{QuotaRules, Scenario};
 
 /// The state that all tenants share: the scenario, the microtenants, and the source of ids.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) rules: Scenario,
-    pub(super) ids: Ids,
+pub(super) struct Service {
+    pub(super) scenario: Scenario,
+    pub(super) ids: IdSource,
     /// The random numbers that shape the connectors of new tenants.
-    pub(super) fleet: SplitMix64,
+    pub(super) connector_random: SplitMix64,
     /// The unix time at which the simulation starts.
     pub(super) epoch: i64,
     /// The administrator named in `modifiedBy` of every object.
@@ -26,18 +26,18 @@ pub(super) struct World {
     microtenants: Vec<(Microtenant, String)>,
 }
 
-impl World {
-    pub(super) fn new(rules: Scenario, seed: u64, epoch: i64) -> Self {
-        let mut ids = Ids::new(seed);
-        let administrator = ids.draw();
-        let names = rules.microtenants.names.iter();
+impl Service {
+    pub(super) fn new(scenario: Scenario, seed: u64, epoch: i64) -> Self {
+        let mut ids = IdSource::new(seed);
+        let administrator = ids.next_id();
+        let names = scenario.microtenants.names.iter();
         let microtenants = names
-            .map(|name| (Microtenant::of(ids.draw()), name.clone()))
+            .map(|name| (Microtenant::of(ids.next_id()), name.clone()))
             .collect();
         Self {
-            rules,
+            scenario,
             ids,
-            fleet: SplitMix64::new(seed, 4),
+            connector_random: SplitMix64::new(seed, 4),
             epoch,
             administrator,
             microtenants,
@@ -50,14 +50,14 @@ impl World {
             return Ok(Microtenant::DEFAULT);
         };
         let id = Id::parse(text).map(Microtenant::of).ok_or_else(|| {
-            Refusal::bad("invalid.query.parameter", "microtenantId is not a number.")
+            Refusal::bad_request("invalid.query.parameter", "microtenantId is not a number.")
         })?;
         let known = id == Microtenant::DEFAULT || self.name(id).is_some();
         known.then_some(id).ok_or_else(|| unknown_microtenant(id))
     }
 
     /// The Default microtenant and the named ones.
-    pub(super) fn all_microtenants(&self) -> Vec<Microtenant> {
+    pub(super) fn microtenant_ids(&self) -> Vec<Microtenant> {
         let named = self.microtenants.iter().map(|(id, _)| *id);
         std::iter::once(Microtenant::DEFAULT).chain(named).collect()
     }
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// Adds the fields that an object has only outside the Default microtenant.
-    pub(super) fn mark_microtenant(&self, fields: &mut Object, microtenant: Microtenant) {
+    pub(super) fn add_microtenant(&self, fields: &mut Object, microtenant: Microtenant) {
         if let Some(name) = self.name(microtenant) {
             fields.insert("microtenantId".to_owned(), microtenant.to_string().into());
             fields.insert("microtenantName".to_owned(), name.into());
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// The ids and names of the named microtenants, for the simulator's state.
-    pub(super) fn microtenants(&self) -> Vec<Value> {
+    pub(super) fn microtenant_names(&self) -> Vec<Value> {
         let named = self.microtenants.iter();
         named
             .map(|(id, name)| json!({"id": id.to_string(), "name": name}))
@@ -110,7 +110,7 @@ pub(super) struct Tenant {
     pub(super) attachments: Attachments,
     pub(super) connectors: Collection,
     /// The disconnected connectors that connect again after they are read for the first time.
-    pub(super) returning: HashSet<Id>,
+    pub(super) reconnecting: HashSet<Id>,
     pub(super) domains: Domains,
     pub(super) schedules: BTreeMap<Microtenant, Schedule>,
 }
@@ -123,7 +123,7 @@ impl Tenant {
             links: Collection::default(),
             attachments: Attachments::default(),
             connectors: Collection::default(),
-            returning: HashSet::new(),
+            reconnecting: HashSet::new(),
             domains: Domains::default(),
             schedules: BTreeMap::new(),
         }
@@ -138,7 +138,7 @@ pub(super) type DomainKey = (Microtenant, &'static str);
 pub(super) struct Domains {
     pub(super) lists: BTreeMap<DomainKey, Vec<Object>>,
     /// The number of times that any list was read.
-    pub(super) readings: u32,
+    pub(super) reads: u32,
 }
 
 /// The schedule of one microtenant.
@@ -151,5 +151,5 @@ pub(super) struct Schedule {
 /// 400 with an error id of its own, so that clients do not mistake it for a deleted object.
 fn unknown_microtenant(id: Microtenant) -> Refusal {
     let reason = format!("There is no microtenant {id}.");
-    Refusal::bad("invalid.microtenant", reason)
+    Refusal::bad_request("invalid.microtenant", reason)
 }

@@ -11,7 +11,7 @@ use super::call::{Call, Route};
 use super::collection::{Id, Record};
 use super::fields::{self, Object};
 use super::http::Answer;
-use super::listing::Listing;
+use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::DeletePortal;
 use super::tenant::Tenant;
@@ -51,7 +51,7 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 /// The names of the first portals of a new tenant.
-const SEEDED: [&str; 4] = [
+const FIRST_NAMES: [&str; 4] = [
     "Employee Portal",
     "Engineering Portal",
     "Contractor Portal",
@@ -62,7 +62,7 @@ const SEEDED: [&str; 4] = [
 const NOT_IN_CREATED: [&str; 2] = ["scopeName", "extDomainName"];
 
 /// A posted portal that passed the checks that need no other object.
-struct Draft {
+struct PostedPortal {
     name: String,
     fields: Object,
 }
@@ -71,22 +71,25 @@ struct Draft {
 pub(super) fn state(tenant: &Tenant) -> Vec<Value> {
     let portals = tenant
         .portals
-        .all()
+        .all_ids()
         .into_iter()
-        .filter_map(|id| shown(tenant, id));
+        .filter_map(|id| fields_of(tenant, id));
     portals.cloned().map(Value::Object).collect()
 }
 
 /// Gives a new tenant the scenario's portals.
 pub(super) fn seed(call: &mut Call<'_>) {
-    let numbered = (SEEDED.len() + 1..).map(|number| format!("Portal {number}"));
-    let names = SEEDED.iter().map(|name| (*name).to_owned()).chain(numbered);
-    let count = usize::try_from(call.world.rules.tenant.portals).unwrap_or(usize::MAX);
+    let numbered = (FIRST_NAMES.len() + 1..).map(|number| format!("Portal {number}"));
+    let names = FIRST_NAMES
+        .iter()
+        .map(|name| (*name).to_owned())
+        .chain(numbered);
+    let count = usize::try_from(call.service.scenario.tenant.portals).unwrap_or(usize::MAX);
     for name in names.take(count) {
         let label = name.to_lowercase().replace(' ', "-");
         let posted = json!({"name": name, "enabled": true, "managedByZs": true, "extLabel": label, "extDomain": "example.com"});
-        if let Some(Ok(draft)) = posted.as_object().map(Draft::read) {
-            store(call, draft);
+        if let Some(Ok(portal)) = posted.as_object().map(PostedPortal::read) {
+            add(call, portal);
         }
     }
 }
@@ -94,44 +97,45 @@ pub(super) fn seed(call: &mut Call<'_>) {
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let tenant = &*call.tenant;
     let ids = tenant.portals.ids(call.microtenant);
-    let page = Listing::parse(&call.query)?.page(ids, &tenant.portals);
-    Ok(page.answer(|id| shown(tenant, id)))
+    let page = ListQuery::parse(&call.query)?.page(ids, &tenant.portals);
+    Ok(page.answer(|id| fields_of(tenant, id)))
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = known(call)?;
-    Ok(Answer::json(200, &shown(call.tenant, id)))
+    let id = existing(call)?;
+    Ok(Answer::json(200, &fields_of(call.tenant, id)))
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.object()?;
-    let draft = judged(call, &body, None).map_err(|refusal| refusal.about(fields::label(&body)))?;
-    let id = store(call, draft);
-    let mut answer = shown(call.tenant, id).cloned().unwrap_or_default();
+    let portal =
+        validate(call, &body, None).map_err(|refusal| refusal.with_item(fields::name_of(&body)))?;
+    let id = add(call, portal);
+    let mut answer = fields_of(call.tenant, id).cloned().unwrap_or_default();
     answer.retain(|field, _| !NOT_IN_CREATED.contains(&field.as_str()));
     Ok(Answer::json(201, &answer))
 }
 
 /// Replaces the whole portal. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = known(call)?;
+    let id = existing(call)?;
     let body = call.object()?;
-    let draft =
-        judged(call, &body, Some(id)).map_err(|refusal| refusal.about(fields::label(&body)))?;
-    let created = shown(call.tenant, id)
+    let portal = validate(call, &body, Some(id))
+        .map_err(|refusal| refusal.with_item(fields::name_of(&body)))?;
+    let created = fields_of(call.tenant, id)
         .and_then(|fields| fields.get("creationTime"))
         .cloned();
-    let fields = finished(call, id, draft.fields, created.unwrap_or_default());
-    call.tenant.portals.replace(id, draft.name, fields);
+    let fields = complete(call, id, portal.fields, created.unwrap_or_default());
+    call.tenant.portals.replace(id, portal.name, fields);
     Ok(Answer::empty(204))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = known(call)?;
+    let id = existing(call)?;
     let has_links = !call.tenant.attachments.links_of(id).is_empty();
-    let refuses = call.world.rules.user_portals.delete_with_links == DeletePortal::Refuse;
+    let refuses = call.service.scenario.user_portals.delete_with_links == DeletePortal::Refuse;
     if refuses && has_links {
-        return Err(Refusal::bad(
+        return Err(Refusal::bad_request(
             "resource.in.use",
             "The user portal still has links.",
         ));
@@ -141,23 +145,23 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::empty(204))
 }
 
-/// Checks a posted portal. `own` is the portal that it replaces.
-fn judged(call: &Call<'_>, body: &Object, own: Option<Id>) -> Result<Draft, Refusal> {
-    let draft = Draft::read(body)?;
-    call.check_poison(&draft.name)?;
-    let unique = call.world.rules.bulk.unique_names;
+/// Checks a posted portal. `replaced` is the portal that it replaces.
+fn validate(call: &Call<'_>, body: &Object, replaced: Option<Id>) -> Result<PostedPortal, Refusal> {
+    let portal = PostedPortal::read(body)?;
+    call.refuse_poisoned(&portal.name)?;
+    let unique = call.service.scenario.bulk.unique_names;
     if unique
         && call
             .tenant
             .portals
-            .name_taken(call.microtenant, &draft.name, own)
+            .name_taken(call.microtenant, &portal.name, replaced)
     {
-        return Err(Refusal::duplicate(&draft.name));
+        return Err(Refusal::duplicate(&portal.name));
     }
-    Ok(draft)
+    Ok(portal)
 }
 
-impl Draft {
+impl PostedPortal {
     fn read(body: &Object) -> Result<Self, Refusal> {
         let name = fields::required(body, "name")?.trim().to_owned();
         check_name(&name)?;
@@ -165,10 +169,7 @@ impl Draft {
         let mut fields = Object::new();
         fields.insert("name".to_owned(), name.clone().into());
         if let Some(description) = fields::text(body, "description")? {
-            fields.insert(
-                "description".to_owned(),
-                fields::escaped(description).into(),
-            );
+            fields.insert("description".to_owned(), fields::escape(description).into());
         }
         fields::copy_text(
             body,
@@ -197,9 +198,12 @@ fn add_managed_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal>
         fields::required(body, "extLabel")?,
         fields::required(body, "extDomain")?,
     );
-    let normal = format!("{}.p.zscalerportal.net", domain.replace('.', "-"));
-    fields.insert("domain".to_owned(), format!("{label}-{normal}").into());
-    fields.insert("extDomainName".to_owned(), normal.into());
+    let managed_domain = format!("{}.p.zscalerportal.net", domain.replace('.', "-"));
+    fields.insert(
+        "domain".to_owned(),
+        format!("{label}-{managed_domain}").into(),
+    );
+    fields.insert("extDomainName".to_owned(), managed_domain.into());
     fields.insert("extDomainTranslation".to_owned(), domain.into());
     Ok(())
 }
@@ -212,7 +216,7 @@ fn add_own_domain(
     let certificate = certificate.ok_or_else(|| Refusal::missing("certificateId"))?;
     let domain = fields::required(body, "domain")?;
     if !is_https_fqdn(domain) {
-        return Err(Refusal::bad(
+        return Err(Refusal::bad_request(
             "invalid.domain",
             "The domain must be an FQDN served over HTTPS.",
         ));
@@ -240,7 +244,7 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     {
         return Ok(());
     }
-    Err(Refusal::bad(
+    Err(Refusal::bad_request(
         "invalid.name",
         "A name may hold letters, digits, space, period, hyphen and underscore.",
     ))
@@ -251,7 +255,7 @@ fn check_label(label: Option<&str>) -> Result<(), Refusal> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     match label {
         Some(label) if !(3..=31).contains(&label.len()) || !label.bytes().all(allowed) => {
-            Err(Refusal::bad(
+            Err(Refusal::bad_request(
                 "invalid.extLabel",
                 "The extLabel must be 3 to 31 lower-case letters, digits or hyphens.",
             ))
@@ -261,7 +265,7 @@ fn check_label(label: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// The portal whose id is in the path.
-fn known(call: &Call<'_>) -> Result<Id, Refusal> {
+fn existing(call: &Call<'_>) -> Result<Id, Refusal> {
     let id = call.id()?;
     call.tenant
         .portals
@@ -270,29 +274,29 @@ fn known(call: &Call<'_>) -> Result<Id, Refusal> {
         .ok_or_else(|| Refusal::not_found(call.param))
 }
 
-fn store(call: &mut Call<'_>, draft: Draft) -> Id {
-    let (id, microtenant) = (call.world.ids.draw(), call.microtenant);
-    let fields = finished(call, id, draft.fields, call.time.to_string().into());
+fn add(call: &mut Call<'_>, portal: PostedPortal) -> Id {
+    let (id, microtenant) = (call.service.ids.next_id(), call.microtenant);
+    let fields = complete(call, id, portal.fields, call.time.to_string().into());
     call.tenant.portals.insert(
         id,
         Record {
             microtenant,
-            name: draft.name,
+            name: portal.name,
             fields,
         },
     );
     id
 }
 
-fn finished(call: &Call<'_>, id: Id, mut fields: Object, created: Value) -> Object {
-    call.world.stamp(&mut fields, id, created, call.time);
-    call.world.mark_microtenant(&mut fields, call.microtenant);
-    let scope = call.world.scope_name(call.microtenant);
+fn complete(call: &Call<'_>, id: Id, mut fields: Object, created: Value) -> Object {
+    call.service.stamp(&mut fields, id, created, call.time);
+    call.service.add_microtenant(&mut fields, call.microtenant);
+    let scope = call.service.scope_name(call.microtenant);
     fields.insert("scopeName".to_owned(), scope.into());
     fields
 }
 
-fn shown(tenant: &Tenant, id: Id) -> Option<&Object> {
+fn fields_of(tenant: &Tenant, id: Id) -> Option<&Object> {
     tenant.portals.record(id).map(|record| &record.fields)
 }
 
@@ -301,13 +305,13 @@ mod tests {
     use super::*;
 
     fn read(body: &Value) -> Result<Object, u16> {
-        Draft::read(body.as_object().unwrap())
-            .map(|draft| draft.fields)
+        PostedPortal::read(body.as_object().unwrap())
+            .map(|portal| portal.fields)
             .map_err(|refusal| refusal.into_answer().status)
     }
 
     #[test]
-    fn the_domain_of_a_managed_portal_is_made_from_label_and_domain() {
+    fn a_managed_domain_is_derived_from_the_label() {
         let body = json!({"name": "P", "managedByZs": true, "extLabel": "web", "extDomain": "corp.example.com",
             "domain": "https://mine.example.com", "certificateId": "5", "certManagedByZsRadio": "managed"});
         let fields = read(&body).unwrap();
@@ -318,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_portal_of_its_own_needs_certificate_and_https_domain() {
+    fn an_own_domain_needs_a_certificate_and_https() {
         let body = |domain: &str| json!({"name": "P", "managedByZs": false, "certificateId": 5, "domain": domain});
         assert_eq!(
             read(&body("https://portal.example.com")).unwrap()["certificateId"],

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use zpa_bulk::sim::{Class, Scenario, ScenarioError, Scope, Server, ServerOptions};
+use zpa_bulk::sim::{Class, QuotaScope, Scenario, ScenarioError, Server, ServerOptions};
 
 use crate::support::api::{Reply, http};
 use crate::support::served::{CONNECTORS, LINKS, PORTALS, SCHEDULE, SUFFIXES, link, start, tenant};
@@ -276,9 +276,9 @@ fn the_other_samples_differ_where_they_say() {
     assert!(busy.latency.base > Scenario::default().latency.base);
     assert_eq!(
         sample("scenario-endpoint.toml").unwrap().quota.scope,
-        Scope::Endpoint
+        QuotaScope::Endpoint
     );
-    let faults = sample("scenario-faults.toml").unwrap().fault;
+    let faults = sample("scenario-faults.toml").unwrap().faults;
     let kinds: std::collections::BTreeSet<&str> =
         faults.iter().map(|fault| fault.kind.name()).collect();
     assert_eq!(kinds.len(), 11, "one of every kind: {kinds:?}");

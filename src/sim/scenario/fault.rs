@@ -21,10 +21,10 @@ const STATUS_FORM: &str = "a status from 400 to 599";
 const TEXT_FORM: &str = "text that is not empty";
 
 /// The default delay of `late-commit`.
-const LATENESS: Duration = Duration::from_secs(5);
+const COMMIT_DELAY: Duration = Duration::from_secs(5);
 
 /// The default status of `status`.
-const STATUS: u16 = 503;
+const DEFAULT_STATUS: u16 = 503;
 
 /// One fault: the effect, and the calls on which it acts.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ pub struct Fault {
     /// The time from the simulator's start until the fault begins, up to 1000 h; zero by default.
     pub after: Duration,
     /// The duration of the fault, above zero, up to 1000 h; without end by default.
-    pub lasting: Option<Duration>,
+    pub duration: Option<Duration>,
     /// The most calls that are affected; without limit by default.
     pub times: Option<NonZeroU32>,
 }
@@ -119,7 +119,7 @@ impl CallPattern {
 
     /// Returns true if the pattern matches a call with this method and path, without its query.
     #[must_use]
-    pub fn takes(&self, method: &str, path: &str) -> bool {
+    pub fn matches(&self, method: &str, path: &str) -> bool {
         self.method.matches(method) && self.path.matches(path)
     }
 }
@@ -146,7 +146,7 @@ impl FaultKind {
 
 /// The keys that only some kinds use.
 #[derive(Default)]
-struct Details {
+struct KindSettings {
     status: Option<u16>,
     retry_after: Option<String>,
     id: Option<String>,
@@ -161,7 +161,7 @@ impl Fault {
             calls: CallPattern::any(),
             probability: 1.0,
             after: Duration::ZERO,
-            lasting: None,
+            duration: None,
             times: None,
         };
         let mut kind: Option<String> = None;
@@ -171,58 +171,58 @@ impl Fault {
         })?;
         section.value("probability", &mut fault.probability, SHARE_FORM, share)?;
         section.value("after", &mut fault.after, MOMENT_FORM, moment)?;
-        section.value("for", &mut fault.lasting, MOMENT_FORM, |value| {
+        section.value("for", &mut fault.duration, MOMENT_FORM, |value| {
             moment(value).filter(|time| !time.is_zero()).map(Some)
         })?;
         section.value("times", &mut fault.times, POSITIVE_FORM, |value| {
             positive(value).map(Some)
         })?;
-        let details = Details::read(section)?;
-        let kind = kind.ok_or_else(|| section.lacks("kind", KIND_FORM))?;
-        fault.kind = details.of_kind(&kind, section)?;
+        let settings = KindSettings::read(section)?;
+        let kind = kind.ok_or_else(|| section.missing("kind", KIND_FORM))?;
+        fault.kind = settings.into_kind(&kind, section)?;
         Ok(fault)
     }
 }
 
-impl Details {
+impl KindSettings {
     fn read(section: &mut Section) -> Result<Self, ScenarioError> {
-        let mut details = Self::default();
-        section.value("status", &mut details.status, STATUS_FORM, |value| {
+        let mut settings = Self::default();
+        section.value("status", &mut settings.status, STATUS_FORM, |value| {
             let status = u16::try_from(value.as_integer()?).ok()?;
             (400..=599).contains(&status).then_some(Some(status))
         })?;
-        let target = &mut details.retry_after;
+        let target = &mut settings.retry_after;
         section.value("retry_after", target, RETRY_AFTER_FORM, |value| {
             retry_after(value).map(Some)
         })?;
-        section.value("id", &mut details.id, TEXT_FORM, |value| {
+        section.value("id", &mut settings.id, TEXT_FORM, |value| {
             text(value).map(Some)
         })?;
-        section.value("delay", &mut details.delay, DURATION_FORM, |value| {
+        section.value("delay", &mut settings.delay, DURATION_FORM, |value| {
             latency(value).map(Some)
         })?;
-        section.value("name", &mut details.name, TEXT_FORM, |value| {
+        section.value("name", &mut settings.name, TEXT_FORM, |value| {
             text(value).map(Some)
         })?;
-        Ok(details)
+        Ok(settings)
     }
 
     /// Builds the kind of this name.
     ///
     /// # Errors
     /// A key that the kind needs is missing, or there is one that it does not use.
-    fn of_kind(mut self, kind: &str, section: &Section) -> Result<FaultKind, ScenarioError> {
+    fn into_kind(mut self, kind: &str, section: &Section) -> Result<FaultKind, ScenarioError> {
         let made = match kind {
             "reset-before" => FaultKind::ResetBefore,
             "drop-after-commit" => FaultKind::DropAfterCommit,
             "late-commit" => FaultKind::LateCommit {
-                delay: self.delay.take().unwrap_or(LATENESS),
+                delay: self.delay.take().unwrap_or(COMMIT_DELAY),
             },
             "timeout" => FaultKind::Timeout {
                 delay: self.delay.take(),
             },
             "status" => FaultKind::Status {
-                status: self.status.take().unwrap_or(STATUS),
+                status: self.status.take().unwrap_or(DEFAULT_STATUS),
                 retry_after: self.retry_after.take(),
                 id: self.id.take(),
             },
@@ -235,13 +235,13 @@ impl Details {
                 name: self
                     .name
                     .take()
-                    .ok_or_else(|| section.lacks("name", TEXT_FORM))?,
+                    .ok_or_else(|| section.missing("name", TEXT_FORM))?,
             },
-            _ => return Err(section.wrong("kind", format!("{kind:?}"), KIND_FORM)),
+            _ => return Err(section.not_allowed("kind", format!("{kind:?}"), KIND_FORM)),
         };
-        match self.left() {
+        match self.unused() {
             None => Ok(made),
-            Some((key, kinds)) => Err(section.senseless(
+            Some((key, kinds)) => Err(section.conflict(
                 key,
                 format!("does not apply to the kind {kind:?}, only to {kinds}"),
             )),
@@ -249,7 +249,7 @@ impl Details {
     }
 
     /// A key that was not used, and the kinds that use it.
-    fn left(&self) -> Option<(&'static str, &'static str)> {
+    fn unused(&self) -> Option<(&'static str, &'static str)> {
         let left = [
             (self.status.is_some(), "status", "\"status\""),
             (self.retry_after.is_some(), "retry_after", "\"status\""),
@@ -310,20 +310,22 @@ mod tests {
             calls: CallPattern::parse("POST */userPortalLink/bulk").unwrap(),
             probability: 0.25,
             after: Duration::from_secs(60),
-            lasting: Some(Duration::from_secs(60)),
+            duration: Some(Duration::from_secs(60)),
             times: NonZeroU32::new(5),
         };
         assert_eq!(read(text), expected);
     }
 
     #[test]
-    fn every_kind_can_do_with_what_it_needs() {
+    fn every_kind_needs_only_its_required_keys() {
         for (table, kind) in [
             ("kind = \"reset-before\"", FaultKind::ResetBefore),
             ("kind = \"drop-after-commit\"", FaultKind::DropAfterCommit),
             (
                 "kind = \"late-commit\"",
-                FaultKind::LateCommit { delay: LATENESS },
+                FaultKind::LateCommit {
+                    delay: COMMIT_DELAY,
+                },
             ),
             ("kind = \"timeout\"", FaultKind::Timeout { delay: None }),
             ("kind = \"html\"", FaultKind::Html),
@@ -340,13 +342,13 @@ mod tests {
         ] {
             let fault = read(table);
             assert_eq!(fault.kind, kind);
-            assert!(fault.calls.takes("PATCH", "/any"), "{table}");
+            assert!(fault.calls.matches("PATCH", "/any"), "{table}");
             assert_eq!((fault.probability, fault.times), (1.0, None));
         }
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_with_its_line() {
+    fn senseless_tables_are_refused_with_their_line() {
         for (table, line, message) in [
             ("times = 2", 3, "`fault.kind` is missing"),
             ("kind = \"storm\"", 4, "`fault.kind` cannot be \"storm\""),
@@ -402,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_a_table_of_its_own_and_the_second_is_found_by_its_line() {
+    fn a_faulty_table_is_found_by_its_line() {
         let (_, said) = refused("kind = \"html\"\n[fault.more]");
         assert!(said.starts_with("unknown key `fault.more`"), "{said}");
         let (line, _) = refused("kind = \"html\"\n[[fault]]\nkind = \"htm\"");

@@ -19,13 +19,14 @@ pub use self::error::ScenarioError;
 pub use self::fault::{CallPattern, Fault, FaultKind};
 pub use self::resources::{
     AbsentSchedule, BulkDeleteRules, ConnectorRules, DeletePortal, DomainPost, DomainRules,
-    FaultRules, FeatureRules, MicrotenantRules, Numbers, PortalRules, ScheduleRules, Treatment,
+    FailureRules, FeatureRules, MicrotenantRules, NumberForm, PortalRules, ScheduleRules,
+    Treatment,
 };
 use self::section::{
     COUNT_FORM, FLAG_FORM, POSITIVE_FORM, SEEDED_FORM, Section, choice, count, lifetime, positive,
     seeded, seeded_links,
 };
-pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, Scope, StormRules, Window};
+pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, QuotaScope, StormRules, Window};
 use super::assertion::PublicKey;
 
 /// All settings of a simulation. The default is the documented tenant with its published limits.
@@ -62,9 +63,9 @@ pub struct Scenario {
     /// The resources without a licence.
     pub features: FeatureRules,
     /// The calls that always fail.
-    pub faults: FaultRules,
+    pub failures: FailureRules,
     /// The faults that act on calls, in their order.
-    pub fault: Vec<Fault>,
+    pub faults: Vec<Fault>,
 }
 
 /// The rules for issuing tokens.
@@ -242,8 +243,8 @@ impl Scenario {
             scenario.connector_schedule.fill(section)
         })?;
         root.table("features", |section| scenario.features.fill(section))?;
-        root.table("faults", |section| scenario.faults.fill(section))?;
-        scenario.fault = root.tables("fault", Fault::read)?;
+        root.table("faults", |section| scenario.failures.fill(section))?;
+        scenario.faults = root.tables("fault", Fault::read)?;
         Ok(scenario)
     }
 }
@@ -294,7 +295,7 @@ impl BulkRules {
         if self.atomic && self.bad_items == BadItems::Unsaid {
             let what =
                 "cannot be \"unsaid\" unless `bulk.atomic` is false: nothing would be created";
-            return Err(section.senseless("bad_items", what.to_owned()));
+            return Err(section.conflict("bad_items", what.to_owned()));
         }
         let answers = [
             ("wrapper", BulkAnswer::Wrapper),
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read_into_its_field() {
+    fn every_other_key_is_read() {
         let text = r#"
             latency = { base = "0ms", jitter = "2s", travel = "3ms", travel_jitter = "4ms" }
             token = { lifetime = "2m" }
@@ -425,12 +426,12 @@ mod tests {
             },
             connector_schedule: ScheduleRules {
                 absent: AbsentSchedule::Empty,
-                numbers: Numbers::Numbers,
+                numbers: NumberForm::Numbers,
             },
             features: FeatureRules {
                 off: vec!["domain".to_owned()],
             },
-            faults: FaultRules {
+            failures: FailureRules {
                 fail_page: 3,
                 fail_paths: vec!["connector".to_owned()],
             },
@@ -439,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_of_quotas_and_storms_is_read_into_its_field() {
+    fn every_quota_and_storm_key_is_read() {
         let text = r#"
             [quota]
             read = "3/250ms"
@@ -469,7 +470,7 @@ mod tests {
                 write: Quota::Off,
                 window: Window::SmallBucket,
                 counts_refused: true,
-                scope: Scope::Endpoint,
+                scope: QuotaScope::Endpoint,
                 gateway: limited(7, Duration::from_secs(1)),
                 retry_after_padding: Duration::from_secs(2),
                 co_tenant: CoTenant {
@@ -491,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_table_and_the_keys_that_exist() {
+    fn an_unknown_key_is_named_with_the_known_ones() {
         assert_eq!(
             refused("[quota]\nreed = \"off\""),
             "unknown key `quota.reed`; allowed here: read, write, window, counts_refused, scope, gateway, \
@@ -505,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_not_allowed_is_named_with_its_key_and_what_is() {
+    fn a_wrong_value_is_named_with_the_allowed_ones() {
         let message = refused("[quota]\nwrite = \"10 per minute\"");
         assert!(
             message.starts_with("`quota.write` cannot be \"10 per minute\"; allowed: \"off\""),

@@ -228,7 +228,7 @@ pub struct ScheduleRules {
     /// The answer while there is no schedule; 404 by default.
     pub absent: AbsentSchedule,
     /// The form of its numbers; strings by default.
-    pub numbers: Numbers,
+    pub numbers: NumberForm,
 }
 
 /// The answer of a `GET` while there is no schedule.
@@ -243,7 +243,7 @@ pub enum AbsentSchedule {
 
 /// The form of ids and other numbers in an answer. The documentation shows both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Numbers {
+pub enum NumberForm {
     /// `strings`: as JSON strings.
     #[default]
     Strings,
@@ -261,7 +261,10 @@ impl ScheduleRules {
         section.value("absent", &mut self.absent, allowed, |value| {
             choice(value, choices)
         })?;
-        let choices = [("strings", Numbers::Strings), ("numbers", Numbers::Numbers)];
+        let choices = [
+            ("strings", NumberForm::Strings),
+            ("numbers", NumberForm::Numbers),
+        ];
         let allowed = "\"strings\" or \"numbers\"";
         section.value("numbers", &mut self.numbers, allowed, |value| {
             choice(value, choices)
@@ -288,7 +291,7 @@ impl FeatureRules {
 
 /// The calls that always fail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FaultRules {
+pub struct FailureRules {
     /// The page, from 1, of a list that is always answered with 500; 0, which is no page, by default.
     pub fail_page: u32,
     /// The paths after the customer id, such as `connector`, of the lists whose page fails. If there are
@@ -296,7 +299,7 @@ pub struct FaultRules {
     pub fail_paths: Vec<String>,
 }
 
-impl FaultRules {
+impl FailureRules {
     pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("fail_page", &mut self.fail_page, COUNT_FORM, count)?;
         section.value("fail_paths", &mut self.fail_paths, LIST_FORM, texts)

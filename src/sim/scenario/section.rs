@@ -29,7 +29,7 @@ type Lines = HashMap<String, usize>;
 pub(super) struct Section {
     path: String,
     entries: Table,
-    known: Vec<&'static str>,
+    asked: Vec<&'static str>,
     lines: Rc<Lines>,
 }
 
@@ -42,7 +42,7 @@ impl Section {
         Ok(Self {
             path: String::new(),
             entries,
-            known: Vec::new(),
+            asked: Vec::new(),
             lines: Rc::new(lines(text)),
         })
     }
@@ -55,11 +55,11 @@ impl Section {
         allowed: &'static str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<(), ScenarioError> {
-        self.known.push(key);
+        self.asked.push(key);
         let Some(value) = self.entries.remove(key) else {
             return Ok(());
         };
-        *target = read(&value).ok_or_else(|| self.wrong(key, value.to_string(), allowed))?;
+        *target = read(&value).ok_or_else(|| self.not_allowed(key, value.to_string(), allowed))?;
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl Section {
         let Some(entries) = entries else {
             return Ok(());
         };
-        let mut section = self.inner(self.place(key), entries);
+        let mut section = self.child(self.path_of(key), entries);
         fill(&mut section)?;
         section.finish()
     }
@@ -98,8 +98,8 @@ impl Section {
             },
         )?;
         let read_one = |(number, entries)| {
-            let path = format!("{}[{number}]", self.place(key));
-            let mut section = self.inner(path, entries);
+            let path = format!("{}[{number}]", self.path_of(key));
+            let mut section = self.child(path, entries);
             let one = read(&mut section)?;
             section.finish()?;
             Ok(one)
@@ -107,11 +107,11 @@ impl Section {
         tables.into_iter().enumerate().map(read_one).collect()
     }
 
-    fn inner(&self, path: String, entries: Table) -> Self {
+    fn child(&self, path: String, entries: Table) -> Self {
         Self {
             path,
             entries,
-            known: Vec::new(),
+            asked: Vec::new(),
             lines: Rc::clone(&self.lines),
         }
     }
@@ -122,49 +122,54 @@ impl Section {
             None => Ok(()),
             Some(key) => Err(ScenarioError::UnknownKey {
                 line: self.line(key),
-                key: self.shown(key),
-                allowed: self.known.join(", "),
+                key: self.display_name(key),
+                allowed: self.asked.join(", "),
             }),
         }
     }
 
     /// The error for a `value` of `key` that is not allowed.
-    pub(super) fn wrong(&self, key: &str, value: String, allowed: &'static str) -> ScenarioError {
+    pub(super) fn not_allowed(
+        &self,
+        key: &str,
+        value: String,
+        allowed: &'static str,
+    ) -> ScenarioError {
         ScenarioError::Value {
             line: self.line(key),
-            key: self.shown(key),
+            key: self.display_name(key),
             value,
             allowed,
         }
     }
 
     /// The error for a required `key` that is missing.
-    pub(super) fn lacks(&self, key: &'static str, allowed: &'static str) -> ScenarioError {
+    pub(super) fn missing(&self, key: &'static str, allowed: &'static str) -> ScenarioError {
         let what = format!("is missing; allowed: {allowed}");
-        self.senseless(key, what)
+        self.conflict(key, what)
     }
 
     /// The error for a `key` that does not go with the other keys of its table.
-    pub(super) fn senseless(&self, key: &'static str, what: String) -> ScenarioError {
+    pub(super) fn conflict(&self, key: &'static str, what: String) -> ScenarioError {
         ScenarioError::Combination {
             line: self.line(key),
-            key: self.shown(key),
+            key: self.display_name(key),
             what,
         }
     }
 
     /// The line of `key`, or of its table if `key` is missing.
     fn line(&self, key: &str) -> usize {
-        let line = self.lines.get(&self.place(key));
+        let line = self.lines.get(&self.path_of(key));
         *line.or_else(|| self.lines.get(&self.path)).unwrap_or(&1)
     }
 
-    fn place(&self, key: &str) -> String {
+    fn path_of(&self, key: &str) -> String {
         joined(&self.path, key)
     }
 
     /// The key with its table, as users write them.
-    fn shown(&self, key: &str) -> String {
+    fn display_name(&self, key: &str) -> String {
         let table = self.path.split_once('[').map_or(&*self.path, |(t, _)| t);
         joined(table, key)
     }

@@ -32,7 +32,7 @@ pub struct QuotaRules {
     /// True if a refused call counts like an admitted one; false by default.
     pub counts_refused: bool,
     /// The calls that share a limit.
-    pub scope: Scope,
+    pub scope: QuotaScope,
     /// The limit of the gateway in front of the API, for all calls of a tenant together; 5000 per 60 s by
     /// default. Its windows lie end to end.
     pub gateway: Quota,
@@ -49,7 +49,7 @@ impl Default for QuotaRules {
             write: limited(10, 10),
             window: Window::default(),
             counts_refused: false,
-            scope: Scope::default(),
+            scope: QuotaScope::default(),
             gateway: limited(5000, 60),
             retry_after_padding: Duration::ZERO,
             co_tenant: CoTenant::default(),
@@ -101,7 +101,7 @@ pub enum Window {
 
 /// The calls that share a limit. The documentation says both.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Scope {
+pub enum QuotaScope {
     /// `tenant`: all calls of a tenant, on whatever path.
     #[default]
     Tenant,
@@ -260,10 +260,13 @@ fn window(value: &Value) -> Option<Window> {
     choice(value, choices)
 }
 
-fn scope(value: &Value) -> Option<Scope> {
+fn scope(value: &Value) -> Option<QuotaScope> {
     choice(
         value,
-        [("tenant", Scope::Tenant), ("endpoint", Scope::Endpoint)],
+        [
+            ("tenant", QuotaScope::Tenant),
+            ("endpoint", QuotaScope::Endpoint),
+        ],
     )
 }
 

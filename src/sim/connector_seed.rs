@@ -24,20 +24,20 @@ const OLD_VERSIONS: [&str; 3] = ["22.110.1", "23.243.3", "24.198.1"];
 
 /// The state that a connector is in.
 #[derive(Clone, Copy)]
-enum Fate {
+enum State {
     Live,
     Stale,
     NeverConnected,
 }
 
 /// A connector to add to the tenant.
-struct Newcomer {
+struct NewConnector {
     name: String,
-    fate: Fate,
+    state: State,
     /// The seconds since it connected (live), was disconnected (stale) or was created (never connected).
     age: u64,
     group: usize,
-    lock: Option<&'static str>,
+    protection: Option<&'static str>,
 }
 
 /// A group of connectors.
@@ -49,26 +49,27 @@ struct Group {
 
 /// Gives a new tenant the scenario's connectors.
 pub(super) fn seed(call: &mut Call<'_>) {
-    let rules = call.world.rules.connectors.clone();
+    let rules = call.service.scenario.connectors.clone();
     let groups = groups(call, &rules);
-    let mut returning = Vec::new();
-    for newcomer in newcomers(&mut call.world.fleet, &rules) {
-        let may_return = matches!(newcomer.fate, Fate::Stale) && newcomer.lock.is_none();
-        let Some(group) = groups.get(newcomer.group % groups.len()) else {
+    let mut reconnecting = Vec::new();
+    for connector in new_connectors(&mut call.service.connector_random, &rules) {
+        let may_reconnect =
+            matches!(connector.state, State::Stale) && connector.protection.is_none();
+        let Some(group) = groups.get(connector.group % groups.len()) else {
             continue;
         };
-        let id = enrol(call, newcomer, group);
-        if may_return {
-            returning.push((call.world.fleet.draw(), id));
+        let id = enrol(call, connector, group);
+        if may_reconnect {
+            reconnecting.push((call.service.connector_random.draw(), id));
         }
     }
-    returning.sort_unstable();
-    let chosen = returning.into_iter().take(share(&rules));
-    call.tenant.returning.extend(chosen.map(|(_, id)| id));
+    reconnecting.sort_unstable();
+    let chosen = reconnecting.into_iter().take(reconnecting_count(&rules));
+    call.tenant.reconnecting.extend(chosen.map(|(_, id)| id));
 }
 
 /// The number of stale connectors that connect again, rounded to the nearest whole number.
-fn share(rules: &ConnectorRules) -> usize {
+fn reconnecting_count(rules: &ConnectorRules) -> usize {
     let exact = rules.come_back * f64::from(rules.stale);
     (0..rules.stale)
         .take_while(|number| f64::from(*number) + 0.5 <= exact)
@@ -76,47 +77,53 @@ fn share(rules: &ConnectorRules) -> usize {
 }
 
 fn groups(call: &mut Call<'_>, rules: &ConnectorRules) -> Vec<Group> {
-    let lit = rules.groups.get();
-    let named = (1..=lit)
+    let live_groups = rules.groups.get();
+    let named = (1..=live_groups)
         .map(|number| format!("Connector Group {number}"))
         .chain((1..=rules.dark_groups).map(|number| format!("Dark Group {number}")));
     let mut group = |name| Group {
-        id: call.world.ids.draw(),
+        id: call.service.ids.next_id(),
         name,
-        key: call.world.ids.draw(),
+        key: call.service.ids.next_id(),
     };
     named.map(&mut group).collect()
 }
 
-fn newcomers(random: &mut SplitMix64, rules: &ConnectorRules) -> Vec<Newcomer> {
-    let [lit, dark] = [rules.groups.get(), rules.dark_groups]
+fn new_connectors(random: &mut SplitMix64, rules: &ConnectorRules) -> Vec<NewConnector> {
+    let [live_groups, dark_groups] = [rules.groups.get(), rules.dark_groups]
         .map(|groups| usize::try_from(groups).unwrap_or(usize::MAX));
-    let mut newcomers = Vec::new();
-    let mut add = |prefix, fate, ages: Vec<u64>, first, turn| {
+    let mut new_connectors = Vec::new();
+    let mut add = |prefix, state, ages: Vec<u64>, first, group_count| {
         for (number, age) in (0..).zip(ages) {
-            newcomers.push(Newcomer {
+            new_connectors.push(NewConnector {
                 name: name(prefix, number + 1),
-                fate,
+                state,
                 age,
-                group: (first + number) % turn,
-                lock: (prefix == "managed").then(|| lock(number)),
+                group: (first + number) % group_count,
+                protection: (prefix == "managed").then(|| protection(number)),
             });
         }
     };
     let live = ages(random, rules.live, 0..200 * DAY);
-    add("live", Fate::Live, live, 0, lit);
+    add("live", State::Live, live, 0, live_groups);
     // The first stale connectors fill the groups that have no live one.
     let stale = ages(random, rules.stale, 31 * DAY..400 * DAY);
-    add("stale", Fate::Stale, stale, lit, lit + dark);
+    add(
+        "stale",
+        State::Stale,
+        stale,
+        live_groups,
+        live_groups + dark_groups,
+    );
     let managed = ages(random, rules.read_only, 31 * DAY..400 * DAY);
-    add("managed", Fate::Stale, managed, 0, lit);
-    let never = waits(random, rules.never_connected);
-    add("never", Fate::NeverConnected, never, 0, lit);
-    newcomers
+    add("managed", State::Stale, managed, 0, live_groups);
+    let never = never_connected_ages(random, rules.never_connected);
+    add("never", State::NeverConnected, never, 0, live_groups);
+    new_connectors
 }
 
 /// The field that protects a connector: `readOnly` and `zscalerManaged` in turn.
-fn lock(number: usize) -> &'static str {
+fn protection(number: usize) -> &'static str {
     if number.is_multiple_of(2) {
         READ_ONLY
     } else {
@@ -148,7 +155,7 @@ fn ages(random: &mut SplitMix64, count: u32, range: Range<u64>) -> Vec<u64> {
 }
 
 /// The ages of connectors that never connected: in turn more than a month and less than 20 days.
-fn waits(random: &mut SplitMix64, count: u32) -> Vec<u64> {
+fn never_connected_ages(random: &mut SplitMix64, count: u32) -> Vec<u64> {
     let ranges = [35 * DAY..400 * DAY, 0..20 * DAY];
     let turns = ranges.iter().cycle().zip(0..count);
     turns
@@ -156,63 +163,63 @@ fn waits(random: &mut SplitMix64, count: u32) -> Vec<u64> {
         .collect()
 }
 
-fn enrol(call: &mut Call<'_>, newcomer: Newcomer, group: &Group) -> Id {
-    let id = call.world.ids.draw();
+fn enrol(call: &mut Call<'_>, connector: NewConnector, group: &Group) -> Id {
+    let id = call.service.ids.next_id();
     let before = |age: u64| call.time.saturating_sub_unsigned(age);
-    let random = &mut call.world.fleet;
-    let blip = newcomer.age + MINUTE + random.below(20 * MINUTE);
-    let spell = newcomer.age + DAY + random.below(30 * DAY);
-    let (contact, created) = match newcomer.fate {
-        Fate::Live => (
-            contact(CONNECTED, before(newcomer.age), before(blip)),
-            spell,
+    let random = &mut call.service.connector_random;
+    let outage_start = connector.age + MINUTE + random.below(20 * MINUTE);
+    let created = connector.age + DAY + random.below(30 * DAY);
+    let (connection_fields, created) = match connector.state {
+        State::Live => (
+            connection_fields(CONNECTED, before(connector.age), before(outage_start)),
+            created,
         ),
-        Fate::Stale => (
-            contact(DISCONNECTED, before(spell), before(newcomer.age)),
-            spell,
+        State::Stale => (
+            connection_fields(DISCONNECTED, before(created), before(connector.age)),
+            created,
         ),
-        Fate::NeverConnected => (Map::new(), newcomer.age),
+        State::NeverConnected => (Map::new(), connector.age),
     };
     let created = before(created);
-    let mut fields = description(random, &newcomer, group);
-    fields.extend(contact);
-    call.world
+    let mut fields = other_fields(random, &connector, group);
+    fields.extend(connection_fields);
+    call.service
         .stamp(&mut fields, id, created.to_string().into(), created);
-    call.world.mark_microtenant(&mut fields, call.microtenant);
-    connector::store(call, id, newcomer.name, fields);
+    call.service.add_microtenant(&mut fields, call.microtenant);
+    connector::add(call, id, connector.name, fields);
     id
 }
 
 /// The fields that say whether a connector is stale. Times are epoch seconds in strings.
-fn contact(status: &str, connected: i64, disconnected: i64) -> Object {
+fn connection_fields(status: &str, connected: i64, disconnected: i64) -> Object {
     let fields = json!({
         "controlChannelStatus": status,
         "ctrlBrokerName": "broker1a.fra4.example.net",
         "lastBrokerConnectTime": connected.to_string(),
         "lastBrokerDisconnectTime": disconnected.to_string(),
     });
-    object(fields)
+    into_object(fields)
 }
 
 /// All other fields.
-fn description(random: &mut SplitMix64, newcomer: &Newcomer, group: &Group) -> Object {
+fn other_fields(random: &mut SplitMix64, connector: &NewConnector, group: &Group) -> Object {
     let mut octet = || random.below(254) + 1;
     let (private, public) = (
         format!("10.{}.{}.{}", octet(), octet(), octet()),
         format!("203.0.113.{}", octet()),
     );
     let old = random.below(3);
-    let version = match newcomer.fate {
-        Fate::Live => EXPECTED_VERSION,
-        Fate::Stale | Fate::NeverConnected => usize::try_from(old)
+    let version = match connector.state {
+        State::Live => EXPECTED_VERSION,
+        State::Stale | State::NeverConnected => usize::try_from(old)
             .ok()
             .and_then(|old| OLD_VERSIONS.get(old))
             .copied()
             .unwrap_or(EXPECTED_VERSION),
     };
     let fingerprint = format!("{:016x}{:016x}", random.draw(), random.draw());
-    object(json!({
-        "name": fields::escaped(&newcomer.name),
+    into_object(json!({
+        "name": fields::escape(&connector.name),
         "description": format!("Connector of {}", group.name),
         "enabled": true,
         "appConnectorGroupId": group.id.to_string(),
@@ -232,13 +239,13 @@ fn description(random: &mut SplitMix64, newcomer: &Newcomer, group: &Group) -> O
         "latitude": "50.1",
         "longitude": "8.7",
         "fingerprint": fingerprint,
-        "readOnly": newcomer.lock == Some(READ_ONLY),
-        "zscalerManaged": newcomer.lock == Some(ZSCALER_MANAGED),
+        "readOnly": connector.protection == Some(READ_ONLY),
+        "zscalerManaged": connector.protection == Some(ZSCALER_MANAGED),
         "assistantVersion": {"currentVersion": version, "expectedVersion": EXPECTED_VERSION},
     }))
 }
 
-fn object(fields: Value) -> Object {
+fn into_object(fields: Value) -> Object {
     match fields {
         Value::Object(object) => object,
         _ => Map::new(),
@@ -250,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_lie_in_parts_of_the_range_and_in_another_order_for_another_seed() {
+    fn ages_are_spread_evenly_and_ordered_by_the_seed() {
         let drawn = |seed| ages(&mut SplitMix64::new(seed, 4), 10, 100..1100);
         let mut sorted = drawn(1);
         assert_ne!(drawn(1), drawn(2));
@@ -262,9 +269,9 @@ mod tests {
     }
 
     #[test]
-    fn the_share_that_comes_back_is_rounded_to_the_nearest_whole_number() {
-        let share = |come_back: f64, stale: u32| {
-            share(&ConnectorRules {
+    fn the_share_that_reconnects_is_rounded() {
+        let reconnecting_count = |come_back: f64, stale: u32| {
+            reconnecting_count(&ConnectorRules {
                 stale,
                 come_back,
                 ..ConnectorRules::default()
@@ -279,7 +286,7 @@ mod tests {
             (0.5, 0),
         ];
         assert_eq!(
-            shares.map(|(part, of)| share(part, of)),
+            shares.map(|(part, of)| reconnecting_count(part, of)),
             [0, 5, 10, 0, 1, 0]
         );
     }
