@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::collection::{Id, Microtenant};
+use super::collection::{Collection, Id, Microtenant};
 use super::fields::{Object, wrong_type};
 use super::http::{Answer, Pairs};
 use super::refusal::Refusal;
@@ -20,6 +20,22 @@ pub(super) struct Route {
     /// The path after the customer id; one segment may be a parameter, written `{…}`.
     pub(super) path: &'static str,
     pub(super) handler: Handler,
+}
+
+impl Route {
+    pub(super) const fn new(
+        method: &'static str,
+        version: &'static str,
+        path: &'static str,
+        handler: Handler,
+    ) -> Self {
+        Self {
+            method,
+            version,
+            path,
+            handler,
+        }
+    }
 }
 
 /// The input of a handler: the request, and the state that the handler may change.
@@ -41,17 +57,44 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The id in the path. Text that cannot be an id is refused like an unknown id.
-    pub(super) fn id(&self) -> Result<Id, Refusal> {
-        Id::parse(self.param).ok_or_else(|| Refusal::not_found(self.param))
+    /// The object of `collection` whose id is in the path.
+    pub(super) fn existing(&self, collection: &Collection) -> Result<Id, Refusal> {
+        let found = collection.find(self.param, self.microtenant);
+        found.ok_or_else(|| Refusal::not_found(self.param))
+    }
+
+    /// Refuses a name that a `poison` fault names, or that another object of `collection` has.
+    /// `replaced` is the object that gets the name.
+    pub(super) fn check_name(
+        &self,
+        collection: &Collection,
+        name: &str,
+        replaced: Option<Id>,
+    ) -> Result<(), Refusal> {
+        self.refuse_poisoned(name)?;
+        let unique = self.service.scenario.bulk.unique_names;
+        if unique && collection.name_taken(self.microtenant, name, replaced) {
+            return Err(Refusal::duplicate(name));
+        }
+        Ok(())
+    }
+
+    /// Fills in the fields that only the server sets. An object that replaces `old` keeps its creation
+    /// time.
+    pub(super) fn stamp(&self, fields: &mut Object, id: Id, old: Option<&Object>) {
+        let created = old.and_then(|old| old.get("creationTime")).cloned();
+        let created = created.unwrap_or_else(|| self.time.to_string().into());
+        let (microtenant, time) = (self.microtenant, self.time);
+        self.service.stamp(fields, id, microtenant, created, time);
     }
 
     /// Refuses an object that a `poison` fault names.
     pub(super) fn refuse_poisoned(&self, name: &str) -> Result<(), Refusal> {
-        match self.poisoned.iter().find(|poisoned| *poisoned == name) {
-            Some(name) => Err(Refusal::poisoned(name)),
-            None => Ok(()),
+        let is_poisoned = self.poisoned.iter().any(|poisoned| poisoned == name);
+        if is_poisoned {
+            return Err(Refusal::poisoned(name));
         }
+        Ok(())
     }
 
     /// The body, which must be a JSON object.

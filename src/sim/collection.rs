@@ -1,10 +1,9 @@
 //! The objects of one kind in one tenant, indexed so that a call costs the same however many there are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use serde_json::{Map, Value};
-
+use super::fields::Object;
 use super::random::SplitMix64;
 
 /// An object's id: 18 digits, a JSON string on the wire.
@@ -68,20 +67,19 @@ impl fmt::Display for Microtenant {
     }
 }
 
-/// One object.
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) microtenant: Microtenant,
+struct Record {
+    microtenant: Microtenant,
     /// The name that must be unique: trimmed, not escaped.
-    pub(super) name: String,
+    name: String,
     /// The fields as answers show them.
-    pub(super) fields: Map<String, Value>,
+    fields: Object,
 }
 
 /// All objects of one kind, by id and, within each microtenant, in order of creation.
 #[derive(Debug, Default)]
 pub(super) struct Collection {
-    records: HashMap<Id, Record>,
+    records: BTreeMap<Id, Record>,
     microtenants: HashMap<Microtenant, MicrotenantIndex>,
 }
 
@@ -114,58 +112,75 @@ impl Collection {
     }
 
     /// Adds a new object. Its `id` must be the largest so far.
-    pub(super) fn insert(&mut self, id: Id, record: Record) {
-        let index = self.microtenants.entry(record.microtenant).or_default();
+    pub(super) fn insert(
+        &mut self,
+        id: Id,
+        microtenant: Microtenant,
+        name: String,
+        fields: Object,
+    ) {
+        let index = self.microtenants.entry(microtenant).or_default();
         index.ids.push(id);
-        index.add_name(&record.name);
+        index.add_name(&name);
+        let record = Record {
+            microtenant,
+            name,
+            fields,
+        };
         self.records.insert(id, record);
     }
 
     /// Replaces the name and the fields of an object. An unknown id is ignored.
-    pub(super) fn replace(&mut self, id: Id, name: String, fields: Map<String, Value>) {
-        let Some(record) = self.records.get_mut(&id) else {
-            return;
-        };
-        let index = self.microtenants.entry(record.microtenant).or_default();
-        index.remove_name(&record.name);
-        index.add_name(&name);
-        record.name = name;
-        record.fields = fields;
+    pub(super) fn replace(&mut self, id: Id, name: String, fields: Object) {
+        if let Some(record) = self.records.get_mut(&id) {
+            let index = self.microtenants.entry(record.microtenant).or_default();
+            index.remove_name(&record.name);
+            index.add_name(&name);
+            record.name = name;
+            record.fields = fields;
+        }
     }
 
     /// Removes an object. An unknown id is ignored.
     pub(super) fn remove(&mut self, id: Id) {
-        let Some(record) = self.records.remove(&id) else {
-            return;
-        };
-        let index = self.microtenants.entry(record.microtenant).or_default();
-        index.remove_name(&record.name);
-        remove_sorted(&mut index.ids, id);
+        if let Some(record) = self.records.remove(&id) {
+            let index = self.microtenants.entry(record.microtenant).or_default();
+            index.remove_name(&record.name);
+            remove_sorted(&mut index.ids, id);
+        }
     }
 
-    /// The object, if it belongs to `microtenant`.
-    pub(super) fn find(&self, id: Id, microtenant: Microtenant) -> Option<&Record> {
-        self.record(id)
-            .filter(|record| record.microtenant == microtenant)
+    /// Reads the id of an object; none if `microtenant` has no object of this id.
+    pub(super) fn find(&self, id: &str, microtenant: Microtenant) -> Option<Id> {
+        let id = Id::parse(id)?;
+        let record = self.records.get(&id)?;
+        (record.microtenant == microtenant).then_some(id)
     }
 
-    /// The object, in whatever microtenant.
-    pub(super) fn record(&self, id: Id) -> Option<&Record> {
-        self.records.get(&id)
+    /// The fields of an object, in whatever microtenant.
+    pub(super) fn fields(&self, id: Id) -> Option<&Object> {
+        self.records.get(&id).map(|record| &record.fields)
+    }
+
+    /// The fields of an object, to be changed without its name.
+    pub(super) fn fields_mut(&mut self, id: Id) -> Option<&mut Object> {
+        self.records.get_mut(&id).map(|record| &mut record.fields)
     }
 
     /// The ids of a microtenant's objects, in order of creation.
     pub(super) fn ids(&self, microtenant: Microtenant) -> &[Id] {
-        self.microtenants
-            .get(&microtenant)
-            .map_or(&[], |index| &index.ids)
+        let index = self.microtenants.get(&microtenant);
+        index.map_or(&[], |index| &index.ids)
     }
 
     /// The ids of all objects, in order of creation.
-    pub(super) fn all_ids(&self) -> Vec<Id> {
-        let mut ids: Vec<Id> = self.records.keys().copied().collect();
-        ids.sort_unstable();
-        ids
+    pub(super) fn all_ids(&self) -> impl Iterator<Item = Id> {
+        self.records.keys().copied()
+    }
+
+    /// The fields of all objects, in order of creation.
+    pub(super) fn all_fields(&self) -> Vec<&Object> {
+        self.records.values().map(|record| &record.fields).collect()
     }
 
     /// Returns true if an object of the microtenant other than `except` has this name.
@@ -175,16 +190,11 @@ impl Collection {
         name: &str,
         except: Option<Id>,
     ) -> bool {
-        let count = self
-            .microtenants
-            .get(&microtenant)
-            .and_then(|index| index.name_counts.get(name))
-            .copied()
-            .unwrap_or(0);
-        let own = except
-            .and_then(|id| self.find(id, microtenant))
-            .is_some_and(|record| record.name == name);
-        count > usize::from(own)
+        let index = self.microtenants.get(&microtenant);
+        let count = index.and_then(|index| index.name_counts.get(name));
+        let excepted = except.and_then(|id| self.records.get(&id));
+        let is_counted = excepted.is_some_and(|record| record.name == name);
+        count.copied().unwrap_or(0) > usize::from(is_counted)
     }
 }
 
@@ -242,14 +252,6 @@ fn remove_sorted(ids: &mut Vec<Id>, id: Id) {
 mod tests {
     use super::*;
 
-    fn record(name: &str, microtenant: Microtenant) -> Record {
-        Record {
-            microtenant,
-            name: name.to_owned(),
-            fields: Map::new(),
-        }
-    }
-
     #[test]
     fn ids_have_eighteen_digits_and_only_grow() {
         for seed in 0..200 {
@@ -277,10 +279,10 @@ mod tests {
     fn a_name_is_taken_until_its_last_holder_is_gone() {
         let mut all = Collection::default();
         let home = Microtenant::DEFAULT;
-        all.insert(Id(1), record("wiki", home));
-        all.insert(Id(2), record("wiki", home));
+        all.insert(Id(1), home, "wiki".to_owned(), Object::new());
+        all.insert(Id(2), home, "wiki".to_owned(), Object::new());
         assert!(all.name_taken(home, "wiki", Some(Id(1))));
-        all.replace(Id(2), "blog".to_owned(), Map::new());
+        all.replace(Id(2), "blog".to_owned(), Object::new());
         assert!(!all.name_taken(home, "wiki", Some(Id(1))));
         assert!(all.name_taken(home, "wiki", None));
         assert!(!all.name_taken(Microtenant(7), "wiki", None));

@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::call::{Call, Route};
-use super::collection::{Id, Record};
+use super::collection::Id;
 use super::fields::{self, Object};
 use super::http::Answer;
 use super::listing::ListQuery;
@@ -18,36 +18,11 @@ use super::tenant::Tenant;
 
 /// The calls on connectors.
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: "GET",
-        version: "v1",
-        path: "connector",
-        handler: list,
-    },
-    Route {
-        method: "POST",
-        version: "v1",
-        path: "connector/bulkDelete",
-        handler: delete_bulk,
-    },
-    Route {
-        method: "GET",
-        version: "v1",
-        path: "connector/{connectorId}",
-        handler: read,
-    },
-    Route {
-        method: "PUT",
-        version: "v1",
-        path: "connector/{connectorId}",
-        handler: update,
-    },
-    Route {
-        method: "DELETE",
-        version: "v1",
-        path: "connector/{connectorId}",
-        handler: delete,
-    },
+    Route::new("GET", "v1", "connector", list),
+    Route::new("POST", "v1", "connector/bulkDelete", delete_bulk),
+    Route::new("GET", "v1", "connector/{connectorId}", read),
+    Route::new("PUT", "v1", "connector/{connectorId}", update),
+    Route::new("DELETE", "v1", "connector/{connectorId}", delete),
 ];
 
 /// The values of `controlChannelStatus`.
@@ -63,15 +38,14 @@ pub(super) const ZSCALER_MANAGED: &str = "zscalerManaged";
 
 /// Every connector as `GET` shows it, in order of creation.
 pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
-    let ids = tenant.connectors.all_ids().into_iter();
-    ids.filter_map(|id| shown(tenant, id)).collect()
+    tenant.connectors.all_fields()
 }
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let tenant = &*call.tenant;
-    let ids = tenant.connectors.ids(call.microtenant);
-    let page = ListQuery::parse_sorted(&call.query)?.page(ids, &tenant.connectors);
-    let answer = page.answer(|id| shown(tenant, id));
+    let connectors = &call.tenant.connectors;
+    let ids = connectors.ids(call.microtenant);
+    let page = ListQuery::parse_sorted(&call.query)?.page(ids, connectors);
+    let answer = page.answer(|id| connectors.fields(id));
     for id in page.ids {
         reconnect(call, id);
     }
@@ -79,8 +53,8 @@ fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = existing(call)?;
-    let answer = Answer::json(200, &shown(call.tenant, id));
+    let id = call.existing(&call.tenant.connectors)?;
+    let answer = Answer::json(200, &call.tenant.connectors.fields(id));
     reconnect(call, id);
     Ok(answer)
 }
@@ -89,14 +63,13 @@ fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = existing_unprotected(call)?;
     let body = call.object()?;
-    let (name, written) =
-        read_body(&body).map_err(|refusal| refusal.with_item(fields::name_of(&body)))?;
+    let (name, written) = read_body(&body).map_err(|refusal| refusal.with_name_of(&body))?;
     call.refuse_poisoned(&name)?;
-    let mut fields = shown(call.tenant, id).cloned().unwrap_or_default();
+    let old = call.tenant.connectors.fields(id);
+    let mut fields = old.cloned().unwrap_or_default();
     fields.retain(|field, _| !WRITABLE.contains(&field.as_str()));
     fields.extend(written);
-    let created = fields.get("creationTime").cloned().unwrap_or_default();
-    call.service.stamp(&mut fields, id, created, call.time);
+    call.stamp(&mut fields, id, old);
     call.tenant.connectors.replace(id, name, fields);
     Ok(Answer::empty(204))
 }
@@ -129,8 +102,7 @@ fn to_delete(call: &Call<'_>, body: &Object) -> Result<HashSet<Id>, Refusal> {
     let mut to_delete = HashSet::new();
     for item in items {
         let text = fields::id_text(item).ok_or_else(|| fields::wrong_type("ids"))?;
-        let id = Id::parse(&text).filter(|id| exists(call, *id));
-        let Some(id) = id else {
+        let Some(id) = call.tenant.connectors.find(&text, call.microtenant) else {
             refuse_unless_ignored(rules.unknown_ids, "resource.not.found", &text)?;
             continue;
         };
@@ -162,36 +134,25 @@ fn refuse_unless_ignored(
 fn read_body(body: &Object) -> Result<(String, Object), Refusal> {
     let name = fields::required(body, "name")?.trim().to_owned();
     // The documentation requires both. An empty description is allowed.
-    if let Some(missing) = ["description", "enabled"]
-        .into_iter()
-        .find(|field| !body.contains_key(*field))
-    {
-        return Err(Refusal::missing(missing));
+    for field in ["description", "enabled"] {
+        if !body.contains_key(field) {
+            return Err(Refusal::missing(field));
+        }
     }
-    let mut written = Map::new();
-    written.insert("name".to_owned(), fields::escape(&name).into());
-    if let Some(description) = fields::text(body, "description")? {
-        let shown = fields::escape(description).into();
-        written.insert("description".to_owned(), shown);
-    }
+    let mut written = Object::new();
+    fields::set(&mut written, "name", fields::escape(&name));
+    fields::copy_escaped(body, "description", &mut written)?;
     fields::copy_flags(body, &["enabled"], &mut written)?;
     let access = fields::list(body, "ipAcl")?;
     if !access.is_empty() {
-        written.insert("ipAcl".to_owned(), access.into());
+        fields::set(&mut written, "ipAcl", access);
     }
     Ok((name, written))
 }
 
-/// The connector whose id is in the path.
-fn existing(call: &Call<'_>) -> Result<Id, Refusal> {
-    let id = call.id()?;
-    let known = exists(call, id).then_some(id);
-    known.ok_or_else(|| Refusal::not_found(call.param))
-}
-
 /// The connector whose id is in the path, if it is not protected.
 fn existing_unprotected(call: &Call<'_>) -> Result<Id, Refusal> {
-    let id = existing(call)?;
+    let id = call.existing(&call.tenant.connectors)?;
     if is_protected(call, id) {
         let reason = "The connector is read-only or managed by Zscaler.";
         return Err(Refusal::bad_request("resource.read.only", reason).with_item(call.param));
@@ -199,16 +160,12 @@ fn existing_unprotected(call: &Call<'_>) -> Result<Id, Refusal> {
     Ok(id)
 }
 
-fn exists(call: &Call<'_>, id: Id) -> bool {
-    let found = call.tenant.connectors.find(id, call.microtenant);
-    found.is_some()
-}
-
 fn is_protected(call: &Call<'_>, id: Id) -> bool {
-    let is_true =
-        |fields: &Object, protection: &str| fields.get(protection) == Some(&Value::Bool(true));
-    shown(call.tenant, id)
-        .is_some_and(|fields| is_true(fields, READ_ONLY) || is_true(fields, ZSCALER_MANAGED))
+    let is_true = |field| {
+        let fields = call.tenant.connectors.fields(id);
+        fields.and_then(|fields| fields.get(field)) == Some(&Value::Bool(true))
+    };
+    is_true(READ_ONLY) || is_true(ZSCALER_MANAGED)
 }
 
 /// Connects a connector again that was just read, if the scenario chose it. The time of its last
@@ -217,32 +174,13 @@ fn reconnect(call: &mut Call<'_>, id: Id) {
     if !call.tenant.reconnecting.remove(&id) {
         return;
     }
-    let Some(record) = call.tenant.connectors.record(id) else {
-        return;
-    };
-    let (name, mut fields) = (record.name.clone(), record.fields.clone());
-    fields.insert("controlChannelStatus".to_owned(), CONNECTED.into());
-    let now = call.time.to_string();
-    fields.insert("lastBrokerConnectTime".to_owned(), now.into());
-    call.tenant.connectors.replace(id, name, fields);
+    if let Some(fields) = call.tenant.connectors.fields_mut(id) {
+        fields::set(fields, "controlChannelStatus", CONNECTED);
+        fields::set(fields, "lastBrokerConnectTime", call.time.to_string());
+    }
 }
 
 fn remove(call: &mut Call<'_>, id: Id) {
     call.tenant.connectors.remove(id);
     call.tenant.reconnecting.remove(&id);
-}
-
-/// Adds a connector that has enrolled.
-pub(super) fn add(call: &mut Call<'_>, id: Id, name: String, fields: Object) {
-    let microtenant = call.microtenant;
-    let record = Record {
-        microtenant,
-        name,
-        fields,
-    };
-    call.tenant.connectors.insert(id, record);
-}
-
-fn shown(tenant: &Tenant, id: Id) -> Option<&Object> {
-    tenant.connectors.record(id).map(|record| &record.fields)
 }

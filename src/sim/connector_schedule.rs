@@ -13,24 +13,9 @@ use super::tenant::{Schedule, Tenant};
 
 /// The calls on the schedule. There is no `DELETE`.
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: "GET",
-        version: "v1",
-        path: "connectorSchedule",
-        handler: read,
-    },
-    Route {
-        method: "POST",
-        version: "v1",
-        path: "connectorSchedule",
-        handler: create,
-    },
-    Route {
-        method: "PUT",
-        version: "v1",
-        path: "connectorSchedule/{id}",
-        handler: update,
-    },
+    Route::new("GET", "v1", "connectorSchedule", read),
+    Route::new("POST", "v1", "connectorSchedule", create),
+    Route::new("PUT", "v1", "connectorSchedule/{id}", update),
 ];
 
 /// The shortest interval that is accepted, in days.
@@ -71,11 +56,11 @@ fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 /// Replaces the whole schedule. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = call.id()?;
-    let existing = call.tenant.schedules.get(&call.microtenant);
-    if existing.is_none_or(|schedule| schedule.id != id) {
+    let schedule = call.tenant.schedules.get(&call.microtenant);
+    let id = schedule.map(|schedule| schedule.id);
+    let Some(id) = id.filter(|id| Id::parse(call.param) == Some(*id)) else {
         return Err(Refusal::not_found(call.param));
-    }
+    };
     let fields = read_body(&call.object()?)?;
     store(call, id, fields);
     Ok(Answer::empty(204))
@@ -99,15 +84,15 @@ fn read_body(body: &Object) -> Result<Object, Refusal> {
         Refusal::bad_request("invalid.frequency.interval", reason)
     })?;
     let mut fields = Object::new();
-    fields.insert("frequency".to_owned(), frequency.into());
-    fields.insert("frequencyInterval".to_owned(), days.to_string().into());
+    fields::set(&mut fields, "frequency", frequency);
+    fields::set(&mut fields, "frequencyInterval", days.to_string());
     fields::copy_flags(body, &["enabled", "deleteDisabled"], &mut fields)?;
     Ok(fields)
 }
 
 fn store(call: &mut Call<'_>, id: Id, mut fields: Object) {
-    fields.insert("id".to_owned(), id.to_string().into());
-    fields.insert("customerId".to_owned(), call.customer.into());
+    fields::set(&mut fields, "id", id.to_string());
+    fields::set(&mut fields, "customerId", call.customer);
     call.service.add_microtenant(&mut fields, call.microtenant);
     if call.service.scenario.connector_schedule.numbers == NumberForm::Numbers {
         for field in ["id", "customerId", "frequencyInterval"] {
@@ -122,6 +107,6 @@ fn make_number(fields: &mut Object, field: &str) {
     let text = fields.get(field).and_then(Value::as_str);
     let number: Option<u64> = text.and_then(|text| text.parse().ok());
     if let Some(number) = number {
-        fields.insert(field.to_owned(), number.into());
+        fields::set(fields, field, number);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::collection::Id;
-use super::connector::{self, CONNECTED, DISCONNECTED, READ_ONLY, ZSCALER_MANAGED};
+use super::connector::{CONNECTED, DISCONNECTED, READ_ONLY, ZSCALER_MANAGED};
 use super::fields::{self, Object};
 use super::random::SplitMix64;
 use super::scenario::ConnectorRules;
@@ -183,10 +183,11 @@ fn enrol(call: &mut Call<'_>, connector: NewConnector, group: &Group) -> Id {
     let created = before(created);
     let mut fields = other_fields(random, &connector, group);
     fields.extend(connection_fields);
+    let (microtenant, time) = (call.microtenant, created.to_string().into());
     call.service
-        .stamp(&mut fields, id, created.to_string().into(), created);
-    call.service.add_microtenant(&mut fields, call.microtenant);
-    connector::add(call, id, connector.name, fields);
+        .stamp(&mut fields, id, microtenant, time, created);
+    let connectors = &mut call.tenant.connectors;
+    connectors.insert(id, microtenant, connector.name, fields);
     id
 }
 

@@ -15,30 +15,13 @@ use super::tenant::{DomainKey, Tenant};
 
 /// The calls on domains.
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: "GET",
-        version: "v1",
-        path: "v2/associationtype/{type}/domains",
-        handler: list,
-    },
-    Route {
-        method: "POST",
-        version: "v1",
-        path: "v2/associationtype/{type}/domains",
-        handler: post,
-    },
+    Route::new("GET", "v1", "v2/associationtype/{type}/domains", list),
+    Route::new("POST", "v1", "v2/associationtype/{type}/domains", post),
 ];
 
 /// The association types. A new tenant starts with search suffixes only.
 const SEARCH_SUFFIX: &str = "SEARCH_SUFFIX";
 const ASSOCIATIONS: [&str; 2] = [SEARCH_SUFFIX, "SHARED"];
-
-/// A posted domain that is well formed.
-struct PostedDomain {
-    domain: String,
-    capture: bool,
-    name: Option<String>,
-}
 
 /// Every domain as `GET` shows it.
 pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
@@ -74,14 +57,12 @@ fn add_intruder(call: &mut Call<'_>, key: DomainKey) {
 
 /// Adds a domain that no client posted, unless the list has it already.
 fn add(call: &mut Call<'_>, key: DomainKey, domain: String) {
+    let mut fields = Object::new();
+    fields::set(&mut fields, "domain", domain);
+    fields::set(&mut fields, "capture", false);
     let mut list = domain_list(call, key).to_vec();
-    if position(&list, &domain).is_none() {
-        let posted = PostedDomain {
-            domain,
-            capture: false,
-            name: None,
-        };
-        list.push(complete(call, key, posted, None));
+    if position(&list, &fields).is_none() {
+        list.push(complete(call, key, fields, None));
         call.tenant.domains.lists.insert(key, list);
     }
 }
@@ -89,23 +70,21 @@ fn add(call: &mut Call<'_>, key: DomainKey, domain: String) {
 /// Replaces the whole list or adds to it, as the scenario says.
 fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let key = list_key(call)?;
-    let domains = read_posted(&call.objects()?)?;
-    for posted in &domains {
-        call.refuse_poisoned(&posted.domain)?;
+    let posted = read_posted(&call.objects()?)?;
+    for fields in &posted {
+        call.refuse_poisoned(domain_of(fields))?;
     }
     let old = domain_list(call, key).to_vec();
     let mut list = match call.service.scenario.domains.post {
         DomainPost::Replace => Vec::new(),
         DomainPost::Add => old.clone(),
     };
-    let new = domains
-        .iter()
-        .filter(|posted| position(&list, &posted.domain).is_none());
-    check_room(call, list.len() + new.count())?;
-    for posted in domains {
-        let known = position(&old, &posted.domain).and_then(|at| old.get(at));
-        let place = position(&list, &posted.domain);
-        let fields = complete(call, key, posted, known);
+    let is_new = |fields: &&Object| position(&list, fields).is_none();
+    check_limit(call, list.len() + posted.iter().filter(is_new).count())?;
+    for fields in posted {
+        let known = position(&old, &fields).and_then(|at| old.get(at));
+        let place = position(&list, &fields);
+        let fields = complete(call, key, fields, known);
         match place.and_then(|at| list.get_mut(at)) {
             Some(slot) => *slot = fields,
             None => list.push(fields),
@@ -115,7 +94,7 @@ fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::empty(204))
 }
 
-fn check_room(call: &Call<'_>, count: usize) -> Result<(), Refusal> {
+fn check_limit(call: &Call<'_>, count: usize) -> Result<(), Refusal> {
     let limit = call.service.scenario.limits.domains;
     if u32::try_from(count).is_ok_and(|count| count <= limit) {
         return Ok(());
@@ -139,73 +118,61 @@ fn domain_list<'c>(call: &'c Call<'_>, key: DomainKey) -> &'c [Object] {
     list.map_or(&[], Vec::as_slice)
 }
 
-fn read_posted(posted: &[Object]) -> Result<Vec<PostedDomain>, Refusal> {
-    let mut domains: Vec<PostedDomain> = Vec::with_capacity(posted.len());
+/// Reads posted domains; a domain that occurs twice is refused.
+fn read_posted(posted: &[Object]) -> Result<Vec<Object>, Refusal> {
+    let mut domains = Vec::with_capacity(posted.len());
     for object in posted {
-        let posted = PostedDomain::read(object)?;
-        if domains
-            .iter()
-            .any(|other| is_same(&other.domain, &posted.domain))
-        {
-            return Err(Refusal::duplicate(&posted.domain));
+        let fields = read_domain(object)?;
+        if position(&domains, &fields).is_some() {
+            return Err(Refusal::duplicate(domain_of(&fields)));
         }
-        domains.push(posted);
+        domains.push(fields);
     }
     Ok(domains)
 }
 
-impl PostedDomain {
-    /// Reads a posted domain. The association type is ignored, because the path names it. A `name` that
-    /// is not text is ignored, because a vendor's SDK describes it as an object.
-    fn read(object: &Object) -> Result<Self, Refusal> {
-        let domain = fields::required(object, "domain")?;
-        if !fields::is_domain(domain) {
-            let reason = format!("{domain} is not a domain.");
-            return Err(Refusal::bad_request("invalid.domain", reason).with_item(domain));
-        }
-        let name = object.get("name").and_then(Value::as_str);
-        Ok(Self {
-            domain: domain.to_owned(),
-            capture: fields::flag(object, "capture")?.unwrap_or(false),
-            name: name.filter(|name| !name.is_empty()).map(str::to_owned),
-        })
+/// Reads a posted domain. The association type is ignored, because the path names it. A `name` that
+/// is not text is ignored, because a vendor's SDK describes it as an object.
+fn read_domain(object: &Object) -> Result<Object, Refusal> {
+    let domain = fields::required(object, "domain")?;
+    if !fields::is_domain(domain) {
+        let reason = format!("{domain} is not a domain.");
+        return Err(Refusal::bad_request("invalid.domain", reason).with_item(domain));
     }
+    let capture = fields::flag(object, "capture")?.unwrap_or(false);
+    let name = object.get("name").and_then(Value::as_str);
+    let mut fields = Object::new();
+    fields::set(&mut fields, "domain", domain);
+    fields::set(&mut fields, "capture", capture);
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
+        fields::set(&mut fields, "name", fields::escape(name));
+    }
+    Ok(fields)
 }
 
-/// A domain as answers show it. It keeps the id and the creation time of a `known` one.
+/// Fills in the fields that only the server sets. A `known` domain keeps its id and creation time.
 fn complete(
     call: &mut Call<'_>,
     key: DomainKey,
-    posted: PostedDomain,
+    mut fields: Object,
     known: Option<&Object>,
 ) -> Object {
-    let mut fields = Object::new();
-    fields.insert("domain".to_owned(), posted.domain.into());
-    fields.insert("capture".to_owned(), posted.capture.into());
-    if let Some(name) = posted.name {
-        fields.insert("name".to_owned(), fields::escape(&name).into());
-    }
-    let (microtenant, association) = key;
-    fields.insert("associationType".to_owned(), association.into());
-    call.service.add_microtenant(&mut fields, microtenant);
-    let was = |field| known.and_then(|known| known.get(field));
-    let id = was("id").and_then(Value::as_str).and_then(Id::parse);
+    let id = known.and_then(|known| Id::parse(known.get("id")?.as_str()?));
     let id = id.unwrap_or_else(|| call.service.ids.next_id());
-    let created = was("creationTime").cloned();
-    let created = created.unwrap_or_else(|| call.time.to_string().into());
-    call.service.stamp(&mut fields, id, created, call.time);
+    let (_, association) = key;
+    fields::set(&mut fields, "associationType", association);
+    call.stamp(&mut fields, id, known);
     fields
 }
 
-fn position(list: &[Object], domain: &str) -> Option<usize> {
-    let shown = |object: &Object| {
-        let shown = object.get("domain").and_then(Value::as_str);
-        shown.is_some_and(|shown| is_same(shown, domain))
-    };
-    list.iter().position(shown)
+/// The position of a domain in a list. The case of domains does not matter.
+fn position(list: &[Object], fields: &Object) -> Option<usize> {
+    let domain = domain_of(fields);
+    let is_same = |other: &Object| domain_of(other).eq_ignore_ascii_case(domain);
+    list.iter().position(is_same)
 }
 
-/// Compares domains, ignoring case.
-fn is_same(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other)
+fn domain_of(fields: &Object) -> &str {
+    let domain = fields.get("domain").and_then(Value::as_str);
+    domain.unwrap_or_default()
 }

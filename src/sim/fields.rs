@@ -36,10 +36,10 @@ pub(super) fn flag(object: &Object, field: &str) -> Result<Option<bool>, Refusal
 pub(super) fn id(object: &Object, field: &str) -> Result<Option<String>, Refusal> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            let id = id_text(value).ok_or_else(|| wrong_type(field))?;
-            Ok(Some(id).filter(|id| !id.is_empty()))
-        }
+        Some(value) => match id_text(value) {
+            Some(id) => Ok(Some(id).filter(|id| !id.is_empty())),
+            None => Err(wrong_type(field)),
+        },
     }
 }
 
@@ -70,11 +70,24 @@ pub(super) fn list<'a>(object: &'a Object, field: &str) -> Result<&'a [Value], R
     }
 }
 
+/// Sets a field.
+pub(super) fn set(object: &mut Object, field: &str, value: impl Into<Value>) {
+    object.insert(field.to_owned(), value.into());
+}
+
+/// Copies a text field of a posted object, if it is present, in the escaped form of answers.
+pub(super) fn copy_escaped(from: &Object, field: &str, to: &mut Object) -> Result<(), Refusal> {
+    if let Some(value) = text(from, field)? {
+        set(to, field, escape(value));
+    }
+    Ok(())
+}
+
 /// Copies the text `fields` of a posted object that are present.
 pub(super) fn copy_text(from: &Object, fields: &[&str], to: &mut Object) -> Result<(), Refusal> {
     for field in fields {
         if let Some(value) = text(from, field)? {
-            to.insert((*field).to_owned(), value.into());
+            set(to, field, value);
         }
     }
     Ok(())
@@ -84,7 +97,7 @@ pub(super) fn copy_text(from: &Object, fields: &[&str], to: &mut Object) -> Resu
 pub(super) fn copy_flags(from: &Object, fields: &[&str], to: &mut Object) -> Result<(), Refusal> {
     for field in fields {
         if let Some(value) = flag(from, field)? {
-            to.insert((*field).to_owned(), value.into());
+            set(to, field, value);
         }
     }
     Ok(())
@@ -109,15 +122,8 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// The name of a posted object, for errors that name the item at fault. Empty if it has none.
-pub(super) fn name_of(object: &Object) -> &str {
-    object.get("name").and_then(Value::as_str).unwrap_or("")
-}
-
 /// 400: a field has a value of the wrong type.
 pub(super) fn wrong_type(field: &str) -> Refusal {
-    Refusal::bad_request(
-        "invalid.json",
-        format!("The field {field} has the wrong type."),
-    )
+    let reason = format!("The field {field} has the wrong type.");
+    Refusal::bad_request("invalid.json", reason)
 }

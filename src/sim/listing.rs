@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::collection::{Collection, Id, Record};
-use super::fields::escape;
+use super::collection::{Collection, Id};
+use super::fields::{Object, escape};
 use super::http::{Answer, Pairs};
 use super::refusal::Refusal;
 
@@ -73,9 +73,9 @@ impl ListQuery {
         }
         let found = ids
             .iter()
-            .filter_map(|id| Some((*id, records.record(*id)?)));
-        let mut found: Vec<(Id, &Record)> = found
-            .filter(|(_, record)| self.search.matches(record))
+            .filter_map(|id| Some((*id, records.fields(*id)?)));
+        let mut found: Vec<(Id, &Object)> = found
+            .filter(|(_, fields)| self.search.matches(fields))
             .collect();
         if let Some(sort) = &self.sort {
             found.sort_by(|(_, one), (_, other)| sort.order(one, other));
@@ -138,7 +138,7 @@ impl Sort {
         }))
     }
 
-    fn order(&self, one: &Record, other: &Record) -> Ordering {
+    fn order(&self, one: &Object, other: &Object) -> Ordering {
         let order = self.key(one).cmp(&self.key(other));
         if self.descending {
             order.reverse()
@@ -147,8 +147,8 @@ impl Sort {
         }
     }
 
-    fn key<'r>(&self, record: &'r Record) -> SortKey<'r> {
-        match record.fields.get(&self.field) {
+    fn key<'r>(&self, fields: &'r Object) -> SortKey<'r> {
+        match fields.get(&self.field) {
             Some(Value::Bool(flag)) => SortKey::Flag(*flag),
             Some(Value::String(text)) => text.parse().map_or(SortKey::Text(text), SortKey::Number),
             _ => SortKey::Missing,
@@ -223,8 +223,8 @@ impl Search {
         self.0.is_empty()
     }
 
-    fn matches(&self, record: &Record) -> bool {
-        self.0.iter().all(|clause| clause.matches(record))
+    fn matches(&self, fields: &Object) -> bool {
+        self.0.iter().all(|clause| clause.matches(fields))
     }
 }
 
@@ -241,8 +241,8 @@ impl Clause {
     }
 
     /// Compares the field as answers show it. An object without the field does not match.
-    fn matches(&self, record: &Record) -> bool {
-        let Some(shown) = record.fields.get(&self.field) else {
+    fn matches(&self, fields: &Object) -> bool {
+        let Some(shown) = fields.get(&self.field) else {
             return false;
         };
         let is = |admits: fn(Ordering) -> bool| self.order(shown).is_some_and(admits);
@@ -337,16 +337,12 @@ mod tests {
 
     #[test]
     fn numbers_in_strings_have_an_order_and_text_has_none() {
-        let record = |shown: &str| {
+        let fields = |shown: &str| {
             let fields = serde_json::json!({"id": shown});
-            Record {
-                microtenant: crate::sim::collection::Microtenant::DEFAULT,
-                name: String::new(),
-                fields: fields.as_object().unwrap().clone(),
-            }
+            fields.as_object().unwrap().clone()
         };
         let matching =
-            |search: &str, shown: &str| Search::parse(search).unwrap().matches(&record(shown));
+            |search: &str, shown: &str| Search::parse(search).unwrap().matches(&fields(shown));
         let orders = |operator: &str| {
             ["9", "10", "11", "wiki"].map(|shown| matching(&format!("id {operator} 10"), shown))
         };

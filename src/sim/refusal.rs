@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::http::Answer;
 
@@ -58,28 +59,20 @@ impl Refusal {
 
     /// 400: a required field is missing or empty.
     pub(super) fn missing(field: &str) -> Self {
-        Self::bad_request(
-            "required.field.missing",
-            format!("The field {field} is required."),
-        )
+        let reason = format!("The field {field} is required.");
+        Self::bad_request("required.field.missing", reason)
     }
 
     /// 400: a second object of the same name.
     pub(super) fn duplicate(name: &str) -> Self {
-        Self::bad_request(
-            "resource.already.exist",
-            "A resource of this name already exists.",
-        )
-        .with_item(name)
+        let reason = "A resource of this name already exists.";
+        Self::bad_request("resource.already.exist", reason).with_item(name)
     }
 
     /// 404: the id in the path is unknown.
     pub(super) fn not_found(id: &str) -> Self {
-        Self::new(
-            404,
-            "resource.not.found",
-            format!("Resource not found: {id}."),
-        )
+        let reason = format!("Resource not found: {id}.");
+        Self::new(404, "resource.not.found", reason)
     }
 
     /// 404 with an error id of its own, so that clients do not mistake it for a deleted object.
@@ -115,6 +108,12 @@ impl Refusal {
             self.params.push(item.to_owned());
         }
         self
+    }
+
+    /// Names the posted object at fault, as far as it has a name, unless an item is named already.
+    pub(super) fn with_name_of(self, object: &Map<String, Value>) -> Self {
+        let name = object.get("name").and_then(Value::as_str);
+        self.with_item(name.unwrap_or_default())
     }
 
     /// The answer to send. A refusal that names an item also has `params` and `exception`.
@@ -155,15 +154,10 @@ pub(super) fn injected(status: u16, id: Option<&str>, retry_after: Option<&str>)
 /// 401: the token is missing, unknown or expired. The gateway uses another form than the API.
 pub(super) fn unauthorized(through_gateway: bool) -> Answer {
     if through_gateway {
-        Answer::json_bytes(401, GATEWAY_UNAUTHORIZED)
-    } else {
-        Refusal::new(
-            401,
-            "access.denied",
-            "Access denied: the token is missing, unknown or expired.",
-        )
-        .into_answer()
+        return Answer::json_bytes(401, GATEWAY_UNAUTHORIZED);
     }
+    let reason = "Access denied: the token is missing, unknown or expired.";
+    Refusal::new(401, "access.denied", reason).into_answer()
 }
 
 /// 429: the quota admits the next call after `wait`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::collection::{Attachments, Collection, Id, IdSource, Microtenant};
-use super::fields::Object;
+use super::fields::{Object, set};
 use super::quotas::Quotas;
 use super::random::SplitMix64;
 use super::refusal::Refusal;
@@ -70,8 +70,8 @@ impl Service {
     /// Adds the fields that an object has only outside the Default microtenant.
     pub(super) fn add_microtenant(&self, fields: &mut Object, microtenant: Microtenant) {
         if let Some(name) = self.name(microtenant) {
-            fields.insert("microtenantId".to_owned(), microtenant.to_string().into());
-            fields.insert("microtenantName".to_owned(), name.into());
+            set(fields, "microtenantId", microtenant.to_string());
+            set(fields, "microtenantName", name);
         }
     }
 
@@ -90,14 +90,19 @@ impl Service {
     }
 
     /// Fills in the fields that only the server sets. Ids and times are JSON strings.
-    pub(super) fn stamp(&self, fields: &mut Object, id: Id, created: Value, modified: i64) {
-        fields.insert("id".to_owned(), id.to_string().into());
-        fields.insert("creationTime".to_owned(), created);
-        fields.insert("modifiedTime".to_owned(), modified.to_string().into());
-        fields.insert(
-            "modifiedBy".to_owned(),
-            self.administrator.to_string().into(),
-        );
+    pub(super) fn stamp(
+        &self,
+        fields: &mut Object,
+        id: Id,
+        microtenant: Microtenant,
+        created: Value,
+        modified: i64,
+    ) {
+        set(fields, "id", id.to_string());
+        set(fields, "creationTime", created);
+        set(fields, "modifiedTime", modified.to_string());
+        set(fields, "modifiedBy", self.administrator.to_string());
+        self.add_microtenant(fields, microtenant);
     }
 }
 

@@ -5,10 +5,10 @@
 //! `managedByZs`, such as an answer sent back, therefore means a managed portal unless it names a
 //! certificate.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::call::{Call, Route};
-use super::collection::{Id, Record};
+use super::collection::Id;
 use super::fields::{self, Object};
 use super::http::Answer;
 use super::listing::ListQuery;
@@ -18,36 +18,11 @@ use super::tenant::Tenant;
 
 /// The calls on portals.
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: "GET",
-        version: "v1",
-        path: "userPortal",
-        handler: list,
-    },
-    Route {
-        method: "POST",
-        version: "v1",
-        path: "userPortal",
-        handler: create,
-    },
-    Route {
-        method: "GET",
-        version: "v1",
-        path: "userPortal/{id}",
-        handler: read,
-    },
-    Route {
-        method: "PUT",
-        version: "v1",
-        path: "userPortal/{id}",
-        handler: update,
-    },
-    Route {
-        method: "DELETE",
-        version: "v1",
-        path: "userPortal/{id}",
-        handler: delete,
-    },
+    Route::new("GET", "v1", "userPortal", list),
+    Route::new("POST", "v1", "userPortal", create),
+    Route::new("GET", "v1", "userPortal/{id}", read),
+    Route::new("PUT", "v1", "userPortal/{id}", update),
+    Route::new("DELETE", "v1", "userPortal/{id}", delete),
 ];
 
 /// The names of the first portals of a new tenant.
@@ -68,13 +43,8 @@ struct PostedPortal {
 }
 
 /// Every portal as `GET` shows it, in order of creation.
-pub(super) fn state(tenant: &Tenant) -> Vec<Value> {
-    let portals = tenant
-        .portals
-        .all_ids()
-        .into_iter()
-        .filter_map(|id| fields_of(tenant, id));
-    portals.cloned().map(Value::Object).collect()
+pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
+    tenant.portals.all_fields()
 }
 
 /// Gives a new tenant the scenario's portals.
@@ -95,69 +65,51 @@ pub(super) fn seed(call: &mut Call<'_>) {
 }
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let tenant = &*call.tenant;
-    let ids = tenant.portals.ids(call.microtenant);
-    let page = ListQuery::parse(&call.query)?.page(ids, &tenant.portals);
-    Ok(page.answer(|id| fields_of(tenant, id)))
+    let portals = &call.tenant.portals;
+    let page = ListQuery::parse(&call.query)?.page(portals.ids(call.microtenant), portals);
+    Ok(page.answer(|id| portals.fields(id)))
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = existing(call)?;
-    Ok(Answer::json(200, &fields_of(call.tenant, id)))
+    let id = call.existing(&call.tenant.portals)?;
+    Ok(Answer::json(200, &call.tenant.portals.fields(id)))
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let body = call.object()?;
-    let portal =
-        validate(call, &body, None).map_err(|refusal| refusal.with_item(fields::name_of(&body)))?;
+    let portal = posted_portal(call, None)?;
     let id = add(call, portal);
-    let mut answer = fields_of(call.tenant, id).cloned().unwrap_or_default();
+    let mut answer = call.tenant.portals.fields(id).cloned().unwrap_or_default();
     answer.retain(|field, _| !NOT_IN_CREATED.contains(&field.as_str()));
     Ok(Answer::json(201, &answer))
 }
 
 /// Replaces the whole portal. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = existing(call)?;
-    let body = call.object()?;
-    let portal = validate(call, &body, Some(id))
-        .map_err(|refusal| refusal.with_item(fields::name_of(&body)))?;
-    let created = fields_of(call.tenant, id)
-        .and_then(|fields| fields.get("creationTime"))
-        .cloned();
-    let fields = complete(call, id, portal.fields, created.unwrap_or_default());
-    call.tenant.portals.replace(id, portal.name, fields);
+    let id = call.existing(&call.tenant.portals)?;
+    let mut portal = posted_portal(call, Some(id))?;
+    complete(call, id, &mut portal.fields, call.tenant.portals.fields(id));
+    call.tenant.portals.replace(id, portal.name, portal.fields);
     Ok(Answer::empty(204))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = existing(call)?;
+    let id = call.existing(&call.tenant.portals)?;
     let has_links = !call.tenant.attachments.links_of(id).is_empty();
     let refuses = call.service.scenario.user_portals.delete_with_links == DeletePortal::Refuse;
     if refuses && has_links {
-        return Err(Refusal::bad_request(
-            "resource.in.use",
-            "The user portal still has links.",
-        ));
+        let reason = "The user portal still has links.";
+        return Err(Refusal::bad_request("resource.in.use", reason));
     }
     // Links skip portals that do not exist, and ids are never used again: nothing to detach here.
     call.tenant.portals.remove(id);
     Ok(Answer::empty(204))
 }
 
-/// Checks a posted portal. `replaced` is the portal that it replaces.
-fn validate(call: &Call<'_>, body: &Object, replaced: Option<Id>) -> Result<PostedPortal, Refusal> {
-    let portal = PostedPortal::read(body)?;
-    call.refuse_poisoned(&portal.name)?;
-    let unique = call.service.scenario.bulk.unique_names;
-    if unique
-        && call
-            .tenant
-            .portals
-            .name_taken(call.microtenant, &portal.name, replaced)
-    {
-        return Err(Refusal::duplicate(&portal.name));
-    }
+/// Reads and checks the posted portal. `replaced` is the portal that it replaces.
+fn posted_portal(call: &Call<'_>, replaced: Option<Id>) -> Result<PostedPortal, Refusal> {
+    let body = call.object()?;
+    let portal = PostedPortal::read(&body).map_err(|refusal| refusal.with_name_of(&body))?;
+    call.check_name(&call.tenant.portals, &portal.name, replaced)?;
     Ok(portal)
 }
 
@@ -167,15 +119,10 @@ impl PostedPortal {
         check_name(&name)?;
         check_label(fields::text(body, "extLabel")?)?;
         let mut fields = Object::new();
-        fields.insert("name".to_owned(), name.clone().into());
-        if let Some(description) = fields::text(body, "description")? {
-            fields.insert("description".to_owned(), fields::escape(description).into());
-        }
-        fields::copy_text(
-            body,
-            &["extLabel", "extDomain", "userNotification", "imageData"],
-            &mut fields,
-        )?;
+        fields::set(&mut fields, "name", &*name);
+        fields::copy_escaped(body, "description", &mut fields)?;
+        let texts = ["extLabel", "extDomain", "userNotification", "imageData"];
+        fields::copy_text(body, &texts, &mut fields)?;
         fields::copy_flags(body, &["enabled", "userNotificationEnabled"], &mut fields)?;
         add_domain(body, &mut fields)?;
         Ok(Self { name, fields })
@@ -194,17 +141,12 @@ fn add_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal> {
 
 /// Derives the domain from `extLabel` and `extDomain`. A posted domain or certificate is ignored.
 fn add_managed_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal> {
-    let (label, domain) = (
-        fields::required(body, "extLabel")?,
-        fields::required(body, "extDomain")?,
-    );
+    let label = fields::required(body, "extLabel")?;
+    let domain = fields::required(body, "extDomain")?;
     let managed_domain = format!("{}.p.zscalerportal.net", domain.replace('.', "-"));
-    fields.insert(
-        "domain".to_owned(),
-        format!("{label}-{managed_domain}").into(),
-    );
-    fields.insert("extDomainName".to_owned(), managed_domain.into());
-    fields.insert("extDomainTranslation".to_owned(), domain.into());
+    fields::set(fields, "domain", format!("{label}-{managed_domain}"));
+    fields::set(fields, "extDomainName", managed_domain);
+    fields::set(fields, "extDomainTranslation", domain);
     Ok(())
 }
 
@@ -216,17 +158,13 @@ fn add_own_domain(
     let certificate = certificate.ok_or_else(|| Refusal::missing("certificateId"))?;
     let domain = fields::required(body, "domain")?;
     if !is_https_fqdn(domain) {
-        return Err(Refusal::bad_request(
-            "invalid.domain",
-            "The domain must be an FQDN served over HTTPS.",
-        ));
+        let reason = "The domain must be an FQDN served over HTTPS.";
+        return Err(Refusal::bad_request("invalid.domain", reason));
     }
-    fields.insert("domain".to_owned(), domain.into());
-    fields.insert(
-        "certificateName".to_owned(),
-        format!("Certificate {certificate}").into(),
-    );
-    fields.insert("certificateId".to_owned(), certificate.into());
+    fields::set(fields, "domain", domain);
+    let name = format!("Certificate {certificate}");
+    fields::set(fields, "certificateName", name);
+    fields::set(fields, "certificateId", certificate);
     Ok(())
 }
 
@@ -238,70 +176,44 @@ fn is_https_fqdn(domain: &str) -> bool {
 
 /// Allows letters, digits, space, `.`, `-` and `_`.
 fn check_name(name: &str) -> Result<(), Refusal> {
-    if name
-        .chars()
-        .all(|c| c.is_alphanumeric() || " .-_".contains(c))
-    {
-        return Ok(());
+    let allowed = |c: char| c.is_alphanumeric() || " .-_".contains(c);
+    if !name.chars().all(allowed) {
+        let reason = "A name may hold letters, digits, space, period, hyphen and underscore.";
+        return Err(Refusal::bad_request("invalid.name", reason));
     }
-    Err(Refusal::bad_request(
-        "invalid.name",
-        "A name may hold letters, digits, space, period, hyphen and underscore.",
-    ))
+    Ok(())
 }
 
 /// Allows 3 to 31 lower-case letters, digits and hyphens.
 fn check_label(label: Option<&str>) -> Result<(), Refusal> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    match label {
-        Some(label) if !(3..=31).contains(&label.len()) || !label.bytes().all(allowed) => {
-            Err(Refusal::bad_request(
-                "invalid.extLabel",
-                "The extLabel must be 3 to 31 lower-case letters, digits or hyphens.",
-            ))
-        }
-        _ => Ok(()),
+    let fits = |label: &str| (3..=31).contains(&label.len()) && label.bytes().all(allowed);
+    if !label.is_none_or(fits) {
+        let reason = "The extLabel must be 3 to 31 lower-case letters, digits or hyphens.";
+        return Err(Refusal::bad_request("invalid.extLabel", reason));
     }
+    Ok(())
 }
 
-/// The portal whose id is in the path.
-fn existing(call: &Call<'_>) -> Result<Id, Refusal> {
-    let id = call.id()?;
-    call.tenant
-        .portals
-        .find(id, call.microtenant)
-        .map(|_| id)
-        .ok_or_else(|| Refusal::not_found(call.param))
-}
-
-fn add(call: &mut Call<'_>, portal: PostedPortal) -> Id {
-    let (id, microtenant) = (call.service.ids.next_id(), call.microtenant);
-    let fields = complete(call, id, portal.fields, call.time.to_string().into());
-    call.tenant.portals.insert(
-        id,
-        Record {
-            microtenant,
-            name: portal.name,
-            fields,
-        },
-    );
+fn add(call: &mut Call<'_>, mut portal: PostedPortal) -> Id {
+    let id = call.service.ids.next_id();
+    complete(call, id, &mut portal.fields, None);
+    let portals = &mut call.tenant.portals;
+    portals.insert(id, call.microtenant, portal.name, portal.fields);
     id
 }
 
-fn complete(call: &Call<'_>, id: Id, mut fields: Object, created: Value) -> Object {
-    call.service.stamp(&mut fields, id, created, call.time);
-    call.service.add_microtenant(&mut fields, call.microtenant);
+/// Fills in the fields that only the server sets.
+fn complete(call: &Call<'_>, id: Id, fields: &mut Object, old: Option<&Object>) {
+    call.stamp(fields, id, old);
     let scope = call.service.scope_name(call.microtenant);
-    fields.insert("scopeName".to_owned(), scope.into());
-    fields
-}
-
-fn fields_of(tenant: &Tenant, id: Id) -> Option<&Object> {
-    tenant.portals.record(id).map(|record| &record.fields)
+    fields::set(fields, "scopeName", scope);
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn read(body: &Value) -> Result<Object, u16> {
