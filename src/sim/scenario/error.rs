@@ -28,7 +28,7 @@ pub enum ScenarioError {
         /// The value as written.
         value: String,
         /// The values that are allowed.
-        allowed: &'static str,
+        allowed: String,
     },
     /// A required key is missing, or a key does not go with the other keys of its table.
     #[error("`{key}` {what}")]

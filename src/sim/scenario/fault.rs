@@ -6,19 +6,35 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use toml::Value;
 use wildmatch::WildMatch;
 
 use super::error::ScenarioError;
-use super::section::{
-    DURATION_FORM, MOMENT_FORM, POSITIVE_FORM, RETRY_AFTER_FORM, SHARE_FORM, Section, latency,
-    moment, positive, retry_after, share,
-};
+use super::form::{DURATION, Form, MOMENT, POSITIVE, RETRY_AFTER, SHARE, TEXT};
+use super::section::{Section, alternatives};
 
-const KIND_FORM: &str = "\"reset-before\", \"drop-after-commit\", \"late-commit\", \"timeout\", \"status\", \"html\", \"truncated\", \"partial-batch\", \"expire-token\", \"signin-down\" or \"poison\"";
-const PATTERN_FORM: &str = "a method and a path such as \"POST */userPortalLink/bulk\", where * stands for any text and ? for one character";
-const STATUS_FORM: &str = "a status from 400 to 599";
-const TEXT_FORM: &str = "text that is not empty";
+const PATTERN: Form<CallPattern> = Form::new(
+    "a method and a path such as \"POST */userPortalLink/bulk\", where * stands for any text and ? for one character",
+    |value| CallPattern::parse(value.as_str()?),
+);
+
+const STATUS: Form<u16> = Form::new("a status from 400 to 599", |value| {
+    let status = u16::try_from(value.as_integer()?).ok()?;
+    (400..=599).contains(&status).then_some(status)
+});
+
+/// A duration above zero.
+const PERIOD: Form<Duration> = Form::new(MOMENT.allowed, |value| {
+    (MOMENT.read)(value).filter(|time| !time.is_zero())
+});
+
+/// The keys that only some kinds use, and these kinds.
+const KEYS_OF_KINDS: [(&str, &str); 5] = [
+    ("status", "\"status\""),
+    ("retry_after", "\"status\""),
+    ("id", "\"status\""),
+    ("delay", "\"late-commit\" and \"timeout\""),
+    ("name", "\"poison\""),
+];
 
 /// The default delay of `late-commit`.
 const COMMIT_DELAY: Duration = Duration::from_secs(5);
@@ -144,131 +160,81 @@ impl FaultKind {
     }
 }
 
-/// The keys that only some kinds use.
-#[derive(Default)]
-struct KindSettings {
-    status: Option<u16>,
-    retry_after: Option<String>,
-    id: Option<String>,
-    delay: Option<Duration>,
-    name: Option<String>,
-}
-
 impl Fault {
     pub(super) fn read(section: &mut Section) -> Result<Self, ScenarioError> {
         let mut fault = Self {
-            kind: FaultKind::Html,
+            kind: FaultKind::read(section)?,
             calls: CallPattern::any(),
             probability: 1.0,
             after: Duration::ZERO,
             duration: None,
             times: None,
         };
-        let mut kind: Option<String> = None;
-        section.value("kind", &mut kind, KIND_FORM, |value| text(value).map(Some))?;
-        section.value("match", &mut fault.calls, PATTERN_FORM, |value| {
-            CallPattern::parse(value.as_str()?)
-        })?;
-        section.value("probability", &mut fault.probability, SHARE_FORM, share)?;
-        section.value("after", &mut fault.after, MOMENT_FORM, moment)?;
-        section.value("for", &mut fault.duration, MOMENT_FORM, |value| {
-            moment(value).filter(|time| !time.is_zero()).map(Some)
-        })?;
-        section.value("times", &mut fault.times, POSITIVE_FORM, |value| {
-            positive(value).map(Some)
-        })?;
-        let settings = KindSettings::read(section)?;
-        let kind = kind.ok_or_else(|| section.missing("kind", KIND_FORM))?;
-        fault.kind = settings.into_kind(&kind, section)?;
-        Ok(fault)
-    }
-}
-
-impl KindSettings {
-    fn read(section: &mut Section) -> Result<Self, ScenarioError> {
-        let mut settings = Self::default();
-        section.value("status", &mut settings.status, STATUS_FORM, |value| {
-            let status = u16::try_from(value.as_integer()?).ok()?;
-            (400..=599).contains(&status).then_some(Some(status))
-        })?;
-        let target = &mut settings.retry_after;
-        section.value("retry_after", target, RETRY_AFTER_FORM, |value| {
-            retry_after(value).map(Some)
-        })?;
-        section.value("id", &mut settings.id, TEXT_FORM, |value| {
-            text(value).map(Some)
-        })?;
-        section.value("delay", &mut settings.delay, DURATION_FORM, |value| {
-            latency(value).map(Some)
-        })?;
-        section.value("name", &mut settings.name, TEXT_FORM, |value| {
-            text(value).map(Some)
-        })?;
-        Ok(settings)
-    }
-
-    /// Builds the kind of this name.
-    ///
-    /// # Errors
-    /// A key that the kind needs is missing, or there is one that it does not use.
-    fn into_kind(mut self, kind: &str, section: &Section) -> Result<FaultKind, ScenarioError> {
-        let made = match kind {
-            "reset-before" => FaultKind::ResetBefore,
-            "drop-after-commit" => FaultKind::DropAfterCommit,
-            "late-commit" => FaultKind::LateCommit {
-                delay: self.delay.take().unwrap_or(COMMIT_DELAY),
-            },
-            "timeout" => FaultKind::Timeout {
-                delay: self.delay.take(),
-            },
-            "status" => FaultKind::Status {
-                status: self.status.take().unwrap_or(DEFAULT_STATUS),
-                retry_after: self.retry_after.take(),
-                id: self.id.take(),
-            },
-            "html" => FaultKind::Html,
-            "truncated" => FaultKind::Truncated,
-            "partial-batch" => FaultKind::PartialBatch,
-            "expire-token" => FaultKind::ExpireToken,
-            "signin-down" => FaultKind::SigninDown,
-            "poison" => FaultKind::Poison {
-                name: self
-                    .name
-                    .take()
-                    .ok_or_else(|| section.missing("name", TEXT_FORM))?,
-            },
-            _ => return Err(section.not_allowed("kind", format!("{kind:?}"), KIND_FORM)),
+        section.value("match", &mut fault.calls, &PATTERN)?;
+        section.value("probability", &mut fault.probability, &SHARE)?;
+        section.value("after", &mut fault.after, &MOMENT)?;
+        fault.duration = section.optional("for", &PERIOD)?;
+        fault.times = section.optional("times", &POSITIVE)?;
+        let unused = KEYS_OF_KINDS.into_iter().find(|(key, _)| section.has(key));
+        let Some((key, kinds)) = unused else {
+            return Ok(fault);
         };
-        match self.unused() {
-            None => Ok(made),
-            Some((key, kinds)) => Err(section.conflict(
-                key,
-                format!("does not apply to the kind {kind:?}, only to {kinds}"),
-            )),
-        }
-    }
-
-    /// A key that was not used, and the kinds that use it.
-    fn unused(&self) -> Option<(&'static str, &'static str)> {
-        let left = [
-            (self.status.is_some(), "status", "\"status\""),
-            (self.retry_after.is_some(), "retry_after", "\"status\""),
-            (self.id.is_some(), "id", "\"status\""),
-            (
-                self.delay.is_some(),
-                "delay",
-                "\"late-commit\" and \"timeout\"",
-            ),
-            (self.name.is_some(), "name", "\"poison\""),
-        ];
-        let mut left = left.into_iter().filter(|(is_left, ..)| *is_left);
-        left.next().map(|(_, key, kinds)| (key, kinds))
+        let kind = fault.kind.name();
+        let what = format!("does not apply to the kind {kind:?}, only to {kinds}");
+        Err(section.conflict(key, what))
     }
 }
 
-fn text(value: &Value) -> Option<String> {
-    let text = value.as_str().filter(|text| !text.trim().is_empty())?;
-    Some(text.to_owned())
+impl FaultKind {
+    /// Every kind, with its default settings.
+    fn all() -> [Self; 11] {
+        let (retry_after, id, name) = (None, None, String::new());
+        [
+            Self::ResetBefore,
+            Self::DropAfterCommit,
+            Self::LateCommit {
+                delay: COMMIT_DELAY,
+            },
+            Self::Timeout { delay: None },
+            Self::Status {
+                status: DEFAULT_STATUS,
+                retry_after,
+                id,
+            },
+            Self::Html,
+            Self::Truncated,
+            Self::PartialBatch,
+            Self::ExpireToken,
+            Self::SigninDown,
+            Self::Poison { name },
+        ]
+    }
+
+    /// Reads the kind, with the keys that only this kind uses.
+    fn read(section: &mut Section) -> Result<Self, ScenarioError> {
+        let kinds = Self::all().map(|kind| (kind.name(), kind));
+        let chosen = section.chosen("kind", &kinds)?;
+        let mut kind = chosen.ok_or_else(|| section.missing("kind", &alternatives(&kinds)))?;
+        match &mut kind {
+            Self::LateCommit { delay } => section.value("delay", delay, &DURATION)?,
+            Self::Timeout { delay } => *delay = section.optional("delay", &DURATION)?,
+            Self::Status {
+                status,
+                retry_after,
+                id,
+            } => {
+                section.value("status", status, &STATUS)?;
+                *retry_after = section.optional("retry_after", &RETRY_AFTER)?;
+                *id = section.optional("id", &TEXT)?;
+            }
+            Self::Poison { name } => {
+                let read = section.optional("name", &TEXT)?;
+                *name = read.ok_or_else(|| section.missing("name", TEXT.allowed))?;
+            }
+            _ => {}
+        }
+        Ok(kind)
+    }
 }
 
 #[cfg(test)]

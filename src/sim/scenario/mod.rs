@@ -6,6 +6,7 @@
 
 mod error;
 mod fault;
+mod form;
 pub(super) mod resources;
 mod section;
 mod traffic;
@@ -13,19 +14,15 @@ mod traffic;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use toml::Value;
-
 pub use self::error::ScenarioError;
 pub use self::fault::{CallPattern, Fault, FaultKind};
+use self::form::{COUNT, FLAG, Form, LIFETIME, POSITIVE, SEEDED, SEEDED_LINKS};
 pub use self::resources::{
     AbsentSchedule, BulkDeleteRules, ConnectorRules, DeletePortal, DomainPost, DomainRules,
     FailureRules, FeatureRules, MicrotenantRules, NumberForm, PortalRules, ScheduleRules,
     Treatment,
 };
-use self::section::{
-    COUNT_FORM, FLAG_FORM, POSITIVE_FORM, SEEDED_FORM, Section, choice, count, lifetime, positive,
-    seeded, seeded_links,
-};
+use self::section::{Section, Settings};
 pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, QuotaScope, StormRules, Window};
 use super::assertion::PublicKey;
 
@@ -222,107 +219,86 @@ impl Scenario {
 
     fn read(root: &mut Section) -> Result<Self, ScenarioError> {
         let mut scenario = Self::default();
-        root.table("quota", |section| scenario.quota.fill(section))?;
-        root.table("latency", |section| scenario.latency.fill(section))?;
-        root.table("storm", |section| scenario.storm.fill(section))?;
-        root.table("token", |section| scenario.token.fill(section))?;
-        root.table("sign_in", |section| scenario.sign_in.fill(section))?;
-        root.table("tenant", |section| scenario.tenant.fill(section))?;
-        root.table("bulk", |section| scenario.bulk.fill(section))?;
-        root.table("limits", |section| scenario.limits.fill(section))?;
-        root.table("microtenants", |section| {
-            scenario.microtenants.fill(section)
-        })?;
-        root.table("user_portals", |section| {
-            scenario.user_portals.fill(section)
-        })?;
-        root.table("connectors", |section| scenario.connectors.fill(section))?;
-        root.table("bulk_delete", |section| scenario.bulk_delete.fill(section))?;
-        root.table("domains", |section| scenario.domains.fill(section))?;
-        root.table("connector_schedule", |section| {
-            scenario.connector_schedule.fill(section)
-        })?;
-        root.table("features", |section| scenario.features.fill(section))?;
-        root.table("faults", |section| scenario.failures.fill(section))?;
+        root.table("quota", &mut scenario.quota)?;
+        root.table("latency", &mut scenario.latency)?;
+        root.table("storm", &mut scenario.storm)?;
+        root.table("token", &mut scenario.token)?;
+        root.table("sign_in", &mut scenario.sign_in)?;
+        root.table("tenant", &mut scenario.tenant)?;
+        root.table("bulk", &mut scenario.bulk)?;
+        root.table("limits", &mut scenario.limits)?;
+        root.table("microtenants", &mut scenario.microtenants)?;
+        root.table("user_portals", &mut scenario.user_portals)?;
+        root.table("connectors", &mut scenario.connectors)?;
+        root.table("bulk_delete", &mut scenario.bulk_delete)?;
+        root.table("domains", &mut scenario.domains)?;
+        root.table("connector_schedule", &mut scenario.connector_schedule)?;
+        root.table("features", &mut scenario.features)?;
+        root.table("faults", &mut scenario.failures)?;
         scenario.faults = root.tables("fault", Fault::read)?;
         Ok(scenario)
     }
 }
 
-impl TokenRules {
+impl Settings for TokenRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        let allowed = "whole seconds from \"1s\" to \"24h\"";
-        section.value("lifetime", &mut self.lifetime, allowed, lifetime)
+        section.value("lifetime", &mut self.lifetime, &LIFETIME)
     }
 }
 
-impl SignInRules {
+impl Settings for SignInRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        let allowed = "an RSA key in PEM that begins with -----BEGIN PUBLIC KEY-----";
-        section.value("public_key", &mut self.public_key, allowed, |value| {
-            PublicKey::parse(value.as_str()?).map(Some)
-        })
+        const PUBLIC_KEY: Form<PublicKey> = Form::new(
+            "an RSA key in PEM that begins with -----BEGIN PUBLIC KEY-----",
+            |value| PublicKey::parse(value.as_str()?),
+        );
+        self.public_key = section.optional("public_key", &PUBLIC_KEY)?;
+        Ok(())
     }
 }
 
-impl TenantStart {
+impl Settings for TenantStart {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("portals", &mut self.portals, SEEDED_FORM, seeded)?;
-        section.value(
-            "links",
-            &mut self.links,
-            "a whole number from 0 to 1000000",
-            seeded_links,
-        )
+        section.value("portals", &mut self.portals, &SEEDED)?;
+        section.value("links", &mut self.links, &SEEDED_LINKS)
     }
 }
 
-impl BulkRules {
+impl Settings for BulkRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("max", &mut self.max, POSITIVE_FORM, positive)?;
-        let mut flag = |key, target| section.value(key, target, FLAG_FORM, Value::as_bool);
-        flag("atomic", &mut self.atomic)?;
-        flag("unique_names", &mut self.unique_names)?;
-        let reports = [
+        section.value("max", &mut self.max, &POSITIVE)?;
+        section.value("atomic", &mut self.atomic, &FLAG)?;
+        section.value("unique_names", &mut self.unique_names, &FLAG)?;
+        let choices = [
             ("named", BadItems::Named),
             ("unnamed", BadItems::Unnamed),
             ("unsaid", BadItems::Unsaid),
         ];
-        let allowed = "\"named\", \"unnamed\" or \"unsaid\"";
-        section.value("bad_items", &mut self.bad_items, allowed, |value| {
-            choice(value, reports)
-        })?;
+        section.choice("bad_items", &mut self.bad_items, &choices)?;
         if self.atomic && self.bad_items == BadItems::Unsaid {
             let what =
                 "cannot be \"unsaid\" unless `bulk.atomic` is false: nothing would be created";
             return Err(section.conflict("bad_items", what.to_owned()));
         }
-        let answers = [
+        let choices = [
             ("wrapper", BulkAnswer::Wrapper),
             ("list", BulkAnswer::List),
             ("empty", BulkAnswer::Empty),
         ];
-        let allowed = "\"wrapper\", \"list\" or \"empty\"";
-        section.value("answer", &mut self.answer, allowed, |value| {
-            choice(value, answers)
-        })?;
-        let orders = [
+        section.choice("answer", &mut self.answer, &choices)?;
+        let choices = [
             ("posted", BulkOrder::Posted),
             ("reversed", BulkOrder::Reversed),
         ];
-        let allowed = "\"posted\" or \"reversed\"";
-        section.value("order", &mut self.order, allowed, |value| {
-            choice(value, orders)
-        })
+        section.choice("order", &mut self.order, &choices)
     }
 }
 
-impl Limits {
+impl Settings for Limits {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("links", &mut self.links, COUNT_FORM, count)?;
-        let per_portal = &mut self.links_per_portal;
-        section.value("links_per_portal", per_portal, COUNT_FORM, count)?;
-        section.value("domains", &mut self.domains, COUNT_FORM, count)
+        section.value("links", &mut self.links, &COUNT)?;
+        section.value("links_per_portal", &mut self.links_per_portal, &COUNT)?;
+        section.value("domains", &mut self.domains, &COUNT)
     }
 }
 

@@ -4,10 +4,8 @@
 use std::num::NonZeroU32;
 
 use super::error::ScenarioError;
-use super::section::{
-    COUNT_FORM, LIST_FORM, POSITIVE_FORM, SEEDED_FORM, SHARE_FORM, Section, choice, count, names,
-    positive, seeded, share, texts,
-};
+use super::form::{COUNT, Form, NAMES, POSITIVE, SEEDED, SHARE, TEXTS, names, texts};
+use super::section::{Section, Settings};
 use crate::sim::fields::is_domain;
 
 /// The names of all resources.
@@ -26,10 +24,9 @@ pub struct MicrotenantRules {
     pub names: Vec<String>,
 }
 
-impl MicrotenantRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        let allowed = "a list of different names, none of them empty";
-        section.value("names", &mut self.names, allowed, names)
+impl Settings for MicrotenantRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value("names", &mut self.names, &NAMES)
     }
 }
 
@@ -51,18 +48,13 @@ pub enum DeletePortal {
     Detach,
 }
 
-impl PortalRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+impl Settings for PortalRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         let choices = [
             ("refuse", DeletePortal::Refuse),
             ("detach", DeletePortal::Detach),
         ];
-        section.value(
-            "delete_with_links",
-            &mut self.delete_with_links,
-            "\"refuse\" or \"detach\"",
-            |value| choice(value, choices),
-        )
+        section.choice("delete_with_links", &mut self.delete_with_links, &choices)
     }
 }
 
@@ -104,19 +96,18 @@ impl Default for ConnectorRules {
     }
 }
 
-impl ConnectorRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("live", &mut self.live, SEEDED_FORM, seeded)?;
-        section.value("stale", &mut self.stale, SEEDED_FORM, seeded)?;
-        let never = &mut self.never_connected;
-        section.value("never_connected", never, SEEDED_FORM, seeded)?;
-        section.value("read_only", &mut self.read_only, SEEDED_FORM, seeded)?;
-        let groups = "a whole number from 1 to 10000";
-        section.value("groups", &mut self.groups, groups, |value| {
-            NonZeroU32::new(seeded(value)?)
-        })?;
-        section.value("dark_groups", &mut self.dark_groups, SEEDED_FORM, seeded)?;
-        section.value("come_back", &mut self.come_back, SHARE_FORM, share)
+impl Settings for ConnectorRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        const GROUPS: Form<NonZeroU32> = Form::new("a whole number from 1 to 10000", |value| {
+            NonZeroU32::new((SEEDED.read)(value)?)
+        });
+        section.value("live", &mut self.live, &SEEDED)?;
+        section.value("stale", &mut self.stale, &SEEDED)?;
+        section.value("never_connected", &mut self.never_connected, &SEEDED)?;
+        section.value("read_only", &mut self.read_only, &SEEDED)?;
+        section.value("groups", &mut self.groups, &GROUPS)?;
+        section.value("dark_groups", &mut self.dark_groups, &SEEDED)?;
+        section.value("come_back", &mut self.come_back, &SHARE)
     }
 }
 
@@ -150,16 +141,12 @@ pub enum Treatment {
     Refuse,
 }
 
-impl BulkDeleteRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+impl Settings for BulkDeleteRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         let choices = [("ignore", Treatment::Ignore), ("refuse", Treatment::Refuse)];
-        let mut treatment = |key, target| {
-            let allowed = "\"ignore\" or \"refuse\"";
-            section.value(key, target, allowed, |value| choice(value, choices))
-        };
-        treatment("unknown_ids", &mut self.unknown_ids)?;
-        treatment("repeated_ids", &mut self.repeated_ids)?;
-        treatment("read_only", &mut self.read_only)
+        section.choice("unknown_ids", &mut self.unknown_ids, &choices)?;
+        section.choice("repeated_ids", &mut self.repeated_ids, &choices)?;
+        section.choice("read_only", &mut self.read_only, &choices)
     }
 }
 
@@ -200,25 +187,22 @@ impl Default for DomainRules {
     }
 }
 
-impl DomainRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        let choices = [("replace", DomainPost::Replace), ("add", DomainPost::Add)];
-        let allowed = "\"replace\" or \"add\"";
-        section.value("post", &mut self.post, allowed, |value| {
-            choice(value, choices)
-        })?;
-        let allowed = "a list of different domains";
-        section.value("seed", &mut self.seed, allowed, |value| {
+impl Settings for DomainRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        const DOMAINS: Form<Vec<String>> = Form::new("a list of different domains", |value| {
             names(value).filter(|seed| seed.iter().all(|domain| is_domain(domain)))
-        })?;
-        let allowed = "a domain, or \"\" for none";
-        section.value("intruder", &mut self.intruder, allowed, |value| {
-            let text = value.as_str()?;
-            (text.is_empty() || is_domain(text))
-                .then(|| Some(text.to_owned()).filter(|domain| !domain.is_empty()))
-        })?;
-        let after = &mut self.intruder_after;
-        section.value("intruder_after", after, POSITIVE_FORM, positive)
+        });
+        const INTRUDER: Form<Option<String>> = Form::new("a domain, or \"\" for none", |value| {
+            match value.as_str()? {
+                "" => Some(None),
+                text => is_domain(text).then(|| Some(text.to_owned())),
+            }
+        });
+        let choices = [("replace", DomainPost::Replace), ("add", DomainPost::Add)];
+        section.choice("post", &mut self.post, &choices)?;
+        section.value("seed", &mut self.seed, &DOMAINS)?;
+        section.value("intruder", &mut self.intruder, &INTRUDER)?;
+        section.value("intruder_after", &mut self.intruder_after, &POSITIVE)
     }
 }
 
@@ -251,24 +235,18 @@ pub enum NumberForm {
     Numbers,
 }
 
-impl ScheduleRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+impl Settings for ScheduleRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         let choices = [
             ("not_found", AbsentSchedule::NotFound),
             ("empty", AbsentSchedule::Empty),
         ];
-        let allowed = "\"not_found\" or \"empty\"";
-        section.value("absent", &mut self.absent, allowed, |value| {
-            choice(value, choices)
-        })?;
+        section.choice("absent", &mut self.absent, &choices)?;
         let choices = [
             ("strings", NumberForm::Strings),
             ("numbers", NumberForm::Numbers),
         ];
-        let allowed = "\"strings\" or \"numbers\"";
-        section.value("numbers", &mut self.numbers, allowed, |value| {
-            choice(value, choices)
-        })
+        section.choice("numbers", &mut self.numbers, &choices)
     }
 }
 
@@ -280,12 +258,13 @@ pub struct FeatureRules {
     pub off: Vec<String>,
 }
 
-impl FeatureRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        let allowed = "a list of portal-link, user-portal, connector, domain, connector-schedule";
-        section.value("off", &mut self.off, allowed, |value| {
-            texts(value).filter(|off| off.iter().all(|name| RESOURCES.contains(&name.as_str())))
-        })
+impl Settings for FeatureRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        const OFF: Form<Vec<String>> = Form::new(
+            "a list of portal-link, user-portal, connector, connector-schedule, domain",
+            |value| texts(value).filter(|off| off.iter().all(|name| RESOURCES.contains(&&**name))),
+        );
+        section.value("off", &mut self.off, &OFF)
     }
 }
 
@@ -299,9 +278,9 @@ pub struct FailureRules {
     pub fail_paths: Vec<String>,
 }
 
-impl FailureRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("fail_page", &mut self.fail_page, COUNT_FORM, count)?;
-        section.value("fail_paths", &mut self.fail_paths, LIST_FORM, texts)
+impl Settings for FailureRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value("fail_page", &mut self.fail_page, &COUNT)?;
+        section.value("fail_paths", &mut self.fail_paths, &TEXTS)
     }
 }

@@ -6,18 +6,44 @@ use std::time::Duration;
 use toml::Value;
 
 use super::error::ScenarioError;
-use super::section::{
-    DURATION_FORM, FLAG_FORM, MOMENT_FORM, RETRY_AFTER_FORM, SHARE_FORM, Section, choice, duration,
-    latency, moment, retry_after, share,
-};
+use super::form::{DURATION, FLAG, Form, MOMENT, RETRY_AFTER, SHARE, duration};
+use super::section::{Section, Settings};
 
-const QUOTA_FORM: &str =
-    "\"off\", or at least one call in a duration above zero, such as \"20/10s\"";
-const WINDOW_FORM: &str = "\"fixed\", \"first-call\", \"sliding-log\", \"sliding-counter\", \"token-bucket\" or \"small-bucket\"";
-const SCOPE_FORM: &str = "\"tenant\" or \"endpoint\"";
-const CO_TENANT_FORM: &str =
-    "a number of calls in a duration above zero, at most one per millisecond, such as \"3/10s\"";
-const STATUSES_FORM: &str = "a list of 429, 503 or both";
+const QUOTA: Form<Quota> = Form::new(
+    "\"off\", or at least one call in a duration above zero, such as \"20/10s\"",
+    |value| match value.as_str()? {
+        "off" => Some(Quota::Off),
+        text => {
+            let (calls, per) = rate(text)?;
+            NonZeroU32::new(calls).map(|calls| Quota::Limited { calls, per })
+        }
+    },
+);
+
+const CO_TENANT: Form<CoTenant> = Form::new(
+    "a number of calls in a duration above zero, at most one per millisecond, such as \"3/10s\"",
+    |value| {
+        let (calls, per) = rate(value.as_str()?)?;
+        let bearable = u128::from(calls) <= per.as_millis();
+        bearable.then_some(CoTenant { calls, per })
+    },
+);
+
+const STATUSES: Form<Vec<u16>> = Form::new("a list of 429, 503 or both", |value| {
+    let listed = value.as_array().filter(|list| !list.is_empty())?;
+    let status = |value: &Value| {
+        let number = u16::try_from(value.as_integer()?).ok()?;
+        matches!(number, 429 | 503).then_some(number)
+    };
+    listed.iter().map(status).collect()
+});
+
+/// Reads `N/DURATION`, with a duration above zero.
+fn rate(text: &str) -> Option<(u32, Duration)> {
+    let (calls, per) = text.split_once('/')?;
+    let per = duration(per).filter(|per| !per.is_zero())?;
+    Some((calls.parse().ok()?, per))
+}
 
 /// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
 /// Understanding Rate Limiting).
@@ -186,95 +212,48 @@ impl Default for StormRules {
     }
 }
 
-impl QuotaRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("read", &mut self.read, QUOTA_FORM, quota)?;
-        section.value("write", &mut self.write, QUOTA_FORM, quota)?;
-        section.value("window", &mut self.window, WINDOW_FORM, window)?;
-        let counts_refused = &mut self.counts_refused;
-        section.value("counts_refused", counts_refused, FLAG_FORM, Value::as_bool)?;
-        section.value("scope", &mut self.scope, SCOPE_FORM, scope)?;
-        section.value("gateway", &mut self.gateway, QUOTA_FORM, quota)?;
-        let padding = &mut self.retry_after_padding;
-        section.value("retry_after_padding", padding, DURATION_FORM, latency)?;
-        section.value("co_tenant", &mut self.co_tenant, CO_TENANT_FORM, co_tenant)
-    }
-}
-
-impl Latency {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("base", &mut self.base, DURATION_FORM, latency)?;
-        section.value("jitter", &mut self.jitter, DURATION_FORM, latency)?;
-        section.value("travel", &mut self.travel, DURATION_FORM, latency)?;
-        let jitter = &mut self.travel_jitter;
-        section.value("travel_jitter", jitter, DURATION_FORM, latency)
-    }
-}
-
-impl StormRules {
-    pub(super) fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("statuses", &mut self.statuses, STATUSES_FORM, statuses)?;
-        section.value("from", &mut self.from, MOMENT_FORM, moment)?;
-        section.value("until", &mut self.until, MOMENT_FORM, moment)?;
-        section.value("every", &mut self.every, MOMENT_FORM, moment)?;
-        section.value("share", &mut self.share, SHARE_FORM, share)?;
-        let text = &mut self.retry_after;
-        section.value("retry_after", text, RETRY_AFTER_FORM, retry_after)
-    }
-}
-
-fn quota(value: &Value) -> Option<Quota> {
-    let text = value.as_str()?;
-    if text == "off" {
-        return Some(Quota::Off);
-    }
-    let (calls, per) = rate(text)?;
-    Some(Quota::Limited {
-        calls: NonZeroU32::new(calls)?,
-        per,
-    })
-}
-
-fn co_tenant(value: &Value) -> Option<CoTenant> {
-    let (calls, per) = rate(value.as_str()?)?;
-    let bearable = u128::from(calls) <= per.as_millis();
-    bearable.then_some(CoTenant { calls, per })
-}
-
-/// Reads `N/DURATION`, with a duration above zero.
-fn rate(text: &str) -> Option<(u32, Duration)> {
-    let (calls, per) = text.split_once('/')?;
-    let per = duration(per).filter(|per| !per.is_zero())?;
-    Some((calls.parse().ok()?, per))
-}
-
-fn window(value: &Value) -> Option<Window> {
-    let choices = [
-        ("fixed", Window::Fixed),
-        ("first-call", Window::FirstCall),
-        ("sliding-log", Window::SlidingLog),
-        ("sliding-counter", Window::SlidingCounter),
-        ("token-bucket", Window::TokenBucket),
-        ("small-bucket", Window::SmallBucket),
-    ];
-    choice(value, choices)
-}
-
-fn scope(value: &Value) -> Option<QuotaScope> {
-    choice(
-        value,
-        [
+impl Settings for QuotaRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value("read", &mut self.read, &QUOTA)?;
+        section.value("write", &mut self.write, &QUOTA)?;
+        let windows = [
+            ("fixed", Window::Fixed),
+            ("first-call", Window::FirstCall),
+            ("sliding-log", Window::SlidingLog),
+            ("sliding-counter", Window::SlidingCounter),
+            ("token-bucket", Window::TokenBucket),
+            ("small-bucket", Window::SmallBucket),
+        ];
+        section.choice("window", &mut self.window, &windows)?;
+        section.value("counts_refused", &mut self.counts_refused, &FLAG)?;
+        let scopes = [
             ("tenant", QuotaScope::Tenant),
             ("endpoint", QuotaScope::Endpoint),
-        ],
-    )
+        ];
+        section.choice("scope", &mut self.scope, &scopes)?;
+        section.value("gateway", &mut self.gateway, &QUOTA)?;
+        let padding = &mut self.retry_after_padding;
+        section.value("retry_after_padding", padding, &DURATION)?;
+        section.value("co_tenant", &mut self.co_tenant, &CO_TENANT)
+    }
 }
 
-fn statuses(value: &Value) -> Option<Vec<u16>> {
-    let listed = value.as_array().filter(|list| !list.is_empty())?;
-    let status = |value: &Value| {
-        let number = u16::try_from(value.as_integer()?).ok()?;
-        matches!(number, 429 | 503).then_some(number)
-    };
-    listed.iter().map(status).collect()
+impl Settings for Latency {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value("base", &mut self.base, &DURATION)?;
+        section.value("jitter", &mut self.jitter, &DURATION)?;
+        section.value("travel", &mut self.travel, &DURATION)?;
+        section.value("travel_jitter", &mut self.travel_jitter, &DURATION)
+    }
+}
+
+impl Settings for StormRules {
+    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+        section.value("statuses", &mut self.statuses, &STATUSES)?;
+        section.value("from", &mut self.from, &MOMENT)?;
+        section.value("until", &mut self.until, &MOMENT)?;
+        section.value("every", &mut self.every, &MOMENT)?;
+        section.value("share", &mut self.share, &SHARE)?;
+        section.value("retry_after", &mut self.retry_after, &RETRY_AFTER)
+    }
 }
