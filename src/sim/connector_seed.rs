@@ -18,9 +18,8 @@ use super::scenario::ConnectorRules;
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// The version that all connectors should run, and older ones that disconnected connectors may have.
+/// The version that all connectors should run.
 const EXPECTED_VERSION: &str = "24.387.2";
-const OLD_VERSIONS: [&str; 3] = ["22.110.1", "23.243.3", "24.198.1"];
 
 /// The state that a connector is in.
 #[derive(Clone, Copy)]
@@ -209,14 +208,11 @@ fn other_fields(random: &mut SplitMix64, connector: &NewConnector, group: &Group
         format!("10.{}.{}.{}", octet(), octet(), octet()),
         format!("203.0.113.{}", octet()),
     );
-    let old = random.below(3);
-    let version = match connector.state {
-        State::Live => EXPECTED_VERSION,
-        State::Stale | State::NeverConnected => usize::try_from(old)
-            .ok()
-            .and_then(|old| OLD_VERSIONS.get(old))
-            .copied()
-            .unwrap_or(EXPECTED_VERSION),
+    let version = match (connector.state, random.below(3)) {
+        (State::Live, _) => EXPECTED_VERSION,
+        (_, 0) => "22.110.1",
+        (_, 1) => "23.243.3",
+        (_, _) => "24.198.1",
     };
     let fingerprint = format!("{:016x}{:016x}", random.draw(), random.draw());
     into_object(json!({

@@ -7,30 +7,19 @@
 use std::time::Duration;
 
 use super::http::Answer;
-use super::limiter::WindowCounter;
+use super::limiter::{Algorithm, WindowCounter};
 use super::scenario::Quota;
 
 /// The limit of the gateway, if it has one. Its windows lie end to end from time zero.
 #[derive(Debug)]
-pub(super) struct Gateway(Option<Limit>);
-
-#[derive(Debug)]
-struct Limit {
-    calls: u32,
-    per: Duration,
-    counter: WindowCounter,
-}
+pub(super) struct Gateway(Option<WindowCounter>);
 
 impl Gateway {
     pub(super) fn new(quota: Quota) -> Self {
-        let Quota::Limited { calls, per } = quota else {
-            return Self(None);
-        };
-        Self(Some(Limit {
-            calls: calls.get(),
-            per,
-            counter: WindowCounter::aligned(calls, per),
-        }))
+        Self(match quota {
+            Quota::Off => None,
+            Quota::Limited { calls, per } => Some(WindowCounter::aligned(calls, per)),
+        })
     }
 
     /// Admits a call at `now`.
@@ -38,7 +27,7 @@ impl Gateway {
     /// # Errors
     /// The time until the next call is admitted.
     pub(super) fn admit(&mut self, now: Duration) -> Result<(), Duration> {
-        let Some(Limit { counter, .. }) = &mut self.0 else {
+        let Some(counter) = &mut self.0 else {
             return Ok(());
         };
         let wait = counter.wait(now);
@@ -51,16 +40,11 @@ impl Gateway {
 
     /// Adds the headers about the limit to the answer of the call that was just admitted or refused.
     pub(super) fn add_headers(&self, now: Duration, answer: Answer) -> Answer {
-        let Some(Limit {
-            calls,
-            per,
-            counter,
-        }) = &self.0
-        else {
+        let Some(counter) = &self.0 else {
             return answer;
         };
-        let reset = whole_seconds(counter.end().saturating_sub(now));
-        let window = whole_seconds(*per);
+        let (calls, window) = (counter.calls, whole_seconds(counter.per));
+        let reset = whole_seconds(counter.end.saturating_sub(now));
         answer
             .with_header("x-ratelimit-limit", format!("{calls}, {calls};w={window}"))
             .with_header("x-ratelimit-remaining", counter.remaining().to_string())

@@ -10,6 +10,7 @@
 //! The times passed in must not go backwards.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -18,25 +19,26 @@ use super::scenario::{Quota, Window};
 /// One rate limit, with its state.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    algorithm: Algorithm,
+    /// None if every call is admitted.
+    algorithm: Option<Box<dyn Algorithm>>,
     counts_refused: bool,
 }
 
-#[derive(Debug)]
-enum Algorithm {
-    Off,
-    WindowCounter(WindowCounter),
-    SlidingLog(SlidingLog),
-    SlidingCounter(SlidingCounter),
-    Bucket(Bucket),
+/// A way of counting calls.
+pub(super) trait Algorithm: fmt::Debug + Send {
+    /// The time from `now` until the next call passes; zero if it passes now.
+    fn wait(&self, now: Duration) -> Duration;
+
+    /// Counts a call at `now`.
+    fn count(&mut self, now: Duration);
 }
 
 impl Limiter {
     /// A limiter that has seen no call yet. With `counts_refused`, refused calls count too.
     pub(super) fn new(quota: Quota, window: Window, counts_refused: bool) -> Self {
         let algorithm = match quota {
-            Quota::Off => Algorithm::Off,
-            Quota::Limited { calls, per } => Algorithm::new(calls, per, window),
+            Quota::Off => None,
+            Quota::Limited { calls, per } => Some(algorithm(calls, per, window)),
         };
         Self {
             algorithm,
@@ -49,67 +51,42 @@ impl Limiter {
     /// # Errors
     /// The time until the next call is admitted.
     pub(super) fn admit(&mut self, now: Duration) -> Result<(), Duration> {
-        let passes = self.algorithm.wait(now).is_zero();
+        let Some(algorithm) = &mut self.algorithm else {
+            return Ok(());
+        };
+        let passes = algorithm.wait(now).is_zero();
         if passes || self.counts_refused {
-            self.algorithm.count(now);
+            algorithm.count(now);
         }
         if passes {
             Ok(())
         } else {
-            Err(self.algorithm.wait(now))
+            Err(algorithm.wait(now))
         }
     }
 }
 
-impl Algorithm {
-    fn new(calls: NonZeroU32, per: Duration, window: Window) -> Self {
-        let bucket = |capacity| Self::Bucket(Bucket::full(calls, per, capacity));
-        match window {
-            Window::Fixed => Self::WindowCounter(WindowCounter::aligned(calls, per)),
-            Window::FirstCall => Self::WindowCounter(WindowCounter::from_first_call(calls, per)),
-            Window::SlidingLog => Self::SlidingLog(SlidingLog {
-                calls: usize::try_from(calls.get()).unwrap_or(usize::MAX),
-                per,
-                counted: VecDeque::new(),
-            }),
-            Window::SlidingCounter => Self::SlidingCounter(SlidingCounter::new(calls, per)),
-            Window::TokenBucket => bucket(calls.get()),
-            Window::SmallBucket => bucket(calls.get().div_ceil(5)),
-        }
-    }
-
-    /// The time from `now` until the next call passes; zero if it passes now.
-    fn wait(&self, now: Duration) -> Duration {
-        match self {
-            Self::Off => Duration::ZERO,
-            Self::WindowCounter(counter) => counter.wait(now),
-            Self::SlidingLog(log) => log.wait(now),
-            Self::SlidingCounter(counter) => counter.wait(now),
-            Self::Bucket(bucket) => bucket.wait(now),
-        }
-    }
-
-    fn count(&mut self, now: Duration) {
-        match self {
-            Self::Off => {}
-            Self::WindowCounter(counter) => counter.count(now),
-            Self::SlidingLog(log) => log.count(now),
-            Self::SlidingCounter(counter) => counter.count(now),
-            Self::Bucket(bucket) => bucket.count(now),
-        }
+fn algorithm(calls: NonZeroU32, per: Duration, window: Window) -> Box<dyn Algorithm> {
+    match window {
+        Window::Fixed => Box::new(WindowCounter::aligned(calls, per)),
+        Window::FirstCall => Box::new(WindowCounter::from_first_call(calls, per)),
+        Window::SlidingLog => Box::new(SlidingLog::new(calls, per)),
+        Window::SlidingCounter => Box::new(SlidingCounter::new(calls, per)),
+        Window::TokenBucket => Box::new(Bucket::full(calls, per, calls.get())),
+        Window::SmallBucket => Box::new(Bucket::full(calls, per, calls.get().div_ceil(5))),
     }
 }
 
 /// A counter of the calls in one window with a start and an end.
 #[derive(Debug)]
 pub(super) struct WindowCounter {
-    calls: u32,
-    per: Duration,
+    pub(super) calls: u32,
+    pub(super) per: Duration,
     /// True if windows lie end to end from time zero; false if a window starts with the first call after
     /// the last one ended.
     aligned: bool,
-    /// The end of the current window, exclusive; zero before the first.
-    end: Duration,
+    /// The end of the window of the last call, exclusive; zero before the first.
+    pub(super) end: Duration,
     seen: u32,
 }
 
@@ -133,15 +110,21 @@ impl WindowCounter {
         }
     }
 
-    /// The time from `now` until the next call passes; zero if it passes now.
-    pub(super) fn wait(&self, now: Duration) -> Duration {
+    /// The number of further calls that the window of the last call admits.
+    pub(super) fn remaining(&self) -> u32 {
+        self.calls.saturating_sub(self.seen)
+    }
+}
+
+impl Algorithm for WindowCounter {
+    fn wait(&self, now: Duration) -> Duration {
         if self.seen < self.calls {
             return Duration::ZERO;
         }
         self.end.saturating_sub(now)
     }
 
-    pub(super) fn count(&mut self, now: Duration) {
+    fn count(&mut self, now: Duration) {
         if now >= self.end {
             let since = if self.aligned {
                 since_multiple(now, self.per)
@@ -152,16 +135,6 @@ impl WindowCounter {
             self.seen = 0;
         }
         self.seen = self.seen.saturating_add(1);
-    }
-
-    /// The number of further calls that the window of the last call admits.
-    pub(super) fn remaining(&self) -> u32 {
-        self.calls.saturating_sub(self.seen)
-    }
-
-    /// The end of the window of the last call.
-    pub(super) fn end(&self) -> Duration {
-        self.end
     }
 }
 
@@ -188,6 +161,16 @@ struct SlidingLog {
 }
 
 impl SlidingLog {
+    fn new(calls: NonZeroU32, per: Duration) -> Self {
+        Self {
+            calls: usize::try_from(calls.get()).unwrap_or(usize::MAX),
+            per,
+            counted: VecDeque::new(),
+        }
+    }
+}
+
+impl Algorithm for SlidingLog {
     fn wait(&self, now: Duration) -> Duration {
         let full = self.counted.len() >= self.calls;
         let oldest = self.counted.front().filter(|_| full);
@@ -230,15 +213,6 @@ impl SlidingCounter {
         }
     }
 
-    fn wait(&self, now: Duration) -> Duration {
-        let passes = match self.first_pass(self.previous, self.seen) {
-            Some(offset) => self.start + offset,
-            // The current window is full: the call has to wait for the next window.
-            None => self.start + self.per + self.first_pass(self.seen, 0).unwrap_or(self.per),
-        };
-        from_nanos(passes.saturating_sub(now.as_nanos()))
-    }
-
     /// The time from the start of a window until its estimate falls below the limit; none if the window
     /// is full by itself.
     fn first_pass(&self, previous: u128, seen: u128) -> Option<u128> {
@@ -249,6 +223,17 @@ impl SlidingCounter {
         // previous (per - offset) / per < room, without rounding.
         let overlap = (room * self.per).div_ceil(previous) - 1;
         Some(self.per.saturating_sub(overlap))
+    }
+}
+
+impl Algorithm for SlidingCounter {
+    fn wait(&self, now: Duration) -> Duration {
+        let passes = match self.first_pass(self.previous, self.seen) {
+            Some(offset) => self.start + offset,
+            // The current window is full: the call has to wait for the next window.
+            None => self.start + self.per + self.first_pass(self.seen, 0).unwrap_or(self.per),
+        };
+        from_nanos(passes.saturating_sub(now.as_nanos()))
     }
 
     fn count(&mut self, now: Duration) {
@@ -299,7 +284,9 @@ impl Bucket {
             .saturating_add(self.refill.saturating_mul(elapsed));
         level.min(self.capacity)
     }
+}
 
+impl Algorithm for Bucket {
     fn wait(&self, now: Duration) -> Duration {
         let missing = u128::try_from(self.token - self.level(now)).unwrap_or(0);
         from_nanos(missing.div_ceil(self.refill.unsigned_abs()))

@@ -1,6 +1,7 @@
 //! The simulator as a state machine: takes a request and a time, returns an answer and a delay.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -113,27 +114,12 @@ impl Sim {
 
     /// Executes the delayed calls whose time has come.
     pub fn advance(&mut self, now: Duration) {
-        while let Some(entry) = self
-            .delayed
-            .first_entry()
-            .filter(|delayed| delayed.key().0 <= now)
-        {
+        let is_due = |entry: &OccupiedEntry<'_, (Duration, u64), _>| entry.key().0 <= now;
+        while let Some(entry) = self.delayed.first_entry().filter(is_due) {
             let ((due, _), DelayedCall { request, poisoned }) = entry.remove_entry();
-            let address = Address::parse(&request.path);
-            if let Target::Api {
-                version,
-                customer,
-                path,
-            } = address.target
-            {
-                let call = ApiCall {
-                    now: due,
-                    version,
-                    customer,
-                    path,
-                };
+            if let Target::Api(api) = Address::parse(&request.path).target {
                 // The connection broke when the call arrived: nobody reads the answer.
-                let _ = self.execute(&call, &request, &request.body, &poisoned);
+                let _ = self.execute(due, api, &request, &request.body, &poisoned);
             }
         }
     }
@@ -142,11 +128,10 @@ impl Sim {
     /// `GET` shows it.
     #[must_use]
     pub fn state(&self) -> Value {
-        let tenants = self
-            .tenants
-            .iter()
-            .map(|(customer, tenant)| (customer.clone(), registry::state(tenant)));
-        let tenants = tenants.collect::<serde_json::Map<_, _>>();
+        let tenants = self.tenants.iter();
+        let tenants: BTreeMap<_, _> = tenants
+            .map(|(customer, tenant)| (customer, registry::state(tenant)))
+            .collect();
         json!({"microtenants": self.service.microtenant_names(), "tenants": tenants})
     }
 
@@ -193,63 +178,45 @@ impl Sim {
     fn pass_gateway(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
         let customer = arrival.address.customer();
         let rules = &self.service.scenario.quota;
-        let limit = rules.gateway;
-        let gateway = self
-            .gateways
+        let gateways = &mut self.gateways;
+        let gateway = gateways
             .entry(customer.to_owned())
-            .or_insert_with(|| Gateway::new(limit));
+            .or_insert_with(|| Gateway::new(rules.gateway));
         let answer = match gateway.admit(arrival.now) {
             Ok(()) => self.dispatch(arrival)?,
             Err(wait) => gateway_too_many_requests(wait + rules.retry_after_padding),
         };
-        Some(match self.gateways.get(customer) {
-            Some(gateway) if arrival.address.through_gateway => {
-                gateway.add_headers(arrival.now, answer)
-            }
-            _ => answer,
+        let gateway = self.gateways.get(customer);
+        Some(match gateway.filter(|_| arrival.address.through_gateway) {
+            Some(gateway) => gateway.add_headers(arrival.now, answer),
+            None => answer,
         })
     }
 
     fn dispatch(&mut self, arrival: &Arrival<'_>) -> Option<Answer> {
         let (now, request) = (arrival.now, arrival.request);
+        let through_gateway = arrival.address.through_gateway;
         let result = match arrival.address.target {
-            Target::SignIn | Target::SignOut | Target::Token if request.method != "POST" => {
-                Err(Refusal::wrong_method(&request.method))
-            }
+            Target::Api(api) => return self.call_api(api, arrival),
+            Target::Unknown => Err(Refusal::unknown_path(&request.path)),
+            _ if request.method != "POST" => Err(Refusal::wrong_method(&request.method)),
             Target::SignIn => self.tokens.sign_in(now, request),
             Target::Token => self.tokens.token(now, request),
-            Target::SignOut => {
-                let through_gateway = arrival.address.through_gateway;
-                Ok(self.tokens.sign_out(now, request, through_gateway))
-            }
-            Target::Unknown => Err(Refusal::unknown_path(&request.path)),
-            Target::Api {
-                version,
-                customer,
-                path,
-            } => {
-                let call = ApiCall {
-                    now,
-                    version,
-                    customer,
-                    path,
-                };
-                return self.call_api(&call, arrival);
-            }
+            Target::SignOut => Ok(self.tokens.sign_out(now, request, through_gateway)),
         };
         Some(result.unwrap_or_else(Refusal::into_answer))
     }
 
     /// Answers an API call that passed the gateway: the storm comes first, then the tenant's quota, then
     /// the call itself, unless a fault delays it.
-    fn call_api(&mut self, call: &ApiCall<'_>, arrival: &Arrival<'_>) -> Option<Answer> {
-        let request = arrival.request;
-        if let Some(answer) = self.storm.refuse(call.now) {
+    fn call_api(&mut self, api: ApiPath<'_>, arrival: &Arrival<'_>) -> Option<Answer> {
+        let (now, request) = (arrival.now, arrival.request);
+        if let Some(answer) = self.storm.refuse(now) {
             return Some(answer);
         }
         let class = Class::of_method(&request.method);
-        let tenant = tenant_of(&mut self.tenants, &mut self.service, call.customer);
-        if let Err(wait) = tenant.quotas.admit(class, call.path, call.now) {
+        let tenant = tenant_of(&mut self.tenants, &mut self.service, api.customer);
+        if let Err(wait) = tenant.quotas.admit(class, api.path, now) {
             let padding = self.service.scenario.quota.retry_after_padding;
             return Some(too_many_requests(wait + padding));
         }
@@ -259,35 +226,31 @@ impl Sim {
             partial_body,
         } = &arrival.injection;
         if let Some(FaultKind::LateCommit { delay }) = kind {
-            let key = (call.now + *delay, self.log.len() as u64);
             let delayed = DelayedCall {
                 request: request.clone(),
                 poisoned: poisoned.clone(),
             };
-            self.delayed.insert(key, delayed);
+            let arrived_as = self.log.len() as u64;
+            self.delayed.insert((now + *delay, arrived_as), delayed);
             return None;
         }
         let body = partial_body.as_ref().unwrap_or(&request.body);
-        let result = self.execute(call, request, body, poisoned);
+        let result = self.execute(now, api, request, body, poisoned);
         Some(result.unwrap_or_else(Refusal::into_answer))
     }
 
     fn execute(
         &mut self,
-        call: &ApiCall<'_>,
+        now: Duration,
+        api: ApiPath<'_>,
         request: &Request,
         body: &[u8],
         poisoned: &[String],
     ) -> Result<Answer, Refusal> {
-        let ApiCall {
-            now,
-            version,
-            customer,
-            path,
-        } = *call;
+        let ApiPath { customer, path, .. } = api;
         let tenant = tenant_of(&mut self.tenants, &mut self.service, customer);
         let service = &mut self.service;
-        let found = registry::find(&request.method, version, path)?;
+        let found = registry::find(&request.method, api.version, path)?;
         let query = Pairs::parse(&request.query);
         check_feature(&service.scenario.features, found.resource)?;
         check_page(&service.scenario.failures, &request.method, path, &query)?;
@@ -335,15 +298,6 @@ struct Arrival<'a> {
     injection: Injection,
 }
 
-/// The address of an API call, and the time at which it is executed.
-#[derive(Debug, Clone, Copy)]
-struct ApiCall<'a> {
-    now: Duration,
-    version: &'a str,
-    customer: &'a str,
-    path: &'a str,
-}
-
 impl Arrival<'_> {
     fn log_entry(&self, status: u16) -> LogEntry {
         let (request, address) = (self.request, &self.address);
@@ -364,14 +318,15 @@ impl Arrival<'_> {
 /// Refuses a resource that the tenant has no licence for. The 401 has an error id of its own, because
 /// another token would not help.
 fn check_feature(features: &FeatureRules, resource: &str) -> Result<(), Refusal> {
-    if !features.off.iter().any(|off| off == resource) {
-        return Ok(());
+    if features.off.iter().any(|off| off == resource) {
+        let reason = format!("The feature {resource} is not enabled for this customer.");
+        return Err(Refusal::new(
+            401,
+            "authz.featureflag.permission.denied",
+            reason,
+        ));
     }
-    Err(Refusal::new(
-        401,
-        "authz.featureflag.permission.denied",
-        format!("The feature {resource} is not enabled for this customer."),
-    ))
+    Ok(())
 }
 
 /// Refuses the page of a list that the scenario makes fail.
@@ -392,14 +347,10 @@ fn check_page(
 
 /// Refuses the body of a `POST` or `PUT` that is not declared as JSON. Other methods ignore the body.
 fn check_media_type(request: &Request) -> Result<(), Refusal> {
-    let carries_json =
-        matches!(request.method.as_str(), "POST" | "PUT") && !request.body.is_empty();
-    if carries_json && !is_content_type(request, "application/json") {
-        return Err(Refusal::new(
-            415,
-            "unsupported.media.type",
-            "The body must be application/json.",
-        ));
+    let has_json = matches!(&*request.method, "POST" | "PUT") && !request.body.is_empty();
+    if has_json && !is_content_type(request, "application/json") {
+        let reason = "The body must be application/json.";
+        return Err(Refusal::new(415, "unsupported.media.type", reason));
     }
     Ok(())
 }
@@ -417,12 +368,29 @@ enum Target<'a> {
     SignIn,
     SignOut,
     Token,
-    Api {
-        version: &'a str,
-        customer: &'a str,
-        path: &'a str,
-    },
+    Api(ApiPath<'a>),
     Unknown,
+}
+
+/// The parts of `/mgmtconfig/{version}/admin/customers/{customer}/{path}`.
+#[derive(Debug, Clone, Copy)]
+struct ApiPath<'a> {
+    version: &'a str,
+    customer: &'a str,
+    path: &'a str,
+}
+
+impl<'a> ApiPath<'a> {
+    fn parse(path: &'a str) -> Option<Self> {
+        let (version, rest) = path.strip_prefix("/mgmtconfig/")?.split_once('/')?;
+        let (customer, path) = rest.strip_prefix("admin/customers/")?.split_once('/')?;
+        let is_id = !customer.is_empty() && customer.bytes().all(|byte| byte.is_ascii_digit());
+        is_id.then_some(Self {
+            version,
+            customer,
+            path,
+        })
+    }
 }
 
 impl<'a> Address<'a> {
@@ -435,7 +403,7 @@ impl<'a> Address<'a> {
             "/signin" => Target::SignIn,
             "/signout" => Target::SignOut,
             "/oauth2/v1/token" => Target::Token,
-            other => parse_api(other).unwrap_or(Target::Unknown),
+            other => ApiPath::parse(other).map_or(Target::Unknown, Target::Api),
         };
         Self {
             through_gateway: behind_gateway.is_some(),
@@ -444,7 +412,7 @@ impl<'a> Address<'a> {
     }
 
     fn needs_token(&self) -> bool {
-        matches!(self.target, Target::Api { .. } | Target::Unknown)
+        matches!(self.target, Target::Api(_) | Target::Unknown)
     }
 
     fn is_sign_in(&self) -> bool {
@@ -453,7 +421,7 @@ impl<'a> Address<'a> {
 
     fn customer(&self) -> &'a str {
         match self.target {
-            Target::Api { customer, .. } => customer,
+            Target::Api(api) => api.customer,
             _ => "",
         }
     }
@@ -461,21 +429,9 @@ impl<'a> Address<'a> {
     fn class(&self, method: &str) -> Class {
         match self.target {
             Target::SignIn | Target::SignOut | Target::Token => Class::Auth,
-            Target::Api { .. } | Target::Unknown => Class::of_method(method),
+            Target::Api(_) | Target::Unknown => Class::of_method(method),
         }
     }
-}
-
-/// Reads `/mgmtconfig/{version}/admin/customers/{customerId}/{path}`.
-fn parse_api(path: &str) -> Option<Target<'_>> {
-    let (version, rest) = path.strip_prefix("/mgmtconfig/")?.split_once('/')?;
-    let (customer, path) = rest.strip_prefix("admin/customers/")?.split_once('/')?;
-    let is_id = !customer.is_empty() && customer.bytes().all(|byte| byte.is_ascii_digit());
-    is_id.then_some(Target::Api {
-        version,
-        customer,
-        path,
-    })
 }
 
 /// Draws the delay of each request and each answer.

@@ -51,12 +51,11 @@ impl Quotas {
             QuotaScope::Tenant => "",
             QuotaScope::Endpoint => path,
         };
-        if !self.pairs.contains_key(key) {
-            self.pairs.insert(key.to_owned(), self.new_pair(now));
-        }
-        let Some(pair) = self.pairs.get_mut(key) else {
-            return Ok(());
-        };
+        let rules = &self.rules;
+        let pair = self
+            .pairs
+            .entry(key.to_owned())
+            .or_insert_with(|| QuotaPair::new(rules, now));
         pair.last_call = now;
         match class {
             Class::Read => pair.read.admit(now),
@@ -64,34 +63,37 @@ impl Quotas {
         }
     }
 
-    fn new_pair(&self, now: Duration) -> QuotaPair {
-        let remembered = now.saturating_sub(self.retention());
-        let shared = |quota| SharedLimiter::new(quota, &self.rules, remembered);
-        QuotaPair {
-            read: shared(self.rules.read),
-            write: shared(self.rules.write),
-            last_call: now,
-        }
-    }
-
     fn drop_idle(&mut self, now: Duration) {
         if now < self.next_sweep {
             return;
         }
-        let retention = self.retention();
+        let retention = retention(&self.rules);
         self.next_sweep = now.saturating_add(retention);
         self.pairs
             .retain(|_, pair| now.saturating_sub(pair.last_call) < retention);
     }
+}
 
-    /// The longest time for which a limiter remembers a call.
-    fn retention(&self) -> Duration {
-        let window = |quota| match quota {
-            Quota::Off => Duration::ZERO,
-            Quota::Limited { per, .. } => per,
-        };
-        let longest = window(self.rules.read).max(window(self.rules.write));
-        longest.saturating_mul(2)
+/// The longest time for which a limiter remembers a call.
+fn retention(rules: &QuotaRules) -> Duration {
+    let window = |quota| match quota {
+        Quota::Off => Duration::ZERO,
+        Quota::Limited { per, .. } => per,
+    };
+    window(rules.read)
+        .max(window(rules.write))
+        .saturating_mul(2)
+}
+
+impl QuotaPair {
+    fn new(rules: &QuotaRules, now: Duration) -> Self {
+        let remembered = now.saturating_sub(retention(rules));
+        let limiter = |quota| SharedLimiter::new(quota, rules, remembered);
+        Self {
+            read: limiter(rules.read),
+            write: limiter(rules.write),
+            last_call: now,
+        }
     }
 }
 
