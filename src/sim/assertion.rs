@@ -42,17 +42,13 @@ impl PublicKey {
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let provider = rustls::crypto::ring::default_provider();
-        let known = provider.signature_verification_algorithms.mapping;
-        let fitting = known
-            .iter()
-            .find(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256);
-        fitting
-            .and_then(|(_, algorithms)| algorithms.first())
-            .is_some_and(|algorithm| {
-                algorithm
-                    .verify_signature(&self.pkcs1, message, signature)
-                    .is_ok()
-            })
+        let mut known = provider.signature_verification_algorithms.mapping.iter();
+        let fitting = known.find(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256);
+        let algorithm = fitting.and_then(|(_, algorithms)| algorithms.first());
+        algorithm.is_some_and(|algorithm| {
+            let verified = algorithm.verify_signature(&self.pkcs1, message, signature);
+            verified.is_ok()
+        })
     }
 }
 
@@ -97,35 +93,35 @@ pub(super) fn verified_client<'f>(
     now: i64,
 ) -> Result<&'f str, &'static str> {
     let client = form.value("client_id").ok_or("client_id is missing")?;
-    if form.value("client_assertion_type") != Some(TYPE) {
-        return Err("client_assertion_type is not jwt-bearer");
-    }
-    let (message, signature) = assertion
-        .rsplit_once('.')
-        .ok_or("the assertion is not a JSON web token")?;
-    let (header, claims) = message
-        .split_once('.')
-        .ok_or("the assertion is not a JSON web token")?;
+    let not_a_token = "the assertion is not a JSON web token";
+    let (message, signature) = assertion.rsplit_once('.').ok_or(not_a_token)?;
+    let (header, claims) = message.split_once('.').ok_or(not_a_token)?;
     let header: Header = decode(header).ok_or("the assertion's header cannot be read")?;
     let claims: Claims = decode(claims).ok_or("the assertion's claims cannot be read")?;
-    if header.alg != "RS256" {
-        return Err("the assertion is not signed with RS256");
-    }
-    if claims.iss != client || claims.sub != client {
-        return Err("the assertion's issuer or subject is not the client");
-    }
-    if claims.aud != AUDIENCE {
-        return Err("the assertion is for another audience");
-    }
-    if claims.exp <= now {
-        return Err("the assertion has expired");
-    }
     let signature = URL_SAFE_NO_PAD.decode(signature);
     let signature = signature.map_err(|_| "the assertion's signature cannot be read")?;
+    let is_typed = form.value("client_assertion_type") == Some(TYPE);
+    let is_by_client = claims.iss == client && claims.sub == client;
     let is_signed = key.is_none_or(|key| key.verifies(message.as_bytes(), &signature));
-    is_signed
-        .then_some(client)
-        .ok_or("the assertion's signature is wrong")
+    let checks = [
+        (is_typed, "client_assertion_type is not jwt-bearer"),
+        (
+            header.alg == "RS256",
+            "the assertion is not signed with RS256",
+        ),
+        (
+            is_by_client,
+            "the assertion's issuer or subject is not the client",
+        ),
+        (
+            claims.aud == AUDIENCE,
+            "the assertion is for another audience",
+        ),
+        (claims.exp > now, "the assertion has expired"),
+        (is_signed, "the assertion's signature is wrong"),
+    ];
+    let failed = checks.into_iter().find(|(passed, _)| !passed);
+    failed.map_or(Ok(client), |(_, reason)| Err(reason))
 }
 
 fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {

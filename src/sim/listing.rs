@@ -166,15 +166,11 @@ fn read_number(
     let Some(text) = query.value(name) else {
         return Ok(default);
     };
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (1..=largest).contains(number));
-    number.ok_or_else(|| {
-        Refusal::bad_request(
-            "invalid.query.parameter",
-            format!("{name}={text} is out of range."),
-        )
+    let number = text.parse().ok();
+    let fitting = number.filter(|number| (1..=largest).contains(number));
+    fitting.ok_or_else(|| {
+        let reason = format!("{name}={text} is out of range.");
+        Refusal::bad_request("invalid.query.parameter", reason)
     })
 }
 
@@ -182,21 +178,18 @@ fn read_number(
 #[derive(Debug, Default)]
 struct Search(Vec<Clause>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Clause {
     field: String,
     operator: Operator,
     value: String,
 }
 
-/// The operators that the documentation names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The operators that the documentation names: equal, and those that need an order.
+#[derive(Debug)]
 enum Operator {
-    Eq,
-    Gt,
-    Lt,
-    GtEq,
-    LtEq,
+    Equal,
+    Order(fn(Ordering) -> bool),
 }
 
 impl Search {
@@ -209,11 +202,9 @@ impl Search {
         } else {
             " "
         };
-        let join = format!("{separator}AND{separator}");
-        let clauses = text.split(join.as_str());
-        let clauses: Option<Vec<Clause>> = clauses
-            .map(|clause| Clause::parse(clause, separator))
-            .collect();
+        let and = format!("{separator}AND{separator}");
+        let clauses = text.split(&*and);
+        let clauses: Option<_> = clauses.map(|text| Clause::parse(text, separator)).collect();
         clauses.map(Self).ok_or_else(|| {
             Refusal::bad_request("invalid.search", format!("Cannot read the search {text}."))
         })
@@ -245,13 +236,9 @@ impl Clause {
         let Some(shown) = fields.get(&self.field) else {
             return false;
         };
-        let is = |admits: fn(Ordering) -> bool| self.order(shown).is_some_and(admits);
         match self.operator {
-            Operator::Eq => self.equals(shown),
-            Operator::Gt => is(Ordering::is_gt),
-            Operator::Lt => is(Ordering::is_lt),
-            Operator::GtEq => is(Ordering::is_ge),
-            Operator::LtEq => is(Ordering::is_le),
+            Operator::Equal => self.equals(shown),
+            Operator::Order(admits) => self.order(shown).is_some_and(admits),
         }
     }
 
@@ -274,11 +261,11 @@ impl Clause {
 impl Operator {
     fn parse(word: &str) -> Option<Self> {
         Some(match word {
-            "EQ" => Self::Eq,
-            "GT" => Self::Gt,
-            "LT" => Self::Lt,
-            "GTEQ" => Self::GtEq,
-            "LTEQ" => Self::LtEq,
+            "EQ" => Self::Equal,
+            "GT" => Self::Order(Ordering::is_gt),
+            "LT" => Self::Order(Ordering::is_lt),
+            "GTEQ" => Self::Order(Ordering::is_ge),
+            "LTEQ" => Self::Order(Ordering::is_le),
             _ => return None,
         })
     }

@@ -71,23 +71,21 @@ pub(super) struct Found<'p> {
 /// Finds the route of a call.
 pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Found<'p>, Refusal> {
     let mut known_path = false;
-    let routes = TABLES
-        .iter()
-        .flat_map(|(resource, routes)| routes.iter().map(move |route| (*resource, route)))
-        .filter(|(_, route)| route.version == version);
-    for (resource, route) in routes {
-        let Some(param) = match_path(route.path, path) else {
-            continue;
-        };
-        if route.method == method {
-            let handler = route.handler;
-            return Ok(Found {
-                resource,
-                handler,
-                param,
-            });
+    for (resource, routes) in TABLES {
+        for route in routes.iter().filter(|route| route.version == version) {
+            let Some(param) = match_path(route.path, path) else {
+                continue;
+            };
+            if route.method == method {
+                let handler = route.handler;
+                return Ok(Found {
+                    resource,
+                    handler,
+                    param,
+                });
+            }
+            known_path = true;
         }
-        known_path = true;
     }
     Err(if known_path {
         Refusal::wrong_method(method)

@@ -335,84 +335,53 @@ mod tests {
         "#;
         let public_key = include_str!("../../../tests/keys/public.pem");
         let text = format!("{text}\n[sign_in]\npublic_key = \"\"\"{public_key}\"\"\"");
-        let expected = Scenario {
-            latency: Latency {
-                base: Duration::ZERO,
-                jitter: Duration::from_secs(2),
-                travel: Duration::from_millis(3),
-                travel_jitter: Duration::from_millis(4),
-            },
-            token: TokenRules {
-                lifetime: Duration::from_secs(120),
-            },
-            sign_in: SignInRules {
-                public_key: Some(PublicKey::parse(public_key).unwrap()),
-            },
-            tenant: TenantStart {
-                portals: 1,
-                links: 2,
-            },
-            bulk: BulkRules {
-                max: NonZeroU32::new(3).unwrap(),
-                atomic: false,
-                bad_items: BadItems::Unsaid,
-                answer: BulkAnswer::List,
-                order: BulkOrder::Reversed,
-                unique_names: false,
-            },
-            limits: Limits {
-                links: 4,
-                links_per_portal: 5,
-                domains: 6,
-            },
-            ..resources()
-        };
+        let mut expected = resources();
+        expected.latency.base = Duration::ZERO;
+        expected.latency.jitter = Duration::from_secs(2);
+        expected.latency.travel = Duration::from_millis(3);
+        expected.latency.travel_jitter = Duration::from_millis(4);
+        expected.token.lifetime = Duration::from_secs(120);
+        expected.sign_in.public_key = PublicKey::parse(public_key);
+        expected.tenant.portals = 1;
+        expected.tenant.links = 2;
+        expected.bulk.max = NonZeroU32::new(3).unwrap();
+        expected.bulk.atomic = false;
+        expected.bulk.bad_items = BadItems::Unsaid;
+        expected.bulk.answer = BulkAnswer::List;
+        expected.bulk.order = BulkOrder::Reversed;
+        expected.bulk.unique_names = false;
+        expected.limits.links = 4;
+        expected.limits.links_per_portal = 5;
+        expected.limits.domains = 6;
+        assert!(expected.sign_in.public_key.is_some());
         assert_eq!(Scenario::parse(&text).unwrap(), expected);
     }
 
     /// The expected settings of single resources in the test above.
     fn resources() -> Scenario {
-        let two = NonZeroU32::MIN.saturating_add(1);
-        Scenario {
-            microtenants: MicrotenantRules {
-                names: vec!["North".to_owned(), "South".to_owned()],
-            },
-            user_portals: PortalRules {
-                delete_with_links: DeletePortal::Detach,
-            },
-            connectors: ConnectorRules {
-                live: 1,
-                stale: 2,
-                never_connected: 3,
-                read_only: 4,
-                groups: two.saturating_add(3),
-                dark_groups: 6,
-                come_back: 0.5,
-            },
-            bulk_delete: BulkDeleteRules {
-                unknown_ids: Treatment::Refuse,
-                repeated_ids: Treatment::Refuse,
-                read_only: Treatment::Ignore,
-            },
-            domains: DomainRules {
-                post: DomainPost::Add,
-                seed: vec!["a.example.com".to_owned()],
-                intruder: Some("b.example.com".to_owned()),
-                intruder_after: two,
-            },
-            connector_schedule: ScheduleRules {
-                absent: AbsentSchedule::Empty,
-                numbers: NumberForm::Numbers,
-            },
-            features: FeatureRules {
-                off: vec!["domain".to_owned()],
-            },
-            failures: FailureRules {
-                fail_page: 3,
-                fail_paths: vec!["connector".to_owned()],
-            },
-            ..Scenario::default()
-        }
+        let mut expected = Scenario::default();
+        expected.microtenants.names = vec!["North".to_owned(), "South".to_owned()];
+        expected.user_portals.delete_with_links = DeletePortal::Detach;
+        expected.connectors.live = 1;
+        expected.connectors.stale = 2;
+        expected.connectors.never_connected = 3;
+        expected.connectors.read_only = 4;
+        expected.connectors.groups = NonZeroU32::new(5).unwrap();
+        expected.connectors.dark_groups = 6;
+        expected.connectors.come_back = 0.5;
+        expected.bulk_delete.unknown_ids = Treatment::Refuse;
+        expected.bulk_delete.repeated_ids = Treatment::Refuse;
+        expected.bulk_delete.read_only = Treatment::Ignore;
+        expected.domains.post = DomainPost::Add;
+        expected.domains.seed = vec!["a.example.com".to_owned()];
+        expected.domains.intruder = Some("b.example.com".to_owned());
+        expected.domains.intruder_after = NonZeroU32::new(2).unwrap();
+        expected.connector_schedule.absent = AbsentSchedule::Empty;
+        expected.connector_schedule.numbers = NumberForm::Numbers;
+        expected.features.off = vec!["domain".to_owned()];
+        expected.failures.fail_page = 3;
+        expected.failures.fail_paths = vec!["connector".to_owned()];
+        expected
     }
 
     #[test]
@@ -440,30 +409,22 @@ mod tests {
             calls: NonZeroU32::new(calls).unwrap(),
             per,
         };
-        let expected = Scenario {
-            quota: QuotaRules {
-                read: limited(3, Duration::from_millis(250)),
-                write: Quota::Off,
-                window: Window::SmallBucket,
-                counts_refused: true,
-                scope: QuotaScope::Endpoint,
-                gateway: limited(7, Duration::from_secs(1)),
-                retry_after_padding: Duration::from_secs(2),
-                co_tenant: CoTenant {
-                    calls: 3,
-                    per: Duration::from_secs(10),
-                },
-            },
-            storm: StormRules {
-                statuses: vec![429, 503],
-                from: Duration::from_secs(60),
-                until: Duration::from_secs(90),
-                every: Duration::from_secs(3600),
-                share: 0.5,
-                retry_after: "13 seconds".to_owned(),
-            },
-            ..Scenario::default()
-        };
+        let mut expected = Scenario::default();
+        expected.quota.read = limited(3, Duration::from_millis(250));
+        expected.quota.write = Quota::Off;
+        expected.quota.window = Window::SmallBucket;
+        expected.quota.counts_refused = true;
+        expected.quota.scope = QuotaScope::Endpoint;
+        expected.quota.gateway = limited(7, Duration::from_secs(1));
+        expected.quota.retry_after_padding = Duration::from_secs(2);
+        expected.quota.co_tenant.calls = 3;
+        expected.quota.co_tenant.per = Duration::from_secs(10);
+        expected.storm.statuses = vec![429, 503];
+        expected.storm.from = Duration::from_secs(60);
+        expected.storm.until = Duration::from_secs(90);
+        expected.storm.every = Duration::from_secs(3600);
+        expected.storm.share = 0.5;
+        expected.storm.retry_after = "13 seconds".to_owned();
         assert_eq!(Scenario::parse(text).unwrap(), expected);
     }
 
