@@ -22,7 +22,7 @@ pub use self::resources::{
     FailureRules, FeatureRules, MicrotenantRules, NumberForm, PortalRules, ScheduleRules,
     Treatment,
 };
-use self::section::{Section, Settings};
+use self::section::{Rules, Section};
 pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, QuotaScope, StormRules, Window};
 use super::assertion::PublicKey;
 
@@ -240,13 +240,13 @@ impl Scenario {
     }
 }
 
-impl Settings for TokenRules {
+impl Rules for TokenRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("lifetime", &mut self.lifetime, &LIFETIME)
     }
 }
 
-impl Settings for SignInRules {
+impl Rules for SignInRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         const PUBLIC_KEY: Form<PublicKey> = Form::new(
             "an RSA key in PEM that begins with -----BEGIN PUBLIC KEY-----",
@@ -257,14 +257,14 @@ impl Settings for SignInRules {
     }
 }
 
-impl Settings for TenantStart {
+impl Rules for TenantStart {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("portals", &mut self.portals, &SEEDED)?;
         section.value("links", &mut self.links, &SEEDED_LINKS)
     }
 }
 
-impl Settings for BulkRules {
+impl Rules for BulkRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("max", &mut self.max, &POSITIVE)?;
         section.value("atomic", &mut self.atomic, &FLAG)?;
@@ -294,7 +294,7 @@ impl Settings for BulkRules {
     }
 }
 
-impl Settings for Limits {
+impl Rules for Limits {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("links", &mut self.links, &COUNT)?;
         section.value("links_per_portal", &mut self.links_per_portal, &COUNT)?;

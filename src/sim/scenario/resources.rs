@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use super::error::ScenarioError;
 use super::form::{COUNT, Form, NAMES, POSITIVE, SEEDED, SHARE, TEXTS, names, texts};
-use super::section::{Section, Settings};
+use super::section::{Rules, Section};
 use crate::sim::fields::is_domain;
 
 /// The names of all resources.
@@ -24,7 +24,7 @@ pub struct MicrotenantRules {
     pub names: Vec<String>,
 }
 
-impl Settings for MicrotenantRules {
+impl Rules for MicrotenantRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("names", &mut self.names, &NAMES)
     }
@@ -48,7 +48,7 @@ pub enum DeletePortal {
     Detach,
 }
 
-impl Settings for PortalRules {
+impl Rules for PortalRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         let choices = [
             ("refuse", DeletePortal::Refuse),
@@ -96,7 +96,7 @@ impl Default for ConnectorRules {
     }
 }
 
-impl Settings for ConnectorRules {
+impl Rules for ConnectorRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         const GROUPS: Form<NonZeroU32> = Form::new("a whole number from 1 to 10000", |value| {
             NonZeroU32::new((SEEDED.read)(value)?)
@@ -141,7 +141,7 @@ pub enum Treatment {
     Refuse,
 }
 
-impl Settings for BulkDeleteRules {
+impl Rules for BulkDeleteRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         let choices = [("ignore", Treatment::Ignore), ("refuse", Treatment::Refuse)];
         section.choice("unknown_ids", &mut self.unknown_ids, &choices)?;
@@ -187,7 +187,7 @@ impl Default for DomainRules {
     }
 }
 
-impl Settings for DomainRules {
+impl Rules for DomainRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         const DOMAINS: Form<Vec<String>> = Form::new("a list of different domains", |value| {
             names(value).filter(|seed| seed.iter().all(|domain| is_domain(domain)))
@@ -235,7 +235,7 @@ pub enum NumberForm {
     Numbers,
 }
 
-impl Settings for ScheduleRules {
+impl Rules for ScheduleRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         let choices = [
             ("not_found", AbsentSchedule::NotFound),
@@ -258,7 +258,7 @@ pub struct FeatureRules {
     pub off: Vec<String>,
 }
 
-impl Settings for FeatureRules {
+impl Rules for FeatureRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         const OFF: Form<Vec<String>> = Form::new(
             "a list of portal-link, user-portal, connector, connector-schedule, domain",
@@ -278,7 +278,7 @@ pub struct FailureRules {
     pub fail_paths: Vec<String>,
 }
 
-impl Settings for FailureRules {
+impl Rules for FailureRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("fail_page", &mut self.fail_page, &COUNT)?;
         section.value("fail_paths", &mut self.fail_paths, &TEXTS)

@@ -12,9 +12,9 @@ use super::form::Form;
 /// The line of every key of a scenario, from 1, by the key's path, such as `fault[0].kind`.
 type Lines = HashMap<String, usize>;
 
-/// The settings of one table.
-pub(super) trait Settings {
-    /// Reads all keys of the table. A key that is missing leaves its setting as it is.
+/// The rules that one table sets.
+pub(super) trait Rules {
+    /// Reads all keys of the table. A key that is missing leaves its rule as it is.
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError>;
 }
 
@@ -101,7 +101,7 @@ impl Section {
     pub(super) fn table(
         &mut self,
         key: &'static str,
-        target: &mut impl Settings,
+        target: &mut impl Rules,
     ) -> Result<(), ScenarioError> {
         let form = Form::new("a table", |value| value.as_table().cloned());
         let Some(entries) = self.optional(key, &form)? else {

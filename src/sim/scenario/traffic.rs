@@ -7,7 +7,7 @@ use toml::Value;
 
 use super::error::ScenarioError;
 use super::form::{DURATION, FLAG, Form, MOMENT, RETRY_AFTER, SHARE, duration};
-use super::section::{Section, Settings};
+use super::section::{Rules, Section};
 
 const QUOTA: Form<Quota> = Form::new(
     "\"off\", or at least one call in a duration above zero, such as \"20/10s\"",
@@ -212,7 +212,7 @@ impl Default for StormRules {
     }
 }
 
-impl Settings for QuotaRules {
+impl Rules for QuotaRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("read", &mut self.read, &QUOTA)?;
         section.value("write", &mut self.write, &QUOTA)?;
@@ -238,7 +238,7 @@ impl Settings for QuotaRules {
     }
 }
 
-impl Settings for Latency {
+impl Rules for Latency {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("base", &mut self.base, &DURATION)?;
         section.value("jitter", &mut self.jitter, &DURATION)?;
@@ -247,7 +247,7 @@ impl Settings for Latency {
     }
 }
 
-impl Settings for StormRules {
+impl Rules for StormRules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
         section.value("statuses", &mut self.statuses, &STATUSES)?;
         section.value("from", &mut self.from, &MOMENT)?;
