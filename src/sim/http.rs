@@ -1,23 +1,23 @@
-//! A request and an answer as plain values, and the URL encoding both sign-in forms and queries use.
+//! Requests and answers as plain values, and the URL encoding of forms and queries.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// One HTTP request as it arrived, the path and the query still percent-encoded.
+/// One HTTP request as it arrived, with path and query still percent-encoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The method in capitals, such as `GET`.
     pub method: String,
     /// The path without the query, such as `/signin`.
     pub path: String,
-    /// What follows the `?`, empty when there was none.
+    /// The text after the `?`; empty if there was none.
     pub query: String,
     /// The `Authorization` header, such as `Bearer …`.
     pub authorization: Option<String>,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
-    /// The body, empty when there was none.
+    /// The body; empty if there was none.
     pub body: Vec<u8>,
 }
 
@@ -26,24 +26,24 @@ pub struct Request {
 pub struct Response {
     /// The HTTP status code.
     pub status: u16,
-    /// The headers, their names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The body, empty when there is none.
+    /// The body; empty if there is none.
     pub body: Vec<u8>,
-    /// How long after the arrival of the request the answer leaves.
+    /// The time from the arrival of the request until the answer leaves.
     pub delay: Duration,
-    /// How much of it leaves.
+    /// The part of the answer that leaves.
     pub delivery: Delivery,
 }
 
-/// How much of an answer leaves.
+/// The part of an answer that leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// All of it.
+    /// The whole answer.
     Whole,
-    /// The first half of its body; then the connection breaks.
+    /// The head and the first half of the body; then the connection breaks.
     Truncated,
-    /// Nothing: the connection breaks.
+    /// Nothing, and the connection breaks.
     Dropped,
     /// Nothing, and the connection stays open.
     Withheld,
@@ -85,13 +85,13 @@ impl Answer {
         }
     }
 
-    /// The same answer with one header more.
+    /// Adds a header.
     pub(super) fn with_header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// The finished answer, leaving `delay` after the arrival of its request.
+    /// The answer as it leaves: `delay` after the arrival of its request.
     pub(super) fn after(self, delay: Duration, delivery: Delivery) -> Response {
         Response {
             status: self.status,
@@ -103,12 +103,12 @@ impl Answer {
     }
 }
 
-/// The pairs of a query or a form, decoded, in the order they were sent.
+/// The decoded pairs of a query or a form, in the order in which they were sent.
 #[derive(Debug, Default)]
 pub(super) struct Pairs(Vec<(String, String)>);
 
 impl Pairs {
-    /// Reads `application/x-www-form-urlencoded` text; a pair without `=` has an empty value.
+    /// Reads `application/x-www-form-urlencoded` text. A pair without `=` has an empty value.
     pub(super) fn parse(encoded: &str) -> Self {
         let pairs = encoded.split('&').filter(|pair| !pair.is_empty());
         Self(
@@ -119,7 +119,7 @@ impl Pairs {
         )
     }
 
-    /// The first value of `name`; an empty one counts as absent.
+    /// The first value of `name`. An empty value counts as absent.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name);
         found
@@ -128,7 +128,7 @@ impl Pairs {
     }
 }
 
-/// Decodes `+` and `%XX`; a `%` that starts no valid escape stands for itself.
+/// Decodes `+` and `%XX`. A `%` that starts no valid escape stands for itself.
 fn decode(encoded: &str) -> String {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();
@@ -144,7 +144,7 @@ fn decode(encoded: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// The byte that two leading hexadecimal digits stand for, and what follows them.
+/// The byte of two leading hexadecimal digits, and the bytes after them.
 fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, after) = bytes.split_at_checked(2)?;
     let digits = std::str::from_utf8(digits)

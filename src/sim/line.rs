@@ -1,4 +1,4 @@
-//! Connections that can be broken: at once, or in the middle of an answer's body.
+//! Connections that can be broken at once, or in the middle of an answer's body.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,34 +11,34 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What ends the head of an answer.
+/// The end of an answer's head.
 const BLANK_LINE: &[u8] = b"\r\n\r\n";
 
 /// Accepts connections that can be broken.
 #[derive(Debug)]
 pub(super) struct Lines(pub(super) TcpListener);
 
-/// The handle by which a connection is broken.
+/// A handle that breaks a connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Line(Arc<Mutex<Allowance>>);
 
-/// What may still be written.
+/// The bytes that may still be written.
 #[derive(Clone, Copy, Debug, Default)]
 enum Allowance {
     #[default]
     Everything,
-    /// The head of the next answer, and so many bytes of its body.
+    /// The head of the next answer, and this many bytes of its body.
     HeadAnd(usize),
     Bytes(usize),
 }
 
 impl Line {
-    /// Lets nothing more out.
+    /// Lets no more bytes out.
     pub(super) fn break_now(&self) {
         *self.allowance() = Allowance::Bytes(0);
     }
 
-    /// Lets the next answer's head out, and so many bytes of its body.
+    /// Lets the head of the next answer out, and this many bytes of its body.
     pub(super) fn break_after_head_and(&self, bytes: usize) {
         *self.allowance() = Allowance::HeadAnd(bytes);
     }
@@ -49,7 +49,7 @@ impl Line {
 }
 
 impl Allowance {
-    /// How much of what is to be written may be.
+    /// The number of these bytes that may be written.
     fn of(self, bytes: &[u8]) -> usize {
         match self {
             Self::Everything => bytes.len(),
@@ -61,7 +61,7 @@ impl Allowance {
         }
     }
 
-    /// What may be written after these bytes were.
+    /// The allowance that is left after these bytes were written.
     fn after(self, written: &[u8]) -> Self {
         match self {
             Self::Everything => self,
@@ -74,7 +74,7 @@ impl Allowance {
     }
 }
 
-/// How long the head is that these bytes begin with; a head is written at once.
+/// The length of the head at the start of these bytes. A head is always written at once.
 fn head(bytes: &[u8]) -> Option<usize> {
     let mut windows = bytes.windows(BLANK_LINE.len());
     Some(windows.position(|window| window == BLANK_LINE)? + BLANK_LINE.len())
@@ -86,7 +86,7 @@ impl Listener for Lines {
 
     async fn accept(&mut self) -> (Breakable, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Small answers must not wait for the acknowledgement of earlier ones.
+        // Small answers must not wait until earlier ones are acknowledged.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
@@ -105,7 +105,7 @@ impl Connected<IncomingStream<'_, Lines>> for Line {
     }
 }
 
-/// A connection that its [`Line`] can break.
+/// A connection that a [`Line`] can break.
 #[derive(Debug)]
 pub(super) struct Breakable {
     stream: TcpStream,

@@ -1,5 +1,5 @@
-//! The simulator over real HTTP. Everything it answers is decided by [`Sim::handle`]; this only carries
-//! bytes, writes the log file, waits out the delay, and breaks connections.
+//! The simulator over real HTTP. [`Sim::handle`] decides every answer; the server only carries bytes,
+//! writes the log file, waits for the delay, and breaks connections.
 
 #![expect(
     clippy::disallowed_methods,
@@ -26,26 +26,26 @@ use tokio::time::Instant;
 use super::line::{Line, Lines};
 use super::{Delivery, LogEntry, Request, Response, Scenario, Sim};
 
-/// The largest body that is read: a batch of 500 links, each with an icon, is well below.
+/// The largest body that is read. A batch of 500 links, each with an icon, is well below.
 const LARGEST_BODY: usize = 64 << 20;
 
-/// How long [`Server::stop`] waits for answers that are still under way.
+/// The longest time that [`Server::stop`] waits for answers that have not left yet.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How a [`Server`] is started.
+/// The options of a [`Server`].
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Where to listen; a loopback address. Port 0 takes any free one.
+    /// The loopback address to listen on. Port 0 takes any free port.
     pub listen: SocketAddr,
-    /// What is simulated.
+    /// The scenario to simulate.
     pub scenario: Scenario,
-    /// Fixes the ids, the tokens and the delays.
+    /// The seed of ids, tokens, delays and all other random numbers.
     pub seed: u64,
     /// A file to which one JSON line is appended when a request arrives.
     pub log: Option<PathBuf>,
 }
 
-/// A simulator listening on loopback. Time is counted from its start. Dropped, it stops accepting calls.
+/// A simulator that listens on loopback. Its time starts with it. Dropping it stops accepting calls.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -54,7 +54,7 @@ pub struct Server {
     serving: JoinHandle<()>,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 struct Shared {
     start: Instant,
@@ -63,12 +63,12 @@ struct Shared {
 }
 
 impl Server {
-    /// Listens and answers from a task of the current tokio runtime until it is stopped.
+    /// Starts a server in a task of the current tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] when the address is not a loopback one: secrets are not checked, so
-    /// nobody else may reach it. Otherwise whatever opening the port or the log file gives.
+    /// [`io::ErrorKind::InvalidInput`] if the address is not a loopback address: secrets are not checked,
+    /// so no other machine may reach the server. Otherwise the error of opening the port or the log file.
     pub async fn start(options: ServerOptions) -> io::Result<Self> {
         if !options.listen.ip().is_loopback() {
             let message = format!(
@@ -96,7 +96,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// What `GET /__sim/state` answers.
+    /// The answer of `GET /__sim/state`.
     #[must_use]
     pub fn state(&self) -> Value {
         let mut sim = lock(&self.shared.sim);
@@ -104,13 +104,13 @@ impl Server {
         sim.state()
     }
 
-    /// Every request so far, in order of arrival.
+    /// All requests so far, in order of arrival.
     #[must_use]
     pub fn log(&self) -> Vec<LogEntry> {
         lock(&self.shared.sim).log().to_vec()
     }
 
-    /// Accepts no more calls, lets the answers under way leave for at most five seconds, and ends.
+    /// Stops accepting calls, waits at most five seconds for answers that have not left yet, and ends.
     pub async fn stop(self) {
         // A send fails only when the serving task has ended already.
         let _ = self.stop.send(());
@@ -142,8 +142,8 @@ impl Shared {
         })
     }
 
-    /// Handles one request and logs it; also says when its answer leaves. The clock is read inside the
-    /// lock, so that times never go backwards.
+    /// Handles one request and logs it; returns the answer and the time at which it leaves. The clock is
+    /// read inside the lock, so that times never go backwards.
     fn handle(&self, request: &Request) -> (Response, Instant) {
         let mut sim = lock(&self.sim);
         let arrived = Instant::now();
@@ -172,7 +172,8 @@ fn append(mut file: MutexGuard<'_, File>, line: Option<Vec<u8>>) {
     }
 }
 
-/// A panic elsewhere leaves at worst one call half done, which is no reason to stop answering.
+/// Locks a mutex even if a thread panicked with it. At worst one call was executed by half, which is no
+/// reason to stop answering.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -181,7 +182,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Rec
     let router = Router::new().fallback(answer).with_state(shared);
     let router = router.into_make_service_with_connect_info::<Line>();
     let until_stopped = async {
-        // A dropped sender means the same as a sent message: the server is gone.
+        // A dropped sender also means that the server is gone.
         let _ = stopped.await;
     };
     if let Err(error) = axum::serve(Lines(listener), router)
@@ -212,13 +213,13 @@ async fn answer(
         Delivery::Whole => {}
         Delivery::Truncated => line.break_after_head_and(response.body.len() / 2),
         Delivery::Dropped => line.break_now(),
-        // Until the client hangs up.
+        // The future ends when the client hangs up.
         Delivery::Withheld => std::future::pending().await,
     }
     sent(response)
 }
 
-/// The whole request, unless its body is too large or ends early.
+/// Reads the whole request; none if its body is too large or ends early.
 async fn received(request: axum::extract::Request) -> Option<Request> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.ok()?;
