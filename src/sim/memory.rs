@@ -98,7 +98,7 @@ impl InMemory {
         }
     }
 
-    fn to_wire(&self, request: &model::Request) -> Request {
+    fn to_wire(&self, request: &wire::Request) -> Request {
         let (customer, version, path) = (&self.customer, request.version, &request.path);
         let microtenant = request
             .microtenant
@@ -122,7 +122,7 @@ impl InMemory {
 }
 
 impl Api for InMemory {
-    async fn send(&self, request: model::Request) -> Reply {
+    async fn send(&self, request: wire::Request) -> Reply {
         self.exchange(&self.to_wire(&request)).await
     }
 
