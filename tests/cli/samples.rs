@@ -322,7 +322,6 @@ fn the_settings_file_names_every_setting() {
             "connect_timeout",
             "customer_id",
             "gateway_quota",
-            "guard",
             "jobs",
             "keep_per_group",
             "links_limit",
@@ -342,6 +341,7 @@ fn the_settings_file_names_every_setting() {
             "timeout",
             "token_url",
             "vanity_domain",
+            "window_margin",
             "write_quota",
         ]
     );
