@@ -1,8 +1,11 @@
 //! Pruning connectors as a user does it.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use serde_json::Value;
+use zpa_bulk::run::PlanningLock;
 
 use crate::support::command::{assert_contains, rows};
 use crate::support::tenant::{QUICK, Tenant};
@@ -341,4 +344,25 @@ fn a_connector_enrolled_anew_is_another() {
     tenant.write("by-hand.csv", &row(""));
     tenant.run(&["apply", "by-hand.csv", "--yes"]).expect(4);
     assert!(tenant.log_of("write").is_empty());
+}
+
+#[test]
+fn it_waits_while_another_process_plans() {
+    let tenant = start("");
+    let other = PlanningLock::begin(&tenant.path("zpa-bulk-runs")).unwrap();
+    let other = other.unwrap();
+    let mut child = tenant
+        .command(&prune(&["--max-deletes=10", CONFIRM]))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let waits = said.any(|line| line.unwrap().starts_with("waiting for process"));
+    assert!(waits);
+    assert_eq!((stale(&tenant), tenant.writes()), (10, 0));
+    drop(other);
+    said.for_each(drop);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(stale(&tenant), 0);
 }
