@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::support::command::{Ran, assert_contains, rows, zpa_bulk};
 use crate::support::manifests::{expected, manifest};
+use crate::support::scratch;
 use crate::support::tenant::{CUSTOMER, QUICK, Tenant};
 
 fn sample(name: &str) -> String {
@@ -16,7 +17,7 @@ fn sample(name: &str) -> String {
 
 #[test]
 fn the_readmes_first_command_onboards_the_sample() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let manifest = sample("portal-links.csv");
     let mut command = zpa_bulk();
     command

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::support::command::{Ran, assert_contains, kill, rows, spawn};
 use crate::support::manifests::manifest;
+use crate::support::scratch;
 use crate::support::scripted::{self, NONE, TOKEN, server};
 use crate::support::tenant::Tenant;
 
@@ -180,7 +181,7 @@ fn an_interrupt_at_the_last_answer_finishes_the_run() {
         }
         _ => (200, NONE),
     });
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut child = spawn(&mut one_link(
         dir.path(),
         &url,
@@ -219,7 +220,7 @@ fn a_run_that_lost_its_permission_says_how_to_go_on() {
         ),
         _ => (200, NONE),
     });
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let apply = ["apply", "link.csv", "--yes", "--settle", "1ms"];
     let ran = Ran::of(&mut one_link(dir.path(), &url, &apply)).expect(5);
     for text in [

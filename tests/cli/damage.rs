@@ -460,16 +460,17 @@ fn the_place_of_runs_must_be_a_directory() {
 }
 
 /// Runs the command as a user whom file permissions bind. That user may have no access to the directory of the build, so
-/// the program is copied to `home`.
-fn as_anybody(command: &mut Command, home: &Path, owned: &[&Path]) -> Ran {
+/// the program is copied.
+fn as_anybody(command: &mut Command, owned: &[&Path]) -> Ran {
     const NOBODY: u32 = 65534;
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         return Ran::of(command);
     }
-    for path in owned {
+    let place = tempfile::tempdir().unwrap();
+    for path in owned.iter().chain([&place.path()]) {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    let program = home.join("zpa-bulk");
+    let program = place.path().join("zpa-bulk");
     // Not by this process: what another thread starts meanwhile would hold the file open for writing, and nothing could
     // run it then.
     let copied = Command::new("cp")
@@ -480,7 +481,7 @@ fn as_anybody(command: &mut Command, home: &Path, owned: &[&Path]) -> Ran {
     assert!(copied.success());
     let mut copy = in_place_of(command, program);
     copy.args(command.get_args())
-        .env("HOME", home)
+        .env("HOME", place.path())
         .uid(NOBODY)
         .gid(NOBODY);
     Ran::of(&mut copy)
@@ -509,7 +510,7 @@ fn in_a_read_only_directory_nothing_is_sent() {
         .chain(files.iter().map(PathBuf::as_path))
         .collect();
     let mut resume = tenant.command(&["resume", run.to_str().unwrap()]);
-    let ran = as_anybody(&mut resume, &home, &owned).expect(1);
+    let ran = as_anybody(&mut resume, &owned).expect(1);
     assert!(
         ran.stderr.contains("lock: the journal cannot be locked")
             && ran.stderr.contains("let this user"),
@@ -518,7 +519,7 @@ fn in_a_read_only_directory_nothing_is_sent() {
     );
     fs::set_permissions(runs, fs::Permissions::from_mode(0o500)).unwrap();
     let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
-    let ran = as_anybody(&mut apply, &home, &[]).expect(2);
+    let ran = as_anybody(&mut apply, &[]).expect(2);
     for text in [
         "zpa-bulk-runs: no run can be started in this directory: Permission denied",
         "hint:  nothing was sent; let this user read and write there, or name another directory",

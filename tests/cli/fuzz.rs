@@ -18,9 +18,9 @@ use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::retry::{self, Call, Verdict};
 use zpa_bulk::wire::{Answer, Failure, Id, Method, Reply};
 
-use crate::support::desk::scratch;
 use crate::support::manifests::items_planned;
 use crate::support::random::Random;
+use crate::support::scratch;
 
 /// The time for each target, unless another is given.
 const SHORT: Duration = Duration::from_secs(3);

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use zpa_bulk::run::PlanError;
 
 use crate::support::manifests::items_planned;
+use crate::support::scratch;
 
 fn manifest(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let path = dir.path().join(name);
     std::fs::write(&path, bytes).unwrap();
     (dir, path)

@@ -252,11 +252,7 @@ fn a_domain_goes_only_by_a_row_of_its_own() {
     let tenant = start(&seeded.replace("{ seed", "{ post = \"add\", seed"));
     let why = failure(&tenant, delete);
     assert_contains(&why, "this tenant only ever adds");
-    assert_eq!(
-        tenant.log_of("write").len(),
-        2,
-        "once could be another administrator"
-    );
+    assert_eq!(tenant.writes(), 2, "once could be another administrator");
     assert_eq!(
         domains(&tenant, "SEARCH_SUFFIX"),
         ["a.example.com", "b.example.com"]

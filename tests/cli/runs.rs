@@ -12,6 +12,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::support::command::{Ran, assert_contains, kill, rows, run_dirs, run_name, spawn};
+use crate::support::scratch;
 use crate::support::scripted::{self, NONE, Seen, TOKEN, server};
 use crate::support::tenant::{OPEN, TWINS, Tenant};
 
@@ -368,7 +369,7 @@ impl Late {
             _ if read.fetch_add(1, Ordering::Relaxed) + 1 >= lands => (200, WIKI),
             _ => (200, NONE),
         });
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let late = Self { dir, url, seen };
         late.manifest("name,url\nWiki,https://wiki.example\n");
         let mut child = late
@@ -484,7 +485,7 @@ fn retry_adopts_a_create_that_landed_after_all() {
         _ => (200, WIKI),
     });
     let late = Late {
-        dir: tempfile::tempdir().unwrap(),
+        dir: scratch(),
         url,
         seen,
     };
@@ -514,7 +515,7 @@ fn retry_asks_for_an_empty_field_again() {
         _ => (200, LISTED),
     });
     let late = Late {
-        dir: tempfile::tempdir().unwrap(),
+        dir: scratch(),
         url,
         seen,
     };

@@ -62,7 +62,8 @@ fn a_run_of_every_resource_takes_one_listing_each() {
     let tenant = Tenant::start(&format!(
         "{OPEN}tenant = {{ links = 3 }}\nmicrotenants = {{ names = [\"North\"] }}\n\
          domains = {{ seed = [\"old.example\", \"stays.example\"] }}\n"
-    ));
+    ))
+    .unpaced();
     let north = tenant.microtenants().remove(0);
     let manifest = format!(
         "resource,microtenant,name,action,url,user_portals,domain,frequency_interval,description,ext_label,ext_domain\n\
@@ -104,7 +105,7 @@ fn a_run_of_every_resource_takes_one_listing_each() {
 
 #[test]
 fn changes_behind_its_back_are_named() {
-    let tenant = Tenant::start(&format!("{OPEN}tenant = {{ links = 3 }}\n"));
+    let tenant = Tenant::start(&format!("{OPEN}tenant = {{ links = 3 }}\n")).unpaced();
     let run = applied(
         &tenant,
         &format!(

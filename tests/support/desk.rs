@@ -19,6 +19,7 @@ use zpa_bulk::run::{
 use zpa_bulk::wire::Failure;
 use zpa_bulk::zpa::Api;
 
+use super::scratch;
 use super::wire::{CUSTOMER, Wire};
 
 type Keep<'k> = &'k mut (dyn FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send);
@@ -97,13 +98,6 @@ impl Desk {
         let run = run::resume(directory).unwrap();
         carry_out(&mut self.engine(wire.clone()), run).await
     }
-}
-
-/// A new directory, in memory where there is such a place: for files that are synced often.
-pub(crate) fn scratch() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .unwrap()
 }
 
 /// Carries the run out until that time, if it has not ended. Whatever is under way then is dropped, as it is when a

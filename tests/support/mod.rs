@@ -15,3 +15,10 @@ pub(crate) mod state;
 pub(crate) mod tenant;
 pub(crate) mod tokens;
 pub(crate) mod wire;
+
+/// A new directory, in memory where there is such a place: most of the time of a run on disk is spent on syncing.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}

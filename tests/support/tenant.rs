@@ -1,5 +1,6 @@
 //! A simulated tenant in a process of its own, with a directory in which the command is run.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,11 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::command::{Ran, kill, rows, run_dirs, write_private, zpa_bulk};
 use super::manifests::expected;
-use super::state;
+use super::{scratch, state};
 
 pub(crate) const CUSTOMER: &str = "145283994705985536";
 
@@ -36,7 +37,7 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     pub(crate) fn start(scenario: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let scenario_file = dir.path().join("scenario.toml");
         fs::write(&scenario_file, scenario).unwrap();
         let mut process = zpa_bulk()
@@ -129,8 +130,8 @@ impl Tenant {
 
     /// Every request, as the simulator logged it.
     pub(crate) fn log(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.path("requests.jsonl")).unwrap_or_default();
-        text.lines()
+        self.log_text()
+            .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     }
@@ -143,7 +144,12 @@ impl Tenant {
 
     /// The number of writes that have arrived.
     pub(crate) fn writes(&self) -> usize {
-        self.log_of("write").len()
+        // Asked again and again while a run is under way, so the log is not parsed for it.
+        self.log_text().matches("\"class\":\"write\"").count()
+    }
+
+    fn log_text(&self) -> String {
+        fs::read_to_string(self.path("requests.jsonl")).unwrap_or_default()
     }
 
     /// The times of the writes, since the simulator started.
@@ -209,11 +215,14 @@ impl Tenant {
     /// Fails unless each of the [expected] links is there once, and the results of the run show its id.
     #[track_caller]
     pub(crate) fn assert_each_once(&self, count: usize, run: &Path) {
-        assert_eq!(self.links(), expected(count));
+        let state = self.state();
+        assert_eq!(state::links(&state), expected(count));
+        let links = state::objects(&state, "portal_links");
+        let ids: HashMap<_, _> = links.iter().map(|one| (&one["name"], &one["id"])).collect();
         let success = rows(&run.join("success.csv"));
         assert_eq!(success.len(), count);
         for row in success {
-            assert_eq!(row["_id"], self.id("portal_links", &row["Name"]));
+            assert_eq!(*ids[&json!(row["Name"])], row["_id"]);
         }
     }
 
