@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, digest};
 
 use crate::clock::wall;
 use crate::pacer::{Claim, Slots};
@@ -38,7 +38,7 @@ impl SharedQuota {
     pub fn open(dir: &Path, tenant: &str) -> io::Result<Self> {
         platform::private_dirs(dir)?;
         drop_forgotten(dir);
-        let tenant = format!("{:016x}", digest(tenant));
+        let tenant = format!("{:016x}", number(tenant));
         Ok(Self {
             dir: dir.to_owned(),
             tenant,
@@ -53,7 +53,7 @@ impl SharedQuota {
         let path = if claim.path.is_empty() {
             0
         } else {
-            digest(&format!("{} {}", claim.class, claim.path))
+            number(&format!("{} {}", claim.class, claim.path))
         };
         let file = self.file(claim.class, !claim.path.is_empty());
         Self::change(&file, claim.own.quota.window, |slots, now| {
@@ -156,8 +156,8 @@ fn drop_forgotten(dir: &Path) {
 }
 
 /// A number for a name, the same in every process and version.
-fn digest(name: &str) -> u64 {
-    let digest = Sha256::digest(name.as_bytes());
-    let first = digest.first_chunk().copied().unwrap_or_default();
+fn number(name: &str) -> u64 {
+    let digest = digest(&SHA256, name.as_bytes());
+    let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
     u64::from_be_bytes(first).max(1)
 }

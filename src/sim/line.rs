@@ -1,22 +1,15 @@
 //! Connections that can be broken at once, or in the middle of an answer's body.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// The end of an answer's head.
 const BLANK_LINE: &[u8] = b"\r\n\r\n";
-
-/// Accepts connections that can be broken.
-#[derive(Debug)]
-pub(super) struct Lines(pub(super) TcpListener);
 
 /// A handle that breaks a connection.
 #[derive(Clone, Debug, Default)]
@@ -80,36 +73,21 @@ fn head(bytes: &[u8]) -> Option<usize> {
     Some(windows.position(|window| window == BLANK_LINE)? + BLANK_LINE.len())
 }
 
-impl Listener for Lines {
-    type Io = Breakable;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Breakable, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
-        // Small answers must not wait until earlier ones are acknowledged.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-        let line = Line::default();
-        (Breakable { stream, line }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, Lines>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
-        stream.io().line.clone()
-    }
-}
-
-/// A connection that a [`Line`] can break.
+/// A connection that its [`Line`] can break.
 #[derive(Debug)]
 pub(super) struct Breakable {
     stream: TcpStream,
     line: Line,
+}
+
+impl Breakable {
+    pub(super) fn new(stream: TcpStream, line: Line) -> Self {
+        // Small answers must not wait until earlier ones are acknowledged.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        Self { stream, line }
+    }
 }
 
 impl AsyncRead for Breakable {

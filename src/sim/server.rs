@@ -6,6 +6,7 @@
     reason = "the edge of the simulator: it passes the time on"
 )]
 
+use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -13,21 +14,31 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request as HttpRequest, Response as HttpResponse, StatusCode};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::line::{Line, Lines};
-use super::{Delivery, LogEntry, Request, Response, Scenario, Sim};
+use super::http::{Delivery, Request, Response};
+use super::line::{Breakable, Line};
+use super::log::LogEntry;
+use super::machine::Sim;
+use super::scenario::Scenario;
 
 /// The largest body that is read. A batch of 500 links, each with an icon, is well below.
 const LARGEST_BODY: usize = 64 << 20;
+
+/// The pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest time that [`Server::stop`] waits for answers that have not left yet.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -178,28 +189,42 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
-    let router = Router::new().fallback(answer).with_state(shared);
-    let router = router.into_make_service_with_connect_info::<Line>();
-    let until_stopped = async {
-        // A dropped sender also means that the server is gone.
-        let _ = stopped.await;
-    };
-    if let Err(error) = axum::serve(Lines(listener), router)
-        .with_graceful_shutdown(until_stopped)
-        .await
-    {
-        tracing::error!(%error, "the simulator stopped serving");
+/// Accepts connections, each with a task of its own, until `stopped` is sent or its sender is dropped. Ends with the
+/// last connection.
+async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
+    let connections = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut stopped => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (shared, line) = (Arc::clone(&shared), Line::default());
+                let stream = TokioIo::new(Breakable::new(stream, line.clone()));
+                let service =
+                    service_fn(move |request| answer(Arc::clone(&shared), line.clone(), request));
+                let connection = http1::Builder::new().serve_connection(stream, service);
+                // A connection that breaks is the client's affair.
+                tokio::spawn(connections.watch(connection));
+            }
+            Err(error) => {
+                tracing::error!(%error, "the simulator could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
+    drop(listener);
+    connections.shutdown().await;
 }
 
 async fn answer(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(line): ConnectInfo<Line>,
-    request: axum::extract::Request,
-) -> axum::response::Response {
+    shared: Arc<Shared>,
+    line: Line,
+    request: HttpRequest<Incoming>,
+) -> Result<HttpResponse<Full<Bytes>>, Infallible> {
     let Some(request) = received(request).await else {
-        return bare(StatusCode::PAYLOAD_TOO_LARGE);
+        return Ok(bare(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let travel = lock(&shared.sim).travel(&request);
     if !travel.is_zero() {
@@ -216,42 +241,42 @@ async fn answer(
         // The future ends when the client hangs up.
         Delivery::Withheld => std::future::pending().await,
     }
-    sent(response)
+    Ok(sent(response))
 }
 
-/// Reads the whole request; none if its body is too large or ends early.
-async fn received(request: axum::extract::Request) -> Option<Request> {
+/// The whole request, unless its body is too large or ends early.
+async fn received(request: HttpRequest<Incoming>) -> Option<Request> {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, LARGEST_BODY).await.ok()?;
+    let body = Limited::new(body, LARGEST_BODY).collect().await.ok()?;
     Some(Request {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: text(&parts.headers, &header::AUTHORIZATION),
         content_type: text(&parts.headers, &header::CONTENT_TYPE),
-        body: body.into(),
+        body: body.to_bytes().into(),
     })
 }
 
-fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers
         .get(name)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned)
 }
 
-fn sent(response: Response) -> axum::response::Response {
-    let mut builder = axum::response::Response::builder().status(response.status);
+fn sent(response: Response) -> HttpResponse<Full<Bytes>> {
+    let mut builder = HttpResponse::builder().status(response.status);
     for (name, value) in response.headers {
         builder = builder.header(name, value);
     }
     builder
-        .body(Body::from(response.body))
+        .body(response.body.into())
         .unwrap_or_else(|_| bare(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-fn bare(status: StatusCode) -> axum::response::Response {
-    let mut response = axum::response::Response::new(Body::empty());
+fn bare(status: StatusCode) -> HttpResponse<Full<Bytes>> {
+    let mut response = HttpResponse::default();
     *response.status_mut() = status;
     response
 }

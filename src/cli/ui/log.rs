@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use indicatif::MultiProgress;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::terminal::Terminal;
 use crate::cli::flags::Output;
@@ -13,34 +14,41 @@ use crate::ops::chain;
 /// The environment variable with a filter for the log, like `zpa_bulk=debug`.
 const LOG_VARIABLE: &str = "ZPA_BULK_LOG";
 
-/// Sends log lines to standard error: warnings, more with `-v`, or what `ZPA_BULK_LOG` selects.
+/// Sends log lines to standard error: warnings, more with `-v`, or the lines that `ZPA_BULK_LOG` selects.
 pub(crate) fn log_to(terminal: &Terminal, output: &Output) {
-    let level = match (output.quiet, output.verbose) {
-        (true, _) => "error",
-        (false, 0) => "zpa_bulk=warn",
-        (false, 1) => "zpa_bulk=info",
-        (false, 2) => "zpa_bulk=debug",
-        (false, _) => "debug",
-    };
-    let filter = match std::env::var(LOG_VARIABLE) {
-        Ok(text) if !text.is_empty() => EnvFilter::try_new(&text).unwrap_or_else(|error| {
-            terminal.warn(&format!(
-                "{LOG_VARIABLE} is not a filter: {}",
-                chain(&error)
-            ));
-            EnvFilter::new(level)
-        }),
-        _ => EnvFilter::new(level),
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(terminal.has_colours())
-        .with_target(false)
-        .with_writer(BesideBars(terminal.bars().clone()))
-        .finish();
+    let subscriber = tracing_subscriber::registry()
+        .with(filter(terminal, output))
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_ansi(terminal.has_colours())
+                .with_target(false)
+                .with_writer(BesideBars(terminal.bars().clone())),
+        );
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         terminal.warn("the log could not be set up");
     }
+}
+
+/// The log lines that are written.
+fn filter(terminal: &Terminal, output: &Output) -> Targets {
+    let own = |level| Targets::new().with_target("zpa_bulk", level);
+    let all = |level| Targets::new().with_default(level);
+    let usual = match (output.quiet, output.verbose) {
+        (true, _) => all(LevelFilter::ERROR),
+        (false, 0) => own(LevelFilter::WARN),
+        (false, 1) => own(LevelFilter::INFO),
+        (false, 2) => own(LevelFilter::DEBUG),
+        (false, _) => all(LevelFilter::DEBUG),
+    };
+    let given = std::env::var(LOG_VARIABLE).unwrap_or_default();
+    if given.is_empty() {
+        return usual;
+    }
+    given.parse().unwrap_or_else(|error| {
+        let error = chain(&error);
+        terminal.warn(&format!("{LOG_VARIABLE} is not a filter: {error}"));
+        usual
+    })
 }
 
 /// Writes between the progress bars.
