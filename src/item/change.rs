@@ -1,4 +1,4 @@
-//! Changes that a plan makes to objects.
+//! Changes that a plan makes to the objects of a tenant.
 
 use std::borrow::Cow;
 
@@ -11,60 +11,60 @@ use crate::wire::{Failure, Fields, Id};
 pub struct FieldChange {
     /// The wire name of the field.
     pub field: String,
-    /// What it is on the tenant, as a person reads it.
+    /// The value on the tenant, formatted for people.
     pub old: String,
-    /// What it becomes.
+    /// The new value, formatted for people.
     pub new: String,
 }
 
-/// What is to happen to an item's object.
+/// The change that an item makes to its object.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Change<'r> {
-    /// Create it.
+    /// Create the object.
     Create {
-        /// The whole object.
+        /// All fields of the new object.
         body: Fields<'r>,
     },
-    /// Read it, put the named fields into what was read, write it back.
+    /// Read the object, set the fields of `set` and write the object back.
     Update {
-        /// Its id.
+        /// The object's id.
         id: Id,
-        /// The fields that the manifest names and that differ.
+        /// The fields that the manifest names and whose values differ on the tenant.
         set: Fields<'r>,
-        /// The same as a person reads it.
+        /// The same fields with their old and new values, formatted for people.
         changes: Vec<FieldChange>,
     },
-    /// Delete it.
+    /// Delete the object.
     Delete {
-        /// Its id; empty for the one element of a list that has its key.
+        /// The object's id. Empty for an element of a list that is the only one with its key.
         id: Id,
-        /// What must still hold of it by then, in the words of its resource.
+        /// The condition that must still hold when the object is deleted, in the form of its manifest column.
         #[serde(skip_serializing_if = "Option::is_none")]
         condition: Option<Cow<'r, str>>,
     },
-    /// Nothing: something that must hold of it no longer does.
+    /// Do nothing, because a condition of the change no longer holds.
     Spared {
-        /// Its id.
+        /// The object's id.
         id: Id,
-        /// What has become of it.
+        /// The reason why the object is left alone.
         failure: Failure,
     },
-    /// Nothing: it is as asked.
+    /// Do nothing, because the object is already as the row asks.
     Unchanged {
-        /// Its id; none when what is to be deleted is already gone.
+        /// The object's id. `None` if the object was to be deleted and is already gone.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<Id>,
     },
-    /// Nothing: the row cannot be carried out on the tenant as it is.
+    /// Do nothing, because the row cannot be carried out on the tenant as the tenant is.
     Error {
-        /// Why.
+        /// The reason why the row cannot be carried out.
         failure: Failure,
     },
 }
 
 impl Change<'_> {
-    /// The id of the live object that it is about, where it has one.
+    /// Returns the id of the live object that the change is about. Creates and errors have none.
     #[must_use]
     pub fn id(&self) -> Option<&Id> {
         match self {

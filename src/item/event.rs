@@ -5,28 +5,28 @@ use serde::{Deserialize, Serialize};
 use super::number::ItemNumber;
 use crate::wire::{Failure, Id, Object};
 
-/// How an item ended.
+/// The final state of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Created by this run, confirmed by the server's answer.
+    /// Created by this run and confirmed by the server's answer.
     Created,
     /// Updated by this run.
     Updated,
     /// Deleted by this run.
     Deleted,
-    /// Carried out by a call of this run whose answer was lost; found on the tenant afterwards.
+    /// Carried out by a call of this run whose answer was lost, and then found on the tenant.
     Recovered,
-    /// There was nothing to do.
+    /// Already as the row asks, so nothing was sent.
     Unchanged,
-    /// Left alone after all: something that had to hold of it no longer did.
+    /// Left alone, because a condition of the change no longer held.
     Spared,
     /// Not carried out.
     Failed,
 }
 
 impl Status {
-    /// Its name in reports.
+    /// Returns the status as reports write it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -41,43 +41,43 @@ impl Status {
     }
 }
 
-/// The one true end of an item.
+/// The end of an item. An item has at most one outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Which item.
+    /// The number of the item.
     pub item: ItemNumber,
-    /// How it ended.
+    /// The state in which the item ended.
     pub status: Status,
-    /// The object's id, when it has one.
+    /// The object's id, if the object has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
-    /// Why it failed.
+    /// The reason why the item failed or was spared, or a remark on an item that was carried out only in part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
-/// The call of intents that nobody remembers: a journal lost records, and these items may have been in them.
+/// The call number of intents that a repair of the journal writes: a lost record may have named their items.
 pub const PRESUMED: u32 = u32::MAX;
 
-/// What is written down of a run as it happens. The ledger is the fold of these.
+/// Something that happened in a run, as the journal records it. The ledger results from applying all events in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
-    /// A call that changes these items is about to be sent.
+    /// A call that carries out these items is about to be sent.
     Intent {
         /// The number of the call, or [`PRESUMED`].
         call: u32,
         /// The items it carries.
         items: Vec<ItemNumber>,
     },
-    /// That call was certainly not carried out: refused, or never sent.
+    /// A call was certainly not carried out: the server refused it, or it was never sent.
     Void {
         /// The number of the call.
         call: u32,
         /// The items it carried.
         items: Vec<ItemNumber>,
     },
-    /// That call, which was to create them together, was refused. Some may have been created before that.
+    /// A call that was to create several objects was refused. The server may have created some of them all the same.
     Refused {
         /// The number of the call.
         call: u32,
@@ -86,14 +86,14 @@ pub enum Event {
     },
     /// Items have ended.
     Outcomes(Vec<Outcome>),
-    /// What an object was just before this run changed it.
+    /// The state of an object just before this run changed it.
     Before {
         /// The item that changes it.
         item: ItemNumber,
-        /// The whole of it, as the API answered it.
+        /// The whole object, as the API answered it.
         object: Object,
     },
-    /// The server takes so many objects in one create, fewer than it was sent.
+    /// The number of objects that the server accepts in one create call, after it refused a call with more.
     #[serde(rename = "batch_size")]
     BatchSize(u32),
 }

@@ -1,6 +1,6 @@
-//! The words of a run: rows, items, changes, outcomes and events.
+//! The types that a run consists of: rows, items, changes, outcomes and events.
 //!
-//! Plain data. Nothing here decides anything, does IO or reads a clock.
+//! They are plain data. Nothing here decides anything, does IO or reads a clock.
 
 mod change;
 mod event;

@@ -1,24 +1,25 @@
-//! Rows of a manifest, and problems with them.
+//! Rows of a manifest, and the problems found in them.
 
 use std::fmt;
 
-/// What the cells of one row say.
+/// The cells of one row, by the position of their column from 0.
 pub trait Cells {
-    /// The trimmed text in the column at that position, or `None` where the row says nothing.
+    /// Returns the trimmed text of the cell, or `None` if the cell is missing or empty.
     fn cell(&self, column: usize) -> Option<&str>;
 
-    /// The cell exactly as the manifest has it, for the result files.
+    /// Returns the untrimmed text of the cell for the result files. A missing cell is an empty text.
     fn raw(&self, column: usize) -> &str;
 }
 
-/// One row of a manifest: where it stands and what its cells say.
+/// One row of a manifest, with its position and its cells.
 #[derive(Clone, Copy)]
 pub struct Row<'r> {
-    /// Which of the manifests of this run, from 0.
+    /// The number of the manifest in this run, from 0.
     pub file: u16,
-    /// The row as a spreadsheet numbers it: the header of a CSV is row 1. In JSON Lines, the line.
+    /// The number of the row as a spreadsheet shows it: the header of a CSV file is row 1. In JSON Lines, the number of
+    /// the line.
     pub number: u32,
-    /// Its cells.
+    /// The cells of the row.
     pub cells: &'r dyn Cells,
 }
 
@@ -28,21 +29,21 @@ impl fmt::Debug for Row<'_> {
     }
 }
 
-/// Something wrong with a manifest.
+/// A mistake in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Which of the manifests, from 0.
+    /// The number of the manifest in this run, from 0.
     pub file: u16,
-    /// The row; the header of a CSV is row 1.
+    /// The number of the row. The header of a CSV file is row 1.
     pub row: u32,
-    /// The column, as the manifest spells it; none when the row as a whole is meant.
+    /// The column as the manifest spells it, or `None` if the problem is with the whole row.
     pub column: Option<String>,
-    /// What is wrong.
+    /// The description of the mistake.
     pub message: String,
 }
 
 impl Problem {
-    /// A problem with one cell.
+    /// Makes a problem with one cell.
     pub fn cell(file: u16, row: u32, column: &str, message: impl Into<String>) -> Self {
         Self {
             file,
@@ -52,7 +53,7 @@ impl Problem {
         }
     }
 
-    /// A problem with a row as a whole.
+    /// Makes a problem with a whole row.
     pub fn row(file: u16, row: u32, message: impl Into<String>) -> Self {
         Self {
             file,
@@ -62,7 +63,7 @@ impl Problem {
         }
     }
 
-    /// `file:row: column "x": what is wrong`.
+    /// Formats the problem as `file:row: column "x": message`. The names of the manifests are in `files`, by number.
     #[must_use]
     pub fn describe(&self, files: &[String]) -> String {
         let file = files

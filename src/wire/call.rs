@@ -1,4 +1,4 @@
-//! What goes over the wire: requests and replies, before host, token and quota have their say.
+//! Requests and replies as the rest of the program sees them: without host, customer, token and quota.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::id::Id;
 
-/// Whom the rate limit counts a call against.
+/// The two kinds of calls that the tenant's rate limit counts separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QuotaClass {
@@ -31,13 +31,13 @@ impl fmt::Display for QuotaClass {
 /// The HTTP methods that the API uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Reads; free to repeat.
+    /// Reads an object or a list. Repeating the call does no harm.
     Get,
-    /// Creates; a lost answer leaves it unknown whether it was carried out.
+    /// Creates objects. If the answer is lost, nobody knows whether the call was carried out.
     Post,
-    /// Replaces; free to repeat.
+    /// Replaces an object. Repeating the call does no harm.
     Put,
-    /// Deletes; free to repeat.
+    /// Deletes an object. Repeating the call does no harm.
     Delete,
 }
 
@@ -51,7 +51,7 @@ impl Method {
         }
     }
 
-    /// Whether sending it twice does the same as sending it once.
+    /// Says whether sending a call twice has the same effect as sending it once: true for all but `POST`.
     #[must_use]
     pub fn idempotent(self) -> bool {
         self != Self::Post
@@ -94,20 +94,20 @@ pub struct Request {
     pub method: Method,
     /// The version in the path.
     pub version: Version,
-    /// What follows `…/customers/{customerId}/`, with no slash before or behind it.
+    /// The path after `…/customers/{customerId}/`, with no slash at either end.
     pub path: String,
-    /// Query parameters besides the microtenant.
+    /// The query parameters, without the microtenant.
     pub query: Vec<(&'static str, String)>,
-    /// Sent as `microtenantId`; left out, the API means the Default microtenant.
+    /// The microtenant, sent as `microtenantId`. Without one, the API means the Default microtenant.
     pub microtenant: Option<Id>,
     /// The JSON body.
     pub body: Option<Value>,
-    /// The member of the body that is to hold the customer id, which only the edge knows.
+    /// The member of the body that must hold the customer id. Only the layer that sends the request knows that id.
     pub customer_member: Option<&'static str>,
 }
 
 impl Request {
-    /// A request with neither query nor body.
+    /// Makes a request of [`Version::V1`] with neither query nor body.
     pub fn new(method: Method, path: impl Into<String>, microtenant: Option<Id>) -> Self {
         Self {
             method,
@@ -120,13 +120,13 @@ impl Request {
         }
     }
 
-    /// What an endpoint is told by: the version and the path, without host, customer and query.
+    /// Returns the version and the path, which together identify an endpoint. Host, customer and query are left out.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("{}/{}", self.version, self.path)
     }
 
-    /// The body as it is sent for that customer.
+    /// Returns the body as it is sent for `customer`: with the customer id in [`Request::customer_member`].
     #[must_use]
     pub fn body_for(&self, customer: &str) -> Option<Cow<'_, Value>> {
         let body = self.body.as_ref()?;
@@ -138,7 +138,7 @@ impl Request {
         Some(Cow::Owned(Value::Object(object)))
     }
 
-    /// The same request carrying `body`.
+    /// Returns the same request with `body` as its body.
     #[must_use]
     pub fn with_body(mut self, body: Value) -> Self {
         self.body = Some(body);
@@ -152,39 +152,41 @@ impl fmt::Display for Request {
     }
 }
 
-/// What came of one request.
+/// The result of sending one request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    /// The server answered, whatever it said.
+    /// The server answered, with success or an error.
     Answer(Answer),
-    /// The request never left: nobody listened, no name, no TLS. It was not executed.
+    /// The request was never sent: the name, the connection or TLS failed. It was not executed. The text says why.
     NotSent(String),
-    /// The request went out and no whole answer came back. It may have been executed.
+    /// The request was sent, but no complete answer came back. It may have been executed. The text says why.
     Lost(String),
 }
 
-/// A whole HTTP answer.
+/// A complete HTTP answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The `Retry-After` header as it came.
+    /// The `Retry-After` header, unparsed.
     pub retry_after: Option<String>,
-    /// The `Date` header as it came; an HTTP date in `Retry-After` is relative to it.
+    /// The `Date` header, unparsed. An HTTP date in `Retry-After` is relative to it.
     pub date: Option<String>,
-    /// The body as it came.
+    /// The body, unparsed.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// The body as JSON, when it is JSON.
+    /// Parses the body as JSON. Returns `None` when it is not JSON.
     #[must_use]
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// What the body says went wrong: the API's own form `{id, reason}`, the gateway's
-    /// `{detail, title}`, an OAuth answer's `{error}`, or the beginning of whatever text it is.
+    /// Reads the error from the body.
+    ///
+    /// The body has the API's own form `{id, reason}`, the gateway's `{detail, title}`, or `{error}` of an OAuth answer.
+    /// If the body is not a JSON object, its first 200 characters become the message.
     #[must_use]
     pub fn error(&self) -> Failure {
         let Some(Value::Object(object)) = self.json() else {

@@ -1,24 +1,24 @@
-//! Failures of one item, as the user reads them.
+//! Failures of single items, as the user reads them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why an item failed: what the user reads in `errors.csv`.
+/// The reason why an item failed. The user reads it in `errors.csv`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The server's own id of the error (`resource.not.found`), when it gave one.
+    /// The server's own id of the error, such as `resource.not.found`, if the server gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_id: Option<String>,
-    /// What happened, in words.
+    /// The error in words.
     pub message: String,
-    /// The HTTP status, when the server answered.
+    /// The HTTP status, if the server answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
 }
 
 impl Failure {
-    /// A failure that this program found, not the server.
+    /// Makes a failure that this program found itself, without the server.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             error_id: None,

@@ -1,26 +1,28 @@
-//! Ids and raw objects.
+//! Ids of objects, and objects as the API answers them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A JSON object as the API answers it. Fields that this program does not know are kept.
+/// A JSON object as the API answers it, with the fields that this program does not know.
 pub type Object = Map<String, Value>;
 
-/// The id of an object on a tenant: the digits as text, never a number, so that no digit is lost.
+/// The id of an object on a tenant, kept as text. A JSON number could lose digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Id(String);
 
 impl Id {
-    /// Takes an id as text.
+    /// Takes any text as an id, unchecked.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Reads an id from a JSON string or integer. The API answers strings, documented requests show
-    /// numbers too; a fraction or an empty string is no id.
+    /// Reads an id from a JSON string or a non-negative JSON integer.
+    ///
+    /// The API answers with strings; its documented requests show numbers too. Returns `None` for anything else, such
+    /// as a fraction or an empty string.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         match value {
@@ -30,13 +32,13 @@ impl Id {
         }
     }
 
-    /// The `id` of an object.
+    /// Reads the member `id` of `object`.
     #[must_use]
     pub fn of(object: &Object) -> Option<Self> {
         object.get("id").and_then(Self::from_value)
     }
 
-    /// The digits.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

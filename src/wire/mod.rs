@@ -1,7 +1,7 @@
-//! The words of the wire: ids, field values, requests, replies and failures.
+//! The types of the wire: ids, field values, requests, replies and failures.
 //!
-//! Plain data, with the few readings of it that several layers need alike (an id from a JSON value, an error
-//! from an answer). Nothing here decides anything, does IO or reads a clock.
+//! They are plain data. The few interpretations that several layers share stand here too: an id from a JSON value,
+//! an error from an answer. Nothing here decides anything, does IO or reads a clock.
 
 mod call;
 mod failure;

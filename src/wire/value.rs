@@ -1,4 +1,4 @@
-//! Field values, and their reading back without losing the order of the fields.
+//! Field values and lists of fields. Deserializing keeps the order of the fields.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,37 +10,37 @@ use serde_json::Value;
 
 use super::id::Object;
 
-/// A checked value of one field.
+/// The value of one wire field, after it was checked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum FieldValue<'r> {
     /// A boolean.
     Flag(bool),
-    /// Text as the API takes it.
+    /// Text as the API expects it.
     Text(Cow<'r, str>),
-    /// References to other objects: ids once resolved.
+    /// References to other objects, by id.
     Refs(Vec<Reference<'r>>),
 }
 
-/// A reference to another object as it stands in a request: `{"id": "…"}`.
+/// A reference to another object. A request contains it as `{"id": "…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reference<'r> {
-    /// The id.
+    /// The id of the other object.
     pub id: Cow<'r, str>,
 }
 
-/// Wire fields with their values, in the order of the resource's table.
+/// Wire fields with their values, in the order of the resource's schema.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields<'r>(pub Vec<(Cow<'r, str>, FieldValue<'r>)>);
 
 impl<'r> Fields<'r> {
-    /// The value of the wire field `name`.
+    /// Returns the value of the wire field `name`, if there is one.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&FieldValue<'r>> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
     }
 
-    /// The text of the wire field `name`.
+    /// Returns the text of the wire field `name`. Returns `None` if the field is missing or is not text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.find(name) {
@@ -49,7 +49,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    /// As a JSON object.
+    /// Converts the fields to a JSON object.
     #[must_use]
     pub fn to_object(&self) -> Object {
         self.0
@@ -60,7 +60,7 @@ impl<'r> Fields<'r> {
 }
 
 impl FieldValue<'_> {
-    /// As a person reads it.
+    /// Formats the value for people. Ids are joined by `;`.
     #[must_use]
     pub fn show(&self) -> String {
         match self {
@@ -73,7 +73,7 @@ impl FieldValue<'_> {
         }
     }
 
-    /// As it stands in a request.
+    /// Converts the value to the JSON that a request contains.
     #[must_use]
     pub fn to_json(&self) -> Value {
         match self {
@@ -94,7 +94,7 @@ impl Serialize for Fields<'_> {
 }
 
 impl Fields<'_> {
-    /// The same, borrowing nothing.
+    /// Returns a copy that borrows nothing.
     #[must_use]
     pub fn to_owned_fields(&self) -> Fields<'static> {
         let value = |value: &FieldValue<'_>| match value {
@@ -121,14 +121,14 @@ fn owned(text: &str) -> Cow<'static, str> {
 
 impl<'de> Deserialize<'de> for Fields<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 
-/// Reads an object without losing the order of its members.
-struct InOrder;
+/// Reads a JSON object and keeps the order of its members.
+struct FieldsVisitor;
 
-impl<'de> Visitor<'de> for InOrder {
+impl<'de> Visitor<'de> for FieldsVisitor {
     type Value = Fields<'static>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,14 +146,14 @@ impl<'de> Visitor<'de> for InOrder {
 
 impl<'de> Deserialize<'de> for FieldValue<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue)
+        deserializer.deserialize_any(FieldValueVisitor)
     }
 }
 
-/// Reads a value of whatever kind it is.
-struct AnyValue;
+/// Reads a boolean, a string or a list of references.
+struct FieldValueVisitor;
 
-impl<'de> Visitor<'de> for AnyValue {
+impl<'de> Visitor<'de> for FieldValueVisitor {
     type Value = FieldValue<'static>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
