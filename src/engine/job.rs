@@ -170,7 +170,7 @@ pub(super) fn give_way(item: &mut Item<'static>, live: &Object) -> Result<(), Fa
     };
     match &mut item.change {
         Change::Delete { .. } => {
-            let strays = kind.strays(live, &undo.expected);
+            let strays = kind.changed_fields(live, &undo.expected);
             if !strays.is_empty() {
                 return Err(changed_since(&strays));
             }

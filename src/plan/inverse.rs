@@ -190,7 +190,7 @@ impl<'s> InversePlanner<'s> {
             let why = "the call that was to create it was refused, so another may have created it; it is left alone";
             return (spared(past, Some(live), Failure::new(why)), None);
         }
-        let strays = kind.strays(live.object, body);
+        let strays = kind.changed_fields(live.object, body);
         if !strays.is_empty() {
             return (spared(past, Some(live), changed_since(&strays)), None);
         }
@@ -224,7 +224,7 @@ impl<'s> InversePlanner<'s> {
             let why = Failure::new("it is no longer there; another hand has deleted it");
             return (spared(past, None, why), None);
         };
-        let (mut back, expected) = kind.taken_back(before, set);
+        let (mut back, expected) = kind.before_and_after(before, set);
         if let Err(failure) = self.resolve(&mut back, &past.item) {
             return (Change::Error { failure }, None);
         }
@@ -266,7 +266,7 @@ impl<'s> InversePlanner<'s> {
         }
         let old_id = Id::of(before);
         if let Some(live) = live {
-            let strays = kind.strays(live.object, &body);
+            let strays = kind.changed_fields(live.object, &body);
             if strays.is_empty() {
                 self.renamed.extend(old_id.map(|old| (old, live.id)));
                 let id = Some(Id::new(live.id));

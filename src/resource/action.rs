@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a row asks for.
+/// The action that a row asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Create if absent, update if different, else leave alone.
+    /// Create the object if it is absent, update it if it differs, and else leave it alone.
     #[default]
     Ensure,
-    /// Create; fail if it exists.
+    /// Create the object. The row fails if the object exists.
     Create,
-    /// Update; fail if it does not exist.
+    /// Update the object. The row fails if the object does not exist.
     Update,
-    /// Delete; fine if already gone.
+    /// Delete the object. The row succeeds if the object is already gone.
     Delete,
 }
 
@@ -26,7 +26,7 @@ impl Action {
         ("delete", Self::Delete),
     ];
 
-    /// The action of that name, in any case.
+    /// Returns the action called `name`, in upper or lower case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL

@@ -1,9 +1,10 @@
 //! App connectors: the machines through which a tenant reaches its applications.
 //!
 //! Rules: "App Connector Management API" of the ZPA API documentation. A connector enrols itself with a
-//! provisioning key; what is deleted here must be enrolled again. What it says of its contact with the
-//! service needs reading with care: a healthy one has a disconnect time too, that of its last blip, and one
-//! that was never connected has none of the fields.
+//! provisioning key, so a deleted connector must be enrolled again.
+//!
+//! The fields about contact with the service are easily misread. A healthy connector has a disconnect time too: that of
+//! its last short interruption. A connector that was never connected has none of the fields.
 
 use std::borrow::Cow;
 
@@ -20,14 +21,14 @@ use crate::wire::Object;
 #[derive(Debug)]
 pub(super) struct Connector;
 
-/// The name of the resource.
+/// The name of the resource in manifests, flags and reports.
 pub const NAME: &str = "connector";
 
-/// The column under which a row says when the connector was last seen, so that it is spared when that is no
-/// longer so.
+/// The column that says since when the connector has been disconnected. A delete spares a connector that was connected
+/// after that time.
 pub const CONDITION_COLUMN: &str = "disconnected_since";
 
-/// What [`CONDITION_COLUMN`] holds for a connector that never connected.
+/// The text in [`CONDITION_COLUMN`] for a connector that has never connected.
 pub const NEVER: &str = "never";
 
 static COLUMNS: [Column; 16] = [
@@ -50,41 +51,44 @@ static COLUMNS: [Column; 16] = [
     Column::info("read_only", "readOnly"),
 ];
 
-/// What a connector's answer says of its contact with the service.
+/// The contact of a connector with the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
-    /// It is connected.
+    /// The connector is connected.
     Connected,
-    /// It is disconnected since then.
+    /// The connector has been disconnected since this time.
     LostAt(Timestamp),
-    /// It is disconnected, nobody can say since when.
+    /// The connector is disconnected, and the time of the disconnection is unknown.
     Lost,
-    /// It was never connected.
+    /// The connector was never connected.
     Never,
     /// The answer does not say.
     Unknown,
 }
 
-/// What the API calls a connector that is connected, and one that is not.
+/// The status that the API gives for a connected connector.
 const CONNECTED: &str = "ZPN_STATUS_AUTHENTICATED";
+
+/// The status that the API gives for a disconnected connector.
 const DISCONNECTED: &str = "ZPN_STATUS_DISCONNECTED";
 
 impl Contact {
-    /// Reads it. A missing or unreadable time never counts as old (`zpa-api.md`, section 3).
+    /// Reads the contact from a live connector. A missing or unreadable time never counts as old (`zpa-api.md`,
+    /// section 3).
     #[must_use]
     pub fn of(live: &Object) -> Self {
         let lost_at = live.get("lastBrokerDisconnectTime").and_then(epoch);
         match live.get("controlChannelStatus").and_then(Value::as_str) {
             Some(CONNECTED) => Self::Connected,
             Some(DISCONNECTED) => {
-                // Not if it connected after the last time that it is said to have lost contact.
-                let met_at = live.get("lastBrokerConnectTime").and_then(epoch);
-                let lost_at = lost_at.filter(|lost| met_at.is_none_or(|met| met <= *lost));
+                // A disconnect time before the last connect time belongs to an earlier disconnection.
+                let connected_at = live.get("lastBrokerConnectTime").and_then(epoch);
+                let lost_at = lost_at.filter(|lost| connected_at.is_none_or(|at| at <= *lost));
                 lost_at.map_or(Self::Lost, Self::LostAt)
             }
             None | Some("") => {
-                let met = ["lastBrokerConnectTime", "lastBrokerDisconnectTime"];
-                if met.iter().any(|wire| is_told(live.get(*wire))) {
+                let times = ["lastBrokerConnectTime", "lastBrokerDisconnectTime"];
+                if times.iter().any(|wire| is_present(live.get(*wire))) {
                     Self::Unknown
                 } else {
                     Self::Never
@@ -95,13 +99,13 @@ impl Contact {
     }
 }
 
-/// When the connector was enrolled.
+/// Returns the time at which the connector was enrolled, if the answer has one that can be read.
 #[must_use]
 pub fn created(live: &Object) -> Option<Timestamp> {
     live.get("creationTime").and_then(epoch)
 }
 
-/// The group that the connector belongs to: its id, or its name where the answer has no id.
+/// Returns the id of the connector's group, or its name if the answer has no id. Returns an empty text if it has neither.
 #[must_use]
 pub fn group(live: &Object) -> &str {
     let text = |wire: &str| live.get(wire).and_then(Value::as_str);
@@ -146,7 +150,7 @@ impl Resource for Connector {
         })
     }
 
-    /// A write must have a description, and answers leave an empty one out.
+    /// Fills in an empty description: a write must have one, and answers leave an empty one out.
     fn inferred(&self, wire: &str, live: &Object) -> Option<Value> {
         let absent = wire == "description" && !live.contains_key(wire);
         absent.then(|| Value::String(String::new()))
@@ -199,7 +203,7 @@ impl Resource for Connector {
             Contact::Connected => "it is connected again".to_owned(),
             Contact::LostAt(at) => format!("it was connected again until {at}"),
             Contact::Never | Contact::Lost | Contact::Unknown => {
-                "it no longer says since when it is disconnected".to_owned()
+                "the time of its disconnection is no longer known".to_owned()
             }
         })
     }
@@ -210,7 +214,7 @@ fn check_condition(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{text:?} is no time; write seconds since 1970, a time like 2026-01-31T12:00:00Z, or {NEVER}"
+        "{text:?} is not a time; write seconds since 1970, a time like 2026-01-31T12:00:00Z, or {NEVER}"
     ))
 }
 
@@ -218,7 +222,7 @@ fn instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| seconds(text))
 }
 
-fn is_told(value: Option<&Value>) -> bool {
+fn is_present(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => false,
         Some(Value::String(text)) => !matches!(text.as_str(), "" | "0"),
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_disconnected_status_with_a_known_time_says_since_when() {
+    fn lost_at_needs_a_disconnected_status_and_a_time() {
         let at = Timestamp::from_second(1_700_000_000).unwrap();
         let times = json!({"lastBrokerConnectTime": "1690000000", "lastBrokerDisconnectTime": "1700000000"});
         let with = |status: Value, disconnect: Value| {
@@ -280,7 +284,7 @@ mod tests {
         assert_eq!(
             contact(&newer),
             Contact::Lost,
-            "it was connected after that"
+            "it connected after that time"
         );
         assert_eq!(contact(&times), Contact::Unknown);
         assert_eq!(contact(&json!({"name": "fresh"})), Contact::Never);
@@ -303,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_holds_as_long_as_the_connector_was_not_seen_again() {
+    fn a_condition_fails_once_a_connector_connects_again() {
         let live = |status: &str, at: &str| {
             let live = json!({"controlChannelStatus": status, "lastBrokerDisconnectTime": at});
             live.as_object().unwrap().clone()

@@ -1,7 +1,8 @@
-//! The connector schedule: after how many days without contact the tenant deletes connectors by itself.
+//! The connector schedule: the number of days without contact after which the tenant itself deletes a connector.
 //!
-//! Rules: "App Connector Management API" of the ZPA API documentation: one object for a microtenant, read at
-//! the path of the collection, created by POST and replaced by PUT on its id. It cannot be deleted.
+//! Rules: "App Connector Management API" of the ZPA API documentation. A microtenant has one such object, or none. The
+//! path of the collection answers with the object itself. It is created by POST, replaced by PUT on its id, and cannot
+//! be deleted.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ use super::schema::{Column, Resource, Shape};
 use super::text;
 use crate::wire::FieldValue;
 
-/// The schedule by which connectors are deleted.
+/// The schedule by which the tenant deletes connectors.
 #[derive(Debug)]
 pub(super) struct ConnectorSchedule;
 

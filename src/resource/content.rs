@@ -1,4 +1,4 @@
-//! What a live object holds of what manifests can say, and what another hand has changed of it.
+//! Live objects seen as manifest values, and comparisons that find changes made by others.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,10 @@ use super::schema::{Column, Form, Kind};
 use crate::wire::{FieldValue, Fields, Object, Reference};
 
 impl Kind {
-    /// What a manifest would have to say for an object like this one: the value of every column that can be
-    /// sent, but for empty ones and those that the server puts in by itself.
+    /// Returns the fields that a manifest would need to create an object like `live`.
+    ///
+    /// These are the values of all columns that can be sent. Empty values, and those that the server sets by itself, are
+    /// left out.
     #[must_use]
     pub fn content(self, live: &Object) -> Fields<'static> {
         let columns = self.columns().iter();
@@ -46,12 +48,14 @@ impl Kind {
         }
     }
 
-    /// The fields in which a live object is not what creating `body` made: what is not as it says, and what it
-    /// does not say and somebody has filled in.
+    /// Names the fields in which `live` is no longer the object that was created from `body`.
+    ///
+    /// These are the fields of `body` that now differ, and the fields that `body` does not have and somebody has filled
+    /// in.
     #[must_use]
-    pub fn strays(self, live: &Object, body: &Fields<'_>) -> Vec<String> {
+    pub fn changed_fields(self, live: &Object, body: &Fields<'_>) -> Vec<String> {
         let differing = self.differing(live, body.to_owned_fields());
-        let mut strays: Vec<String> = differing
+        let mut changed: Vec<String> = differing
             .0
             .into_iter()
             .map(|(wire, _)| wire.into_owned())
@@ -64,37 +68,44 @@ impl Kind {
             };
             !unset && body.find(wire).is_none() && !self.rewritten(wire, live, body)
         });
-        strays.extend(filled_in.map(|(wire, _)| wire.into_owned()));
-        strays
+        changed.extend(filled_in.map(|(wire, _)| wire.into_owned()));
+        changed
     }
 
-    /// What takes an update back that put `set` over the object `was`: the former value of every field that it
-    /// changed, and the one that it wrote. A flag that the tenant did not tell is not among them.
+    /// Returns the values before and after an update that set the fields of `set` on the object `was`.
+    ///
+    /// Both lists have the same fields: all that the update changed, whether `set` names them or not. A flag is left out
+    /// if its former value is unknown, because the tenant's answer did not have it.
     #[must_use]
-    pub fn taken_back(self, was: &Object, set: &Fields<'_>) -> (Fields<'static>, Fields<'static>) {
+    pub fn before_and_after(
+        self,
+        was: &Object,
+        set: &Fields<'_>,
+    ) -> (Fields<'static>, Fields<'static>) {
         let (old, new) = (self.content(was), self.content(&self.merge(was, set)));
-        let mut back = (Fields::default(), Fields::default());
+        let (mut before, mut after) = (Fields::default(), Fields::default());
         let columns = self.columns().iter();
         for column in columns.filter(|column| !matches!(column.form, Form::Split(..))) {
-            let (before, after) = (old.find(column.wire), new.find(column.wire));
             let blank = match column.form {
                 Form::Text(_) => Some(FieldValue::Text(Cow::Borrowed(""))),
                 Form::Refs(_) => Some(FieldValue::Refs(Vec::new())),
                 _ => None,
             };
-            let value = |value: Option<&FieldValue<'static>>| value.or(blank.as_ref()).cloned();
-            if let (Some(before), Some(after)) = (value(before), value(after))
-                && before != after
+            let value = |of: &Fields<'static>| of.find(column.wire).or(blank.as_ref()).cloned();
+            if let (Some(old), Some(new)) = (value(&old), value(&new))
+                && old != new
             {
-                back.0.0.push((Cow::Borrowed(column.wire), before));
-                back.1.0.push((Cow::Borrowed(column.wire), after));
+                before.0.push((Cow::Borrowed(column.wire), old));
+                after.0.push((Cow::Borrowed(column.wire), new));
             }
         }
-        back
+        (before, after)
     }
 
-    /// Of the fields in `set`, those that the live object does not have yet: on the left those that are still as
-    /// in `expected`, on the right the names of those that are not, since another hand has changed them.
+    /// Splits the fields of `set` that `live` does not have yet into two lists.
+    ///
+    /// The first list has the fields that are still as in `expected`, so that they can be set. The second list names the
+    /// fields that are not, because somebody else has changed them.
     #[must_use]
     pub fn revertible(
         self,
@@ -104,33 +115,33 @@ impl Kind {
     ) -> (Fields<'static>, Vec<String>) {
         let pending = self.differing(live, set.to_owned_fields());
         let changed = self.differing(live, expected.to_owned_fields());
-        let (foreign, own): (Vec<_>, Vec<_>) = pending
+        let (by_others, own): (Vec<_>, Vec<_>) = pending
             .0
             .into_iter()
             .partition(|(wire, _)| changed.find(wire).is_some());
-        let foreign = foreign.into_iter().map(|(wire, _)| wire.into_owned());
-        (Fields(own), foreign.collect())
+        let by_others = by_others.into_iter().map(|(wire, _)| wire.into_owned());
+        (Fields(own), by_others.collect())
     }
 
-    /// The kinds whose objects refer to objects of this one.
+    /// Returns the kinds whose objects refer to objects of this kind.
     pub fn referrers(self) -> impl Iterator<Item = Self> {
         Self::all().filter(move |kind| kind.targets().any(|target| target == self))
     }
 
-    /// Whether objects of any kind refer to objects of this one.
+    /// Says whether objects of some kind refer to objects of this kind.
     #[must_use]
     pub fn is_referred_to(self) -> bool {
         self.referrers().next().is_some()
     }
 
-    /// The kinds that its objects refer to.
+    /// Returns the kinds that objects of this kind refer to.
     pub fn targets(self) -> impl Iterator<Item = Self> {
         self.columns().iter().filter_map(Column::target)
     }
 }
 
 impl Column {
-    /// The kind that it refers to.
+    /// Returns the kind that the column refers to, if the column holds references.
     #[must_use]
     pub fn target(&self) -> Option<Kind> {
         match self.form {
@@ -166,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_of_an_object_makes_one_like_it() {
+    fn content_is_enough_to_create_the_object_anew() {
         let kind = Kind::portal_link();
         let content = kind.content(&link());
         assert_eq!(
@@ -176,7 +187,7 @@ mod tests {
                 "linkPath": "/", "userPortals": [{"id": "7"}],
             })
         );
-        assert_eq!(kind.strays(&link(), &content), [""; 0]);
+        assert_eq!(kind.changed_fields(&link(), &content), [""; 0]);
         let managed = object(&json!({
             "id": "1", "name": "Staff", "enabled": true, "domain": "staff.p.zscalerportal.net",
         }));
@@ -188,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_hand_changed_or_filled_in_is_told_and_what_the_server_makes_of_it_is_not() {
+    fn changed_fields_are_those_that_others_touched() {
         let kind = Kind::portal_link();
         let body = Fields(vec![
             text("name", "R&D"),
@@ -199,20 +210,21 @@ mod tests {
         let mut live = link();
         live.insert("userPortals".to_owned(), json!([]));
         live.insert("applicationId".to_owned(), json!("0"));
-        assert_eq!(kind.strays(&live, &body), [""; 0]);
+        assert_eq!(kind.changed_fields(&live, &body), [""; 0]);
         live.insert("description".to_owned(), json!("theirs"));
         live.insert("enabled".to_owned(), json!(false));
-        assert_eq!(kind.strays(&live, &body), ["enabled", "description"]);
+        let changed = kind.changed_fields(&live, &body);
+        assert_eq!(changed, ["enabled", "description"]);
     }
 
     #[test]
-    fn an_update_is_taken_back_with_what_it_changed_besides_what_it_named() {
+    fn an_update_may_change_more_fields_than_it_names() {
         let kind = Kind::user_portal();
         let own = object(&json!({
             "id": "1", "name": "Staff", "certificateId": "7", "domain": "https://a.acme.com", "enabled": true,
         }));
         let set = Fields(vec![("managedByZs".into(), FieldValue::Flag(true))]);
-        let (back, expected) = kind.taken_back(&own, &set);
+        let (back, expected) = kind.before_and_after(&own, &set);
         let changed = ["managedByZs", "certificateId", "domain"];
         assert_eq!(
             (wires(&back), wires(&expected)),
@@ -225,27 +237,27 @@ mod tests {
         let now = object(&json!({
             "id": "1", "name": "Staff", "domain": "staff.p.zscalerportal.net", "enabled": true,
         }));
-        let (left, foreign) = kind.revertible(&now, &back, &expected);
-        assert_eq!((left, foreign), (back.clone(), Vec::new()));
-        let (left, foreign) = kind.revertible(&own, &back, &expected);
-        assert_eq!((left, foreign), (Fields::default(), Vec::new()), "done");
+        let revertible = kind.revertible(&now, &back, &expected);
+        assert_eq!(revertible, (back.clone(), Vec::new()));
+        let revertible = kind.revertible(&own, &back, &expected);
+        assert_eq!(revertible, (Fields::default(), Vec::new()), "done");
     }
 
     #[test]
-    fn a_field_that_was_empty_becomes_empty_again_unless_another_hand_has_changed_it() {
+    fn a_field_changed_by_others_is_not_revertible() {
         let kind = Kind::portal_link();
         let set = Fields(vec![
             text("description", "ours"),
             text("link", "new.example"),
         ]);
-        let (back, expected) = kind.taken_back(&link(), &set);
-        assert_eq!(back.text("description"), Some(""));
+        let (back, expected) = kind.before_and_after(&link(), &set);
+        assert_eq!(back.text("description"), Some(""), "as it was");
         let mut live = link();
         live.insert("description".to_owned(), json!("theirs"));
         live.insert("link".to_owned(), json!("new.example"));
-        let (left, foreign) = kind.revertible(&live, &back, &expected);
-        assert_eq!(wires(&left), ["link"]);
-        assert_eq!(foreign, ["description"]);
+        let (own, by_others) = kind.revertible(&live, &back, &expected);
+        assert_eq!(wires(&own), ["link"]);
+        assert_eq!(by_others, ["description"]);
     }
 
     #[test]

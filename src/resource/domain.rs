@@ -1,8 +1,8 @@
 //! Customer domains: the DNS suffixes of the organization.
 //!
-//! Rules: "Customer Domain Management" of the ZPA API documentation. The domains of one association type are
-//! one list that is read and written as a whole; whether the server adds what it is sent or replaces what
-//! it had is not documented, so what is written is always the union, and is read again.
+//! Rules: "Customer Domain Management" of the ZPA API documentation. The domains of one association type are one list,
+//! which is read and written as a whole. The documentation does not say whether a write adds to the list or replaces it.
+//! So every write sends the whole list with the changes in it, and the list is read again afterwards.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ impl Resource for Domain {
         Cow::Owned(format!("v2/associationtype/{part}/domains"))
     }
 
-    /// The documented one, and the other that the vendor's own tools know.
+    /// Lists the documented association type first, then another that the vendor's own tools use.
     fn parts(&self) -> &'static [&'static str] {
         &["SEARCH_SUFFIX", "SHARED"]
     }
@@ -66,7 +66,7 @@ impl Resource for Domain {
         &[]
     }
 
-    /// Host names have no case (RFC 4343), and a dot at the end changes nothing (RFC 1034, 3.1).
+    /// Ignores case (RFC 4343) and a dot at the end (RFC 1034, section 3.1) in host names.
     fn normalise<'v>(&self, wire: &str, text: &'v str) -> Cow<'v, str> {
         match wire {
             "domain" => Cow::Owned(text.trim_end_matches('.').to_ascii_lowercase()),

@@ -9,7 +9,10 @@ use super::text::unescape;
 use crate::wire::{FieldValue, Fields, Object};
 
 impl Kind {
-    /// The natural key of a live object, unescaped; `None` for an object without one.
+    /// Returns the natural key of a live object, unescaped.
+    ///
+    /// A kind of which there is only one object has its noun as the key. Returns `None` if the object lacks its key
+    /// field.
     #[must_use]
     pub fn key_of(self, live: &Object) -> Option<Cow<'_, str>> {
         if self.key().is_none() {
@@ -19,14 +22,14 @@ impl Kind {
         Some(unescape(text))
     }
 
-    /// Whether the live object has the value `want` in the wire field.
+    /// Says whether the live object has the value `want` in the wire field.
     #[must_use]
-    pub fn same(self, wire: &str, live: &Object, want: &FieldValue<'_>) -> bool {
+    pub fn has_value(self, wire: &str, live: &Object, want: &FieldValue<'_>) -> bool {
         match want {
             FieldValue::Flag(flag) => {
                 let inferred = self.inferred(wire, live);
                 let value = inferred.as_ref().or_else(|| live.get(wire));
-                // The elements of a list leave out what is not set.
+                // The elements of a list leave out flags that are not set.
                 let unset = (self.shape() == Shape::List).then_some(false);
                 value.map_or(unset, as_flag) == Some(*flag)
             }
@@ -40,13 +43,15 @@ impl Kind {
         }
     }
 
-    /// The fields of a row in which the live object is not as the row says.
+    /// Returns the fields of `row` whose value the live object does not have.
     #[must_use]
     pub fn differing<'r>(self, live: &Object, row: Fields<'r>) -> Fields<'r> {
         let differs: Vec<bool> = row
             .0
             .iter()
-            .map(|(wire, want)| !self.same(wire, live, want) && !self.rewritten(wire, live, &row))
+            .map(|(wire, want)| {
+                !self.has_value(wire, live, want) && !self.rewritten(wire, live, &row)
+            })
             .collect();
         let fields = row.0.into_iter().zip(differs);
         Fields(
@@ -57,15 +62,16 @@ impl Kind {
     }
 
     fn same_text(self, wire: &str, live: &Object, want: &str) -> bool {
-        // Cells carry no white space around what they say.
+        // Cells are trimmed, so the live text is trimmed too.
         let live = live_text(wire, live);
         let want = self.normalise(wire, want.trim());
         self.normalise(wire, live.trim()) == want
             || self.normalise(wire, unescape(&live).trim()) == want
     }
 
-    /// A natural key in the form in which two equal ones are the same text: without the white space around
-    /// it, which the server does not keep.
+    /// Normalises a natural key, so that two keys are equal if and only if their texts are.
+    ///
+    /// White space around the key is removed, since the server does not keep it.
     #[must_use]
     pub fn comparable_key(self, key: Cow<'_, str>) -> Cow<'_, str> {
         match key {
@@ -76,8 +82,9 @@ impl Kind {
         }
     }
 
-    /// The natural keys that a live object answers to: as it stands, and with its entities undone. A name
-    /// may hold what looks like an entity, and nobody says which of the two the server means.
+    /// Returns the natural keys by which a live object is found: its key field as answered, and unescaped.
+    ///
+    /// A name may contain text that looks like an HTML entity. No document says which of the two forms the server means.
     #[must_use]
     pub fn keys_of(self, live: &Object) -> Vec<Cow<'_, str>> {
         if self.key().is_none() {
@@ -87,30 +94,34 @@ impl Kind {
             return Vec::new();
         };
         let mut keys = vec![self.comparable_key(Cow::Borrowed(raw))];
-        let undone = self.comparable_key(unescape(raw));
-        if !keys.contains(&undone) {
-            keys.push(undone);
+        let unescaped = self.comparable_key(unescape(raw));
+        if !keys.contains(&unescaped) {
+            keys.push(unescaped);
         }
         keys
     }
 
-    /// The fields in which a live object is known not to be as `wanted`. What an answer does not say of a flag says
-    /// nothing against it.
+    /// Returns the fields of `wanted` whose value the live object certainly does not have.
+    ///
+    /// A flag that the answer leaves out, and that cannot be inferred, counts as equal. In the elements of a list, such
+    /// a flag counts as `false`.
     #[must_use]
     pub fn contradicting(self, live: &Object, wanted: &Fields<'_>) -> Fields<'static> {
         let mut fields = self.differing(live, wanted.to_owned_fields());
-        let untold = |wire: &str| !live.contains_key(wire) && self.inferred(wire, live).is_none();
+        let unknown = |wire: &str| !live.contains_key(wire) && self.inferred(wire, live).is_none();
         if self.shape() != Shape::List {
             let is_flag = |value: &FieldValue<'_>| matches!(value, FieldValue::Flag(_));
             fields
                 .0
-                .retain(|(wire, value)| !(is_flag(value) && untold(wire)));
+                .retain(|(wire, value)| !(is_flag(value) && unknown(wire)));
         }
         fields
     }
 
-    /// Whether a live object that has the key of `body` may be what creating `body` made: its required fields
-    /// say so. The others a server may write in a form of its own, and others may have changed since.
+    /// Says whether a live object with the key of `body` may have been created from `body`.
+    ///
+    /// Only the required fields are compared. The server may write the other fields in a form of its own, and somebody
+    /// may have changed them since.
     #[must_use]
     pub fn is_copy(self, live: &Object, body: &Fields<'_>) -> bool {
         let required = self.required().iter();
@@ -118,11 +129,11 @@ impl Kind {
             .filter(|wire| **wire != self.key_field())
             .all(|wire| {
                 body.find(wire)
-                    .is_none_or(|value| self.same(wire, live, value))
+                    .is_none_or(|value| self.has_value(wire, live, value))
             })
     }
 
-    /// The live value of a field as a person reads it.
+    /// Formats the live value of a field for people.
     #[must_use]
     pub fn show(self, wire: &str, live: &Object) -> String {
         match live.get(wire) {
@@ -133,8 +144,10 @@ impl Kind {
         }
     }
 
-    /// The cell of an exported manifest for that column: ids of references joined with `;`, text without
-    /// entities, empty where the object does not say.
+    /// Returns the cell that an exported manifest has in `column` for a live object.
+    ///
+    /// The ids of references are joined with `;`, and HTML entities are unescaped. The cell is empty if the object does
+    /// not have the field.
     #[must_use]
     pub fn cell(self, column: &Column, live: &Object) -> String {
         let inferred = self.inferred(column.wire, live);
@@ -146,9 +159,10 @@ impl Kind {
         }
     }
 
-    /// Every text by which a filter finds the object in a field: the value as it stands and without entities,
-    /// each element of a list by its id and its name, and the words for what the API says. A field that says
-    /// nothing has the empty text.
+    /// Returns all texts that a filter compares for a field.
+    ///
+    /// A value counts as answered and unescaped, and by its word in [`Resource::words`](super::Resource::words) too. An
+    /// array counts by the ids and names of its elements. A missing field has the empty text.
     #[must_use]
     pub fn texts(self, wire: &str, live: &Object) -> Vec<String> {
         let inferred = self.inferred(wire, live);
@@ -157,11 +171,11 @@ impl Kind {
             value => vec![plain(value)],
         };
         let words = self.words().iter();
-        let words = words.filter(|(of, _, said)| *of == wire && texts.iter().any(|t| t == said));
+        let words = words.filter(|(of, _, api)| *of == wire && texts.iter().any(|t| t == api));
         let words: Vec<String> = words.map(|(_, word, _)| (*word).to_owned()).collect();
-        let undone = texts.iter().map(|text| unescape(text)).filter_map(owned);
-        let undone: Vec<String> = undone.collect();
-        texts.extend(words.into_iter().chain(undone));
+        let unescaped = texts.iter().map(|text| unescape(text)).filter_map(owned);
+        let unescaped: Vec<String> = unescaped.collect();
+        texts.extend(words.into_iter().chain(unescaped));
         if texts.is_empty() {
             texts.push(String::new());
         }
@@ -177,7 +191,7 @@ fn live_text<'v>(wire: &str, live: &'v Object) -> Cow<'v, str> {
     }
 }
 
-/// A value as a cell holds it.
+/// Formats a JSON value as the text of a cell.
 fn plain(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
@@ -205,7 +219,7 @@ fn owned(text: Cow<'_, str>) -> Option<String> {
     }
 }
 
-/// The ids that a live object refers to in `wire`, sorted.
+/// Returns the ids that a live object refers to in the wire field, sorted and without duplicates.
 #[must_use]
 pub fn live_refs<'v>(wire: &str, live: &'v Object) -> Vec<&'v str> {
     let refs = live.get(wire).and_then(Value::as_array);

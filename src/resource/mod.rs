@@ -1,8 +1,7 @@
-//! The kinds of object that the program knows: columns, natural key, rules, endpoints, and the fields that a
-//! comparison with live state ignores. One file a resource, one line in the registry.
+//! The kinds of objects that the program knows: their columns, natural keys, rules and endpoints.
 //!
-//! The rest of the program is the same for every resource and asks these tables. A resource does no
-//! IO and holds no state.
+//! Each resource has one file here and one line in the registry. The rest of the program treats all resources alike and
+//! reads these tables. A resource does no IO and holds no state.
 
 mod action;
 pub mod connector;

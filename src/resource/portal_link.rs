@@ -1,8 +1,8 @@
-//! User portal links: what employees click on a user portal.
+//! User portal links: the links that employees click on a user portal.
 //!
-//! Rules: "User Portal Link Management" of the ZPA API documentation. `link` is a host without a scheme,
-//! the portals of a bulk call belong to the call and apply to every link in it. One portal's links are a
-//! part of the collection with a path of its own.
+//! Rules: "User Portal Link Management" of the ZPA API documentation. `link` is a host without a scheme. The portals of
+//! a bulk call belong to the call and apply to every link in it. The links of one portal are a part of the collection,
+//! with a path of its own.
 
 use std::borrow::Cow;
 
@@ -83,7 +83,7 @@ impl Resource for PortalLink {
         })
     }
 
-    /// Host names have no case (RFC 4343), and the root path is the empty one (RFC 9110, 4.2.3).
+    /// Ignores case in host names (RFC 4343). The path `/` equals the empty path (RFC 9110, section 4.2.3).
     fn normalise<'v>(&self, wire: &str, text: &'v str) -> Cow<'v, str> {
         match wire {
             "link" => Cow::Owned(text.to_ascii_lowercase()),

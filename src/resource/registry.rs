@@ -1,4 +1,4 @@
-//! The registry of resources. A new resource is one line here.
+//! The registry of resources. Each resource has one line here.
 
 use std::borrow::Cow;
 
@@ -21,30 +21,30 @@ static REGISTRY: [&dyn Resource; 5] = [
 ];
 
 impl Kind {
-    /// Every kind.
+    /// Returns all kinds, in the order of the registry.
     pub fn all() -> impl Iterator<Item = Self> {
         REGISTRY.iter().map(|resource| Self::of(*resource))
     }
 
-    /// The kind of that name.
+    /// Returns the kind called `name`, in upper or lower case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::all().find(|kind| kind.name().eq_ignore_ascii_case(name))
     }
 
-    /// User portal links.
+    /// Returns the kind of user portal links.
     #[must_use]
     pub const fn portal_link() -> Self {
         Self::of(&PortalLink)
     }
 
-    /// User portals.
+    /// Returns the kind of user portals.
     #[must_use]
     pub const fn user_portal() -> Self {
         Self::of(&UserPortal)
     }
 
-    /// App connectors.
+    /// Returns the kind of app connectors.
     #[must_use]
     pub const fn connector() -> Self {
         Self::of(&Connector)

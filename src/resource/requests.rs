@@ -7,7 +7,7 @@ use super::text::unescape;
 use crate::wire::{FieldValue, Fields, Id, Method, Object, Request};
 
 impl Kind {
-    /// The request that reads one object.
+    /// Returns the request that reads one object.
     #[must_use]
     pub fn read(self, id: &Id, microtenant: Option<Id>) -> Request {
         let path = match self.shape() {
@@ -17,7 +17,7 @@ impl Kind {
         Request::new(Method::Get, path, microtenant)
     }
 
-    /// The request that deletes several objects; `None` for a kind that has none.
+    /// Returns the request that deletes several objects together, or `None` if the kind has no such call.
     #[must_use]
     pub fn delete_all(self, ids: &[Id], microtenant: Option<Id>) -> Option<Request> {
         let bulk = self.bulk_delete()?;
@@ -25,14 +25,16 @@ impl Kind {
         Some(request.with_body(serde_json::json!({ bulk.list: ids })))
     }
 
-    /// The request that deletes one object.
+    /// Returns the request that deletes one object.
     #[must_use]
     pub fn delete(self, id: &Id, microtenant: Option<Id>) -> Request {
         Request::new(Method::Delete, self.path_of(id), microtenant)
     }
 
-    /// The request that replaces an object by what was read of it with `set` put over it, so that a
-    /// field that the manifest does not name keeps its live value.
+    /// Returns the request that replaces an object.
+    ///
+    /// The new object is the one that was read, with the fields of `set` changed. So a field that the manifest does not
+    /// name keeps its live value.
     #[must_use]
     pub fn replace(
         self,
@@ -45,8 +47,10 @@ impl Kind {
         Request::new(Method::Put, self.path_of(id), microtenant).with_body(body)
     }
 
-    /// The request that creates these objects: the plain one for a single body, else the bulk one.
-    /// The bodies of a bulk request share one value in the member that belongs to the call.
+    /// Returns the request that creates these objects.
+    ///
+    /// A single body goes to the plain endpoint, several bodies go to the bulk endpoint. All bodies of a bulk request
+    /// must have the same value in [`Bulk::shared`].
     #[must_use]
     pub fn create(self, bodies: &[&Fields<'_>], microtenant: Option<Id>) -> Request {
         if let (Some(bulk), [first, _, ..]) = (self.bulk(), bodies) {
@@ -60,7 +64,7 @@ impl Kind {
         request.with_body(Value::Object(body.unwrap_or_default()))
     }
 
-    /// The objects that a 2xx to [`Kind::create`] confirms.
+    /// Returns the objects that a 2xx answer to [`Kind::create`] confirms.
     #[must_use]
     pub fn created_objects(self, answer: Option<Value>) -> Vec<Object> {
         let rows = match answer {
@@ -77,8 +81,9 @@ impl Kind {
         rows.into_iter().filter_map(into_object).collect()
     }
 
-    /// A live object with `set` put over it, as it may be sent back: what the server alone sets left out,
-    /// what it does not answer filled in.
+    /// Returns a live object with the fields of `set` changed, in the form in which it may be sent back.
+    ///
+    /// Fields that only the server sets are left out. Fields that a write must have, but answers do not, are filled in.
     #[must_use]
     pub fn merge(self, live: &Object, set: &Fields<'_>) -> Object {
         let mut merged: Object = live
@@ -99,7 +104,7 @@ impl Kind {
         format!("{}/{id}", self.collection(None))
     }
 
-    /// A live value in the form in which it may be sent back: entities undone, references short.
+    /// Returns a live value in the form in which it may be sent back: unescaped, and with references reduced to their id.
     fn sendable(self, wire: &str, value: &Value) -> Value {
         let Some(column) = self.column_of_wire(wire) else {
             return value.clone();

@@ -11,43 +11,43 @@ use super::action::Action;
 use super::text::{self, SplitText};
 use crate::wire::{FieldValue, Fields, Object, Version};
 
-/// What a cell must look like, and what the API is sent for it.
+/// The form of a column's cells, and the value that the API is sent for them.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
-    /// Text; the function refuses what cannot be right and may normalise.
+    /// Text. The function refuses text that cannot be right and may normalise the rest.
     Text(for<'r> fn(&'r str) -> Result<Cow<'r, str>, String>),
     /// A boolean: `true`, `yes`, `on`, `1` or `false`, `no`, `off`, `0`, in any case.
     Flag,
-    /// Objects of that kind, by id or name, several separated by `;`.
+    /// References to objects of the given kind, by id or name, separated by `;`.
     Refs(Kind),
     /// One cell that stands for three wire fields.
     Split([&'static str; 3], for<'r> fn(&'r str) -> SplitText<'r>),
-    /// Which of [`Resource::parts`] the object belongs to, in any case.
+    /// One of [`Resource::parts`], in upper or lower case.
     Part,
-    /// What must still hold of an object when it is deleted; the function refuses what says nothing.
+    /// A condition that must still hold when the object is deleted. The function refuses text that is not a condition.
     Condition(fn(&str) -> Result<(), String>),
-    /// What the server alone sets: exported and filtered by, and passed over in a manifest.
+    /// A value that only the server sets. Exports and filters have the column; manifests may have it, and it is ignored.
     Info,
 }
 
 /// A column of a manifest and the wire field that it stands for.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
-    /// The name that documentation and messages use. Manifests may spell it in any case and with
-    /// spaces, `_` or `-` anywhere.
+    /// The name in documentation and messages. Manifests may spell it in upper or lower case, and with spaces, `_` or `-`
+    /// anywhere.
     pub name: &'static str,
-    /// Other names that are understood.
+    /// Other names that manifests may use.
     pub aliases: &'static [&'static str],
-    /// The field in requests and answers; for [`Form::Split`] the one that must not be empty.
+    /// The field in requests and answers. For [`Form::Split`], the one of the fields that must not be empty.
     pub wire: &'static str,
-    /// What a cell must look like.
+    /// The form of the column's cells.
     pub form: Form,
-    /// Whether answers carry this field with HTML entities in place of some characters.
+    /// True if answers have HTML entities in place of some characters of this field.
     pub escaped: bool,
 }
 
 impl Column {
-    /// A column of plain text under the names that manifest and wire have for it.
+    /// Makes a column of any text, from its name in manifests and its name on the wire.
     pub(super) const fn text(name: &'static str, wire: &'static str) -> Self {
         Self {
             name,
@@ -58,7 +58,7 @@ impl Column {
         }
     }
 
-    /// A column of text that `check` has a say in.
+    /// Makes a column of text that `check` accepts and may normalise.
     pub(super) const fn checked(
         name: &'static str,
         wire: &'static str,
@@ -67,17 +67,17 @@ impl Column {
         Self::text(name, wire).with(Form::Text(check))
     }
 
-    /// A boolean column.
+    /// Makes a boolean column.
     pub(super) const fn flag(name: &'static str, wire: &'static str) -> Self {
         Self::text(name, wire).with(Form::Flag)
     }
 
-    /// A column that only the server fills.
+    /// Makes a column that only the server fills.
     pub(super) const fn info(name: &'static str, wire: &'static str) -> Self {
         Self::text(name, wire).with(Form::Info)
     }
 
-    /// The wire fields that it stands for.
+    /// Returns the wire fields that the column stands for: three for [`Form::Split`], else one.
     #[must_use]
     pub fn wires(&self) -> &[&'static str] {
         match &self.form {
@@ -102,20 +102,20 @@ impl Column {
     }
 }
 
-/// How a resource takes several new objects in one call.
+/// The call that creates several objects of a resource together.
 #[derive(Clone, Copy, Debug)]
 pub struct Bulk {
     /// The version in the path.
     pub version: Version,
     /// The path below the customer.
     pub path: &'static str,
-    /// The member of request and answer that lists the objects.
+    /// The member of the request and of the answer that lists the objects.
     pub list: &'static str,
-    /// The member that belongs to the call and applies to every object in it.
+    /// The member of the request that applies to every object in the list.
     pub shared: &'static str,
 }
 
-/// How a resource takes several deletes in one call.
+/// The call that deletes several objects of a resource together.
 #[derive(Clone, Copy, Debug)]
 pub struct BulkDelete {
     /// The path below the customer.
@@ -124,51 +124,51 @@ pub struct BulkDelete {
     pub list: &'static str,
 }
 
-/// How the objects of a resource are read and written.
+/// The way in which the API reads and writes the objects of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// A collection, listed page by page, whose objects are written one by one.
+    /// A collection that is listed page by page. Each object is written by itself.
     Collection,
-    /// One object, or none: the collection's path answers it, a write goes to its id.
+    /// One object, or none. The path of the collection answers with the object, and a write goes to the object's id.
     Single,
-    /// A list that is read and written as a whole, as a bare array.
+    /// A list that is read and written as a whole, as a JSON array.
     List,
 }
 
 /// One kind of object on a tenant.
 pub trait Resource: fmt::Debug + Sync {
-    /// Its name in manifests, flags and reports.
+    /// Returns the name of the resource in manifests, flags and reports.
     fn name(&self) -> &'static str;
 
-    /// What one of them is called in a sentence.
+    /// Returns the word for one object in a sentence, without an article.
     fn noun(&self) -> &'static str;
 
-    /// How its objects are read and written.
+    /// Says how the API reads and writes the objects. Default: [`Shape::Collection`].
     fn shape(&self) -> Shape {
         Shape::Collection
     }
 
-    /// The path below the customer at which its objects are listed, or those of one `part`.
+    /// Returns the path below the customer at which all objects, or those of one `part`, are listed.
     fn collection(&self, part: Option<&str>) -> Cow<'static, str>;
 
-    /// The parts into which its objects fall, each with a listing of its own; the first is meant where
-    /// nothing is said. None for most.
+    /// Returns the parts into which the objects fall. Each part has a listing of its own, and a row that names no part
+    /// means the first. Default: no parts.
     fn parts(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// The columns of its manifests.
+    /// Returns the columns that a manifest may have.
     fn columns(&self) -> &'static [Column];
 
-    /// The wire field of the natural key; `None` where there is but one object to be meant.
+    /// Returns the wire field of the natural key, or `None` if there is only one object. Default: `name`.
     fn key(&self) -> Option<&'static str> {
         Some("name")
     }
 
-    /// The wire fields that an object cannot be created without.
+    /// Returns the wire fields that a new object must have.
     fn required(&self) -> &'static [&'static str];
 
-    /// What a row may ask for.
+    /// Returns the actions that a row may ask for. Default: all.
     fn actions(&self) -> &'static [Action] {
         &[
             Action::Ensure,
@@ -178,101 +178,100 @@ pub trait Resource: fmt::Debug + Sync {
         ]
     }
 
-    /// Why objects of this kind cannot be created, if they cannot. What cannot be created cannot be got back
-    /// either, so its deletes are guarded more closely.
+    /// Returns the reason why objects of this kind cannot be created, or `None` if they can. Default: `None`.
+    ///
+    /// An undo cannot bring such objects back, so their deletes are limited more strictly.
     fn uncreatable(&self) -> Option<&'static str> {
         None
     }
 
-    /// What a new object gets in a field that the manifest does not name.
+    /// Returns the values that a new object gets in fields that the manifest does not name. Default: none.
     fn defaults(&self) -> &'static [(&'static str, FieldValue<'static>)] {
         &[]
     }
 
-    /// Fields that the server alone sets; never sent.
+    /// Returns the fields that only the server sets. They are never sent.
     fn server_fields(&self) -> &'static [&'static str] {
         &["creationTime", "modifiedTime", "modifiedBy"]
     }
 
-    /// The member of a new object that holds the customer id, if one does.
+    /// Returns the member of a new object that must hold the customer id. Default: `None`.
     fn customer_member(&self) -> Option<&'static str> {
         None
     }
 
-    /// How several are created in one call, if they can be.
+    /// Returns the call that creates several objects together, if there is one. Default: `None`.
     fn bulk(&self) -> Option<Bulk> {
         None
     }
 
-    /// How several are deleted in one call, if they can be.
+    /// Returns the call that deletes several objects together, if there is one. Default: `None`.
     fn bulk_delete(&self) -> Option<BulkDelete> {
         None
     }
 
-    /// Checks the fields of a row taken together. `creates` says that the object may have to be created.
+    /// Checks the fields of a row taken together. `creates` is true if the object may have to be created.
     ///
     /// # Errors
-    /// The wire field at fault, and what is wrong.
+    /// The wire field at fault, and a message for the user.
     fn check(&self, _values: &Fields<'_>, _creates: bool) -> Result<(), (&'static str, String)> {
         Ok(())
     }
 
-    /// Brings the text of a field into the form in which two equal values are the same text.
+    /// Normalises the text of a field, so that two values are equal if and only if their texts are.
     fn normalise<'v>(&self, _wire: &str, text: &'v str) -> Cow<'v, str> {
         Cow::Borrowed(text)
     }
 
-    /// The value of a field that answers leave out, as far as the rest of the object tells it.
+    /// Infers the value of a field that answers leave out from the rest of the object, if that is possible.
     fn inferred(&self, _wire: &str, _live: &Object) -> Option<Value> {
         None
     }
 
-    /// Fields that are inferred and must be in every write.
+    /// Returns the fields that every write must have and answers leave out. Their values are [inferred](Self::inferred).
     fn unechoed(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// Flags that a write must have and that answers may leave out: a write without one may change it.
+    /// Returns the flags that every write must have and answers may leave out. A write without such a flag may change it.
     fn kept_flags(&self) -> &'static [&'static str] {
         &["enabled"]
     }
 
-    /// Brings what replaces an object into the form that is documented for it.
+    /// Brings the body that replaces an object into the form that the API documents.
     fn finish(&self, _body: &mut Object) {}
 
-    /// Whether the server puts a value of its own in the place of the one in `row`, so that comparing them
-    /// says nothing.
+    /// Says whether the server replaces the value of the field in `row` by a value of its own. Such values are not
+    /// compared.
     fn rewritten(&self, _wire: &str, _live: &Object, _row: &Fields<'_>) -> bool {
         false
     }
 
-    /// Words for what a field may say, where the API's own are for machines: wire field, word, what the API
-    /// says.
+    /// Returns readable words for values of the API that are made for machines: the wire field, the word, and the value.
     fn words(&self) -> &'static [(&'static str, &'static str, &'static str)] {
         &[]
     }
 
-    /// The group that the live object belongs to, for a kind of which a group must keep some.
+    /// Returns the group of the live object, if the kind has groups that must keep some of their objects.
     fn group<'o>(&self, _live: &'o Object) -> Option<&'o str> {
         None
     }
 
-    /// Why the live object cannot be changed, if it cannot.
+    /// Returns the reason why the live object cannot be changed or deleted, or `None` if it can.
     fn immutable(&self, _live: &Object) -> Option<&'static str> {
         None
     }
 
-    /// Why the live object is not to be deleted after all, when a row's [`Form::Condition`] says under which
-    /// condition it is.
+    /// Checks whether the condition of a row, from its [`Form::Condition`] column, still holds for the live object.
     ///
     /// # Errors
-    /// What has become of the object.
+    /// A message that says why the condition no longer holds. Then the object is not deleted.
     fn condition_holds(&self, _live: &Object, _condition: &str) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// A name without what manifests may spell freely: case, spaces, `_` and `-`.
+/// Folds a name as manifests spell it: to lower case, without spaces, `_` and `-`.
 #[must_use]
 pub fn fold(name: &str) -> String {
     name.chars()
@@ -281,17 +280,17 @@ pub fn fold(name: &str) -> String {
         .collect()
 }
 
-/// A kind of object: a resource of the registry. Written as its name.
+/// A kind of objects: one resource of the registry. Serialized as its name.
 #[derive(Clone, Copy)]
 pub struct Kind(&'static dyn Resource);
 
 impl Kind {
-    /// The kind that a resource describes.
+    /// Returns the kind that a resource describes.
     pub(super) const fn of(resource: &'static dyn Resource) -> Self {
         Self(resource)
     }
 
-    /// The column that is written `name` in a manifest, ignoring case, spaces, `_` and `-`.
+    /// Returns the column with the given name or alias, ignoring case, spaces, `_` and `-`.
     #[must_use]
     pub fn column(self, name: &str) -> Option<&'static Column> {
         let wanted = fold(name);
@@ -300,20 +299,20 @@ impl Kind {
         })
     }
 
-    /// The column for a wire field, as far as one stands for it alone.
+    /// Returns the column that stands for the wire field alone, if there is one.
     pub(super) fn column_of_wire(self, wire: &str) -> Option<&'static Column> {
         self.columns()
             .iter()
             .find(|c| c.wire == wire && !matches!(c.form, Form::Split(..)))
     }
 
-    /// The wire field of the natural key; empty for a kind of which there is one object, which needs none.
+    /// Returns the wire field of the natural key. The text is empty for a kind of which there is only one object.
     #[must_use]
     pub fn key_field(self) -> &'static str {
         self.key().unwrap_or_default()
     }
 
-    /// One of it with its article, as a sentence has it.
+    /// Returns the noun with its indefinite article.
     #[must_use]
     pub fn indefinite(self) -> String {
         // "User portal" begins with the sound of a consonant.
@@ -325,10 +324,10 @@ impl Kind {
         format!("{article} {}", self.noun())
     }
 
-    /// The part that is written `text` in a manifest, in any case.
+    /// Returns the part that a manifest calls `text`, ignoring case, spaces, `_` and `-`.
     ///
     /// # Errors
-    /// What parts there are.
+    /// A message that names the parts, if none of them is called `text`.
     pub fn part(self, text: &str) -> Result<&'static str, String> {
         let parts = self.parts().iter();
         let found = parts.clone().find(|part| fold(part) == fold(text));
@@ -337,7 +336,7 @@ impl Kind {
                 return format!("{} has no parts", self.indefinite());
             }
             let known: Vec<&str> = parts.copied().collect();
-            format!("{text:?} is none of {}", known.join(", "))
+            format!("{text:?} is not one of {}", known.join(", "))
         })
     }
 }
@@ -353,7 +352,7 @@ impl Deref for Kind {
 impl PartialEq for Kind {
     fn eq(&self, other: &Self) -> bool {
         let (own, other) = (self.name(), other.name());
-        // Kinds are compared several times a row, and mostly are the same one.
+        // Each row compares kinds several times, and mostly the names are one and the same text in memory.
         std::ptr::eq(own, other) || own == other
     }
 }

@@ -1,4 +1,4 @@
-//! What is listed together, and how.
+//! Scopes: the sets of objects that one listing returns, and the requests that list and write them.
 
 use std::borrow::Cow;
 
@@ -7,23 +7,24 @@ use serde_json::Value;
 use super::schema::{Kind, Shape};
 use crate::wire::{Id, Method, Object, Request};
 
-/// The most rows that one page of a listing may hold: the API's maximum. One listing keeps one size,
-/// since mixing sizes skips rows.
+/// The number of objects on one page of a listing: the API's maximum. All pages of a listing have this size, since a
+/// listing with mixed sizes would skip objects.
 pub const PAGE_SIZE: u32 = 500;
 
-/// Objects that are listed together: those of one kind and part in one microtenant.
+/// The objects that one listing returns: those of one kind, and of one part of it, in one microtenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
-    /// Of which kind.
+    /// The kind of the objects.
     pub kind: Kind,
-    /// Of which part, for a kind that falls into several; for portal links, those of one portal.
+    /// The part of the kind, if the kind has [parts](super::Resource::parts). For portal links, the id of a portal whose
+    /// links alone are meant.
     pub part: Option<String>,
-    /// In which microtenant; `None` means the Default one.
+    /// The microtenant of the objects. `None` means the Default microtenant.
     pub microtenant: Option<Id>,
 }
 
 impl Scope {
-    /// All objects of a kind that has no parts.
+    /// Makes the scope of all objects of a kind without parts.
     #[must_use]
     pub fn of(kind: Kind, microtenant: Option<Id>) -> Self {
         Self {
@@ -33,7 +34,7 @@ impl Scope {
         }
     }
 
-    /// The scopes into which a kind's objects in a microtenant fall.
+    /// Returns the scopes that together hold all objects of a kind in a microtenant.
     #[must_use]
     pub fn all(kind: Kind, microtenant: Option<&Id>) -> Vec<Self> {
         let scope = |part: Option<&str>| Self {
@@ -47,7 +48,8 @@ impl Scope {
         }
     }
 
-    /// The request that lists its objects, or one page of them; pages count from 1.
+    /// Returns the request that lists one page of the objects, or all of them if the kind is not listed page by page.
+    /// Pages count from 1.
     #[must_use]
     pub fn list_page(&self, page: u32) -> Request {
         let mut request = Request::new(Method::Get, self.path(), self.microtenant.clone());
@@ -60,8 +62,10 @@ impl Scope {
         request
     }
 
-    /// Why a live object that was listed here cannot be changed, if it cannot: what its kind says, or that it
-    /// belongs to another microtenant, in which a call of this one would not find it.
+    /// Returns the reason why a live object of this scope cannot be changed, or `None` if it can.
+    ///
+    /// The reason is one of [`Resource::immutable`](super::Resource::immutable), or that the object belongs to another
+    /// microtenant. A call for this microtenant would not find such an object.
     #[must_use]
     pub fn barred(&self, live: &Object) -> Option<String> {
         let text = |wire: &str| live.get(wire).and_then(Value::as_str);
@@ -70,20 +74,20 @@ impl Scope {
             .as_ref()
             .map(Id::as_str)
             .filter(|id| *id != "0");
-        let foreign = match (own, text("microtenantId").filter(|id| *id != "0")) {
+        let other = match (own, text("microtenantId").filter(|id| *id != "0")) {
             (_, None) => None,
             (Some(own), Some(other)) => Some(other).filter(|other| *other != own),
-            // The Default one may go by an id of its own.
+            // The Default microtenant may have an id of its own.
             (None, Some(other)) => {
                 let name = text("microtenantName");
                 name.filter(|name| *name != "Default").map(|_| other)
             }
         };
-        let foreign = foreign.map(|id| format!("it belongs to the microtenant {id}"));
-        foreign.or_else(|| self.kind.immutable(live).map(str::to_owned))
+        let other = other.map(|id| format!("it belongs to the microtenant {id}"));
+        other.or_else(|| self.kind.immutable(live).map(str::to_owned))
     }
 
-    /// The request that writes a list as a whole.
+    /// Returns the request that writes a list as a whole.
     #[must_use]
     pub fn write_list(&self, objects: Vec<Object>) -> Request {
         let objects = objects.into_iter().map(Value::Object).collect();
@@ -103,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_belongs_to_another_microtenant_is_not_changed_from_here() {
+    fn objects_of_another_microtenant_are_barred() {
         let kind = Kind::connector();
         let barred = |own: Option<&str>, live: Value| {
             let scope = Scope::of(kind, own.map(Id::new));

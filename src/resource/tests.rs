@@ -21,7 +21,7 @@ fn link(name: &'static str) -> Fields<'static> {
 }
 
 #[test]
-fn a_replacement_keeps_live_fields_and_sends_neither_server_fields_nor_entities() {
+fn a_replacement_keeps_all_but_the_servers_own_fields() {
     let live = object(json!({
         "id": "1", "name": "a&#x2a;b", "description": "old", "creationTime": "5",
         "userPortals": [{"id": "7", "name": "P"}], "novel": {"kept": true},
@@ -38,7 +38,7 @@ fn a_replacement_keeps_live_fields_and_sends_neither_server_fields_nor_entities(
 }
 
 #[test]
-fn several_bodies_go_out_as_one_bulk_call_with_the_portals_beside_them() {
+fn several_bodies_go_out_as_one_bulk_call() {
     let (a, b) = (link("a"), link("b"));
     let request = Kind::portal_link().create(&[&a, &b], None);
     assert_eq!(request.version, Version::V2);
@@ -71,7 +71,7 @@ fn nouns_have_their_articles() {
 }
 
 #[test]
-fn a_new_schedule_names_its_customer_and_a_new_link_does_not() {
+fn only_a_new_schedule_names_its_customer() {
     let kind = Kind::from_name("connector-schedule").unwrap();
     let body = Fields(vec![(
         "frequencyInterval".into(),
@@ -87,7 +87,7 @@ fn a_new_schedule_names_its_customer_and_a_new_link_does_not() {
 }
 
 #[test]
-fn a_bulk_answer_is_read_from_its_wrapper_or_as_a_bare_list() {
+fn a_bulk_answer_is_read_with_or_without_wrapper() {
     let kind = Kind::portal_link();
     let wrapped = json!({"userPortalLinks": [{"id": "1"}], "userPortals": []});
     assert_eq!(kind.created_objects(Some(wrapped)).len(), 1);
@@ -101,7 +101,7 @@ fn a_bulk_answer_is_read_from_its_wrapper_or_as_a_bare_list() {
 }
 
 #[test]
-fn column_names_match_without_regard_to_case_spaces_and_dashes() {
+fn column_names_match_in_any_spelling() {
     for name in ["Link Path", "linkPath", "link_path", "LINK-PATH"] {
         let column = Kind::portal_link().column(name).unwrap();
         assert_eq!(column.wire, "linkPath");

@@ -1,5 +1,6 @@
-//! Checks of text that resources share. Each takes a trimmed cell and answers what the API is sent, or
-//! what is wrong with it in words that follow "column "x": ".
+//! Checks of text that resources share.
+//!
+//! Each takes a trimmed cell and returns the text to send to the API. The error is a message that follows `column "x": `.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -10,10 +11,10 @@ use memchr::{memchr, memchr3};
 /// The longest name that the program sends, in characters.
 pub(super) const LONGEST_NAME: usize = 255;
 
-/// The largest icon that the portal shows, in pixels each way.
+/// The largest width and height of an icon that the portal shows, in pixels.
 const LARGEST_ICON: u32 = 32;
 
-/// Undoes the HTML entities that answers carry in place of some characters.
+/// Replaces the HTML entities that answers have in place of some characters.
 #[must_use]
 pub fn unescape(text: &str) -> Cow<'_, str> {
     if text.contains('&') {
@@ -30,7 +31,7 @@ pub(super) type Checked<'r> = Result<Cow<'r, str>, String>;
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "one form of function for every column"
+    reason = "every column has a function of this signature"
 )]
 pub(super) fn any(text: &str) -> Checked<'_> {
     Ok(Cow::Borrowed(text))
@@ -50,10 +51,11 @@ pub(super) fn name(text: &str) -> Checked<'_> {
     Ok(Cow::Borrowed(text))
 }
 
-/// Whether all bytes of a text are as `right` says. Without an early end, since that lets the processor look at
-/// many bytes at once; nearly every text that is checked is right.
-fn all_bytes(text: &str, right: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |all, b| all & right(b))
+/// Says whether `allowed` is true for all bytes of a text.
+///
+/// The loop does not stop early, so that the processor can look at many bytes at once. Nearly every text passes.
+fn all_bytes(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, b| all & allowed(b))
 }
 
 pub(super) fn digits(text: &str) -> Checked<'_> {
@@ -63,7 +65,7 @@ pub(super) fn digits(text: &str) -> Checked<'_> {
     Err(format!("{text:?} is not an id: an id is all digits"))
 }
 
-/// The characters that the names of user portals may have.
+/// Checks the name of a user portal, which allows fewer characters than other names.
 pub(super) fn portal_name(text: &str) -> Checked<'_> {
     let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_');
     if let Some(other) = text.chars().find(|c| !allowed(c)) {
@@ -74,7 +76,7 @@ pub(super) fn portal_name(text: &str) -> Checked<'_> {
     name(text)
 }
 
-/// The first part of a portal's external name.
+/// Checks the first label of a portal's external host name.
 pub(super) fn label(text: &str) -> Checked<'_> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if (3..=31).contains(&text.len()) && text.bytes().all(allowed) {
@@ -85,7 +87,7 @@ pub(super) fn label(text: &str) -> Checked<'_> {
     ))
 }
 
-/// A host name, with https:// before it or not.
+/// Checks a fully qualified host name, with or without `https://` in front.
 pub(super) fn https_host(text: &str) -> Checked<'_> {
     let host = Parts::of(text)?;
     if !(host.scheme.is_empty() || host.scheme.eq_ignore_ascii_case("https://")) {
@@ -100,7 +102,7 @@ pub(super) fn https_host(text: &str) -> Checked<'_> {
     Ok(Cow::Borrowed(text))
 }
 
-/// A DNS suffix: a host name without scheme, path and port.
+/// Checks a DNS suffix: a host name without scheme, path and port. A dot at the end is removed.
 pub(super) fn domain(text: &str) -> Checked<'_> {
     let parts = Parts::of(text)?;
     if !parts.scheme.is_empty() || !parts.path.is_empty() {
@@ -112,7 +114,7 @@ pub(super) fn domain(text: &str) -> Checked<'_> {
     Err(format!("{text:?} is not a domain"))
 }
 
-/// After how many days a connector is deleted: five at the least (`zpa-api.md`, section 3).
+/// Checks the number of days after which a connector is deleted: 5 or more (`zpa-api.md`, section 3).
 pub(super) fn interval(text: &str) -> Checked<'_> {
     const LEAST: u32 = 5;
     match text.parse::<u32>() {
@@ -122,12 +124,12 @@ pub(super) fn interval(text: &str) -> Checked<'_> {
     }
 }
 
-/// The unit of a schedule's interval; days are the only one.
+/// Checks the unit of a schedule's interval. The only unit is `days`.
 pub(super) fn frequency(text: &str) -> Checked<'_> {
     if text.eq_ignore_ascii_case("days") {
         return Ok(Cow::Borrowed("days"));
     }
-    Err(format!("{text:?} is no unit; the only one is days"))
+    Err(format!("{text:?} is not a unit; the only unit is days"))
 }
 
 pub(super) fn protocol(text: &str) -> Checked<'_> {
@@ -141,7 +143,7 @@ pub(super) fn protocol(text: &str) -> Checked<'_> {
     }
 }
 
-/// A host without scheme and path, as the `link` field wants it; a port is let through.
+/// Checks the host of a `link` field: without scheme and path, with or without a port.
 pub(super) fn host(text: &str) -> Checked<'_> {
     let parts = Parts::of(text)?;
     if !parts.scheme.is_empty() {
@@ -166,7 +168,7 @@ pub(super) fn path(text: &str) -> Checked<'_> {
     Ok(Cow::Borrowed(text))
 }
 
-/// Scheme, host and path of an address. An address without a path has the empty one.
+/// Splits an address into scheme, host and path. Without a path, and with the path `/`, the path is empty.
 pub(super) fn url(text: &str) -> SplitText<'_> {
     let Parts { scheme, host, path } = Parts::of(text)?;
     let scheme = if scheme.eq_ignore_ascii_case("https://") {
@@ -186,7 +188,7 @@ pub(super) fn url(text: &str) -> SplitText<'_> {
     Ok([Cow::Borrowed(scheme), Cow::Borrowed(host), path])
 }
 
-/// An address taken apart (RFC 3986, section 3): the scheme with its slashes, the authority, the rest.
+/// The three parts of an address (RFC 3986, section 3): the scheme with `://`, the authority, and the rest.
 struct Parts<'t> {
     scheme: &'t str,
     host: &'t str,
@@ -194,8 +196,10 @@ struct Parts<'t> {
 }
 
 impl<'t> Parts<'t> {
-    /// Refuses a user name before anything else is said of the address: a message would repeat what
-    /// stands before the @, which may be a password.
+    /// Splits an address. The scheme may be missing.
+    ///
+    /// An address with a user name is refused here, before any other check. The message of another check would repeat
+    /// the text before the `@`, which may hold a password.
     fn of(text: &'t str) -> Result<Self, String> {
         let colon = memchr(b':', text.as_bytes());
         let slashes =
@@ -204,7 +208,7 @@ impl<'t> Parts<'t> {
         let end = memchr3(b'/', b'?', b'#', rest.as_bytes());
         let (host, path) = rest.split_at(end.unwrap_or(rest.len()));
         if memchr(b'@', host.as_bytes()).is_some() {
-            return Err("a user name or password does not belong into a link".to_owned());
+            return Err("a user name or password does not belong in a link".to_owned());
         }
         Ok(Self { scheme, host, path })
     }
@@ -265,25 +269,27 @@ fn is_port(text: &str) -> bool {
     digits && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-/// RFC 1123 section 2.1, and the underscore that real zones use.
+/// Says whether `host` is a host name by RFC 1123, section 2.1. Underscores are allowed, since real zones use them.
 fn is_dns_name(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     name.len() <= 253 && are_labels(name) && !ends_in_number(name)
 }
 
-/// Then it is an IPv4 address, and no valid one if it is looked at here (WHATWG URL, 3.5).
+/// Says whether the last label is a number. Such a name is read as an IPv4 address (WHATWG URL, section 3.5), so it is
+/// no host name.
 fn ends_in_number(name: &str) -> bool {
     let digit = |b: &u8| b.is_ascii_digit();
     let mut labels = name.as_bytes().rsplit(|b| *b == b'.');
     name.as_bytes().last().is_some_and(digit) && labels.next().is_some_and(|l| l.iter().all(digit))
 }
 
-/// Whether it is labels of 1 to 63 letters, digits, hyphens and underscores with dots between them, none of which
-/// begins or ends with a hyphen.
+/// Says whether `name` consists of labels with dots between them.
+///
+/// A label has 1 to 63 letters, digits, hyphens and underscores. It neither begins nor ends with a hyphen.
 fn are_labels(name: &str) -> bool {
     const LONGEST: usize = 63;
-    // Two neighbours that may not be such are as heavy together as a hyphen and a dot, or heavier. What stands before
-    // the first label and behind the last is as good as a dot.
+    // Two characters that must not be neighbours weigh at least as much together as a hyphen and a dot. The beginning
+    // and the end of the name count as dots.
     let (mut before, mut heaviest) = (DOT, 0);
     for b in name.bytes() {
         let weight = WEIGHTS.get(usize::from(b)).copied().unwrap_or(OTHER);
@@ -298,11 +304,11 @@ const HYPHEN: u8 = 1;
 const DOT: u8 = 2;
 const OTHER: u8 = HYPHEN + DOT;
 
-/// How heavy each byte is in a host name; letters, digits and underscores are nothing. A table, since comparisons would
+/// The weight of each byte in a host name: 0 for letters, digits and underscores. Comparisons in place of this table would
 /// take a twelfth of the time of planning.
 #[expect(
     clippy::indexing_slicing,
-    reason = "the table has a place for every byte, and this is not run"
+    reason = "the table has a place for every byte, and the compiler evaluates this"
 )]
 const WEIGHTS: [u8; 256] = {
     let mut weights = [OTHER; 256];
@@ -318,7 +324,7 @@ const WEIGHTS: [u8; 256] = {
     weights
 };
 
-/// A PNG of at most 32x32 as a data URI (RFC 2397), as the portal's icons are.
+/// Checks an icon: a PNG image of at most 32x32 pixels as a data URI (RFC 2397).
 pub(super) fn icon(text: &str) -> Checked<'_> {
     const PREFIX: &str = "data:image/png;base64,";
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -372,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_right_is_refused_with_the_reason() {
+    fn an_impossible_address_is_refused_with_the_reason() {
         for (text, reason) in [
             ("htp://wiki", "has no https:// or http:// scheme"),
             ("wiki.corp/x", "has no https:// or http:// scheme"),
@@ -421,7 +427,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_is_labels_where_each_of_them_is_one(name in "[aZ9_.\\-]{0,9}|[a.]{60,70}|[a.@é \\-]{0,9}") {
+        fn a_name_is_valid_if_each_of_its_labels_is(name in "[aZ9_.\\-]{0,9}|[a.]{60,70}|[a.@é \\-]{0,9}") {
             let in_label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
             let is_label = |label: &str| {
                 (1..=63).contains(&label.len())
@@ -489,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn entities_are_undone_and_plain_text_is_left_alone() {
+    fn only_entities_are_unescaped() {
         assert_eq!(unescape("a&#x2a;b &amp; c"), "a*b & c");
         assert_eq!(unescape("R&D"), "R&D");
     }

@@ -1,10 +1,11 @@
-//! Times as the API writes them.
+//! Times in the form in which the API writes them.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Seconds since 1970, which the API writes as strings, and in some documents as numbers. `None` for what is
-/// neither, and for zero, which stands for a time that is not known.
+/// Reads a time in seconds since 1970 (UTC), which the API writes as a string, and in some documents as a number.
+///
+/// Returns `None` for any other value, and for zero or less: zero stands for an unknown time.
 #[must_use]
 pub fn epoch(value: &Value) -> Option<Timestamp> {
     match value {
@@ -14,7 +15,7 @@ pub fn epoch(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// The same from the text.
+/// Reads a time from the text of a positive number of seconds since 1970 (UTC).
 pub(super) fn seconds(text: &str) -> Option<Timestamp> {
     let seconds: i64 = text.trim().parse().ok()?;
     Timestamp::from_second(seconds).ok().filter(|_| seconds > 0)

@@ -1,8 +1,8 @@
 //! User portals: the pages on which employees find their links.
 //!
-//! Rules: "Configuring User Portals Using API" of the ZPA API documentation. The certificate is managed by
-//! Zscaler or the organization's own; the API never answers which (`managedByZs`), and rewrites the domain of
-//! a managed one.
+//! Rules: "Configuring User Portals Using API" of the ZPA API documentation. A portal's certificate is either managed by
+//! Zscaler or the organization's own. A request says which with `managedByZs`; answers never have that field. The server
+//! rewrites the domain of a portal whose certificate Zscaler manages.
 
 use std::borrow::Cow;
 
@@ -76,7 +76,7 @@ impl Resource for UserPortal {
         ]
     }
 
-    /// A portal with a certificate of the organization's own needs the certificate and its domain.
+    /// Checks the certificate: a portal with a certificate of its own needs the certificate's id and a domain.
     fn check(&self, values: &Fields<'_>, creates: bool) -> Result<(), (&'static str, String)> {
         let given = |wire: &str| values.text(wire).is_some_and(|text| !text.is_empty());
         match values.find(MANAGED) {
@@ -96,7 +96,7 @@ impl Resource for UserPortal {
             )),
             None if creates && given("certificateId") => Err((
                 MANAGED,
-                "say false here for a portal with a certificate of its own".to_owned(),
+                "write false here for a portal with a certificate of its own".to_owned(),
             )),
             _ => Ok(()),
         }
@@ -121,8 +121,8 @@ impl Resource for UserPortal {
         &[MANAGED]
     }
 
-    /// A portal whose certificate Zscaler manages is written with an empty one and an empty domain, as the
-    /// documented example is; the server makes the domain itself.
+    /// Empties certificate and domain of a portal whose certificate Zscaler manages, like the documented example. The
+    /// server makes the domain itself.
     fn finish(&self, body: &mut Object) {
         if body.get(MANAGED) == Some(&Value::Bool(true)) {
             for wire in ["certificateId", "domain"] {
@@ -138,14 +138,14 @@ impl Resource for UserPortal {
         };
         match wire {
             "domain" => managed,
-            // Which of the two forms of the certificate was chosen; answers leave it out.
+            // The chosen kind of certificate, which answers leave out.
             "certManagedByZsRadio" => !live.contains_key(wire),
             _ => false,
         }
     }
 }
 
-/// A portal without a certificate of its own has one that Zscaler manages.
+/// Says whether Zscaler manages the certificate of a live portal: it does if the portal has none of its own.
 fn is_managed(live: &Object) -> bool {
     match live.get("certificateId") {
         Some(Value::String(id)) => id.is_empty() || id == "0",
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_rewrites_or_never_answers_is_no_difference() {
+    fn values_that_the_server_rewrites_do_not_differ() {
         let managed = live(&json!({
             "id": "1", "name": "Staff", "domain": "staff-acme-com.p.zscalerportal.net",
             "extDomainName": "acme-com.p.zscalerportal.net",
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_from_a_managed_certificate_to_an_own_one_is_seen_and_back() {
+    fn a_change_of_who_manages_the_certificate_is_seen() {
         let managed = live(&json!({"id": "1", "domain": "x.p.zscalerportal.net"}));
         let own = live(&json!({"id": "1", "domain": "portal.acme.com", "certificateId": "7"}));
         let to_own = fields(&[
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_says_who_manages_the_certificate_though_the_server_never_does() {
+    fn a_replacement_says_who_manages_the_certificate() {
         let own = live(&json!({"id": "1", "name": "Staff", "certificateId": "7"}));
         let set = fields(&[("description", FieldValue::Text("new".into()))]);
         let request = kind().replace(&Id::new("1"), None, &own, &set);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_portal_that_becomes_managed_gives_its_certificate_up() {
+    fn a_portal_that_becomes_managed_loses_its_own_domain() {
         let own = live(
             &json!({"id": "1", "name": "Staff", "certificateId": "7", "domain": "a.acme.com"}),
         );

@@ -242,7 +242,7 @@ fn every_mistake_of_a_manifest_is_reported_once() {
             r#"8: column "url": "wiki corp.example.com" is neither a host name nor an IP address"#,
             r#"9: column "url": "büro.corp.example.com" is not a host name in ASCII; write international names in their xn-- form"#,
             r#"10: column "url": "wiki.corp.example.com:99999" has no valid port"#,
-            r#"11: column "url": a user name or password does not belong into a link"#,
+            r#"11: column "url": a user name or password does not belong in a link"#,
             r#"12: column "url": the path "/my page" contains white space"#,
             r#"13: column "link": "https://wiki.corp.example.com" has a scheme; give only the host here, or the whole address in a "url" column"#,
             r#"14: column "link": "wiki.corp.example.com/start" has a path; put it into "link_path", or the whole address into a "url" column"#,
