@@ -1,4 +1,4 @@
-//! Cutting what is to be done into calls.
+//! The backlog of items, and the calls into which it is cut.
 
 use std::collections::VecDeque;
 
@@ -6,23 +6,23 @@ use super::CallCounts;
 use crate::item::{Change, Item, ItemNumber, index};
 use crate::resource::Shape;
 
-/// How an item is carried out, if there is anything to do for it.
+/// The way in which an item is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// By a create, together with others of its group.
+    /// Create the object, together with other items of its group.
     Create,
-    /// By reading, merging and writing its object.
+    /// Read the object, change it and write it back.
     Update,
-    /// By a delete, together with others of its group if it has one; else its object is read before.
+    /// Delete the object: together with other items of its group, or alone after it was read.
     Delete,
-    /// By writing the list that it belongs to, together with all others of its group.
+    /// Write the whole list that the object belongs to, together with all other items of its group.
     Merge,
-    /// Not at all.
+    /// Send nothing.
     Nothing,
 }
 
 impl Operation {
-    /// How this item is carried out.
+    /// Returns the operation that carries out `item`.
     #[must_use]
     pub fn of(item: &Item<'_>) -> Self {
         let list = item.resource.shape() == Shape::List;
@@ -38,21 +38,23 @@ impl Operation {
     }
 }
 
-/// What one call, or a few that belong together, carries out.
+/// The items that one call carries out, or a few calls that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Create these together.
+    /// Create these objects in one call.
     Create(Vec<ItemNumber>),
-    /// Read this, merge, write it back.
+    /// Read this object, change it and write it back.
     Update(ItemNumber),
-    /// Delete these together.
+    /// Delete these objects in one call.
     Delete(Vec<ItemNumber>),
-    /// Read the list that these belong to, merge, write it back.
+    /// Read the list of these objects, change it and write it back.
     Merge(Vec<ItemNumber>),
 }
 
-/// Items that wait to be carried out: four bytes each. Lists come first, then deletes, since they make room
-/// under the tenant's limits, then updates, then the groups of creates in the order of their first row.
+/// The items that wait to be carried out, at four bytes each.
+///
+/// Lists come first. Deletes come next, since they make room under the tenant's limits. Then come updates, and last the
+/// groups of creates, in the order of their first row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     merges: Groups,
@@ -62,7 +64,7 @@ pub struct Backlog {
     creates: Groups,
 }
 
-/// Items by the number of their group.
+/// Items in the order of their groups. A group's number is its position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Groups(VecDeque<VecDeque<ItemNumber>>);
 
@@ -92,7 +94,7 @@ impl Groups {
         self.0.iter().all(VecDeque::is_empty)
     }
 
-    /// How many groups have anything in them.
+    /// Counts the groups that have items.
     fn filled(&self) -> usize {
         self.0.iter().filter(|group| !group.is_empty()).count()
     }
@@ -104,7 +106,9 @@ impl Groups {
 }
 
 impl Backlog {
-    /// Adds an item, if there is anything to do for it. One without a group goes alone.
+    /// Adds an item, unless its operation is [`Operation::Nothing`].
+    ///
+    /// An update, and a delete without a group, is carried out alone. A create or a merge without a group joins group 0.
     pub fn push(&mut self, item: ItemNumber, operation: Operation, group: Option<u32>) {
         match (operation, group) {
             (Operation::Create, group) => self.creates.push(item, group.unwrap_or(0)),
@@ -116,7 +120,7 @@ impl Backlog {
         }
     }
 
-    /// Takes the next call's worth of work, with at most `batch_size` objects in one create or delete.
+    /// Takes the items of the next call. A create or a bulk delete gets at most `batch_size` of them, and at least one.
     pub fn pop(&mut self, batch_size: u32) -> Option<Work> {
         let most = index(batch_size);
         let first = self.merges.pop(usize::MAX).map(Work::Merge);
@@ -131,20 +135,20 @@ impl Backlog {
         first.or_else(|| self.creates.pop(most).map(Work::Create))
     }
 
-    /// Whether what [`Backlog::pop`] gives next is one object that is read before it is changed.
+    /// Says whether [`Backlog::pop`] returns a single object next that is read before it is changed or deleted.
     #[must_use]
     pub fn next_is_read_first(&self) -> bool {
         let update = self.no_removals() && !self.updates.is_empty();
         update || self.merges.is_empty() && !self.deletes.is_empty()
     }
 
-    /// Whether what [`Backlog::pop`] gives next is a delete of several together.
+    /// Says whether [`Backlog::pop`] returns a bulk delete next.
     #[must_use]
     pub fn next_is_bulk_delete(&self) -> bool {
         self.merges.is_empty() && self.deletes.is_empty() && !self.bulk_deletes.is_empty()
     }
 
-    /// Whether what [`Backlog::pop`] gives next is a create.
+    /// Says whether [`Backlog::pop`] returns a create next, or nothing because the backlog is empty.
     #[must_use]
     pub fn next_is_create(&self) -> bool {
         self.no_removals() && self.updates.is_empty()
@@ -154,14 +158,16 @@ impl Backlog {
         self.merges.is_empty() && self.deletes.is_empty() && self.bulk_deletes.is_empty()
     }
 
-    /// Whether nothing waits.
+    /// Says whether no item waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.next_is_create() && self.creates.is_empty()
     }
 
-    /// The calls that all of it takes when nothing goes wrong: what is changed alone is read before, a list is read
-    /// before and after it is written, and what is deleted together is looked at before and after.
+    /// Counts the calls that all items take if no call fails.
+    ///
+    /// An object that is changed alone is read first. A list is read before and after its write, and the objects of a
+    /// bulk delete are read before and after the call.
     #[must_use]
     pub fn calls(&self, batch_size: u32) -> CallCounts {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);

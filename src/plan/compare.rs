@@ -1,4 +1,4 @@
-//! Comparing rows with live state: what is to be done for each.
+//! The comparison of rows with the live objects, which decides the change for each row.
 
 use std::borrow::Cow;
 
@@ -14,39 +14,39 @@ use crate::resource::Action;
 use crate::resource::{Kind, Scope, Shape};
 use crate::wire::{Failure, FieldValue, Fields, Id, Reference};
 
-/// How many items of each kind a plan has.
+/// The numbers of a plan's items, by the change that they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Totals {
-    /// All of them: one for each row.
+    /// All items: one for each row.
     pub items: u32,
-    /// To be created.
+    /// Items that create an object.
     pub create: u32,
-    /// To be updated.
+    /// Items that update an object.
     pub update: u32,
-    /// To be deleted.
+    /// Items that delete an object.
     pub delete: u32,
-    /// With nothing to do.
+    /// Items whose object is already as the row asks.
     pub unchanged: u32,
-    /// Left alone, since they have changed.
+    /// Items whose object is left alone, because a condition of the change no longer holds.
     pub spared: u32,
-    /// That cannot be carried out on the tenant as it is.
+    /// Items that cannot be carried out on the tenant as it is.
     pub error: u32,
 }
 
 impl Totals {
-    /// How many change something.
+    /// Returns the number of items that change something.
     #[must_use]
     pub fn changes(self) -> u32 {
         self.create + self.update + self.delete
     }
 }
 
-/// Turns drafts into items, one after the other.
+/// Turns drafts into items, one at a time.
 #[derive(Debug)]
 pub struct Planner<'s> {
     snapshot: &'s Snapshot,
     limits: Limits,
-    pub(super) known: ByScope<LiveIndex<'s>>,
+    pub(super) indexes: ByScope<LiveIndex<'s>>,
     resolvers: ByScope<Resolver<'s>>,
     groups: Groups,
     taken: HashSet<&'s str>,
@@ -54,23 +54,23 @@ pub struct Planner<'s> {
     removals: Removals<'s>,
     totals: Totals,
     backlog: Backlog,
-    /// The live objects that earlier runs of the same rows have created.
+    /// The live objects that other runs of the same rows have created before.
     created_before: Option<&'s std::collections::HashSet<Id>>,
 }
 
 impl<'s> Planner<'s> {
-    /// A planner against that snapshot.
+    /// Makes a planner that compares rows with a snapshot.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
-        let mut known = ByScope::default();
+        let mut indexes = ByScope::default();
         let mut load = Load::default();
         let mut removals = Removals::default();
         for listing in &snapshot.listings {
             let scope = &listing.scope;
-            let known = known.get_or_insert_with(scope, || LiveIndex::new(scope));
+            let index = indexes.get_or_insert_with(scope, || LiveIndex::new(scope));
             for object in &listing.objects {
-                known.add(object);
-                removals.see(scope, object);
+                index.add(object);
+                removals.count_live(scope, object);
                 if scope.kind == Kind::portal_link() {
                     load.count(&portals_of(object), 1);
                 }
@@ -79,7 +79,7 @@ impl<'s> Planner<'s> {
         Self {
             snapshot,
             limits,
-            known,
+            indexes,
             resolvers: ByScope::default(),
             groups: Groups::default(),
             taken: HashSet::new(),
@@ -91,8 +91,9 @@ impl<'s> Planner<'s> {
         }
     }
 
-    /// The same planner, knowing the live objects that earlier runs of the same rows have created: a row that asks
-    /// to create one of them is carried out already.
+    /// Tells the planner the live objects that other runs of the same rows have created before.
+    ///
+    /// A row with the action `create` does not fail if its object is one of these.
     #[must_use]
     pub fn created_before(self, created_before: &'s std::collections::HashSet<Id>) -> Self {
         Self {
@@ -101,12 +102,15 @@ impl<'s> Planner<'s> {
         }
     }
 
-    /// What is to be done for this row. A row that is right but cannot be carried out on the tenant as
-    /// it is becomes an item of [`Change::Error`].
+    /// Plans the item of a row. A row that cannot be carried out on the tenant as it is becomes a [`Change::Error`].
     ///
     /// # Errors
-    /// When a name in the row is unknown or ambiguous, its id looks damaged, or another row means the same live
-    /// object.
+    /// A [`Problem`] with the row, in these cases:
+    ///
+    /// - A reference in the row is unknown or ambiguous.
+    /// - The row's id looks damaged, or means another object than the name of a row that deletes.
+    /// - An earlier row means the same live object.
+    /// - The objects of the row's kind and microtenant were not read.
     pub fn plan<'r>(&mut self, mut draft: Draft<'r>) -> Result<Item<'r>, Problem>
     where
         's: 'r,
@@ -150,25 +154,25 @@ impl<'s> Planner<'s> {
         Ok(item)
     }
 
-    /// How many items there are so far.
+    /// Returns the numbers of the items planned so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// The calls that carrying the items out takes, with at most `batch_size` objects in one.
+    /// Returns the numbers of calls that carry out the items, with at most `batch_size` objects in one call.
     #[must_use]
     pub fn calls(&self, batch_size: u32) -> CallCounts {
         self.backlog.calls(batch_size)
     }
 
-    /// What is to be done, ready to be cut into calls.
+    /// Returns the items that change something, ready to be cut into calls.
     #[must_use]
     pub fn into_backlog(self) -> Backlog {
         self.backlog
     }
 
-    /// In words, every limit of the tenant that the plan would exceed.
+    /// Returns one message for each limit of the tenant that the plan would exceed.
     #[must_use]
     pub fn exceeded(&self) -> Vec<String> {
         let load = self.groups.added_to(&self.load);
@@ -177,7 +181,7 @@ impl<'s> Planner<'s> {
         })
     }
 
-    /// In words, everything that the guards have against the plan's deletes.
+    /// Returns one message for each guard that the plan's deletes do not meet.
     #[must_use]
     pub fn objections(&self, guards: Guards) -> Vec<String> {
         self.removals.objections(guards)
@@ -225,41 +229,44 @@ impl<'s> Planner<'s> {
         resolver.resolve(unresolved_ref.text)
     }
 
-    /// The live object that the row means. A row that means several fails alone.
+    /// Finds the live object that the row means.
+    ///
+    /// The outer error is a problem that stops the whole plan. With the inner error, only this row fails: several objects
+    /// have its name, or it deletes by an id that is gone while another object has its name.
     fn find(
         &self,
         draft: &Draft<'_>,
         scope: &Scope,
     ) -> Result<Result<Option<LiveObject<'s>>, Failure>, Problem> {
-        let Some(known) = self.known.get(scope) else {
-            // What was not read is not absent.
+        let Some(index) = self.indexes.get(scope) else {
+            // An object that was not read may exist all the same.
             let message = format!(
                 "the {}s of this microtenant were not read",
                 draft.kind.noun()
             );
             return Err(Problem::row(draft.file, draft.row, message));
         };
-        match draft.id.map(|id| (id, known.by_id.get_key_value(id))) {
+        match draft.id.map(|id| (id, index.by_id.get_key_value(id))) {
             Some((_, Some((id, object)))) => {
-                if let Some(problem) = known.contradiction(draft, id) {
+                if let Some(problem) = index.contradiction(draft, id) {
                     return Err(problem);
                 }
-                return Ok(Ok(Some(known.live(id, object))));
+                return Ok(Ok(Some(index.live(id, object))));
             }
             Some((id, None)) => {
-                let meant = known.damaged(id);
+                let meant = index.damaged(id);
                 if !meant.is_empty() {
                     let message = damaged(draft.kind.noun(), id, &meant);
                     return Err(Problem::cell(draft.file, draft.row, "id", message));
                 }
-                // What is to be created may go by its name already, whatever id the row has.
+                // A row that creates is compared by its name, whatever id it has.
                 if draft.action != Action::Create {
-                    return Ok(known.gone(draft, id));
+                    return Ok(index.gone(draft, id));
                 }
             }
             None => {}
         }
-        Ok(known.by_key(draft))
+        Ok(index.by_key(draft))
     }
 
     fn change<'r>(&mut self, draft: Draft<'r>, live: Option<LiveObject<'s>>) -> Change<'r>
@@ -274,7 +281,7 @@ impl<'s> Planner<'s> {
                 Some(why) => error(format!("there is no {noun} of that name, and {why}")),
                 None => Self::create(draft),
             },
-            (Action::Create, Some(live)) if !self.is_own(live) => {
+            (Action::Create, Some(live)) if !self.was_created_before(live) => {
                 error(format!("the {noun} exists already ({})", live.id))
             }
             (Action::Ensure | Action::Update | Action::Create, Some(live)) => {
@@ -285,7 +292,7 @@ impl<'s> Planner<'s> {
         }
     }
 
-    fn is_own(&self, live: LiveObject<'_>) -> bool {
+    fn was_created_before(&self, live: LiveObject<'_>) -> bool {
         self.created_before
             .is_some_and(|created_before| created_before.contains(&Id::new(live.id)))
     }
@@ -310,24 +317,24 @@ impl<'s> Planner<'s> {
         }
     }
 
-    /// Counts a delete, and answers the id by which the object is deleted.
+    /// Counts the delete of a live object, and returns the id by which it is deleted, which may be empty.
     pub(super) fn remove(&mut self, live: LiveObject<'s>) -> Id {
-        self.removals.remove(live.scope, live.object);
+        self.removals.count_delete(live.scope, live.object);
         if live.scope.kind == Kind::portal_link() {
             self.load.count(&portals_of(live.object), -1);
         }
         self.delete_id(live).map_or_else(|| Id::new(""), Id::new)
     }
 
-    /// The id by which an object is deleted: none for an element of a list that is the only one of its key, since
-    /// whatever has its key is to go.
+    /// Returns the id by which an object is deleted. An element of a list that is the only one with its key is deleted by
+    /// its key, and has none.
     fn delete_id(&self, live: LiveObject<'s>) -> Option<&'s str> {
         let kind = live.scope.kind;
         if kind.shape() != Shape::List {
             return Some(live.id);
         }
-        let known = self.known.get(live.scope)?;
-        let alike = |key| known.by_key.get(&key).map_or(0, Vec::len);
+        let index = self.indexes.get(live.scope)?;
+        let alike = |key| index.by_key.get(&key).map_or(0, Vec::len);
         let most = kind.keys_of(live.object).into_iter().map(alike).max();
         (most > Some(1)).then_some(live.id)
     }
@@ -371,14 +378,14 @@ impl<'s> Planner<'s> {
         }
         if kind.shape() == Shape::List && set.find(kind.key_field()).is_some() {
             return error(format!(
-                "{} cannot be renamed; delete the one and add the other, each in a row of its own",
+                "{} cannot be renamed; delete the old one and add the new one, each in its own row",
                 kind.indefinite()
             ));
         }
         self.set(live, set)
     }
 
-    /// The update that gives a live object these fields.
+    /// Makes the update that sets fields of a live object. A link that changes portals is counted on its new portals.
     pub(super) fn set<'r>(&mut self, live: LiveObject<'s>, set: Fields<'r>) -> Change<'r> {
         let kind = live.scope.kind;
         if kind == Kind::portal_link()
@@ -400,18 +407,18 @@ impl<'s> Planner<'s> {
         Change::Update { id, set, changes }
     }
 
-    /// Another live object that has the name that `set` would give to the one with that id.
+    /// Returns the id of another live object that already has the name in `set`, if there is one.
     pub(super) fn namesake(&self, scope: &Scope, set: &Fields<'_>, id: &str) -> Option<&'s str> {
         let name = set.text(scope.kind.key_field())?;
-        let known = self.known.get(scope)?;
-        let namesakes = known.by_key.get(name)?;
+        let index = self.indexes.get(scope)?;
+        let namesakes = index.by_key.get(name)?;
         namesakes
             .iter()
             .filter_map(|object| id_of(object))
             .find(|other| *other != id)
     }
 
-    /// The group of items with which this one may share a call.
+    /// Returns the number of the group of items that may share a call with this one.
     pub(super) fn group(&mut self, item: &Item<'_>, scope: &Scope) -> Option<u32> {
         let kind = item.resource;
         match (Operation::of(item), &item.change) {
@@ -441,7 +448,7 @@ impl<'s> Planner<'s> {
     }
 }
 
-/// What a bulk call would share: the items of one group have it in common.
+/// Returns the references that a bulk call applies to all its objects. All items of a group have the same.
 fn shared_refs<'b>(kind: Kind, body: &'b Fields<'_>) -> &'b [Reference<'b>] {
     let shared = kind.bulk().map(|bulk| bulk.shared);
     match shared.and_then(|shared| body.find(shared)) {
@@ -534,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn every_action_meets_a_live_object_or_none() {
+    fn each_action_has_its_change_for_present_and_absent() {
         use Action::{Create, Delete, Ensure, Update};
         let change = |action, host| op(&[wiki()], draft(action, "Wiki & Docs", host));
         let unchanged = Change::Unchanged {
@@ -560,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_names_the_fields_that_differ_and_no_others() {
+    fn an_update_names_only_the_fields_that_differ() {
         let Change::Update { id, set, changes } = op(
             &[wiki()],
             draft(Action::Ensure, "Wiki & Docs", "new.example"),
@@ -581,7 +588,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_object_gets_the_defaults_of_what_the_row_does_not_say() {
+    fn a_new_object_gets_defaults_for_missing_fields() {
         let Change::Create { body, .. } = op(&[], draft(Action::Ensure, "New", "new.example"))
         else {
             panic!("no create");
@@ -593,7 +600,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_fits_several_live_objects_is_left_to_the_user() {
+    fn a_name_of_several_live_objects_is_an_error() {
         let mut twin = wiki();
         twin["id"] = json!("2");
         let Change::Error { failure } = op(
@@ -609,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_neither_given_to_another_nor_created_again() {
+    fn a_taken_name_is_neither_reused_nor_created_again() {
         let mut other = wiki();
         other["id"] = json!("2");
         other["name"] = json!("Other");
@@ -641,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_share_their_portals_share_a_group_however_they_name_them() {
+    fn rows_with_the_same_portals_share_a_group() {
         let snapshot = snapshot(&[]);
         let mut planner = Planner::new(&snapshot, Limits::default());
         let mut groups = Vec::new();
@@ -662,7 +669,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_count_what_is_there_what_comes_and_what_goes() {
+    fn limits_count_live_new_and_deleted_links() {
         let snapshot = snapshot(&[wiki()]);
         let limits = Limits {
             links: 2,

@@ -1,18 +1,18 @@
-//! How many calls a plan takes and how long they need at the quota.
+//! Estimates of the calls that a plan takes, and of the time that they need at the quota.
 
 use std::time::Duration;
 
 use crate::pacer::{Paces, QuotaScope};
 
-/// Calls by quota class.
+/// The numbers of calls, by quota class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct CallCounts {
-    /// `GET`.
+    /// The number of `GET` calls.
     pub read: u64,
-    /// `POST`, `PUT` and `DELETE`.
+    /// The number of `POST`, `PUT` and `DELETE` calls.
     pub write: u64,
-    /// How many of the writes go to one path: creates do, and deletes of several together; all else goes to the paths of
-    /// single objects.
+    /// The largest number of writes that go to the same path. All creates share a path, and so do all bulk deletes. Other
+    /// writes go to the paths of single objects.
     #[serde(skip)]
     pub together: u64,
 }
@@ -34,12 +34,12 @@ impl std::ops::Add for CallCounts {
 pub struct Estimate {
     /// The calls of the plan.
     pub calls: CallCounts,
-    /// From the first call to the last, when every call succeeds at once.
+    /// The time from the first call to the last, if every call succeeds at once.
     pub least: Duration,
 }
 
 impl Estimate {
-    /// The least time for `calls` when reads and writes go side by side, each at its own pace.
+    /// Estimates the least time for `calls`. Reads and writes go side by side, each at its own pace.
     #[must_use]
     pub fn new(calls: CallCounts, paces: &Paces) -> Self {
         let each = |reads, writes| {

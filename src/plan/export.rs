@@ -1,8 +1,8 @@
-//! Live objects as the rows of a manifest that changes nothing when it is applied.
+//! The export of live objects as the rows of a manifest. Applying that manifest changes nothing.
 //!
-//! Every row is checked as it will be when it is read back, and compared with the object that it came from. What
-//! would be refused or would make a difference, as when the console allows what the program does not, is
-//! left empty: an empty cell changes nothing, while one bad cell would have the whole manifest refused.
+//! Every row is checked like a row of a manifest, and compared with its object. A cell that would be refused or would
+//! change the object is left empty. This happens when the console allows values that this program does not. An empty
+//! cell changes nothing, while one bad cell would have the whole manifest refused.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::item::{Cells, Problem, Row};
 use crate::resource::{Column, Form, Kind, Scope};
 use crate::wire::{FieldValue, Id, Object};
 
-/// Turns live objects into rows, one after the other.
+/// Turns live objects into rows, one at a time.
 #[derive(Debug)]
 pub struct Exporter<'s> {
     kind: Kind,
@@ -23,18 +23,19 @@ pub struct Exporter<'s> {
     resolvers: HashMap<Kind, Resolver<'s>>,
 }
 
-/// What has become of an object.
+/// The result of exporting one object.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Exported {
-    /// Its row; `None` when it cannot be told which object the row would mean.
+    /// The cells of the object's row, or `None` if no row could identify the object.
     pub cells: Option<Vec<String>>,
-    /// Why cells are empty that should not be, or why there is no row.
+    /// The reasons why cells were left empty, or why there is no row.
     pub problems: Vec<Problem>,
 }
 
 impl<'s> Exporter<'s> {
-    /// An exporter of these columns of a kind. `referred` lists the objects that its objects refer to. A
-    /// microtenant that was asked for is written into each row.
+    /// Makes an exporter that writes the given columns of a kind.
+    ///
+    /// `referred` holds the objects that the exported objects refer to. A microtenant is written into each row.
     #[must_use]
     pub fn new(
         kind: Kind,
@@ -61,13 +62,12 @@ impl<'s> Exporter<'s> {
         }
     }
 
-    /// The titles of the columns: before those that were asked for come those that say which object a row
-    /// means.
+    /// Returns the titles of the columns. The columns that identify the object come before the given ones.
     pub fn titles(&self) -> impl Iterator<Item = &'static str> {
         titles(self.microtenant.as_ref(), &self.columns)
     }
 
-    /// The row of a live object that was listed in `part` of its kind; it is to become row `number`.
+    /// Exports a live object as row `number`. `part` is the part of its kind in which the object was listed.
     pub fn row(&mut self, part: Option<&str>, live: &Object, number: u32) -> Exported {
         let mut cells = self.cells(part, live);
         let mut problems = Vec::new();
@@ -109,7 +109,7 @@ impl<'s> Exporter<'s> {
         cells
     }
 
-    /// What is wrong with the row when it is read back.
+    /// Returns the problems that reading the row back would find.
     fn problems(&mut self, cells: &[String], live: &Object, number: u32) -> Vec<Problem> {
         let mut problems = Vec::new();
         let row = Row {
@@ -137,38 +137,39 @@ impl<'s> Exporter<'s> {
         for (wire, _) in self.kind.differing(live, draft.values).0 {
             let column = self.columns.iter().find(|column| column.wire == wire);
             let title = column.map_or(&*wire, |column| column.name);
-            let message = "it would not be read back as it is";
+            let message = "this value would not be read back unchanged";
             problems.push(Problem::cell(0, number, title, message));
         }
         problems
     }
 }
 
-/// The columns of a kind that stand for one field each: those that can be exported and filtered by.
+/// Returns the columns of a kind that stand for one field each. Exports and filters can use them.
 pub fn exportable(kind: Kind) -> impl Iterator<Item = &'static Column> {
     let columns = kind.columns().iter();
     columns.filter(|column| !matches!(column.form, Form::Split(..) | Form::Condition(_)))
 }
 
-/// The kinds that these columns refer to.
+/// Returns the kinds that the given columns refer to.
 pub fn targets(columns: &[&'static Column]) -> impl Iterator<Item = Kind> {
     columns.iter().filter_map(|column| column.target())
 }
 
-/// The objects of a snapshot with the parts that they were listed in, in an order that depends neither on the
-/// server's nor on which listing was there first: part by part, by id as a number, or by natural key where objects
-/// have no ids.
+/// Returns the objects of a snapshot in a fixed order, each with the part in which it was listed.
+///
+/// They are sorted by part, then by id as a number, or by natural key if they have no ids. So neither the server's order
+/// nor the order of the listings matters.
 #[must_use]
 pub fn in_order(snapshot: &Snapshot) -> Vec<(Option<&str>, &Object)> {
     let mut found = Vec::new();
     for listing in &snapshot.listings {
         let Scope { kind, part, .. } = &listing.scope;
         let part = part.as_deref();
-        let of = kind.parts().iter().position(|known| Some(*known) == part);
+        let place = kind.parts().iter().position(|known| Some(*known) == part);
         found.extend(listing.objects.iter().map(|object| {
             let id = Id::of(object).map_or_else(String::new, |id| id.to_string());
             let key = kind.key_of(object).unwrap_or_default().into_owned();
-            ((of, id.len(), id, key), (part, object))
+            ((place, id.len(), id, key), (part, object))
         }));
     }
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -189,7 +190,7 @@ fn filled(cells: &[String]) -> usize {
     cells.iter().filter(|cell| !cell.is_empty()).count()
 }
 
-/// Cells as they are read back: an empty one says nothing.
+/// The cells of a row as a manifest reader presents them: trimmed, and an empty cell as `None`.
 struct AsRead<'c>(&'c [String]);
 
 impl Cells for AsRead<'_> {
@@ -218,7 +219,7 @@ mod tests {
         Snapshot { listings }
     }
 
-    /// Each object's row as title=cell of what is filled in, and what is wrong.
+    /// Exports objects. Returns each row as `title=cell` pairs of the cells that are not empty, and all problems.
     fn exported(kind: &str, objects: &[Value]) -> (Vec<Option<String>>, Vec<String>) {
         let portals = snapshot("user-portal", &[json!({"id": "900", "name": "Staff"})]);
         let live = snapshot(kind, objects);
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_stand_in_the_order_of_their_ids_or_else_of_their_keys() {
+    fn rows_are_in_the_order_of_ids_or_else_of_keys() {
         let ids = ["10", "9", "11"].map(|id| json!({"id": id, "name": id, "link": "w"}));
         let (rows, _) = exported("portal-link", &ids);
         let starts = ["id=9 ", "id=10 ", "id=11 "];
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_would_be_refused_is_left_empty_and_named() {
+    fn a_refused_cell_is_left_empty_and_reported() {
         let (rows, problems) = exported(
             "portal-link",
             &[
@@ -328,14 +329,14 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_no_row_could_mean_has_none() {
+    fn an_object_that_no_row_can_identify_has_no_row() {
         let (rows, problems) = exported("domain", &[json!({"domain": "not a domain"})]);
         assert_eq!(rows, [None]);
         assert!(problems[0].contains("not a domain"), "{problems:?}");
     }
 
     #[test]
-    fn a_managed_certificate_is_no_reason_to_refuse_the_portal() {
+    fn a_portal_with_a_managed_certificate_is_exported() {
         let (rows, _) = exported(
             "user-portal",
             &[json!({"id": "1", "name": "Staff", "certificateId": "0"})],

@@ -1,6 +1,6 @@
-//! Choosing live objects by what their fields say.
+//! Filters that choose live objects by the values of their fields.
 //!
-//! Pure: the time is passed in. Whatever is compared, case makes no difference.
+//! The current time is passed in. All comparisons ignore case.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::pacer::parse_duration;
 use crate::resource::{Form, Kind, epoch, fold};
 use crate::wire::Object;
 
-/// What cannot be filtered by.
+/// An expression that is not a filter, or not one for the kind of the objects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct FilterError(String);
 
-/// One expression: `FIELD=VALUE`, `FIELD!=VALUE`, `FIELD~GLOB`, `FIELD older-than 30d` or
+/// A filter expression: `FIELD=VALUE`, `FIELD!=VALUE`, `FIELD~GLOB`, `FIELD older-than 30d` or
 /// `FIELD younger-than 30d`.
 #[derive(Clone, Debug)]
 pub struct Filter {
@@ -42,24 +42,28 @@ impl FromStr for Filter {
     fn from_str(expression: &str) -> Result<Self, FilterError> {
         let operator = expression.find(['=', '!', '~']).unwrap_or(expression.len());
         let (before, rest) = expression.split_at(operator);
-        let (field, test) = match aged(before, expression) {
+        let (field, test) = match age_test(before, expression) {
             Some((field, test)) => (field, test?),
             None => (
                 before,
-                comparison(rest).ok_or_else(|| no_filter(expression))?,
+                comparison(rest).ok_or_else(|| not_a_filter(expression))?,
             ),
         };
         let field = field.trim().to_owned();
         if field.is_empty() {
-            return Err(no_filter(expression));
+            return Err(not_a_filter(expression));
         }
         Ok(Self { field, test })
     }
 }
 
-/// The field and the test of an expression about age, when `before`, which is the beginning of `expression`, has its
-/// operator.
-fn aged<'t>(before: &'t str, expression: &'t str) -> Option<(&'t str, Result<Test, FilterError>)> {
+/// Splits an expression about age into its field and its test. Returns `None` for any other expression.
+///
+/// `before` is the part of `expression` that must have the operator `older-than` or `younger-than`.
+fn age_test<'t>(
+    before: &'t str,
+    expression: &'t str,
+) -> Option<(&'t str, Result<Test, FilterError>)> {
     const OLDER: &str = " older-than ";
     const YOUNGER: &str = " younger-than ";
     let mut operators = [OLDER, YOUNGER].into_iter();
@@ -69,7 +73,7 @@ fn aged<'t>(before: &'t str, expression: &'t str) -> Option<(&'t str, Result<Tes
         Some(span) if operator == OLDER => Ok(Test::OlderThan(span)),
         Some(span) => Ok(Test::YoungerThan(span)),
         None => Err(FilterError(format!(
-            "{span:?} is no duration: write a whole number with s, m, h, d or w, like 30d"
+            "{span:?} is not a duration: write a whole number with s, m, h, d or w, like 30d"
         ))),
     };
     Some((field, test))
@@ -87,19 +91,18 @@ fn comparison(rest: &str) -> Option<Test> {
     }
 }
 
-fn no_filter(text: &str) -> FilterError {
+fn not_a_filter(text: &str) -> FilterError {
     FilterError(format!(
-        "{text:?} is no filter: write FIELD=VALUE, FIELD!=VALUE, FIELD~GLOB, \"FIELD older-than 30d\" or \
+        "{text:?} is not a filter: write FIELD=VALUE, FIELD!=VALUE, FIELD~GLOB, \"FIELD older-than 30d\" or \
          \"FIELD younger-than 30d\""
     ))
 }
 
 impl Filter {
-    /// The filter for objects of that kind: its field is a column, or a wire field that the kind knows or
-    /// one of `objects` has.
+    /// Applies the filter to a kind. Its field must be a column, a wire field of the kind, or a field of one of `objects`.
     ///
     /// # Errors
-    /// [`FilterError`] when there is no such field, or it is no time and is asked for its age.
+    /// [`FilterError`] if there is no such field, or if the filter is about age and the field is not a time.
     pub fn on<'o>(
         &self,
         kind: Kind,
@@ -107,9 +110,9 @@ impl Filter {
     ) -> Result<Condition<'_>, FilterError> {
         let wire = match known_wire(kind, &self.field) {
             Some(wire) => wire.to_owned(),
-            None => self.found(kind, objects)?,
+            None => self.wire_among(kind, objects)?,
         };
-        // Every time of the API is called so.
+        // The names of all time fields of the API end like this.
         let is_time = wire.ends_with("Time");
         if matches!(self.test, Test::OlderThan(_) | Test::YoungerThan(_)) && !is_time {
             return Err(FilterError(format!("{:?} is not a time", self.field)));
@@ -124,7 +127,7 @@ impl Filter {
         })
     }
 
-    fn found<'o>(
+    fn wire_among<'o>(
         &self,
         kind: Kind,
         objects: impl IntoIterator<Item = &'o Object>,
@@ -159,7 +162,7 @@ fn known_wire(kind: Kind, field: &str) -> Option<&'static str> {
         .or_else(|| wires.chain(others).find(named))
 }
 
-/// A [`Filter`] that knows what it is about.
+/// A [`Filter`] that was applied to a kind, with its field found.
 #[derive(Clone, Debug)]
 pub struct Condition<'f> {
     kind: Kind,
@@ -169,8 +172,9 @@ pub struct Condition<'f> {
 }
 
 impl Condition<'_> {
-    /// Whether it holds of a live object that was listed in `part` of its kind. A time that is missing or cannot
-    /// be read is neither old nor young.
+    /// Says whether the filter chooses a live object. `part` is the part of its kind in which it was listed.
+    ///
+    /// A time that is missing or cannot be read is neither old nor young.
     #[must_use]
     pub fn holds(&self, part: Option<&str>, live: &Object, now: Timestamp) -> bool {
         match self.test {
@@ -183,11 +187,11 @@ impl Condition<'_> {
     }
 
     fn is(&self, value: &str, part: Option<&str>, live: &Object) -> bool {
-        let same = |text: &str| self.kind.normalise(&self.wire, text.trim()).to_lowercase();
-        let value = same(value);
+        let comparable = |text: &str| self.kind.normalise(&self.wire, text.trim()).to_lowercase();
+        let value = comparable(value);
         self.texts(part, live)
             .iter()
-            .any(|text| same(text) == value)
+            .any(|text| comparable(text) == value)
     }
 
     fn texts(&self, part: Option<&str>, live: &Object) -> Vec<String> {
@@ -235,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_compared_as_a_person_reads_them() {
+    fn fields_are_compared_as_people_read_them() {
         for expression in [
             "status=disconnected",
             "Status = Disconnected",
@@ -279,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_is_missing_or_unreadable_is_neither_old_nor_young() {
+    fn an_unreadable_time_is_neither_old_nor_young() {
         for field in ["created", "last_connected", "modifiedTime"] {
             assert!(!connector(&format!("{field} older-than 0s")), "{field}");
             assert!(
@@ -290,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_what_the_object_was_listed_in_and_equal_values_may_be_written_differently() {
+    fn a_filter_knows_parts_and_equal_spellings() {
         let live = json!({"domain": "Corp.Example"});
         assert!(chosen("domain", "association_type=shared", &live).unwrap());
         assert!(!chosen("domain", "type=search_suffix", &live).unwrap());
@@ -298,19 +302,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_filter_is_refused_with_what_was_probably_meant() {
+    fn a_wrong_filter_is_refused_with_a_suggestion() {
         let live = json!({"name": "a"});
         for (expression, said) in [
             ("stauts=connected", "did you mean \"status\"?"),
             ("zebra=1", "known are id, name, "),
             ("disconnected_since=never", "has no field"),
-            ("", "is no filter"),
-            ("=x", "is no filter"),
-            ("name", "is no filter"),
-            ("name!x", "is no filter"),
-            ("created older-than", "is no filter"),
-            ("created older-than soon", "\"soon\" is no duration"),
-            ("created older-than 5d=", "\"5d=\" is no duration"),
+            ("", "is not a filter"),
+            ("=x", "is not a filter"),
+            ("name", "is not a filter"),
+            ("name!x", "is not a filter"),
+            ("created older-than", "is not a filter"),
+            ("created older-than soon", "\"soon\" is not a duration"),
+            ("created older-than 5d=", "\"5d=\" is not a duration"),
             ("version older-than 5d", "\"version\" is not a time"),
         ] {
             let error = chosen("connector", expression, &live).unwrap_err();

@@ -1,22 +1,23 @@
-//! Guards on deletes: how many a plan may have, and how many connectors a group must keep.
+//! Guards on deletes: the most deletes that a plan may have, and the number of objects that a group must keep.
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
+use super::counted;
 use crate::resource::{Kind, Scope};
 use crate::wire::Object;
 
-/// So many, or so many of a hundred.
+/// A number of objects, as a count or as a percentage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// So many.
+    /// A number of objects.
     Count(u64),
-    /// So many of a hundred, 0 to 100.
+    /// A percentage of all objects, from 0 to 100.
     Percent(u32),
 }
 
 impl Share {
-    /// How many that is of `all`: a percentage is rounded down, but one at the least.
+    /// Returns the number of objects out of `all`. A percentage is rounded down, but any above 0 means at least 1.
     #[must_use]
     pub fn of(self, all: u64) -> u64 {
         match self {
@@ -27,13 +28,15 @@ impl Share {
     }
 }
 
-/// What stands between a plan and its deletes.
+/// The conditions that the deletes of a plan must meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guards {
-    /// The most deletes: a count in all, a percentage of each kind. Where nothing is said, only those of objects that cannot be created again are guarded:
-    /// a tenth of what there is, and 25 at the most.
+    /// The most deletes that a plan may have. A count applies to the whole plan, a percentage to each kind by itself.
+    ///
+    /// With `None`, the limit applies only to kinds whose objects cannot be created again: a tenth of the live objects
+    /// (at least 1), and at most 25.
     pub max_deletes: Option<Share>,
-    /// How many objects must stay in a group, in whatever state. Default 1; 0 lets groups be emptied.
+    /// The number of objects that must stay in a group, connected or not. Default 1; with 0, a group may be emptied.
     pub keep_per_group: u32,
 }
 
@@ -49,14 +52,14 @@ impl Default for Guards {
 impl FromStr for Share {
     type Err = String;
 
-    /// Reads `N` or `N%`.
+    /// Reads `N`, or `N%` with at most 100 %.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("{text:?} is neither a number nor a percentage like 10%");
         match text.strip_suffix('%') {
             Some(percent) => {
                 let percent = percent.trim().parse().map_err(|_| wrong())?;
                 if percent > 100 {
-                    return Err(format!("{text:?} is more than all"));
+                    return Err(format!("{text:?} is more than 100%"));
                 }
                 Ok(Self::Percent(percent))
             }
@@ -65,14 +68,20 @@ impl FromStr for Share {
     }
 }
 
-/// How many objects of what is listed a plan deletes.
+/// The numbers of live objects and of those that a plan deletes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     live: u64,
     deleted: u64,
 }
 
-/// The deletes of a plan against what is listed.
+impl Tally {
+    fn kept(self) -> u64 {
+        self.live.saturating_sub(self.deleted)
+    }
+}
+
+/// The live objects and the deletes of a plan, counted by kind and by group.
 #[derive(Debug, Default)]
 pub(super) struct Removals<'s> {
     kinds: BTreeMap<Kind, Tally>,
@@ -81,31 +90,33 @@ pub(super) struct Removals<'s> {
 
 impl<'s> Removals<'s> {
     /// Counts a live object.
-    pub(super) fn see(&mut self, scope: &'s Scope, live: &'s Object) {
+    pub(super) fn count_live(&mut self, scope: &'s Scope, live: &'s Object) {
         self.kinds.entry(scope.kind).or_default().live += 1;
         if let Some(group) = scope.kind.group(live) {
             self.groups.entry((scope, group)).or_default().live += 1;
         }
     }
 
-    /// Counts a delete of a live object.
-    pub(super) fn remove(&mut self, scope: &'s Scope, live: &'s Object) {
+    /// Counts the delete of a live object.
+    pub(super) fn count_delete(&mut self, scope: &'s Scope, live: &'s Object) {
         self.kinds.entry(scope.kind).or_default().deleted += 1;
         if let Some(group) = scope.kind.group(live) {
             self.groups.entry((scope, group)).or_default().deleted += 1;
         }
     }
 
-    /// In words, everything that the guards have against the plan.
+    /// Returns one message for each guard that the plan does not meet.
     pub(super) fn objections(&self, guards: Guards) -> Vec<String> {
         let mut objections: Vec<String> = match guards.max_deletes {
-            Some(Share::Count(most)) => too_many("", self.deleted(), most).into_iter().collect(),
+            Some(Share::Count(most)) => too_many("object", self.deleted(), most)
+                .into_iter()
+                .collect(),
             limit => {
                 let kinds = self.kinds.iter();
                 kinds
-                    .filter_map(|(kind, share)| {
-                        let most = most_of(*kind, share.live, limit)?;
-                        too_many(kind.noun(), share.deleted, most)
+                    .filter_map(|(kind, tally)| {
+                        let most = most_of(*kind, tally.live, limit)?;
+                        too_many(kind.noun(), tally.deleted, most)
                     })
                     .collect()
             }
@@ -115,21 +126,18 @@ impl<'s> Removals<'s> {
     }
 
     fn deleted(&self) -> u64 {
-        self.kinds.values().map(|share| share.deleted).sum()
+        self.kinds.values().map(|tally| tally.deleted).sum()
     }
 
     fn emptied(&self, keep: u32) -> Vec<String> {
         let groups = self.groups.iter();
-        let short = groups.filter(|(_, share)| {
-            share.deleted > 0 && share.live - share.deleted.min(share.live) < u64::from(keep)
-        });
+        let short = groups.filter(|(_, tally)| tally.deleted > 0 && tally.kept() < u64::from(keep));
         let mut emptied: Vec<String> = short
-            .map(|((scope, group), share)| {
+            .map(|((scope, group), tally)| {
                 format!(
-                    "group {group} would keep {} of its {} {}s; it must keep {keep} (--keep-per-group)",
-                    share.live - share.deleted.min(share.live),
-                    share.live,
-                    scope.kind.noun()
+                    "group {group} would keep {} of its {}; it must keep {keep} (--keep-per-group)",
+                    tally.kept(),
+                    counted(tally.live, scope.kind.noun()),
                 )
             })
             .collect();
@@ -138,10 +146,11 @@ impl<'s> Removals<'s> {
     }
 }
 
-/// The most deletes of `live` objects, or `None` where any number is all right.
+/// Returns the most objects of a kind that may be deleted out of `live`, or `None` if there is no limit.
 fn most_of(kind: Kind, live: u64, limit: Option<Share>) -> Option<u64> {
-    /// A default that lets a clean-up begin and a mistake be noticed.
+    /// The default share. It allows a clean-up in steps, and stops a mistake early.
     const PERCENT: u32 = 10;
+    /// The most deletes under the default share.
     const MOST: u64 = 25;
     match limit {
         Some(share) => Some(share.of(live)),
@@ -152,9 +161,11 @@ fn most_of(kind: Kind, live: u64, limit: Option<Share>) -> Option<u64> {
 }
 
 fn too_many(noun: &str, deleted: u64, most: u64) -> Option<String> {
-    let noun = if noun.is_empty() { "object" } else { noun };
     (deleted > most).then(|| {
-        format!("{deleted} {noun}s would be deleted; at most {most} may be (--max-deletes {deleted} allows it)")
+        format!(
+            "{} would be deleted; at most {most} may be (--max-deletes {deleted} allows it)",
+            counted(deleted, noun)
+        )
     })
 }
 
@@ -176,16 +187,16 @@ mod tests {
         let (scope, objects) = connectors(live);
         let mut removals = Removals::default();
         for object in &objects {
-            removals.see(&scope, object);
+            removals.count_live(&scope, object);
         }
         for object in objects.iter().take(deleted) {
-            removals.remove(&scope, object);
+            removals.count_delete(&scope, object);
         }
         removals.objections(guards)
     }
 
     #[test]
-    fn unless_told_otherwise_a_tenth_of_what_cannot_be_got_back_may_go_and_25_at_most() {
+    fn the_default_limit_is_a_tenth_and_at_most_25() {
         let default = Guards::default();
         assert_eq!(objections(20, 2, default), [""; 0]);
         assert_eq!(
@@ -199,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_told_counts_or_takes_a_share() {
+    fn a_given_limit_is_a_count_or_a_share() {
         let most = |text: &str| Guards {
             max_deletes: Some(text.parse().unwrap()),
             ..Guards::default()
@@ -216,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_keeps_as_many_as_it_must() {
+    fn a_group_that_keeps_too_few_is_an_objection() {
         let guards = |keep_per_group| Guards {
             max_deletes: Some(Share::Percent(100)),
             keep_per_group,

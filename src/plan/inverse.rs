@@ -1,9 +1,13 @@
-//! The inverse of a run: what takes back what it did, and what cannot be taken back.
+//! The inverse of a run: the items that take its changes back, and the reasons why others cannot be taken back.
 //!
-//! Whatever another hand has changed since the run is left alone: what was created is deleted only if it is as it
-//! was created, a field gets its former value only if it has the one that the run gave it, and what was deleted comes
-//! back only if nothing has taken its place. What comes back has a new id, so whatever refers to it is planned after
-//! it and, where that is known only later, carried out after it.
+//! Changes made by others since the run are left alone:
+//!
+//! - A created object is deleted only if it is still as it was created.
+//! - A field gets its former value back only if it still has the value that the run wrote.
+//! - A deleted object is created again only if no other object has taken its name.
+//!
+//! An object that is created again gets a new id. So objects that refer to it are planned after it. They are carried out
+//! after it too, since the new id is known only then.
 
 use std::borrow::Cow;
 
@@ -11,38 +15,40 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::compare::error;
 use super::live_index::{LiveObject, id_of};
-use super::{Limits, Planner, Snapshot};
+use super::{Limits, Planner, Snapshot, counted};
 use crate::item::{Change, Item, Undo, changed_since};
 use crate::resource::Action;
 use crate::resource::{Column, Scope, Shape, live_refs};
 use crate::wire::{Failure, FieldValue, Fields, Id, Object, Reference};
 
-/// Something that a run did.
+/// A change that a run made.
 #[derive(Clone, Debug)]
-pub struct Past {
-    /// The item that did it, as it was planned.
+pub struct PastChange {
+    /// The item that made the change, as it was planned.
     pub item: Item<'static>,
-    /// The id of its object, as the outcome says.
+    /// The id of the object, from the item's outcome.
     pub id: Option<Id>,
-    /// Whether it is known to be the run's deed, and not that of another who was quicker.
+    /// True if the run certainly made the change. False if somebody else may have made the same change first.
     pub proven: bool,
-    /// What its object was before.
+    /// The object before the change, if the journal has it.
     pub before: Option<Object>,
 }
 
-/// Where in an undo a deed of the run belongs: what others refer to comes back before them and goes after them.
+/// The stage of an undo in which a change is taken back.
+///
+/// Objects that others refer to are created again before those others, and deleted after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Turn {
-    /// Created again, and referred to.
+pub enum Stage {
+    /// Creates objects again that others may refer to.
     First,
-    /// All else.
+    /// Takes all other changes back.
     Between,
-    /// Deleted, and referred to.
+    /// Deletes objects that others may refer to.
     Last,
 }
 
-impl Turn {
-    /// The turn of what takes this item back.
+impl Stage {
+    /// Returns the stage in which the change of `item` is taken back.
     #[must_use]
     pub fn of(item: &Item<'_>) -> Self {
         let referred_to = item.resource.is_referred_to();
@@ -54,7 +60,10 @@ impl Turn {
     }
 }
 
-/// What has to be listed to take this item back: its own kind, what that refers to, and what may refer to it.
+/// Returns the scopes that must be listed to take `item` back.
+///
+/// These are the scope of the item itself, and those of the kinds that its kind refers to. For a created object, the
+/// kinds that may refer to it are added.
 pub fn scopes(item: &Item<'_>) -> impl Iterator<Item = Scope> {
     let own = item.resource;
     let created = matches!(item.change, Change::Create { .. });
@@ -65,24 +74,24 @@ pub fn scopes(item: &Item<'_>) -> impl Iterator<Item = Scope> {
     std::iter::once(item.scope()).chain(others)
 }
 
-/// Turns what a run did into items that take it back, one after the other in the order of their [`Turn`].
+/// Plans the items of an undo, one at a time, in the order of their [`Stage`].
 #[derive(Debug)]
 pub struct InversePlanner<'s> {
     planner: Planner<'s>,
-    /// Who refers to an object.
+    /// The ids of the objects that refer to an object, by its id.
     referrers: HashMap<&'s str, Vec<&'s str>>,
     deleted: HashSet<&'s str>,
-    /// By its former id, what is there again under another.
-    renamed: HashMap<Id, &'s str>,
-    /// The former ids of what is to be created again and is referred to.
-    id_remap: HashSet<Id>,
+    /// The new ids of objects that were deleted and exist again, by their former ids.
+    new_ids: HashMap<Id, &'s str>,
+    /// The former ids of objects that this undo creates again and that others may refer to.
+    created_again: HashSet<Id>,
 }
 
-/// What is to be done, and what it takes back.
+/// The change that an item of an undo makes, and the facts about the change that it takes back.
 type Inverse = (Change<'static>, Option<Undo<'static>>);
 
 impl<'s> InversePlanner<'s> {
-    /// One that takes a run back on a tenant that holds this.
+    /// Makes a planner that takes a run back on a tenant with these live objects.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
         let mut referrers: HashMap<&'s str, Vec<&'s str>> = HashMap::new();
@@ -100,13 +109,13 @@ impl<'s> InversePlanner<'s> {
             planner: Planner::new(snapshot, limits),
             referrers,
             deleted: HashSet::new(),
-            renamed: HashMap::new(),
-            id_remap: HashSet::new(),
+            new_ids: HashMap::new(),
+            created_again: HashSet::new(),
         }
     }
 
-    /// What takes this back.
-    pub fn plan(&mut self, past: &Past) -> Item<'static> {
+    /// Plans the item that takes `past` back.
+    pub fn plan(&mut self, past: &PastChange) -> Item<'static> {
         let scope = past.item.scope();
         let (change, undo) = self.inverse(past, &scope);
         let mut item = Item {
@@ -126,13 +135,13 @@ impl<'s> InversePlanner<'s> {
         item
     }
 
-    /// The planner with all of it.
+    /// Returns the planner that holds all planned items.
     #[must_use]
     pub fn into_planner(self) -> Planner<'s> {
         self.planner
     }
 
-    fn inverse(&mut self, past: &Past, scope: &Scope) -> Inverse {
+    fn inverse(&mut self, past: &PastChange, scope: &Scope) -> Inverse {
         let live = match self.find(past, scope) {
             Ok(live) => live,
             Err(failure) => return (spared(past, None, failure), None),
@@ -142,39 +151,39 @@ impl<'s> InversePlanner<'s> {
             return (error(format!("the {noun} cannot be changed: {why}")), None);
         }
         match (&past.item.change, &past.before) {
-            (Change::Create { body }, None) => self.uncreate(past, body, live),
+            (Change::Create { body }, None) => self.delete_created(past, body, live),
             (Change::Create { body: set } | Change::Update { set, .. }, Some(before)) => {
-                self.put_back(past, before, set, live)
+                self.restore_fields(past, before, set, live)
             }
-            (Change::Delete { .. }, Some(before)) => self.bring_back(past, before, live),
+            (Change::Delete { .. }, Some(before)) => self.create_again(past, before, live),
             (Change::Update { .. } | Change::Delete { .. }, None) => {
-                let why = "the journal does not say what it was before: it lost records and was repaired, or an older version wrote it";
+                let why = "the journal does not have its former state: it lost records and was repaired, or an older version wrote it";
                 (error(why.to_owned()), None)
             }
             _ => (Change::Unchanged { id: None }, None),
         }
     }
 
-    /// The live object that the deed is about: by its id, or by its name where it was deleted or is told by its
-    /// name alone.
-    fn find(&self, past: &Past, scope: &Scope) -> Result<Option<LiveObject<'s>>, Failure> {
-        let Some(known) = self.planner.known.get(scope) else {
-            return Err(Failure::new("it was not looked for"));
+    /// Finds the live object of a past change by its id. A deleted object and an element of a list are found by their
+    /// name.
+    fn find(&self, past: &PastChange, scope: &Scope) -> Result<Option<LiveObject<'s>>, Failure> {
+        let Some(index) = self.planner.indexes.get(scope) else {
+            return Err(Failure::new("the objects of its kind were not read"));
         };
         let gone = matches!(past.item.change, Change::Delete { .. });
         let list = scope.kind.shape() == Shape::List;
         match past.id.as_ref().filter(|_| !gone && !list) {
             Some(id) => {
-                let found = known.by_id.get_key_value(id.as_str());
-                Ok(found.map(|(id, object)| known.live(id, object)))
+                let found = index.by_id.get_key_value(id.as_str());
+                Ok(found.map(|(id, object)| index.live(id, object)))
             }
-            None => known.named(&key_of(past)),
+            None => index.named(&key_of(past)),
         }
     }
 
-    fn uncreate(
+    fn delete_created(
         &mut self,
-        past: &Past,
+        past: &PastChange,
         body: &Fields<'_>,
         live: Option<LiveObject<'s>>,
     ) -> Inverse {
@@ -187,19 +196,20 @@ impl<'s> InversePlanner<'s> {
             return (error(format!("{what} cannot be deleted; it stays")), None);
         }
         if !past.proven {
-            let why = "the call that was to create it was refused, so another may have created it; it is left alone";
+            let why = "the call that was to create it was refused, so somebody else may have created it; it is left alone";
             return (spared(past, Some(live), Failure::new(why)), None);
         }
-        let strays = kind.changed_fields(live.object, body);
-        if !strays.is_empty() {
-            return (spared(past, Some(live), changed_since(&strays)), None);
+        let changed = kind.changed_fields(live.object, body);
+        if !changed.is_empty() {
+            return (spared(past, Some(live), changed_since(&changed)), None);
         }
-        let users = self.referrers.get(live.id).into_iter().flatten();
-        let users = users.filter(|user| !self.deleted.contains(*user)).count();
-        if users > 0 {
-            let why = format!(
-                "{users} others that this run did not create refer to it; it is left alone"
-            );
+        let referrers = self.referrers.get(live.id).into_iter().flatten();
+        let remaining = referrers.filter(|id| !self.deleted.contains(*id)).count();
+        if remaining > 0 {
+            let objects = counted(remaining as u64, "object");
+            let refer = if remaining == 1 { "refers" } else { "refer" };
+            let why =
+                format!("{objects} that this undo does not delete {refer} to it; it is left alone");
             return (spared(past, Some(live), Failure::new(why)), None);
         }
         self.deleted.insert(live.id);
@@ -212,47 +222,48 @@ impl<'s> InversePlanner<'s> {
         (Change::Delete { id, condition }, Some(undo))
     }
 
-    fn put_back(
+    fn restore_fields(
         &mut self,
-        past: &Past,
+        past: &PastChange,
         before: &Object,
         set: &Fields<'_>,
         live: Option<LiveObject<'s>>,
     ) -> Inverse {
         let kind = past.item.resource;
         let Some(live) = live else {
-            let why = Failure::new("it is no longer there; another hand has deleted it");
+            let why = Failure::new("it is no longer there; somebody else has deleted it");
             return (spared(past, None, why), None);
         };
         let (mut back, expected) = kind.before_and_after(before, set);
         if let Err(failure) = self.resolve(&mut back, &past.item) {
             return (Change::Error { failure }, None);
         }
-        let (left, foreign) = kind.revertible(live.object, &back, &expected);
-        if left.0.is_empty() && foreign.is_empty() {
+        let (set, changed_by_others) = kind.revertible(live.object, &back, &expected);
+        if set.0.is_empty() && changed_by_others.is_empty() {
             let id = Some(Id::new(live.id));
             return (Change::Unchanged { id }, None);
         }
-        if left.0.is_empty() {
-            return (spared(past, Some(live), changed_since(&foreign)), None);
+        if set.0.is_empty() {
+            let why = changed_since(&changed_by_others);
+            return (spared(past, Some(live), why), None);
         }
-        if let Some(other) = self.planner.namesake(live.scope, &left, live.id) {
+        if let Some(other) = self.planner.namesake(live.scope, &set, live.id) {
             let why = format!("another {} has its former name ({other})", kind.noun());
             return (spared(past, Some(live), Failure::new(why)), None);
         }
         let expected = expected.0.into_iter();
-        let expected = expected.filter(|(wire, _)| left.find(wire).is_some());
+        let expected = expected.filter(|(wire, _)| set.find(wire).is_some());
         let undo = Undo {
             expected: Fields(expected.collect()),
-            left: foreign,
+            left: changed_by_others,
             old_id: None,
         };
-        (self.planner.set(live, left), Some(undo))
+        (self.planner.set(live, set), Some(undo))
     }
 
-    fn bring_back(
+    fn create_again(
         &mut self,
-        past: &Past,
+        past: &PastChange,
         before: &Object,
         live: Option<LiveObject<'s>>,
     ) -> Inverse {
@@ -266,21 +277,21 @@ impl<'s> InversePlanner<'s> {
         }
         let old_id = Id::of(before);
         if let Some(live) = live {
-            let strays = kind.changed_fields(live.object, &body);
-            if strays.is_empty() {
-                self.renamed.extend(old_id.map(|old| (old, live.id)));
+            let differing = kind.changed_fields(live.object, &body);
+            if differing.is_empty() {
+                self.new_ids.extend(old_id.map(|old| (old, live.id)));
                 let id = Some(Id::new(live.id));
                 return (Change::Unchanged { id }, None);
             }
             let why = format!(
                 "another {} has its name, and differs from it in {}",
                 kind.noun(),
-                strays.join(", ")
+                differing.join(", ")
             );
             return (spared(past, Some(live), Failure::new(why)), None);
         }
         if kind.is_referred_to() {
-            self.id_remap.extend(old_id.clone());
+            self.created_again.extend(old_id.clone());
         }
         let undo = Undo {
             old_id,
@@ -289,32 +300,36 @@ impl<'s> InversePlanner<'s> {
         (Change::Create { body }, Some(undo))
     }
 
-    /// Makes references say what is there under another id by now.
-    fn resolve(&self, fields: &mut Fields<'static>, of: &Item<'_>) -> Result<(), Failure> {
+    /// Replaces references to objects that exist again under a new id. Fails if a referenced object is gone for good.
+    fn resolve(&self, fields: &mut Fields<'static>, item: &Item<'_>) -> Result<(), Failure> {
         for (wire, value) in &mut fields.0 {
-            let mut columns = of.resource.columns().iter();
+            let mut columns = item.resource.columns().iter();
             let column = columns.find(|column| column.wire == *wire);
             let target = column.and_then(Column::target);
             let (Some(target), FieldValue::Refs(refs)) = (target, value) else {
                 continue;
             };
-            let scope = Scope::of(target, of.microtenant.clone());
-            for one in refs {
-                self.resolve_one(one, &scope)?;
+            let scope = Scope::of(target, item.microtenant.clone());
+            for reference in refs {
+                self.resolve_one(reference, &scope)?;
             }
         }
         Ok(())
     }
 
-    fn resolve_one(&self, one: &mut Reference<'static>, scope: &Scope) -> Result<(), Failure> {
-        let id = Id::new(one.id.to_string());
-        if let Some(new) = self.renamed.get(&id) {
-            one.id = Cow::Owned((*new).to_owned());
+    fn resolve_one(
+        &self,
+        reference: &mut Reference<'static>,
+        scope: &Scope,
+    ) -> Result<(), Failure> {
+        let id = Id::new(reference.id.to_string());
+        if let Some(new) = self.new_ids.get(&id) {
+            reference.id = Cow::Owned((*new).to_owned());
             return Ok(());
         }
-        let known = self.planner.known.get(scope);
-        let there = known.is_some_and(|known| known.by_id.contains_key(id.as_str()));
-        if there || self.id_remap.contains(&id) {
+        let index = self.planner.indexes.get(scope);
+        let there = index.is_some_and(|index| index.by_id.contains_key(id.as_str()));
+        if there || self.created_again.contains(&id) {
             return Ok(());
         }
         let noun = scope.kind.noun();
@@ -324,9 +339,9 @@ impl<'s> InversePlanner<'s> {
     }
 }
 
-/// The name that the deed's object had: of one that is gone the last one.
-fn key_of(past: &Past) -> Cow<'static, str> {
-    let Past { item, before, .. } = past;
+/// Returns the name of a past change's object. A deleted object has the name that it had before the delete.
+fn key_of(past: &PastChange) -> Cow<'static, str> {
+    let PastChange { item, before, .. } = past;
     let deleted = matches!(item.change, Change::Delete { .. });
     let before = before.as_ref().filter(|_| deleted);
     match before.and_then(|before| item.resource.key_of(before)) {
@@ -335,7 +350,7 @@ fn key_of(past: &Past) -> Cow<'static, str> {
     }
 }
 
-fn spared(past: &Past, live: Option<LiveObject<'_>>, failure: Failure) -> Change<'static> {
+fn spared(past: &PastChange, live: Option<LiveObject<'_>>, failure: Failure) -> Change<'static> {
     let id = live.map(|live| Id::new(live.id)).or(past.id.clone());
     Change::Spared {
         id: id.unwrap_or_else(|| Id::new("")),

@@ -1,20 +1,21 @@
-//! How many links there will be: in all, and on each portal.
+//! The tenant's limits on portal links, and the number of links after a plan: in all, and on each portal.
 
 use std::borrow::Cow;
 
 use foldhash::{HashMap, HashSet};
 
 use super::by_scope::ByScope;
+use super::counted;
 use crate::item::index;
 use crate::resource::{Kind, Scope, live_refs};
 use crate::wire::{Object, Reference};
 
-/// The most portal links that a tenant takes. The API does not tell its limits, so they are settings.
+/// The most portal links that a tenant accepts. The API does not tell its limits, so they are settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Links in the organization; the product's default is 500.
+    /// The most links in the organization. Default: 500, as in the product.
     pub links: u32,
-    /// Links on one portal; the product's default is 500.
+    /// The most links on one portal. Default: 500, as in the product.
     pub links_per_portal: u32,
 }
 
@@ -27,23 +28,24 @@ impl Default for Limits {
     }
 }
 
-/// The items that may share a call, by what they have in common. The portals of a link are what its group has
-/// in common, so its load is counted here, once for the whole group and not link by link.
+/// The groups of items that may share a call.
+///
+/// The links of a group have the same portals. So the links of each portal are counted group by group, not link by link.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     creates: ByScope<HashMap<Vec<Reference<'static>>, u32>>,
     scopes: ByScope<u32>,
-    links: Vec<Group>,
+    all: Vec<Group>,
 }
 
-/// One group.
+/// The new links of one group, and their portals. Other groups have neither.
 #[derive(Debug, Default)]
 struct Group {
     portals: Vec<Reference<'static>>,
     links: i64,
 }
 
-/// How many links there will be, by portal and in all.
+/// The number of links in all and by portal, and the portals that get new links.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Load<'s> {
     links: i64,
@@ -52,24 +54,24 @@ pub(super) struct Load<'s> {
 }
 
 impl Groups {
-    /// The load with all creates of all groups.
+    /// Returns `load` with the creates of all groups added.
     pub(super) fn added_to<'s>(&self, load: &Load<'s>) -> Load<'s> {
         let mut load = load.clone();
-        for group in &self.links {
+        for group in &self.all {
             load.count(&owned_ids(&group.portals), group.links);
         }
         load
     }
 
-    /// The number of the group of all that is deleted from a scope, or of all that is done to a list.
+    /// Returns the number of the group that all deletes of a scope, or all changes of a list, belong to.
     pub(super) fn of(&mut self, scope: &Scope) -> u32 {
-        let groups = &mut self.links;
+        let groups = &mut self.all;
         *self
             .scopes
             .get_or_insert_with(scope, || start(groups, Group::default()))
     }
 
-    /// The number of the group to which one more create in that scope belongs.
+    /// Adds one create to the group of its scope and shared references, and returns the number of that group.
     pub(super) fn add(&mut self, scope: &Scope, shared: &[Reference<'_>]) -> u32 {
         let numbers = self.creates.get_or_insert_with(scope, HashMap::default);
         let number = known(numbers, shared).unwrap_or_else(|| {
@@ -78,12 +80,12 @@ impl Groups {
                 portals: portals.clone(),
                 links: 0,
             };
-            let number = start(&mut self.links, group);
+            let number = start(&mut self.all, group);
             numbers.insert(portals, number);
             number
         });
         if scope.kind == Kind::portal_link()
-            && let Some(group) = self.links.get_mut(index(number))
+            && let Some(group) = self.all.get_mut(index(number))
         {
             group.links += 1;
         }
@@ -96,13 +98,15 @@ fn start(groups: &mut Vec<Group>, group: Group) -> u32 {
     u32::try_from(groups.len() - 1).unwrap_or(u32::MAX)
 }
 
-/// Looking up takes references of any lifetime where adding takes only those that borrow nothing.
+/// Looks up the group of creates with these references. A function of its own lets the key have a shorter lifetime.
 fn known<'r>(numbers: &HashMap<Vec<Reference<'r>>, u32>, shared: &[Reference<'r>]) -> Option<u32> {
     numbers.get(shared).copied()
 }
 
 impl<'s> Load<'s> {
-    /// In words, every limit that would be exceeded, on portals and, if there are `creates`, in all.
+    /// Returns one message for each limit that would be exceeded.
+    ///
+    /// Only portals that get new links are checked. The limit of the organization is checked only if there are `creates`.
     pub(super) fn exceeding(
         &self,
         limits: Limits,
@@ -115,20 +119,25 @@ impl<'s> Load<'s> {
             .filter(|(portal, _)| self.grown.contains(*portal))
             .map(|(portal, count)| {
                 let portal = portal_name(portal);
-                format!("{portal} would have {count} links; the limit is {limit} (--links-per-portal-limit)")
+                let links = counted(count.unsigned_abs(), "link");
+                format!(
+                    "{portal} would have {links}; the limit is {limit} (--links-per-portal-limit)"
+                )
             })
             .collect();
         exceeded.sort_unstable();
         if creates && self.links > i64::from(limits.links) {
+            let links = counted(self.links.unsigned_abs(), "portal link");
             let whole = format!(
-                "the organization would have {} portal links; the limit is {} (--links-limit)",
-                self.links, limits.links
+                "the organization would have {links}; the limit is {} (--links-limit)",
+                limits.links
             );
             exceeded.insert(0, whole);
         }
         exceeded
     }
 
+    /// Adds `change` links that are on these portals. A negative number takes links away.
     pub(super) fn count(&mut self, portals: &[Cow<'s, str>], change: i64) {
         self.links += change;
         for portal in portals {

@@ -1,4 +1,4 @@
-//! Checks of items against the live tenant.
+//! Checks of items against the live objects of a tenant.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,79 +11,82 @@ use crate::item::{Change, Item, Outcome, Status};
 use crate::resource::Scope;
 use crate::wire::{Failure, Fields, Id, Object};
 
-/// The listings of a tenant, against which items are checked.
+/// The live objects of a tenant, against which items are checked.
 #[derive(Debug)]
 pub struct LiveCheck<'s> {
-    known: HashMap<&'s Scope, LiveIndex<'s>>,
+    indexes: HashMap<&'s Scope, LiveIndex<'s>>,
 }
 
 impl<'s> LiveCheck<'s> {
-    /// Returns the check against these listings.
+    /// Makes a check against the listings of a snapshot.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot) -> Self {
-        let mut known: HashMap<&'s Scope, LiveIndex<'s>> = HashMap::new();
+        let mut indexes: HashMap<&'s Scope, LiveIndex<'s>> = HashMap::new();
         for listing in &snapshot.listings {
             let scope = &listing.scope;
-            let known = known.entry(scope).or_insert_with(|| LiveIndex::new(scope));
-            listing.objects.iter().for_each(|object| known.add(object));
+            let index = indexes
+                .entry(scope)
+                .or_insert_with(|| LiveIndex::new(scope));
+            listing.objects.iter().for_each(|object| index.add(object));
         }
-        Self { known }
+        Self { indexes }
     }
 
-    /// The first thing in which the tenant contradicts that the item was carried out; `None` when the tenant shows it:
-    /// a created object is there and as its row asks, an updated one has the changed fields, a deleted one is gone.
-    /// `id` is the id of the object, where the item's outcome has one.
+    /// Returns the mismatch between an item that was carried out and the tenant, or `None` if the tenant shows the change.
+    ///
+    /// A created object must exist with the fields of the item. An updated object must have the changed fields, and a
+    /// deleted object must be gone. `id` is the object's id from the item's outcome, if the outcome has one.
     #[must_use]
     pub fn mismatch(&self, item: &Item<'_>, id: Option<&Id>) -> Option<Mismatch> {
         let noun = item.resource.noun();
-        let Some(known) = self.known.get(&item.scope()) else {
+        let Some(index) = self.indexes.get(&item.scope()) else {
             return Some(Mismatch::NotRead { noun });
         };
         match &item.change {
-            Change::Create { body } => differing(known, item, id, body),
-            Change::Update { id, set, .. } => differing(known, item, Some(id), set),
-            Change::Delete { id, .. } => is_there(known, item, id).then_some(Mismatch::StillThere),
+            Change::Create { body } => differing(index, item, id, body),
+            Change::Update { id, set, .. } => differing(index, item, Some(id), set),
+            Change::Delete { id, .. } => is_there(index, item, id).then_some(Mismatch::StillThere),
             Change::Spared { .. } | Change::Unchanged { .. } | Change::Error { .. } => None,
         }
     }
 }
 
-/// A contradiction between the tenant and an item that is said to have been carried out.
+/// A contradiction between the tenant and an item that was reported as carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The objects of the item's microtenant were not read.
+    /// The objects of the item's kind and microtenant were not read.
     NotRead {
-        /// The word for such an object.
+        /// The noun of the item's kind.
         noun: &'static str,
     },
-    /// There is no object of the item's name.
+    /// No object has the item's name.
     Absent {
-        /// The word for such an object.
+        /// The noun of the item's kind.
         noun: &'static str,
     },
-    /// There is no object with the id of the outcome.
+    /// No object has the id from the outcome.
     IdAbsent {
-        /// The word for such an object.
+        /// The noun of the item's kind.
         noun: &'static str,
-        /// The id of the outcome.
+        /// The id from the outcome.
         id: Id,
-        /// The id of an object that has the item's name.
+        /// The id of another object with the item's name, if there is one.
         namesake: Option<Id>,
     },
-    /// The object is there and has other values.
+    /// The object exists and has other values.
     Differs(Vec<FieldMismatch>),
-    /// The object was to be deleted and is there.
+    /// The object should have been deleted and still exists.
     StillThere,
 }
 
-/// A field that is not as the item asks.
+/// A field with another value than the item asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldMismatch {
     /// The wire name of the field.
     pub field: String,
-    /// The value on the tenant, as a person reads it.
+    /// The value on the tenant, formatted for people.
     pub live: String,
-    /// The value that the item asks for.
+    /// The value that the item asks for, formatted for people.
     pub wanted: String,
 }
 
@@ -125,19 +128,20 @@ impl fmt::Display for Mismatch {
 }
 
 impl LiveCheck<'_> {
-    /// The live object that creating the item has made, if it shows: one of its name that is as the item says.
+    /// Finds the live object that the create of `item` may have made: one with its name and its fields.
     #[must_use]
     pub fn copy_of(&self, item: &Item<'_>) -> Option<Id> {
         let Change::Create { body } = &item.change else {
             return None;
         };
-        let mut namesakes = namesakes(self.known.get(&item.scope())?, item).iter();
+        let mut namesakes = namesakes(self.indexes.get(&item.scope())?, item).iter();
         let copy = namesakes.find(|live| item.resource.contradicting(live, body).0.is_empty());
         copy.and_then(|live| Id::of(live))
     }
 
-    /// How an item that is still to be created has ended, if somebody else has created it meanwhile, or something
-    /// else of its name.
+    /// Returns the outcome of an item to be created if an object of its name exists by now.
+    ///
+    /// The item is unchanged if that object has the item's fields, and failed if not.
     #[must_use]
     pub fn forestalled(&self, item: &Item<'_>) -> Option<Outcome> {
         let ended = |status, id, failure| Outcome {
@@ -149,13 +153,13 @@ impl LiveCheck<'_> {
         if let Some(id) = self.copy_of(item) {
             return Some(ended(Status::Unchanged, Some(id), None));
         }
-        let mut namesakes = namesakes(self.known.get(&item.scope())?, item).iter();
+        let mut namesakes = namesakes(self.indexes.get(&item.scope())?, item).iter();
         let other = namesakes.find_map(|live| Id::of(live))?;
         Some(ended(Status::Failed, None, Some(conflict(item, &other))))
     }
 }
 
-/// Why an item is not created: something else has got its name since it was planned.
+/// Makes the message for an item whose name another object has got since the item was planned.
 #[must_use]
 pub fn conflict(item: &Item<'_>, other: &Id) -> Failure {
     let noun = item.resource.noun();
@@ -164,9 +168,9 @@ pub fn conflict(item: &Item<'_>, other: &Id) -> Failure {
     ))
 }
 
-/// The mismatch of an object that is to have the wanted fields.
+/// Returns the mismatch of an object that must have the fields of `wanted`.
 fn differing(
-    known: &LiveIndex<'_>,
+    index: &LiveIndex<'_>,
     item: &Item<'_>,
     id: Option<&Id>,
     wanted: &Fields<'_>,
@@ -174,11 +178,11 @@ fn differing(
     let kind = item.resource;
     let by_id = id.filter(|id| !id.as_str().is_empty());
     let found: Vec<&Object> = match by_id {
-        Some(id) => known.by_id.get(id.as_str()).copied().into_iter().collect(),
-        None => namesakes(known, item).to_vec(),
+        Some(id) => index.by_id.get(id.as_str()).copied().into_iter().collect(),
+        None => namesakes(index, item).to_vec(),
     };
     let Some(first) = found.first() else {
-        return Some(absent(known, item, by_id));
+        return Some(absent(index, item, by_id));
     };
     let mut contradictions = found.iter().map(|live| kind.contradicting(live, wanted).0);
     if contradictions.any(|fields| fields.is_empty()) {
@@ -193,28 +197,28 @@ fn differing(
     Some(Mismatch::Differs(fields.collect()))
 }
 
-fn absent(known: &LiveIndex<'_>, item: &Item<'_>, id: Option<&Id>) -> Mismatch {
+fn absent(index: &LiveIndex<'_>, item: &Item<'_>, id: Option<&Id>) -> Mismatch {
     let noun = item.resource.noun();
     match id.cloned() {
         None => Mismatch::Absent { noun },
         Some(id) => Mismatch::IdAbsent {
             noun,
             id,
-            namesake: namesakes(known, item).iter().find_map(|live| Id::of(live)),
+            namesake: namesakes(index, item).iter().find_map(|live| Id::of(live)),
         },
     }
 }
 
-fn is_there(known: &LiveIndex<'_>, item: &Item<'_>, id: &Id) -> bool {
+fn is_there(index: &LiveIndex<'_>, item: &Item<'_>, id: &Id) -> bool {
     match id.as_str() {
-        "" => !namesakes(known, item).is_empty(),
-        id => known.by_id.contains_key(id),
+        "" => !namesakes(index, item).is_empty(),
+        id => index.by_id.contains_key(id),
     }
 }
 
-fn namesakes<'k, 's>(known: &'k LiveIndex<'s>, item: &Item<'_>) -> &'k [&'s Object] {
+fn namesakes<'k, 's>(index: &'k LiveIndex<'s>, item: &Item<'_>) -> &'k [&'s Object] {
     let key = item.resource.comparable_key(Cow::Borrowed(&item.key));
-    let namesakes = known.by_key.get(&*key).map(Vec::as_slice);
+    let namesakes = index.by_key.get(&*key).map(Vec::as_slice);
     namesakes.unwrap_or_default()
 }
 
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_created_object_is_there_by_its_id_and_as_its_row_asks() {
+    fn a_created_object_has_its_id_and_its_fields() {
         let live = json!({"id": "7", "name": "Wiki", "link": "wiki.example", "enabled": true});
         let link = |change, id| mismatch("portal-link", std::slice::from_ref(&live), change, id);
         assert_eq!(link(create("WIKI.example"), Some("7")), None);
@@ -270,16 +274,16 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_the_answer_leaves_out_says_nothing_against_it() {
-        let untold = json!({"id": "7", "name": "Wiki", "link": "wiki.example"});
-        let found = mismatch("portal-link", &[untold], create("wiki.example"), Some("7"));
+    fn a_flag_missing_from_the_answer_is_no_mismatch() {
+        let without = json!({"id": "7", "name": "Wiki", "link": "wiki.example"});
+        let found = mismatch("portal-link", &[without], create("wiki.example"), Some("7"));
         assert_eq!(found, None);
         let off = json!({"id": "7", "name": "Wiki", "link": "wiki.example", "enabled": false});
         assert!(mismatch("portal-link", &[off], create("wiki.example"), Some("7")).is_some());
     }
 
     #[test]
-    fn an_updated_object_has_the_changed_fields_whatever_it_is_called_now() {
+    fn an_updated_object_has_the_changed_fields() {
         let update = json!({"op": "update", "id": "7", "set": {"name": "Docs"}, "changes": []});
         let named = |name| {
             let live = json!({"id": "7", "name": name});
@@ -290,13 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_object_is_gone_by_its_id_or_where_it_has_none_by_its_name() {
+    fn a_deleted_object_is_gone_by_id_or_else_by_name() {
         let wiki = json!({"id": "7", "name": "Wiki"});
         let by_id = |id| {
             let change = json!({"op": "delete", "id": id});
             mismatch("portal-link", std::slice::from_ref(&wiki), change, Some(id))
         };
-        assert_eq!(by_id("8"), None, "another of that name has come since");
+        assert_eq!(by_id("8"), None, "another object has that name since");
         assert_eq!(by_id("7").unwrap(), "it is still there");
         let domain = |name: &str| {
             let live = json!({"domain": name});

@@ -1,4 +1,4 @@
-//! What is known of the live objects of a scope: which of them a row means by its id or its name.
+//! An index of the live objects of a scope, which finds the object that a row means by its id or its name.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub(super) struct LiveIndex<'s> {
     pub(super) by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
 }
 
-/// What a row means of what there is.
+/// A live object that a row means.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LiveObject<'s> {
     pub(super) id: &'s str,
@@ -56,7 +56,7 @@ impl<'s> LiveIndex<'s> {
         self.named(draft.key)
     }
 
-    /// The object of that natural key.
+    /// Returns the object with the natural key `name`. Fails if several objects have it.
     pub(super) fn named(&self, name: &str) -> Result<Option<LiveObject<'s>>, Failure> {
         let kind = self.scope.kind;
         let key = kind.comparable_key(Cow::Borrowed(name));
@@ -70,7 +70,7 @@ impl<'s> LiveIndex<'s> {
             Some(several) => {
                 let ids: Vec<&str> = several.iter().filter_map(|o| id_of(o)).collect();
                 Err(Failure::new(format!(
-                    "{} {}s are called {:?} ({}); name the one that is meant in a column \"id\"",
+                    "{} {}s are called {:?} ({}); give the right id in a column \"id\"",
                     several.len(),
                     kind.noun(),
                     name,
@@ -80,7 +80,8 @@ impl<'s> LiveIndex<'s> {
         }
     }
 
-    /// A row to delete whose id and name mean two different objects: one cell is in the wrong row.
+    /// Returns the problem of a row that deletes, if its id and its name mean two different objects. Then one of the cells
+    /// is probably in the wrong row.
     pub(super) fn contradiction(&self, draft: &Draft<'_>, id: &str) -> Option<Problem> {
         if draft.action != Action::Delete || draft.key.is_empty() {
             return None;
@@ -101,8 +102,10 @@ impl<'s> LiveIndex<'s> {
         self.scope.kind.key().is_none()
     }
 
-    /// What a row means whose id is not there: nothing, unless it is to be deleted by an id while its name is there
-    /// under another. A row with a condition was chosen by a program, for the one with that id alone.
+    /// Returns the object that a row means if no object has its id: none.
+    ///
+    /// Fails for a row that deletes if another object has the row's name. A row with a condition is never refused so: a
+    /// program chose it, and it means the object with that id alone.
     pub(super) fn gone(
         &self,
         draft: &Draft<'_>,
@@ -122,8 +125,8 @@ impl<'s> LiveIndex<'s> {
         }
     }
 
-    /// The live ids that spreadsheets turn into `id`, the nearest first: they keep fifteen digits of a number and
-    /// write zeros for the others.
+    /// Returns the live ids that a spreadsheet may have damaged to `id`, sorted. Spreadsheets keep 15 digits of a number
+    /// and write zeros for the others.
     pub(super) fn damaged(&self, id: &str) -> Vec<&'s str> {
         const KEPT: usize = 15;
         let Some((kept, lost)) = id.split_at_checked(KEPT) else {
@@ -141,11 +144,12 @@ impl<'s> LiveIndex<'s> {
     }
 }
 
+/// Makes the message for an `id` that a spreadsheet damaged. `meant` are the live ids that it may stand for.
 pub(super) fn damaged(noun: &str, id: &str, meant: &[&str]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<&str> = meant.iter().take(SHOWN).copied().collect();
     let more = if meant.len() > SHOWN {
-        " or another of that beginning"
+        " or another id with the same beginning"
     } else {
         ""
     };

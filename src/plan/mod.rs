@@ -1,10 +1,15 @@
-//! From rows and a snapshot of live state to items and calls. Pure: what the tenant holds is passed in,
-//! and the same rows, snapshot and settings give the same plan.
+//! Planning: turns rows and a snapshot of the tenant into items and calls.
 //!
-//! The way of a row: [`Layout`] says what its columns mean, [`Checker`] turns it into a [`Draft`] or
-//! into problems, [`Fingerprints`] and [`Duplicates`] find rows that name one object twice, [`Planner`] resolves the
-//! names in it and compares it with the tenant, and the [`Backlog`] groups what is to be done into calls. The multiset of items does not depend on how they are
-//! cut into calls.
+//! Planning does no IO and reads no clock. The same rows, snapshot and settings give the same plan. The way in which
+//! items are grouped into calls never changes the items themselves.
+//!
+//! A row takes these steps:
+//!
+//! 1. [`Layout`] assigns a meaning to its columns.
+//! 2. [`Checker`] turns it into a [`Draft`], or into problems.
+//! 3. [`Fingerprints`] and [`Duplicates`] find rows that name the same object.
+//! 4. [`Planner`] resolves the names in it and compares it with the tenant.
+//! 5. [`Backlog`] groups the resulting items into calls.
 
 mod by_scope;
 mod calls;
@@ -39,35 +44,35 @@ use crate::resource::Action;
 use crate::resource::{Kind, Scope};
 use crate::wire::{Id, Object};
 
-/// What a row means where it does not say so itself.
+/// The values that apply to rows without their own.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
-    /// The resource; `None` infers it from the columns.
+    /// The resource of rows without a resource. With `None`, the resource is inferred from the columns.
     pub resource: Option<Kind>,
-    /// The action.
+    /// The action of rows without an action.
     pub action: Action,
-    /// The microtenant.
+    /// The microtenant of rows without a microtenant. `None` means the Default microtenant.
     pub microtenant: Option<Id>,
 }
 
 /// All live objects of one scope.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// What was asked for.
+    /// The scope of the objects.
     pub scope: Scope,
-    /// They, as the API answers them.
+    /// The objects as the API answers them.
     pub objects: Vec<Object>,
 }
 
-/// What the tenant holds, as far as the plan needs it.
+/// The live objects of a tenant, as far as a plan needs them.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// The listings that were taken.
+    /// The listings that were read, one for each scope.
     pub listings: Vec<Listing>,
 }
 
 impl Snapshot {
-    /// The objects of that scope; none when it was not listed.
+    /// Returns the objects of a scope. The slice is empty if the scope was not listed.
     #[must_use]
     pub fn objects(&self, scope: &Scope) -> &[Object] {
         self.listings
@@ -77,10 +82,10 @@ impl Snapshot {
     }
 }
 
-/// `candidates` that are written much like `word`, the likeliest first.
+/// Returns the candidates that are spelled much like `word`, the most similar first. Case is ignored.
 #[must_use]
 pub fn similar<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Vec<&'c str> {
-    /// Below this two words are rather two words than one misspelt.
+    /// The Jaro-Winkler similarity below which a candidate is another word, and not `word` misspelt.
     const ALIKE: f64 = 0.8;
     let word = word.to_lowercase();
     let mut scored: Vec<(f64, &str)> = candidates
@@ -89,4 +94,10 @@ pub fn similar<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Vec
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     scored.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Formats a number of things, such as `1 app connector` or `2 app connectors`.
+fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }

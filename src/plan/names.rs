@@ -1,4 +1,4 @@
-//! Resolving the names of other objects against a listing of them.
+//! The resolution of names into the ids of listed objects.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use super::{Snapshot, similar};
 use crate::resource::{Kind, Scope, unescape};
 use crate::wire::{Object, Reference};
 
-/// How many cell texts are remembered with what they name.
+/// The most cell texts whose references are remembered.
 const REMEMBERED: usize = 1024;
 
-/// How many candidates a message names.
+/// The most candidates that a message names.
 const SHOWN: usize = 5;
 
 /// Finds the objects of one kind in one microtenant by name or id.
@@ -20,12 +20,12 @@ pub struct Resolver<'s> {
     kind: Kind,
     by_id: HashMap<&'s str, Cow<'s, str>>,
     by_name: HashMap<Cow<'s, str>, Vec<&'s str>>,
-    /// Many rows name the same few sets of objects.
+    /// The references of earlier cells, since many rows name the same few sets of objects.
     resolved: HashMap<String, Vec<Reference<'s>>>,
 }
 
 impl<'s> Resolver<'s> {
-    /// A resolver for the objects that the snapshot lists in `scope`.
+    /// Makes a resolver for the objects that the snapshot lists in `scope`.
     #[must_use]
     pub fn new(scope: &Scope, snapshot: &'s Snapshot) -> Self {
         let mut resolver = Self {
@@ -43,10 +43,10 @@ impl<'s> Resolver<'s> {
         resolver
     }
 
-    /// The objects that a cell names, several separated by `;`, sorted and each once.
+    /// Resolves the names or ids in a cell, separated by `;`. The result is sorted by id, without duplicates.
     ///
     /// # Errors
-    /// Words for the user when a name is unknown or fits several objects, with the candidates.
+    /// A message for the user if a name is unknown or fits several objects. The message names candidates.
     pub fn resolve(&mut self, text: &str) -> Result<Vec<Reference<'s>>, String> {
         if let Some(known) = self.resolved.get(text) {
             return Ok(known.clone());
@@ -122,7 +122,7 @@ impl<'s> Resolver<'s> {
         let mut known: Vec<&str> = self.by_name.keys().map(|known| &**known).collect();
         known.sort_unstable();
         if known.is_empty() {
-            return format!("no {noun} is called {name:?}: there is none at all");
+            return format!("no {noun} is called {name:?}; there are no {noun}s");
         }
         let more = if known.len() > SHOWN { ", …" } else { "" };
         known.truncate(SHOWN);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_comes_with_what_was_probably_meant_or_with_what_there_is() {
+    fn an_unknown_name_comes_with_suggestions() {
         let snapshot = portals(&[("12", "Staff"), ("7", "Partners")]);
         let error = resolve(&snapshot, "Partner").unwrap_err();
         assert_eq!(
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_fits_several_portals_comes_with_their_ids() {
+    fn an_ambiguous_name_comes_with_the_candidates_ids() {
         let snapshot = portals(&[("12", "Staff"), ("7", "Staff")]);
         let error = resolve(&snapshot, "Staff").unwrap_err();
         assert!(

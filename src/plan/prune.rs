@@ -1,7 +1,10 @@
-//! Choosing the connectors that are left over: which to delete, which to spare, and why.
+//! The choice of stale app connectors: those to delete, those to spare, and the reason for each.
 //!
-//! Pure. Whatever is not certainly stale stays: a time that is missing or unreadable never counts as old, a
-//! group that has gone dark as a whole looks like an outage, and a group keeps as many as it must.
+//! Nothing here does IO or reads a clock. A connector that is not certainly stale is spared:
+//!
+//! - A time that is missing or unreadable never counts as old.
+//! - A group without any connected connector is spared, since it looks like an outage.
+//! - A group always keeps the required number of connectors.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,52 +16,52 @@ use crate::resource::connector::{Contact, NEVER, created, group};
 use crate::resource::{Kind, Scope, unescape};
 use crate::wire::{Id, Object};
 
-/// Which connectors are left over.
+/// The criteria by which connectors are chosen. A connector must meet one of the two times, and all other criteria.
 #[derive(Clone, Debug, Default)]
 pub struct Criteria {
-    /// Disconnected for at least this long.
+    /// The least time since a connector was disconnected. With `None`, no disconnected connector is chosen.
     pub disconnected_for: Option<SignedDuration>,
-    /// Never connected, and enrolled at least this long ago.
+    /// The least time since a connector was enrolled that has never connected. With `None`, no such connector is chosen.
     pub never_connected_for: Option<SignedDuration>,
-    /// Only of these groups, by name or id; empty means of any.
+    /// The groups to choose from, by name or id. An empty list means all groups.
     pub groups: Vec<String>,
-    /// Only those with such a name.
+    /// A pattern that the name must match.
     pub name: Option<WildMatch>,
-    /// Only those of such a version.
+    /// A pattern that the version must match.
     pub version: Option<WildMatch>,
-    /// Whether groups that have gone dark as a whole are pruned too.
+    /// True to choose from groups without any connected connector too.
     pub include_dark_groups: bool,
-    /// How many connectors stay in a group, in whatever state.
+    /// The number of connectors that must stay in a group, connected or not.
     pub keep_per_group: u32,
-    /// These stay, by name or id.
+    /// The connectors that are never chosen, by name or id.
     pub protected: HashSet<String>,
-    /// The microtenant whose connectors these are; `None` means the Default one.
+    /// The microtenant of the connectors. `None` means the Default microtenant.
     pub microtenant: Option<Id>,
 }
 
-/// A connector with what was decided about it.
+/// A connector that is to be deleted or spared, and the reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate<'s> {
-    /// As the API answers it.
+    /// The connector as the API answers it.
     pub connector: &'s Object,
-    /// Its id.
+    /// The connector's id.
     pub id: Id,
-    /// What must still hold when it is deleted, in the form of its manifest column.
+    /// The condition that must still hold when the connector is deleted, in the form of its manifest column.
     pub condition: String,
-    /// Why it is deleted, or spared.
+    /// The reason why the connector is deleted or spared.
     pub why: String,
 }
 
-/// What was chosen.
+/// The result of a choice.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choice<'s> {
-    /// To be deleted, the longest gone first.
+    /// The connectors to delete, the longest gone first.
     pub delete: Vec<Candidate<'s>>,
-    /// Out of contact like those that the criteria ask for, and spared all the same.
+    /// The connectors that are out of contact like those to delete, but are spared.
     pub spared: Vec<Candidate<'s>>,
 }
 
-/// What is known of a group.
+/// The numbers of a group's connectors.
 #[derive(Debug, Default)]
 struct Group {
     members: u32,
@@ -67,19 +70,19 @@ struct Group {
 }
 
 impl Group {
-    /// Nobody in it is connected, though somebody was.
+    /// Says whether no connector of the group is connected, though at least one was connected once.
     fn is_dark(&self) -> bool {
         self.connected == 0 && self.ever_connected > 0
     }
 }
 
-/// A candidate with when it was last known to be there.
+/// A connector that may be deleted, with the time of its disconnection or, if it never connected, of its enrolment.
 struct Stale<'s> {
     candidate: Candidate<'s>,
     since: Timestamp,
 }
 
-/// Chooses among all connectors of a microtenant.
+/// Chooses among `connectors`, which must be all connectors of the microtenant.
 #[must_use]
 pub fn choose<'s>(connectors: &'s [Object], criteria: &Criteria, now: Timestamp) -> Choice<'s> {
     let groups = groups(connectors);
@@ -95,9 +98,9 @@ pub fn choose<'s>(connectors: &'s [Object], criteria: &Criteria, now: Timestamp)
     stale.sort_by(|a, b| (a.since, &a.candidate.id).cmp(&(b.since, &b.candidate.id)));
     let mut left: HashMap<&str, u32> = HashMap::new();
     for Stale { mut candidate, .. } in stale {
-        let of = group(candidate.connector);
-        let members = groups.get(of).map_or(0, |group| group.members);
-        let left = left.entry(of).or_insert(members);
+        let group = group(candidate.connector);
+        let members = groups.get(group).map_or(0, |group| group.members);
+        let left = left.entry(group).or_insert(members);
         if *left > criteria.keep_per_group {
             *left -= 1;
             choice.delete.push(candidate);
@@ -113,7 +116,7 @@ pub fn choose<'s>(connectors: &'s [Object], criteria: &Criteria, now: Timestamp)
 }
 
 impl Criteria {
-    /// In words, every group and every connector to be protected that is none of these.
+    /// Returns one message for each group and each protected connector that fits none of `connectors`.
     #[must_use]
     pub fn unmatched(&self, connectors: &[Object]) -> Vec<String> {
         let groups = self.groups.iter().filter(|group| {
@@ -145,7 +148,8 @@ impl Criteria {
                 .is_none_or(|glob| glob.matches(version))
     }
 
-    /// Whether the connector is stale, or spared, or neither because nothing is wrong with it.
+    /// Judges one connector: `Ok` if it may be deleted, `Err` if it is spared, and `None` if it is not out of contact or
+    /// not asked for.
     fn judge<'s>(
         &self,
         connector: &'s Object,
@@ -165,21 +169,21 @@ impl Criteria {
             Contact::Never => {
                 let limit = self.never_connected_for?;
                 let Some(at) = created(connector) else {
-                    let why = "never connected, and nobody can say since when it is enrolled";
+                    let why = "never connected, and the time of its enrolment is unknown";
                     return Some(Err(candidate(String::new(), why.to_owned())));
                 };
                 (at, limit, NEVER.to_owned(), "enrolled and never connected")
             }
             Contact::Lost | Contact::Unknown => {
                 self.disconnected_for?;
-                let why = "not connected, and nobody can say since when";
+                let why = "not connected, and the time of its disconnection is unknown";
                 return Some(Err(candidate(String::new(), why.to_owned())));
             }
         };
         let age = now.duration_since(since);
         let why = format!("{what} for {}", days(age));
         if age < limit {
-            let why = format!("{why}, which is too short a time");
+            let why = format!("{why}, which is not long enough");
             return Some(Err(candidate(condition, why)));
         }
         let spared = self.spared(connector, groups);
@@ -195,7 +199,7 @@ impl Criteria {
         Scope::of(Kind::connector(), self.microtenant.clone())
     }
 
-    /// Why a stale connector stays all the same.
+    /// Returns the reason why a stale connector is spared, or `None` if it may be deleted.
     fn spared(&self, connector: &Object, groups: &HashMap<&str, Group>) -> Option<String> {
         let mut protected = self.protected.iter();
         if protected.any(|one| is_called(connector, one)) {
@@ -204,11 +208,11 @@ impl Criteria {
         if let Some(why) = self.scope().barred(connector) {
             return Some(why);
         }
-        let of = groups.get(group(connector))?;
-        (of.is_dark() && !self.include_dark_groups).then(|| {
+        let group = groups.get(group(connector))?;
+        (group.is_dark() && !self.include_dark_groups).then(|| {
             format!(
-                "none of the {} connectors of its group is connected, which looks like an outage (--include-dark-groups)",
-                of.members
+                "no connector of its group is connected ({} in all), which looks like an outage (--include-dark-groups)",
+                group.members
             )
         })
     }
@@ -244,13 +248,13 @@ fn groups(connectors: &[Object]) -> HashMap<&str, Group> {
     groups
 }
 
-/// The connector's name as people know it.
+/// Returns the connector's name, unescaped.
 #[must_use]
 pub fn name(connector: &Object) -> std::borrow::Cow<'_, str> {
     unescape(text(connector, "name"))
 }
 
-/// The name of the connector's group, or its id where the answer has no name.
+/// Returns the name of the connector's group, unescaped, or the group's id if the answer has no name.
 #[must_use]
 pub fn group_name(connector: &Object) -> std::borrow::Cow<'_, str> {
     match text(connector, "appConnectorGroupName") {
@@ -263,11 +267,12 @@ fn text<'o>(object: &'o Object, wire: &str) -> &'o str {
     object.get(wire).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A span as people say it.
+/// Formats a span of time for people: in days from 48 hours on, in hours from 2 hours on, and else in minutes.
 fn days(span: SignedDuration) -> String {
     match (span.as_hours(), span.as_mins()) {
         (hours @ 48.., _) => format!("{} days", hours / 24),
         (hours @ 2.., _) => format!("{hours} hours"),
+        (_, 1) => "1 minute".to_owned(),
         (_, minutes) => format!("{minutes} minutes"),
     }
 }
@@ -335,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_gone_come_first_and_those_in_contact_are_not_touched() {
+    fn the_longest_gone_come_first() {
         let connectors = [
             live("1", "g"),
             stale("2", "g", 40),
@@ -348,12 +353,12 @@ mod tests {
         assert_eq!(ids(&choice.spared), ["4"]);
         assert_eq!(
             choice.spared[0].why,
-            "disconnected for 29 days, which is too short a time"
+            "disconnected for 29 days, which is not long enough"
         );
     }
 
     #[test]
-    fn a_time_that_is_missing_or_unreadable_never_counts_as_old() {
+    fn an_unreadable_time_never_counts_as_old() {
         for time in [
             json!(null),
             json!(""),
@@ -373,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_has_gone_dark_looks_like_an_outage() {
+    fn a_dark_group_looks_like_an_outage() {
         let connectors = [
             stale("1", "dark", 90),
             stale("2", "dark", 80),
@@ -389,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_keeps_as_many_as_it_must_and_the_freshest_of_them() {
+    fn a_group_keeps_its_most_recent_connectors() {
         let connectors = [
             stale("1", "g", 90),
             stale("2", "g", 80),
@@ -409,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_connected_is_chosen_only_when_asked_for_and_by_its_enrolment() {
+    fn enrolment_counts_for_a_connector_never_connected() {
         let connectors = [
             live("1", "g"),
             never("2", "g", 90),
@@ -454,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn globs_and_groups_narrow_what_is_looked_at() {
+    fn globs_and_groups_narrow_the_choice() {
         let mut named = stale("2", "g", 90);
         named.insert("appConnectorGroupName".to_owned(), json!("R&amp;D"));
         let connectors = [live("1", "g"), named, stale("3", "h", 90), live("4", "h")];
@@ -474,7 +479,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_choice_empties_a_group_or_takes_what_is_connected(
+        fn no_choice_empties_a_group_or_takes_a_live_one(
             states in proptest::collection::vec((0_u8..4, 0_u8..3, -10_i64..500), 0..40),
             keep in 0_u32..4,
             dark in any::<bool>(),

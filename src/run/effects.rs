@@ -11,7 +11,7 @@ use super::{Origin, PlanError, PlanFile, RunDirectory, RunError, learn};
 use crate::engine::IdRemap;
 use crate::item::{Change, Item, ItemNumber, Outcome, Status};
 use crate::journal::{self, Header, ItemEvent};
-use crate::plan::inverse::{InversePlanner, Past, Turn, scopes};
+use crate::plan::inverse::{InversePlanner, PastChange, Stage, scopes};
 use crate::plan::{Limits, Planner, Snapshot};
 use crate::resource::Action;
 use crate::resource::{Column, Form, Kind, Scope};
@@ -29,7 +29,7 @@ pub struct RunEffects {
     ends: HashMap<ItemNumber, End>,
     before: HashMap<ItemNumber, Box<[u8]>>,
     /// The items in the order in which they are taken back.
-    order: Vec<(Turn, Reverse<ItemNumber>)>,
+    order: Vec<(Stage, Reverse<ItemNumber>)>,
     scopes: BTreeSet<Scope>,
     columns: Vec<&'static str>,
 }
@@ -143,7 +143,7 @@ impl RunEffects {
         let mut kinds = BTreeSet::new();
         for number in self.ends.keys().copied() {
             let item = self.plan.line(number)?.item;
-            self.order.push((Turn::of(&item), Reverse(number)));
+            self.order.push((Stage::of(&item), Reverse(number)));
             self.scopes.extend(scopes(&item));
             kinds.insert(item.resource);
         }
@@ -157,7 +157,7 @@ impl RunEffects {
         Ok(())
     }
 
-    fn past(&self, number: ItemNumber) -> Result<Past, RunError> {
+    fn past(&self, number: ItemNumber) -> Result<PastChange, RunError> {
         let failed = |source| RunError::Io {
             path: self.plan.path().to_owned(),
             doing: "the plan cannot be read",
@@ -170,7 +170,7 @@ impl RunEffects {
         }
         let before = self.before.get(&number);
         let end = self.ends.get(&number);
-        Ok(Past {
+        Ok(PastChange {
             item,
             id: end.and_then(|end| end.id.clone()),
             proven: end.is_some_and(|end| end.proven),
@@ -179,7 +179,7 @@ impl RunEffects {
     }
 
     /// The row of a manifest that does what the item does.
-    fn cells(&self, past: &Past, item: &Item<'_>) -> Vec<String> {
+    fn cells(&self, past: &PastChange, item: &Item<'_>) -> Vec<String> {
         let kind = item.resource;
         let (id, fields) = match &item.change {
             Change::Create { body } => {

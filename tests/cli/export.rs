@@ -331,7 +331,7 @@ fn what_is_exported_is_chosen_by_fields_and_columns() {
     assert!(tenant.log_of("write").is_empty());
     for (args, said) in [
         (["--where", "stauts=connected"], "did you mean \"status\"?"),
-        (["--where", "status"], "is no filter"),
+        (["--where", "status"], "is not a filter"),
         (["--where", "version older-than 3d"], "is not a time"),
         (["--columns", "nmae"], "did you mean \"name\"?"),
         (["--columns", "disconnected_since"], "has no column"),

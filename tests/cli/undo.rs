@@ -347,7 +347,7 @@ fn a_portal_that_others_have_put_links_on_stays() {
     assert_eq!(summary["spared"], 1);
     let skipped = results(&tenant, &undone, "skipped.csv");
     assert!(
-        skipped[0]["_error"].starts_with("1 others that this run did not create refer to it"),
+        skipped[0]["_error"].starts_with("1 object that this undo does not delete refers to it"),
         "{}",
         skipped[0]["_error"]
     );
