@@ -42,6 +42,6 @@ impl Undo<'_> {
 pub fn changed_since(fields: &[String]) -> Failure {
     let fields = fields.join(", ");
     Failure::new(format!(
-        "it was changed after the run that is undone; these fields stay as they are: {fields}"
+        "it was changed after the run that is undone; these fields are left alone: {fields}"
     ))
 }

@@ -59,7 +59,7 @@ impl FromStr for Filter {
 
 /// Splits an expression about age into its field and its test. Returns `None` for any other expression.
 ///
-/// `before` is the part of `expression` that must have the operator `older-than` or `younger-than`.
+/// `before` is `expression` up to the first `=`, `!` or `~`. The operator `older-than` or `younger-than` must be in it.
 fn age_test<'t>(
     before: &'t str,
     expression: &'t str,
