@@ -24,7 +24,7 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text of three wire fields that one cell stands for, or what is wrong with it.
+/// The texts of the three wire fields that one cell stands for, or a message that says why the cell is refused.
 pub type SplitText<'r> = Result<[Cow<'r, str>; 3], String>;
 
 pub(super) type Checked<'r> = Result<Cow<'r, str>, String>;
