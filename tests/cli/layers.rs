@@ -262,7 +262,7 @@ fn a_circle_with_the_parents_own_item_is_found() {
 }
 
 #[test]
-fn tests_comments_texts_and_declarations_are_no_imports() {
+fn tests_comments_and_declarations_are_no_imports() {
     let found = circles_of(&[
         ("lib.rs", "mod a;"),
         PARENT,

@@ -4,14 +4,17 @@
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
 pub(crate) mod api;
+#[cfg(unix)]
 pub(crate) mod command;
 pub(crate) mod desk;
 pub(crate) mod manifests;
 pub(crate) mod random;
+#[cfg(unix)]
 pub(crate) mod scripted;
 pub(crate) mod served;
 pub(crate) mod source;
 pub(crate) mod state;
+#[cfg(unix)]
 pub(crate) mod tenant;
 pub(crate) mod tokens;
 pub(crate) mod wire;
