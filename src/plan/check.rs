@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::columns::{Field, Layout, column_for};
-use super::{Defaults, similar};
+use super::defaults::Defaults;
+use super::wording::similar;
 use crate::item::{Problem, Row};
 use crate::resource::Action;
 use crate::resource::{Form, Kind, Scope};

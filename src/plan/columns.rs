@@ -1,6 +1,7 @@
 //! What the columns of a manifest mean.
 
-use super::{Defaults, similar};
+use super::defaults::Defaults;
+use super::wording::similar;
 use crate::item::Problem;
 use crate::resource::Action;
 use crate::resource::{Column, Form, Kind, fold};

@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 
-use super::{Checker, Defaults, Duplicates, Layout, Resolver, Snapshot};
+use super::defaults::Defaults;
+use super::snapshot::Snapshot;
+use super::{Checker, Duplicates, Layout, Resolver};
 use crate::item::{Cells, Problem, Row};
 use crate::resource::{Column, Form, Kind, Scope};
 use crate::wire::{FieldValue, Id, Object};

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use wildmatch::WildMatch;
 
 use super::export::exportable;
-use super::similar;
+use super::wording::similar;
 use crate::pacer::parse_duration;
 use crate::resource::{Form, Kind, epoch, fold};
 use crate::wire::Object;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
-use super::counted;
+use super::wording::counted;
 use crate::resource::{Kind, Scope};
 use crate::wire::Object;
 

@@ -15,7 +15,9 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::compare::error;
 use super::live_index::{LiveObject, id_of};
-use super::{Limits, Planner, Snapshot, counted};
+use super::snapshot::Snapshot;
+use super::wording::counted;
+use super::{Limits, Planner};
 use crate::item::{Change, Item, Undo, changed_since};
 use crate::resource::Action;
 use crate::resource::{Column, Scope, Shape, live_refs};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use foldhash::{HashMap, HashSet};
 
 use super::by_scope::ByScope;
-use super::counted;
+use super::wording::counted;
 use crate::item::index;
 use crate::resource::{Kind, Scope, live_refs};
 use crate::wire::{Object, Reference};

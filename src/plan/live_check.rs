@@ -5,8 +5,8 @@ use std::fmt;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::Snapshot;
 use super::live_index::LiveIndex;
+use super::snapshot::Snapshot;
 use crate::item::{Change, Item, Outcome, Status};
 use crate::resource::Scope;
 use crate::wire::{Failure, Fields, Id, Object};

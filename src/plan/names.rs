@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::{Snapshot, similar};
+use super::snapshot::Snapshot;
+use super::wording::similar;
 use crate::resource::{Kind, Scope, unescape};
 use crate::wire::{Object, Reference};
 
