@@ -18,7 +18,7 @@ pub struct FieldChange {
 }
 
 /// The change that an item makes to its object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Change<'r> {
     /// Create the object.

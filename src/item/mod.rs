@@ -5,6 +5,7 @@
 mod change;
 mod event;
 mod number;
+mod operation;
 mod row;
 mod undo;
 mod work_item;
@@ -12,7 +13,7 @@ mod work_item;
 pub use self::change::{Change, FieldChange};
 pub use self::event::{Event, Outcome, PRESUMED, Status};
 pub use self::number::{ItemNumber, index};
+pub use self::operation::Operation;
 pub use self::row::{Cells, Problem, Row};
 pub use self::undo::{Undo, changed_since};
 pub use self::work_item::Item;
-pub(crate) use self::work_item::Op;

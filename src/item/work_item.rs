@@ -4,15 +4,14 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, FieldChange};
+use super::change::Change;
 use super::number::ItemNumber;
 use super::undo::Undo;
 use crate::resource::{Kind, Scope};
-use crate::wire::{Failure, Fields, Id};
+use crate::wire::Id;
 
 /// One row, checked and compared with the tenant: what is to be done for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written")]
 pub struct Item<'r> {
     /// Its number in the run.
     pub item: ItemNumber,
@@ -92,95 +91,6 @@ impl Item<'_> {
     }
 }
 
-/// Every member that an item may have, whatever is to be done for it.
-#[derive(Deserialize)]
-struct Written {
-    item: ItemNumber,
-    file: u16,
-    row: u32,
-    resource: Kind,
-    key: String,
-    part: Option<String>,
-    microtenant: Option<Id>,
-    group: Option<u32>,
-    op: Op,
-    body: Option<Fields<'static>>,
-    id: Option<Id>,
-    set: Option<Fields<'static>>,
-    changes: Option<Vec<FieldChange>>,
-    condition: Option<String>,
-    failure: Option<Failure>,
-    undo: Option<Box<Undo<'static>>>,
-}
-
-/// Which of the [`Change`]s a plan names.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Op {
-    Create,
-    Update,
-    Delete,
-    Spared,
-    Unchanged,
-    Error,
-}
-
-/// What an item lacks that is to be carried out as it says.
-#[derive(Debug, thiserror::Error)]
-#[error("the item has no {0:?}")]
-struct Lacking(&'static str);
-
-impl TryFrom<Written> for Item<'_> {
-    type Error = Lacking;
-
-    fn try_from(written: Written) -> Result<Self, Lacking> {
-        let Written {
-            op,
-            body,
-            id,
-            set,
-            changes,
-            condition,
-            failure,
-            ..
-        } = written;
-        let change = match op {
-            Op::Create => Change::Create {
-                body: body.ok_or(Lacking("body"))?,
-            },
-            Op::Update => Change::Update {
-                id: id.ok_or(Lacking("id"))?,
-                set: set.ok_or(Lacking("set"))?,
-                changes: changes.ok_or(Lacking("changes"))?,
-            },
-            Op::Delete => Change::Delete {
-                id: id.ok_or(Lacking("id"))?,
-                condition: condition.map(Cow::Owned),
-            },
-            Op::Spared => Change::Spared {
-                id: id.ok_or(Lacking("id"))?,
-                failure: failure.ok_or(Lacking("failure"))?,
-            },
-            Op::Unchanged => Change::Unchanged { id },
-            Op::Error => Change::Error {
-                failure: failure.ok_or(Lacking("failure"))?,
-            },
-        };
-        Ok(Self {
-            item: written.item,
-            file: written.file,
-            row: written.row,
-            resource: written.resource,
-            key: Cow::Owned(written.key),
-            part: written.part.map(Cow::Owned),
-            microtenant: written.microtenant,
-            group: written.group,
-            change,
-            undo: written.undo,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,12 +122,12 @@ mod tests {
     fn an_item_that_lacks_what_it_is_to_do_is_refused() {
         let common = r#"{"item":7,"file":0,"row":9,"resource":"portal-link","key":"Wiki","#;
         for (rest, lacking) in [
-            (r#""op":"create"}"#, r#"the item has no "body""#),
+            (r#""op":"create"}"#, "missing field `body`"),
             (
                 r#""op":"update","set":{},"changes":[]}"#,
-                r#"the item has no "id""#,
+                "missing field `id`",
             ),
-            (r#""op":"error"}"#, r#"the item has no "failure""#),
+            (r#""op":"error"}"#, "missing field `failure`"),
             (r#""body":{}}"#, "missing field `op`"),
             (
                 r#""op":"create","body":{"name":7}}"#,

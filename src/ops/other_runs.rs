@@ -19,9 +19,9 @@ use super::text::rounded;
 use super::work::Work;
 use crate::clock::{monotonic, wall};
 use crate::engine::Items as _;
-use crate::item::{Item, Status};
+use crate::item::{Item, Operation, Status};
 use crate::ledger::State;
-use crate::plan::{LiveCheck, Operation, Snapshot};
+use crate::plan::{LiveCheck, Snapshot};
 use crate::report::{self, Outcomes};
 use crate::resource::{Kind, Shape};
 use crate::run::{self, Lineage, Run, RunError, RunState};
@@ -335,9 +335,7 @@ fn refuse_taken(
     let what = match Operation::of(item) {
         Operation::Merge => format!("change the list that the {noun} {key:?} is in"),
         Operation::Update => format!("update the {noun} {key:?}"),
-        Operation::Create | Operation::Delete | Operation::Nothing => {
-            format!("create the {noun} {key:?}")
-        }
+        _ => format!("create the {noun} {key:?}"),
     };
     let directory = run.directory.path().display();
     let message = format!("a process is working on {directory}, which is to {what} too");

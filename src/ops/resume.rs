@@ -12,8 +12,9 @@ use super::select_run::{is_reported, newest_unfinished};
 use super::session::Session;
 use super::tenant::{Connect, Tenant};
 use crate::clock::wall;
+use crate::item::Operation;
 use crate::ledger::State;
-use crate::plan::{LiveCheck, Operation};
+use crate::plan::LiveCheck;
 use crate::run::{self, Lineage, Run, RunDirectory, RunState};
 
 /// The result of a use case that may find nothing to do.

@@ -3,40 +3,7 @@
 use std::collections::VecDeque;
 
 use super::CallCounts;
-use crate::item::{Change, Item, ItemNumber, index};
-use crate::resource::Shape;
-
-/// The way in which an item is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// Create the object, together with other items of its group.
-    Create,
-    /// Read the object, change it and write it back.
-    Update,
-    /// Delete the object: together with other items of its group, or alone after it was read.
-    Delete,
-    /// Write the whole list that the object belongs to, together with all other items of its group.
-    Merge,
-    /// Send nothing.
-    Nothing,
-}
-
-impl Operation {
-    /// Returns the operation that carries out `item`.
-    #[must_use]
-    pub fn of(item: &Item<'_>) -> Self {
-        let list = item.resource.shape() == Shape::List;
-        match item.change {
-            Change::Unchanged { .. } | Change::Error { .. } | Change::Spared { .. } => {
-                Self::Nothing
-            }
-            _ if list => Self::Merge,
-            Change::Create { .. } => Self::Create,
-            Change::Update { .. } => Self::Update,
-            Change::Delete { .. } => Self::Delete,
-        }
-    }
-}
+use crate::item::{ItemNumber, Operation, index};
 
 /// The items that one call carries out, or a few calls that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +83,7 @@ impl Backlog {
             (Operation::Update, _) => self.updates.push_back(item),
             (Operation::Delete, Some(group)) => self.bulk_deletes.push(item, group),
             (Operation::Delete, None) => self.deletes.push_back(item),
-            (Operation::Nothing, _) => {}
+            (Operation::Spared | Operation::Unchanged | Operation::Error, _) => {}
         }
     }
 
@@ -194,7 +161,7 @@ mod tests {
             backlog.push(item, Operation::Create, Some(item % 2));
         }
         backlog.push(10, Operation::Delete, None);
-        backlog.push(11, Operation::Nothing, None);
+        backlog.push(11, Operation::Unchanged, None);
         for item in 12..16 {
             backlog.push(item, Operation::Delete, Some(2));
         }

@@ -31,7 +31,7 @@ pub mod prune;
 mod snapshot;
 mod wording;
 
-pub use self::calls::{Backlog, Operation, Work};
+pub use self::calls::{Backlog, Work};
 pub use self::check::{Checker, Draft, UnresolvedRef, UnresolvedRefs};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};

@@ -19,8 +19,8 @@ pub(crate) mod digest;
 mod directory;
 mod effects;
 mod lineage;
+mod plan_entry;
 mod plan_file;
-mod plan_index;
 mod planning;
 mod planning_lock;
 mod recorded_settings;
@@ -41,10 +41,10 @@ pub use self::planning_lock::{Busy, PlanningLock};
 pub use self::recorded_settings::RecordedSettings;
 pub use self::repair::{Finding, Repaired, examine, repair};
 use crate::engine::{IdRemap, Items as _, Workload};
-use crate::item::{Event, Item, ItemNumber, Outcome, Status};
+use crate::item::{Event, Item, ItemNumber, Operation, Outcome, Status};
 use crate::journal::{self, Header, ItemEvent, Journal, JournalEnd, JournalError};
 use crate::ledger::{Ledger, State};
-use crate::plan::{Backlog, Operation};
+use crate::plan::Backlog;
 use crate::wire::Id;
 
 /// Why a run cannot be started, read or gone on with.
@@ -439,7 +439,7 @@ fn doubt_undecided(ledger: &mut Ledger) -> Vec<ItemNumber> {
 fn finished_by_plan(plan: &PlanFile) -> Ledger {
     let mut ledger = Ledger::new(plan.len());
     for (item, entry) in plan.entries() {
-        if let Some(status) = entry.ended {
+        if let Some(status) = entry.operation.ended() {
             ledger.finish(item, status);
         }
     }

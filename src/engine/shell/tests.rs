@@ -1,8 +1,8 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::item::Operation;
 use crate::journal::{FORMAT, Header};
-use crate::plan::Operation;
 use crate::wire::Answer;
 
 /// A tenant that says yes to everything, and what it was asked.
