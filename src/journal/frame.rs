@@ -1,17 +1,20 @@
-//! One line of the journal: how it is written and how it is checked.
+//! Lines of the journal: their writing and their check.
 
-use std::io;
+use std::io::{self, BufRead, Write as _};
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::cursor::Cursor;
-use super::event::{self, ItemEvent, Lengths};
 use super::{Header, JournalEnd};
+use crate::item::Event;
 
-/// What closes every line: `,"crc":"` eight digits `"}`.
+/// The text before the checksum of a line.
 const CRC_KEY: &[u8] = b",\"crc\":\"";
+/// The number of hexadecimal digits of a checksum.
 const DIGITS: usize = 8;
+/// The text behind the checksum.
 const CLOSE: &[u8] = b"\"}\n";
 
 /// How a line of the journal can be bad.
@@ -47,7 +50,6 @@ pub enum Damage {
 pub(super) struct Chain {
     next: u64,
     crc: u32,
-    pub(super) usual: Lengths,
     clock: Clock,
 }
 
@@ -88,29 +90,31 @@ impl Chain {
         buffer.extend_from_slice(b"\":");
         serde_json::to_writer(&mut *buffer, record)?;
         let crc = self.sum(buffer.get(start..).unwrap_or_default());
-        buffer.extend_from_slice(CRC_KEY);
-        buffer.extend_from_slice(&digits(crc));
-        buffer.extend_from_slice(CLOSE);
+        writeln!(buffer, ",\"crc\":\"{crc:08x}\"}}")?;
         self.step(crc);
         Ok(())
     }
 
-    /// Checks that `line` is whole and the next of the chain, and goes on behind it.
-    pub(super) fn check<'l>(&mut self, line: &'l [u8]) -> Result<Record<'l>, Damage> {
+    /// Checks that `line` is whole and the next one of the chain.
+    pub(super) fn check<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, Damage> {
         let (body, crc) = parted(line).ok_or(Damage::Form)?;
         let sum = self.sum(body);
-        if digits(sum) != *crc {
+        if *crc != *format!("{sum:08x}").as_bytes() {
             return Err(Damage::Checksum);
         }
-        let record = Record::read(body, &mut self.usual.seq).ok_or(Damage::Form)?;
+        let record = Record::unchecked(line)?;
         if record.seq != self.next {
             return Err(Damage::Sequence {
                 expected: self.next,
                 found: record.seq,
             });
         }
-        self.step(sum);
-        Ok(record)
+        Ok(Record { sum, ..record })
+    }
+
+    /// Goes on behind a record that was checked.
+    pub(super) fn pass(&mut self, record: &Record<'_>) {
+        self.step(record.sum);
     }
 
     pub(super) fn journal_end(&self) -> JournalEnd {
@@ -132,80 +136,57 @@ impl Chain {
     }
 }
 
-/// What the checksum of a line is about, and the checksum.
-fn parted(line: &[u8]) -> Option<(&[u8], &[u8; DIGITS])> {
+/// Splits a line into the part that its checksum covers, and the checksum.
+fn parted(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = line.strip_suffix(CLOSE)?;
     let (rest, crc) = rest.split_last_chunk::<DIGITS>()?;
     Some((rest.strip_suffix(CRC_KEY)?, crc))
 }
 
-fn digits(crc: u32) -> [u8; DIGITS] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    std::array::from_fn(|at| {
-        let nibble = (crc >> (28 - 4 * at)) & 0xf;
-        HEX.get(nibble as usize).copied().unwrap_or(b'0')
-    })
-}
-
-/// When a record was written, as text: parsed where it is needed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct At([u8; "2026-03-01T12:00:00.000Z".len()]);
-
-impl At {
-    pub(super) fn timestamp(&self) -> Option<Timestamp> {
-        str::from_utf8(&self.0).ok()?.parse().ok()
-    }
-}
-
-/// A line whose checksum fits, taken apart: `{"seq":N,"at":"…","` and the rest, `kind":` and the content.
-#[derive(Clone, Copy, Debug)]
+/// A line, taken apart.
+#[derive(Debug, Deserialize)]
 pub(super) struct Record<'l> {
     seq: u64,
-    pub(super) at: At,
-    rest: Cursor<'l>,
+    at: &'l str,
+    #[serde(borrow)]
+    header: Option<&'l RawValue>,
+    pub(super) event: Option<Event>,
+    /// The checksum of the chain up to here.
+    #[serde(skip)]
+    sum: u32,
 }
 
 impl<'l> Record<'l> {
-    /// What a line says that nothing vouches for.
-    pub(super) fn unchecked(line: &'l [u8]) -> Option<Self> {
-        Self::read(parted(line)?.0, &mut 0)
+    /// Reads a line without its checksum.
+    pub(super) fn unchecked(line: &'l [u8]) -> Result<Self, Damage> {
+        serde_json::from_slice(line).map_err(|_| {
+            let json = serde_json::from_slice::<IgnoredAny>(line);
+            json.map_or(Damage::Form, |_| Damage::Content)
+        })
     }
 
-    fn read(body: &'l [u8], usual: &mut usize) -> Option<Self> {
-        let (seq, rest) = Cursor(body).after(b"{\"seq\":")?.number(usual)?;
-        let (at, rest) = rest.after(b",\"at\":\"")?.take()?;
-        let rest = rest.after(b"\",\"")?;
-        let at = At(*at);
-        Some(Self { seq, at, rest })
+    /// Returns the time at which it was written.
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        self.at.parse().ok()
     }
 
-    /// Hands what it says to `visit`. True if it is an intent.
-    pub(super) fn visit(
-        self,
-        usual: &mut Lengths,
-        visit: &mut impl FnMut(ItemEvent<'l>),
-    ) -> Result<bool, Damage> {
-        let content = self.rest.after(b"event\":");
-        content
-            .and_then(|content| event::visit(content, usual, visit))
-            .ok_or(Damage::Content)
+    pub(super) fn header(&self) -> Option<Header> {
+        serde_json::from_str(self.header?.get()).ok()
     }
 
-    pub(super) fn header(self) -> Option<Header> {
-        serde_json::from_slice(self.header_content()?).ok()
-    }
-
-    /// The format that a header names, whatever else stands in it.
-    pub(super) fn format(self) -> Option<u32> {
+    /// Returns the format that a header names, whatever else is in it.
+    pub(super) fn format(&self) -> Option<u32> {
         #[derive(Deserialize)]
         struct Format {
             format: u32,
         }
-        let format: Format = serde_json::from_slice(self.header_content()?).ok()?;
+        let format: Format = serde_json::from_str(self.header?.get()).ok()?;
         Some(format.format)
     }
+}
 
-    fn header_content(self) -> Option<&'l [u8]> {
-        Some(self.rest.after(b"header\":")?.0)
-    }
+/// Reads the next line into `line`, with its line feed if it has one. False at the end.
+pub(super) fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    Ok(input.read_until(b'\n', line)? > 0)
 }

@@ -45,10 +45,7 @@
 //! - One process at a time: `lock` in the run directory is held exclusively and names its owner.
 //! - After a failed write or sync nothing more is written: what the disk holds is then unknown.
 
-mod cursor;
-mod event;
 mod frame;
-mod lines;
 mod lock;
 mod repair;
 mod replay;
@@ -61,7 +58,6 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::event::{BeforeRef, ItemEvent, OutcomeRef};
 use self::frame::Chain;
 pub use self::frame::Damage;
 use self::lock::Lock;
@@ -226,10 +222,7 @@ impl Journal {
     ///
     /// # Errors
     /// All kinds of [`JournalError`].
-    pub fn open(
-        dir: &Path,
-        visit: impl FnMut(ItemEvent<'_>),
-    ) -> Result<(Self, Replayed), JournalError> {
+    pub fn open(dir: &Path, visit: impl FnMut(Event)) -> Result<(Self, Replayed), JournalError> {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "opened", source);

@@ -1,16 +1,15 @@
 //! Cutting a journal where it stops being sound. What is cut is kept beside it.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::event::{ItemEvent, Lengths};
-use super::frame::{Damage, Record};
-use super::lines::Lines;
+use super::frame::{Damage, Record, next_line};
 use super::lock::Lock;
 use super::replay::{self, Flaw, Replayed};
 use super::synced_offset::SyncedOffset;
 use super::{FILE_NAME, Journal, JournalError, io_error, private};
+use crate::item::Event;
 use crate::platform::sync_dir;
 
 /// What stands behind the last record of a journal that is sound.
@@ -39,7 +38,7 @@ pub struct Cut {
 /// [`JournalError`] when it cannot be read, or not even its header is sound.
 pub fn examine(
     dir: &Path,
-    visit: impl FnMut(ItemEvent<'_>),
+    visit: impl FnMut(Event),
 ) -> Result<(Replayed, Option<Cut>), JournalError> {
     let path = dir.join(FILE_NAME);
     let failed = |source| JournalError::of_reading(&path, source);
@@ -61,7 +60,7 @@ impl Journal {
     /// [`JournalError`] when it cannot be read, locked or written, or not even its header is sound.
     pub fn cut(
         dir: &Path,
-        visit: impl FnMut(ItemEvent<'_>),
+        visit: impl FnMut(Event),
     ) -> Result<(Self, Option<PathBuf>), JournalError> {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE_NAME);
@@ -89,27 +88,19 @@ fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
         outcomes: 0,
     };
     file.seek(SeekFrom::Start(start))?;
-    let mut lines = Lines::new(file);
-    let mut usual = Lengths::default();
-    while let Some(line) = lines.next()? {
+    let mut lines = BufReader::new(file);
+    let mut line = Vec::new();
+    while next_line(&mut lines, &mut line)? {
         cut.lines += 1;
         cut.bytes += line.len() as u64;
-        let (mut intents, mut outcomes) = (0, 0);
-        let mut count = |event: ItemEvent<'_>| match event {
-            ItemEvent::Intent(_) | ItemEvent::Presumed(_) => intents += 1,
-            ItemEvent::Outcome(_) => outcomes += 1,
-            ItemEvent::Void(_)
-            | ItemEvent::Refused(_)
-            | ItemEvent::Before(_)
-            | ItemEvent::BatchSize(_) => {}
-        };
-        let read =
-            Record::unchecked(line).and_then(|record| record.visit(&mut usual, &mut count).ok());
-        if read.is_some() {
-            cut.intents += intents;
-            cut.outcomes += outcomes;
-        } else {
-            cut.unreadable += 1;
+        match Record::unchecked(&line)
+            .ok()
+            .and_then(|record| record.event)
+        {
+            Some(Event::Intent { items, .. }) => cut.intents += items.len() as u64,
+            Some(Event::Outcomes(outcomes)) => cut.outcomes += outcomes.len() as u64,
+            Some(_) => {}
+            None => cut.unreadable += 1,
         }
     }
     Ok(cut)

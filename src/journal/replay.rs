@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::event::ItemEvent;
-use super::frame::{At, Chain, Damage};
-use super::lines::Lines;
+use super::frame::{Chain, Damage, next_line};
 use super::synced_offset::SyncedOffset;
-use super::{FILE_NAME, FORMAT, Header, JournalEnd, JournalError};
+use super::{FILE_NAME, FORMAT, Header, INTENTS_KEPT, JournalEnd, JournalError};
+use crate::item::Event;
+
+/// How much of a journal is read at once.
+const CHUNK: usize = 1 << 16;
 
 /// What reading a journal found, besides its events.
 #[derive(Debug)]
@@ -21,8 +24,8 @@ pub struct Replayed {
     pub torn: bool,
     /// Whether records at the end, which were on disk once, are gone or damaged: intents may be among them.
     pub lost: bool,
-    last: At,
-    last_intents: LastIntents,
+    last: Timestamp,
+    last_intents: VecDeque<Timestamp>,
     pub(super) chain: Chain,
     pub(super) end: u64,
 }
@@ -37,14 +40,13 @@ impl Replayed {
     /// When the last whole record was written.
     #[must_use]
     pub fn last(&self) -> Timestamp {
-        self.last.timestamp().unwrap_or(Timestamp::UNIX_EPOCH)
+        self.last
     }
 
     /// When the last intents were written, oldest first, as many as a quota may count.
     #[must_use]
     pub fn last_intents(&self) -> Vec<Timestamp> {
-        let intents = self.last_intents.0.iter();
-        intents.filter_map(At::timestamp).collect()
+        self.last_intents.iter().copied().collect()
     }
 }
 
@@ -52,7 +54,7 @@ impl Replayed {
 ///
 /// # Errors
 /// [`JournalError::Unreadable`], [`JournalError::Damaged`] and [`JournalError::Newer`].
-pub fn replay(dir: &Path, visit: impl FnMut(ItemEvent<'_>)) -> Result<Replayed, JournalError> {
+pub fn replay(dir: &Path, visit: impl FnMut(Event)) -> Result<Replayed, JournalError> {
     let path = dir.join(FILE_NAME);
     let file = File::open(&path).map_err(|source| JournalError::of_reading(&path, source))?;
     read(dir, &file, visit)?.sound(&path)
@@ -101,23 +103,24 @@ impl Reading {
 pub(super) fn read(
     dir: &Path,
     file: &File,
-    mut visit: impl FnMut(ItemEvent<'_>),
+    mut visit: impl FnMut(Event),
 ) -> Result<Reading, JournalError> {
     let path = dir.join(FILE_NAME);
     let failed = |source| JournalError::of_reading(&path, source);
     // Before the journal, which another process may be writing.
     let synced = SyncedOffset::read(dir).map_err(failed)?;
-    let mut lines = Lines::new(file);
-    let first = lines.next().map_err(failed)?.unwrap_or_default();
-    let mut found = start(&path, first)?;
+    let mut lines = BufReader::with_capacity(CHUNK, file);
+    let mut text = Vec::new();
+    next_line(&mut lines, &mut text).map_err(failed)?;
+    let mut found = start(&path, &text)?;
     let mut flaw = None;
     let mut line = 1;
-    while let Some(text) = lines.next().map_err(failed)? {
+    while next_line(&mut lines, &mut text).map_err(failed)? {
         line += 1;
-        match found.take(text, &mut visit) {
+        match found.take(&text, &mut visit) {
             Ok(()) => {}
             Err(damage) => {
-                let last = lines.is_at_end().map_err(failed)?;
+                let last = lines.fill_buf().map_err(failed)?.is_empty();
                 // A sound record that says nothing known was written by a program that knew more.
                 let within = !last || damage == Damage::Content;
                 found.torn = !within;
@@ -153,6 +156,7 @@ fn start(path: &Path, line: &[u8]) -> Result<Replayed, JournalError> {
         return Err(no_header());
     }
     let record = chain.check(line).map_err(damaged)?;
+    let last = record.at().ok_or_else(no_header)?;
     let format = record.format().ok_or_else(no_header)?;
     if format > FORMAT {
         return Err(JournalError::Newer {
@@ -160,12 +164,14 @@ fn start(path: &Path, line: &[u8]) -> Result<Replayed, JournalError> {
             format,
         });
     }
+    let header = record.header().ok_or_else(no_header)?;
+    chain.pass(&record);
     Ok(Replayed {
-        header: record.header().ok_or_else(no_header)?,
+        header,
         torn: false,
         lost: false,
-        last: record.at,
-        last_intents: LastIntents::default(),
+        last,
+        last_intents: VecDeque::new(),
         chain,
         end: line.len() as u64,
     })
@@ -173,33 +179,25 @@ fn start(path: &Path, line: &[u8]) -> Result<Replayed, JournalError> {
 
 impl Replayed {
     /// Takes the next line in.
-    #[inline]
-    fn take<'l>(
-        &mut self,
-        line: &'l [u8],
-        visit: &mut impl FnMut(ItemEvent<'l>),
-    ) -> Result<(), Damage> {
-        let record = self.chain.check(line)?;
-        let is_intent = record.visit(&mut self.chain.usual, visit)?;
+    fn take(&mut self, line: &[u8], visit: &mut impl FnMut(Event)) -> Result<(), Damage> {
+        let mut record = self.chain.check(line)?;
+        let at = record.at().ok_or(Damage::Form)?;
+        let event = record.event.take().ok_or(Damage::Content)?;
+        self.chain.pass(&record);
         self.end += line.len() as u64;
-        self.last = record.at;
-        if is_intent {
-            self.last_intents.note(record.at);
+        self.last = at;
+        if matches!(event, Event::Intent { .. }) {
+            self.note_intent(at);
         }
+        visit(event);
         Ok(())
     }
-}
 
-/// When the last intents were written.
-#[derive(Debug, Default)]
-struct LastIntents(VecDeque<At>);
-
-impl LastIntents {
-    fn note(&mut self, at: At) {
-        if self.0.len() == super::INTENTS_KEPT {
-            self.0.pop_front();
+    fn note_intent(&mut self, at: Timestamp) {
+        if self.last_intents.len() == INTENTS_KEPT {
+            self.last_intents.pop_front();
         }
-        self.0.push_back(at);
+        self.last_intents.push_back(at);
     }
 }
 

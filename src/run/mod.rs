@@ -42,7 +42,7 @@ pub use self::recorded_settings::RecordedSettings;
 pub use self::repair::{Finding, Repaired, examine, repair};
 use crate::engine::{IdRemap, Items as _, Workload};
 use crate::item::{Event, Item, ItemNumber, Operation, Outcome, Status};
-use crate::journal::{self, Header, ItemEvent, Journal, JournalEnd, JournalError};
+use crate::journal::{self, Header, Journal, JournalEnd, JournalError};
 use crate::ledger::{Ledger, State};
 use crate::plan::Backlog;
 use crate::wire::Id;
@@ -303,11 +303,11 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let mut id_remap = plan.id_remap().clone();
     let mut batch_size = None;
     let (journal, replayed) = Journal::open(directory.path(), |event| {
-        if let ItemEvent::BatchSize(size) = event {
+        if let Event::BatchSize(size) = event {
             batch_size = Some(size);
         }
-        apply(&mut ledger, &event);
-        learn(&mut id_remap, event);
+        ledger.apply(&event);
+        learn(&mut id_remap, &event);
     })?;
     plan.verify(&replayed.header)?;
     let workload = Workload {
@@ -333,8 +333,8 @@ pub fn run_state(directory: RunDirectory) -> Result<RunState, RunError> {
     let mut ledger = finished_by_plan(&plan);
     let mut id_remap = plan.id_remap().clone();
     let replayed = journal::replay(directory.path(), |event| {
-        apply(&mut ledger, &event);
-        learn(&mut id_remap, event);
+        ledger.apply(&event);
+        learn(&mut id_remap, &event);
     })?;
     plan.verify(&replayed.header)?;
     if replayed.lost {
@@ -365,8 +365,8 @@ pub fn outcomes(
     mut visit: impl FnMut(Outcome),
 ) -> Result<JournalEnd, JournalError> {
     let replayed = journal::replay(directory, |event| {
-        if let ItemEvent::Outcome(outcome) = event {
-            visit(outcome.into());
+        if let Event::Outcomes(outcomes) = event {
+            outcomes.into_iter().for_each(&mut visit);
         }
     })?;
     Ok(replayed.journal_end())
@@ -388,10 +388,9 @@ pub fn created_by_others(
         }
         let mut ids = Vec::new();
         let replayed = journal::replay(other.path(), |event| {
-            if let ItemEvent::Outcome(outcome) = event
-                && outcome.status == Status::Created
-            {
-                ids.extend(Outcome::from(outcome).id);
+            if let Event::Outcomes(outcomes) = event {
+                let created = outcomes.into_iter().filter(|o| o.status == Status::Created);
+                ids.extend(created.filter_map(|outcome| outcome.id));
             }
         });
         match replayed {
@@ -403,23 +402,14 @@ pub fn created_by_others(
     Ok(created)
 }
 
-fn apply(ledger: &mut Ledger, event: &ItemEvent<'_>) {
-    match event {
-        ItemEvent::Intent(item) => ledger.intend(*item),
-        ItemEvent::Presumed(item) => ledger.presume(*item),
-        ItemEvent::Void(item) => ledger.void(*item),
-        ItemEvent::Refused(item) => ledger.refuse(*item),
-        ItemEvent::Outcome(outcome) => ledger.finish(outcome.item, outcome.status),
-        ItemEvent::Before(_) | ItemEvent::BatchSize(_) => {}
-    }
-}
-
-/// Learns the new id of what the event says has come back.
-fn learn(id_remap: &mut IdRemap, event: ItemEvent<'_>) {
-    if let ItemEvent::Outcome(outcome) = event
+/// Learns the new ids of what the event says has come back.
+fn learn(id_remap: &mut IdRemap, event: &Event) {
+    if let Event::Outcomes(outcomes) = event
         && !id_remap.is_empty()
     {
-        id_remap.note(&outcome.into());
+        for outcome in outcomes {
+            id_remap.note(outcome);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{PlanFile, RunDirectory, RunError, apply, doubt_undecided, finished_by_plan};
+use super::{PlanFile, RunDirectory, RunError, doubt_undecided, finished_by_plan};
 use crate::item::{Event, PRESUMED};
 use crate::journal::{self, Cut, INTENTS_KEPT, Journal};
 
@@ -36,7 +36,7 @@ pub struct Repaired {
 pub fn examine(directory: &RunDirectory) -> Result<Option<Finding>, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = finished_by_plan(&plan);
-    let visit = |event: journal::ItemEvent<'_>| apply(&mut ledger, &event);
+    let visit = |event| ledger.apply(&event);
     let (found, cut) = journal::examine(directory.path(), visit)?;
     plan.verify(&found.header)?;
     let tally = ledger.tally();
@@ -60,7 +60,7 @@ pub fn repair(directory: &RunDirectory, now: Timestamp) -> Result<Option<Repaire
     }
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = finished_by_plan(&plan);
-    let visit = |event: journal::ItemEvent<'_>| apply(&mut ledger, &event);
+    let visit = |event| ledger.apply(&event);
     let (mut journal, aside) = Journal::cut(directory.path(), visit)?;
     let undecided = doubt_undecided(&mut ledger);
     // As many intents as a quota may count, since nothing tells when the lost ones were sent.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use zpa_bulk::engine::check_listing;
 use zpa_bulk::item::{Event, Outcome, Status};
-use zpa_bulk::journal::{self, FORMAT, Header, ItemEvent, Journal};
+use zpa_bulk::journal::{self, FORMAT, Header, Journal};
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::retry::{self, Call, Verdict};
 use zpa_bulk::wire::{Answer, Failure, Id, Method, Reply};
@@ -226,7 +226,7 @@ fn journal(dir: &Path) -> Vec<u8> {
 /// The events of a journal; nothing if it is refused.
 fn said(dir: &Path) -> Option<Vec<String>> {
     let mut said = Vec::new();
-    let replayed = journal::replay(dir, |event: ItemEvent<'_>| said.push(format!("{event:?}")));
+    let replayed = journal::replay(dir, |event: Event| said.push(format!("{event:?}")));
     replayed.is_ok().then_some(said)
 }
 

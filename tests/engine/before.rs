@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
 use zpa_bulk::engine::End;
-use zpa_bulk::journal::{self, ItemEvent};
+use zpa_bulk::item::{Event, PRESUMED};
+use zpa_bulk::journal;
 use zpa_bulk::sim::Class;
 use zpa_bulk::wire::{Method, Request};
 
@@ -15,20 +15,22 @@ use crate::support::wire::{Fault, Wire};
 /// The events of a journal, as `before NAME`, `intent` and so on.
 fn said(directory: &Path) -> Vec<String> {
     let mut said = Vec::new();
-    journal::replay(directory, |event| {
-        said.push(match event {
-            ItemEvent::Intent(_) => "intent".to_owned(),
-            ItemEvent::Presumed(_) => "presumed".to_owned(),
-            ItemEvent::Void(_) => "void".to_owned(),
-            ItemEvent::Refused(_) => "refused".to_owned(),
-            ItemEvent::BatchSize(size) => format!("batch size {size}"),
-            ItemEvent::Outcome(outcome) => outcome.status.name().to_owned(),
-            ItemEvent::Before(before) => {
-                let object: Value = serde_json::from_slice(before.object).unwrap();
-                let name = object["domain"].as_str().or(object["name"].as_str());
-                format!("before {}", name.unwrap())
+    let mut each = |word: &str, items: usize| said.extend(vec![word.to_owned(); items]);
+    journal::replay(directory, |event| match event {
+        Event::Intent { call, items } if call == PRESUMED => each("presumed", items.len()),
+        Event::Intent { items, .. } => each("intent", items.len()),
+        Event::Void { items, .. } => each("void", items.len()),
+        Event::Refused { items, .. } => each("refused", items.len()),
+        Event::BatchSize(size) => each(&format!("batch size {size}"), 1),
+        Event::Outcomes(outcomes) => {
+            for outcome in outcomes {
+                each(outcome.status.name(), 1);
             }
-        });
+        }
+        Event::Before { object, .. } => {
+            let name = object.get("domain").or(object.get("name")).unwrap();
+            each(&format!("before {}", name.as_str().unwrap()), 1);
+        }
     })
     .unwrap();
     said
