@@ -189,7 +189,6 @@ fn header() -> Header {
         run: "20260301T120000Z-12ab".to_owned(),
         tenant: "145283994705985536".to_owned(),
         plan_sha256: "0".repeat(64),
-        plan_crc: None,
         settings: serde_json::json!({}),
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use zpa_bulk::journal::{FORMAT, Header};
 use zpa_bulk::plan::{Limits, Snapshot};
-use zpa_bulk::run::{self, Checked, PlanError, PlanWriter, Run, RunDirectory, RunName, Sums};
+use zpa_bulk::run::{self, Checked, PlanError, PlanWriter, Run, RunDirectory, RunName};
 
 /// A run of `tenant` below `runs` that is planned and has not sent anything yet.
 pub(crate) fn planned(rows: &Checked, snapshot: &Snapshot, tenant: &str, runs: &Path) -> Run {
@@ -17,14 +17,12 @@ pub(crate) fn planned(rows: &Checked, snapshot: &Snapshot, tenant: &str, runs: &
         writer.push(item, cells).map_err(PlanError::from)
     })
     .unwrap();
-    let Sums { sha256, crc } = writer.finish().unwrap();
     let header = Header {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         run: directory.name().to_string(),
         tenant: tenant.to_owned(),
-        plan_sha256: sha256,
-        plan_crc: Some(crc),
+        plan_sha256: writer.finish().unwrap(),
         settings: Value::Null,
     };
     run::start(directory, header, now).unwrap()

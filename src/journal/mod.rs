@@ -13,7 +13,7 @@
 //! - `crc` is the CRC-32 (ISO 3309, as in zlib) of all lines so far, this one included, each up to the comma
 //!   before its `"crc"`. So a line that is changed, missing, doubled or moved breaks the chain.
 //! - The first line's kind is `header` ([`Header`]): the format's version, the program's, the run, the
-//!   tenant, the SHA-256 of `plan.jsonl` and the settings. All others are `event`s ([`Event`]), without any
+//!   tenant, the SHA-256 of `plan.jsonl` and the settings; older programs wrote a `plan_crc` too. All others are `event`s ([`Event`]), without any
 //!   space between the words of JSON, their members in this order:
 //!
 //! ```text
@@ -90,9 +90,6 @@ pub struct Header {
     pub tenant: String,
     /// The SHA-256 of `plan.jsonl`, in hexadecimal.
     pub plan_sha256: String,
-    /// The CRC-32 of `plan.jsonl`, which shows damage as well and is found many times faster.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan_crc: Option<u32>,
     /// What resuming needs to know and is no secret.
     pub settings: serde_json::Value,
 }

@@ -18,7 +18,6 @@ fn header() -> Header {
         run: "r".to_owned(),
         tenant: "1".to_owned(),
         plan_sha256: "0".to_owned(),
-        plan_crc: None,
         settings: json!({}),
     }
 }
@@ -291,6 +290,19 @@ fn a_newer_format_is_refused_whatever_else_it_says() {
         matches!(error, JournalError::Newer { format, .. } if format == FORMAT + 1),
         "{error}"
     );
+}
+
+#[test]
+fn a_header_of_an_older_program_is_read() {
+    let dir = scratch();
+    let mut older = serde_json::to_value(header()).unwrap();
+    older["plan_crc"] = json!(305_419_896);
+    let mut line = Vec::new();
+    Chain::default()
+        .write(&mut line, "header", &older, now())
+        .unwrap();
+    fs::write(dir.path().join(FILE_NAME), line).unwrap();
+    assert_eq!(replay(dir.path(), |_| ()).unwrap().header, header());
 }
 
 #[test]

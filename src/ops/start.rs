@@ -27,9 +27,7 @@ use crate::clock::wall;
 use crate::journal::{FORMAT, Header};
 use crate::plan::Snapshot;
 use crate::resource::Scope;
-use crate::run::{
-    self, Checked, Origin, PlanError, PlanWriter, RunDirectory, RunName, RunState, Sums,
-};
+use crate::run::{self, Checked, Origin, PlanError, PlanWriter, RunDirectory, RunName, RunState};
 use crate::wire::Id;
 
 /// Starts a run and carries it out. Returns `None` when the work turns out to be nothing.
@@ -105,14 +103,12 @@ fn plan_into<'s>(
         writer.push(item, cells).map_err(PlanError::from)
     })?;
     Error::refused_by_guards(summary.objections.clone())?;
-    let Sums { sha256, crc } = writer.finish()?;
     let header = Header {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         run: directory.name().to_string(),
         tenant: tenant.connection.customer.clone(),
-        plan_sha256: sha256,
-        plan_crc: Some(crc),
+        plan_sha256: writer.finish()?,
         settings: serde_json::to_value(&tenant.recorded)
             .map_err(|error| Error::unexpected("the settings cannot be recorded", &error))?,
     };

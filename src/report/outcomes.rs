@@ -130,7 +130,6 @@ mod tests {
             run: String::new(),
             tenant: String::new(),
             plan_sha256: String::new(),
-            plan_crc: None,
             settings: serde_json::Value::Null,
         };
         let mut journal = Journal::create(dir.path(), &header, Timestamp::UNIX_EPOCH).unwrap();

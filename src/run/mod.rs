@@ -35,7 +35,7 @@ use jiff::Timestamp;
 pub use self::directory::{RunDirectory, RunName, list};
 pub use self::effects::RunEffects;
 pub use self::lineage::Lineage;
-pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter, Sums};
+pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::planning::{Checked, PlanError, check, check_named, plan};
 pub use self::planning_lock::{Busy, PlanningLock};
 pub use self::recorded_settings::RecordedSettings;

@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
@@ -72,21 +71,11 @@ pub struct PlanLine {
     pub input: Vec<String>,
 }
 
-/// By what a plan is recognised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sums {
-    /// Its SHA-256, in hexadecimal.
-    pub sha256: String,
-    /// Its CRC-32, as the journal's.
-    pub crc: u32,
-}
-
 /// Writes a plan, line by line.
 #[derive(Debug)]
 pub struct PlanWriter {
     path: PathBuf,
     file: Digested<BufWriter<File>>,
-    crc: Hasher,
     line: Vec<u8>,
 }
 
@@ -103,7 +92,6 @@ impl PlanWriter {
         let mut writer = Self {
             path,
             file: Digested::new(BufWriter::with_capacity(1 << 16, file)),
-            crc: Hasher::new(),
             line: Vec::new(),
         };
         writer.put(|line| Ok(serde_json::to_writer(line, origin)?))?;
@@ -126,28 +114,24 @@ impl PlanWriter {
         })
     }
 
-    /// Puts the plan on disk and answers by what it is recognised.
+    /// Puts the plan on disk and returns its SHA-256, in hexadecimal.
     ///
     /// # Errors
     /// [`RunError::Io`].
-    pub fn finish(self) -> Result<Sums, RunError> {
+    pub fn finish(self) -> Result<String, RunError> {
         let path = self.path;
         let (file, sha256) = self.file.finish();
         let file = file
             .into_inner()
             .map_err(|e| failed(&path, e.into_error()))?;
         file.sync_all().map_err(|e| failed(&path, e))?;
-        Ok(Sums {
-            sha256,
-            crc: self.crc.finalize(),
-        })
+        Ok(sha256)
     }
 
     fn put(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), RunError> {
         self.line.clear();
         let filled = fill(&mut self.line).and_then(|()| {
             self.line.push(b'\n');
-            self.crc.update(&self.line);
             self.file.write_all(&self.line)
         });
         filled.map_err(|e| failed(&self.path, e))
@@ -159,7 +143,8 @@ impl PlanWriter {
 pub struct PlanFile {
     path: PathBuf,
     file: File,
-    crc: Hasher,
+    /// Of the whole file, in hexadecimal.
+    sha256: String,
     origin: Origin,
     /// The offset of each item's line, and the end of the last one.
     offsets: Vec<u64>,
@@ -181,7 +166,7 @@ impl PlanFile {
         let (file, lines) = (open()?, open()?);
         let mut plan = Self {
             file,
-            crc: Hasher::new(),
+            sha256: String::new(),
             path,
             origin: Origin::default(),
             offsets: Vec::new(),
@@ -189,39 +174,24 @@ impl PlanFile {
             id_remap: IdRemap::default(),
             heirs: BTreeSet::new(),
         };
-        plan.index(BufReader::with_capacity(CHUNK, lines))?;
+        let mut lines = BufReader::with_capacity(CHUNK, Digested::new(lines));
+        plan.index(&mut lines)?;
+        plan.sha256 = lines.into_inner().finish().1;
         Ok(plan)
     }
 
-    /// Checks that it is the plan that the journal with this header was written for. Until then nothing vouches for what
-    /// else it says.
+    /// Checks that this is the plan for which the journal with this header was written. Nothing else vouches for what the
+    /// plan says.
     ///
     /// # Errors
-    /// [`RunError::PlanChanged`], [`RunError::Unreadable`].
+    /// [`RunError::PlanChanged`].
     pub fn verify(&self, header: &Header) -> Result<(), RunError> {
-        match header.plan_crc {
-            Some(crc) if self.crc.clone().finalize() == crc => Ok(()),
-            Some(_) => Err(self.changed()),
-            None => self.verify_sha256(header),
-        }
-    }
-
-    /// The same by the SHA-256, which takes several times as long.
-    ///
-    /// # Errors
-    /// As [`PlanFile::verify`].
-    pub fn verify_sha256(&self, header: &Header) -> Result<(), RunError> {
-        let summed = File::open(&self.path).and_then(sha256_of);
-        if summed.map_err(|e| unreadable(&self.path, e))? == header.plan_sha256 {
+        if self.sha256 == header.plan_sha256 {
             return Ok(());
         }
-        Err(self.changed())
-    }
-
-    fn changed(&self) -> RunError {
-        RunError::PlanChanged {
+        Err(RunError::PlanChanged {
             path: self.path.clone(),
-        }
+        })
     }
 
     /// Says that its directory goes by that name now.
@@ -287,7 +257,7 @@ impl PlanFile {
         Ok(PlanLine { item, input })
     }
 
-    fn index(&mut self, mut lines: impl BufRead) -> Result<(), RunError> {
+    fn index(&mut self, lines: &mut impl BufRead) -> Result<(), RunError> {
         let mut line = Vec::new();
         let mut at = 0_u64;
         let mut number = 0_u64;
@@ -301,7 +271,6 @@ impl PlanFile {
                 return Ok(());
             }
             number += 1;
-            self.crc.update(&line);
             self.take(number, at, &line)
                 .map_err(|_| RunError::PlanDamaged {
                     path: self.path.clone(),
@@ -351,12 +320,6 @@ impl Items for PlanFile {
     }
 }
 
-fn sha256_of(file: File) -> io::Result<String> {
-    let mut digested = Digested::new(BufReader::with_capacity(CHUNK, file));
-    io::copy(&mut digested, &mut io::sink())?;
-    Ok(digested.finish().1)
-}
-
 fn failed(path: &Path, source: io::Error) -> RunError {
     RunError::Io {
         path: path.to_owned(),
@@ -402,27 +365,14 @@ mod tests {
         }
     }
 
-    /// By both sums, each of them alone too, and by no other.
-    fn recognised(plan: &PlanFile, sums: &Sums) {
-        let header = |crc: Option<u32>, sha256: &str| Header {
+    fn header(plan_sha256: String) -> Header {
+        Header {
             format: 2,
             tool: String::new(),
             run: String::new(),
             tenant: String::new(),
-            plan_sha256: sha256.to_owned(),
-            plan_crc: crc,
+            plan_sha256,
             settings: serde_json::Value::Null,
-        };
-        plan.verify(&header(Some(sums.crc), "")).unwrap();
-        plan.verify(&header(None, &sums.sha256)).unwrap();
-        plan.verify_sha256(&header(None, &sums.sha256)).unwrap();
-        let other = header(Some(!sums.crc), "");
-        for refused in [
-            plan.verify(&other),
-            plan.verify(&header(None, "")),
-            plan.verify_sha256(&other),
-        ] {
-            assert!(matches!(refused, Err(RunError::PlanChanged { .. })));
         }
     }
 
@@ -435,9 +385,11 @@ mod tests {
                 let cell = number.to_string();
                 writer.push(&item(number), &[&cell]).unwrap();
             }
-            let sums = writer.finish().unwrap();
+            let sha256 = writer.finish().unwrap();
             let plan = PlanFile::open(dir.path()).unwrap();
-            recognised(&plan, &sums);
+            plan.verify(&header(sha256)).unwrap();
+            let refused = plan.verify(&header(String::new()));
+            assert!(matches!(refused, Err(RunError::PlanChanged { .. })));
             assert_eq!((plan.len(), plan.is_empty()), (items, items == 0));
             for number in (0..items).rev() {
                 assert_eq!(plan.load(number).unwrap(), item(number));

@@ -181,7 +181,6 @@ fn journal(dir: &Path) -> Vec<u8> {
         run: "run".to_owned(),
         tenant: "7".to_owned(),
         plan_sha256: String::new(),
-        plan_crc: None,
         settings: Value::Null,
     };
     let now = Timestamp::UNIX_EPOCH;

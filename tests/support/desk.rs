@@ -13,9 +13,7 @@ use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::plan::{Defaults, Limits};
-use zpa_bulk::run::{
-    self, Origin, PlanError, PlanWriter, Run, RunDirectory, RunEffects, RunName, Sums,
-};
+use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Run, RunDirectory, RunEffects, RunName};
 use zpa_bulk::wire::Failure;
 use zpa_bulk::zpa::Api;
 
@@ -129,14 +127,12 @@ fn begin(home: &Path, origin: &Origin, plan: impl FnOnce(Keep<'_>)) -> Run {
     let directory = RunDirectory::create(home, RunName::new(now)).unwrap();
     let mut writer = PlanWriter::create(directory.path(), origin).unwrap();
     plan(&mut |item, cells| writer.push(item, cells).map_err(PlanError::from));
-    let Sums { sha256, crc } = writer.finish().unwrap();
     let header = Header {
         format: FORMAT,
         tool: String::new(),
         run: directory.name().to_string(),
         tenant: CUSTOMER.to_owned(),
-        plan_sha256: sha256,
-        plan_crc: Some(crc),
+        plan_sha256: writer.finish().unwrap(),
         settings: Value::Null,
     };
     run::start(directory, header, now).unwrap()

@@ -47,7 +47,6 @@ async fn create_with(
         run: String::new(),
         tenant: String::new(),
         plan_sha256: String::new(),
-        plan_crc: None,
         settings: serde_json::Value::Null,
     };
     let created = Journal::create(dir.path(), &header, Timestamp::now()).unwrap();
