@@ -1,18 +1,17 @@
-//! When may the next call of a quota class go?
+//! Pacing: the earliest instant at which the next call of a quota class may go.
 //!
-//! GCRA on governor's limiter, with the time passed in. A server that allows L calls per window W is
-//! never sent more than L in ANY window of W: GCRA with interval T and burst b emits at most
-//! `b + ceil(W/T) - 1` calls in any half-open window, so T is at least `W / (L - b + 1)`. A guard on top
-//! of W allows for calls that arrive closer together than they were sent.
+//! The pacer is GCRA on governor's limiter, with the time passed in. A server that allows L calls per window W
+//! is never sent more than L in ANY window of W. GCRA with interval T and burst b emits at most
+//! `b + ceil(W/T) - 1` calls in any half-open window, so T is at least `W / (L - b + 1)`. A margin is added to
+//! W, because calls may arrive closer together than they were sent.
 //!
-//! The burst follows from the number of calls that are expected: all at once when they fit into one
-//! window, else 1, which gives the full rate. Because the burst may change while earlier calls still count,
-//! the pacer also remembers the last L admissions and lets no call go before the one L calls
-//! earlier has left the window. In steady state that never delays: L intervals are exactly one window
-//! and its guard.
+//! The burst follows from the number of calls that are expected. If they fit into one window, all go at once;
+//! else the burst is 1, which gives the full rate. The burst may change while earlier calls still count.
+//! Therefore the pacer also remembers the last L admissions, and lets no call go before the one L calls earlier
+//! has left the window. In steady state this never delays: L intervals are exactly one window and its margin.
 //!
-//! No timers, no clocks, no waiting: the caller waits until [`Admission::NotBefore`] and asks again,
-//! so that an admission takes at most two checks, however many wait.
+//! The pacer sets no timers, reads no clock and never waits. The caller waits until [`Admission::NotBefore`] and
+//! asks again. So an admission takes at most two checks, however many callers wait.
 
 mod quota;
 mod search;
@@ -42,8 +41,8 @@ struct Shape {
 }
 
 impl Shape {
-    /// The shape for `expected` calls. The one that ends soonest: the last call goes at
-    /// `(n - b) W / (L - b + 1)`, which is least for b = n when n <= L and for b = 1 otherwise.
+    /// Returns the shape with which `expected` calls end soonest. The last of n calls goes at
+    /// `(n - b) W / (L - b + 1)`: this is least for b = n if n <= L, and for b = 1 otherwise.
     fn new(quota: Quota, expected: u64) -> Self {
         let all = u32::try_from(expected).ok().and_then(NonZeroU32::new);
         let burst = match quota.burst {
@@ -53,7 +52,7 @@ impl Shape {
         Self::with_burst(quota, burst)
     }
 
-    /// One call at a time, at the full rate.
+    /// Returns the shape with one call at a time, at the full rate.
     fn steady(quota: Quota) -> Self {
         Self::with_burst(quota, NonZeroU32::MIN)
     }
@@ -66,7 +65,7 @@ impl Shape {
     }
 }
 
-/// T for that burst. Rounded up: with T a nanosecond too small, one more call fits into the window.
+/// Returns T for that burst, rounded up: with T a nanosecond too small, one more call fits into the window.
 fn interval(quota: Quota, burst: NonZeroU32) -> Duration {
     let steps = u128::from(quota.calls.get() - burst.get() + 1);
     let nanos = quota.with_margin().as_nanos().div_ceil(steps);
@@ -76,31 +75,31 @@ fn interval(quota: Quota, burst: NonZeroU32) -> Duration {
 /// The answer to "may a call go now?".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Yes, and it is charged.
+    /// The call may go now.
     Admitted,
-    /// No; it may at this instant, unless the class is paused until then.
+    /// The call may go at this instant, unless the class is paused by then.
     NotBefore(Instant),
 }
 
-/// How calls flow while nothing holds them up.
+/// The rhythm of the calls of a class while no pause holds them up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// The time between two of them.
+    /// The time between two calls.
     pub interval: Duration,
-    /// How many go at once.
+    /// The number of calls that may go at once.
     pub burst: usize,
 }
 
-/// The server refused a call.
+/// The refusal of a call by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// When it did.
+    /// The instant at which the refusal arrived.
     pub at: Instant,
-    /// When the call was sent.
+    /// The instant at which the call was sent.
     pub sent: Instant,
-    /// How long the server wants to be left alone.
+    /// The end of the pause that the server asks for.
     pub until: Instant,
-    /// Whether because the quota is used up, not for troubles of the server's own.
+    /// True if the quota is used up; false if the server has troubles of its own.
     pub by_quota: bool,
 }
 
@@ -118,22 +117,22 @@ pub struct Pacer {
 struct Paced {
     quota: Quota,
     shape: Shape,
-    /// Set by a refusal: the server counts otherwise than we do, so nothing is sent in bursts again.
+    /// Set by a refusal: the server counts calls differently from us, so nothing is sent in bursts again.
     burst_refused: bool,
     limiter: Limiter,
     clock: FakeRelativeClock,
     now: Instant,
     /// The last L admissions, oldest first.
     admitted: VecDeque<Instant>,
-    /// Learnt from a refused check; none is made before it.
+    /// Learnt from a check that the limiter refused. The limiter is not asked again before this instant.
     not_before: Option<Instant>,
-    /// Whether the limiter has let a call through that is still to be sent.
+    /// True while a call that the limiter has admitted is still to be charged.
     granted: bool,
     search: Option<Search>,
 }
 
 impl Pacer {
-    /// A pacer whose time begins at `now` with nothing charged.
+    /// Returns a pacer whose time begins at `now` with nothing charged.
     #[must_use]
     pub fn new(pace: Pace, now: Instant) -> Self {
         let paced = match pace {
@@ -147,17 +146,17 @@ impl Pacer {
         }
     }
 
-    /// Says how many calls are expected from now on; the burst follows from it.
+    /// Sets the number of calls that are expected from now on; the burst follows from this number.
     pub fn expect(&mut self, calls: u64, now: Instant) {
         if let Some(paced) = &mut self.paced {
             paced.expect(calls, now);
         }
     }
 
-    /// Counts calls that were sent at those instants, oldest first, by a process before this one.
+    /// Counts calls that an earlier process sent at those instants, oldest first.
     pub fn prime(&mut self, sent: impl IntoIterator<Item = Instant>) {
         if let Some(paced) = &mut self.paced {
-            sent.into_iter().for_each(|at| paced.note(at));
+            sent.into_iter().for_each(|at| paced.log(at));
         }
     }
 
@@ -170,8 +169,9 @@ impl Pacer {
         admission
     }
 
-    /// Asks for one call at `now` without charging it: what may go, may go until [`Pacer::charge`] says that it
-    /// went. So a call that several pacers must admit goes when all of them say so. `now` must not go backwards.
+    /// Asks for one call at `now` without charging it. An admitted call stays admitted until [`Pacer::charge`]
+    /// is told that it went. So a call that several pacers must admit goes as soon as all of them have admitted
+    /// it. `now` must not go backwards.
     pub fn ask(&mut self, now: Instant) -> Admission {
         if let Some(until) = self.paused_until {
             if now < until {
@@ -193,7 +193,8 @@ impl Pacer {
         }
     }
 
-    /// A guess, for preparing calls ahead: how many could be admitted by `at`, at most. Charges nothing.
+    /// Estimates how many calls could be admitted by `at`, at most. The caller prepares that many calls ahead.
+    /// Charges nothing.
     #[must_use]
     pub fn room_by(&self, at: Instant) -> usize {
         if self.paused_until.is_some_and(|until| at < until) {
@@ -204,29 +205,30 @@ impl Pacer {
             .map_or(usize::MAX, |paced| paced.room_by(at))
     }
 
-    /// The instant at which [`Pacer::room_by`] next grows, as far as it is known.
+    /// Returns the instant at which [`Pacer::room_by`] next grows, if it is known.
     #[must_use]
     pub fn not_before(&self) -> Option<Instant> {
         let not_before = self.paced.as_ref().and_then(Paced::next_slot);
         self.paused_until.max(not_before)
     }
 
-    /// Whether as many calls as the quota has went within the last window, so that nobody need wonder at a refusal.
+    /// Tells whether the calls of the last window use up the quota. Then a refusal is no surprise.
     #[must_use]
     pub fn is_used_up(&self, now: Instant) -> bool {
         let paced = self.paced.as_ref();
         paced.is_some_and(|paced| paced.in_window(now) >= paced.capacity())
     }
 
-    /// Whether a new pacer would do as well: nothing of what went before `now` counts any more.
+    /// Tells whether a new pacer would serve as well: nothing pauses the class, and no call before `now` counts any
+    /// more.
     #[must_use]
     pub fn is_idle(&self, now: Instant) -> bool {
         let paced = self.paced.as_ref();
         self.paused_until(now).is_none() && paced.is_none_or(|paced| paced.in_window(now) == 0)
     }
 
-    /// The server refused a call: nothing of the class goes before that is over and one interval more, and
-    /// nothing in bursts after that.
+    /// Pauses the class after a refusal, until one interval after [`Refusal::until`]. From then on nothing goes in
+    /// bursts.
     pub fn pause(&mut self, refusal: &Refusal) {
         self.throughput.refused();
         let mut spacing = Duration::ZERO;
@@ -237,7 +239,7 @@ impl Pacer {
         self.paused_until = self.paused_until.max(Some(refusal.until + spacing));
     }
 
-    /// How calls flow; none when they are not paced.
+    /// Returns the rhythm of the calls; `None` if they are not paced.
     #[must_use]
     pub fn flow(&self) -> Option<Flow> {
         let shape = self.paced.as_ref()?.shape;
@@ -247,7 +249,7 @@ impl Pacer {
         })
     }
 
-    /// What its calls are paced by, for whoever shares the quota; none when they are not paced.
+    /// Returns the terms of this class for processes that share its quota; `None` if calls are not paced.
     #[must_use]
     pub fn terms(&self) -> Option<Terms> {
         let paced = self.paced.as_ref()?;
@@ -258,24 +260,24 @@ impl Pacer {
         })
     }
 
-    /// Until when the class is paused, if it is at `now`.
+    /// Returns the end of the pause in which the class is at `now`, if it is paused.
     #[must_use]
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.paused_until.filter(|until| now < *until)
     }
 
-    /// The time that `calls` more calls need from `now` on, if none is refused or, where calls were refused again and
-    /// again, if that goes on.
+    /// Estimates the time that `calls` more calls need from `now` on. Assumes that none is refused. If calls were
+    /// refused again and again, assumes instead that this goes on.
     #[must_use]
     pub fn time_for(&self, calls: u64, now: Instant) -> Duration {
         let pause = self
             .paused_until
             .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let paced = self.paced.as_ref();
-        let undisturbed = pause + paced.map_or(Duration::ZERO, |paced| paced.time_for(calls, now));
+        let unrefused = pause + paced.map_or(Duration::ZERO, |paced| paced.time_for(calls, now));
         let spacing = paced.map_or(Duration::ZERO, |paced| paced.shape.interval);
-        let refused = self.throughput.time_for(calls, spacing, now);
-        refused.map_or(undisturbed, |time| time.max(undisturbed))
+        let with_refusals = self.throughput.time_for(calls, spacing, now);
+        with_refusals.map_or(unrefused, |time| time.max(unrefused))
     }
 }
 
@@ -316,8 +318,8 @@ impl Paced {
         }
     }
 
-    /// The window's log is kept by the instants at which calls went, so that one which goes later than it was let
-    /// through still counts where the server counts it.
+    /// Asks the limiter and the log of the window. The log holds the instants at which calls were sent, since the
+    /// server counts them there; a call may be sent later than it was admitted.
     fn ask(&mut self, now: Instant) -> Admission {
         if self.granted {
             return Admission::Admitted;
@@ -342,9 +344,9 @@ impl Paced {
 
     fn charge(&mut self, now: Instant) {
         self.granted = false;
-        self.note(now);
+        self.log(now);
         if let Some(quota) = self.search.as_mut().and_then(|search| search.sent(now)) {
-            self.change(quota);
+            self.switch_to(quota);
         }
     }
 
@@ -355,12 +357,12 @@ impl Paced {
             return;
         };
         if let Some(quota) = search.refused(refusal, &self.admitted) {
-            self.change(quota);
+            self.switch_to(quota);
         }
     }
 
-    /// Goes on with another quota, and no bursts.
-    fn change(&mut self, quota: Quota) {
+    /// Goes on with another quota, without bursts.
+    fn switch_to(&mut self, quota: Quota) {
         self.quota = quota;
         self.shape = Shape::steady(quota);
         self.limiter = limiter(self.shape, &self.clock);
@@ -369,14 +371,14 @@ impl Paced {
         self.not_before = last.map(|last| *last + self.shape.interval);
     }
 
-    fn note(&mut self, at: Instant) {
+    fn log(&mut self, at: Instant) {
         while self.admitted.len() >= self.capacity() {
             self.admitted.pop_front();
         }
         self.admitted.push_back(at);
     }
 
-    /// When the call L calls ago leaves the window, so that another may enter it.
+    /// Returns the instant at which the call L calls ago leaves the window and makes room for another.
     fn window_opens(&self) -> Option<Instant> {
         let before = self.admitted.len().checked_sub(self.capacity())?;
         let oldest = self.admitted.get(before)?;
@@ -392,8 +394,8 @@ impl Paced {
         open.min(burst)
     }
 
-    /// No call goes before it: learnt from a refused check, or, without bursts, one interval after the
-    /// last call, or when the window has room again.
+    /// Returns the instant before which no call goes. This is the latest of three: the end of the wait that the
+    /// limiter asked for, one interval after the last call (without bursts), and the window's next opening.
     fn next_slot(&self) -> Option<Instant> {
         if self.granted {
             return None;
@@ -466,7 +468,7 @@ mod tests {
         }
     }
 
-    /// Sends as soon as it may and answers the instants, each `idle` after it could have been sent.
+    /// Sends `calls` calls as soon as they may go, and returns their instants. Each of `idle` is a delay after a call.
     fn send(pacer: &mut Pacer, from: Instant, calls: usize, idle: &[Duration]) -> Vec<Instant> {
         let mut now = from;
         let mut sent = Vec::new();
@@ -498,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_calls_take_at_most_1_03_of_the_least_possible_time() {
+    fn ten_thousand_calls_take_1_03_of_the_least_time() {
         let start = Instant::now();
         let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
         pacer.expect(10_000, start);
@@ -522,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_admitted_at_the_promised_instant_and_not_a_nanosecond_before() {
+    fn a_call_goes_at_the_promised_instant_and_no_sooner() {
         let start = Instant::now();
         let mut pacer = Pacer::new(Pace::At(quota(3, Duration::from_secs(1))), start);
         assert_eq!(pacer.admit(start), Admission::Admitted);
@@ -585,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn guards_and_bursts_are_read_and_written() {
+    fn margins_and_bursts_are_read_and_written() {
         for (text, written) in [
             ("2%", "2%"),
             ("0.5%", "0.50%"),
@@ -605,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_is_told_goes_at_once_and_costs_its_share_of_the_rate() {
+    fn a_fixed_burst_goes_at_once_and_lowers_the_rate() {
         let start = Instant::now();
         let five = Burst::Fixed(NonZeroU32::new(5).unwrap());
         let pace = Pace::At(Quota::WRITE).with(Margin::default(), five);
@@ -628,7 +630,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_time_is_none_for_one_window_and_a_little_over_the_lower_bound_beyond() {
+    fn only_calls_beyond_one_window_take_time() {
         let pace = Pace::At(Quota::WRITE);
         assert_eq!(pace.least_time(0), Duration::ZERO);
         assert_eq!(pace.least_time(10), Duration::ZERO);
@@ -665,7 +667,7 @@ mod tests {
                     pacer.pause(&refusal(now, now + window / 3));
                 }
             }
-            // On their way calls are held up by different times, all of them below the guard.
+            // Each call is delayed on its way by another time, always by less than the margin.
             let slack = margin.over(window).saturating_sub(window).as_nanos();
             let held_up = |share: &u32| {
                 let nanos = (slack * u128::from(*share) / 1000).min(slack.saturating_sub(1));

@@ -1,4 +1,4 @@
-//! What a class is paced by: its quota, the guard on it, and how much of it may go at once.
+//! Quotas, and the settings that go with them: the margin on the window, the burst, the quota scope.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -10,24 +10,24 @@ use super::Shape;
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
 
-/// What a rate limit allows: so many calls in any window of that length.
+/// A rate limit: at most `calls` calls in any window of the length `window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// L, the calls.
     pub calls: NonZeroU32,
     /// W, the window.
     pub window: Duration,
-    /// What is added to the window.
+    /// The share of the window that is added to it.
     pub margin: Margin,
-    /// How many calls may go at once.
+    /// The number of calls that may go at once.
     pub burst: Burst,
-    /// Whether the real limit is searched for, and how many times this quota it may be at most. Default: it is not.
+    /// The most that a search for the real limit may reach, as a multiple of this quota. Default: no search.
     pub ceiling: Option<NonZeroU32>,
 }
 
-/// The share of the window that is added to it as a guard against calls that bunch up on their way: 0 % to
-/// 50 %, by default 2 %, which keeps a run at 1.02 of the least possible time. Smaller is faster and risks refusals;
-/// larger is slower and safer.
+/// The share of the window that is added to it, since calls may bunch up on their way: 0 % to 50 %, by default 2 %.
+/// With 2 % a run takes 1.02 of the least possible time. Smaller is faster and risks refusals; larger is slower and
+/// safer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Margin {
     /// In hundredths of a percent.
@@ -56,7 +56,7 @@ impl FromStr for Margin {
     /// Reads a percentage with at most two decimals, like `2%` or `0.5%`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong =
-            || format!("{text:?} is not a guard; write a percentage from 0% to 50%, like 2%");
+            || format!("{text:?} is not a margin; write a percentage from 0% to 50%, like 2%");
         let percent = text.trim().strip_suffix('%').ok_or_else(wrong)?;
         let (whole, decimals) = percent.split_once('.').unwrap_or((percent, ""));
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -82,14 +82,15 @@ impl fmt::Display for Margin {
     }
 }
 
-/// How many calls may go at once. Each unit of burst costs a share of the rate, since whatever goes at once must
-/// fit into every window together with what follows.
+/// The number of calls that may go at once. A larger burst lowers the rate after it, since the burst and the calls that
+/// follow it must fit into one window together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Burst {
-    /// As many as end a job soonest: all when they fit into one window, else one at a time.
+    /// The burst with which the expected calls end soonest: all at once if they fit into one window, else one at a
+    /// time.
     #[default]
     Auto,
-    /// So many, as far as the quota has them.
+    /// A fixed number of calls, but no more than the quota has.
     Fixed(NonZeroU32),
 }
 
@@ -114,7 +115,7 @@ impl fmt::Display for Burst {
     }
 }
 
-/// What a tenant's limits count; the ZPA API's documentation says both in different places.
+/// The calls that a tenant's limit counts together. The ZPA API's documentation names both ways in different places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QuotaScope {
     /// All calls of a class together, whatever their paths: safe under both readings.
@@ -145,21 +146,21 @@ impl fmt::Display for QuotaScope {
     }
 }
 
-/// What the calls of a tenant are paced by.
+/// The paces of a tenant's calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paces {
-    /// Reads.
+    /// The pace of reads.
     pub read: Pace,
-    /// Writes.
+    /// The pace of writes.
     pub write: Pace,
-    /// What both are on.
+    /// The calls that each of both paces counts together.
     pub scope: QuotaScope,
-    /// All calls together, with the scope `endpoint`.
+    /// The pace of all calls together. Counts only with the scope `endpoint`.
     pub gateway: Pace,
 }
 
 impl Quota {
-    /// So many calls in any window of that length, with the default guard and burst.
+    /// Returns a quota of `calls` calls in any window of that length, with the default margin and burst.
     #[must_use]
     pub const fn new(calls: NonZeroU32, window: Duration) -> Self {
         Self {
@@ -171,7 +172,7 @@ impl Quota {
         }
     }
 
-    /// The window with its guard.
+    /// Returns the window with its margin.
     pub(super) fn with_margin(self) -> Duration {
         self.margin.over(self.window)
     }
@@ -180,7 +181,7 @@ impl Quota {
     pub const READ: Self = Self::per_seconds(20, 10);
     /// The published limit for writes: 10 per 10 s.
     pub const WRITE: Self = Self::per_seconds(10, 10);
-    /// What the gateway in front of the API says of itself in `x-ratelimit-limit`: 5000 per 60 s.
+    /// The limit that the gateway in front of the API names in `x-ratelimit-limit`: 5000 per 60 s.
     pub const GATEWAY: Self = Self::per_seconds(5000, 60);
 
     const fn per_seconds(calls: u32, seconds: u64) -> Self {
@@ -209,10 +210,10 @@ impl fmt::Display for Quota {
 )]
 pub struct QuotaError(String);
 
-/// A quota or none: what `--read-quota` and `--write-quota` say.
+/// A quota or none: the value of `--read-quota` and `--write-quota`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// Paced.
+    /// Paced by this quota.
     At(Quota),
     /// Not paced at all (`off`).
     Unlimited,
@@ -247,7 +248,7 @@ impl fmt::Display for Pace {
 }
 
 impl Pace {
-    /// The same with that guard and burst.
+    /// Returns the same pace with that margin and burst.
     #[must_use]
     pub fn with(self, margin: Margin, burst: Burst) -> Self {
         match self {
@@ -260,7 +261,8 @@ impl Pace {
         }
     }
 
-    /// The same, but as a start of a search for the real limit, which may be at most that many times as much.
+    /// Returns the same pace as the start of a search for the real limit. The search goes up to `ceiling` times the
+    /// quota.
     #[must_use]
     pub fn searching(self, ceiling: Option<NonZeroU32>) -> Self {
         match self {
@@ -269,7 +271,7 @@ impl Pace {
         }
     }
 
-    /// The least time from the first to the last of `calls` calls.
+    /// Returns the least time from the first to the last of `calls` calls.
     #[must_use]
     pub fn least_time(self, calls: u64) -> Duration {
         let Self::At(quota) = self else {
@@ -282,7 +284,7 @@ impl Pace {
     }
 }
 
-/// A duration as flags and files write it: a whole number with `ms`, `s`, `m`, `h`, `d` or `w`.
+/// Reads a duration as flags and files write it: a whole number with `ms`, `s`, `m`, `h`, `d` or `w`.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();

@@ -1,10 +1,10 @@
-//! Finding the real limit: additive increase and multiplicative decrease (as in RFC 5681), in calls per window.
+//! The search for the real limit: additive increase and multiplicative decrease (as in RFC 5681), in calls per window.
 //!
-//! It starts at the published quota. While calls are waiting, each window without a refusal raises the rate by half,
-//! until the first refusal or the ceiling. A refusal takes it to 0.7 of the rate that drew it; and since the calls
-//! that passed in the window before tell where the limit is, that is remembered: the rate goes back there, by half the
-//! way or a tenth of the published quota a window, whichever is more, and stays there for some minutes before it
-//! tries to pass.
+//! The rate starts at the published quota. Each window without a refusal raises it by half while calls are waiting,
+//! until the first refusal or the ceiling. A refusal lowers the rate to 0.7 of the refused one. The calls that passed
+//! in the window before the refusal show where the limit is, so this number is remembered. Each window, the rate goes
+//! back towards it by half the way or by a tenth of the published quota, whichever is more. Ten minutes after the
+//! refusal it tries to pass the limit.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -12,26 +12,28 @@ use std::time::{Duration, Instant};
 
 use super::{Quota, Refusal};
 
-/// What each window raises the rate by until the first refusal. Larger finds a high limit sooner and overshoots it by more.
+/// The factor by which each window raises the rate until the first refusal. Larger finds a high limit sooner and
+/// overshoots it by more.
 const CLIMB: f64 = 1.5;
 
-/// What a refusal leaves of the rate. Smaller loses more to each refusal; larger may be refused again at once.
+/// The share of the rate that is left after a refusal. Smaller loses more to each refusal; larger may be refused again
+/// at once.
 const LEFT: f64 = 0.7;
 
-/// What each window adds to the rate after the first refusal, as a share of the published quota.
+/// The least that a window adds to the rate after the first refusal, as a share of the published quota.
 const STEP: f64 = 0.1;
 
 /// The lowest rate, as a share of the published quota; at least one call a window.
 const FLOOR: f64 = 0.1;
 
-/// The most of a refused rate that is taken for the limit, so that a limiter which counts in ways of its own is found
-/// after a few refusals all the same.
+/// The largest share of a refused rate that is taken for the limit. So a few refusals find the limit even of a limiter
+/// that counts in its own way.
 const BELOW: f64 = 0.95;
 
-/// How much of the rate must have been used for a window to show that there is room for more.
+/// The share of the rate that a window must have used to show that there is room for more.
 const USED: f64 = 0.9;
 
-/// How long a limit is believed. Shorter finds a raised limit sooner, and is refused more often.
+/// The time for which a limit is believed. Shorter finds a raised limit sooner, and is refused more often.
 const BELIEVED: Duration = Duration::from_secs(600);
 
 /// The search for the limit of one quota class.
@@ -41,7 +43,7 @@ pub(super) struct Search {
     /// In calls per window of the published quota.
     rate: f64,
     most: f64,
-    /// Whether nothing was refused yet.
+    /// True until the first refusal.
     climbing: bool,
     window: Option<Window>,
     limit: Option<Limit>,
@@ -54,7 +56,7 @@ struct Window {
     sent: u32,
 }
 
-/// Where the limit seems to be.
+/// The limit as a refusal showed it.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     rate: f64,
@@ -62,7 +64,7 @@ struct Limit {
 }
 
 impl Search {
-    /// A search that begins at `published` and ends at `ceiling` times as much.
+    /// Returns a search that begins at `published` and ends at `ceiling` times as much.
     pub(super) fn new(published: Quota, ceiling: u32) -> Self {
         let rate = f64::from(published.calls.get());
         Self {
@@ -76,7 +78,7 @@ impl Search {
         }
     }
 
-    /// A call went at `now`. Answers the new quota if that changes it.
+    /// Counts a call that went at `now`. Returns the new quota if it changes.
     pub(super) fn sent(&mut self, now: Instant) -> Option<Quota> {
         let length = self.published.with_margin();
         let window = self.window.get_or_insert(Window {
@@ -112,8 +114,8 @@ impl Search {
         changed.then(|| self.quota())
     }
 
-    /// A call was refused; `admitted` are the last calls, oldest first. Answers the new quota, unless the call was sent
-    /// before the rate was last lowered: then it says nothing new.
+    /// Lowers the rate after a refusal and returns the new quota. `admitted` are the last calls, oldest first. A call
+    /// that was sent before the rate was last lowered shows nothing new, and changes nothing.
     pub(super) fn refused(
         &mut self,
         refusal: &Refusal,
@@ -122,15 +124,15 @@ impl Search {
         if self.lowered.is_some_and(|lowered| refusal.sent <= lowered) {
             return None;
         }
-        let drew = self.rate;
+        let refused = self.rate;
         let floor = (FLOOR * f64::from(self.published.calls.get())).max(1.0);
-        self.rate = (LEFT * drew).max(floor);
+        self.rate = (LEFT * refused).max(floor);
         let window = self.published.window;
         let before = |at: &&Instant| **at < refusal.sent && refusal.sent < **at + window;
         let passed = admitted.iter().filter(before).count();
         let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
         self.limit = Some(Limit {
-            rate: passed.clamp(self.rate, self.rate.max(BELOW * drew)),
+            rate: passed.clamp(self.rate, self.rate.max(BELOW * refused)),
             believed_until: refusal.at + BELIEVED,
         });
         self.climbing = false;
@@ -139,7 +141,7 @@ impl Search {
         Some(self.quota())
     }
 
-    /// The rate as a quota: a whole number of calls in a window of fitting length.
+    /// Returns the rate as a quota: a whole number of calls in a window of fitting length.
     fn quota(&self) -> Quota {
         let calls = self.rate.round().clamp(1.0, f64::from(u32::MAX));
         #[expect(
@@ -163,8 +165,9 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(10);
 
-    /// An hour of calls without end against a limiter that keeps a log of the last window, whose answers take a while.
-    /// Answers how much of the limit was used from the third minute on, and which share of the calls was refused.
+    /// Sends as many calls as the pacer admits for an hour. The limiter keeps a log of the last window, and its answers
+    /// take 120 ms. Returns the share of the limit that was used from the third minute on, and the share of the calls
+    /// that was refused.
     fn an_hour(limit: usize, ceiling: u32) -> (f64, f64) {
         const LATENCY: Duration = Duration::from_millis(120);
         let start = Instant::now();
@@ -173,7 +176,7 @@ mod tests {
         let mut pacer = Pacer::new(pace, start);
         let mut passed: VecDeque<Instant> = VecDeque::new();
         let mut refusals: VecDeque<Refusal> = VecDeque::new();
-        let (mut late, mut sent, mut refused) = (0_u32, 0_u32, 0_u32);
+        let (mut used, mut sent, mut refused) = (0_u32, 0_u32, 0_u32);
         while now < end {
             if let Some(refusal) = refusals.front().copied().filter(|r| r.at <= now) {
                 refusals.pop_front();
@@ -187,7 +190,7 @@ mod tests {
                     }
                     if passed.len() < limit {
                         passed.push_back(now);
-                        late += u32::from(now > start + Duration::from_secs(180));
+                        used += u32::from(now > start + Duration::from_secs(180));
                     } else {
                         refused += 1;
                         refusals.push_back(Refusal {
@@ -206,13 +209,13 @@ mod tests {
         }
         let possible = f64::from(u32::try_from(limit).unwrap() * (360 - 18));
         (
-            f64::from(late) / possible,
+            f64::from(used) / possible,
             f64::from(refused) / f64::from(sent),
         )
     }
 
     #[test]
-    fn a_limit_above_or_below_the_published_one_is_found_and_used() {
+    fn a_limit_above_or_below_the_published_is_found() {
         for (limit, ceiling, least) in [(26, 5, 0.85), (300, 50, 0.85), (6, 5, 0.9), (10, 5, 0.9)] {
             let (used, refused) = an_hour(limit, ceiling);
             assert!(used >= least, "{used} of {limit} used");

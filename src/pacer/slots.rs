@@ -1,8 +1,8 @@
-//! What the processes of a machine have sent and are about to send, as they tell one another.
+//! Slots: the instants at which the processes of a machine have sent calls and are about to send them.
 //!
-//! Each process takes the next free slot of a class, and goes then. A slot is an instant of the system's clock, which is
-//! the one that processes share. Slots are taken in order and kept for as long as they may count, so that calls of
-//! processes with other quotas, guards and bursts add up rightly.
+//! Each process takes the next free slot of a class, and sends its call then. A slot is an instant of the system's
+//! clock, which all processes share. Slots are taken in order, and kept for as long as they may count. So the calls of
+//! processes with different quotas, margins and bursts add up correctly.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,32 +12,33 @@ use jiff::Timestamp;
 use super::Quota;
 use crate::wire::QuotaClass;
 
-/// What a process asks for before it sends a call.
+/// A request for a slot, which a process makes before it sends a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The class of the call.
     pub class: QuotaClass,
-    /// Its path, where every path has a quota of its own; else nothing.
+    /// The path of the call, if every path has a quota of its own; else empty.
     pub path: Arc<str>,
-    /// What its path, or its class, is paced by.
+    /// The terms of its path, or of its class.
     pub own: Terms,
-    /// What the gateway over all paths is paced by.
+    /// The terms of the gateway over all paths, if paths have quotas of their own.
     pub gateway: Option<Terms>,
-    /// It cannot go before.
+    /// The instant before which the call cannot go.
     pub earliest: Instant,
 }
 
-/// What calls are paced by.
+/// The quota that calls must keep, and the time between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// So many in any window.
+    /// The most calls in any window.
     pub quota: Quota,
-    /// The time between two of them, unless they go at once.
+    /// The time between two calls; `None` if they go in bursts.
     pub spacing: Option<Duration>,
 }
 
 impl Claim {
-    /// How much later than its slot the call may go: a share of the guard, which leaves the rest to the network.
+    /// Returns the longest time by which the call may go later than its slot: half of the margin, at least 5 ms. The
+    /// other half is left to delays on the way.
     #[must_use]
     pub fn tolerance(&self) -> Duration {
         const LEAST: Duration = Duration::from_millis(5);
@@ -51,25 +52,25 @@ impl Claim {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
     taken: Vec<Slot>,
-    /// Nothing is taken before: the server refused a call.
+    /// The instant before which no slot is free, since the server refused a call.
     paused_until: u64,
 }
 
 /// A slot in nanoseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
-    /// Tells paths apart; zero where they are not.
+    /// A number for the path; zero if paths share one quota.
     path: u64,
     at: u64,
 }
 
-/// Why what was read is not to be trusted.
+/// The reason not to trust slots that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
-    /// It is not what was written.
+    /// The bytes are not what a process wrote.
     #[error("damaged")]
     Damaged,
-    /// It speaks of a future that no process can have meant: a clock was wrong.
+    /// A slot lies further in the future than any process takes one: a clock was wrong.
     #[error("dated in the future")]
     Future,
 }
@@ -77,15 +78,15 @@ pub enum Distrust {
 /// The first bytes of the file: its kind and the version of its form.
 const MAGIC: [u8; 8] = *b"zpabulk\x01";
 
-/// How long slots are kept at least, for processes whose windows are longer than one's own.
+/// The least time for which slots are kept: other processes may have a longer window than this one.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// The furthest that a slot may lie in the future. Each process takes one at a time, so that this is time for hundreds of
-/// them at the published quotas.
+/// The furthest that a slot may lie in the future. A process takes one at a time, so this is enough for hundreds of
+/// processes at the published quotas.
 const FURTHEST: Duration = Duration::from_secs(600);
 
 impl Slots {
-    /// Nothing, and nothing to be taken before `until`.
+    /// Returns an empty list of slots, with none free before `until`.
     #[must_use]
     pub fn paused(until: Timestamp) -> Self {
         Self {
@@ -94,7 +95,7 @@ impl Slots {
         }
     }
 
-    /// Takes the next free slot for a call on the path that `path` stands for, not before `earliest`.
+    /// Takes the next free slot for a call on the path with the number `path`, not before `earliest`.
     pub fn take(
         &mut self,
         claim: &Claim,
@@ -118,7 +119,7 @@ impl Slots {
         timestamp(at)
     }
 
-    /// When those slots leave room for another.
+    /// Returns the instant at which the slots that count leave room for another.
     fn free(&self, terms: Terms, counts: impl Fn(&Slot) -> bool) -> u64 {
         let counted = || self.taken.iter().rev().filter(|slot| counts(slot));
         let spaced = terms.spacing.and_then(|spacing| {
@@ -132,17 +133,17 @@ impl Slots {
         spaced.max(opens).unwrap_or(0)
     }
 
-    /// Lets nothing be taken before `until`.
+    /// Makes no slot free before `until`.
     pub fn pause(&mut self, until: Timestamp) {
         self.paused_until = self.paused_until.max(nanos(until));
     }
 
-    /// The slots that were taken, oldest first.
+    /// Returns the slots that were taken, oldest first.
     pub fn times(&self) -> impl Iterator<Item = Timestamp> {
         self.taken.iter().map(|slot| timestamp(slot.at))
     }
 
-    /// As they are written down.
+    /// Returns the bytes that [`Slots::decode`] reads.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut body = self.paused_until.to_le_bytes().to_vec();
@@ -156,10 +157,11 @@ impl Slots {
         bytes
     }
 
-    /// Reads what was written down; nothing was if there are no bytes.
+    /// Reads the bytes that [`Slots::encode`] returned. No bytes mean no slots.
     ///
     /// # Errors
-    /// [`Distrust`].
+    /// [`Distrust::Damaged`] if the bytes are no slots; [`Distrust::Future`] if one lies more than ten minutes after
+    /// `now`.
     pub fn decode(bytes: &[u8], now: Timestamp) -> Result<Self, Distrust> {
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_have_quotas_of_their_own_under_that_of_the_gateway() {
+    fn each_path_has_a_quota_below_that_of_the_gateway() {
         let mut slots = Slots::default();
         let gateway = Terms {
             quota: Quota::GATEWAY,
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_or_of_the_future_is_not_trusted() {
+    fn damaged_or_future_slots_are_not_trusted() {
         let mut slots = Slots::default();
         for _ in 0..3 {
             slots.take(&steady(), 0, NOW, NOW);
@@ -309,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_window_holds_more_than_the_quota_whoever_takes_slots(
+        fn no_window_holds_more_calls_than_the_quota(
             calls in 1_u32..12,
             claims in prop::collection::vec((any::<bool>(), 0_i64..4000, 0_i64..3000), 1..80),
         ) {

@@ -1,23 +1,24 @@
-//! How fast a class really gets on while the server refuses calls again and again.
+//! The rate that a class reaches while the server refuses calls again and again.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How many pauses are remembered: enough to even out their lengths, few enough to follow a server that changes.
+/// The number of pauses that are remembered: enough to even out their lengths, few enough to follow a server that
+/// changes.
 const REMEMBERED: usize = 16;
 
-/// Counts the calls that pass from the end of one pause to the end of the next. Between two such ends the pauses are in the
-/// count as they are in the time, so that their ratio is the rate, however long the pauses are.
+/// Counts the calls that pass from the end of one pause to the end of a later one. This span contains whole pauses, so
+/// calls divided by time is the true rate, however long the pauses are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Throughput {
     passed: u64,
     paused: bool,
-    /// When a pause ended, and how many calls had passed by then.
+    /// The end of each pause, with the number of calls that had passed by then.
     resumed: VecDeque<(Instant, u64)>,
 }
 
 impl Throughput {
-    /// A call went at `now`.
+    /// Counts a call that went at `now`.
     pub(super) fn sent(&mut self, now: Instant) {
         if std::mem::take(&mut self.paused) {
             self.resumed.push_back((now, self.passed));
@@ -28,14 +29,14 @@ impl Throughput {
         self.passed += 1;
     }
 
-    /// A call was refused.
+    /// Takes the last call out of the count, since it was refused: a pause begins.
     pub(super) fn refused(&mut self) {
         self.passed = self.passed.saturating_sub(1);
         self.paused = true;
     }
 
-    /// The time that so many more calls take if refusals go on as they have, with calls between the pauses `spacing`
-    /// apart; none when refusals do not go on.
+    /// Estimates the time that `calls` more calls take if refusals go on as before. Between pauses, calls are `spacing`
+    /// apart. Returns `None` if refusals do not go on.
     pub(super) fn time_for(&self, calls: u64, spacing: Duration, now: Instant) -> Option<Duration> {
         let (first, before) = *self.resumed.front()?;
         let (last, by_then) = *self.resumed.back()?;
@@ -64,7 +65,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Six calls, a second apart, then one that is refused, and a pause, fourteen seconds in all.
+    /// Sends six calls a second apart and one that is refused. Returns the end of the pause, 14 s after `from`.
     fn cycle(throughput: &mut Throughput, from: Instant) -> Instant {
         for second in 0..6 {
             throughput.sent(from + SECOND * second);
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pauses_count_as_long_as_they_come_again() {
+    fn pauses_count_while_they_come_again_and_again() {
         let mut throughput = Throughput::default();
         let start = Instant::now();
         let mut now = start;
