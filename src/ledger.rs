@@ -1,25 +1,24 @@
-//! The state of every item: the fold of what was written down.
+//! The ledger: the state of every item, folded from the events of the journal.
 //!
-//! The same fold serves a run as it happens and a run that is resumed, so both know the same. Two bytes
-//! an item.
+//! A running engine and a resumed run use the same fold, so both know the same. An item takes two bytes.
 
 use std::collections::HashSet;
 
 use crate::item::{Event, ItemNumber, PRESUMED, Status, index};
 
-/// Where an item stands.
+/// The state of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing was sent for it, or what was sent was certainly not executed.
+    /// No call was sent for the item, or its calls were certainly not executed.
     Waiting,
-    /// A call that carries it was about to be sent, and nothing is known of how that ended.
+    /// A call that carries the item was about to be sent, and its result is not known.
     InDoubt,
-    /// It has ended.
+    /// The item has ended.
     Finished(Status),
 }
 
 impl State {
-    /// Its name in results.
+    /// Returns the name of the state in result files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,28 +35,28 @@ struct Entry {
     attempts: u8,
 }
 
-/// How many items stand where.
+/// The number of items in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
-    /// All of them.
+    /// All items.
     pub items: u64,
-    /// Created.
+    /// Items that were created.
     pub created: u64,
-    /// Updated.
+    /// Items that were updated.
     pub updated: u64,
-    /// Deleted.
+    /// Items that were deleted.
     pub deleted: u64,
-    /// Executed by a call whose answer was lost.
+    /// Items that a call whose answer was lost has carried out.
     pub recovered: u64,
-    /// With nothing to do.
+    /// Items with nothing to do.
     pub unchanged: u64,
-    /// Left alone, since it has changed.
+    /// Items whose object was left alone, since it no longer fits the conditions of the change.
     pub spared: u64,
-    /// Failed.
+    /// Items that failed.
     pub failed: u64,
-    /// In doubt.
+    /// Items in doubt.
     pub unknown: u64,
-    /// Not yet carried out.
+    /// Items that are not yet carried out.
     pub waiting: u64,
 }
 
@@ -66,14 +65,14 @@ pub struct Tally {
 pub struct Ledger {
     entries: Vec<Entry>,
     tally: Tally,
-    /// Those in doubt whose last call was refused, together with others.
+    /// Items in doubt whose last call carried several items and was refused.
     refused: HashSet<ItemNumber>,
-    /// Those in doubt of which no call is known: one may be among the records that the journal lost.
+    /// Items in doubt without a known call: the journal may have lost the record of one.
     presumed: HashSet<ItemNumber>,
 }
 
 impl Ledger {
-    /// `items` items that wait.
+    /// Returns the ledger of a new run, with `items` waiting items.
     #[must_use]
     pub fn new(items: u32) -> Self {
         let entry = Entry {
@@ -92,7 +91,7 @@ impl Ledger {
         }
     }
 
-    /// Takes in what happened. Items that the run does not have are passed over, here and below.
+    /// Takes an event in. This method and those below ignore items that the run does not have.
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Intent { call, items } => {
@@ -122,26 +121,26 @@ impl Ledger {
         }
     }
 
-    /// A call that carries the item is about to be sent.
+    /// Notes that a call that carries the item is about to be sent.
     pub fn intend(&mut self, item: ItemNumber) {
         if let Some(entry) = self.set(item, State::InDoubt) {
             entry.attempts = entry.attempts.saturating_add(1);
         }
     }
 
-    /// A call that carries the item may have been sent.
+    /// Notes that a call that carries the item may have been sent.
     pub fn presume(&mut self, item: ItemNumber) {
-        let unknown = self.state(item) == State::Waiting;
+        let was_waiting = self.state(item) == State::Waiting;
         self.intend(item);
-        if unknown {
+        if was_waiting {
             self.presumed.insert(item);
         }
     }
 
-    /// That call was certainly not carried out. What an earlier one did is as doubtful as before.
+    /// Notes that the last call was certainly not carried out. If there were earlier calls, the item stays in doubt.
     pub fn void(&mut self, item: ItemNumber) {
-        let others = self.attempts(item) > 1;
-        let state = if others {
+        let has_earlier_calls = self.attempts(item) > 1;
+        let state = if has_earlier_calls {
             State::InDoubt
         } else {
             State::Waiting
@@ -151,31 +150,32 @@ impl Ledger {
         }
     }
 
-    /// That call was refused, and carried others too.
+    /// Notes that the last call was refused, and that it carried other items too.
     pub fn refuse(&mut self, item: ItemNumber) {
         if self.state(item) == State::InDoubt {
             self.refused.insert(item);
         }
     }
 
-    /// The item has ended.
+    /// Ends the item. An item that has ended keeps its first status.
     pub fn finish(&mut self, item: ItemNumber, status: Status) {
         self.set(item, State::Finished(status));
     }
 
-    /// Whether the item is in doubt though its last call was refused: it may have been carried out before that.
+    /// Tells whether the item is in doubt although its last call was refused. The call may have carried the item out
+    /// before it was refused.
     #[must_use]
     pub fn is_refused(&self, item: ItemNumber) -> bool {
         self.refused.contains(&item)
     }
 
-    /// Whether the item is in doubt though nothing says that a call carried it.
+    /// Tells whether the item is in doubt although no call is known to have carried it.
     #[must_use]
     pub fn is_presumed(&self, item: ItemNumber) -> bool {
         self.presumed.contains(&item)
     }
 
-    /// Where the item stands.
+    /// Returns the state of the item.
     #[must_use]
     pub fn state(&self, item: ItemNumber) -> State {
         self.entries
@@ -183,7 +183,7 @@ impl Ledger {
             .map_or(State::Waiting, |entry| entry.state)
     }
 
-    /// How many calls were sent, or about to be sent, for the item; refused ones do not count.
+    /// Returns the number of calls that were sent, or about to be sent, for the item. Void calls do not count.
     #[must_use]
     pub fn attempts(&self, item: ItemNumber) -> u32 {
         self.entries
@@ -191,7 +191,7 @@ impl Ledger {
             .map_or(0, |entry| u32::from(entry.attempts))
     }
 
-    /// How many items stand where.
+    /// Returns the number of items in each state.
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.tally
@@ -199,12 +199,12 @@ impl Ledger {
 
     fn set(&mut self, item: ItemNumber, state: State) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(index(item))?;
-        for marked in [&mut self.refused, &mut self.presumed] {
-            if !marked.is_empty() {
-                marked.remove(&item);
+        for items in [&mut self.refused, &mut self.presumed] {
+            if !items.is_empty() {
+                items.remove(&item);
             }
         }
-        // What has ended stays ended: a journal never takes an outcome back.
+        // A journal never takes an outcome back.
         if !matches!(entry.state, State::Finished(_)) {
             let before = std::mem::replace(&mut entry.state, state);
             *self.tally.counter(before) -= 1;
@@ -215,7 +215,7 @@ impl Ledger {
 }
 
 impl Tally {
-    /// How many have ended.
+    /// Returns the number of items that have ended.
     #[must_use]
     pub fn finished(&self) -> u64 {
         self.items - self.waiting - self.unknown
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intent_without_outcome_is_in_doubt_and_a_void_one_waits_again() {
+    fn an_open_intent_is_in_doubt_and_a_void_one_waits() {
         let mut ledger = Ledger::new(3);
         let items = vec![0, 1];
         ledger.apply(&Event::Intent {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_void_says_nothing_of_the_one_before_it() {
+    fn a_void_call_does_not_clear_the_call_before_it() {
         let mut ledger = Ledger::new(1);
         let (call, items) = (1, vec![0]);
         for _ in 0..2 {
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_of_the_last_call_alone() {
+    fn a_refusal_holds_until_the_next_call_or_void() {
         let mut ledger = Ledger::new(2);
         let (call, items) = (1, vec![0, 1]);
         let intent = Event::Intent {
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_stays_ended() {
+    fn an_item_that_has_ended_keeps_its_outcome() {
         let mut ledger = Ledger::new(1);
         ledger.apply(&outcome(0, Status::Created));
         ledger.apply(&outcome(0, Status::Failed));

@@ -1,16 +1,16 @@
 //! A rate-limit-aware bulk operations engine for Zscaler Private Access.
 //!
-//! The library behind the `zpa-bulk` command. What the command does is in the README; this page says how
-//! the code is laid out.
+//! This is the library behind the `zpa-bulk` command. The README says what the command does; this page says how the
+//! code is laid out.
 //!
 //! # Layers
 //!
-//! Imports point downward only (a test keeps it so). What decides never does IO and never reads a clock:
-//! time, randomness and answers are passed in, and a decision comes back as a value.
+//! Imports point downward only, and a test checks this. Code that decides never does I/O and never reads a clock: time,
+//! randomness and answers are passed in, and a decision comes back as a value.
 //!
 //! | Layer | Module | |
 //! |---|---|---|
-//! | 6 | [`cli`] | what was typed, settings, the terminal; one file a verb |
+//! | 6 | [`cli`] | arguments, settings and the terminal; one file a verb |
 //! | 5 | [`ops`] | the use cases: start, resume, retry, undo, prune, verify, export |
 //! | 4 | [`report`] | result files and summary of a run |
 //! | 4 | [`run`] | a run: its directory, plan, state and effects |
@@ -19,23 +19,25 @@
 //! | 2 | [`journal`] | append, group commit, replay, lock |
 //! | 2 | [`shared_quota`] | the quota that the processes of a machine share |
 //! | 2 | [`zpa`] | the HTTP edge; the only user of reqwest |
-//! | 1 | [`plan`] | rows and a snapshot into items and calls |
-//! | 1 | [`pacer`] | when may the next call of a quota class go? |
-//! | 1 | [`retry`] | what does a reply mean, and when again? |
-//! | 1 | [`ledger`] | the state of every item: a fold of what was written down |
-//! | 0 | [`item`] | the words of a run: rows, items, changes, outcomes, events |
+//! | 1 | [`plan`] | rows and live state into items and calls |
+//! | 1 | [`pacer`] | when the next call of a quota class may go |
+//! | 1 | [`retry`] | what a reply means, and when to try again |
+//! | 1 | [`ledger`] | the state of every item, folded from the journal's events |
+//! | 0 | [`item`] | rows, items, changes, outcomes, events |
 //! | 0 | [`resource`] | one file a kind of object: columns, rules, endpoints |
-//! | 0 | [`wire`] | the words of the wire: ids, field values, requests, replies |
-//! | 0 | [`clock`] | the clocks, and the source of randomness; edges alone name it |
+//! | 0 | [`wire`] | ids, field values, requests, replies |
+//! | 0 | [`clock`] | the clocks and the source of randomness; edges alone name it |
 //! | 0 | [`platform`] | everything that differs between operating systems |
 //! | | [`sim`] | beside the ladder: the simulated tenant, which knows the wire by itself |
 //!
 //! # The way of a row
 //!
-//! Read ([`manifest`]), checked by itself ([`plan::Checker`]), its names resolved and compared with live
-//! state ([`plan::Planner`]), grouped into a call ([`plan::Backlog`]), its call's intent on disk
-//! ([`journal`]), admitted ([`pacer`]), sent ([`zpa`]), its reply judged ([`retry`]), its outcome written
-//! down, reported ([`report`]).
+//! 1. [`manifest`] reads the row, and [`plan::Checker`] checks it by itself.
+//! 2. [`plan::Planner`] resolves its names and compares it with live state.
+//! 3. [`plan::Backlog`] groups it with others into a call, and [`journal`] puts the intent of the call on disk.
+//! 4. [`pacer`] admits the call, and [`zpa`] sends it.
+//! 5. [`retry`] judges the reply, and [`journal`] writes the outcome down.
+//! 6. [`report`] writes the row into a result file.
 //!
 //! # Example
 //!

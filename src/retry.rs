@@ -1,8 +1,8 @@
-//! One table: what does a reply mean, and when may the call go again?
+//! The judgement of replies: one table says what a reply means for its call, and how long to wait before a repetition.
 //!
-//! The table is that of the ZPA API's error codes, read by status and error id together: was the call
-//! executed, may it be repeated, is it over? Waiting is the caller's business; time and randomness are
-//! passed in. `backoff` gives the interval sequence and nothing else.
+//! The table follows the ZPA API's error codes and reads status and error id together. It answers three questions. Was
+//! the call executed? May it be repeated? Is it over? The caller does the waiting; time and randomness are passed in.
+//! `backoff` gives the sequence of intervals and nothing else.
 
 mod budget;
 
@@ -16,42 +16,42 @@ use serde::de::IgnoredAny;
 pub use self::budget::RetryBudget;
 use crate::wire::{Answer, Failure, Method, Reply};
 
-/// What a reply means for the call.
+/// The meaning of a reply for its call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// Executed.
     Success,
-    /// Not executed: the rate limit is used up or the server asks for a pause. Uses no attempt; the whole
-    /// quota class waits.
+    /// Not executed, since the rate limit is used up or the server asks for a pause. The whole quota class waits.
+    /// Throttling uses no attempt.
     Throttled(Duration),
-    /// Not executed: the token is not accepted. Renew it once and repeat.
+    /// Not executed, since the token is not accepted. Renew the token once, and send the call again.
     Unauthorized(Failure),
-    /// Not executed, or free to repeat: send it again after this wait. Uses an attempt.
+    /// Not executed, or harmless to repeat. Send the call again after this wait, which uses an attempt.
     Retry(Duration, Failure),
-    /// Perhaps executed, and not free to repeat: look at the tenant first.
+    /// Perhaps executed, and not harmless to repeat. Look at the tenant first.
     Ambiguous(Failure),
     /// The object does not exist.
     Absent(Failure),
     /// The object exists already.
     Exists(Failure),
-    /// Refused for its content. Of a call with several objects, some may be all right.
+    /// Refused for its content. If the call carries several objects, some of them may be all right.
     Rejected(Failure),
-    /// Refused for good; so would be every part of it.
+    /// Refused for good. Every part of the call would be refused too.
     Permanent(Failure),
 }
 
-/// What is known of a call when its reply is judged.
+/// A call whose reply is to be judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// Its method.
+    /// The HTTP method.
     pub method: Method,
-    /// How often it was sent, this time included, throttled times not.
+    /// The number of times the call was sent, this time included. Throttled times do not count.
     pub attempt: u32,
-    /// How often in a row it was throttled, this time included if it was.
+    /// The number of times in a row the call was throttled, this time included.
     pub refusals: u32,
 }
 
-/// Judges a reply. `now` is when it came; `random` is uniform in 0..1 and spreads the waits.
+/// Judges a reply that came at `now`. `random` is uniform in 0..1 and spreads the waits.
 #[must_use]
 pub fn judge(call: Call, reply: &Reply, now: Timestamp, random: f64) -> Verdict {
     match reply {
@@ -92,17 +92,18 @@ fn judge_success(call: Call, answer: &Answer, random: f64) -> Verdict {
     if !call.method.idempotent() || is_of_the_api(&answer.body) {
         return Verdict::Success;
     }
-    let failure = Failure::new("the answer is not JSON, so it is not the API's");
+    let failure = Failure::new("the answer is not JSON, so it did not come from the API");
     Verdict::Retry(interval(call.attempt, random), failure)
 }
 
-/// Whether a body can be the API's: a page of something on the way to it is not JSON, nor is half an answer. What creates
-/// is looked at by itself, since it may not be repeated.
+/// Tells whether a body can come from the API. Half an answer is not JSON, nor is the page of a proxy. The answer to a
+/// create is not judged here: a create may not be repeated, so the engine reads the answer by itself.
 fn is_of_the_api(body: &[u8]) -> bool {
     body.trim_ascii().is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
-/// Whether that error id says that another change was under way: nothing was carried out, and it passes.
+/// Tells whether an error id says that another change was in progress. Such a call was not carried out, and a later one
+/// will be.
 #[must_use]
 pub fn is_concurrent(id: &str) -> bool {
     matches!(
@@ -115,8 +116,8 @@ fn is_duplicate(id: &str) -> bool {
     id == "resource.already.exist" || id.starts_with("duplicate.") || id.contains(".already.exist")
 }
 
-/// Whether the call may still be carried out after this reply: it says nothing of that, or speaks for something on the way
-/// that has given up waiting.
+/// Tells whether the call may still be carried out after this reply. This is so if the answer was lost, or if it came
+/// from a gateway that gave up waiting.
 #[must_use]
 pub fn leaves_open(reply: &Reply) -> bool {
     match reply {
@@ -126,7 +127,7 @@ pub fn leaves_open(reply: &Reply) -> bool {
     }
 }
 
-/// Nobody knows whether it was executed.
+/// Judges a call of which nobody knows whether it was executed.
 fn unknown(call: Call, failure: Failure, random: f64) -> Verdict {
     if call.method.idempotent() {
         Verdict::Retry(interval(call.attempt, random), failure)
@@ -143,9 +144,8 @@ fn throttled(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Verdic
     Verdict::Throttled(demanded.unwrap_or_else(|| interval(call.refusals, random)))
 }
 
-/// The wait before attempt `attempt + 1`: half a second, doubling to at most half a minute, times a
-/// factor between 0.5 and 1.5 that `random` picks, so that clients that failed together do not return
-/// together.
+/// Returns the wait before attempt `attempt + 1`: half a second, doubling to at most half a minute. A factor between
+/// 0.5 and 1.5, picked by `random`, keeps clients that failed together from coming back together.
 #[must_use]
 pub fn interval(attempt: u32, random: f64) -> Duration {
     let mut sequence = ExponentialBackoff {
@@ -164,19 +164,20 @@ pub fn interval(attempt: u32, random: f64) -> Duration {
     interval.mul_f64(0.5 + random.clamp(0.0, 1.0))
 }
 
-/// The wait that a `Retry-After` header asks for: seconds with or without a unit (`13`, `13s`,
-/// `13 seconds`, `1m30s`) or an HTTP date (RFC 9110, section 10.2.3), which counts from the answer's `Date` if there
-/// is one, else from `now`. `None` when it is unreadable.
+/// Reads the wait that a `Retry-After` header asks for; `None` if it is unreadable or longer than a week.
+///
+/// The header holds seconds, with or without a unit (`13`, `13s`, `13 seconds`, `1m30s`), or an HTTP date (RFC 9110,
+/// section 10.2.3). The wait until a date counts from `date`, the answer's `Date` header, else from `now`.
 #[must_use]
 pub fn retry_after(text: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
-    /// No limiter asks for more; a larger number is garbage.
+    /// No limiter asks for more: a larger number is garbage.
     const LONGEST: Duration = Duration::from_secs(7 * 86_400);
     let text = text.trim();
-    let wait = spelt_out(text).or_else(|| until_date(text, date, now))?;
+    let wait = seconds_with_units(text).or_else(|| until_date(text, date, now))?;
     (wait <= LONGEST).then_some(wait)
 }
 
-fn spelt_out(text: &str) -> Option<Duration> {
+fn seconds_with_units(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = 0.0_f64;
     if rest.is_empty() {
@@ -246,51 +247,51 @@ mod tests {
     fn the_table_of_replies() {
         use Method::{Delete, Get, Post, Put};
         type Is = fn(&Verdict) -> bool;
-        let again: Is = |v| matches!(v, Verdict::Retry(..));
+        let retry: Is = |v| matches!(v, Verdict::Retry(..));
         let ambiguous: Is = |v| matches!(v, Verdict::Ambiguous(_));
         let absent: Is = |v| matches!(v, Verdict::Absent(_));
         let exists: Is = |v| matches!(v, Verdict::Exists(_));
         let rejected: Is = |v| matches!(v, Verdict::Rejected(_));
-        let over: Is = |v| matches!(v, Verdict::Permanent(_));
+        let permanent: Is = |v| matches!(v, Verdict::Permanent(_));
         let unauthorized: Is = |v| matches!(v, Verdict::Unauthorized(_));
         let throttled: Is = |v| matches!(v, Verdict::Throttled(_));
         for (method, status, id, is) in [
             (Post, 429, "invalid.toomanyrequests", throttled),
             (Post, 503, "retryable.server.error", throttled),
             (Post, 503, "", ambiguous),
-            (Get, 503, "", again),
-            (Post, 409, "api.concurrent.access.error", again),
-            (Post, 400, "db.simultaneous.request", again),
+            (Get, 503, "", retry),
+            (Post, 409, "api.concurrent.access.error", retry),
+            (Post, 400, "db.simultaneous.request", retry),
             (Delete, 404, "resource.not.found", absent),
             (Delete, 400, "resource.not.found", absent),
-            (Delete, 404, "", over),
+            (Delete, 404, "", permanent),
             (Post, 400, "resource.already.exist", exists),
             (Post, 409, "resource.already.exist", exists),
             (Get, 401, "access.denied", unauthorized),
-            (Get, 401, "authz.featureflag.permission.denied", over),
-            (Post, 403, "LIMIT_EXCEEDED", over),
+            (Get, 401, "authz.featureflag.permission.denied", permanent),
+            (Post, 403, "LIMIT_EXCEEDED", permanent),
             (Post, 500, "", ambiguous),
             (Post, 502, "", ambiguous),
             (Post, 504, "", ambiguous),
             (Post, 408, "", ambiguous),
-            (Put, 500, "", again),
-            (Delete, 504, "", again),
+            (Put, 500, "", retry),
+            (Delete, 504, "", retry),
             (Post, 400, "invalid.link", rejected),
-            (Post, 415, "", over),
-            (Post, 405, "", over),
-            (Post, 302, "", over),
+            (Post, 415, "", permanent),
+            (Post, 405, "", permanent),
+            (Post, 302, "", permanent),
         ] {
             let verdict = verdict(method, &answer(status, id, None));
             assert!(is(&verdict), "{method} {status} {id:?}: {verdict:?}");
         }
         assert_eq!(verdict(Post, &answer(201, "145", None)), Verdict::Success);
-        assert!(again(&verdict(Post, &Reply::NotSent("refused".to_owned()))));
+        assert!(retry(&verdict(Post, &Reply::NotSent("refused".to_owned()))));
         assert!(ambiguous(&verdict(Post, &Reply::Lost("reset".to_owned()))));
-        assert!(again(&verdict(Put, &Reply::Lost("reset".to_owned()))));
+        assert!(retry(&verdict(Put, &Reply::Lost("reset".to_owned()))));
     }
 
     #[test]
-    fn the_server_says_how_long_to_wait_and_backoff_only_where_it_does_not() {
+    fn backoff_counts_only_without_a_readable_retry_after() {
         let wait = |header| match verdict(Method::Get, &answer(429, "", header)) {
             Verdict::Throttled(wait) => wait,
             other => panic!("{other:?}"),

@@ -1,9 +1,9 @@
-//! One budget for all processes of a machine that drive the same tenant.
+//! The quota of one tenant, shared by all processes of a machine that drive this tenant.
 //!
-//! A small file per tenant and class under the user's state directory holds the slots that were taken
-//! ([`Slots`]). A process takes its next one under the file's lock and sends then. It takes one at a time, so that a
-//! process that is killed costs the others no more than one slot. What is in the file is a matter of seconds: a file
-//! that cannot be trusted is replaced, and nothing is sent for one window, since nobody knows what was.
+//! A small file per tenant and class, in the user's state directory, holds the slots that were taken ([`Slots`]). A
+//! process takes its next slot under the file's lock, and sends its call then. It takes one slot at a time, so a
+//! process that is killed costs the others no more than one slot. The file matters for some seconds only. A file that
+//! cannot be trusted is replaced, and nothing is sent for one window, since the calls before are not known.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -19,10 +19,10 @@ use crate::pacer::{Claim, Slots};
 use crate::platform;
 use crate::wire::QuotaClass;
 
-/// How long files of tenants that nobody drives are kept.
+/// The age at which the files of a tenant that nobody drives are removed.
 const KEPT: Duration = Duration::from_secs(86_400);
 
-/// The budget of one tenant.
+/// The shared quota of one tenant.
 #[derive(Clone, Debug)]
 pub struct SharedQuota {
     dir: PathBuf,
@@ -30,11 +30,11 @@ pub struct SharedQuota {
 }
 
 impl SharedQuota {
-    /// The budget of the tenant that goes by that name (its address, spelled one way, and its customer id), in files under `dir`, which is
-    /// made if it is not there.
+    /// Opens the quota of a tenant, kept in files under `dir`. `tenant` is the name that
+    /// [`Connection::tenant`](crate::zpa::Connection::tenant) returns. Makes the directory if needed.
     ///
     /// # Errors
-    /// When the directory cannot be made.
+    /// An [`io::Error`] if the directory cannot be made.
     pub fn open(dir: &Path, tenant: &str) -> io::Result<Self> {
         platform::private_dirs(dir)?;
         drop_forgotten(dir);
@@ -48,7 +48,8 @@ impl SharedQuota {
     /// Takes the next free slot for a call that cannot go before `earliest`.
     ///
     /// # Errors
-    /// When the file cannot be locked, read or written.
+    /// An [`io::Error`] if the file cannot be locked, read or written. Its kind is `WouldBlock` if another process
+    /// holds the lock for two seconds.
     pub fn take(&self, claim: &Claim, earliest: Timestamp) -> io::Result<Timestamp> {
         let path = if claim.path.is_empty() {
             0
@@ -61,26 +62,27 @@ impl SharedQuota {
         })
     }
 
-    /// Lets no process take a slot of the class before `until`.
+    /// Keeps every process from taking a slot of the class before `until`.
     ///
     /// # Errors
-    /// The same.
+    /// The same as for [`SharedQuota::take`].
     pub fn pause(&self, class: QuotaClass, until: Timestamp) -> io::Result<()> {
         let file = self.file(class, false);
         Self::change(&file, Duration::ZERO, |slots, _| slots.pause(until))
     }
 
-    /// When the calls of the class went that may still count, oldest first.
+    /// Returns the instants of the calls of the class that may still count, oldest first. If there is no file, there
+    /// are none.
     ///
     /// # Errors
-    /// When the file cannot be read, except that there is none.
+    /// An [`io::Error`] if the file cannot be read.
     pub fn recent(&self, class: QuotaClass) -> io::Result<Vec<Timestamp>> {
         let bytes = match fs::read(self.file(class, false)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes?,
         };
         let now = wall();
-        // Whoever takes a slot deals with what is not to be trusted.
+        // A file that cannot be trusted is reported when a slot is taken.
         let slots = Slots::decode(&bytes, now).unwrap_or_default();
         Ok(slots.times().filter(|at| *at <= now).collect())
     }
@@ -94,8 +96,8 @@ impl SharedQuota {
         })
     }
 
-    /// Changes what is in the file, under its lock. A file that is not to be trusted is replaced by one that lets
-    /// nothing go for `window`.
+    /// Changes the slots in the file, under its lock. A file that cannot be trusted is replaced by one with no free
+    /// slot for `window`.
     fn change<T>(
         path: &Path,
         window: Duration,
@@ -112,7 +114,7 @@ impl SharedQuota {
         let mut slots = before.clone().unwrap_or_else(|distrust| {
             let shown = path.display();
             tracing::warn!(
-                "{shown}, by which processes share the tenant's quota, is {distrust}; it is replaced"
+                "the file by which processes share the tenant's quota is {distrust}, so it is replaced: {shown}"
             );
             Slots::paused(now + SignedDuration::try_from(window).unwrap_or_default())
         });
@@ -127,7 +129,8 @@ impl SharedQuota {
     }
 }
 
-/// Locks the file. Others hold it for microseconds; one that was stopped while it held it must not stop this process too.
+/// Locks the file, or gives up after two seconds. Processes hold the lock for microseconds. One that was suspended
+/// while it held the lock must not stop this process too.
 fn lock(file: &File) -> io::Result<()> {
     const TRIES: u32 = 2000;
     for _ in 0..TRIES {
@@ -139,11 +142,11 @@ fn lock(file: &File) -> io::Result<()> {
     }
     Err(io::Error::new(
         io::ErrorKind::WouldBlock,
-        "another process holds it and does not go on",
+        "another process holds the lock and does not release it",
     ))
 }
 
-/// Removes the files that nobody has used for long; what cannot be removed stays.
+/// Removes files that nobody has used for a day. A file that cannot be removed stays.
 fn drop_forgotten(dir: &Path) {
     let now = SystemTime::from(wall());
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -155,7 +158,7 @@ fn drop_forgotten(dir: &Path) {
     }
 }
 
-/// A number for a name, the same in every process and version.
+/// Returns a number for a name: the same in every process and version, and never zero.
 fn number(name: &str) -> u64 {
     let digest = digest(&SHA256, name.as_bytes());
     let first = digest.as_ref().first_chunk().copied().unwrap_or_default();

@@ -1,16 +1,17 @@
-//! How many repetitions a failing server is asked to bear.
+//! The retry budget: the number of repetitions that a failing server is asked to bear.
 
 use std::time::{Duration, Instant};
 
-/// A budget of repetitions: one for every ten calls that were sent for the first time, and in any case one a minute, after
-/// as many at the start as one call may need, so that a short job outlasts a short outage.
-/// Without it a server that fails every call would be sent each of them eight times as fast as the quota allows.
-/// Refusals for the rate limit are no repetitions: nothing was carried out, and the pacer waits for them.
+/// A budget of repetitions: every ten calls that are sent for the first time earn one, and each minute gives one.
+///
+/// The budget starts with eight, as many as one call may need, so that a short job outlasts a short outage. Without a
+/// budget, a server that fails every call would get each of them eight times, as fast as the quota allows. Refusals for
+/// the rate limit cost nothing: those calls were not carried out, and the pacer makes them wait.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryBudget {
-    /// How many first calls have not been used up.
+    /// The number of first calls that have not yet paid for a repetition.
     earned: u32,
-    /// When the next one is due whatever was earned.
+    /// The instant from which the minute's repetition may be taken again; `None` if none was taken yet.
     floor: Option<Instant>,
 }
 
@@ -26,20 +27,20 @@ impl Default for RetryBudget {
 impl RetryBudget {
     const AT_THE_START: u32 = 8;
 
-    /// How many first calls earn one repetition.
+    /// The number of first calls that earn one repetition.
     const PRICE: u32 = 10;
 
-    /// The most that is kept: more would only let a server that begins to fail be hit harder.
+    /// The most first calls that are saved up. More would only let a server that begins to fail be hit harder.
     const MOST: u32 = 10 * Self::PRICE;
 
     const EVERY: Duration = Duration::from_secs(60);
 
-    /// A call was sent for the first time.
+    /// Counts a call that was sent for the first time.
     pub fn earn(&mut self) {
         self.earned = (self.earned + 1).min(Self::MOST);
     }
 
-    /// Takes one repetition out of the budget, if there is one at `now`.
+    /// Takes one repetition out of the budget. Returns false if there is none at `now`.
     pub fn spend(&mut self, now: Instant) -> bool {
         if let Some(left) = self.earned.checked_sub(Self::PRICE) {
             self.earned = left;
@@ -52,7 +53,7 @@ impl RetryBudget {
         due
     }
 
-    /// How long it takes until so many were spent, if nothing more is earned.
+    /// Returns the time until `count` repetitions can be spent, if no more are earned.
     #[must_use]
     pub fn time_for(&self, count: u32, now: Instant) -> Duration {
         let Some(more) = count.checked_sub(self.earned / Self::PRICE + 1) else {
@@ -62,7 +63,7 @@ impl RetryBudget {
         next + Self::EVERY.saturating_mul(more)
     }
 
-    /// When there is one at the latest; none if there is one whenever it is asked for.
+    /// Returns the instant of the next repetition, if no more are earned; `None` if one is there already.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         self.floor.filter(|_| self.earned < Self::PRICE)
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_calls_earn_a_repetition_and_a_minute_gives_one_in_any_case() {
+    fn ten_calls_or_a_minute_earn_a_repetition() {
         let start = Instant::now();
         let mut budget = RetryBudget::default();
         let free = (0..100).filter(|_| budget.spend(start)).count();
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_run_without_failures_does_not_save_up_for_a_storm() {
+    fn a_long_run_without_failures_saves_up_only_so_much() {
         let start = Instant::now();
         let mut budget = RetryBudget::default();
         (0..100_000).for_each(|_| budget.earn());
