@@ -1,4 +1,4 @@
-//! Where a tenant's API is: hosts by cloud, paths by style.
+//! The addresses of a tenant's API: hosts by cloud, paths by style.
 //!
 //! Sources: "Getting Started" and "Zscaler Clouds" of the ZPA API documentation, and the host tables of
 //! the vendor's public SDKs.
@@ -30,57 +30,59 @@ impl fmt::Display for Style {
     }
 }
 
-/// Where to reach a tenant. Nothing in it is secret.
+/// The addresses of a tenant and its customer id. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
-    /// How to sign in.
+    /// The way to sign in.
     pub style: Style,
     /// The API's address, without the prefix of the style.
     pub base_url: String,
-    /// Where tokens come from.
+    /// The address that issues tokens.
     pub token_url: String,
-    /// The tenant.
+    /// The tenant's customer id.
     pub customer: String,
 }
 
 /// A connection that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionError {
-    /// An address is none.
-    #[error("{0:?} is not an address: it must look like https://host")]
+    /// An address is not a URL with a host.
+    #[error("{0:?} is not an address; write it like https://host")]
     Address(String),
     /// An address holds a user name or password.
     #[error("an address must not hold a user name or password")]
     User,
-    /// Plain HTTP to somewhere else than this machine.
+    /// An address uses plain HTTP, and its host is another machine.
     #[error(
         "{0:?} would send credentials over plain HTTP; use https:// (http:// is for loopback only)"
     )]
     PlainHttp(String),
     /// The cloud's name is unknown.
-    #[error("{cloud:?} is no cloud; known are {known}")]
+    #[error("{cloud:?} is not a known cloud; known are {known}")]
     Cloud {
         /// The name.
         cloud: String,
-        /// Those that are known.
+        /// The names of the known clouds.
         known: &'static str,
     },
-    /// OneAPI's token comes from the host of a vanity domain, and there is none.
+    /// The vanity domain is missing, on whose host `OneAPI` issues tokens.
     #[error(
-        "there is no vanity domain: ZSCALER_VANITY_DOMAIN is the first part of your sign-in page's host name"
+        "the vanity domain is missing; set ZSCALER_VANITY_DOMAIN to the first part of your sign-in page's host name"
     )]
     NoVanity,
-    /// The vanity domain is not a host name's first part.
-    #[error("{0:?} is not a vanity domain: it is the first part of your sign-in page's host name")]
+    /// The vanity domain cannot be the first part of a host name.
+    #[error(
+        "{0:?} is not a vanity domain; a vanity domain is the first part of your sign-in page's host name"
+    )]
     Vanity(String),
-    /// The customer id is not one.
-    #[error("{0:?} is not a customer id: it is all digits")]
+    /// The customer id is empty, or not all digits.
+    #[error("{0:?} is not a customer id; it must be all digits")]
     Customer(String),
 }
 
 impl Connection {
-    /// The connection for these settings; addresses that are not given follow from `cloud` and, for
-    /// OneAPI, `vanity`. With an API address alone, the token comes from the same host.
+    /// Returns the connection for these settings. Addresses that are not given follow from `cloud` and, for `OneAPI`,
+    /// `vanity`. If the API address is given alone, tokens come from the same host.
     ///
     /// # Errors
     /// [`ConnectionError`] for a setting that cannot be right.
@@ -118,7 +120,7 @@ impl Connection {
         })
     }
 
-    /// The address of a request, query included.
+    /// Returns the address of a request, query included.
     pub(super) fn url_of(&self, request: &Request) -> Result<Url, ConnectionError> {
         let prefix = self.prefix();
         let (base, customer) = (&self.base_url, &self.customer);
@@ -138,20 +140,24 @@ impl Connection {
         Ok(url)
     }
 
-    /// Whether both addresses are on this machine and need no TLS.
+    /// Tells whether both addresses need no TLS. Such addresses are on this machine.
     pub(super) fn is_plain_loopback(&self) -> bool {
         is_plain(&self.base_url) && is_plain(&self.token_url)
     }
 
-    /// Whether one of the addresses needs no TLS.
+    /// Tells whether one of the addresses needs no TLS.
     pub(super) fn has_plain_address(&self) -> bool {
         is_plain(&self.base_url) || is_plain(&self.token_url)
     }
 
-    /// The tenant by the address of its API and its id, the same however the address is spelled: with a large letter,
-    /// the port that goes without saying, a slash or a dot at its end, another name of this machine's loopback interface,
-    /// or OneAPI's prefix, by which both styles reach one tenant at one host. Hosts of different names are told apart,
-    /// whatever stands behind them.
+    /// Returns a name for the tenant, made of its API's address and its customer id. All spellings of one address give
+    /// the same name:
+    ///
+    /// - upper or lower case, a default port, a slash or a dot at the end;
+    /// - other names of this machine's loopback interface;
+    /// - the prefix of `OneAPI`, since both styles reach the same tenant at one host.
+    ///
+    /// Hosts with different names give different names, even if they lead to the same server.
     #[must_use]
     pub fn tenant(&self) -> String {
         let text = format!("{}{}", self.base_url, self.prefix());
@@ -170,7 +176,7 @@ impl Connection {
         format!("{}://{host}:{port}{path} {}", url.scheme(), self.customer)
     }
 
-    /// What stands before every path.
+    /// Returns the prefix of every path.
     fn prefix(&self) -> &'static str {
         match self.style {
             Style::Legacy => "",
@@ -178,7 +184,7 @@ impl Connection {
         }
     }
 
-    /// The roots of the two addresses, `https://host[:port]/`; one when both are the same.
+    /// Returns the roots of the two addresses, `https://host[:port]/`; one if both are the same.
     #[must_use]
     pub fn roots(&self) -> Vec<String> {
         let root = |address: &str| {
@@ -205,7 +211,7 @@ fn check_address(text: &str) -> Result<(), ConnectionError> {
     let url = Url::parse(text).map_err(|_| wrong())?;
     let host = url.host_str().ok_or_else(wrong)?;
     if !url.username().is_empty() || url.password().is_some() {
-        // Not repeated: it may be a secret.
+        // The error does not repeat the address: it holds a secret.
         return Err(ConnectionError::User);
     }
     match url.scheme() {
@@ -262,7 +268,7 @@ fn token_host(cloud: &str, vanity: &str) -> Result<String, ConnectionError> {
     Ok(format!("https://{host}/oauth2/v1/token"))
 }
 
-/// A name that becomes part of a host: nothing in it may lead to another host.
+/// Returns a name, in lower case, that becomes part of a host name. Refuses characters that could lead to another host.
 fn label(text: &str) -> Result<String, ConnectionError> {
     let fits = (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -271,7 +277,7 @@ fn label(text: &str) -> Result<String, ConnectionError> {
     }
     Err(ConnectionError::Cloud {
         cloud: text.to_owned(),
-        known: "PRODUCTION, BETA, GOV, GOVUS and others of letters, digits and hyphens",
+        known: "PRODUCTION, BETA, GOV, GOVUS and other names of letters, digits and hyphens",
     })
 }
 
@@ -379,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_is_the_same_however_its_address_is_spelled() {
+    fn all_spellings_of_an_address_name_one_tenant() {
         use Style::{Legacy, OneApi};
         let api = tenant(Legacy, "https://config.private.zscaler.com", "145");
         assert_eq!(api, connection(Legacy, "", None).tenant());
@@ -404,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_another_tenant_is_told_apart() {
+    fn addresses_of_other_tenants_are_told_apart() {
         let local = tenant(Style::Legacy, "http://127.0.0.1:8700", "1");
         for (base, customer) in [
             ("http://127.0.0.1:8700", "2"),
@@ -454,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_a_password_is_refused_without_repeating_it() {
+    fn an_address_with_a_password_is_not_repeated() {
         let base = Some("https://me:hunter2@proxy.corp");
         let error = Connection::new(Style::Legacy, "", None, base, None, "145").unwrap_err();
         assert_eq!(error, ConnectionError::User);

@@ -1,4 +1,4 @@
-//! HTTP, with reqwest. Its own retries and redirects are switched off: every attempt is the engine's.
+//! HTTP with reqwest. Its own retries and redirects are switched off, so that the engine decides on every attempt.
 
 use std::io;
 use std::sync::{PoisonError, RwLock};
@@ -16,27 +16,27 @@ use crate::clock::{monotonic, random_bits, wall};
 use crate::retry::is_concurrent;
 use crate::wire::{Answer, Failure, Method, Reply, Request};
 
-/// The lifetime of a token whose answer does not tell it: the shortest that the documentation allows.
+/// The lifetime of a token if the answer does not name one: the shortest that the documentation allows.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How an assertion is named in a token request (RFC 7523, section 2.2).
+/// The type of an assertion in a token request (RFC 7523, section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Who signs in.
+/// The credentials of the API client that signs in.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The client id.
     pub client_id: String,
-    /// What shows that it is this client.
+    /// The proof of the client's identity.
     pub proof: Proof,
 }
 
-/// What shows that a client is the one it says.
+/// The proof of a client's identity.
 #[derive(Clone, Debug)]
 pub enum Proof {
-    /// Its secret.
+    /// The client's secret.
     Secret(SecretString),
-    /// Its private key; for [`Style::OneApi`] alone.
+    /// The client's private key; for [`Style::OneApi`] alone.
     Key(PrivateKey),
 }
 
@@ -49,21 +49,21 @@ pub struct HttpApi {
     token: RwLock<Option<HeaderValue>>,
 }
 
-/// An answer looked at for its own sake.
+/// A reply with the gateway's headers.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// What came of the request.
+    /// The reply to the request.
     pub reply: Reply,
-    /// What the gateway says of its own limit, which is not ZPA's: `limit`, `remaining` and `reset` of its
-    /// `x-ratelimit` headers as they came. To be shown, never to be paced by (zpa-api, section 5).
+    /// The values of the gateway's `x-ratelimit` headers `limit`, `remaining` and `reset`, as they came. They tell the
+    /// gateway's own limit, which is not ZPA's. They are shown, and never used for pacing (zpa-api.md, section 5).
     pub gateway: Option<[String; 3]>,
 }
 
 impl HttpApi {
-    /// A client for that tenant.
+    /// Returns a client for that tenant.
     ///
     /// # Errors
-    /// [`TransportError`] when the proxy or a certificate cannot be used, or the system's certificates cannot be read.
+    /// [`TransportError`] if the proxy or a certificate cannot be used, or the system's certificates cannot be read.
     pub fn new(
         connection: Connection,
         credentials: Credentials,
@@ -77,14 +77,14 @@ impl HttpApi {
         })
     }
 
-    /// Asks whoever answers at `address` for its root, without a token: any answer shows that the way there is open.
+    /// Sends a `GET` to `address` without a token. Any answer shows that the host can be reached.
     pub async fn knock(&self, address: &str) -> Reply {
         let (reply, _) = exchange(self.client.get(address)).await;
         tracing::debug!(address, outcome = outcome(&reply), "knock");
         reply
     }
 
-    /// Sends the request once like [`Api::send`], and answers what the gateway says beside the reply.
+    /// Sends the request once like [`Api::send`], and returns the gateway's headers with the reply.
     pub async fn probe(&self, request: &Request) -> Probe {
         let started = monotonic();
         let (reply, headers) = match self.prepare(request) {
@@ -136,15 +136,15 @@ impl HttpApi {
 
     fn keep(&self, token: &str) -> Result<(), SignInError> {
         let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
-        let mut bearer =
-            bearer.map_err(|_| unusable("the token has characters that no header takes"))?;
+        let mut bearer = bearer
+            .map_err(|_| unusable("the token has characters that no HTTP header can hold"))?;
         bearer.set_sensitive(true);
         *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(bearer);
         Ok(())
     }
 
-    /// The form that asks for a token. A key signs a new one each time: an assertion is good for minutes, a run
-    /// for hours.
+    /// Returns the form that asks for a token. A key signs a new assertion each time, since an assertion is good for
+    /// minutes and a run may last for hours.
     fn sign_in_form(&self) -> Result<Vec<(&'static str, String)>, SignInError> {
         let client = &self.credentials.client_id;
         let mut form = vec![("client_id", client.clone())];
@@ -185,9 +185,9 @@ impl Api for HttpApi {
         };
         if !matches!(answer.status, 200..=299) {
             let failure = answer.error();
-            let passing = failure.error_id.as_deref().is_some_and(is_concurrent);
+            let temporary = failure.error_id.as_deref().is_some_and(is_concurrent);
             return Err(match answer.status {
-                400..=499 if !passing && !matches!(answer.status, 408 | 429) => {
+                400..=499 if !temporary && !matches!(answer.status, 408 | 429) => {
                     SignInError::Refused(failure)
                 }
                 _ => SignInError::Unavailable(failure),
@@ -210,7 +210,7 @@ struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    /// `expires_in` is a string of seconds in one style and a number in the other.
+    /// Returns the lifetime. `expires_in` is a number of seconds, written as a text in one style.
     fn lifetime(&self) -> Duration {
         let seconds = match &self.expires_in {
             Value::String(text) => text.trim().parse().ok(),
@@ -234,8 +234,8 @@ fn outcome(reply: &Reply) -> String {
     }
 }
 
-/// Sends, and reads the whole answer. An answer that breaks off counts as lost only where its content
-/// decides: the status of a refusal says enough.
+/// Sends the request and reads the whole answer. A success that breaks off counts as lost. A refusal that breaks off
+/// still counts, since its status says enough.
 async fn exchange(request: reqwest::RequestBuilder) -> (Reply, HeaderMap) {
     let response = match request.send().await {
         Ok(response) => response,
@@ -264,7 +264,7 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
-/// The innermost reasons of an error, without the address: it stands beside it already.
+/// Returns the innermost reason of an error, without the address, which messages name already.
 fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "timed out".to_owned();
@@ -281,7 +281,7 @@ fn describe(error: &reqwest::Error) -> String {
     innermost
 }
 
-/// The TLS error that an error is or carries: `io::Error` does not give its inner error as its source.
+/// Finds the TLS error that an error is or carries. An `io::Error` does not return its inner error as its source.
 fn tls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
     if let Some(found) = error.downcast_ref() {
         return Some(found);
@@ -290,17 +290,17 @@ fn tls_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rus
     tls_error(inner)
 }
 
-/// What is wrong with the server's certificate, if that is the error, and what to do about it.
+/// Describes the fault of the server's certificate and what to do about it. Returns `None` for other errors.
 fn certificate_error(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let rustls::Error::InvalidCertificate(error) = tls_error(error)? else {
         return None;
     };
     Some(match error {
-        CertificateError::UnknownIssuer => "the server's certificate is not trusted: nobody that this system knows has \
-             signed it. If a proxy of your company opens TLS connections, name its certificate with --ca-cert"
+        CertificateError::UnknownIssuer => "the server's certificate is not trusted: this system does not know its \
+             issuer. If a proxy of your company opens TLS connections, name its certificate with --ca-cert"
             .to_owned(),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name than the address has".to_owned()
+            "the server's certificate is for another name than the host of the address".to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the server's certificate has expired, or this machine's clock is wrong".to_owned()

@@ -1,8 +1,8 @@
 //! The private key of a `OneAPI` client, and the assertion that proves who holds it.
 //!
-//! An assertion is a JSON web token signed with RS256 (RFC 7523, section 2.2; RFC 7518, section 3.3) with the claims
-//! that the vendor's own tools send. rustls signs it with the provider that also does TLS, so that no second
-//! implementation of RSA comes with it.
+//! An assertion is a JSON web token signed with RS256 (RFC 7523, section 2.2; RFC 7518, section 3.3). Its claims are
+//! those that the vendor's own tools send. rustls signs it with the provider that also does TLS, so no second
+//! implementation of RSA is needed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use rustls::sign::SigningKey;
 use rustls::{SignatureAlgorithm, SignatureScheme};
 use serde_json::json;
 
-/// Whom assertions and tokens of `OneAPI` are for.
+/// The audience of assertions and tokens of `OneAPI`.
 pub(super) const AUDIENCE: &str = "https://api.zscaler.com";
 
-/// How long an assertion may be used.
+/// The time for which an assertion may be used.
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// An RSA key that signs assertions. It is never shown.
@@ -30,26 +30,26 @@ pub struct PrivateKey(Arc<dyn SigningKey>);
 /// A key that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It is protected by a passphrase.
-    #[error("the private key is encrypted, and nobody is asked for its passphrase")]
+    /// The key is protected by a passphrase.
+    #[error("the private key is encrypted, and zpa-bulk does not ask for a passphrase")]
     Encrypted,
-    /// It is no PEM, or holds no private key.
+    /// The text is not PEM, or holds no private key.
     #[error(
-        "there is no private key in PEM: it begins with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----"
+        "there is no private key in PEM: one begins with -----BEGIN PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----"
     )]
     NotPem,
-    /// It is for another algorithm, too short or damaged.
+    /// The key is for another algorithm, too short, too long or damaged.
     #[error("the private key is not an RSA key of 2048 to 4096 bits")]
     NotRsa,
 }
 
 impl PrivateKey {
-    /// Reads a key from PEM, PKCS#8 or PKCS#1.
+    /// Reads a key from PEM, in the form of PKCS#8 or PKCS#1.
     ///
     /// # Errors
-    /// [`KeyError`] when it is encrypted, not in PEM, or not an RSA key of a usable length.
+    /// [`KeyError`] if the key is encrypted, not in PEM, or not an RSA key of 2048 to 4096 bits.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        // Both the label of PKCS#8 and the header of PKCS#1 (RFC 1421, section 4.6.1.1) say so.
+        // The label of an encrypted PKCS#8 key, and the header of PKCS#1 (RFC 1421, section 4.6.1.1).
         if pem.contains("BEGIN ENCRYPTED") || pem.contains(",ENCRYPTED") {
             return Err(KeyError::Encrypted);
         }
@@ -61,8 +61,8 @@ impl PrivateKey {
         Ok(Self(key))
     }
 
-    /// A proof that `client_id` holds the key, good for ten minutes from `now`, in seconds since 1970. `unique`
-    /// tells it from others of the same second.
+    /// Signs a proof that `client_id` holds the key, good for ten minutes from `now`, the time since 1970. `unique`
+    /// tells the proof apart from others of the same second.
     pub(super) fn assertion(
         &self,
         client_id: &str,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_assertion_has_the_claims_of_the_vendors_tools_for_ten_minutes() {
+    fn an_assertion_has_the_claims_of_the_vendors_tools() {
         let key = PrivateKey::from_pem(PKCS8).unwrap();
         let assertion = key
             .assertion("me", Duration::from_millis(1_700_000_000_900), 1)
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_a_key_sign_alike_and_two_assertions_of_a_second_differ() {
+    fn both_key_forms_sign_alike_and_assertions_differ() {
         let sign = |pem, unique| {
             let key = PrivateKey::from_pem(pem).unwrap();
             key.assertion("me", Duration::from_secs(1), unique).unwrap()
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_usable_key_is_told_apart() {
+    fn keys_that_cannot_be_used_say_why() {
         let error = |pem| PrivateKey::from_pem(pem).unwrap_err();
         for pem in [
             include_str!("../../tests/keys/encrypted-pkcs8.pem"),

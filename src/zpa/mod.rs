@@ -1,7 +1,6 @@
-//! The edge to the API: a request goes out, a [`Reply`] comes back. The only user of HTTP client code.
+//! The edge to the API: a request goes out, a [`Reply`] comes back. No other module uses an HTTP client.
 //!
-//! Nothing here retries, waits or paces: every attempt is one call of [`Api::send`], so that the engine
-//! counts every one of them.
+//! Nothing here retries, waits or paces. Every attempt is one call of [`Api::send`], so the engine counts them all.
 
 mod connection;
 mod http;
@@ -22,20 +21,20 @@ pub trait Api: Send + Sync + 'static {
     /// Sends the request once, with the token of the last [`Api::sign_in`].
     fn send(&self, request: Request) -> impl Future<Output = Reply> + Send;
 
-    /// Fetches a new token, which the calls after it carry, and answers how long it holds.
+    /// Fetches a new token and returns its lifetime. All later calls carry this token.
     ///
     /// # Errors
-    /// [`SignInError`] when there is no new token; the old one stays.
+    /// [`SignInError`] if there is no new token; the old one stays in use.
     fn sign_in(&self) -> impl Future<Output = Result<Duration, SignInError>> + Send;
 }
 
-/// Why there is no token.
+/// A sign-in that brought no token.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SignInError {
-    /// The credentials are wrong or may not be used. Trying again would not help.
+    /// The credentials are wrong or may not be used. Another try would not help.
     #[error("the sign-in was refused: {0}")]
     Refused(Failure),
-    /// The sign-in could not be carried out now.
+    /// The sign-in did not work this time. Another try may help.
     #[error("the sign-in failed: {0}")]
     Unavailable(Failure),
 }

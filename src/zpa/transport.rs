@@ -1,7 +1,7 @@
-//! How calls get to a tenant: TLS, proxy, timeouts.
+//! The transport of calls to a tenant: TLS, proxy, timeouts.
 //!
-//! What the environment says is read by the caller and passed in: the proxies that HTTP libraries pick up by
-//! themselves would also see calls over plain HTTP, which are for this machine alone.
+//! The caller reads the environment and passes the proxy in. A proxy that an HTTP library picks up by itself would also
+//! see calls over plain HTTP, which are for this machine alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Connection;
 
-/// Shorter than the idle timeouts of common gateways, so that a call seldom meets a connection that the other
-/// side is just closing.
+/// The time after which an idle connection is closed. Shorter than the idle timeouts of common gateways, so that a call
+/// seldom meets a connection that the other side is just closing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How calls get to a tenant.
+/// The settings for the way to a tenant.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    /// How long one request may take from its start to the last byte of its answer. Default 30 s.
+    /// The longest that one request may take, from its start to the last byte of its answer. Default 30 s.
     pub timeout: Duration,
-    /// How long setting up a connection may take: name, TCP, proxy and TLS together. Default 10 s; never longer than
-    /// `timeout`.
+    /// The longest that it may take to set up a connection: name, TCP, proxy and TLS together. Default 10 s; never
+    /// longer than `timeout`.
     pub connect_timeout: Duration,
     /// The HTTP proxy for calls over TLS. Secret, since it may hold a password. Calls over plain HTTP never go
     /// through it.
@@ -51,22 +51,22 @@ impl Default for Transport {
 /// A transport that cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// The proxy's address is none. It is not repeated: it may hold a password.
-    #[error("the proxy is not an address that can be used: it must look like http://host:port")]
+    /// The proxy's address cannot be used. The error does not repeat the address, since it may hold a password.
+    #[error("the proxy's address cannot be used; write it like http://host:port")]
     Proxy,
-    /// The extra certificates are none.
-    #[error("there is no certificate in PEM: it begins with -----BEGIN CERTIFICATE-----")]
+    /// The extra certificates hold no certificate that can be read.
+    #[error("there is no certificate in PEM: one begins with -----BEGIN CERTIFICATE-----")]
     Roots,
-    /// TLS refuses to start.
+    /// TLS cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(String),
-    /// The HTTP client refuses to start.
+    /// The HTTP client cannot be set up.
     #[error("cannot set up HTTP: {0}")]
     Http(String),
 }
 
 impl Transport {
-    /// An HTTP client for that tenant. It neither repeats nor follows anything.
+    /// Returns an HTTP client for that tenant. The client repeats no request and follows no redirect.
     pub(super) fn client(
         &self,
         connection: &Connection,
@@ -104,8 +104,8 @@ impl Transport {
         Ok(Some(proxy.no_proxy(except)))
     }
 
-    /// TLS by rustls with the certificates that the system trusts and the extra ones. For loopback alone none are
-    /// needed, and none are read.
+    /// Returns the settings of rustls, which trusts the system's certificates and the extra ones. If `plain`, all calls
+    /// stay on loopback without TLS, and the system's certificates are not read.
     fn tls(&self, plain: bool) -> Result<rustls::ClientConfig, TransportError> {
         let failed = |error: rustls::Error| TransportError::Tls(error.to_string());
         let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());

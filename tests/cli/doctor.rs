@@ -181,7 +181,7 @@ fn missing_or_wrong_settings_exit_with_2() {
             .env_remove("ZPA_BULK_BASE_URL")
             .env("ZPA_CLOUD", "MARS"),
     );
-    assert_contains(&cloud.expect(2).stdout, "\"MARS\" is no cloud");
+    assert_contains(&cloud.expect(2).stdout, "\"MARS\" is not a known cloud");
     assert!(tenant.log().is_empty());
 }
 
