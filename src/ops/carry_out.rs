@@ -1,4 +1,4 @@
-//! Carrying a run out, and writing its report.
+//! Carries a run out and writes its report.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use crate::ledger::Tally;
 use crate::report::{self, Report, Summary};
 use crate::run::Run;
 
-/// The end of a run for this process; the run itself may be unfinished.
+/// The end of this process's work on a run. The run itself may be unfinished.
 #[derive(Clone, Debug)]
 pub struct RunEnd {
-    /// How it ended.
+    /// The reason why the work ended.
     pub end: End,
     /// The numbers of its items.
     pub tally: Tally,
@@ -27,7 +27,8 @@ pub struct RunEnd {
 /// Carries a run out and writes its report.
 ///
 /// # Errors
-/// [`ErrorKind::Stopped`] when the journal or the report cannot be written; the run can then be resumed.
+/// [`ErrorKind::Stopped`] if the journal or the report cannot be written; the run can then be resumed.
+/// [`ErrorKind::Unexpected`] if the plan cannot be read.
 pub(super) async fn carry_out(
     run: Run,
     tenant: &mut Tenant,
@@ -45,12 +46,12 @@ pub(super) async fn carry_out(
     drop(display);
     let (end, ledger) = carried.map_err(|error| {
         Error::from(error).hint(format!(
-            "every call that was sent is written down; once this is mended, go on with: zpa-bulk resume {}",
+            "every call that was sent is in the journal; when this is mended, go on with: zpa-bulk resume {}",
             path.display()
         ))
     })?;
     let tally = ledger.tally();
-    // A stop that came when nothing was left to do stopped nothing.
+    // A stop may arrive when every item has ended already.
     let end = if tally.finished() == tally.items {
         End::Finished
     } else {
@@ -64,7 +65,7 @@ pub(super) async fn carry_out(
     let report = report.map_err(|error| Error {
         kind: ErrorKind::Stopped,
         ..Error::from(error).hint(format!(
-            "every outcome is written down; once this is mended, zpa-bulk resume {} writes the results",
+            "every outcome is in the journal; when this is mended, zpa-bulk resume {} writes the results",
             path.display()
         ))
     })?;

@@ -1,8 +1,7 @@
-//! Errors of the use cases: what happened, where, and what to do next.
-
-use std::fmt;
+//! The errors of the use cases. Each says what happened, where, and what to do next.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io;
 
 use jiff::tz::TimeZone;
@@ -13,16 +12,16 @@ use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
 use crate::zpa::{ConnectionError, SignInError, TransportError};
 
-/// The kind of an [`Error`]; a command ends with an exit code of its own for each.
+/// The kind of an [`Error`]. Each kind has its own exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Something that should not happen.
+    /// Something happened that should not happen.
     Unexpected,
-    /// Usage or settings.
+    /// The usage or the settings are wrong.
     Usage,
     /// A manifest is invalid; nothing was sent.
     Manifest,
-    /// Something is not as it was asked for.
+    /// A part of what was asked for is missing or did not work.
     FailedItems,
     /// The work stopped early and can be resumed.
     Stopped,
@@ -42,7 +41,7 @@ pub struct Error {
     pub messages: Vec<String>,
     /// The next step for the user.
     pub hint: Option<String>,
-    /// The kind.
+    /// The kind of the error.
     pub kind: ErrorKind,
 }
 
@@ -69,7 +68,7 @@ impl Error {
         Self::new(ErrorKind::Usage, message)
     }
 
-    /// Refuses a plan to which the guards object.
+    /// Refuses a plan if the guards on deletes object to it.
     ///
     /// # Errors
     /// [`ErrorKind::Guard`] with every objection.
@@ -127,7 +126,7 @@ impl From<PlanError> for Error {
 impl From<RunError> for Error {
     fn from(error: RunError) -> Self {
         let kind = match &error {
-            // Where runs are to be is a setting.
+            // The directory of the runs is a setting.
             RunError::Io { source, .. } if is_wrong_place(source) => ErrorKind::Usage,
             RunError::Journal(JournalError::Io { .. }) | RunError::Io { .. } => {
                 ErrorKind::Unexpected
@@ -146,16 +145,19 @@ impl From<RunError> for Error {
     }
 }
 
-/// The next step after a run that cannot be started, read or resumed.
+/// Returns the next step after a run that cannot be started, read or resumed.
 fn hint_for(error: &RunError) -> Option<String> {
-    const ANEW: &str = "apply the manifest anew: what is already there is left alone";
+    const APPLY_AGAIN: &str =
+        "apply the manifest again: objects that are already there are left alone";
     let hint = match error {
         RunError::Unreadable { source, .. }
         | RunError::Journal(JournalError::Unreadable { source, .. }) => {
             return Some(match source {
-                None => format!("nothing was sent; put it back from a copy of the run, or {ANEW}"),
+                None => format!(
+                    "nothing was sent; put it back from a copy of the run, or {APPLY_AGAIN}"
+                ),
                 Some(_) => format!(
-                    "nothing was sent; let this user read it, put it back from a copy of the run, or {ANEW}"
+                    "nothing was sent; let this user read it, put it back from a copy of the run, or {APPLY_AGAIN}"
                 ),
             });
         }
@@ -164,15 +166,15 @@ fn hint_for(error: &RunError) -> Option<String> {
         }
         RunError::PlanDamaged { .. } => {
             return Some(format!(
-                "nothing was sent; put it back from a copy of the run, or {ANEW}"
+                "nothing was sent; put it back from a copy of the run, or {APPLY_AGAIN}"
             ));
         }
         RunError::Unknown(_) | RunError::Ambiguous { .. } => "zpa-bulk runs lists the runs",
         RunError::Journal(JournalError::Locked { .. }) => "wait for it, or stop it, and try again",
         RunError::Journal(JournalError::Newer { .. }) => "use the newer zpa-bulk",
-        // Without its header, nothing says which plan and tenant it is of.
+        // The first line is the header. Without it, the plan and the tenant of the run are not known.
         RunError::Journal(JournalError::Damaged { line: 1, .. }) | RunError::PlanChanged { .. } => {
-            return Some(format!("nothing was sent; {ANEW}"));
+            return Some(format!("nothing was sent; {APPLY_AGAIN}"));
         }
         RunError::Journal(JournalError::Damaged { path, .. } | JournalError::Lost { path, .. }) => {
             let directory = path.parent().unwrap_or(path);
@@ -191,7 +193,7 @@ fn is_wrong_place(error: &io::Error) -> bool {
     matches!(kind, NotADirectory | PermissionDenied | ReadOnlyFilesystem)
 }
 
-/// The next step where the files of a run cannot be written, or runs cannot be listed.
+/// Returns the next step if the files of a run cannot be written, or runs cannot be listed.
 fn hint_for_place(error: &io::Error) -> Option<&'static str> {
     use io::ErrorKind::{FileTooLarge, NotADirectory, QuotaExceeded, StorageFull};
     Some(match error.kind() {
@@ -208,7 +210,7 @@ fn hint_for_place(error: &io::Error) -> Option<&'static str> {
 
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
-        // What could not be written down was not sent: the run can be gone on with.
+        // A call that could not be written into the journal was not sent, so the run can be resumed.
         let kind = match &error {
             EngineError::Journal(_) => ErrorKind::Stopped,
             EngineError::Plan(_) => ErrorKind::Unexpected,
@@ -255,10 +257,10 @@ fn describe_parked(parked: &Parked) -> String {
     }
 }
 
-/// Returns the error of a run that did not finish, or of live state that was not read. `passing` is the kind for
+/// Returns the error of a run that did not finish, or of live state that was not read. `temporary` is the kind for
 /// failures that another attempt may not meet.
 #[must_use]
-pub fn of_end(end: &End, passing: ErrorKind) -> Option<Error> {
+pub fn of_end(end: &End, temporary: ErrorKind) -> Option<Error> {
     match end {
         End::Finished => None,
         End::Stopped => Some(Error::new(
@@ -273,7 +275,7 @@ pub fn of_end(end: &End, passing: ErrorKind) -> Option<Error> {
             ))
         }
         End::SignIn(error) => Some(
-            Error::new(passing, error.to_string())
+            Error::new(temporary, error.to_string())
                 .hint("check the address and the network; zpa-bulk doctor looks at both"),
         ),
         End::Unreadable(kind, failure) => {
@@ -281,11 +283,11 @@ pub fn of_end(end: &End, passing: ErrorKind) -> Option<Error> {
                 "the {}s of the tenant cannot be read: {failure}",
                 kind.noun()
             );
-            let barred = matches!(failure.status, Some(401 | 403));
-            Some(Error::new(
-                if barred { ErrorKind::Credentials } else { passing },
-                message,
-            ))
+            let kind = match failure.status {
+                Some(401 | 403) => ErrorKind::Credentials,
+                _ => temporary,
+            };
+            Some(Error::new(kind, message))
         }
     }
 }

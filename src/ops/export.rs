@@ -1,4 +1,4 @@
-//! Exporting: live state as a manifest that changes nothing when it is applied. Nothing is changed.
+//! The use case `export`: writes live state as a manifest. Applying this manifest changes nothing.
 
 use std::io;
 
@@ -19,11 +19,11 @@ use crate::wire::{Id, Object};
 pub struct ExportOptions<'o> {
     /// The kind of object.
     pub kind: Kind,
-    /// The columns besides those that identify the object. Default: all.
+    /// The columns besides those that identify the object. If empty, all.
     pub columns: &'o [String],
-    /// The conditions that must all hold of an object.
+    /// The conditions that an object must meet, all of them.
     pub filters: &'o [Filter],
-    /// The part of a kind that falls into several. Default: all.
+    /// The part to export, for a kind that has several parts. Default: all parts.
     pub part: Option<&'o str>,
     /// The portal, by name or id, whose links are exported. Default: all links.
     pub portal: Option<&'o str>,
@@ -36,11 +36,11 @@ pub struct ExportOptions<'o> {
 /// An exported manifest.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// Its text.
+    /// The text of the manifest.
     pub text: String,
-    /// The number of its rows.
+    /// The number of rows.
     pub rows: usize,
-    /// The number of objects that were chosen; more than rows where an object has no row that could mean it.
+    /// The number of objects that were chosen. An object that no row can name is chosen and has no row.
     pub chosen: usize,
     /// The values and objects that are left out, each with the reason.
     pub warnings: Vec<String>,
@@ -49,7 +49,8 @@ pub struct Export {
 /// Exports objects of one kind.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for unknown columns, parts and portals, and those of live state that cannot be read.
+/// [`ErrorKind::Usage`] for unknown columns, parts and portals, and the kinds of [`of_end`](super::of_end) if live
+/// state cannot be read.
 pub async fn export(
     options: ExportOptions<'_>,
     connect: &mut dyn Connect,
@@ -60,25 +61,25 @@ pub async fn export(
     } = options;
     let columns = columns(kind, options.columns)?;
     if options.portal.is_some() && kind != Kind::portal_link() {
-        let message = format!("--portal chooses portal links, and no {}s", kind.noun());
+        let message = format!("--portal is for portal links, not for {}s", kind.noun());
         return Err(Error::usage(message));
     }
     let mut tenant = connect.connect(None, stop).await?;
     let microtenant = tenant.microtenant.clone();
-    let referred = referred(kind, &columns, options.portal.is_some(), &mut tenant).await?;
+    let targets = read_targets(kind, &columns, options.portal.is_some(), &mut tenant).await?;
     let scopes = match options.portal {
-        Some(portal) => vec![of_portal(portal, microtenant.as_ref(), &referred)?],
+        Some(portal) => vec![of_portal(portal, microtenant.as_ref(), &targets)?],
         None => parts(kind, options.part, microtenant.as_ref())?,
     };
     let live = tenant.snapshot(scopes, ErrorKind::Unexpected).await?;
     let chosen = chosen(kind, &live, options.filters)?;
-    let mut exporter = Exporter::new(kind, microtenant, &columns, &referred);
+    let mut exporter = Exporter::new(kind, microtenant, &columns, &targets);
     let mut warnings = Vec::new();
     let rows = rows(&mut exporter, &chosen, format, |message| {
         warnings.push(format!("{name}{message}"));
     });
     let text = text(&exporter, &columns, &rows, format)
-        .map_err(|error| Error::unexpected("the export cannot be put together", &error))?;
+        .map_err(|error| Error::unexpected("the export cannot be written", &error))?;
     Ok(Export {
         text,
         rows: rows.len(),
@@ -87,7 +88,7 @@ pub async fn export(
     })
 }
 
-/// The columns that were asked for, or all. Those that say which object a row means are there anyway.
+/// Returns the columns that were asked for, or all. Every export has the columns that identify an object besides.
 fn columns(kind: Kind, asked: &[String]) -> Result<Vec<&'static Column>, Error> {
     if asked.is_empty() {
         return Ok(exportable(kind).collect());
@@ -115,12 +116,12 @@ fn unknown_column(kind: Kind, name: &str) -> Error {
     ));
     match similar(name, known.iter().copied()).first() {
         Some(likely) => error.hint(format!("did you mean {likely:?}?")),
-        None => error.hint(format!("known are {}", known.join(", "))),
+        None => error.hint(format!("its columns are {}", known.join(", "))),
     }
 }
 
-/// What the exported objects refer to: a reference that cannot be resolved must not get into a manifest.
-async fn referred(
+/// Reads the objects to which the exported ones refer, since a manifest must hold no reference that cannot be resolved.
+async fn read_targets(
     kind: Kind,
     columns: &[&'static Column],
     by_portal: bool,
@@ -138,7 +139,7 @@ async fn referred(
     tenant.snapshot(scopes, ErrorKind::Unexpected).await
 }
 
-/// All scopes of a kind, or the one of the part that was asked for.
+/// Returns all scopes of a kind, or the scope of the part that was asked for.
 fn parts(kind: Kind, part: Option<&str>, microtenant: Option<&Id>) -> Result<Vec<Scope>, Error> {
     let mut scopes = Scope::all(kind, microtenant);
     if let Some(part) = part {
@@ -150,7 +151,7 @@ fn parts(kind: Kind, part: Option<&str>, microtenant: Option<&Id>) -> Result<Vec
     Ok(scopes)
 }
 
-/// The links of the portal of that name or id.
+/// Returns the scope of a portal's links. `portal` is its name or id.
 fn of_portal(portal: &str, microtenant: Option<&Id>, portals: &Snapshot) -> Result<Scope, Error> {
     let kind = Kind::portal_link();
     let listed = portals.listings.first().map(|listing| &listing.scope);
@@ -165,7 +166,7 @@ fn of_portal(portal: &str, microtenant: Option<&Id>, portals: &Snapshot) -> Resu
     }
 }
 
-/// The objects of which all filters hold, in the order of the export.
+/// Returns the objects that pass all filters, in the order of the export.
 fn chosen<'s>(
     kind: Kind,
     live: &'s Snapshot,
@@ -183,22 +184,21 @@ fn chosen<'s>(
     Ok(found)
 }
 
-/// The rows, as far as there can be one for each object; `warn` is told of what had to be left out.
+/// Returns the rows of the objects. `warn` gets a message for each value and each object that is left out.
 fn rows(
     exporter: &mut Exporter<'_>,
     objects: &[(Option<&str>, &Object)],
     format: Format,
     mut warn: impl FnMut(&str),
 ) -> Vec<Vec<String>> {
-    let above = match format {
+    let first_line = match format {
         Format::Csv => 2,
         Format::Jsonl => 1,
     };
     let mut rows = Vec::with_capacity(objects.len());
     for (part, object) in objects {
-        // The part of a link is a portal, and its row does not say it.
         let number = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        let written = exporter.row(*part, object, number.saturating_add(above));
+        let written = exporter.row(*part, object, number.saturating_add(first_line));
         for problem in &written.problems {
             warn(&described(problem, written.cells.is_some()));
         }
@@ -216,7 +216,7 @@ fn described(problem: &Problem, kept: bool) -> String {
             problem.row
         )
     } else {
-        format!(": an object is left out, since no row could mean it: column {column:?}: {message}")
+        format!(": an object is left out, since no row can name it: column {column:?}: {message}")
     }
 }
 
@@ -242,7 +242,7 @@ fn text(
     String::from_utf8(writer.finish()?).map_err(io::Error::other)
 }
 
-/// A cell as a JSON value: flags and lists as such, all else, ids above all, as text.
+/// Returns a cell as a JSON value. Flags and lists keep their type; all else is text, ids above all.
 fn json_value(columns: &[&'static Column], title: &str, cell: &str) -> Value {
     let column = columns.iter().find(|column| column.name == title);
     match (column.map(|column| column.form), cell) {

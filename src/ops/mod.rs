@@ -1,8 +1,8 @@
 //! The use cases: start, resume, retry, undo, prune, verify, export and show, as a library offers them.
 //!
 //! A use case takes its options, a [`Tenant`] or the way to one ([`Connect`]), and a [`Session`]. It asks through
-//! [`Prompt`] and speaks through [`Observer`]; it neither prints nor reads a terminal. Every use case that changes
-//! something goes through one sequence, which [`apply`]'s file describes.
+//! [`Prompt`] and reports through [`Observer`]; it neither prints nor reads a terminal. Every new run goes through one
+//! sequence, which `start.rs` describes.
 
 mod carry_out;
 mod error;

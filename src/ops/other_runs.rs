@@ -1,8 +1,8 @@
-//! Runs that were started before and have not ended, as far as a new one must know of them.
+//! Other runs of the same tenant that have not finished. A new run must not do their work a second time.
 //!
-//! What such a run was about to send when it ended may still be carried out, though a listing does not show it yet.
-//! A new run that knew nothing of it would create it once more. So what is in doubt there and not to be seen is given
-//! the settle time, before rows about it are compared with the tenant.
+//! A call that such a run sent just before it stopped may still be carried out. Until then no listing shows its object,
+//! and a new run would create the object once more. So a new run waits for the settle time if its rows are about items
+//! that are in doubt in another run. Only then does it compare its rows with the tenant.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, absolute};
@@ -27,9 +27,9 @@ use crate::resource::{Kind, Shape};
 use crate::run::{self, Lineage, Run, RunError, RunState};
 use crate::wire::Id;
 
-/// What two processes must not do at once to the same: both would create it, and of a list that is written as a whole
-/// each would take out what the other has put in.
-const ALONE: [Operation; 2] = [Operation::Create, Operation::Merge];
+/// The operations that two processes must not do at once on the same object or list. Both would create the object. Both
+/// would write the whole list, each without the other's changes.
+const EXCLUSIVE: [Operation; 2] = [Operation::Create, Operation::Merge];
 
 const ALL: [Operation; 4] = [
     Operation::Create,
@@ -38,33 +38,33 @@ const ALL: [Operation; 4] = [
     Operation::Merge,
 ];
 
-/// What two items have in common that are about the same.
+/// The identity of an item's object or list. Two items with the same mark are about the same one.
 type Mark = (Kind, Option<Id>, String);
 
 /// The unfinished runs of a tenant.
 #[derive(Debug)]
 pub(super) struct OtherRuns {
     unfinished: Vec<RunState>,
-    /// Those in whose place others were started so shortly ago that what they had under way may still arrive.
+    /// Unfinished runs that another run has replaced. They stopped so recently that their calls may still arrive.
     replaced: Vec<RunState>,
-    /// No process worked on them from then on.
-    seen: Instant,
-    /// Those of them in whose place the new run is started.
+    /// The instant at which the runs were read.
+    read_at: Instant,
+    /// The names of the unfinished runs that the new run replaces.
     superseded: Vec<String>,
 }
 
 impl OtherRuns {
-    /// None: the tenant starts afresh.
+    /// Returns no runs, for a simulated tenant that is new.
     pub(super) fn none() -> Self {
         Self {
             unfinished: Vec::new(),
             replaced: Vec::new(),
-            seen: monotonic(),
+            read_at: monotonic(),
             superseded: Vec::new(),
         }
     }
 
-    /// The same without that run.
+    /// Returns the same runs without that one.
     pub(super) fn without(mut self, run: &Run) -> Self {
         let other = |run_state: &RunState| run_state.directory.name() != run.directory.name();
         self.unfinished.retain(other);
@@ -72,7 +72,7 @@ impl OtherRuns {
         self
     }
 
-    /// Those of that tenant below `runs`.
+    /// Finds the runs of that tenant below `runs`. Warns of a run that cannot be read.
     pub(super) fn find(runs: &Path, tenant: &str, session: &Session<'_>) -> Result<Self, Error> {
         let mut others = Self::none();
         let lineage = Lineage::read(runs)?;
@@ -81,11 +81,11 @@ impl OtherRuns {
             if report::says_finished(directory.path()) {
                 continue;
             }
-            match run::run_state(directory) {
+            match RunState::read(directory) {
                 Ok(run_state) => {
                     let recorded = recorded(&run_state.header)?;
-                    let is_own = run_state.header.tenant == tenant && !recorded.simulated;
-                    if !is_own || run_state.is_finished() {
+                    let is_of_tenant = run_state.header.tenant == tenant && !recorded.simulated;
+                    if !is_of_tenant || run_state.is_finished() {
                         continue;
                     }
                     if lineage.superseded_by(&name).is_none() {
@@ -97,26 +97,29 @@ impl OtherRuns {
                 Err(error) => session.observer.warn_of(&Error::from(error).of_run(&name)),
             }
         }
-        others.seen = monotonic();
+        others.read_at = monotonic();
         Ok(others)
     }
 
-    /// Points those out that are about one of these manifests. The new run takes their place, if the user wants it.
+    /// Tells the user of unfinished runs of one of these manifests, and asks whether the new run replaces them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Run`] if a process works on such a run, [`ErrorKind::Usage`] for a no.
     pub(super) async fn offer_to_replace(
         &mut self,
         manifests: &[String],
         yes: bool,
         session: &Session<'_>,
     ) -> Result<(), Error> {
-        let same = |run_state: &&RunState| {
+        let shares_manifest = |run_state: &&RunState| {
             let origin = run_state.plan.origin();
             let mut files = origin.files.iter();
-            let base = origin.named_in.as_deref().unwrap_or_default();
-            let is_same = |file: &String, other| is_same(Path::new(base), file, other);
+            let base = Path::new(origin.named_in.as_deref().unwrap_or_default());
+            let is_same = |file: &String, other| is_same_file(base, file, other);
             origin.undoes.is_none()
                 && files.any(|file| manifests.iter().any(|other| is_same(file, other)))
         };
-        for run_state in self.unfinished.iter().filter(same) {
+        for run_state in self.unfinished.iter().filter(shares_manifest) {
             let directory = run_state.directory.path().display();
             let resume = format!("zpa-bulk resume {directory}");
             if run_state.active {
@@ -135,8 +138,8 @@ impl OtherRuns {
             let agreed = yes || session.confirm(question).await;
             if !agreed {
                 return Err(Error::usage("nothing was changed").hint(format!(
-                    "{resume} goes on with the run; --yes starts a new one in its place, which sends only what is new, \
-                     changed or unfinished"
+                    "{resume} goes on with the run; --yes starts a new one in its place, which sends only rows that \
+                     are new, changed or unfinished"
                 )));
             }
             self.superseded.push(run_state.directory.name().to_string());
@@ -144,10 +147,10 @@ impl OtherRuns {
         Ok(())
     }
 
-    /// Reads live state, together with whatever other runs had under way of the planned work.
+    /// Reads live state. If calls of other runs may still change it for the planned items, waits for them first.
     ///
     /// # Errors
-    /// `unread` when live state cannot be read, [`ErrorKind::Run`] when another process is still to do the same work.
+    /// `unread` if live state cannot be read, [`ErrorKind::Run`] if another process is about to do the same work.
     pub(super) async fn live_without_conflict(
         &self,
         work: &dyn Work,
@@ -156,7 +159,7 @@ impl OtherRuns {
         session: &Session<'_>,
     ) -> Result<Snapshot, Error> {
         let mut live = tenant.snapshot(work.scopes(), unread).await?;
-        if self.has_under_way(&live, work, tenant)? {
+        if self.may_still_change(&live, work, tenant)? {
             self.wait(tenant, session).await?;
             live = tenant.snapshot(work.scopes(), unread).await?;
         }
@@ -164,37 +167,37 @@ impl OtherRuns {
         Ok(live)
     }
 
-    /// Whether the plan is about something that another run had under way and that no listing shows.
-    fn has_under_way(
+    /// Tells whether a call of another run may still change an object of the plan.
+    fn may_still_change(
         &self,
         live: &Snapshot,
         work: &dyn Work,
         tenant: &Tenant,
     ) -> Result<bool, Error> {
         let live_check = LiveCheck::new(live);
-        let open = self.under_way(|item| live_check.mismatch(item, None).is_some())?;
+        let in_doubt = self.in_doubt(|item| live_check.mismatch(item, None).is_some())?;
         let mut met = false;
-        if !open.is_empty() {
+        if !in_doubt.is_empty() {
             work.plan(live, tenant, &mut |item, _| {
-                met |= marks(item).any(|mark| open.contains(&mark));
+                met |= marks(item).any(|mark| in_doubt.contains(&mark));
                 Ok(())
             })?;
         }
         Ok(met)
     }
 
-    /// Waits until whatever these runs had under way of what is still to be done in that one has arrived.
+    /// Waits for the settle time if a call of these runs may still change an object that `run` is about to change.
     pub(super) async fn wait_for_conflicts(
         &self,
         run: &Run,
         tenant: &Tenant,
         session: &Session<'_>,
     ) -> Result<(), Error> {
-        let open = self.under_way(|_| true)?;
+        let in_doubt = self.in_doubt(|_| true)?;
         let mut met = false;
-        if !open.is_empty() {
+        if !in_doubt.is_empty() {
             run.each_open(&ALL, |item| {
-                met |= marks(item).any(|mark| open.contains(&mark));
+                met |= marks(item).any(|mark| in_doubt.contains(&mark));
             })?;
         }
         if met {
@@ -204,16 +207,16 @@ impl OtherRuns {
     }
 
     async fn wait(&self, tenant: &Tenant, session: &Session<'_>) -> Result<(), Error> {
-        let until = self.seen + self.settle(tenant)?;
+        let until = self.read_at + self.settle(tenant)?;
         let left = until.saturating_duration_since(monotonic());
         session.observer.say(&format!(
-            "calls of an unfinished run may still arrive; they are given {} before the rows are compared (--settle)",
+            "calls of an unfinished run may still arrive: waiting {} before the rows are compared (--settle)",
             rounded(left)
         ));
         session.wait_until(until).await
     }
 
-    /// How long what those runs sent may still be carried out.
+    /// Returns the longest settle time of these runs and the new one.
     fn settle(&self, tenant: &Tenant) -> Result<Duration, Error> {
         let mut longest = tenant.engine_settings.settle;
         for run_state in self.unfinished.iter().chain(&self.replaced) {
@@ -222,33 +225,32 @@ impl OtherRuns {
         Ok(longest)
     }
 
-    /// The marks of what those runs had under way, and that is `unseen`. Of what was sent more than once, another call
-    /// may still arrive though it is to be seen.
-    fn under_way(&self, unseen: impl Fn(&Item<'_>) -> bool) -> Result<HashSet<Mark>, Error> {
-        let mut open = HashSet::new();
+    /// Returns the marks of items in doubt that the tenant does not show by now (`unseen`). An item that was sent more
+    /// than once counts even if the tenant shows it, since another of its calls may still arrive.
+    fn in_doubt(&self, unseen: impl Fn(&Item<'_>) -> bool) -> Result<HashSet<Mark>, Error> {
+        let mut found = HashSet::new();
         for run_state in self.unfinished.iter().chain(&self.replaced) {
             let items = run_state.items(|_, state| state == State::InDoubt)?;
             let sent_again = |item: &Item<'_>| run_state.ledger.attempts(item.item) > 1;
             let items = items.iter().filter(|item| sent_again(item) || unseen(item));
-            open.extend(items.flat_map(marks));
+            found.extend(items.flat_map(marks));
         }
-        Ok(open)
+        Ok(found)
     }
 
-    /// Refuses a plan that creates what another process is about to create, changes a list that it changes, or updates
-    /// what it has updated without an answer.
+    /// Refuses a plan if it shares an object or a list with the work of another process (see [`OtherRuns::claimed`]).
     fn refuse_shared(
         &self,
         live: &Snapshot,
         work: &dyn Work,
         tenant: &Tenant,
     ) -> Result<(), Error> {
-        let taken = self.taken()?;
+        let claimed = self.claimed()?;
         let mut refused = Ok(());
-        if !taken.is_empty() {
+        if !claimed.is_empty() {
             work.plan(live, tenant, &mut |item, _| {
                 if refused.is_ok() {
-                    refused = refuse_taken(item, &taken);
+                    refused = refuse_claimed(item, &claimed);
                 }
                 Ok(())
             })?;
@@ -256,39 +258,40 @@ impl OtherRuns {
         refused
     }
 
-    /// Refuses to go on with such a run.
+    /// Refuses to resume a run if the rest of its work shares an object or a list with the work of another process.
     pub(super) fn refuse_shared_in(&self, run: &Run) -> Result<(), Error> {
-        let taken = self.taken()?;
+        let claimed = self.claimed()?;
         let mut refused = Ok(());
-        if !taken.is_empty() {
+        if !claimed.is_empty() {
             run.each_open(&ALL, |item| {
                 if refused.is_ok() {
-                    refused = refuse_taken(item, &taken);
+                    refused = refuse_claimed(item, &claimed);
                 }
             })?;
         }
         refused
     }
 
-    /// What one process alone may do and others are still to do: by the hash of its way and its mark, with their run.
-    fn taken(&self) -> Result<HashMap<(Operation, Mark), &RunState>, Error> {
-        let mut taken = HashMap::new();
+    /// Returns the work that other processes have still to do, and that nobody may do besides them: creates, changes to
+    /// lists, and updates in doubt. Each comes with its run.
+    fn claimed(&self) -> Result<HashMap<(Operation, Mark), &RunState>, Error> {
+        let mut claimed = HashMap::new();
         for run in self.unfinished.iter().filter(|run| run.active) {
-            let mut take =
-                |item: &Item<'_>| taken.extend(operation_marks(item).map(|mark| (mark, run)));
-            run.each_open(&ALONE, &mut take)?;
+            let mut claim =
+                |item: &Item<'_>| claimed.extend(operation_marks(item).map(|mark| (mark, run)));
+            run.each_open(&EXCLUSIVE, &mut claim)?;
             let in_doubt = |item: &Item<'_>| run.ledger.state(item.item) == State::InDoubt;
             run.each_open(&[Operation::Update], |item| {
                 if in_doubt(item) {
-                    take(item);
+                    claim(item);
                 }
             })?;
         }
-        Ok(taken)
+        Ok(claimed)
     }
 
-    /// The live objects that were created by the run that is retried, and by those in whose place the new one is
-    /// started.
+    /// Returns the live objects that were created by the run that is retried, and by the runs that the new run
+    /// replaces.
     pub(super) fn created(
         &self,
         retried: Option<&RunState>,
@@ -298,37 +301,38 @@ impl OtherRuns {
             let name = run_state.directory.name().to_string();
             self.superseded.contains(&name)
         };
-        let mut own = HashSet::new();
+        let mut ids = HashSet::new();
         for run_state in self.unfinished.iter().filter(is_superseded).chain(retried) {
-            own.extend(created(run_state, live)?);
+            ids.extend(created(run_state, live)?);
         }
-        Ok(own)
+        Ok(ids)
     }
 
-    /// The names of the runs in whose place the new one is started.
+    /// Returns the names of the runs that the new run replaces.
     pub(super) fn superseded(&self) -> Vec<String> {
         self.superseded.clone()
     }
 
-    /// When these runs and the one that is retried sent their last writes, which count against the quota, oldest first.
-    pub(super) fn sent(&self, retried: Option<&RunState>) -> Vec<Timestamp> {
-        let runs = self.unfinished.iter().chain(retried);
+    /// Returns the times of the last writes of these runs and of `previous`, oldest first. They count against the
+    /// quota.
+    pub(super) fn sent(&self, previous: Option<&RunState>) -> Vec<Timestamp> {
+        let runs = self.unfinished.iter().chain(previous);
         let mut sent: Vec<Timestamp> = runs.flat_map(|run| &run.sent).copied().collect();
         sent.sort_unstable();
         sent
     }
 }
 
-/// Whether both name the same file, the one in that directory. What comes from standard input is never the same.
-fn is_same(base: &Path, one: &str, other: &str) -> bool {
+/// Tells whether both names mean the same file; `one` is relative to `base`. Standard input is never the same.
+fn is_same_file(base: &Path, one: &str, other: &str) -> bool {
     one != "-" && absolute(base.join(one)).ok() == absolute(other).ok()
 }
 
-fn refuse_taken(
+fn refuse_claimed(
     item: &Item<'_>,
-    taken: &HashMap<(Operation, Mark), &RunState>,
+    claimed: &HashMap<(Operation, Mark), &RunState>,
 ) -> Result<(), Error> {
-    let Some(run) = operation_marks(item).find_map(|mark| taken.get(&mark)) else {
+    let Some(run) = operation_marks(item).find_map(|mark| claimed.get(&mark)) else {
         return Ok(());
     };
     let (noun, key) = (item.resource.noun(), &item.key);
@@ -338,21 +342,21 @@ fn refuse_taken(
         _ => format!("create the {noun} {key:?}"),
     };
     let directory = run.directory.path().display();
-    let message = format!("a process is working on {directory}, which is to {what} too");
+    let message = format!("a process is working on {directory}, a run that is to {what} too");
     Err(Error::new(ErrorKind::Run, message).hint("wait for it, or stop it, and try again"))
 }
 
-/// The marks of an item together with its operation.
+/// Returns the marks of an item, each with the item's operation.
 fn operation_marks(item: &Item<'_>) -> impl Iterator<Item = (Operation, Mark)> + use<> {
     let operation = Operation::of(item);
     marks(item).map(move |mark| (operation, mark))
 }
 
-/// What two items have in common that are about the same: the name or the id of their object, or the list that it
-/// is an element of, which is written as a whole.
+/// Returns the marks of an item: the name and the id of its object, or the list of which the object is an element. A
+/// list is written as a whole.
 fn marks(item: &Item<'_>) -> impl Iterator<Item = Mark> + use<> {
     let kind = item.resource;
-    // Naming the Default microtenant and naming none is the same.
+    // A row that names no microtenant means the Default one, whose id is 0.
     let home = item.microtenant.clone().filter(|id| id.as_str() != "0");
     let names = match kind.shape() {
         Shape::List => vec![item.part.as_deref().unwrap_or_default().to_owned()],
@@ -367,8 +371,8 @@ fn marks(item: &Item<'_>) -> impl Iterator<Item = Mark> + use<> {
         .map(move |name| (kind, home.clone(), name))
 }
 
-/// The live objects that a run has created: those of which it knows, and those that are as what it sent without
-/// knowing what came of it.
+/// Returns the live objects that a run has created: those that its journal names, and exact copies of items whose calls
+/// may have been carried out.
 fn created(run_state: &RunState, live: &Snapshot) -> Result<HashSet<Id>, Error> {
     let objects = live.listings.iter().flat_map(|listing| &listing.objects);
     let there: HashSet<Id> = objects.filter_map(Id::of).collect();

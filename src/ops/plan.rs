@@ -1,4 +1,4 @@
-//! Plans: manifests compared with a tenant. Nothing is written anywhere.
+//! The use case `plan`: compares manifests with a tenant. Nothing is written anywhere.
 
 use std::path::PathBuf;
 
@@ -10,11 +10,11 @@ use crate::plan::{Defaults, Estimate, Planner, Snapshot};
 use crate::resource::{Action, Kind};
 use crate::run::{self, Checked, PlanError};
 
-/// A place for the items of a plan: each item comes with the cells of its row.
+/// A receiver for the items of a plan. Each item comes with the cells of its row.
 pub(super) type ItemSink<'k> =
     &'k mut (dyn FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send);
 
-/// Manifests, and what their rows mean that do not say it themselves.
+/// Manifests, with the defaults for rows that leave something out.
 #[derive(Clone, Debug)]
 pub struct Manifests {
     /// The files; `-` is standard input.
@@ -26,7 +26,7 @@ pub struct Manifests {
 }
 
 impl PlanSummary {
-    /// Returns the numbers of a plan for that tenant.
+    /// Returns the summary of a plan for that tenant.
     pub(super) fn of(planner: &Planner<'_>, tenant: &Tenant) -> Self {
         let settings = &tenant.engine_settings;
         let calls = planner.calls(settings.batch_size.get());
@@ -51,10 +51,12 @@ pub(super) fn check(manifests: &Manifests, tenant: &Tenant) -> Result<Checked, E
     Ok(run::check(&manifests.paths, defaults)?)
 }
 
-/// Compares manifests with a tenant, and hands the preview to `show`. With `all` it holds every item.
+/// Compares manifests with a tenant, and hands the preview to `show`. With `all`, the preview holds every item.
 ///
 /// # Errors
-/// The kinds of [`check`], and those of live state that cannot be read.
+/// - [`ErrorKind::Manifest`] with every problem of every row.
+/// - [`ErrorKind::Usage`] for a file that cannot be read.
+/// - The kinds of [`of_end`](super::of_end) if live state cannot be read.
 pub async fn plan<T>(
     manifests: &Manifests,
     tenant: &mut Tenant,
@@ -73,7 +75,7 @@ pub async fn plan<T>(
     Ok(show(&preview.with_summary(summary), tenant))
 }
 
-/// Plans checked rows against live state; each item goes to `sink`.
+/// Plans checked rows against live state. Each item goes to `sink`.
 pub(super) fn plan_rows(
     rows: &Checked,
     live: &Snapshot,

@@ -1,4 +1,4 @@
-//! Previews of plans: the items that a person is shown before anything is carried out.
+//! Previews of plans: the items that a person sees before anything is carried out.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,13 +8,13 @@ use crate::plan::{Estimate, Snapshot, Totals};
 use crate::resource::unescape;
 use crate::wire::Object;
 
-/// The most items of each kind of change in a preview that is not to hold all of them.
+/// The most items of each kind of change in a preview that does not hold all items.
 const SHOWN: usize = 20;
 
 /// The numbers of a plan.
 #[derive(Clone, Debug, Default)]
 pub struct PlanSummary {
-    /// Items by what is to be done for them.
+    /// The number of items for each kind of change.
     pub totals: Totals,
     /// The calls, and the least time that they need.
     pub estimate: Estimate,
@@ -22,7 +22,7 @@ pub struct PlanSummary {
     pub objections: Vec<String>,
 }
 
-/// The items of a plan, as far as they are shown, in the order of the rows.
+/// The items of a plan that are shown, in the order of the rows, and the summary of the plan.
 #[derive(Debug)]
 pub struct Preview<'s> {
     all: bool,
@@ -33,8 +33,8 @@ pub struct Preview<'s> {
 }
 
 impl<'s> Preview<'s> {
-    /// Returns an empty preview that calls the objects of the snapshot by their names. With `all` it holds every item,
-    /// else the first of each kind of change.
+    /// Returns an empty preview, which knows the names of the objects in the snapshot. With `all` it holds every item,
+    /// else the first 20 items of each kind of change.
     #[must_use]
     pub fn new(live: &'s Snapshot, all: bool) -> Self {
         let objects = live.listings.iter().flat_map(|listing| &listing.objects);
@@ -75,13 +75,13 @@ impl<'s> Preview<'s> {
         Self { summary, ..self }
     }
 
-    /// The items that are shown.
+    /// Returns the items that are shown.
     #[must_use]
     pub fn items(&self) -> &[Item<'static>] {
         &self.items
     }
 
-    /// The number of items that change something or cannot be carried out, and are not shown.
+    /// Returns the number of items that are not shown although they change something or cannot be carried out.
     #[must_use]
     pub fn hidden(&self) -> usize {
         let unchanged = |item: &&Item<'_>| matches!(item.change, Change::Unchanged { .. });
@@ -89,13 +89,13 @@ impl<'s> Preview<'s> {
         self.counts.iter().sum::<usize>() - shown
     }
 
-    /// The summary of the whole plan.
+    /// Returns the summary of the whole plan.
     #[must_use]
     pub fn summary(&self) -> &PlanSummary {
         &self.summary
     }
 
-    /// The name of the object with that id, or the id where the object is not known.
+    /// Returns the name of the object with that id, or the id if the object is not known.
     #[must_use]
     pub fn name<'n>(&'n self, id: &'n str) -> &'n str {
         self.names.get(id).map_or(id, |name| name)

@@ -1,7 +1,7 @@
-//! Pruning: choosing connectors that are stale, and deleting them in a new run.
+//! The use case `prune`: chooses stale app connectors and deletes them in a new run.
 //!
-//! The choice becomes a manifest, and the manifest is carried out like any other. So a choice that is deleted at once
-//! and one that is applied after a review meet the same checks.
+//! The choice becomes a manifest, which is carried out like any other. So the same checks apply, whether the choice is
+//! deleted at once or reviewed and applied later.
 
 use std::collections::HashSet;
 use std::io;
@@ -29,8 +29,8 @@ use crate::wire::{Id, Object};
 /// The name of a choice's manifest in messages and reports.
 const MANIFEST: &str = "prune connectors";
 
-/// The microtenant whose connectors are meant. The Default one is named too: the choice may be applied where another
-/// is set.
+/// Returns the microtenant whose connectors are chosen. The Default microtenant is named too, since the choice may be
+/// applied later with settings that name another.
 #[must_use]
 pub fn microtenant(tenant: &Tenant) -> Id {
     tenant.microtenant.clone().unwrap_or_else(|| Id::new("0"))
@@ -39,14 +39,14 @@ pub fn microtenant(tenant: &Tenant) -> Id {
 /// Chooses connectors and hands the choice to `show`, with the number of all connectors. Nothing is deleted.
 ///
 /// # Errors
-/// [`ErrorKind::Guard`] when not all connectors can be read, [`ErrorKind::Usage`] for names that no connector has.
+/// [`ErrorKind::Guard`] if not all connectors can be read, [`ErrorKind::Usage`] for names that no connector has.
 pub async fn choose<T>(
     criteria: &Criteria,
     tenant: &mut Tenant,
     show: impl FnOnce(&Choice<'_>, usize) -> T,
 ) -> Result<T, Error> {
     let scope = scope(tenant);
-    // Connectors that are not seen whole are not judged.
+    // An incomplete listing must not lead to a choice, so its error counts as a guard's.
     let live = tenant
         .snapshot(vec![scope.clone()], ErrorKind::Guard)
         .await?;
@@ -58,11 +58,11 @@ pub async fn choose<T>(
     ))
 }
 
-/// Chooses connectors, asks, and deletes them in a new run below `runs`. Returns `None` when none is chosen. `confirm`
-/// is the tenant's id, which a person types unless it is given.
+/// Chooses connectors, asks, and deletes them in a new run below `runs`. Returns `None` if none is chosen. `confirm` is
+/// the tenant's id; if it is not given, a person must type it.
 ///
 /// # Errors
-/// Those of [`choose`] and of a new run.
+/// The errors of [`choose`] and of [`apply`](super::apply).
 pub async fn prune(
     runs: &Path,
     criteria: Criteria,
@@ -111,16 +111,16 @@ impl Prune<'_> {
         chosen(live.objects(&self.scope), &self.criteria, self.now)
     }
 
-    /// The choice as the rows of a manifest.
+    /// Returns the choice as the checked rows of a manifest.
     fn rows_of(&self, choice: &Choice<'_>) -> Result<Checked, PlanError> {
-        let spooled = || -> io::Result<_> {
+        let write = || -> io::Result<_> {
             let file = tempfile::Builder::new().suffix(".csv").tempfile()?;
             std::fs::write(file.path(), manifest(choice, &self.microtenant)?)?;
             Ok(file)
         };
-        let file = spooled().map_err(|source| RunError::Io {
+        let file = write().map_err(|source| RunError::Io {
             path: std::env::temp_dir(),
-            doing: "the choice cannot be put here",
+            doing: "the list of chosen connectors cannot be written here",
             source,
         })?;
         let defaults = Defaults {
@@ -192,7 +192,7 @@ impl Work for Prune<'_> {
     }
 }
 
-/// Refuses a group, or a connector to be protected, that is not there: a misspelt name would protect nothing.
+/// Refuses the name of a group or of a protected connector that does not exist. A misspelt name would protect nothing.
 fn refuse_unmatched(criteria: &Criteria, connectors: &[Object]) -> Result<(), Error> {
     let unmatched = criteria.unmatched(connectors);
     if unmatched.is_empty() {
@@ -208,7 +208,7 @@ fn refuse_unmatched(criteria: &Criteria, connectors: &[Object]) -> Result<(), Er
 /// Returns a choice as the text of a CSV manifest, which `apply` takes.
 ///
 /// # Errors
-/// When it cannot be put together.
+/// An [`io::Error`] if the text cannot be written.
 pub fn manifest(choice: &Choice<'_>, microtenant: &Id) -> io::Result<String> {
     let mut writer = CsvWriter::new(Vec::new());
     let header = [

@@ -1,4 +1,4 @@
-//! Resuming: going on with an unfinished run.
+//! The use case `resume`: goes on with an unfinished run.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::run::{self, Lineage, Run, RunDirectory, RunState};
 pub enum Conclusion {
     /// Nothing was left to do.
     NothingLeft {
-        /// Whether items of the run had failed.
+        /// True if items of the run have failed.
         failed: bool,
     },
     /// A run was carried out.
@@ -32,7 +32,9 @@ pub enum Conclusion {
 /// Resumes the run of that name below `runs`, or the newest unfinished one.
 ///
 /// # Errors
-/// [`ErrorKind::Run`] for a run that is refused, and those of carrying out.
+/// - [`ErrorKind::Run`] for a run that is refused.
+/// - [`ErrorKind::Usage`] if there is no such run, or another run has replaced it.
+/// - [`ErrorKind::Stopped`] if the run has to be resumed once more.
 pub async fn resume(
     runs: &Path,
     name: Option<&str>,
@@ -44,9 +46,9 @@ pub async fn resume(
         Some(name) => RunDirectory::find(runs, name)?,
         None => newest_unfinished(runs, session.observer)?.directory,
     };
-    let beside = directory.path().parent().unwrap_or(runs).to_owned();
-    let lock = lock::acquire(&beside, session).await?;
-    let run_state = run::run_state(directory)?;
+    let its_runs = directory.path().parent().unwrap_or(runs).to_owned();
+    let lock = lock::acquire(&its_runs, session).await?;
+    let run_state = RunState::read(directory)?;
     refuse_other_tenant(connect, &run_state.header)?;
     if run_state.is_finished() && is_reported(&run_state) {
         let failed = run_state.ledger.tally().failed > 0;
@@ -55,15 +57,15 @@ pub async fn resume(
     refuse_superseded(&run_state)?;
     if run_state.lost {
         session.observer.warn(
-            "the end of the journal is lost, so calls may have been sent that it does not know: every row without an \
-             outcome is looked for first",
+            "the end of the journal is lost, and it may have named calls that were sent: every row without an outcome \
+             is looked up first",
         );
         run::repair(&run_state.directory, wall())?;
     }
     let run = run::resume(run_state.directory)?;
-    let others = OtherRuns::find(&beside, &run.header.tenant, session)?.without(&run);
+    let others = OtherRuns::find(&its_runs, &run.header.tenant, session)?.without(&run);
     others.refuse_shared_in(&run)?;
-    // From here on the run's own lock keeps others off.
+    // The run's own lock is held by now, and other processes see it.
     drop(lock);
     let recorded = of_real_tenant(&run.header)?;
     let mut tenant = connect
@@ -75,22 +77,23 @@ pub async fn resume(
     Ok(Conclusion::Ended(Box::new(ended)))
 }
 
-/// Refuses an unfinished run that another has replaced: its rows may be carried out by now.
+/// Refuses an unfinished run that another run has replaced. The other run may have carried out its rows by now.
 fn refuse_superseded(run: &RunState) -> Result<(), Error> {
     let name = run.directory.name().to_string();
     match Lineage::around(&run.directory)?.superseded_by(&name) {
         Some(other) if !run.is_finished() => {
             let message = format!("{other} was started in the place of this run");
             Err(Error::usage(message).hint(format!(
-                "zpa-bulk status {other} shows where that one stands; to do what this one was to do, apply its manifest"
+                "zpa-bulk status {other} shows the state of the other run; to finish the rows of this one, apply its \
+                 manifest again"
             )))
         }
         _ => Ok(()),
     }
 }
 
-/// Finishes the creates of a run whose objects have appeared since it was planned: by another run of the same rows, by
-/// hand, or by a copy of this run.
+/// Ends the creates of a run whose objects have appeared since it was planned. Another run of the same rows, a person,
+/// or a copy of this run may have created them.
 async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, Error> {
     let mut scopes = BTreeSet::new();
     run.each_open(&[Operation::Create], |item| {

@@ -1,4 +1,4 @@
-//! Retrying: a new run of the rows that failed in another.
+//! The use case `retry`: starts a new run of the rows that failed in another.
 
 use std::io;
 use std::path::Path;
@@ -15,11 +15,12 @@ use crate::plan::Defaults;
 use crate::report;
 use crate::run::{self, Checked, Lineage, RunDirectory, RunError, RunState};
 
-/// Retries the failed rows of the run of that name below `runs`, or of the newest one with failures. With `yes` nobody
-/// is asked.
+/// Retries the failed rows of the run of that name below `runs`, or of the newest run with failures. With `yes`, asks
+/// no question.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] and [`ErrorKind::Stopped`] for a run that cannot be retried, and those of a new run.
+/// [`ErrorKind::Usage`] or [`ErrorKind::Stopped`] for a run that cannot be retried, and the errors of
+/// [`apply`](super::apply).
 pub async fn retry(
     runs: &Path,
     name: Option<&str>,
@@ -29,7 +30,7 @@ pub async fn retry(
 ) -> Result<Conclusion, Error> {
     refuse_simulated(connect, "retry")?;
     let failed = match name {
-        Some(name) => run::run_state(RunDirectory::find(runs, name)?)?,
+        Some(name) => RunState::read(RunDirectory::find(runs, name)?)?,
         None => newest_with_failures(runs, session.observer)?,
     };
     refuse_other_tenant(connect, &failed.header)?;
@@ -61,21 +62,21 @@ pub async fn retry(
     })
 }
 
-/// The rows that failed. Messages name them by their place in `errors.csv`.
+/// Returns the rows that failed. Messages name them by their rows in `errors.csv`.
 fn rows_of(failed: &RunState) -> Result<Checked, Error> {
-    let spooled = || -> io::Result<_> {
+    let write = || -> io::Result<_> {
         let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile()?;
         report::write_failed(failed, io::BufWriter::new(file.as_file_mut()))?;
         Ok(file)
     };
-    let file = spooled().map_err(|source| RunError::Io {
+    let file = write().map_err(|source| RunError::Io {
         path: std::env::temp_dir(),
-        doing: "the rows that failed cannot be put here",
+        doing: "the rows that failed cannot be written here",
         source,
     })?;
     let name = failed.directory.path().join("errors.csv");
     let manifest = (file.path().to_owned(), name.display().to_string());
-    // The rows say themselves what flags said of all of them.
+    // Result rows hold the values that came from flags, so no defaults are needed.
     Ok(run::check_named(&[manifest], Defaults::default())?)
 }
 
@@ -91,15 +92,15 @@ fn refuse_unfinished(run: &RunState) -> Result<(), Error> {
     let directory = run.directory.path().display();
     let message = "this run is unfinished; nothing was sent";
     Err(Error::new(ErrorKind::Stopped, message).hint(format!(
-        "zpa-bulk resume {directory} goes on with it; what fails then can be retried"
+        "zpa-bulk resume {directory} goes on with the run; rows that fail then can be retried"
     )))
 }
 
-/// Refuses an undo: undoing the same run again takes back the rest, under the same conditions.
+/// Refuses an undo. To undo the same run again does the rest, under the same conditions.
 fn refuse_undo(run: &RunState) -> Result<(), Error> {
     match &run.plan.origin().undoes {
         Some(undone) => Err(Error::usage("this run is an undo").hint(format!(
-            "zpa-bulk undo {undone} tries again what it could not take back"
+            "zpa-bulk undo {undone} tries again to take back the rest"
         ))),
         None => Ok(()),
     }

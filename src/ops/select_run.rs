@@ -1,4 +1,4 @@
-//! Selecting the run that a command is about.
+//! The selection of the run that a command is about.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use super::session::Observer;
 use crate::report;
 use crate::run::{self, Lineage, RunDirectory, RunState};
 
-/// Returns the directory of the run of that name, or of the newest one.
+/// Returns the directory of the run of that name, or of the newest run.
 ///
 /// # Errors
-/// When there is no such run, or the runs cannot be listed.
+/// [`ErrorKind::Usage`](super::ErrorKind::Usage) if there is no such run, or the errors of runs that cannot be listed.
 pub fn named_or_newest(runs: &Path, name: Option<&str>) -> Result<RunDirectory, Error> {
     if let Some(name) = name {
         return Ok(RunDirectory::find(runs, name)?);
@@ -23,7 +23,7 @@ pub fn named_or_newest(runs: &Path, name: Option<&str>) -> Result<RunDirectory, 
 /// Returns the newest run that can be read.
 ///
 /// # Errors
-/// When there is none, or the runs cannot be listed.
+/// The same as for [`named_or_newest`]; if a run cannot be read and no other fits, the error of that run.
 pub fn newest_readable(runs: &Path, observer: &dyn Observer) -> Result<RunState, Error> {
     newest(runs, "run", observer, |_, _| true, |_| Ok(true))
 }
@@ -31,7 +31,7 @@ pub fn newest_readable(runs: &Path, observer: &dyn Observer) -> Result<RunState,
 /// Returns the newest run that can be resumed.
 ///
 /// # Errors
-/// When there is none, or the runs cannot be listed.
+/// The same as for [`named_or_newest`]; if a run cannot be read and no other fits, the error of that run.
 pub fn newest_unfinished(runs: &Path, observer: &dyn Observer) -> Result<RunState, Error> {
     newest(
         runs,
@@ -42,7 +42,7 @@ pub fn newest_unfinished(runs: &Path, observer: &dyn Observer) -> Result<RunStat
     )
 }
 
-/// Whether the results of a run were written since its last item ended.
+/// Tells whether the results of a run were written after its last item had ended.
 #[must_use]
 pub fn is_reported(run_state: &RunState) -> bool {
     report::is_written(run_state.directory.path(), run_state.journal_end)
@@ -51,7 +51,7 @@ pub fn is_reported(run_state: &RunState) -> bool {
 /// Returns the newest run with failures that no other run has retried.
 ///
 /// # Errors
-/// When there is none, or the runs cannot be listed.
+/// The same as for [`named_or_newest`]; if a run cannot be read and no other fits, the error of that run.
 pub fn newest_with_failures(runs: &Path, observer: &dyn Observer) -> Result<RunState, Error> {
     newest(
         runs,
@@ -67,13 +67,14 @@ pub fn newest_with_failures(runs: &Path, observer: &dyn Observer) -> Result<RunS
     )
 }
 
-/// Returns the newest run that fits, by its lineage and then by its state. Runs that cannot be read are passed over with
-/// a warning; if none fits, the first of these errors is returned, since that run may have been the one.
+/// Returns the newest run that fits, by its lineage (`is_candidate`) and by its state (`fits`). Skips runs that cannot
+/// be read, with a warning. If no run fits, returns the error of the newest one that cannot be read: it may be the one
+/// that the user means.
 fn newest(
     runs: &Path,
     what: &str,
     observer: &dyn Observer,
-    is_open: impl Fn(&Lineage, &str) -> bool,
+    is_candidate: impl Fn(&Lineage, &str) -> bool,
     fits: impl Fn(&RunState) -> Result<bool, Error>,
 ) -> Result<RunState, Error> {
     let lineage = Lineage::read(runs)?;
@@ -81,10 +82,10 @@ fn newest(
     let mut refused = Vec::new();
     for directory in run::list(runs)?.into_iter().rev() {
         let name = directory.name().to_string();
-        if !is_open(&lineage, &name) {
+        if !is_candidate(&lineage, &name) {
             continue;
         }
-        match run::run_state(directory) {
+        match RunState::read(directory) {
             Ok(run_state) if fits(&run_state)? => {
                 found = Some(run_state);
                 break;
@@ -99,7 +100,7 @@ fn newest(
         None => none(runs, what),
     });
     for (name, error) in refused {
-        observer.warn_of(&error.of_run(&format!("{name} is passed over")));
+        observer.warn_of(&error.of_run(&format!("run {name} is skipped")));
     }
     found
 }

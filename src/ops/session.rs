@@ -1,4 +1,4 @@
-//! The surroundings of a use case: who is told, who is asked, and when to stop.
+//! The session of a use case: the prompt that answers questions, the observer that takes messages, and the stop signal.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,18 +14,18 @@ use crate::plan::prune::Choice;
 /// A value that comes later.
 pub type Later<'l, T> = Pin<Box<dyn Future<Output = T> + Send + 'l>>;
 
-/// Somebody who can be asked. A use case asks before it changes anything, unless its options say not to.
+/// The person who answers questions. A use case asks before it changes anything, unless its options say not to.
 pub trait Prompt: Send + Sync {
-    /// Asks a yes-or-no question. Anything but a clear yes is a no, and so is nobody to ask.
+    /// Asks a yes-or-no question. Returns true for a clear yes only; without a person to ask, the answer is no.
     fn confirm<'q>(&'q self, question: &'q str) -> Later<'q, bool>;
 
-    /// Asks for a text. Returns `None` when there is nobody to ask.
+    /// Asks for a text. Returns `None` if there is no person to ask.
     fn text<'q>(&'q self, question: &'q str) -> Later<'q, Option<String>>;
 }
 
-/// Somebody who watches a use case. Nothing depends on what an observer does.
+/// The receiver of messages, previews and progress. Nothing depends on what an observer does.
 pub trait Observer: Send + Sync {
-    /// Takes a message about the course of the work.
+    /// Takes a message about the work.
     fn say(&self, text: &str);
 
     /// Takes a warning.
@@ -37,23 +37,23 @@ pub trait Observer: Send + Sync {
     /// Takes the plan that is about to be carried out.
     fn plan(&self, preview: &Preview<'_>);
 
-    /// Takes a choice of connectors that are to be deleted, and the number of all connectors.
+    /// Takes the connectors that are to be deleted, and the number of all connectors.
     fn choice(&self, choice: &Choice<'_>, connectors: usize);
 
     /// Shows the progress of a run until the returned value is dropped.
     fn progress(&self, progress: watch::Receiver<Option<Progress>>) -> Box<dyn Send>;
 }
 
-/// The surroundings of one use case, from its start to its end.
+/// The session of one use case, from its start to its end.
 #[derive(Clone)]
 pub struct Session<'s> {
     /// The instant at which the command began.
     pub started: Instant,
-    /// Becomes true when no more work is to be started.
+    /// The stop signal. Once it is true, no more work is started.
     pub stop: watch::Receiver<bool>,
-    /// Takes messages.
+    /// The receiver of messages.
     pub observer: &'s dyn Observer,
-    /// Answers questions.
+    /// The person who answers questions.
     pub prompt: &'s dyn Prompt,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Debug for Session<'_> {
 }
 
 impl Session<'_> {
-    /// Asks a yes-or-no question. A request to stop is a no.
+    /// Asks a yes-or-no question. The stop signal counts as a no.
     pub(super) async fn confirm(&self, question: &str) -> bool {
         let mut stop = self.stop.clone();
         tokio::select! {
@@ -73,7 +73,7 @@ impl Session<'_> {
         }
     }
 
-    /// Asks for a text. A request to stop is no answer.
+    /// Asks for a text. Returns `None` on the stop signal.
     pub(super) async fn text(&self, question: &str) -> Option<String> {
         let mut stop = self.stop.clone();
         tokio::select! {
@@ -85,7 +85,7 @@ impl Session<'_> {
     /// Waits until that instant.
     ///
     /// # Errors
-    /// [`ErrorKind::Stopped`] when it is told to stop before.
+    /// [`ErrorKind::Stopped`] if the stop signal comes before.
     pub(super) async fn wait_until(&self, until: Instant) -> Result<(), Error> {
         let mut stop = self.stop.clone();
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Showing one object as the API answers it. Nothing is changed.
+//! The use case `show`: reads one object as the API returns it.
 
 use super::error::{Error, ErrorKind, of_end};
 use super::tenant::{Connect, Tenant};
@@ -6,41 +6,42 @@ use crate::plan::{Snapshot, similar};
 use crate::resource::{Kind, Scope, Shape};
 use crate::wire::{Id, Object};
 
-/// The most candidates that a message names.
+/// The most ids that a message names.
 const SHOWN: usize = 10;
 
-/// Reads the object of that kind that has `name` as its id or its name; a kind with but one object needs none.
+/// Reads the object of that kind whose id or name is `name`. A kind with a single object takes no name.
 ///
 /// # Errors
-/// [`ErrorKind::FailedItems`] when there is none, [`ErrorKind::Usage`] when there are several, and those of live state
-/// that cannot be read.
+/// - [`ErrorKind::FailedItems`] if there is no such object.
+/// - [`ErrorKind::Usage`] if there are several, or if the name is missing.
+/// - The kinds of [`of_end`] if live state cannot be read.
 pub async fn show(
     kind: Kind,
     name: Option<String>,
     connect: &mut dyn Connect,
     stop: tokio::sync::watch::Receiver<bool>,
 ) -> Result<Object, Error> {
-    let asked = asked(kind, name)?;
+    let name = checked(kind, name)?;
     let mut tenant = connect.connect(None, stop).await?;
-    match asked {
+    match name {
         None => the_only(kind, &mut tenant).await,
         Some(name) => find(kind, &name, &mut tenant).await,
     }
 }
 
-/// What the object is called by; `None` for a kind of which there is but one.
-fn asked(kind: Kind, id: Option<String>) -> Result<Option<String>, Error> {
+/// Checks that a name is given, and returns it. For a kind with a single object, checks that none is given.
+fn checked(kind: Kind, name: Option<String>) -> Result<Option<String>, Error> {
     let noun = kind.noun();
-    match (id, kind.shape()) {
+    match (name, kind.shape()) {
         (Some(_), Shape::Single) => {
             Err(Error::usage(format!("there is only one {noun}"))
                 .hint(format!("zpa-bulk show {kind}")))
         }
-        (None, Shape::Collection | Shape::List) => {
-            Err(Error::usage(format!("it is not said which {noun}"))
-                .hint(format!("zpa-bulk show {kind} ID, or its name")))
-        }
-        (id, _) => Ok(id),
+        (None, Shape::Collection | Shape::List) => Err(Error::usage(format!(
+            "the id or name of the {noun} is missing"
+        ))
+        .hint(format!("zpa-bulk show {kind} ID, or its name"))),
+        (name, _) => Ok(name),
     }
 }
 
@@ -56,7 +57,7 @@ async fn the_only(kind: Kind, tenant: &mut Tenant) -> Result<Object, Error> {
         .ok_or_else(|| not_found(format!("there is no {}", kind.noun())))
 }
 
-/// By its id, else by its name: that takes a listing.
+/// Finds an object by its id, else by its name, which takes a listing.
 async fn find(kind: Kind, name: &str, tenant: &mut Tenant) -> Result<Object, Error> {
     let is_id = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
     if is_id
@@ -69,7 +70,7 @@ async fn find(kind: Kind, name: &str, tenant: &mut Tenant) -> Result<Object, Err
     let live = tenant.snapshot(scopes, ErrorKind::Unexpected).await?;
     let found = called(kind, name, &live)?;
     match found.get("id").and_then(serde_json::Value::as_str) {
-        // A listing may say less of an object than its own answer.
+        // A listing may leave out fields that the object's own endpoint returns.
         Some(id) if kind.shape() == Shape::Collection => read(kind, id, tenant)
             .await?
             .ok_or_else(|| not_found(format!("the {} {id} is gone", kind.noun()))),
@@ -86,14 +87,14 @@ async fn read(kind: Kind, id: &str, tenant: &mut Tenant) -> Result<Option<Object
     })
 }
 
-/// The one object that goes by that id or name; a name in another case is taken when none is the same.
+/// Returns the one object with that id, or else with that name, or else with that name in another case.
 fn called<'s>(kind: Kind, name: &str, live: &'s Snapshot) -> Result<&'s Object, Error> {
     let objects = || live.listings.iter().flat_map(|listing| &listing.objects);
     let wanted = kind.comparable_key(name.into());
     let folded = wanted.to_lowercase();
     let has_id = |object: &&Object| Id::of(object).is_some_and(|id| id.as_str() == name);
     let is_called = |object: &&Object| kind.keys_of(object).contains(&wanted);
-    let alike = |object: &&Object| {
+    let is_called_in_any_case = |object: &&Object| {
         let mut keys = kind.keys_of(object).into_iter();
         keys.any(|key| key.to_lowercase() == folded)
     };
@@ -102,7 +103,7 @@ fn called<'s>(kind: Kind, name: &str, live: &'s Snapshot) -> Result<&'s Object, 
         found = objects().filter(is_called).collect();
     }
     if found.is_empty() {
-        found = objects().filter(alike).collect();
+        found = objects().filter(is_called_in_any_case).collect();
     }
     let noun = kind.noun();
     match found.as_slice() {

@@ -1,14 +1,14 @@
-//! Starting runs: the one sequence by which every new run comes about.
+//! The start of runs: one sequence for every new run.
 //!
-//! 1. The planning lock: one process at a time decides for the runs of a directory.
-//! 2. Other runs: an unfinished run of the same manifest is replaced or gone on with, and calls that another run has
-//!    under way are given time to arrive.
-//! 3. The plan, on the tenant's live state, into the new run's directory. The guards may refuse it.
-//! 4. The question whether it is to be carried out.
-//! 5. The start: plan and journal are on disk, and the run can be resumed from here on. The lock is released.
-//! 6. Carrying out, and the report.
+//! 1. Lock: take the planning lock. One process at a time plans for the runs of a directory.
+//! 2. Other runs: ask whether to replace an unfinished run of the same manifest. Wait for calls of other runs that may
+//!    still arrive.
+//! 3. Plan: read live state, and write the plan into the new run's directory. The guards on deletes may refuse it.
+//! 4. Ask: show the plan, and ask whether to carry it out.
+//! 5. Start: put plan and journal on disk. From here on the run can be resumed. Release the lock.
+//! 6. Carry out, and write the report.
 //!
-//! `apply`, `retry`, `undo` and `prune` differ in their [`Work`](super::work::Work) alone.
+//! `apply`, `retry`, `undo` and `prune` differ only in their [`Work`](super::work::Work).
 
 use std::collections::HashSet;
 use std::env;
@@ -30,17 +30,18 @@ use crate::resource::Scope;
 use crate::run::{self, Checked, Origin, PlanError, PlanWriter, RunDirectory, RunName, RunState};
 use crate::wire::Id;
 
-/// Starts a run and carries it out. Returns `None` when the work turns out to be nothing.
+/// Starts a run and carries it out. Returns `None` if there is nothing to do.
 ///
 /// # Errors
-/// [`Error`]; up to the start nothing has been sent, and no run is left behind.
+/// The errors of `work`, and those of runs that cannot be started or carried out. If the run has not started, nothing
+/// was changed on the tenant, and no run is left behind.
 pub(super) async fn start(
     work: &mut dyn Work,
     options: StartOptions<'_>,
     tenant: &mut Tenant,
     session: &Session<'_>,
 ) -> Result<Option<RunEnd>, Error> {
-    // An embedded tenant is this process's alone.
+    // No other process works on an embedded simulated tenant.
     let lock = if tenant.is_simulated() {
         None
     } else {
@@ -83,7 +84,7 @@ pub(super) async fn start(
     carry_out(run, tenant, session).await.map(Some)
 }
 
-/// Plans into a run directory. Returns the journal's header, and the preview of the plan.
+/// Writes the plan into a run directory. Returns the journal's header and the preview of the plan.
 fn plan_into<'s>(
     directory: &RunDirectory,
     work: &dyn Work,
@@ -115,7 +116,7 @@ fn plan_into<'s>(
     Ok((header, preview.with_summary(summary)))
 }
 
-/// Rows of manifests, or failed rows of a run.
+/// The work of `apply` and `retry`: rows of manifests, or the failed rows of a run.
 #[derive(Debug)]
 pub(super) struct Rows<'r> {
     pub(super) checked: Checked,
@@ -178,7 +179,7 @@ impl Work for Rows<'_> {
     }
 }
 
-/// The directory to which the names of manifests are relative.
+/// Returns the directory to which the names of manifests are relative.
 fn named_in() -> Option<String> {
     let directory = env::current_dir().ok()?;
     directory.to_str().map(str::to_owned)
@@ -191,14 +192,18 @@ pub struct ApplyOptions<'o> {
     pub manifests: &'o Manifests,
     /// The directory of all runs.
     pub runs: &'o Path,
-    /// Whether the plan is carried out without a question.
+    /// True to carry the plan out without a question.
     pub yes: bool,
 }
 
 /// Plans manifests, asks, and carries the plan out in a new run.
 ///
 /// # Errors
-/// Those of [`plan`](super::plan()), and of runs that cannot be started.
+/// - The errors of [`plan`](super::plan()).
+/// - [`ErrorKind::Usage`] for a no.
+/// - [`ErrorKind::Guard`] if a guard refuses the plan.
+/// - [`ErrorKind::Run`] if another process is about to do the same work.
+/// - [`ErrorKind::Stopped`] if the run stopped early and can be resumed.
 pub async fn apply(
     options: ApplyOptions<'_>,
     tenant: &mut Tenant,

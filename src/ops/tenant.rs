@@ -1,4 +1,4 @@
-//! A tenant that use cases work on.
+//! The tenant that a use case works on, and the way to it.
 
 use std::fmt;
 
@@ -13,58 +13,58 @@ use crate::run::RecordedSettings;
 use crate::wire::Id;
 use crate::zpa::{Connection, HttpApi};
 
-/// A tenant, ready to be worked on: the engine, and the settings with which it was set up, resolved once.
+/// A tenant that is ready for work: the engine, and the settings with which it was set up.
 #[derive(Debug)]
 pub struct Tenant {
-    /// The engine that drives it.
+    /// The engine that sends the calls.
     pub engine: Engine<HttpApi>,
     /// The settings of that engine.
     pub engine_settings: EngineSettings,
-    /// Its address and customer id.
+    /// The addresses and the customer id.
     pub connection: Connection,
     /// The microtenant of rows that name none.
     pub microtenant: Option<Id>,
     /// The limits of the tenant.
     pub limits: Limits,
-    /// The guards between a plan and its deletes.
+    /// The guards on deletes.
     pub guards: Guards,
     /// The settings as a run records them.
     pub recorded: RecordedSettings,
 }
 
 impl Tenant {
-    /// Whether it is an embedded simulated tenant, which this process alone drives.
+    /// Tells whether this is an embedded simulated tenant, on which no other process works.
     pub(super) fn is_simulated(&self) -> bool {
         self.recorded.simulated
     }
 
-    /// Reads all objects of these scopes. `passing` is the kind of the error for failures that another attempt may not
-    /// meet.
+    /// Reads all objects of these scopes. `temporary` is the kind of the error for failures that another attempt may
+    /// not meet.
     ///
     /// # Errors
-    /// [`ErrorKind::Credentials`], [`ErrorKind::Stopped`] or `passing`.
+    /// [`ErrorKind::Credentials`], [`ErrorKind::Stopped`] or `temporary`.
     pub(super) async fn snapshot(
         &mut self,
         scopes: Vec<Scope>,
-        passing: ErrorKind,
+        temporary: ErrorKind,
     ) -> Result<Snapshot, Error> {
         let snapshot = self.engine.snapshot(scopes).await;
         snapshot.map_err(|end| {
-            of_end(&end, passing).unwrap_or_else(|| Error::new(passing, "nothing was read"))
+            of_end(&end, temporary).unwrap_or_else(|| Error::new(temporary, "nothing was read"))
         })
     }
 }
 
-/// The way to a tenant: the user's settings, which a run that is resumed, retried, undone or verified completes with
-/// those that it recorded.
+/// The way to a tenant: the user's settings. A run that is resumed, retried, undone or verified adds those that it
+/// recorded.
 pub trait Connect: Send {
     /// The customer id that the user's settings name.
     fn customer(&self) -> Option<&str>;
 
-    /// Whether the tenant is to be an embedded simulated one.
+    /// Tells whether the user asks for an embedded simulated tenant.
     fn simulates(&self) -> bool;
 
-    /// Connects. Nothing is sent yet.
+    /// Sets up the tenant. Nothing is sent yet.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for settings that cannot be used.

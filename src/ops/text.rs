@@ -1,4 +1,4 @@
-//! Small texts that messages share.
+//! Parts of messages: counts, durations, and errors with their sources.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -10,7 +10,7 @@ pub fn counted(count: u64, one: &str, more: &str) -> String {
     format!("{count} {what}")
 }
 
-/// Returns an error with its sources, each once.
+/// Returns an error followed by its sources. A source that the text already ends with is left out.
 #[must_use]
 pub fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
@@ -25,7 +25,7 @@ pub fn chain(error: &dyn StdError) -> String {
     text
 }
 
-/// Returns a duration as people say it: `0s`, `45s`, `3m 20s`, `2h 05m`.
+/// Returns a duration in words, rounded up to seconds: `0s`, `45s`, `3m 20s`, `2h 05m`.
 #[must_use]
 pub fn rounded(duration: Duration) -> String {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);

@@ -1,4 +1,4 @@
-//! Undoing: a new run that takes back what another did.
+//! The use case `undo`: starts a new run that takes back the changes of another.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -24,16 +24,17 @@ pub struct UndoOptions<'o> {
     pub runs: &'o Path,
     /// The run: its directory, its name or the beginning of its name.
     pub name: &'o str,
-    /// Whether the preview holds every row.
+    /// True to show every row in the preview.
     pub full: bool,
-    /// Whether it is carried out without a question.
+    /// True to carry the undo out without a question.
     pub yes: bool,
 }
 
-/// Takes back what a run did, as far as nobody has changed it since.
+/// Takes back the changes of a run, except where others have changed the same objects since.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a run that is not finished or is being undone already, and those of a new run.
+/// [`ErrorKind::Usage`] for a run that is not finished or is being undone already, and the errors of
+/// [`apply`](super::apply).
 pub async fn undo(
     options: UndoOptions<'_>,
     connect: &mut dyn Connect,
@@ -43,7 +44,7 @@ pub async fn undo(
     let UndoOptions {
         runs, full, yes, ..
     } = options;
-    let past = run::run_state(RunDirectory::find(runs, options.name)?)?;
+    let past = RunState::read(RunDirectory::find(runs, options.name)?)?;
     refuse_other_tenant(connect, &past.header)?;
     refuse_unfinished(&past)?;
     let recorded = of_real_tenant(&past.header)?;
@@ -75,12 +76,12 @@ struct Undo<'u> {
 }
 
 impl Work for Undo<'_> {
-    /// Two undos of one run would both create again what it deleted.
+    /// Refuses a second undo of the same run: both would create the same deleted objects again.
     fn recheck(&self) -> Result<(), Error> {
         let name = self.past.directory.name().to_string();
         for directory in run::list(self.runs)? {
             let undoes = Origin::read(directory.path()).ok().and_then(|o| o.undoes);
-            if undoes.as_ref() == Some(&name) && !run::run_state(directory.clone())?.is_finished() {
+            if undoes.as_ref() == Some(&name) && !RunState::read(directory.clone())?.is_finished() {
                 let directory = directory.path().display();
                 return Err(Error::usage("an undo of this run is not finished")
                     .hint(format!("to go on with it: zpa-bulk resume {directory}")));
@@ -118,18 +119,18 @@ impl Work for Undo<'_> {
         session: &'a Session<'a>,
     ) -> Later<'a, Result<(), Error>> {
         Box::pin(async {
-            // Shown without a question too, so that nobody misses what does not come back.
+            // The plan is shown even with --yes, since it names the changes that cannot be taken back.
             session.observer.plan(preview);
             let changes = preview.summary().totals.changes() > 0;
             if !changes || self.yes || session.confirm("Carry it out?").await {
                 return Ok(());
             }
-            Err(Error::usage("nothing was changed").hint("--yes takes it back without asking"))
+            Err(Error::usage("nothing was changed").hint("--yes undoes the run without asking"))
         })
     }
 }
 
-/// Refuses an unfinished run: nobody can say yet what it will have done.
+/// Refuses an unfinished run: its changes are not known yet.
 fn refuse_unfinished(past: &RunState) -> Result<(), Error> {
     if past.is_finished() {
         return Ok(());
@@ -141,7 +142,7 @@ fn refuse_unfinished(past: &RunState) -> Result<(), Error> {
     }
     let directory = past.directory.path().display();
     Err(
-        Error::usage("this run is not finished, so nobody can say yet what it did")
-            .hint(format!("first: zpa-bulk resume {directory}")),
+        Error::usage("this run is not finished, so its changes are not known yet")
+            .hint(format!("finish it first: zpa-bulk resume {directory}")),
     )
 }

@@ -1,4 +1,4 @@
-//! Verifying: comparing the claims of a run with its files and with the tenant. Nothing is changed.
+//! The use case `verify`: compares the claims of a run with its files and with the tenant. Nothing is changed.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::session::Session;
 use super::tenant::Connect;
 use crate::report::path_as_shown;
 use crate::report::verify::{Counted, Findings, Verification};
-use crate::run::{self, RunError, RunState};
+use crate::run::{RunError, RunState};
 
 /// The result of a verification.
 #[derive(Debug, Serialize)]
@@ -23,18 +23,18 @@ pub struct Verified {
     /// The run directory.
     #[serde(serialize_with = "path_as_shown")]
     pub run_dir: PathBuf,
-    /// The tenant.
+    /// The tenant's customer id.
     pub tenant: String,
-    /// Whether the run has ended and every claim holds.
+    /// True if the run has ended and every claim holds.
     pub holds: bool,
-    /// Whether the run has ended and its results are written.
+    /// True if the run has ended and its results are written.
     pub finished: bool,
     /// The number of items that have ended.
     #[serde(rename = "settled")]
     pub finished_items: u64,
     /// The number of all items.
     pub items: u64,
-    /// The rows of the result files; none while these are not written.
+    /// The rows of the result files; `None` while these are not written.
     pub rows: Option<Counted>,
     /// The number of claims that the tenant confirms.
     pub confirmed: u64,
@@ -43,10 +43,11 @@ pub struct Verified {
     pub findings: Findings,
 }
 
-/// Verifies the run of that name below `runs`, or the newest one.
+/// Verifies the run of that name below `runs`, or the newest run.
 ///
 /// # Errors
-/// [`ErrorKind::Run`] for a run that is refused or being worked on, and those of live state that cannot be read.
+/// - [`ErrorKind::Run`] for a run that is refused, or on which a process works.
+/// - The kinds of [`of_end`](super::of_end) if live state cannot be read.
 pub async fn verify(
     runs: &Path,
     name: Option<&str>,
@@ -54,10 +55,10 @@ pub async fn verify(
     session: &Session<'_>,
 ) -> Result<Verified, Error> {
     refuse_simulated(connect, "verify")?;
-    let run_state = run::run_state(named_or_newest(runs, name)?)?;
+    let run_state = RunState::read(named_or_newest(runs, name)?)?;
     refuse_other_tenant(connect, &run_state.header)?;
     if run_state.active {
-        let message = "a process is working on this run, so it claims nothing yet";
+        let message = "a process is working on this run, so its results are not final";
         return Err(Error::new(ErrorKind::Run, message).hint("verify it when it has ended"));
     }
     let recorded = of_real_tenant(&run_state.header)?;

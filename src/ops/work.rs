@@ -1,4 +1,4 @@
-//! The work of a new run, and the options with which it is started.
+//! The work of a new run, and the options to start it with.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,19 +13,19 @@ use crate::resource::Scope;
 use crate::run::{Origin, PlanError, RunState};
 use crate::wire::Id;
 
-/// The work of a new run: the source of its plan, and how a person agrees to it.
+/// The work of a new run: the source of its plan, and the way to ask a person for approval.
 pub(super) trait Work: Send + Sync {
-    /// The manifests that it comes from. A new run takes the place of an unfinished one of the same manifest.
+    /// Returns the manifests of the work. A new run may replace an unfinished run of the same manifest.
     fn manifests(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// The run whose failed rows it retries.
+    /// Returns the run whose failed rows are retried, if there is one.
     fn retries(&self) -> Option<&RunState> {
         None
     }
 
-    /// Checks again, under the planning lock, what another process may have changed.
+    /// Repeats, under the planning lock, the checks whose result another process may have changed.
     ///
     /// # Errors
     /// The reason why there is to be no new run.
@@ -33,23 +33,23 @@ pub(super) trait Work: Send + Sync {
         Ok(())
     }
 
-    /// The scopes that have to be listed to plan it.
+    /// Returns the scopes that must be listed for the plan.
     fn scopes(&self) -> Vec<Scope>;
 
-    /// Takes live state, and the objects that earlier runs of the same rows created. Returns whether there is
-    /// anything to be planned.
+    /// Takes live state, and the ids of the objects that earlier runs of the same rows created. Returns false if there
+    /// is nothing to plan.
     ///
     /// # Errors
     /// The reason why there is to be no new run.
     fn decide(&mut self, live: &Snapshot, created_before: HashSet<Id>) -> Result<bool, Error>;
 
-    /// The origin of the plan's rows.
+    /// Returns the origin of the plan's rows.
     fn origin(&self) -> Origin;
 
-    /// Plans it against live state; each item goes to `sink`.
+    /// Plans the work against live state. Each item goes to `sink`.
     ///
     /// # Errors
-    /// Everything for which there is no plan, and errors of `sink`.
+    /// [`PlanError`] for the problems that prevent a plan, and the errors of `sink`.
     fn plan(
         &self,
         live: &Snapshot,
@@ -57,7 +57,7 @@ pub(super) trait Work: Send + Sync {
         sink: ItemSink<'_>,
     ) -> Result<PlanSummary, PlanError>;
 
-    /// Shows the plan and asks, as far as it has to be asked for.
+    /// Shows the plan and asks for approval, if approval is needed.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for a no.
@@ -76,10 +76,10 @@ pub(super) struct StartOptions<'o> {
     pub(super) runs: &'o Path,
     /// The run that this one retries or undoes.
     pub(super) previous: Option<&'o RunState>,
-    /// Whether an unfinished run of the same manifest is replaced without a question.
+    /// True to replace an unfinished run of the same manifest without a question.
     pub(super) yes: bool,
-    /// Whether the preview holds every item.
+    /// True to show every item in the preview.
     pub(super) full: bool,
-    /// The kind of the error when live state cannot be read.
+    /// The kind of the error if live state cannot be read.
     pub(super) unread: ErrorKind,
 }

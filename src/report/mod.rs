@@ -1,16 +1,16 @@
-//! What came of a run: the result files and the summary.
+//! The results of a run: three files of rows and the report.
 //!
 //! - `success.csv`: rows that were created, updated, deleted or recovered.
-//! - `skipped.csv`: rows with nothing to do, and deletes that were spared.
-//! - `errors.csv`: all others; it can be applied again as it is.
+//! - `skipped.csv`: rows with nothing to do, and changes that were spared.
+//! - `errors.csv`: all other rows; the file can be applied again as it is.
 //! - `report.json`: the [`Report`].
 //!
-//! The report holds the SHA-256 of the three others, and where the journal ended when it was written, so that
-//! [`verify`] finds whatever was changed or cut since.
+//! Every row of the manifests is in exactly one of the three CSV files. These keep every column of the manifests and
+//! add `_row,_status,_id,_error_id,_error,_attempts`. Each file is written under a temporary name and renamed, so a
+//! reader never sees half of one.
 //!
-//! Every row of the manifests is in exactly one of the three. Result files keep every column of the
-//! manifests and add `_row,_status,_id,_error_id,_error,_attempts`. They are written beside
-//! their places and renamed, so a reader never sees half of one.
+//! The report holds the SHA-256 of the three files, and the end of the journal at the time of writing. With these,
+//! [`verify`] finds later changes and cuts.
 
 mod outcomes;
 mod retry_manifest;
@@ -36,46 +36,46 @@ use crate::run::{PlanFile, RunError};
 /// The version of the report's form.
 const FORMAT: u32 = 1;
 
-/// What [`Summary::end`] says of a run with nothing left to do.
+/// The value of [`Summary::end`] for a run with nothing left to do.
 const FINISHED: &str = "finished";
 
-/// The report's file, the last that is written.
+/// The report's file. It is written last.
 const FILE_NAME: &str = "report.json";
 
-/// What came of a run, in numbers.
+/// The result of a run in numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// How it ended: `finished`, or `stopped` when some items have not.
+    /// The end of the run: `finished`, or `stopped` if some items have not ended.
     pub end: &'static str,
-    /// All items: one for each row.
+    /// All items, one for each row.
     pub items: u64,
-    /// Created and confirmed by the server.
+    /// Items that were created, confirmed by the server's answer.
     pub created: u64,
-    /// Updated.
+    /// Items that were updated.
     pub updated: u64,
-    /// With nothing to do.
+    /// Items with nothing to do.
     pub unchanged: u64,
-    /// Deleted.
+    /// Items that were deleted.
     pub deleted: u64,
-    /// Left alone after all, since it had changed.
+    /// Items whose object was left alone, since it no longer fits the conditions of the change.
     pub spared: u64,
-    /// Not carried out.
+    /// Items that were not carried out.
     pub failed: u64,
-    /// Executed by a call whose answer was lost, and found afterwards.
+    /// Items that were carried out by a call whose answer was lost, and found afterwards.
     pub recovered: u64,
-    /// Perhaps executed; resuming finds out.
+    /// Items that were perhaps carried out; `resume` finds out.
     pub unknown: u64,
-    /// Not tried yet.
+    /// Items that were not tried yet.
     pub waiting: u64,
-    /// `GET`s sent by this process.
+    /// The number of `GET`s that this process sent.
     pub read_calls: u64,
-    /// `POST`s, `PUT`s and `DELETE`s sent by this process.
+    /// The number of `POST`s, `PUT`s and `DELETE`s that this process sent.
     pub write_calls: u64,
-    /// How many of them were answered 429, and sent again.
+    /// The number of calls that were answered 429, and sent again.
     pub throttled: u64,
-    /// How many of them were answered with a 503 that asks to come back later, and sent again.
+    /// The number of calls that were answered with a 503 asking to come back later, and sent again.
     pub unavailable: u64,
-    /// How long this process worked, reading and planning included.
+    /// The time for which this process worked, reading and planning included.
     pub elapsed_ms: u64,
     /// The run directory.
     #[serde(serialize_with = "path_as_shown")]
@@ -83,7 +83,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The numbers of a run that ended like this.
+    /// Returns the numbers of a run that ended with `end`.
     #[must_use]
     pub fn new(
         end: &End,
@@ -116,7 +116,7 @@ impl Summary {
     }
 }
 
-/// Writes a path as messages show it: what of it is no text is replaced, where serde would refuse it.
+/// Writes a path as messages show it. Parts that are not UTF-8 are replaced; serde alone would refuse such a path.
 pub(crate) fn path_as_shown<S: Serializer>(
     path: &(impl AsRef<Path> + ?Sized),
     serializer: S,
@@ -129,7 +129,7 @@ pub(crate) fn path_as_shown<S: Serializer>(
 pub struct FailedRow {
     /// The manifest.
     pub file: String,
-    /// The row in it.
+    /// The row in the manifest.
     pub row: u32,
     /// The object's name.
     pub name: String,
@@ -137,28 +137,28 @@ pub struct FailedRow {
     pub status: Cow<'static, str>,
     /// The server's id of the error.
     pub error_id: Option<String>,
-    /// What happened.
+    /// The message of the failure; empty if there is none.
     pub error: String,
 }
 
-/// What came of a run.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The version of this form.
+    /// The version of the report's form.
     pub format: u32,
     /// The run's name.
     pub run: String,
     /// The tenant's customer id.
     pub tenant: String,
-    /// The run whose failed rows these were.
+    /// The name of the run whose failed rows this run retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<String>,
-    /// The unfinished runs in whose place it was started.
+    /// The names of the unfinished runs that this run replaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
     /// The numbers.
     pub summary: Summary,
-    /// Where the journal ended when the results were written.
+    /// The end of the journal when the results were written.
     pub journal: JournalEnd,
     /// The SHA-256 of each result file by its name, in hexadecimal.
     pub sha256: BTreeMap<String, String>,
@@ -166,9 +166,9 @@ pub struct Report {
     pub errors: Vec<FailedRow>,
 }
 
-/// A report as it is read back. One of an older program lacks what is optional.
+/// A report as it is read back. A report of an older program lacks the optional members.
 #[derive(Debug, Deserialize)]
-struct Kept {
+struct SavedReport {
     run: String,
     tenant: String,
     summary: Tally,
@@ -178,14 +178,15 @@ struct Kept {
     errors: Vec<FailedRow>,
 }
 
-/// Whether the results of the run in `directory` were written when its journal ended there.
+/// Tells whether the results of the run in `directory` were written when its journal ended at `journal_end`. A report
+/// of an older program does not name that end, and counts as current.
 #[must_use]
 pub fn is_written(directory: &Path, journal_end: JournalEnd) -> bool {
-    let kept = kept(directory).ok().flatten();
-    kept.is_some_and(|kept| kept.journal.is_none_or(|written| written == journal_end))
+    let saved = saved_report(directory).ok().flatten();
+    saved.is_some_and(|saved| saved.journal.is_none_or(|end| end == journal_end))
 }
 
-/// Whether the report in `directory` says that nothing was left to do. What it says is not checked.
+/// Tells whether the report in `directory` says that nothing was left to do. The report is not checked.
 #[must_use]
 pub fn says_finished(directory: &Path) -> bool {
     #[derive(Deserialize)]
@@ -203,8 +204,8 @@ pub fn says_finished(directory: &Path) -> bool {
     ended.is_some_and(|ended: Ended| ended.summary.end == FINISHED)
 }
 
-/// The report in `directory`, if there is one.
-fn kept(directory: &Path) -> io::Result<Option<Kept>> {
+/// Reads the report in `directory`; `None` if there is none.
+fn saved_report(directory: &Path) -> io::Result<Option<SavedReport>> {
     match File::open(directory.join(FILE_NAME)) {
         Ok(file) => Ok(Some(serde_json::from_reader(BufReader::new(file))?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -215,7 +216,8 @@ fn kept(directory: &Path) -> io::Result<Option<Kept>> {
 /// Writes the result files of a run into its directory.
 ///
 /// # Errors
-/// [`RunError`] when the run cannot be read or the files cannot be written.
+/// [`RunError::Journal`] if the journal cannot be read, [`RunError::Io`] if the plan cannot be read or a file cannot be
+/// written.
 pub fn write(
     directory: &Path,
     plan: &PlanFile,

@@ -1,4 +1,4 @@
-//! What a journal says of every item, kept small.
+//! The outcome of every item as a journal has it, in little memory.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,82 +8,82 @@ use crate::journal::{JournalEnd, JournalError};
 use crate::run;
 use crate::wire::{Failure, Id};
 
-/// Nothing was said of the item.
-const NOTHING: u64 = 0;
+/// Stands for an item without an outcome.
+const NO_OUTCOME: u64 = 0;
 
-/// It has ended, and no more was said.
-const BARE: u64 = u64::MAX;
+/// Stands for an item whose outcome has neither id nor failure.
+const NO_ID: u64 = u64::MAX;
 
-/// The outcome of every item: eight bytes each, and in full only those with a failure or an id that is no
-/// number.
+/// The outcome of every item, in eight bytes each. Outcomes with a failure, or an id that is not a number, are kept in
+/// full besides.
 #[derive(Debug)]
 pub struct Outcomes {
     ids: Vec<u64>,
-    others: HashMap<ItemNumber, Outcome>,
+    in_full: HashMap<ItemNumber, Outcome>,
     journal_end: JournalEnd,
 }
 
 impl Outcomes {
-    /// Reads those of the run in `directory`, which has so many items.
+    /// Reads the outcomes of the run in `directory`, which has `items` items.
     ///
     /// # Errors
-    /// [`JournalError`].
+    /// [`JournalError`] if the journal cannot be read or is damaged.
     pub fn read(directory: &Path, items: u32) -> Result<Self, JournalError> {
-        let mut ids = vec![NOTHING; index(items)];
-        let mut others = HashMap::new();
+        let mut ids = vec![NO_OUTCOME; index(items)];
+        let mut in_full = HashMap::new();
         let journal_end = run::outcomes(directory, |outcome| {
-            // What has ended stays ended: the first outcome counts.
             let Some(slot) = ids.get_mut(index(outcome.item)) else {
                 return;
             };
-            if *slot == NOTHING {
-                let small = small(&outcome);
-                *slot = small.unwrap_or(BARE);
-                if small.is_none() {
-                    others.insert(outcome.item, outcome);
+            // The first outcome of an item counts.
+            if *slot == NO_OUTCOME {
+                let number = as_number(&outcome);
+                *slot = number.unwrap_or(NO_ID);
+                if number.is_none() {
+                    in_full.insert(outcome.item, outcome);
                 }
             }
         })?;
         Ok(Self {
             ids,
-            others,
+            in_full,
             journal_end,
         })
     }
 
-    /// Where the journal ended that they were read from.
+    /// Returns the end of the journal from which the outcomes were read.
     #[must_use]
     pub fn journal_end(&self) -> JournalEnd {
         self.journal_end
     }
 
-    /// The id of the item's object, as far as its outcome says.
+    /// Returns the id of the item's object, if the item's outcome has one.
     #[must_use]
     pub fn id(&self, item: ItemNumber) -> Option<Id> {
-        if let Some(outcome) = self.others.get(&item) {
+        if let Some(outcome) = self.in_full.get(&item) {
             return outcome.id.clone();
         }
         let id = self.ids.get(index(item)).copied();
-        id.filter(|id| ![NOTHING, BARE].contains(id))
+        id.filter(|id| ![NO_OUTCOME, NO_ID].contains(id))
             .map(|id| Id::new(id.to_string()))
     }
 
-    /// Why the item failed, as far as its outcome says.
+    /// Returns the failure of the item, if the item's outcome has one.
     #[must_use]
     pub fn failure(&self, item: ItemNumber) -> Option<&Failure> {
-        self.others.get(&item)?.failure.as_ref()
+        self.in_full.get(&item)?.failure.as_ref()
     }
 }
 
-/// The outcome as a number, if it says no more than an id that is one.
-fn small(outcome: &Outcome) -> Option<u64> {
+/// Returns the outcome as a number, if it holds no more than an id that is a number.
+fn as_number(outcome: &Outcome) -> Option<u64> {
     match (&outcome.id, &outcome.failure) {
         (_, Some(_)) => None,
-        (None, None) => Some(BARE),
+        (None, None) => Some(NO_ID),
         (Some(id), None) => {
             let number = id.as_str().parse().ok();
             number.filter(|number: &u64| {
-                ![NOTHING, BARE].contains(number) && number.to_string() == id.as_str()
+                ![NO_OUTCOME, NO_ID].contains(number) && number.to_string() == id.as_str()
             })
         }
     }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_id_and_failure_comes_back_as_it_was_and_the_first_outcome_counts() {
+    fn ids_and_failures_come_back_and_the_first_counts() {
         let most = u64::MAX.to_string();
         let ids = [
             Some("145283994705985536"),

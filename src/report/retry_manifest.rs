@@ -1,4 +1,4 @@
-//! The rows that a run did not carry out, as a manifest of their own.
+//! The manifest of a retry: the rows that a run did not carry out.
 
 use std::io::{self, Write};
 
@@ -11,15 +11,15 @@ use crate::resource::{Kind, fold};
 use crate::run::{PlanLine, RunState};
 use crate::wire::FieldValue;
 
-/// Writes the rows of `errors.csv` as JSON Lines, and answers how many there are. They stand in lines of the same
-/// numbers as in that file, so that messages about them lead to its rows.
+/// Writes the rows of `errors.csv` as JSON Lines, and returns their number. Each row has the same line number as in
+/// that file, so that messages lead to its rows.
 ///
-/// In JSON Lines a row can say what it could say in its own manifest, an empty text included.
+/// JSON Lines can hold all that the run's own manifests could say, an empty text included.
 ///
 /// # Errors
-/// When the plan cannot be read or `to` cannot be written.
+/// An [`io::Error`] if the plan cannot be read or `to` cannot be written.
 pub fn write_failed(run_state: &RunState, mut to: impl Write) -> io::Result<u64> {
-    // Where the file has its header.
+    // The empty line stands for the header of `errors.csv`.
     to.write_all(b"\n")?;
     let columns = &run_state.plan.origin().columns;
     let mut rows = 0;
@@ -33,22 +33,23 @@ pub fn write_failed(run_state: &RunState, mut to: impl Write) -> io::Result<u64>
     Ok(rows)
 }
 
-/// What the row says. What it is about may have followed from columns that other rows do not have, so it is said.
+/// Returns the members of the row's JSON object. The resource is always one of them: in the manifest it may have
+/// followed from columns of other rows.
 fn members<'l>(
     columns: &'l [String],
     line: &'l PlanLine,
 ) -> impl Iterator<Item = (&'l str, Value)> {
     let resource = ("resource", Value::from(line.item.resource.name()));
     let cells = columns.iter().zip(&line.input);
-    let said = cells.filter(|(title, cell)| {
-        fold(title) != "resource" && (!cell.trim().is_empty() || says_empty(title, line))
+    let others = cells.filter(|(title, cell)| {
+        fold(title) != "resource" && (!cell.trim().is_empty() || empties_field(title, line))
     });
-    let said = said.map(|(title, cell)| (title.as_str(), Value::from(cell.as_str())));
-    [resource].into_iter().chain(said)
+    let others = others.map(|(title, cell)| (title.as_str(), Value::from(cell.as_str())));
+    [resource].into_iter().chain(others)
 }
 
-/// Whether an empty cell of that column asks for an empty field, and does not just say nothing.
-fn says_empty(title: &str, line: &PlanLine) -> bool {
+/// Tells whether an empty cell of that column empties the field. Otherwise an empty cell leaves the field alone.
+fn empties_field(title: &str, line: &PlanLine) -> bool {
     let Change::Update { set, .. } = &line.item.change else {
         return false;
     };

@@ -35,7 +35,7 @@ impl ResultFile {
         }
     }
 
-    /// Where the row of an item stands that ended so, or has not ended.
+    /// Returns the file that holds the rows of items in that state.
     pub(super) fn of(state: State) -> Self {
         match state {
             State::Finished(Status::Unchanged | Status::Spared) => Self::Skipped,
@@ -45,7 +45,7 @@ impl ResultFile {
     }
 }
 
-/// All that is known of a run's rows.
+/// A run's plan, the states of its items and their outcomes, from which result rows are made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Results<'r> {
     pub(super) plan: &'r PlanFile,
@@ -66,13 +66,13 @@ pub(super) struct ResultRow<'l> {
 }
 
 impl<'r> Results<'r> {
-    /// The titles of the result files' columns.
+    /// Returns the titles of the result files' columns.
     pub(super) fn titles(&self) -> impl Iterator<Item = &'r str> + use<'r> {
         let columns = self.plan.origin().columns.iter();
         columns.map(String::as_str).chain(RESULT_COLUMNS)
     }
 
-    /// The result row of that item.
+    /// Returns the result row of an item, whose line in the plan is `line`.
     pub(super) fn row<'l>(&'l self, number: ItemNumber, line: &'l PlanLine) -> ResultRow<'l> {
         let planned_failure = match &line.item.change {
             Change::Spared { failure, .. } | Change::Error { failure } => Some(failure),
@@ -92,13 +92,13 @@ impl<'r> Results<'r> {
         }
     }
 
-    /// The manifest that a row comes from.
+    /// Returns the manifest that a row comes from.
     pub(super) fn file(&self, line: &PlanLine) -> &str {
         let file = self.plan.origin().files.get(usize::from(line.item.file));
         file.map_or("", String::as_str)
     }
 
-    /// Where a row stands, for people: with several manifests the manifest too.
+    /// Returns the row's number, for people to read. If there are several manifests, the manifest stands before it.
     fn origin(&self, line: &PlanLine) -> String {
         match self.plan.origin().files.as_slice() {
             [_] => line.item.row.to_string(),
@@ -106,7 +106,7 @@ impl<'r> Results<'r> {
         }
     }
 
-    /// The same row for the report.
+    /// Returns the same row in the form of the report.
     pub(super) fn failed_row(&self, row: &ResultRow<'_>) -> FailedRow {
         FailedRow {
             file: self.file(row.line).to_owned(),
@@ -118,7 +118,7 @@ impl<'r> Results<'r> {
         }
     }
 
-    /// Writes the files. Answers the rows that did not succeed, and the SHA-256 of each file by its name.
+    /// Writes the files. Returns the rows that did not succeed, and the SHA-256 of each file by its name.
     pub(super) fn write(
         &self,
         directory: &Path,
@@ -149,7 +149,7 @@ impl<'r> Results<'r> {
 }
 
 impl ResultRow<'_> {
-    /// Its cells, in the order of the titles.
+    /// Returns the cells of the row, in the order of the titles.
     pub(super) fn cells(&self) -> impl Iterator<Item = &str> {
         let failure = self.failure;
         let error_id = failure.and_then(|f| f.error_id.as_deref());
@@ -166,31 +166,31 @@ impl ResultRow<'_> {
     }
 }
 
-/// A file that takes the place of another once it is whole.
+/// A file that replaces another once it is whole.
 pub(super) struct Replacement {
     file: Digested<BufWriter<File>>,
-    beside: PathBuf,
-    place: PathBuf,
+    temporary: PathBuf,
+    path: PathBuf,
 }
 
 impl Replacement {
     pub(super) fn new(directory: &Path, name: &str) -> io::Result<Self> {
-        let beside = directory.join(format!(".{name}.new"));
+        let temporary = directory.join(format!(".{name}.new"));
         let mut options = platform::private_file();
         options.write(true).create(true).truncate(true);
         Ok(Self {
-            file: Digested::new(BufWriter::new(options.open(&beside)?)),
-            beside,
-            place: directory.join(name),
+            file: Digested::new(BufWriter::new(options.open(&temporary)?)),
+            temporary,
+            path: directory.join(name),
         })
     }
 
-    /// Puts it in its place and answers its SHA-256 in hexadecimal.
+    /// Renames the file to its final name and returns its SHA-256 in hexadecimal.
     pub(super) fn finish(mut self) -> io::Result<String> {
         self.file.flush()?;
         let (file, hash) = self.file.finish();
         file.get_ref().sync_all()?;
-        fs::rename(&self.beside, &self.place)?;
+        fs::rename(&self.temporary, &self.path)?;
         Ok(hash)
     }
 }

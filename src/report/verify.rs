@@ -1,9 +1,14 @@
-//! Holding a run to its word: its result files against its plan and its journal, and its successes against the tenant.
+//! Verification of a run: its result files against its plan and journal, and its successes against the tenant.
 //!
-//! That the plan is the one that the journal was written for and the journal's checksums fit is found when the run is
-//! [read](crate::run::standing). Here every row of the result files is compared with what plan and journal say of it,
-//! each file with the SHA-256 that the report has of it, the report's numbers with the journal's, and what the run
-//! claims to have done with what the tenant holds. One item is in memory at a time, besides ten bytes of each.
+//! [`RunState::read`] checks the journal's checksums, and that the journal was written for this plan. This module
+//! compares:
+//!
+//! - every row of the result files with the plan and the journal;
+//! - each file with its SHA-256 in the report;
+//! - the numbers of the report with those of the journal;
+//! - the changes that the run claims with the tenant.
+//!
+//! One item is in memory at a time, besides ten bytes of each.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +19,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::rows::{ResultFile, ResultRow, Results};
-use super::{FILE_NAME, Kept, Outcomes, kept};
+use super::{FILE_NAME, Outcomes, SavedReport, saved_report};
 use crate::item::{ItemNumber, Status};
 use crate::journal;
 use crate::ledger::State;
@@ -24,20 +29,20 @@ use crate::resource::Scope;
 use crate::run::digest::Digested;
 use crate::run::{PlanLine, RunState};
 
-/// Something that is not as the run says.
+/// A difference between the run's claims and the facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Where it was found: a file of the run, or `tenant`.
+    /// The place of the difference: a file of the run, or `tenant`.
     pub at: &'static str,
-    /// The row of the manifest, as `file:row`; none where the file as a whole is meant.
+    /// The row of the manifest, as `file:row`; `None` if the file as a whole is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<String>,
     /// The object's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What the run claims.
+    /// The claim of the run.
     pub claimed: String,
-    /// What is found.
+    /// The fact.
     pub found: String,
 }
 
@@ -54,20 +59,20 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All findings; beyond [`Findings::KEPT`] they are counted alone.
+/// The findings of a verification. Those beyond [`Findings::KEPT`] are only counted.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Findings {
-    /// The first of them.
+    /// The first findings.
     pub findings: Vec<Finding>,
-    /// How many there are besides.
+    /// The number of further findings.
     pub more: u64,
 }
 
 impl Findings {
-    /// How many are kept.
+    /// The most findings that are kept.
     pub const KEPT: usize = 10_000;
 
-    /// Whether there is none.
+    /// Tells whether there are no findings.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.findings.is_empty()
@@ -81,8 +86,13 @@ impl Findings {
         }
     }
 
-    /// About a file as a whole.
-    fn of_file(&mut self, at: &'static str, claimed: impl Into<String>, found: impl Into<String>) {
+    /// Adds a finding about a file as a whole.
+    fn add_of_file(
+        &mut self,
+        at: &'static str,
+        claimed: impl Into<String>,
+        found: impl Into<String>,
+    ) {
         self.add(Finding {
             at,
             row: None,
@@ -93,7 +103,7 @@ impl Findings {
     }
 }
 
-/// How many rows the result files hold, by how they ended.
+/// The number of rows in the manifests and in the result files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counted {
     /// Rows of the manifests.
@@ -104,7 +114,7 @@ pub struct Counted {
     pub failed: u64,
     /// Rows in `skipped.csv`.
     pub skipped: u64,
-    /// Rows in `errors.csv` of which nothing is known, or that were not reached.
+    /// Rows in `errors.csv` whose result is unknown, or that were not tried yet.
     pub unknown: u64,
 }
 
@@ -124,7 +134,7 @@ impl Counted {
     }
 }
 
-/// A run whose word is to be held against what is there.
+/// A run whose claims are to be compared with the facts.
 #[derive(Debug)]
 pub struct Verification<'r> {
     run_state: &'r RunState,
@@ -132,10 +142,10 @@ pub struct Verification<'r> {
 }
 
 impl<'r> Verification<'r> {
-    /// Reads the outcomes of that run.
+    /// Reads the outcomes of a run.
     ///
     /// # Errors
-    /// [`journal::JournalError`].
+    /// [`journal::JournalError`] if the journal cannot be read or is damaged.
     pub fn new(run_state: &'r RunState) -> Result<Self, journal::JournalError> {
         let outcomes = Outcomes::read(run_state.directory.path(), run_state.plan.len())?;
         Ok(Self {
@@ -152,68 +162,68 @@ impl<'r> Verification<'r> {
         }
     }
 
-    /// Compares the result files with plan and journal. Answers how many rows they hold; nothing if there are none
-    /// that were written when the journal was as long as it is, since the run has not ended properly. Records that the
-    /// journal is known to have had are missed all the same.
+    /// Compares the result files with plan and journal, and counts their rows. Returns `None` if the run has not ended
+    /// properly: there is no report, or the journal has grown since the report was written. Even then, lost records of
+    /// the journal are a finding.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// An [`io::Error`] if a file cannot be read.
     pub fn files(&self, findings: &mut Findings) -> io::Result<Option<Counted>> {
         let directory = self.run_state.directory.path();
         let journal_end = self.run_state.journal_end;
-        let is_current = |kept: &Kept| {
-            let written = kept.journal.map(|written| written.records);
-            written.is_none_or(|records| records >= journal_end.records)
+        let is_current = |saved: &SavedReport| {
+            let records = saved.journal.map(|end| end.records);
+            records.is_none_or(|records| records >= journal_end.records)
         };
-        let Some(kept) = report(directory, findings).filter(is_current) else {
+        let Some(saved) = report(directory, findings).filter(is_current) else {
             if self.run_state.lost {
                 let found = format!(
-                    "it ends after {}: the rest was cut off",
+                    "it ends after record {}: the rest was cut off",
                     journal_end.records
                 );
-                findings.of_file(journal::FILE_NAME, "it had more records", found);
+                findings.add_of_file(journal::FILE_NAME, "it had more records", found);
             }
             return Ok(None);
         };
-        match kept.journal {
-            Some(written) if written != journal_end => findings.of_file(
+        match saved.journal {
+            Some(end) if end != journal_end => findings.add_of_file(
                 journal::FILE_NAME,
                 format!(
                     "it had {} records when the results were written",
-                    written.records
+                    end.records
                 ),
                 format!(
                     "it has {}: records were cut off or changed",
                     journal_end.records
                 ),
             ),
-            _ if self.run_state.torn => findings.of_file(
+            _ if self.run_state.torn => findings.add_of_file(
                 journal::FILE_NAME,
                 "it was whole when the results were written",
                 "its last line is not whole",
             ),
             _ => {}
         }
-        self.compare_numbers(&kept, findings);
-        self.compare_rows(&kept, findings).map(Some)
+        self.compare_numbers(&saved, findings);
+        self.compare_rows(&saved, findings).map(Some)
     }
 
-    fn compare_numbers(&self, kept: &Kept, findings: &mut Findings) {
+    fn compare_numbers(&self, saved: &SavedReport, findings: &mut Findings) {
         let header = &self.run_state.header;
         for (what, claimed, found) in [
-            ("run", &kept.run, &header.run),
-            ("tenant", &kept.tenant, &header.tenant),
+            ("run", &saved.run, &header.run),
+            ("tenant", &saved.tenant, &header.tenant),
         ] {
             if claimed != found {
                 let found = format!("by the journal it is {found:?}");
-                findings.of_file(FILE_NAME, format!("the {what} is {claimed:?}"), found);
+                findings.add_of_file(FILE_NAME, format!("the {what} is {claimed:?}"), found);
             }
         }
-        let (claimed, found) = (kept.summary, self.run_state.ledger.tally());
+        let (claimed, found) = (saved.summary, self.run_state.ledger.tally());
         if claimed != found {
             let text = |tally| serde_json::to_string(&tally).unwrap_or_default();
             let found = format!("by the journal they are {}", text(found));
-            findings.of_file(
+            findings.add_of_file(
                 FILE_NAME,
                 format!("the numbers are {}", text(claimed)),
                 found,
@@ -221,7 +231,7 @@ impl<'r> Verification<'r> {
         }
     }
 
-    fn compare_rows(&self, kept: &Kept, findings: &mut Findings) -> io::Result<Counted> {
+    fn compare_rows(&self, saved: &SavedReport, findings: &mut Findings) -> io::Result<Counted> {
         let results = self.results();
         let directory = self.run_state.directory.path();
         let mut counted = Counted {
@@ -230,21 +240,21 @@ impl<'r> Verification<'r> {
         };
         let mut files = Vec::new();
         for file in ResultFile::ALL {
-            files.extend(Written::open(directory, file, &results, findings)?);
+            files.extend(SavedFile::open(directory, file, &results, findings)?);
         }
-        // Where the numbers are others, so are the rows; that was said.
-        let has_errors = kept.summary == self.run_state.ledger.tally();
-        let mut told = kept.errors.iter();
+        // If the numbers differ, the rows differ too, and the numbers are a finding already.
+        let compares_report = saved.summary == self.run_state.ledger.tally();
+        let mut reported = saved.errors.iter();
         for number in 0..self.run_state.plan.len() {
             let line = self.run_state.plan.line(number)?;
             let row = results.row(number, &line);
-            if let Some(written) = files.iter_mut().find(|written| written.file == row.file) {
-                written.compare(&results, &line, &row, &mut counted, findings)?;
+            if let Some(saved) = files.iter_mut().find(|saved| saved.file == row.file) {
+                saved.compare(&results, &line, &row, &mut counted, findings)?;
             }
-            if row.file == ResultFile::Errors && has_errors {
+            if row.file == ResultFile::Errors && compares_report {
                 let failed = results.failed_row(&row);
-                if told.next() != Some(&failed) {
-                    let found = "the report does not have this row so";
+                if reported.next() != Some(&failed) {
+                    let found = "the report has no such row";
                     let claimed =
                         format!("{}, by plan and journal: {}", failed.status, failed.error);
                     findings.add(of_row(
@@ -257,11 +267,11 @@ impl<'r> Verification<'r> {
                 }
             }
         }
-        for written in files {
-            written.end(kept, &mut counted, findings)?;
+        for file in files {
+            file.end(saved, &mut counted, findings)?;
         }
         if counted.rows_in != counted.out() {
-            findings.of_file(
+            findings.add_of_file(
                 "plan.jsonl",
                 format!("there are {} rows", counted.rows_in),
                 format!("the result files together have {}", counted.out()),
@@ -270,10 +280,10 @@ impl<'r> Verification<'r> {
         Ok(counted)
     }
 
-    /// What has to be listed to see whether the run did what it says.
+    /// Returns the scopes to list in order to check the claims of the run.
     ///
     /// # Errors
-    /// When the plan cannot be read.
+    /// An [`io::Error`] if the plan cannot be read.
     pub fn scopes(&self) -> io::Result<BTreeSet<Scope>> {
         let mut scopes = BTreeSet::new();
         self.each_success(|_, line, _| {
@@ -282,17 +292,17 @@ impl<'r> Verification<'r> {
         Ok(scopes)
     }
 
-    /// Compares what the run claims to have done with what the tenant holds. Answers how many claims hold.
+    /// Compares the changes that the run claims with the tenant, and returns the number of claims that hold.
     ///
     /// # Errors
-    /// When the plan cannot be read.
+    /// An [`io::Error`] if the plan cannot be read.
     pub fn claims(&self, snapshot: &Snapshot, findings: &mut Findings) -> io::Result<u64> {
         let live_check = LiveCheck::new(snapshot);
         let results = self.results();
         let mut confirmed = 0;
         self.each_success(|number, line, status| {
             let id = self.outcomes.id(number);
-            // What an undo left alone of an object it does not claim either.
+            // The failure of an undo names the fields that it left alone. It claims nothing about these.
             let partly = line.item.undo.is_some() && self.outcomes.failure(number).is_some();
             let found = live_check.mismatch(&line.item, id.as_ref());
             let Some(found) = found.filter(|_| !partly) else {
@@ -315,7 +325,7 @@ impl<'r> Verification<'r> {
                 && ResultFile::of(state) == ResultFile::Success
             {
                 let mut line = self.run_state.plan.line(number)?;
-                // What did not come back has not let an item succeed that refers to it.
+                // An item that succeeded refers to no object that failed to come back.
                 let _ = self.run_state.id_remap.rename(&mut line.item);
                 visit(number, &line, status);
             }
@@ -324,11 +334,11 @@ impl<'r> Verification<'r> {
     }
 }
 
-fn report(directory: &Path, findings: &mut Findings) -> Option<Kept> {
-    match kept(directory) {
-        Ok(kept) => kept,
+fn report(directory: &Path, findings: &mut Findings) -> Option<SavedReport> {
+    match saved_report(directory) {
+        Ok(saved) => saved,
         Err(error) => {
-            findings.of_file(FILE_NAME, "it is the report of this run", error.to_string());
+            findings.add_of_file(FILE_NAME, "it is the report of this run", error.to_string());
             None
         }
     }
@@ -350,11 +360,11 @@ fn of_row(
     }
 }
 
-/// Where a row stands: the number of its manifest and its row. Plans are in this order.
+/// The number of a manifest and a row of it. Plans are in this order.
 type Place = (usize, u32);
 
-/// A result file as it lies there, read row by row.
-struct Written<'r> {
+/// A result file in the run directory, read row by row.
+struct SavedFile<'r> {
     file: ResultFile,
     rows: CsvReader<Digested<File>>,
     next: Option<Vec<String>>,
@@ -362,8 +372,8 @@ struct Written<'r> {
     manifests: &'r [String],
 }
 
-impl<'r> Written<'r> {
-    /// Opens it; nothing if it cannot be opened or has other columns, which is a finding.
+impl<'r> SavedFile<'r> {
+    /// Opens the file. If it cannot be opened, or has other columns, adds a finding and returns `None`.
     fn open(
         directory: &Path,
         file: ResultFile,
@@ -377,28 +387,28 @@ impl<'r> Written<'r> {
                     io::ErrorKind::NotFound => "it is missing".to_owned(),
                     _ => format!("it cannot be read: {error}"),
                 };
-                findings.of_file(file.name(), "it was written", found);
+                findings.add_of_file(file.name(), "it was written", found);
                 return Ok(None);
             }
         };
-        let mut written = Self {
+        let mut saved = Self {
             file,
             rows: CsvReader::new(Digested::new(opened)),
             next: None,
             titles: results.titles().collect(),
             manifests: &results.plan.origin().files,
         };
-        let header = written.rows.row()?.unwrap_or_default();
-        if header != written.titles {
+        let header = saved.rows.row()?.unwrap_or_default();
+        if header != saved.titles {
             let claimed = "its columns are those of the manifests and of results";
-            findings.of_file(file.name(), claimed, header.join(","));
+            findings.add_of_file(file.name(), claimed, header.join(","));
             return Ok(None);
         }
-        written.next = written.rows.row()?;
-        Ok(Some(written))
+        saved.next = saved.rows.row()?;
+        Ok(Some(saved))
     }
 
-    /// Compares the row that stands next with the one that belongs there.
+    /// Compares the next row of the file with the row that belongs there.
     fn compare(
         &mut self,
         results: &Results<'_>,
@@ -433,7 +443,7 @@ impl<'r> Written<'r> {
         Ok(())
     }
 
-    /// Passes over what stands before that place. True if that row stands next.
+    /// Skips the rows before that place. Returns true if the row of that place is next.
     fn advance_to(
         &mut self,
         place: Place,
@@ -443,13 +453,13 @@ impl<'r> Written<'r> {
         while let Some(cells) = &self.next {
             match self.place(cells) {
                 Some(found) if found >= place => return Ok(found == place),
-                _ => self.pass_foreign(counted, findings)?,
+                _ => self.skip_unexpected(counted, findings)?,
             }
         }
         Ok(false)
     }
 
-    /// The first column in which a row is not as it should be: what it says, and what plan and journal say.
+    /// Describes the first column in which a row differs: its own cell, and the cell by plan and journal.
     fn difference(&self, cells: &[String], expected: &[&str]) -> (String, String) {
         let mut columns = self.titles.iter().zip(cells.iter().zip(expected));
         match columns.find(|(_, (cell, expected))| cell != *expected) {
@@ -464,8 +474,12 @@ impl<'r> Written<'r> {
         }
     }
 
-    /// Passes over a row that does not belong here.
-    fn pass_foreign(&mut self, counted: &mut Counted, findings: &mut Findings) -> io::Result<()> {
+    /// Skips a row that does not belong here, and adds a finding.
+    fn skip_unexpected(
+        &mut self,
+        counted: &mut Counted,
+        findings: &mut Findings,
+    ) -> io::Result<()> {
         if let Some(cells) = self.take(counted)? {
             findings.add(Finding {
                 at: self.file.name(),
@@ -478,22 +492,22 @@ impl<'r> Written<'r> {
         Ok(())
     }
 
-    /// Whatever stands behind the last row that belongs here, and the file as a whole.
+    /// Checks that the file ends here, and that its SHA-256 is the one in the report.
     fn end(
         mut self,
-        kept: &Kept,
+        report: &SavedReport,
         counted: &mut Counted,
         findings: &mut Findings,
     ) -> io::Result<()> {
         while self.next.is_some() {
-            self.pass_foreign(counted, findings)?;
+            self.skip_unexpected(counted, findings)?;
         }
         let (_, found) = self.rows.into_inner().finish();
         let name = self.file.name();
-        match kept.sha256.get(name) {
+        match report.sha256.get(name) {
             Some(claimed) if *claimed != found => {
                 let claimed = format!("its SHA-256 was {claimed} when it was written");
-                findings.of_file(name, claimed, found);
+                findings.add_of_file(name, claimed, found);
             }
             _ => {}
         }
@@ -509,7 +523,7 @@ impl<'r> Written<'r> {
         Ok(Some(cells))
     }
 
-    /// Where a row says that it stands, as `file:row`.
+    /// Returns the place that a row names as its own, as `file:row`.
     fn origin(&self, cells: &[String]) -> String {
         let origin = self.cell(cells, "_row");
         match self.manifests {
@@ -530,9 +544,9 @@ impl<'r> Written<'r> {
         }
     }
 
-    /// What a row says in one of the columns that results have.
+    /// Returns the cell of a row in one of the columns that result files add.
     fn cell<'c>(&self, cells: &'c [String], title: &str) -> &'c str {
-        // The manifests' own columns stand before those of results.
+        // The search starts at the end, since a manifest may have a column with the same title.
         let at = self.titles.iter().rposition(|known| *known == title);
         at.and_then(|at| cells.get(at)).map_or("", String::as_str)
     }

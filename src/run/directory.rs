@@ -1,4 +1,4 @@
-//! Run directories: their names, and how one comes into being all at once.
+//! Run directories: their names, and the way to create one that is never seen half done.
 
 use std::fmt;
 use std::fs;
@@ -11,13 +11,13 @@ use super::{RunError, plan_file};
 use crate::clock::random_bits;
 use crate::platform::{private_dirs, sync_dir};
 
-/// The name of a run: when it began, and four digits that tell runs of the same millisecond apart. In
-/// the order of their names runs stand in the order of their beginnings.
+/// The name of a run: the time of its beginning, and four hexadecimal digits that tell runs of the same millisecond
+/// apart. Runs sorted by name are sorted by the time of their beginning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunName(String);
 
 impl RunName {
-    /// A name for a run that begins `now`.
+    /// Returns a name for a run that begins `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         let salt = random_bits() & 0xffff;
@@ -36,35 +36,39 @@ impl fmt::Display for RunName {
 pub struct RunDirectory {
     path: PathBuf,
     name: RunName,
-    /// Whether the directory of all runs was made for this one.
-    first: bool,
+    /// True if the directory of all runs was made for this run.
+    made_runs_dir: bool,
 }
 
 impl RunDirectory {
-    /// Makes a directory for a new run below `runs`. Until the run has started it has a name that
-    /// no listing shows.
+    /// Makes a directory for a new run below `runs`. Until the run has started, the directory has a name that no list
+    /// of runs shows.
     ///
     /// # Errors
-    /// [`RunError::Io`].
+    /// [`RunError::Io`] if the directory cannot be made.
     pub fn create(runs: &Path, name: RunName) -> Result<Self, RunError> {
         let path = runs.join(format!(".new-{name}"));
-        let failed = |source| no_room(runs, source);
-        let first = private_dirs(runs).map_err(failed)?;
-        let created = Self { path, name, first };
+        let failed = |source| cannot_start(runs, source);
+        let made_runs_dir = private_dirs(runs).map_err(failed)?;
+        let created = Self {
+            path,
+            name,
+            made_runs_dir,
+        };
         match private_dirs(&created.path) {
             Ok(_) => Ok(created),
             Err(error) => {
-                created.discard_all_runs();
+                created.discard_runs_dir();
                 Err(failed(error))
             }
         }
     }
 
-    /// The directory at `path`, which must hold a run, be it damaged: its plan or its journal is there, or it has
-    /// the name of one.
+    /// Opens the directory at `path`, which must hold a run. A damaged run counts too: its plan or its journal is
+    /// there, or the directory has the name of a run.
     ///
     /// # Errors
-    /// [`RunError::Unknown`].
+    /// [`RunError::Unknown`] if there is no run at `path`.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let unknown = || RunError::Unknown(path.display().to_string());
         let name = path
@@ -72,30 +76,31 @@ impl RunDirectory {
             .and_then(|name| name.to_str())
             .ok_or_else(unknown)?;
         let files = [crate::journal::FILE_NAME, plan_file::FILE_NAME];
-        let holds_one = files.iter().any(|file| path.join(file).exists());
-        if !path.is_dir() || !(holds_one || is_name_of_a_run(name)) {
+        let holds_run = files.iter().any(|file| path.join(file).exists());
+        if !path.is_dir() || !(holds_run || is_run_name(name)) {
             return Err(unknown());
         }
         Ok(Self {
             path: path.to_owned(),
             name: RunName(name.to_owned()),
-            first: false,
+            made_runs_dir: false,
         })
     }
 
-    /// The run called `text`: the path of its directory, or its name, or the beginning of its name, below `runs`.
+    /// Finds the run that `text` names: by the path of its directory, by its name below `runs`, or by the beginning of
+    /// that name.
     ///
     /// # Errors
-    /// [`RunError::Unknown`] when there is none, [`RunError::Ambiguous`] when there are several.
+    /// [`RunError::Unknown`] if there is no such run, [`RunError::Ambiguous`] if there are several.
     pub fn find(runs: &Path, text: &str) -> Result<Self, RunError> {
         let path = Path::new(text.trim_end_matches('/'));
         if let Ok(directory) = Self::open(path).or_else(|_| Self::open(&runs.join(path))) {
             return Ok(directory);
         }
-        let mut fitting = list(runs)?;
-        fitting.retain(|run| !text.is_empty() && run.name.0.starts_with(text));
-        let count = fitting.len();
-        match fitting.into_iter().next() {
+        let mut matching = list(runs)?;
+        matching.retain(|run| !text.is_empty() && run.name.0.starts_with(text));
+        let count = matching.len();
+        match matching.into_iter().next() {
             None => Err(RunError::Unknown(text.to_owned())),
             Some(only) if count == 1 => Ok(only),
             Some(first) => Err(RunError::Ambiguous {
@@ -106,19 +111,19 @@ impl RunDirectory {
         }
     }
 
-    /// Where it is.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The name of the run.
+    /// Returns the name of the run.
     #[must_use]
     pub fn name(&self) -> &RunName {
         &self.name
     }
 
-    /// What is said when a file of it cannot be read any more.
+    /// Returns the error for a file of this run that cannot be read.
     #[must_use]
     pub fn unreadable(&self, source: io::Error) -> RunError {
         RunError::Io {
@@ -128,15 +133,15 @@ impl RunDirectory {
         }
     }
 
-    /// Where the runs are that stand beside it.
-    pub(super) fn beside(&self) -> &Path {
+    /// Returns the directory in which this run and others are.
+    pub(super) fn runs_dir(&self) -> &Path {
         match self.path.parent() {
             Some(runs) if runs != Path::new("") => runs,
             _ => Path::new("."),
         }
     }
 
-    /// Gives it its lasting name.
+    /// Gives the directory its final name.
     pub(super) fn publish(self) -> Result<Self, RunError> {
         let path = self.path.with_file_name(&self.name.0);
         let failed = |source| RunError::Io {
@@ -149,27 +154,28 @@ impl RunDirectory {
         Ok(Self { path, ..self })
     }
 
-    /// Takes a directory away that was never published.
+    /// Removes a directory that was never published.
     pub fn discard(self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "could not be taken away");
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "the directory of a run that did not start cannot be removed");
         }
-        self.discard_all_runs();
+        self.discard_runs_dir();
     }
 
-    /// Takes the directory of all runs away if it was made for this one.
-    fn discard_all_runs(&self) {
-        if let Some(runs) = self.path.parent().filter(|_| self.first) {
-            // It cannot go when another run has come into it meanwhile, and need not.
+    /// Removes the directory of all runs if it was made for this run.
+    fn discard_runs_dir(&self) {
+        if let Some(runs) = self.path.parent().filter(|_| self.made_runs_dir) {
+            // This fails if another run is in it by now, and then it must stay.
             let _ = fs::remove_dir(runs);
         }
     }
 }
 
-/// All runs below `runs`, the oldest first.
+/// Lists all runs below `runs`, the oldest first. If there is no such directory, there are none.
 ///
 /// # Errors
-/// [`RunError::Io`] when the directory is there and cannot be read.
+/// [`RunError::Io`] if the directory cannot be read.
 pub fn list(runs: &Path) -> Result<Vec<RunDirectory>, RunError> {
     let failed = |source| RunError::Io {
         path: runs.to_owned(),
@@ -194,8 +200,8 @@ pub fn list(runs: &Path) -> Result<Vec<RunDirectory>, RunError> {
     Ok(found)
 }
 
-/// Whether it has the form of a [`RunName`].
-fn is_name_of_a_run(name: &str) -> bool {
+/// Tells whether a name has the form of a [`RunName`].
+fn is_run_name(name: &str) -> bool {
     const FORM: &[u8] = b"00000000T000000.000Z-ffff";
     let fits = |(form, byte): (&u8, u8)| match form {
         b'0' => byte.is_ascii_digit(),
@@ -205,8 +211,8 @@ fn is_name_of_a_run(name: &str) -> bool {
     name.len() == FORM.len() && FORM.iter().zip(name.bytes()).all(fits)
 }
 
-/// What is said where no run can come into being.
-pub(super) fn no_room(runs: &Path, source: io::Error) -> RunError {
+/// Returns the error for a directory in which no run can be started.
+pub(super) fn cannot_start(runs: &Path, source: io::Error) -> RunError {
     RunError::Io {
         path: runs.to_owned(),
         doing: "no run can be started in this directory",

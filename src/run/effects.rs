@@ -1,8 +1,8 @@
-//! Undoing a run: what it did, read from its directory, and the plan of what takes that back.
+//! The effects of a run: the changes it made, read from its directory, and the plan that undoes them.
 //!
-//! Every row of the run that changed something becomes one item, under its own file and row. The cells of its result
-//! rows are those of a manifest that does the same: `id` is the id that the run left or that a deleted object had, so
-//! that beside `_id` it tells which new id has come in place of which.
+//! Every row of the run that changed something becomes one item, under its own file and row. Its result row has the
+//! cells of a manifest that does the same. There, `id` is the id that the run left, or that a deleted object had. `_id`
+//! beside it is the new id, if the undo creates the object again.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -19,10 +19,10 @@ use crate::resource::Action;
 use crate::resource::{Column, Form, Kind, Scope};
 use crate::wire::{FieldValue, Fields, Id};
 
-/// What stands before the columns of the resources.
-const FIRST: [&str; 4] = ["resource", "action", "id", "microtenant"];
+/// The columns before those of the resources.
+const COMMON_COLUMNS: [&str; 4] = ["resource", "action", "id", "microtenant"];
 
-/// What a run did, read from its directory.
+/// The changes that a run made.
 #[derive(Debug)]
 pub struct RunEffects {
     plan: PlanFile,
@@ -31,17 +31,17 @@ pub struct RunEffects {
     ends: HashMap<ItemNumber, End>,
     /// The objects as they were, as JSON text: a tenth of the memory.
     before: HashMap<ItemNumber, String>,
-    /// The items in the order in which they are taken back.
+    /// The items in the order in which they are undone.
     order: Vec<(Stage, Reverse<ItemNumber>)>,
     scopes: BTreeSet<Scope>,
     columns: Vec<&'static str>,
 }
 
 impl RunEffects {
-    /// Reads what the run in `directory` did.
+    /// Reads the changes that the run in `directory` made.
     ///
     /// # Errors
-    /// [`RunError`].
+    /// [`RunError`] if the plan or the journal cannot be read or used.
     pub fn read(directory: &RunDirectory) -> Result<Self, RunError> {
         let plan = PlanFile::open(directory.path())?;
         let mut id_remap = plan.id_remap().clone();
@@ -51,7 +51,7 @@ impl RunEffects {
             learn(&mut id_remap, &event);
             match event {
                 Event::Outcomes(outcomes) => {
-                    for outcome in outcomes.into_iter().filter(|o| changed(o.status)) {
+                    for outcome in outcomes.into_iter().filter(|o| is_change(o.status)) {
                         ends.entry(outcome.item).or_insert(End::from(outcome));
                     }
                 }
@@ -81,28 +81,28 @@ impl RunEffects {
         Ok(effects)
     }
 
-    /// How many rows changed something.
+    /// Returns the number of rows that changed something.
     #[must_use]
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether it changed nothing.
+    /// Tells whether the run changed nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// What has to be listed to take it back.
+    /// Returns the scopes to list before the changes can be undone.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
         self.scopes.iter().cloned().collect()
     }
 
-    /// Where the rows of the undo come from.
+    /// Returns the origin of the undo's rows: manifests, columns, and the run that is undone.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        let columns = FIRST.iter().chain(&self.columns);
+        let columns = COMMON_COLUMNS.iter().chain(&self.columns);
         Origin {
             files: self.plan.origin().files.clone(),
             columns: columns.map(|name| (*name).to_owned()).collect(),
@@ -111,27 +111,27 @@ impl RunEffects {
         }
     }
 
-    /// Plans what takes it back against what the tenant holds. Each item is handed to `keep` with the cells of its
-    /// row, in the order of [`RunEffects::origin`]'s columns.
+    /// Plans the undo against the live state in `snapshot`. Hands each item to `keep`, with the cells of its row in the
+    /// order of [`RunEffects::origin`]'s columns.
     ///
     /// # Errors
-    /// [`PlanError::Problems`] with every limit of the tenant that would be exceeded, [`PlanError::Run`] when the run
-    /// cannot be read, and from `keep`.
+    /// [`PlanError::Problems`] with every limit of the tenant that would be exceeded, [`PlanError::Run`] if the run
+    /// cannot be read, and the errors of `keep`.
     pub fn plan<'s>(
         &self,
         snapshot: &'s Snapshot,
         limits: Limits,
         mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
     ) -> Result<Planner<'s>, PlanError> {
-        let mut undoer = InversePlanner::new(snapshot, limits);
+        let mut inverse = InversePlanner::new(snapshot, limits);
         for (_, Reverse(number)) in &self.order {
             let past = self.past(*number)?;
-            let item = undoer.plan(&past);
+            let item = inverse.plan(&past);
             let cells = self.cells(&past, &item);
             let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
             keep(&item, &cells)?;
         }
-        let planner = undoer.into_planner();
+        let planner = inverse.into_planner();
         let exceeded = planner.exceeded();
         if exceeded.is_empty() {
             Ok(planner)
@@ -165,7 +165,7 @@ impl RunEffects {
             source,
         };
         let mut item = self.plan.line(number).map_err(failed)?.item;
-        // What was created under the run's own new ids is compared under these.
+        // References to objects that the run created again are compared under their new ids.
         if let Err(why) = self.id_remap.rename(&mut item) {
             tracing::debug!(number, %why, "a reference stays as it was planned");
         }
@@ -179,7 +179,7 @@ impl RunEffects {
         })
     }
 
-    /// The row of a manifest that does what the item does.
+    /// Returns the cells of a manifest row that does the same as the item.
     fn cells(&self, past: &PastChange, item: &Item<'_>) -> Vec<String> {
         let kind = item.resource;
         let (id, fields) = match &item.change {
@@ -195,7 +195,7 @@ impl RunEffects {
         let microtenant = item.microtenant.as_ref();
         let first = [
             kind.name().to_owned(),
-            inverse(&past.item).to_owned(),
+            inverse_action(&past.item).to_owned(),
             id,
             microtenant.map_or_else(String::new, ToString::to_string),
         ];
@@ -208,11 +208,11 @@ impl RunEffects {
     }
 }
 
-/// How an item ended that changed something.
+/// The end of an item that changed something.
 #[derive(Debug)]
 struct End {
     id: Option<Id>,
-    /// Whether it is known that the run changed it.
+    /// True if it is certain that the run changed the object.
     proven: bool,
 }
 
@@ -225,16 +225,16 @@ impl From<Outcome> for End {
     }
 }
 
-/// Whether an item that ended so has changed something.
-fn changed(status: Status) -> bool {
+/// Tells whether an item that ended with this status changed something.
+fn is_change(status: Status) -> bool {
     matches!(
         status,
         Status::Created | Status::Updated | Status::Deleted | Status::Recovered
     )
 }
 
-/// What a row asks for that takes this item back.
-fn inverse(item: &Item<'_>) -> &'static str {
+/// Returns the action of a manifest row that undoes this item.
+fn inverse_action(item: &Item<'_>) -> &'static str {
     let action = match item.change {
         Change::Create { .. } => Action::Delete,
         Change::Delete { .. } => Action::Create,

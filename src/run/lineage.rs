@@ -1,12 +1,11 @@
-//! Which run came of which: one that retries what failed in another, one that undoes another, one that was started in
-//! the place of another.
+//! The lineage of runs: a run may retry another one's failures, undo it, or replace it.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::{Origin, RunDirectory, RunError, list};
 
-/// What the runs of one directory say of each other.
+/// The links between the runs of one directory. Each map leads from the earlier run to the newest later one.
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
     retried: HashMap<String, String>,
@@ -15,10 +14,10 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// That of all runs below `runs`. A run that cannot be read says nothing.
+    /// Reads the links of all runs below `runs`. A run that cannot be read adds none.
     ///
     /// # Errors
-    /// [`RunError::Io`] when the runs cannot be listed.
+    /// [`RunError::Io`] if the runs cannot be listed.
     pub fn read(runs: &Path) -> Result<Self, RunError> {
         let mut lineage = Self::default();
         for directory in list(runs)? {
@@ -39,27 +38,27 @@ impl Lineage {
         Ok(lineage)
     }
 
-    /// That of the runs beside this one.
+    /// Reads the links of all runs in the same directory as this one.
     ///
     /// # Errors
-    /// As [`Lineage::read`].
+    /// The same as for [`Lineage::read`].
     pub fn around(directory: &RunDirectory) -> Result<Self, RunError> {
-        Self::read(directory.beside())
+        Self::read(directory.runs_dir())
     }
 
-    /// The newest run that retries what failed in the run of that name.
+    /// Returns the newest run that retries the failures of the run of that name.
     #[must_use]
     pub fn retried_by(&self, run: &str) -> Option<&str> {
         self.retried.get(run).map(String::as_str)
     }
 
-    /// The newest run that undoes the run of that name.
+    /// Returns the newest run that undoes the run of that name.
     #[must_use]
     pub fn undone_by(&self, run: &str) -> Option<&str> {
         self.undone.get(run).map(String::as_str)
     }
 
-    /// The newest run that was started in the place of the run of that name.
+    /// Returns the newest run that replaces the run of that name.
     #[must_use]
     pub fn superseded_by(&self, run: &str) -> Option<&str> {
         self.superseded.get(run).map(String::as_str)

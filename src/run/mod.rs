@@ -1,4 +1,4 @@
-//! A run: its directory, and its life from manifests to outcomes.
+//! A run: its directory, its plan, and its state from start to end.
 //!
 //! # The run directory
 //!
@@ -6,14 +6,14 @@
 //!
 //! | File | What is in it |
 //! |---|---|
-//! | `plan.jsonl` | one line for the manifests and their columns, then one a row: the item and the row's cells |
+//! | `plan.jsonl` | one line for the manifests and their columns, then one line a row: the item and the row's cells |
 //! | `journal.jsonl`, `journal.synced` | intents and outcomes, and how much of them is on disk; see [`journal`] |
-//! | `journal.cut-N.jsonl` | what [`repair`] cut off the journal |
+//! | `journal.cut-N.jsonl` | records that [`repair`] cut off the journal |
 //! | `lock` | held by the process that works on the run |
 //! | `success.csv`, `errors.csv`, `skipped.csv`, `report.json` | the results; see [`report`](crate::report) |
 //!
-//! It appears under its name only when the plan and the first journal record are on disk. Resuming needs
-//! nothing else.
+//! The directory gets its name only when the plan and the first journal record are on disk. To resume the run, nothing
+//! else is needed.
 
 pub(crate) mod digest;
 mod directory;
@@ -47,39 +47,39 @@ use crate::ledger::{Ledger, State};
 use crate::plan::Backlog;
 use crate::wire::Id;
 
-/// Why a run cannot be started, read or gone on with.
+/// The reason why a run cannot be started, read or resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Its journal is refused.
+    /// The journal is refused.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A file of it cannot be read or written.
+    /// A file of the run cannot be read or written.
     #[error("{}: {doing}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What did not work.
+        /// A short sentence that says what cannot be done.
         doing: &'static str,
         /// The system's reason.
         #[source]
         source: io::Error,
     },
-    /// Its plan is missing, or it cannot be read.
+    /// The plan is missing, or it cannot be read.
     #[error("{}", journal::unreadable("plan", path, source.as_ref()))]
     Unreadable {
         /// The plan.
         path: PathBuf,
-        /// The system's reason; none for a file that is not there.
+        /// The system's reason; `None` if the file is missing.
         #[source]
         source: Option<io::Error>,
     },
-    /// Its plan is not the one that its journal was written for.
+    /// The journal was written for another plan.
     #[error("{}: the plan is not the one that the journal was written for", path.display())]
     PlanChanged {
         /// The plan.
         path: PathBuf,
     },
-    /// A line of its plan is not one.
+    /// A line of the plan is damaged.
     #[error("{}:{line}: this is not a line of a plan", path.display())]
     PlanDamaged {
         /// The plan.
@@ -90,36 +90,36 @@ pub enum RunError {
     /// There is no such run.
     #[error("there is no run {0:?}")]
     Unknown(String),
-    /// Several runs have names that begin so.
+    /// Several runs have names that begin with the given text.
     #[error("{text:?} is the beginning of {count} runs: {first}, …")]
     Ambiguous {
-        /// What was given.
+        /// The given text.
         text: String,
-        /// How many they are.
+        /// The number of runs.
         count: usize,
-        /// The name of the first.
+        /// The name of the first run.
         first: String,
     },
 }
 
-/// A run, opened to go on with it.
+/// A run that is open and can be carried out.
 #[derive(Debug)]
 pub struct Run {
-    /// Where it is.
+    /// The run's directory.
     pub directory: RunDirectory,
-    /// Its plan.
+    /// The run's plan.
     pub plan: PlanFile,
-    /// The first record of its journal.
+    /// The first record of the journal.
     pub header: Header,
-    /// What is to be carried out.
+    /// The work that is left.
     pub workload: Workload,
 }
 
 impl Run {
-    /// The items that go one of these ways and have not ended, each handed to `visit`.
+    /// Visits the items that have not ended and whose operation is one of `operations`.
     ///
     /// # Errors
-    /// When the plan cannot be read.
+    /// [`RunError::Io`] if the plan cannot be read.
     pub fn each_open(
         &self,
         operations: &[Operation],
@@ -129,10 +129,10 @@ impl Run {
         visited.map_err(|source| self.directory.unreadable(source))
     }
 
-    /// The same run with these items ended, on disk.
+    /// Writes these outcomes into the journal, and returns the run with its items ended.
     ///
     /// # Errors
-    /// [`RunError::Journal`].
+    /// [`RunError::Journal`] if the journal cannot be written.
     pub fn with_outcomes(
         mut self,
         outcomes: Vec<Outcome>,
@@ -167,45 +167,78 @@ impl Run {
     }
 }
 
-/// Where a run stands, read without touching it.
+/// The state of a run, read without changing it.
 #[derive(Debug)]
 pub struct RunState {
-    /// Where it is.
+    /// The run's directory.
     pub directory: RunDirectory,
-    /// Its plan.
+    /// The run's plan.
     pub plan: PlanFile,
-    /// The first record of its journal.
+    /// The first record of the journal.
     pub header: Header,
-    /// Every item. If the end of the journal was lost, whatever has no outcome is in doubt.
+    /// The state of every item. If the end of the journal was lost, all items without outcome are in doubt.
     pub ledger: Ledger,
-    /// What came back under new ids.
+    /// The new ids of objects that were deleted and created again.
     pub id_remap: IdRemap,
-    /// Where its journal ends.
+    /// The end of the journal.
     pub journal_end: JournalEnd,
-    /// Whether the last line of its journal is not whole.
+    /// True if the last line of the journal is not whole.
     pub torn: bool,
-    /// When its last writes were sent, oldest first, as many as a quota may count.
+    /// The times of the last writes, oldest first: as many as a quota may count.
     pub sent: Vec<Timestamp>,
-    /// When its journal was last written to.
+    /// The time of the last record in the journal.
     pub last: Timestamp,
-    /// Whether a process works on it now.
+    /// True while a process works on the run.
     pub active: bool,
-    /// Whether the end of its journal was lost, so that it has to be repaired before it is resumed.
+    /// True if the end of the journal was lost. Such a run must be repaired before it is resumed.
     pub lost: bool,
 }
 
 impl RunState {
-    /// Whether every item has ended.
+    /// Reads the state of the run in `directory`.
+    ///
+    /// # Errors
+    /// [`RunError::Journal`] if the journal is damaged or cannot be read; [`RunError::Unreadable`],
+    /// [`RunError::PlanChanged`] or [`RunError::PlanDamaged`] if the plan cannot be used.
+    pub fn read(directory: RunDirectory) -> Result<Self, RunError> {
+        let active = journal::is_locked(directory.path());
+        let plan = PlanFile::open(directory.path())?;
+        let mut ledger = finished_by_plan(&plan);
+        let mut id_remap = plan.id_remap().clone();
+        let replayed = journal::replay(directory.path(), |event| {
+            ledger.apply(&event);
+            learn(&mut id_remap, &event);
+        })?;
+        plan.verify(&replayed.header)?;
+        if replayed.lost {
+            doubt_undecided(&mut ledger);
+        }
+        Ok(Self {
+            directory,
+            plan,
+            id_remap,
+            sent: replayed.last_intents(),
+            last: replayed.last(),
+            journal_end: replayed.journal_end(),
+            torn: replayed.torn,
+            lost: replayed.lost,
+            header: replayed.header,
+            ledger,
+            active,
+        })
+    }
+
+    /// Tells whether every item has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         let tally = self.ledger.tally();
         tally.finished() == tally.items
     }
 
-    /// The items that stand so.
+    /// Returns the items for which `wanted` returns true.
     ///
     /// # Errors
-    /// When the plan cannot be read.
+    /// [`RunError::Io`] if the plan cannot be read.
     pub fn items(
         &self,
         wanted: impl Fn(ItemNumber, State) -> bool,
@@ -220,10 +253,10 @@ impl RunState {
         numbers.map(load).collect()
     }
 
-    /// The items that go one of these ways and have not ended, each handed to `visit`.
+    /// Visits the items that have not ended and whose operation is one of `operations`.
     ///
     /// # Errors
-    /// When the plan cannot be read.
+    /// [`RunError::Io`] if the plan cannot be read.
     pub fn each_open(
         &self,
         operations: &[Operation],
@@ -233,7 +266,7 @@ impl RunState {
         visited.map_err(|source| self.unreadable(source))
     }
 
-    /// What is said when a file of it cannot be read.
+    /// Returns the error for a file of this run that cannot be read.
     #[must_use]
     pub fn unreadable(&self, source: io::Error) -> RunError {
         self.directory.unreadable(source)
@@ -256,10 +289,10 @@ fn each_open(
     Ok(())
 }
 
-/// Starts a run with the plan that stands in `directory`. From here on it can be resumed.
+/// Starts a run with the plan in `directory`. From now on the run can be resumed.
 ///
 /// # Errors
-/// [`RunError`]; the run is then not there.
+/// [`RunError`] if the plan or the journal cannot be written or read back. Then the run does not exist.
 pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<Run, RunError> {
     let (mut plan, mut journal) = match begin(&directory, &header, now) {
         Ok(begun) => begun,
@@ -292,11 +325,11 @@ fn begin(
     Ok((plan, journal))
 }
 
-/// Opens a run to go on where it stopped.
+/// Opens a run in order to resume it where it stopped.
 ///
 /// # Errors
-/// [`RunError`], of which [`RunError::Journal`] says that another process works on it, or that its journal is damaged or
-/// its end was lost: [`repair`] mends that.
+/// [`RunError::Journal`] if another process works on the run, or if its journal is damaged or has lost its end, which
+/// [`repair`] mends. Other kinds of [`RunError`] if the plan cannot be used.
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = finished_by_plan(&plan);
@@ -323,43 +356,11 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     })
 }
 
-/// Reads where a run stands.
+/// Visits every outcome in the journal of the run in `directory`, in the order in which they were written. Returns the
+/// end of the journal.
 ///
 /// # Errors
-/// [`RunError`].
-pub fn run_state(directory: RunDirectory) -> Result<RunState, RunError> {
-    let active = journal::is_locked(directory.path());
-    let plan = PlanFile::open(directory.path())?;
-    let mut ledger = finished_by_plan(&plan);
-    let mut id_remap = plan.id_remap().clone();
-    let replayed = journal::replay(directory.path(), |event| {
-        ledger.apply(&event);
-        learn(&mut id_remap, &event);
-    })?;
-    plan.verify(&replayed.header)?;
-    if replayed.lost {
-        doubt_undecided(&mut ledger);
-    }
-    Ok(RunState {
-        directory,
-        plan,
-        id_remap,
-        sent: replayed.last_intents(),
-        last: replayed.last(),
-        journal_end: replayed.journal_end(),
-        torn: replayed.torn,
-        lost: replayed.lost,
-        header: replayed.header,
-        ledger,
-        active,
-    })
-}
-
-/// Every outcome in the journal of the run in `directory`, handed to `visit` in the order written. Answers where the
-/// journal ends.
-///
-/// # Errors
-/// [`JournalError`].
+/// [`JournalError`] if the journal is damaged or cannot be read.
 pub fn outcomes(
     directory: &Path,
     mut visit: impl FnMut(Outcome),
@@ -372,17 +373,17 @@ pub fn outcomes(
     Ok(replayed.journal_end())
 }
 
-/// The ids of what the runs beside this one have created on its tenant, as far as they know: also an older one may have
-/// gone on since. A run that cannot be read says nothing.
+/// Returns the ids of objects that other runs of the same directory have created on the same tenant. Older runs count
+/// too, since they may have been resumed later. A run that cannot be read adds no ids.
 ///
 /// # Errors
-/// [`RunError::Io`] when the runs cannot be listed.
+/// [`RunError::Io`] if the runs cannot be listed.
 pub fn created_by_others(
     directory: &RunDirectory,
     header: &Header,
 ) -> Result<HashSet<Id>, RunError> {
     let mut created = HashSet::new();
-    for other in list(directory.beside())? {
+    for other in list(directory.runs_dir())? {
         if other.name() == directory.name() {
             continue;
         }
@@ -396,13 +397,15 @@ pub fn created_by_others(
         match replayed {
             Ok(replayed) if replayed.header.tenant == header.tenant => created.extend(ids),
             Ok(_) => {}
-            Err(error) => tracing::warn!(run = %other.name(), %error, "passed over"),
+            Err(error) => {
+                tracing::warn!(run = %other.name(), %error, "the run cannot be read and is ignored");
+            }
         }
     }
     Ok(created)
 }
 
-/// Learns the new ids of what the event says has come back.
+/// Learns the new ids of objects that, by this event, were created again.
 fn learn(id_remap: &mut IdRemap, event: &Event) {
     if let Event::Outcomes(outcomes) = event
         && !id_remap.is_empty()
@@ -413,7 +416,7 @@ fn learn(id_remap: &mut IdRemap, event: &Event) {
     }
 }
 
-/// Puts every item without outcome in doubt, and answers which they are: the journal lost records, which may have been
+/// Puts every item without outcome in doubt, and returns these items. A journal that lost records may have lost
 /// intents.
 fn doubt_undecided(ledger: &mut Ledger) -> Vec<ItemNumber> {
     let items = 0..u32::try_from(ledger.tally().items).unwrap_or(u32::MAX);
@@ -425,7 +428,7 @@ fn doubt_undecided(ledger: &mut Ledger) -> Vec<ItemNumber> {
     undecided
 }
 
-/// The ledger in which what the plan already knows has ended.
+/// Returns a ledger in which the items have ended that the plan itself ends.
 fn finished_by_plan(plan: &PlanFile) -> Ledger {
     let mut ledger = Ledger::new(plan.len());
     for (item, entry) in plan.entries() {
@@ -447,12 +450,12 @@ fn workload(
     for (item, entry) in plan.entries() {
         match (ledger.state(item), entry.operation) {
             (State::Finished(_), _) => {}
-            // Whether it is there can be seen only when the new id is known of what it refers to.
+            // Such an item can be looked up only once the new ids of the objects it refers to are known.
             (_, operation) if plan.is_deferred(item) => deferred.push(item, operation, entry.group),
             (State::InDoubt, Operation::Create) => {
                 in_doubt.push(item, entry.operation, entry.group);
             }
-            // All else may be repeated: it is simply done again.
+            // Updates and deletes may simply be repeated.
             (State::InDoubt | State::Waiting, operation) => {
                 backlog.push(item, operation, entry.group);
             }

@@ -1,44 +1,44 @@
-//! One process at a time decides what is to be done.
+//! The planning lock: one process at a time plans changes and starts a run.
 //!
-//! Between reading the tenant and starting its run a process knows what nobody else does. Two that did so at once
-//! would both create what neither saw. The lock is the operating system's: it ends with its process, however that
-//! ends.
+//! After a process has read the tenant, and before its run has started, no other process can know its plan. Two that
+//! planned at once would both create the same missing objects. The lock is the operating system's: it ends with its
+//! process, however the process ends.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::RunError;
-use super::directory::no_room;
+use super::directory::cannot_start;
 use crate::platform::{self, is_at, private_dirs};
 
 const FILE_NAME: &str = ".planning";
 
-/// The right to start or go on with runs of one directory, held as long as this value lives.
+/// The right to start or resume runs of one directory, held as long as this value lives.
 #[derive(Debug)]
 pub struct PlanningLock {
     file: File,
     path: PathBuf,
-    /// Whether the directory of all runs was made for it.
-    first: bool,
+    /// True if the directory of all runs was made for the lock.
+    made_runs_dir: bool,
 }
 
-/// Who has that right, as far as it says: its process id.
+/// The process id of the lock's holder, as the lock's file names it. Empty if the file does not name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Busy(pub String);
 
 impl PlanningLock {
-    /// Takes the right for the runs below `runs`, unless another process has it.
+    /// Takes the lock for the runs below `runs`, unless another process holds it.
     ///
     /// # Errors
-    /// [`RunError::Io`] when the file cannot be made or locked.
+    /// [`RunError::Io`] if the file cannot be made or locked.
     pub fn begin(runs: &Path) -> Result<Result<Self, Busy>, RunError> {
         let path = runs.join(FILE_NAME);
-        let failed = |source| no_room(runs, source);
+        let failed = |source| cannot_start(runs, source);
         loop {
-            let first = private_dirs(runs).map_err(failed)?;
+            let made_runs_dir = private_dirs(runs).map_err(failed)?;
             let mut file = open(&path).map_err(|error| {
-                if first {
+                if made_runs_dir {
                     let _ = fs::remove_dir(runs);
                 }
                 failed(error)
@@ -47,23 +47,26 @@ impl PlanningLock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     let mut owner = String::new();
-                    // Told for the sake of messages only.
+                    // Only messages need the owner.
                     let _ = file.read_to_string(&mut owner);
                     return Ok(Err(Busy(owner)));
                 }
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
-            // Whoever held it before may have removed it since it was opened.
+            // The holder before may have removed the file after it was opened here.
             if is_at(&file, &path) {
-                let mut planning = Self { file, path, first };
-                planning.tell().map_err(failed)?;
-                return Ok(Ok(planning));
+                let mut lock = Self {
+                    file,
+                    path,
+                    made_runs_dir,
+                };
+                lock.write_owner().map_err(failed)?;
+                return Ok(Ok(lock));
             }
         }
     }
 
-    /// Says who has it.
-    fn tell(&mut self) -> io::Result<()> {
+    fn write_owner(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         write!(self.file, "{}", std::process::id())
     }
@@ -71,9 +74,9 @@ impl PlanningLock {
 
 impl Drop for PlanningLock {
     fn drop(&mut self) {
-        // What stays behind does no harm.
+        // A file that stays behind does no harm.
         let _ = fs::remove_file(&self.path);
-        if let Some(runs) = self.path.parent().filter(|_| self.first) {
+        if let Some(runs) = self.path.parent().filter(|_| self.made_runs_dir) {
             let _ = fs::remove_dir(runs);
         }
     }
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time_has_the_right_and_leaves_nothing_behind() {
+    fn one_process_holds_it_and_leaves_nothing_behind() {
         let dir = tempfile::tempdir().unwrap();
         let runs = dir.path().join("runs");
         let first = PlanningLock::begin(&runs).unwrap().unwrap();

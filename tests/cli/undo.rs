@@ -383,7 +383,7 @@ fn nothing_is_undone_without_yes_or_of_a_parked_run() {
     let first = apply(&tenant, LINKS);
     let ran = tenant.run(&["undo", &first]).expect(2);
     assert_contains(&ran.stderr, "- \"A\"");
-    assert_contains(&ran.stderr, "--yes takes it back");
+    assert_contains(&ran.stderr, "--yes undoes the run");
     assert_eq!(tenant.links().len(), 3);
     let runs = fs::read_dir(tenant.path("zpa-bulk-runs")).unwrap().count();
     assert_eq!(runs, 1, "no run came of it");

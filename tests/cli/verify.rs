@@ -291,7 +291,9 @@ fn a_cut_journal_is_found_without_results() {
     let found = findings(&with(&tenant, &run, "journal.jsonl", |_| header.clone()).expect(4));
     assert_eq!(
         found,
-        ["journal.jsonl | - | - | it had more records | it ends after 1: the rest was cut off"]
+        [
+            "journal.jsonl | - | - | it had more records | it ends after record 1: the rest was cut off"
+        ]
     );
     fs::write(run.join("journal.jsonl"), header).unwrap();
     let shown = tenant.run(&["verify", run.to_str().unwrap()]).expect(4);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Event;
 use zpa_bulk::journal::{Header, Journal};
-use zpa_bulk::run::{self, RunDirectory, RunEffects};
+use zpa_bulk::run::{self, RunDirectory, RunEffects, RunState};
 use zpa_bulk::wire::{Method, Request};
 
 use crate::support::desk::{Applied, Desk, carry_out, die, outcomes};
@@ -260,7 +260,7 @@ async fn a_journal_without_old_states_undoes_what_it_can() {
     let old = desk.dir.path().join("20200101T000000.000Z-0000");
     std::fs::create_dir(&old).unwrap();
     std::fs::copy(past.join("plan.jsonl"), old.join("plan.jsonl")).unwrap();
-    let run_state = run::run_state(RunDirectory::open(&past).unwrap()).unwrap();
+    let run_state = RunState::read(RunDirectory::open(&past).unwrap()).unwrap();
     let header = Header {
         format: 1,
         ..run_state.header

@@ -1,4 +1,4 @@
-//! `zpa-bulk runs`: all runs of a directory, read without touching them.
+//! `zpa-bulk runs`: list all runs of a directory. Changes nothing.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::ui::exit;
 use crate::ops::Error;
 use crate::report::path_as_shown;
-use crate::run::{self, Lineage, RunDirectory};
+use crate::run::{self, Lineage, RunDirectory, RunState};
 
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &RunsArgs, context: &Context<'_>) -> Result<u8, Error> {
     let lineage = Lineage::read(&runs)?;
     let (mut shown, mut refused) = (Vec::new(), Vec::new());
     for directory in run::list(&runs)? {
-        match run::run_state(directory.clone()) {
+        match RunState::read(directory.clone()) {
             Ok(run_state) => shown.push(Shown::new(&run_state, &lineage)),
             Err(error) => {
                 let error = Error::from(error);
@@ -77,10 +77,10 @@ impl Refused {
 }
 
 fn line(run: &Shown) -> String {
-    let (settled, items, failed) = (run.tally.finished(), run.tally.items, run.tally.failed);
+    let (finished, items, failed) = (run.tally.finished(), run.tally.items, run.tally.failed);
     let (name, state, tenant) = (&run.run, run.state, &run.tenant);
     let mut line =
-        format!("{name}  {state:<10}  {settled}/{items} items  {failed} failed  tenant {tenant}");
+        format!("{name}  {state:<10}  {finished}/{items} items  {failed} failed  tenant {tenant}");
     for (what, other) in run.links() {
         line.push_str(&format!("  {what} {other}"));
     }

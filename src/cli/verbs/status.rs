@@ -1,4 +1,4 @@
-//! `zpa-bulk status`: the state of one run, read without touching it.
+//! `zpa-bulk status`: show the state of one run. Changes nothing.
 
 use std::path::PathBuf;
 
@@ -11,12 +11,12 @@ use crate::cli::ui::{Watcher, exit};
 use crate::ledger::Tally;
 use crate::ops::{Error, select_run};
 use crate::report::path_as_shown;
-use crate::run::{self, Lineage, RunDirectory, RunState};
+use crate::run::{Lineage, RunDirectory, RunState};
 
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(crate) struct StatusArgs {
-    /// Run: its directory, its name or the beginning of its name [default: the newest one]
+    /// Run: its directory, its name or the beginning of its name [default: the newest run]
     run: Option<String>,
     #[command(flatten)]
     runs: RunsDir,
@@ -26,14 +26,14 @@ pub(crate) struct StatusArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  zpa-bulk status              the newest run
-  zpa-bulk status 20261122     the run whose name begins so";
+  zpa-bulk status              show the newest run
+  zpa-bulk status 20261122     show the run whose name begins with this text";
 
 pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<u8, Error> {
     let terminal = context.terminal;
     let runs = context.runs_dir(&args.runs);
     let run_state = match &args.run {
-        Some(name) => run::run_state(RunDirectory::find(&runs, name)?)?,
+        Some(name) => RunState::read(RunDirectory::find(&runs, name)?)?,
         None => select_run::newest_readable(&runs, &Watcher::new(terminal))?,
     };
     let shown = Shown::new(&run_state, &Lineage::around(&run_state.directory)?);
@@ -45,31 +45,31 @@ pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<u8, Error>
     Ok(exit::SUCCESS)
 }
 
-/// A run as it is shown.
+/// The state of a run, as text and JSON show it.
 #[derive(Serialize)]
 pub(super) struct Shown {
     pub(super) run: String,
     #[serde(serialize_with = "path_as_shown")]
     run_dir: PathBuf,
     pub(super) tenant: String,
-    /// `running`, `finished`, `unfinished`, or `superseded` for an unfinished run that is not gone on with.
+    /// `running`, `finished`, `unfinished`, or `superseded` for an unfinished run that another run has replaced.
     pub(super) state: &'static str,
-    /// The run whose failed rows it retries.
+    /// The run whose failed rows this run retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<String>,
-    /// The newest run that retries its failed rows.
+    /// The newest run that retries the failed rows of this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     retried_by: Option<String>,
-    /// The run that it undoes.
+    /// The run that this run undoes.
     #[serde(skip_serializing_if = "Option::is_none")]
     undoes: Option<String>,
-    /// The newest run that undoes it.
+    /// The newest run that undoes this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     undone_by: Option<String>,
-    /// The runs in whose place it was started.
+    /// The runs that this run replaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     supersedes: Vec<String>,
-    /// The run that was started in its place.
+    /// The run that replaces this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     superseded_by: Option<String>,
     last_written: String,
@@ -107,7 +107,7 @@ impl Shown {
         }
     }
 
-    /// Its links to other runs, in words.
+    /// Returns the links to other runs: a word for the link, and the name of the other run.
     pub(super) fn links(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let links = [
             ("retries", self.retries.as_deref()),
