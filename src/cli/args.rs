@@ -1,4 +1,4 @@
-//! The arguments: one subcommand a verb, and the flags of all.
+//! The arguments: one subcommand for each verb, and the global flags.
 
 use std::path::PathBuf;
 
@@ -35,15 +35,15 @@ Examples:
   zpa-bulk prune connectors --disconnected-for 30d           find and delete stale connectors";
 
 const AFTER_HELP: &str = "\
-Settings: flags go over environment variables, those over the profile, and the profile over the rest of the settings \
-file. Where none of them names a client, ~/.zscaler/zscaler.yaml of Zscaler's own tools is read. zpa-bulk doctor shows \
-the source of each setting.
+Settings: a flag overrides an environment variable, a variable overrides the profile, and the profile overrides the \
+rest of the settings file. If none of them names a client, ~/.zscaler/zscaler.yaml of Zscaler's own tools is read. \
+zpa-bulk doctor shows the source of each setting.
 
 Exit codes: 0 everything is done; 1 unexpected; 2 usage or settings; 3 manifest invalid, nothing sent; \
 4 finished, but some items failed, or a claim of the run does not hold (verify); 5 stopped early, resumable; \
 6 credentials refused; 7 run refused: its journal or plan; 8 stopped by a guard, nothing deleted; 130 interrupted twice";
 
-/// The order of a help text: examples come before everything else.
+/// The order of a help text. Examples come first.
 const HELP: &str =
     "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
@@ -57,15 +57,15 @@ pub(super) enum Verb {
     Prune(prune::PruneArgs),
     /// Write live state as a manifest; changes nothing
     Export(export::ExportArgs),
-    /// Show one object as the API answers it
+    /// Show one object as the API returns it
     Show(show::ShowArgs),
     /// Continue an unfinished run
     Resume(resume::ResumeArgs),
     /// Carry out the failed rows of a run in a new run
     Retry(retry::RetryArgs),
-    /// Check a run's files, and every success that it claims on the tenant; changes nothing
+    /// Check the files of a run, and look up its successes on the tenant; changes nothing
     Verify(verify::VerifyArgs),
-    /// Take back a run, as far as nobody has changed its objects since
+    /// Take back the changes of a run, except where others have changed the same objects since
     Undo(undo::UndoArgs),
     /// Show the state of a run
     Status(status::StatusArgs),
@@ -79,7 +79,7 @@ pub(super) enum Verb {
     Simulate(simulate::SimulateArgs),
 }
 
-/// Returns the command with its help texts in order.
+/// Returns the command, with all parts of its help texts in the same order.
 pub(super) fn command() -> Command {
     fn in_order(command: Command) -> Command {
         command.help_template(HELP).mut_subcommands(in_order)
@@ -98,7 +98,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// The command lines of the examples in a help text and in those of its subcommands.
+    /// Returns the command lines of all examples in the help texts of a command and its subcommands.
     fn examples(command: &Command) -> Vec<String> {
         let help = command.get_before_help().map(ToString::to_string);
         let own = help.unwrap_or_default();

@@ -18,7 +18,7 @@ const TENANT: &str = "Tenant";
 const STOPPING: &str = "Stopping early";
 const GUARDS: &str = "Guards";
 
-/// The amount and the form of messages.
+/// The flags for messages: their number and their form.
 #[derive(Debug, Args)]
 pub(super) struct Output {
     /// Say less: no progress, no summary
@@ -32,11 +32,11 @@ pub(super) struct Output {
     pub(super) no_color: bool,
 }
 
-/// The tenant, the way to it, and the settings of the engine. Secrets come from the environment, files or commands,
-/// never from flags.
+/// The flags for the tenant, the way to it, and the engine. Secrets come from the environment, files or commands, never
+/// from flags.
 #[derive(Clone, Debug, Args)]
 pub(super) struct TenantArgs {
-    /// Run against an embedded simulated tenant that starts afresh
+    /// Use a simulated tenant on this machine, which is new each time
     #[arg(long, help_heading = TENANT)]
     pub(super) simulate: bool,
     /// Behaviour of the simulated tenant, a TOML file
@@ -74,7 +74,7 @@ pub(super) struct RunsDir {
     pub(super) runs_dir: Option<PathBuf>,
 }
 
-/// Manifests, and what their rows mean that do not say it themselves.
+/// The manifests, and the defaults for rows that leave something out.
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
     /// Manifests in CSV or JSON Lines; `-` is standard input
@@ -107,7 +107,7 @@ pub(super) enum ActionName {
     Create,
     /// Update; fail if it does not exist
     Update,
-    /// Delete; succeed if it is already gone
+    /// Delete; succeed if it is gone already
     Delete,
 }
 
@@ -122,20 +122,21 @@ impl From<ActionName> for Action {
     }
 }
 
-/// Conditions that park a run before it has come to its end. It is then resumed like any other.
+/// The conditions that park a run: it stops early, and `resume` continues it.
 #[derive(Clone, Debug, Args)]
 pub(super) struct StoppingArgs {
-    /// Park the run when the server asks for a longer pause than this [default: wait as long as it asks]
+    /// Park the run if the server asks for a longer pause than this; resume continues it [default: wait as long as the
+    /// server asks]
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_MAX_WAIT", help_heading = STOPPING)]
     pub(super) max_wait: Option<Duration>,
-    /// Start nothing more after this time, and park the run
+    /// Park the run after this time: start no more calls
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_MAX_DURATION",
           help_heading = STOPPING)]
     pub(super) max_duration: Option<Duration>,
-    /// Work only within these hours of local time, like 22:00-04:30, and park the run at their end
+    /// Work only in these hours of local time, like 22:00-04:30, and park the run at their end
     #[arg(long, value_name = "HH:MM-HH:MM", env = "ZPA_BULK_WINDOW", help_heading = STOPPING)]
     pub(super) window: Option<ChangeWindow>,
-    /// Park the run when this many items have failed, or this share of all
+    /// Park the run when this many items have failed, or this share of all items
     #[arg(long, value_name = "N|N%", env = "ZPA_BULK_HALT_ON_FAILURES", help_heading = STOPPING)]
     pub(super) halt_on_failures: Option<Share>,
 }
@@ -144,7 +145,7 @@ impl StoppingArgs {
     /// Returns the bounds of a command that begins `now`.
     ///
     /// # Errors
-    /// When it is outside the change window.
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if `now` is outside the change window.
     pub(super) fn bounds(&self, now: &Zoned) -> Result<Bounds, Error> {
         let window = self.window.map(|window| {
             window.left(now).ok_or_else(|| {
@@ -168,11 +169,11 @@ impl StoppingArgs {
     }
 }
 
-/// The guards between a plan and its deletes.
+/// The guards on deletes.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct GuardArgs {
-    /// Most deletes, as a number or as a share of the objects there are, like 20%. More stop the command with exit
-    /// code 8 before anything is deleted [default: for connectors 10% or 25, whichever is smaller; else any]
+    /// Most deletes, as a number or as a share of all objects, like 20%. A plan with more is refused with exit code 8,
+    /// and nothing is deleted [default: for connectors 10% or 25, whichever is smaller; for others no limit]
     #[arg(long, value_name = "N|N%", env = "ZPA_BULK_MAX_DELETES", help_heading = GUARDS)]
     pub(super) max_deletes: Option<Share>,
 }

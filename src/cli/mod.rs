@@ -1,7 +1,7 @@
-//! The command line: what was typed, the settings, and one call into [`ops`](crate::ops).
+//! The command line: arguments and settings become one call into [`ops`](crate::ops).
 //!
-//! Results go to standard output, messages and progress to standard error. `verbs/` holds one file a verb, `settings/`
-//! the layers of settings, and `ui/` everything that prints or asks.
+//! Results go to standard output, messages and progress to standard error. `verbs/` holds one file for each verb,
+//! `settings/` the layers of settings, and `ui/` everything that prints or asks.
 
 mod args;
 mod flags;
@@ -27,7 +27,7 @@ use crate::ops::Error;
 /// Runs the command with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    // It counts also where the arguments cannot be understood.
+    // The flag counts even if the arguments cannot be parsed.
     let colour = if std::env::args_os().any(|typed| typed == "--no-color") {
         ColorChoice::Never
     } else {
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
     let (cli, typed) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            // A help text that cannot be written has nobody to be told.
+            // If the text cannot be written, a message cannot be written either.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() {
                 exit::USAGE
@@ -89,7 +89,7 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
         Verb::Doctor(args) => runtime.block_on(doctor::run(args, context)),
         Verb::Simulate(args) => runtime.block_on(simulate::run(args, context)),
     };
-    // Tasks in the background have nothing left to say.
+    // Tasks in the background need not end in order.
     runtime.shutdown_background();
     code
 }

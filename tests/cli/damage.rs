@@ -101,7 +101,7 @@ fn refused_repaired_and_finished(harm: impl FnOnce(&mut Vec<String>)) {
     resume(&tenant, &run).expect(0);
     tenant.assert_each_once(LINKS, &run);
     let nothing = repair(&tenant, &run, &[]).expect(0);
-    assert_contains(&nothing.stderr, "nothing is to be repaired");
+    assert_contains(&nothing.stderr, "there is nothing to repair");
 }
 
 /// Fails unless every command on the run says where it is damaged, and what to do.

@@ -187,7 +187,10 @@ fn the_output_of_a_secrets_command_is_not_shown() {
     );
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
     for (settings, reason) in [
-        ("client_secret_command = [\"true\"]", "gives nothing"),
+        (
+            "client_secret_command = [\"true\"]",
+            "gives an empty secret",
+        ),
         ("client_secret_command = []", "names no command"),
         (
             "client_secret_command = [\"no-such-program\"]",

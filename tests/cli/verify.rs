@@ -353,7 +353,7 @@ fn an_unfinished_run_is_called_so() {
     let shown = tenant.run(&["verify"]).expect(5).stdout;
     assert_contains(
         &shown,
-        "what has ended is as the run says\nthe run is unfinished",
+        "all rows that have ended are as the run says\nthe run is unfinished",
     );
     let document = ran.json();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! From settings to a tenant: the real one, or the embedded simulated one.
+//! The connection to a tenant, made from the settings: a real tenant, or the embedded simulated one.
 
 use std::path::PathBuf;
 
@@ -18,21 +18,22 @@ use crate::shared_quota::SharedQuota;
 use crate::sim::Server;
 use crate::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
 
-/// All layers of settings put together, and resolved.
+/// All layers of settings, merged, and the proxy of the environment.
 #[derive(Debug)]
 pub(crate) struct Gathered {
-    /// The merged layers.
+    /// The merged settings.
     pub(crate) settings: Settings,
-    /// The proxy, as the environment names it.
+    /// The proxy that the environment names.
     pub(crate) proxy: Option<FromVariable>,
     no_proxy: Option<FromVariable>,
 }
 
 impl Gathered {
-    /// Puts the layers together. `given` holds flags and settings file, and what lies below them.
+    /// Merges the layers. `given` holds the flags, the settings file and the settings that a run recorded.
     ///
     /// # Errors
-    /// Settings that contradict each other, or a vendor file that cannot be read.
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) for settings that contradict each other, or a vendor file
+    /// that cannot be read.
     fn new(given: Settings) -> Result<Self, Error> {
         let settings = if names_a_client(&given, &variable) {
             given
@@ -46,10 +47,11 @@ impl Gathered {
         })
     }
 
-    /// The API, with the credentials read from their places.
+    /// Reads the credentials from their places, and returns the API.
     ///
     /// # Errors
-    /// Credentials that are missing or cannot be read.
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if credentials, certificates or the proxy are missing or
+    /// cannot be used.
     pub(crate) async fn api(&self, resolved: &Resolved) -> Result<HttpApi, Error> {
         let connection = &resolved.connection;
         let credentials = credentials(&self.settings, connection.style).await?;
@@ -66,18 +68,18 @@ impl Gathered {
 /// An embedded simulated tenant.
 #[derive(Clone, Debug)]
 pub(crate) struct Simulation {
-    /// The file that says how it behaves.
+    /// The file that describes the tenant's behaviour. Default: the default scenario.
     pub(crate) scenario: Option<PathBuf>,
 }
 
-/// The user's way to a tenant.
+/// The way to a tenant, by the user's settings.
 #[derive(Debug)]
 pub(crate) struct Connector {
     given: Settings,
     simulation: Option<Simulation>,
     bounds: Bounds,
     max_deletes: Option<Share>,
-    /// The simulated tenant lives as long as this.
+    /// The simulated tenant, which lives as long as this value.
     simulator: Option<Server>,
 }
 
@@ -93,12 +95,12 @@ impl Connector {
         }
     }
 
-    /// Returns the same way for work that stops early.
+    /// Returns the same way with the bounds at which a run stops early.
     pub(crate) fn within(self, bounds: Bounds) -> Self {
         Self { bounds, ..self }
     }
 
-    /// Returns the same way with the most deletes that a plan may have.
+    /// Returns the same way with the most deletes that a plan may hold.
     pub(crate) fn max_deletes(self, max_deletes: Option<Share>) -> Self {
         Self {
             max_deletes,
@@ -106,10 +108,11 @@ impl Connector {
         }
     }
 
-    /// Puts all layers together, and starts the simulated tenant where one is asked for.
+    /// Merges all layers, and starts the simulated tenant if one is asked for.
     ///
     /// # Errors
-    /// Settings that contradict each other, or a scenario that cannot be read.
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) for settings that contradict each other, or a scenario that
+    /// cannot be read.
     pub(crate) async fn gather(
         &mut self,
         recorded: Option<&RecordedSettings>,
@@ -155,7 +158,7 @@ impl Connector {
         let recorded = resolved.recorded(&gathered.settings, is_simulated)?;
         let guards = resolved.guards(self.max_deletes);
         let mut engine = Engine::new(api, resolved.engine.clone(), stop);
-        // An embedded tenant is this process's alone.
+        // No other process works on an embedded simulated tenant.
         if !is_simulated && resolved.shares_quota {
             share(&mut engine, &resolved.connection);
         }
@@ -190,11 +193,11 @@ impl Connect for Connector {
     }
 }
 
-/// Shares the quotas with the other processes that drive this tenant. A machine where that cannot be is used all the
-/// same: most of them run one process at a time.
+/// Shares the quotas with the other processes that drive this tenant. If that is impossible, warns and goes on, since
+/// most machines run one process at a time.
 fn share(engine: &mut Engine<HttpApi>, connection: &Connection) {
     const UNSHARED: &str =
-        "the quota cannot be shared with other processes; --no-shared-quota does without";
+        "the quota cannot be shared with other processes; --no-shared-quota turns sharing off";
     let Some(dir) = state_dir() else {
         tracing::warn!("neither XDG_STATE_HOME nor HOME names a directory: {UNSHARED}");
         return;
@@ -206,7 +209,7 @@ fn share(engine: &mut Engine<HttpApi>, connection: &Connection) {
     }
 }
 
-/// Where programs keep what is worth keeping but no setting (XDG Base Directory Specification).
+/// Returns the user's directory for the state of programs (XDG Base Directory Specification).
 fn state_dir() -> Option<PathBuf> {
     let given = |name| std::env::var_os(name).map(PathBuf::from);
     let absolute = |path: &PathBuf| path.is_absolute();
@@ -226,13 +229,13 @@ async fn credentials(settings: &Settings, style: Style) -> Result<Credentials, E
     };
     let missing = |name: &str| {
         Error::usage(format!("there are no credentials: {name} is not set")).hint(format!(
-            "set {id} and {secret}, or name a settings file with --settings; or try --simulate"
+            "set {id} and {secret}, or name a settings file with --config; or try --simulate"
         ))
     };
     let client_id = settings.client_id.clone().ok_or_else(|| missing(id))?;
     if style == Style::Legacy && settings.has_key() {
         return Err(Error::usage(
-            "a private key signs in to OneAPI, and this sign-in is legacy",
+            "the settings hold a private key, which signs in to OneAPI, but the style is legacy",
         )
         .hint(
             "give the client's secret instead, or set ZPA_BULK_STYLE=oneapi for a client of OneAPI",

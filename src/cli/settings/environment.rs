@@ -1,4 +1,5 @@
-//! Settings from the environment: the variables of Zscaler's own tools, and the kind of sign-in that follows from them.
+//! Settings from the environment: the variables of Zscaler's own tools, and the style of sign-in that follows from
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ impl std::fmt::Debug for FromVariable {
     }
 }
 
-/// The first of these variables that is set.
+/// Returns the first of these variables that is set.
 pub(super) fn first_of<const N: usize>(names: [&'static str; N]) -> Option<FromVariable> {
     let mut given = names.into_iter().filter_map(|name| {
         let value = variable(name)?;
@@ -30,12 +31,12 @@ pub(super) fn first_of<const N: usize>(names: [&'static str; N]) -> Option<FromV
     given.next()
 }
 
-/// A variable of the environment; an empty one counts as none.
+/// Returns a variable of the environment. An empty one counts as not set.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Whether anything but the vendor's file says who signs in.
+/// Tells whether the settings or the environment name a client, so that the vendor's file is not needed.
 pub(super) fn names_a_client(
     settings: &Settings,
     variable: &impl Fn(&str) -> Option<String>,
@@ -44,7 +45,7 @@ pub(super) fn names_a_client(
     settings.client_id.is_some() || variables.iter().any(|name| variable(name).is_some())
 }
 
-/// The variables that hold credentials, by setting. Their names depend on the style.
+/// Returns the settings that variables of this style hold, each with the name of its variable.
 fn credential_variables(style: Style) -> &'static [(&'static str, &'static str)] {
     match style {
         Style::Legacy => &[
@@ -62,7 +63,7 @@ fn credential_variables(style: Style) -> &'static [(&'static str, &'static str)]
     }
 }
 
-/// The environment's credentials over those of the settings file.
+/// Returns the settings with the style of sign-in, and with the environment's credentials in place of theirs.
 pub(super) fn with_environment(
     settings: Settings,
     variable: impl Fn(&str) -> Option<String>,
@@ -71,7 +72,7 @@ pub(super) fn with_environment(
     let names: BTreeMap<&str, &str> = credential_variables(style).iter().copied().collect();
     let value = |setting: &str| names.get(setting).and_then(|name| variable(name));
     let private_key = value("private_key").map(SecretString::from);
-    // Where both are, the vendor's tools sign in with the key.
+    // If there are both, the vendor's tools sign in with the key.
     let client_secret = value("client_secret").filter(|_| private_key.is_none());
     let environment = Settings {
         client_id: value("client_id"),
@@ -91,7 +92,8 @@ pub(super) fn with_environment(
     Ok(style.over(environment).over(settings))
 }
 
-/// What is said, else what there are credentials for; and the variable that says so, if one does.
+/// Returns the style that a variable or the settings name, else the style for which there are credentials. If a
+/// variable names the style, returns the variable's name too.
 fn style(
     settings: &Settings,
     variable: &impl Fn(&str) -> Option<String>,
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_style_follows_from_what_is_there_unless_it_is_said() {
+    fn the_style_follows_from_credentials_unless_named() {
         let style = |file, variables: &[(&str, &str)]| resolved(file, variables).style.unwrap();
         assert_eq!(style("", &[("ZPA_CLIENT_ID", "a")]), Style::Legacy);
         assert_eq!(style("", &[("ZSCALER_CLIENT_ID", "a")]), Style::OneApi);

@@ -9,15 +9,16 @@ use super::layer::Settings;
 use super::secret::refuse_if_open_to_others;
 use crate::ops::Error;
 
-/// Reads a settings file, if there is one: the profile of that name over the settings outside all profiles.
+/// Reads the settings file, if one is named. The settings of `profile` override those outside all profiles.
 ///
 /// # Errors
-/// When the file cannot be read, or a secret in it can be read by others.
+/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the file cannot be read, has no such profile, or holds a
+/// secret that others can read.
 pub(crate) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Settings, Error> {
     let Some(path) = path else {
         return match profile {
             Some(name) => Err(Error::usage(format!(
-                "the profile {name:?} is in no settings file: none is given"
+                "the profile {name:?} cannot be found, since no settings file is named"
             ))
             .hint("name the file with --config or ZPA_BULK_CONFIG")),
             None => Ok(Settings::default()),
@@ -45,7 +46,7 @@ pub(crate) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Setting
 
 fn parse(text: &str, shown: &str) -> Result<Settings, Error> {
     toml::from_str(text).map_err(|error| {
-        // The text of the error would repeat the line, which may hold the secret.
+        // The error's own text repeats the line, which may hold a secret.
         let place = error.span().map(|span| line_of(text, span.start));
         let place = place.map_or_else(String::new, |line| format!(":{line}"));
         Error::usage(format!("{shown}{place}: {}", error.message()))

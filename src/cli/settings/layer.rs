@@ -1,7 +1,7 @@
-//! The settings: one struct that is a layer of them, whether flags, a settings file, variables or a run's record.
+//! The settings: one struct for every layer, be it flags, a settings file, variables or a run's record.
 //!
-//! A setting is spelled once, in the table below: its name in settings files is the field's, its flag, variable and
-//! help are its attributes, and merging, recording and showing follow from the table.
+//! Each setting is written once, in the table below. Its field has the name that settings files use. Its attributes are
+//! the flag, the variable and the help. Merging, recording and showing follow from the table.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -21,7 +21,7 @@ const ENGINE: &str = "Engine";
 
 macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)+) => {
-        /// One layer of settings. A setting that is `None` is left to the layers below.
+        /// One layer of settings. A setting that is `None` comes from the layers below.
         #[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
         #[serde(deny_unknown_fields, default)]
         pub(crate) struct Settings {
@@ -30,7 +30,7 @@ macro_rules! settings {
                 #[serde(skip_serializing_if = "Option::is_none")]
                 pub(crate) $name: Option<$type>,
             )+
-            /// The tables `[profiles.NAME]` of a settings file; empty once one was chosen.
+            /// The tables `[profiles.NAME]` of a settings file; empty once a profile is chosen.
             #[arg(skip)]
             #[serde(skip_serializing)]
             pub(crate) profiles: BTreeMap<String, Self>,
@@ -44,8 +44,8 @@ macro_rules! settings {
             /// The name of every setting.
             const NAMES: &[&str] = &[$(stringify!($name)),+];
 
-            /// Returns these settings where they are given, else those of `lower`. There are several kinds of proof of
-            /// who the client is, and any of these goes over any of `lower`.
+            /// Merges two layers: each setting comes from here if it is given, else from `lower`. If this layer has a
+            /// proof of the client's identity, of whatever kind, no proof comes from `lower`.
             pub(crate) fn over(self, lower: Self) -> Self {
                 let mut lower = if self.has_proof() { lower.without_proof() } else { lower };
                 lower.sources.extend(self.sources);
@@ -56,7 +56,7 @@ macro_rules! settings {
                 }
             }
 
-            /// The names of the settings that are given.
+            /// Returns the names of the settings that are given.
             fn given(&self) -> impl Iterator<Item = &'static str> + use<> {
                 let all = [$((stringify!($name), self.$name.is_some()),)+];
                 all.into_iter().filter_map(|(name, given)| given.then_some(name))
@@ -89,7 +89,7 @@ settings! {
     #[arg(skip)]
     #[serde(skip_serializing)]
     client_secret_command: Vec<String>,
-    /// A private key in PEM or as a path; from the environment or the vendor's file alone.
+    /// A private key in PEM, or the path of one. Only the environment and the vendor's file can give it.
     #[arg(skip)]
     #[serde(skip)]
     private_key: SecretString,
@@ -109,7 +109,7 @@ settings! {
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_TIMEOUT", help_heading = TENANT)]
     #[serde(with = "typed::duration")]
     timeout: Duration,
-    /// Longest time for setting up a connection: 1s to 10m, never longer than the timeout [default: 10s]
+    /// Longest time to set up a connection: 1s to 10m, never longer than the timeout [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_CONNECT_TIMEOUT", help_heading = TENANT)]
     #[serde(with = "typed::duration")]
     connect_timeout: Duration,
@@ -124,9 +124,9 @@ settings! {
     #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_WRITE_QUOTA", help_heading = ENGINE)]
     #[serde(with = "typed")]
     write_quota: Pace,
-    /// Scope of both quotas, `tenant` or `endpoint`. With `endpoint` every exact path has a quota of its own, which is
-    /// many times faster for objects that are changed one by one. A tenant that counts all paths together then refuses
-    /// some calls before the program notices [default: tenant]
+    /// Scope of both quotas, `tenant` or `endpoint`. With `endpoint` every exact path has its own quota, which is many
+    /// times faster for objects that are changed one by one. A tenant that counts all paths together refuses some of
+    /// these calls, until the program notices [default: tenant]
     #[arg(long, value_name = "SCOPE", env = "ZPA_BULK_QUOTA_SCOPE", help_heading = ENGINE)]
     #[serde(with = "typed")]
     quota_scope: QuotaScope,
@@ -134,7 +134,7 @@ settings! {
     #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_GATEWAY_QUOTA", help_heading = ENGINE)]
     #[serde(with = "typed")]
     gateway_quota: Pace,
-    /// Find the real limit: start at the quotas, raise them while no call is refused, lower them when one is
+    /// Find the real limit: start at the quotas, raise them while no call is refused, lower them when a call is refused
     #[arg(long, env = "ZPA_BULK_ADAPTIVE", default_missing_value = "true", num_args = 0..=1, require_equals = true,
           value_name = "BOOL", help_heading = ENGINE)]
     adaptive: bool,
@@ -146,30 +146,30 @@ settings! {
     #[arg(long, env = "ZPA_BULK_NO_SHARED_QUOTA", default_missing_value = "true", num_args = 0..=1,
           require_equals = true, value_name = "BOOL", help_heading = ENGINE)]
     no_shared_quota: bool,
-    /// Addition to the windows of the quotas, against calls that bunch up on their way, 0% to 50%. Smaller is faster
-    /// and risks refusals [default: 2%]
+    /// Share by which each quota's window is lengthened, since calls may bunch up on their way: 0% to 50%. Smaller is
+    /// faster and risks refusals [default: 2%]
     #[arg(long, value_name = "PERCENT", env = "ZPA_BULK_WINDOW_MARGIN", help_heading = ENGINE)]
     #[serde(rename = "guard", alias = "window_margin", with = "typed")]
     window_margin: Margin,
-    /// Calls of a class that may go at once, or `auto`: all when they fit into one window, else one at a time
+    /// Reads, or writes, that may go at once, or `auto`: all if they fit into one window, else one at a time
     /// [default: auto]
     #[arg(long, value_name = "N", env = "ZPA_BULK_BURST", help_heading = ENGINE)]
     #[serde(with = "typed")]
     burst: Burst,
-    /// Most calls in flight, 1 to 1024 [default: as many as the quotas need at the latency that is seen]
+    /// Most calls in flight, 1 to 1024 [default: as many as the quotas need at the measured latency]
     #[arg(long, value_name = "N", env = "ZPA_BULK_JOBS", help_heading = ENGINE)]
     jobs: NonZeroUsize,
     /// Most links in one bulk call, 1 to 500 [default: 150]
     #[arg(long, value_name = "N", env = "ZPA_BULK_BATCH_SIZE", help_heading = ENGINE)]
     batch_size: NonZeroU32,
-    /// Attempts before an item fails, throttled ones not counted, 1 to 100 [default: 8]
+    /// Attempts before an item fails, 1 to 100; throttled attempts do not count [default: 8]
     #[arg(long, value_name = "N", env = "ZPA_BULK_MAX_ATTEMPTS", help_heading = ENGINE)]
     max_attempts: NonZeroU32,
-    /// How long to wait before treating a request without a response as not executed [default: twice the timeout]
+    /// Time to wait before treating a request without a response as not executed [default: twice the timeout]
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_SETTLE", help_heading = ENGINE)]
     #[serde(with = "typed::duration")]
     settle: Duration,
-    /// Connectors, in whatever state, that must stay in a group when others of it are deleted [default: 1]
+    /// Connectors that must stay in each group, whatever their state, when others of the group are deleted [default: 1]
     #[arg(long, value_name = "N", env = "ZPA_BULK_KEEP_PER_GROUP", help_heading = ENGINE)]
     keep_per_group: u32,
     /// Most links that the organization takes [default: 500]
@@ -183,7 +183,7 @@ settings! {
 }
 
 impl Settings {
-    /// The name under which a setting is written down.
+    /// Returns the name of a setting in files and records.
     fn written(name: &'static str) -> &'static str {
         match name {
             "window_margin" => "guard",
@@ -191,10 +191,10 @@ impl Settings {
         }
     }
 
-    /// Reads the layer that a run recorded. Settings that this program does not know are passed over.
+    /// Reads the layer that a run recorded. Ignores settings that this program does not know.
     ///
     /// # Errors
-    /// When a setting has a value that it cannot have.
+    /// A [`serde_json::Error`] if a setting has a value that it cannot have.
     pub(super) fn recorded(
         recorded: &serde_json::Map<String, serde_json::Value>,
     ) -> serde_json::Result<Self> {
@@ -203,11 +203,11 @@ impl Settings {
         serde_json::from_value(serde_json::Value::Object(known.collect()))
     }
 
-    /// The settings that prove who the client is, as far as they may be shown.
+    /// Returns the settings that prove the client's identity, with texts that may be shown.
     fn proofs(&self) -> Vec<(&'static str, String)> {
         let hidden = |secret: &Option<SecretString>| secret.as_ref().map(|_| "(hidden)".to_owned());
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        // Arguments may be secrets.
+        // The arguments of a command may be secrets.
         let program = |command: &Option<Vec<String>>| command.as_ref()?.first().cloned();
         let all = [
             ("private_key", hidden(&self.private_key)),
@@ -226,17 +226,17 @@ impl Settings {
             .collect()
     }
 
-    /// Whether a setting proves who the client is.
+    /// Tells whether a setting proves the client's identity.
     pub(super) fn has_proof(&self) -> bool {
         !self.proofs().is_empty()
     }
 
-    /// The names of the settings that prove who the client is.
+    /// Returns the names of the settings that prove the client's identity.
     pub(super) fn proof_names(&self) -> Vec<&'static str> {
         self.proofs().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// Whether the proof is a private key.
+    /// Tells whether the proof is a private key.
     pub(crate) fn has_key(&self) -> bool {
         let first = self.proof_names().into_iter().next();
         first.is_some_and(|name| name.starts_with("private_key"))
@@ -254,7 +254,7 @@ impl Settings {
         }
     }
 
-    /// Every setting that is given, with its value where that is no secret.
+    /// Returns every setting that is given, with its value. A secret is shown as `(hidden)`, a command by its program.
     pub(crate) fn shown(&self) -> Vec<(&'static str, String)> {
         let plain = serde_json::to_value(self).unwrap_or_default();
         let proofs: BTreeMap<&str, String> = self.proofs().into_iter().collect();
@@ -280,7 +280,7 @@ impl Settings {
         self
     }
 
-    /// The place where a setting was found.
+    /// Returns the place where a setting was found.
     pub(crate) fn source(&self, name: &str) -> Option<&str> {
         self.sources.get(name).map(String::as_str)
     }
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_goes_over_a_lower_one() {
+    fn a_layer_overrides_a_lower_one() {
         let upper = settings("batch_size = 10\nguard = \"3%\"").found_in("upper");
         let lower = settings("batch_size = 20\njobs = 4").found_in("lower");
         let both = upper.over(lower);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_margin_goes_by_its_old_name_too() {
+    fn the_window_margin_has_its_old_name_too() {
         let new = settings("window_margin = \"3%\"");
         assert_eq!(new.window_margin, settings("guard = \"3%\"").window_margin);
         let recorded = serde_json::to_value(&new).unwrap();

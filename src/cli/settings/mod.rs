@@ -1,4 +1,5 @@
-//! Settings in layers: flags over environment over settings file over, on resume, the run's record.
+//! Settings in layers. Flags override variables, these override the settings file, and that overrides the settings that
+//! a run recorded.
 
 mod connect;
 mod environment;

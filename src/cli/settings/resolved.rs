@@ -1,4 +1,4 @@
-//! Settings resolved: all layers merged, defaults filled in, ranges checked. Resolved once and passed on.
+//! Resolved settings: defaults filled in, and ranges checked. A command resolves its settings once and passes them on.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use crate::run::RecordedSettings;
 use crate::wire::Id;
 use crate::zpa::{Connection, Style, Transport};
 
-/// The highest multiple of the quotas that `--adaptive` tries.
+/// The highest multiple of the quotas that `--adaptive` tries by default.
 const DEFAULT_CEILING: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 
-/// The longest a request may take.
+/// The longest timeout of a request.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The settings of one command on one tenant.
+/// The resolved settings of one command on one tenant.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     pub(crate) connection: Connection,
@@ -67,7 +67,7 @@ impl Resolved {
         })
     }
 
-    /// The guards between a plan and its deletes.
+    /// Returns the guards on deletes.
     pub(crate) fn guards(&self, max_deletes: Option<Share>) -> Guards {
         Guards {
             max_deletes,
@@ -75,10 +75,10 @@ impl Resolved {
         }
     }
 
-    /// The transport to the tenant, but for a proxy.
+    /// Returns the transport to the tenant, without a proxy.
     ///
     /// # Errors
-    /// When a file of certificates cannot be read.
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the file of certificates cannot be read.
     pub(super) fn transport(&self, ca_cert: Option<&Path>) -> Result<Transport, Error> {
         let extra_roots = ca_cert.map(|path| {
             let path = expanded(path);
@@ -93,11 +93,11 @@ impl Resolved {
         })
     }
 
-    /// The settings as a run records them, so that its tenant is found again from its directory alone. Nothing that
-    /// proves who the client is is among them.
+    /// Returns the settings that a run records. With these, the tenant is found again from the run's directory alone.
+    /// Nothing that proves the client's identity is recorded.
     ///
     /// # Errors
-    /// When they cannot be written as JSON.
+    /// [`ErrorKind::Unexpected`](crate::ops::ErrorKind::Unexpected) if the settings cannot be written as JSON.
     pub(super) fn recorded(
         &self,
         settings: &Settings,
@@ -122,7 +122,7 @@ impl Resolved {
     }
 }
 
-/// The directory of all runs: the flag's, else the settings file's, else `zpa-bulk-runs`.
+/// Returns the directory of all runs: that of the flag, else of the settings file, else `zpa-bulk-runs`.
 pub(crate) fn runs_dir(flag: Option<&Path>, settings: &Settings) -> PathBuf {
     let given = flag.or(settings.runs_dir.as_deref());
     given.unwrap_or(Path::new("zpa-bulk-runs")).to_owned()
@@ -180,7 +180,7 @@ fn engine(
 fn microtenant(settings: &Settings) -> Result<Option<Id>, Error> {
     match settings.microtenant_id.as_deref() {
         Some(text) if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) => {
-            let message = format!("{text:?} is not a microtenant id: it is all digits");
+            let message = format!("{text:?} is not a microtenant id; it must be all digits");
             Err(Error::usage(message)
                 .hint("check ZPA_MICROTENANT_ID, --microtenant and the settings file"))
         }

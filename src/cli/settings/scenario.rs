@@ -13,7 +13,7 @@ use crate::zpa::Style;
 /// The customer id of the embedded simulated tenant.
 const SIMULATED_CUSTOMER: &str = "145283994705985536";
 
-/// Reads a scenario, or answers the default one.
+/// Reads a scenario, or returns the default one.
 pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, Error> {
     let Some(path) = path else {
         return Ok(Scenario::default());
@@ -43,7 +43,7 @@ pub(super) async fn embedded(path: Option<&Path>) -> Result<Server, Error> {
         .map_err(|error| Error::unexpected("the simulated tenant cannot be started", &error))
 }
 
-/// Whatever tenant the settings name, a simulated run goes to the simulated one.
+/// Returns the settings with the simulated tenant in place of the one that they name.
 pub(super) fn simulated(settings: Settings, url: String) -> Settings {
     let simulated = Settings {
         style: Some(Style::Legacy),

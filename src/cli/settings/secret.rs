@@ -1,4 +1,4 @@
-//! Where secrets come from: a variable, a file that only its owner can read, or a command. They are never shown.
+//! Secrets, read from a variable, from a file that only its owner can read, or from a command. They are never shown.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -15,19 +15,20 @@ use crate::ops::Error;
 use crate::platform::is_open_to_others;
 use crate::zpa::{PrivateKey, Proof};
 
-/// The longest secret that is read: a private key of 16384 bits in PEM is a fifth of it.
+/// The longest secret that is read, in bytes: five times a private key of 16384 bits in PEM.
 const LONGEST: u64 = 1 << 16;
 
-/// How long a command may take; someone may have to unlock a password store meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest time that a command may take. The user may have to unlock a password store.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const KEY_HINT: &str = "give an RSA key without a passphrase, in PKCS#8 or PKCS#1; \
-     openssl pkey -in KEY -out PLAIN-KEY takes the passphrase away (then: chmod 600 PLAIN-KEY)";
+     openssl pkey -in KEY -out PLAIN-KEY removes the passphrase (then: chmod 600 PLAIN-KEY)";
 
-/// What the settings name as the proof of the client, read from where it is.
+/// Reads the proof of the client's identity from the place that the settings name. Returns `None` if they name none.
 ///
 /// # Errors
-/// When it cannot be read, others can read it, or it is a key that cannot be used.
+/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the proof cannot be read, others can read it, or it is a key
+/// that cannot be used.
 pub(super) async fn proof(settings: &Settings) -> Result<Option<Proof>, Error> {
     if let Some(text) = &settings.private_key {
         let place = settings.source("private_key").unwrap_or("private_key");
@@ -52,7 +53,8 @@ pub(super) async fn proof(settings: &Settings) -> Result<Option<Proof>, Error> {
     Ok(secret.map(Proof::Secret))
 }
 
-/// The key that a variable or the vendor's file gives: in PEM, its line breaks perhaps written `\n`, or as a path.
+/// Reads the key that a variable or the vendor's file gives: a path, or PEM, in which line breaks may be written as
+/// `\n`.
 fn private_key(place: &str, text: &SecretString) -> Result<Proof, Error> {
     let text = text.expose_secret();
     if text.contains("-----BEGIN") {
@@ -65,7 +67,7 @@ fn private_key(place: &str, text: &SecretString) -> Result<Proof, Error> {
         ))
         .hint(KEY_HINT));
     }
-    // A path is short and of one line; anything else may be a key that lost its frame, and is not repeated.
+    // The message does not repeat the text: it may be a key without its first line.
     let looks_like_a_path = text.len() < 1024 && !text.trim().contains('\n');
     if !looks_like_a_path || !expanded(Path::new(text.trim())).exists() {
         let message = format!("{place}: the private key is neither in PEM nor a file that exists");
@@ -84,7 +86,7 @@ fn key(place: &str, pem: &SecretString) -> Result<Proof, Error> {
         .map_err(|error| Error::usage(format!("{place}: {error}")).hint(KEY_HINT))
 }
 
-/// The text of a file that only its owner can read, without the line break at its end.
+/// Reads a secret from a file that only its owner can read.
 fn from_file(path: &Path) -> Result<SecretString, Error> {
     let path = expanded(path);
     let shown = path.display();
@@ -112,7 +114,7 @@ pub(super) fn refuse_if_open_to_others(path: &Path, file: &File) -> Result<(), E
     Ok(())
 }
 
-/// What a command prints. No shell reads it; what it says on standard error is seen, what it prints is not.
+/// Reads a secret from the standard output of a command, which runs without a shell. The user sees its standard error.
 async fn from_command(setting: &str, command: &[String]) -> Result<SecretString, Error> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::usage(format!("{setting} names no command"))
@@ -135,9 +137,9 @@ async fn from_command(setting: &str, command: &[String]) -> Result<SecretString,
         }
         child.wait().await
     };
-    let ended = tokio::time::timeout(PATIENCE, reading).await;
+    let ended = tokio::time::timeout(LONGEST_WAIT, reading).await;
     let ended = ended.map_err(|_| {
-        let seconds = PATIENCE.as_secs();
+        let seconds = LONGEST_WAIT.as_secs();
         Error::usage(format!("{place} did not end within {seconds} s"))
     })?;
     let status = ended.map_err(failed)?;
@@ -150,11 +152,12 @@ async fn from_command(setting: &str, command: &[String]) -> Result<SecretString,
     one_secret(&place, &text)
 }
 
+/// Returns the text without the line break at its end; refuses an empty text.
 fn one_secret(place: &str, text: &str) -> Result<SecretString, Error> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err(Error::usage(format!("{place} gives nothing")));
+        return Err(Error::usage(format!("{place} gives an empty secret")));
     }
     Ok(SecretString::from(text))
 }

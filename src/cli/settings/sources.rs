@@ -1,16 +1,16 @@
-//! The places where settings were typed.
+//! The flags and variables that gave settings a value.
 
 use std::collections::BTreeMap;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-/// The settings that were typed, or came from a variable of their own: the flag or the variable by the setting's name.
+/// The settings of the command line, each with the flag or the variable that gave its value.
 #[derive(Debug, Default)]
 pub(crate) struct Typed(BTreeMap<String, String>);
 
 impl Typed {
-    /// Reads the places of a verb's own flags from the matched arguments.
+    /// Finds the flag or the variable of each argument of a verb.
     pub(crate) fn of(cli: &Command, matches: &ArgMatches) -> Self {
         let Some((verb, matches)) = matches.subcommand() else {
             return Self::default();
@@ -35,7 +35,7 @@ impl Typed {
         Self(typed.collect())
     }
 
-    /// The flag or variable that a setting came from, if it did.
+    /// Returns the flag or the variable that gave a setting its value, if one did.
     pub(crate) fn place_of(&self, setting: &str) -> Option<&str> {
         self.0.get(setting).map(String::as_str)
     }

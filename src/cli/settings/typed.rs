@@ -1,4 +1,4 @@
-//! Settings that files write as they are typed.
+//! Settings that have the same form in files as on the command line.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 
 use crate::pacer::parse_duration;
 
-/// A value that may stand with quotes or, where it is a number, without.
+/// A value that may be a text or a number.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "neither a text nor a number")]
 enum Typed {
@@ -42,13 +42,13 @@ pub(super) fn serialize<S: Serializer, T: Display>(
 /// Parses the duration that a flag gives.
 ///
 /// # Errors
-/// A hint at the form that a duration must have.
+/// A text that names the form of a duration.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text)
         .ok_or_else(|| "write a whole number with ms, s, m, h, d or w, like 30s".to_owned())
 }
 
-/// Durations, as a whole number with its unit.
+/// Durations in files: a whole number with its unit.
 pub(super) mod duration {
     use std::time::Duration;
 
@@ -62,7 +62,9 @@ pub(super) mod duration {
         let text = String::deserialize(deserializer)?;
         let duration = parse_duration(&text);
         duration.map(Some).ok_or_else(|| {
-            serde::de::Error::custom("not a duration: a whole number with ms, s, m or h")
+            serde::de::Error::custom(
+                "not a duration; write a whole number with ms, s, m, h, d or w, like \"30s\"",
+            )
         })
     }
 

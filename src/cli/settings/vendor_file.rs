@@ -1,8 +1,8 @@
-//! `~/.zscaler/zscaler.yaml`, the settings file of the vendor's own tools: client, tenant and cloud are taken from it when
-//! no client is named anywhere else.
+//! `~/.zscaler/zscaler.yaml`, the settings file of the vendor's own tools. If no client is named anywhere else, client,
+//! tenant and cloud come from this file.
 //!
-//! Its form is that of the vendor's public SDKs: a mapping `zscaler.client` of camel-case names. Whatever else stands in
-//! it (timeouts, proxies, caches, other products) is theirs alone.
+//! The file has the form of the vendor's public SDKs: a mapping `zscaler.client` of camel-case names. All else in it is
+//! ignored: timeouts, proxies, caches, other products.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,14 +16,14 @@ use super::layer::Settings;
 use super::secret::refuse_if_open_to_others;
 use crate::ops::Error;
 
-/// Where it is, below the home directory.
-const PLACE: &str = ".zscaler/zscaler.yaml";
+/// The path of the file below the home directory.
+const PATH: &str = ".zscaler/zscaler.yaml";
 
 const CLIENT: [&str; 2] = ["zscaler", "client"];
 
-/// Reads it from that home directory; nothing when it is not there.
+/// Reads the file below that home directory. If there is none, returns no settings.
 pub(super) fn read(home: Option<&Path>) -> Result<Settings, Error> {
-    let Some(path) = home.map(|home| home.join(PLACE)) else {
+    let Some(path) = home.map(|home| home.join(PATH)) else {
         return Ok(Settings::default());
     };
     let shown = path.display();
@@ -37,7 +37,7 @@ pub(super) fn read(home: Option<&Path>) -> Result<Settings, Error> {
     file.read_to_string(&mut text).map_err(failed)?;
     let settings = parse(&text).map_err(|line| {
         Error::usage(format!("{shown}:{line}: this is not YAML"))
-            .hint("mend it, or name the client in the environment or with --settings")
+            .hint("mend the file, or name the client in the environment or a file of --config")
     })?;
     if settings.has_proof() {
         refuse_if_open_to_others(&path, &file)?;
@@ -45,7 +45,8 @@ pub(super) fn read(home: Option<&Path>) -> Result<Settings, Error> {
     Ok(settings.found_in(&shown.to_string()))
 }
 
-/// The settings in its text, or the line from which on it cannot be read. The line itself may hold a secret.
+/// Parses the text of the file. The error is only the number of the line that cannot be parsed, since the line may hold
+/// a secret.
 fn parse(text: &str) -> Result<Settings, usize> {
     let mut client = client(text)?;
     let mut take = |name: &str| client.remove(name);
@@ -53,7 +54,7 @@ fn parse(text: &str) -> Result<Settings, usize> {
     let client_secret = take("clientSecret").map(SecretString::from);
     Ok(Settings {
         client_id: take("clientId"),
-        // Where both are, the vendor's tools sign in with the key.
+        // If there are both, the vendor's tools sign in with the key.
         client_secret: client_secret.filter(|_| private_key.is_none()),
         private_key,
         vanity_domain: take("vanityDomain"),
@@ -64,7 +65,8 @@ fn parse(text: &str) -> Result<Settings, usize> {
     })
 }
 
-/// The scalars directly below `zscaler.client`, as they are written: an id is not taken for a number.
+/// Returns the scalars directly below `zscaler.client`, by name. Their text is kept, since an id is too long for a
+/// number.
 fn client(text: &str) -> Result<HashMap<String, String>, usize> {
     let mut found = HashMap::new();
     let mut place = Place::default();
@@ -93,19 +95,19 @@ fn client(text: &str) -> Result<HashMap<String, String>, usize> {
     Ok(found)
 }
 
-/// Where in the document the parser stands.
+/// The position of the parser in the document.
 #[derive(Default)]
 struct Place(Vec<Level>);
 
 enum Level {
-    /// Inside a mapping: the key whose value comes next, or none when a key comes next.
+    /// A mapping, with the key whose value comes next; `None` if a key comes next.
     Mapping(Option<String>),
     Sequence,
 }
 
 impl Place {
-    /// Takes in a node that is complete: a key, or the value of the key before it. Answers the name of a setting if this
-    /// is its value.
+    /// Takes a complete node: a key, or the value of the key before it. Returns the name of a setting if the node is
+    /// its value.
     fn take(&mut self, text: &str) -> Option<String> {
         let is_client = self.is_client();
         let Some(Level::Mapping(key)) = self.0.last_mut() else {
@@ -139,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_of_the_vendors_sdks_is_read_and_ids_keep_their_digits() {
+    fn the_vendors_form_is_read_and_ids_keep_all_digits() {
         let settings = parse(
             "zscaler:\n  client:\n    clientId: \"me\"\n    clientSecret: hidden # not shown\n    vanityDomain: acme\n    \
              customerId: 9223372036854775899\n    microtenantId: 0\n    cloud: beta\n    proxy: {host: p, port: 80}\n    \
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_over_several_lines_is_read_and_goes_before_a_secret() {
+    fn a_key_of_several_lines_is_read_and_wins() {
         let settings = parse(
             "zscaler:\n  client:\n    clientSecret: s\n    privateKey: |\n      -----BEGIN X-----\n      abc\n      -----END X-----\n",
         )
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_null_or_elsewhere_is_not_there() {
+    fn empty_null_and_misplaced_values_are_ignored() {
         for text in [
             "",
             "zscaler:\n",
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_a_mistake_is_told() {
+    fn an_error_names_the_line() {
         assert_eq!(
             parse("zscaler:\n  client:\n    clientId: \"me\n").unwrap_err(),
             3

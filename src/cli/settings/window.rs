@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::civil::Time;
 use jiff::{ToSpan as _, Zoned};
 
-/// The hours of a day in which a run may work, in local time. One that ends before it begins goes over
+/// The hours of a day in which a run may work, in local time. A window whose end is before its beginning spans
 /// midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChangeWindow {
@@ -16,8 +16,8 @@ pub(crate) struct ChangeWindow {
 }
 
 impl ChangeWindow {
-    /// How long it still lasts, if `now` is in it. The end of it is an instant of the local clock, so a night in
-    /// which the clock is put forward is an hour shorter.
+    /// Returns the time from `now` to the end of the window, if `now` is in it. The end is an instant of the local
+    /// clock: a window is an hour shorter in the night in which the clock is put forward.
     pub(crate) fn left(self, now: &Zoned) -> Option<Duration> {
         let time = now.time();
         let within = if self.from <= self.to {
@@ -42,7 +42,7 @@ impl FromStr for ChangeWindow {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("{text:?} is not a window; write it like 22:00-04:30");
+        let wrong = || format!("{text:?} is not a change window; write it like 22:00-04:30");
         let time = |text: &str| {
             let (hour, minute) = text.trim().split_once(':')?;
             Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
@@ -53,7 +53,7 @@ impl FromStr for ChangeWindow {
             to: time(to).ok_or_else(wrong)?,
         };
         if window.from == window.to {
-            return Err(format!("{text:?} is empty"));
+            return Err(format!("{text:?} begins and ends at the same time"));
         }
         Ok(window)
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_lasts_until_its_end_and_may_go_over_midnight() {
+    fn a_window_lasts_until_its_end_and_may_span_midnight() {
         assert_eq!(left("08:00-18:30", "17:00:00"), Some(90));
         assert_eq!(left("08:00-18:30", "18:30:00"), None);
         assert_eq!(left("08:00-18:30", "07:59:59"), None);
@@ -88,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn a_night_in_which_the_clock_is_put_forward_is_an_hour_shorter() {
+    fn the_night_of_summer_time_is_an_hour_shorter() {
         let now: Zoned = "2026-03-28T23:00:00[Europe/Zurich]".parse().unwrap();
         let window: ChangeWindow = "22:00-04:00".parse().unwrap();
         assert_eq!(window.left(&now), Some(Duration::from_secs(4 * 3600)));
     }
 
     #[test]
-    fn what_is_no_window_is_refused() {
+    fn texts_that_are_no_window_are_refused() {
         for wrong in [
             "",
             "22:00",

@@ -1,4 +1,4 @@
-//! Choices of connectors, as text and as data.
+//! The chosen connectors, as text and as data.
 
 use serde::Serialize;
 

@@ -14,7 +14,7 @@ use crate::ops::chain;
 /// The environment variable with a filter for the log, like `zpa_bulk=debug`.
 const LOG_VARIABLE: &str = "ZPA_BULK_LOG";
 
-/// Sends log lines to standard error: warnings, more with `-v`, or the lines that `ZPA_BULK_LOG` selects.
+/// Sends log lines to standard error: warnings only, more with `-v`, or the lines that `ZPA_BULK_LOG` selects.
 pub(crate) fn log_to(terminal: &Terminal, output: &Output) {
     let subscriber = tracing_subscriber::registry()
         .with(filter(terminal, output))
@@ -25,11 +25,11 @@ pub(crate) fn log_to(terminal: &Terminal, output: &Output) {
                 .with_writer(BesideBars(terminal.bars().clone())),
         );
     if tracing::subscriber::set_global_default(subscriber).is_err() {
-        terminal.warn("the log could not be set up");
+        terminal.warn("the log cannot be set up");
     }
 }
 
-/// The log lines that are written.
+/// Returns the filter of the log lines that are written.
 fn filter(terminal: &Terminal, output: &Output) -> Targets {
     let own = |level| Targets::new().with_target("zpa_bulk", level);
     let all = |level| Targets::new().with_default(level);
@@ -51,7 +51,7 @@ fn filter(terminal: &Terminal, output: &Output) -> Targets {
     })
 }
 
-/// Writes between the progress bars.
+/// A writer to standard error that hides the progress bars while it writes.
 #[derive(Clone)]
 struct BesideBars(MultiProgress);
 

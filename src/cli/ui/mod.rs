@@ -1,4 +1,4 @@
-//! The terminal: messages, questions, progress, previews and results. The only place that prints or asks.
+//! The terminal: messages, questions, progress, previews and results. No other module prints or asks.
 
 pub(super) mod choice;
 pub mod exit;

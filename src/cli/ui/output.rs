@@ -1,19 +1,19 @@
-//! Files that commands write where the user says.
+//! Files that a command writes to a path that the user gives.
 
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Puts a file that only its owner can read in the place of the one at `path`, whole or not at all. What is
-/// there and is no file, like a pipe, is written to.
+/// Replaces the file at `path`, whole or not at all, by one that only its owner can read. If `path` is no regular file,
+/// like a pipe, writes into it instead.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if place.exists() && !place.is_file() {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if target.exists() && !target.is_file() {
         return std::fs::OpenOptions::new()
             .write(true)
-            .open(place)?
+            .open(target)?
             .write_all(bytes);
     }
-    let parent = place.parent().filter(|parent| *parent != Path::new(""));
+    let parent = target.parent().filter(|parent| *parent != Path::new(""));
     let parent = parent.unwrap_or(Path::new("."));
     if !parent.is_dir() {
         let message = format!("there is no directory {}", parent.display());
@@ -22,6 +22,6 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(parent)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(place)?;
+    file.persist(target)?;
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(crate) fn text(plan: &Preview<'_>, hint: &str) -> String {
     text + &described(plan.summary())
 }
 
-/// The plan in one paragraph.
+/// Returns the numbers of the plan as text.
 fn described(summary: &PlanSummary) -> String {
     let PlanSummary {
         totals, estimate, ..
@@ -56,7 +56,7 @@ fn described(summary: &PlanSummary) -> String {
     format!("{rows}: {parts}\n{calls}\n")
 }
 
-/// One line for a change and one for each field it changes; empty for an unchanged item.
+/// Returns one line for the change and one for each field that it changes; an empty text for an unchanged item.
 fn line(plan: &Preview<'_>, item: &Item<'_>) -> String {
     let key = &item.key;
     match &item.change {
@@ -92,7 +92,7 @@ fn line(plan: &Preview<'_>, item: &Item<'_>) -> String {
     }
 }
 
-/// The address and the portals of a new link.
+/// Returns the address and the portals of a new link.
 fn summary_of(plan: &Preview<'_>, body: &Fields<'_>) -> String {
     let text = |wire| body.text(wire).unwrap_or_default();
     let address = format!("{}{}{}", text("protocol"), text("link"), text("linkPath"));
@@ -105,13 +105,13 @@ fn summary_of(plan: &Preview<'_>, body: &Fields<'_>) -> String {
     }
 }
 
-/// A list of ids as a list of names.
+/// Returns a list of ids as a list of names.
 fn named(plan: &Preview<'_>, ids: &str) -> String {
     let parts: Vec<&str> = ids.split(';').map(|part| plan.name(part)).collect();
     parts.join(";")
 }
 
-/// The fields of a new object besides its key.
+/// Returns the fields of a new object, without its key.
 fn fields_of(item: &Item<'_>, body: &Fields<'_>) -> String {
     let fields = body.0.iter();
     let fields = fields.filter(|(wire, _)| wire != item.resource.key_field());

@@ -1,4 +1,4 @@
-//! Showing how far a run is: bars on a terminal, a plain line every few seconds elsewhere.
+//! The progress of a run: a bar on a terminal, and a plain line every five seconds elsewhere.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::pacer::Pace;
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Shows the progress until this is dropped.
+/// A display of the progress, shown until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Display {
     task: Option<JoinHandle<()>>,
@@ -59,7 +59,7 @@ impl Drop for Display {
     }
 }
 
-/// A bar as wide as the terminal, and below it what it means: on two lines, both fit into any width.
+/// Returns the style of the bar: as wide as the terminal, with the message on a line below, so that both fit.
 fn style(colours: bool) -> ProgressStyle {
     let template = if colours {
         "{wide_bar:.cyan/blue}\n{wide_msg}"
@@ -77,7 +77,7 @@ async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
         let Some(now) = *progress.borrow() else {
             continue;
         };
-        recent.note(&now, monotonic());
+        recent.record(&now, monotonic());
         bar.set_length(now.tally.items);
         bar.set_position(now.tally.finished());
         bar.set_message(message(&now, &recent));
@@ -93,7 +93,7 @@ async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) 
         let Some(now) = *progress.borrow() else {
             continue;
         };
-        recent.note(&now, monotonic());
+        recent.record(&now, monotonic());
         if monotonic() >= said + LINE_EVERY {
             said += LINE_EVERY;
             terminal.say(&message(&now, &recent));
@@ -101,7 +101,7 @@ async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) 
     }
 }
 
-/// How many calls were sent lately.
+/// The calls of the last windows of both quotas.
 #[derive(Debug, Default)]
 struct Recent {
     reads: Window,
@@ -109,27 +109,27 @@ struct Recent {
 }
 
 impl Recent {
-    fn note(&mut self, now: &Progress, at: Instant) {
-        self.reads.note(now.read, at);
-        self.writes.note(now.write, at);
+    fn record(&mut self, now: &Progress, at: Instant) {
+        self.reads.record(now.read, at);
+        self.writes.record(now.write, at);
     }
 }
 
-/// How many calls of a class had been sent at the beginning of the last window of its quota, and when that grew since.
+/// The number of calls of a class that had been sent when the last window of its quota began, and at each later growth.
 #[derive(Debug, Default)]
 struct Window {
     sent: VecDeque<(Instant, u64)>,
 }
 
 impl Window {
-    fn note(&mut self, class: ClassProgress, at: Instant) {
+    fn record(&mut self, class: ClassProgress, at: Instant) {
         let Pace::At(quota) = class.quota else {
             return;
         };
         if self.sent.back().is_none_or(|(_, sent)| *sent < class.sent) {
             self.sent.push_back((at, class.sent));
         }
-        // What was counted last before the window began is what it is counted from.
+        // The first entry is the last one before the window began.
         while let Some((next, _)) = self.sent.get(1)
             && at.saturating_duration_since(*next) >= quota.window
         {
@@ -137,24 +137,25 @@ impl Window {
         }
     }
 
-    /// The calls of the window, of which so many were sent in all by now.
+    /// Returns the number of calls in the window. `sent` is the number of all calls by now.
     fn calls(&self, sent: u64) -> u64 {
         let before = self.sent.front().map_or(sent, |(_, before)| *before);
         sent.saturating_sub(before)
     }
 }
 
-/// Items, failures, the time that is left or until when nothing is sent, calls, and how many of a quota were sent in
-/// its last window: what matters most stands first, since a narrow terminal cuts the end off.
+/// Returns the line below the bar. It names items, failures, and the time that is left or the end of a pause. After
+/// these come all calls, and those of the last window of each quota. A narrow terminal cuts off the end, so the most
+/// important parts come first.
 fn message(now: &Progress, recent: &Recent) -> String {
     let calls = now.read.sent + now.write.sent;
     let left = match now.read.paused_for.max(now.write.paused_for) {
         Some(pause) => format!("throttled until {}", clock_in(pause)),
         None => format!("{} left", rounded(now.time_left)),
     };
-    let (settled, items) = (now.tally.finished(), now.tally.items);
+    let (finished, items) = (now.tally.finished(), now.tally.items);
     let mut parts = vec![
-        format!("{settled}/{items} items"),
+        format!("{finished}/{items} items"),
         format!("{} failed", now.tally.failed),
         left,
         format!("{calls} calls"),
@@ -197,7 +198,7 @@ mod tests {
 
     use super::*;
 
-    /// A terminal so wide, and what is written on it.
+    /// A terminal: its width in columns, and the text that was written on it.
     #[derive(Clone, Debug, Default)]
     struct Screen(u16, Arc<Mutex<String>>);
 
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_terminal_of_any_width_no_line_is_broken() {
+    fn no_line_breaks_on_a_terminal_of_any_width() {
         for width in [10, 20, 40, 80, 200] {
             let screen = Screen(width, Arc::default());
             let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_quota_is_what_was_sent_in_its_last_window() {
+    fn a_rate_counts_the_calls_of_the_last_window() {
         let begun = Instant::now();
         let mut window = Window::default();
         let mut shown = |seconds: u64, sent| {
@@ -264,10 +265,10 @@ mod tests {
                 left: 0,
                 paused_for: None,
             };
-            window.note(class, begun + Duration::from_secs(seconds));
+            window.record(class, begun + Duration::from_secs(seconds));
             rate("writes", class, &window)
         };
-        // What was sent before anything was shown belongs to no window.
+        // Calls before the first record belong to no window.
         for (seconds, sent, calls) in [
             (0, 4, 0),
             (1, 14, 10),
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_rounded_up_and_said_in_two_units() {
+    fn durations_are_rounded_up_and_have_two_units() {
         for (millis, said) in [
             (0, "0s"),
             (1, "1s"),

@@ -1,4 +1,4 @@
-//! The end of a run, as it is shown.
+//! Messages at the end of a run, and its exit code.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::report::Report;
 /// Shows the end of a run, if there was one, and returns the exit code.
 ///
 /// # Errors
-/// As [`finish`].
+/// The same as for [`finish`].
 pub(crate) fn conclude(
     ended: Option<RunEnd>,
     json: JsonArg,
@@ -27,7 +27,7 @@ pub(crate) fn conclude(
 /// Shows the end of a run, and returns the exit code.
 ///
 /// # Errors
-/// The reason why the run did not come to its end, with the next step.
+/// The error that ended the run early, with the next step.
 pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Result<u8, Error> {
     if json.json {
         terminal.json(&ended.report)?;
@@ -47,7 +47,7 @@ pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Resu
             Ok(exit::code(error.kind))
         }
         Some(error) if matches!(end, End::Unreadable(..)) => {
-            // Some of the run may be done, and the rest goes on once the tenant can be read again.
+            // Some rows may be done. The run can be resumed once the tenant can be read again.
             let kind = ErrorKind::Stopped;
             Err(Error { kind, ..error }.hint(format!("to go on: {resume}")))
         }

@@ -1,4 +1,4 @@
-//! Interrupts: the first one stops starting work, the second one leaves at once.
+//! Interrupts: after the first one no more work is started, and the second one ends the process.
 
 use tokio::sync::watch;
 
@@ -14,7 +14,7 @@ pub(crate) fn interrupts(terminal: &Terminal) -> watch::Receiver<bool> {
         if interrupted().await.is_err() {
             return;
         }
-        terminal.say("stopping; calls that are under way land first. Ctrl-C again leaves at once");
+        terminal.say("stopping when the calls in flight have ended; Ctrl-C again stops at once");
         sender.send_replace(true);
         if interrupted().await.is_ok() {
             std::process::exit(exit::INTERRUPTED.into());

@@ -1,5 +1,4 @@
-//! What the user sees: messages on standard error, results on standard output, log lines that do not
-//! tear the progress bars.
+//! The two outputs of a command: messages and progress bars on standard error, results on standard output.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -37,7 +36,7 @@ impl Terminal {
         }
     }
 
-    /// Where progress bars go.
+    /// Returns the progress bars of this terminal.
     pub(crate) fn bars(&self) -> &MultiProgress {
         &self.bars
     }
@@ -50,12 +49,12 @@ impl Terminal {
         self.quiet
     }
 
-    /// Whether somebody looks at standard error, on a terminal that shows progress bars.
+    /// Tells whether standard error is a terminal that can show progress bars.
     pub(crate) fn is_watched(&self) -> bool {
         self.watched
     }
 
-    /// A result, to standard output. A reader that has gone away is no error.
+    /// Writes a result to standard output. A reader that has closed the pipe is no error.
     pub(crate) fn result(&self, text: &str) -> Result<(), Error> {
         let written = self.bars.suspend(|| {
             let mut out = io::stdout().lock();
@@ -69,32 +68,32 @@ impl Terminal {
         }
     }
 
-    /// The same as one JSON document.
+    /// Writes a result to standard output, as one JSON document.
     pub(crate) fn json(&self, document: &impl serde::Serialize) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(document)
             .map_err(|error| Error::unexpected("the result cannot be written", &error))?;
         self.result(&(text + "\n"))
     }
 
-    /// Something worth knowing.
+    /// Writes a message, unless the user asked for quiet.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
             self.message(text);
         }
     }
 
-    /// Something that may be wrong.
+    /// Writes a warning.
     pub(crate) fn warn(&self, text: &str) {
         let label = self.paint("33", "warning:");
         self.message(&format!("{label} {text}"));
     }
 
-    /// What does not keep the command from succeeding, and what to do about it.
+    /// Writes an error that does not end the command, with its hint, as a warning.
     pub(crate) fn warn_of(&self, error: &Error) {
         self.tell(&self.paint("33", "warning:"), error);
     }
 
-    /// Why the command did not succeed.
+    /// Writes the error that ended the command, with its hint.
     pub(crate) fn error(&self, error: &Error) {
         self.tell(&self.paint("31;1", "error:"), error);
     }
@@ -109,14 +108,14 @@ impl Terminal {
         }
     }
 
-    /// Asks a yes-or-no question; anything but a clear yes, or nobody to be asked, is a no. Reading the
-    /// answer blocks a thread of its own, so that an interrupt can be heard meanwhile.
+    /// Asks a yes-or-no question. Returns true for a clear yes only; without a terminal, the answer is no. A thread of
+    /// its own reads the answer, so that an interrupt is noticed meanwhile.
     pub(crate) async fn ask(&self, question: &str) -> bool {
         let answer = self.ask_for(&format!("{question} [y/N]")).await;
         answer.is_some_and(|text| matches!(text.to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Asks for a text; none when nobody is there to be asked.
+    /// Asks for a text. Returns `None` without a terminal.
     pub(crate) async fn ask_for(&self, question: &str) -> Option<String> {
         if !self.can_ask {
             return None;
@@ -135,7 +134,7 @@ impl Terminal {
 
     fn message(&self, text: &str) {
         self.bars.suspend(|| {
-            // Nobody is left to be told that a message could not be written.
+            // If standard error is closed, there is no place for a message.
             let _ = writeln!(io::stderr(), "{text}");
         });
     }

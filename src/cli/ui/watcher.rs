@@ -1,4 +1,4 @@
-//! The person at the terminal: watches use cases and answers their questions.
+//! The user at the terminal, who watches use cases and answers their questions.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use crate::engine::Progress;
 use crate::ops::{Error, Later, Observer, Preview, Prompt};
 use crate::plan::prune::Choice;
 
-/// Whoever sits at the terminal.
+/// The observer and prompt of use cases that run on a terminal.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     terminal: Terminal,
@@ -30,7 +30,7 @@ impl Watcher {
         }
     }
 
-    /// Returns the same watcher with the hint at the end of a preview that does not show every row.
+    /// Returns the same watcher with another hint at the end of a preview that does not show every row.
     pub(crate) fn hint_of_full(self, hint_of_full: &'static str) -> Self {
         Self {
             hint_of_full,
@@ -38,7 +38,7 @@ impl Watcher {
         }
     }
 
-    /// Prints the last choice as JSON, where that was asked for.
+    /// Prints the last choice as JSON, if `--json` is given.
     pub(crate) fn show_choice(&self, json: JsonArg) -> Result<(), Error> {
         let choice = self.choice.lock().unwrap_or_else(PoisonError::into_inner);
         match choice.as_ref().filter(|_| json.json) {

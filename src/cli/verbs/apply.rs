@@ -12,7 +12,7 @@ use crate::ops::{self, ApplyOptions, Connect as _, Error, Manifests};
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
-    /// Do not ask
+    /// Carry the plan out without asking
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]

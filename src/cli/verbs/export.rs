@@ -1,4 +1,4 @@
-//! `zpa-bulk export`: live state as a manifest. Writes nothing to the tenant.
+//! `zpa-bulk export`: write live state as a manifest. Changes nothing on the tenant.
 
 use std::path::{Path, PathBuf};
 
@@ -18,22 +18,22 @@ pub(crate) struct ExportArgs {
     /// Kind of object: portal-link, user-portal, connector, domain or connector-schedule
     #[arg(value_parser = kind)]
     resource: Kind,
-    /// File to write; `-` is standard output. It is written whole or not at all, and only you can read it
+    /// File to write; `-` is standard output. The file is written whole or not at all, and only you can read it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Format of the manifest [default: by the ending of FILE, else csv]
     #[arg(long, value_enum)]
     format: Option<FormatName>,
-    /// Only objects of which this holds: FIELD=VALUE, FIELD!=VALUE, FIELD~GLOB (* stands for any text, ? for one
+    /// Only objects that meet this condition: FIELD=VALUE, FIELD!=VALUE, FIELD~GLOB (* stands for any text, ? for one
     /// character), "FIELD older-than 30d" or "FIELD younger-than 30d" (units s, m, h, d, w). FIELD is a column or a
     /// field of the API, like name, status (connected or disconnected) or `modifiedTime`. May be given several times;
-    /// then all must hold
+    /// then an object must meet all conditions
     #[arg(long = "where", value_name = "EXPR")]
     filters: Vec<Filter>,
-    /// Only these columns, separated by commas; resource and id always stand before them
+    /// Only these columns, separated by commas; resource and id always come first
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     columns: Vec<String>,
-    /// Only this part of a kind that falls into several: of domains, `SEARCH_SUFFIX` or `SHARED`
+    /// Only this part of a kind that has several parts; for domains, `SEARCH_SUFFIX` or `SHARED`
     #[arg(long, value_name = "PART")]
     part: Option<String>,
     /// Only the links of this portal, by name or id

@@ -1,4 +1,4 @@
-//! `zpa-bulk journal repair`: show what of a damaged journal would be cut off, ask, cut.
+//! `zpa-bulk journal repair`: show the part of a damaged journal that would be cut off, ask, and cut it off.
 
 use std::path::Path;
 
@@ -23,29 +23,29 @@ pub(crate) struct JournalArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  zpa-bulk journal repair              the newest run whose journal is damaged
-  zpa-bulk journal repair 20261122     the run whose name begins so";
+  zpa-bulk journal repair              repair the newest run whose journal is damaged
+  zpa-bulk journal repair 20261122     repair the run whose name begins with this text";
 
 #[derive(Debug, Subcommand)]
 enum JournalVerb {
-    /// Show the damage of a journal that is refused, ask, and cut it off
+    /// Show the damage of a journal that is refused, ask, and cut the damage off
     #[command(before_help = EXAMPLES, after_help = AFTER_REPAIR)]
     Repair(RepairArgs),
 }
 
 const AFTER_REPAIR: &str = "\
-Everything from the first damaged line on is cut off, and kept in journal.cut-N.jsonl beside the journal. Outcomes that \
-stand before it stay. Calls may have been sent that the cut journal does not know, so every row without an outcome then \
-counts as unknown: zpa-bulk resume looks for it on the tenant before it sends anything, and nothing is created twice.
+Everything from the first damaged line on is cut off, and kept in journal.cut-N.jsonl beside the journal. Outcomes \
+before that line stay. The lines that are cut may have named calls that were sent. So every row without an outcome \
+counts as unknown from then on: zpa-bulk resume looks for it on the tenant first, and nothing is created twice.
 
 Nothing is sent, and without --yes or a terminal nothing is changed. A journal whose last line was cut off by a crash \
 needs no repair.";
 
 #[derive(Debug, Args)]
 struct RepairArgs {
-    /// Run: its directory, its name or the beginning of its name [default: the newest one whose journal is damaged]
+    /// Run: its directory, its name or the beginning of its name [default: the newest run whose journal is damaged]
     run: Option<String>,
-    /// Cut without asking
+    /// Cut the damage off without asking
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
@@ -71,7 +71,7 @@ async fn repair(args: RepairArgs, context: &Context<'_>) -> Result<u8, Error> {
         None => newest_damaged(&runs, terminal)?,
     };
     let Some((directory, finding)) = found else {
-        terminal.say("nothing is to be repaired");
+        terminal.say("there is nothing to repair");
         return Ok(exit::SUCCESS);
     };
     if !args.json.json {
@@ -86,10 +86,15 @@ async fn repair(args: RepairArgs, context: &Context<'_>) -> Result<u8, Error> {
         terminal.json(&Shown::new(&directory, &finding, repaired.as_ref()))?;
     }
     let Some(repaired) = repaired else {
-        return Err(Error::usage("nothing was changed").hint("--yes cuts it off without asking"));
+        return Err(
+            Error::usage("nothing was changed").hint("--yes cuts the damage off without asking")
+        );
     };
     if let Some(aside) = &repaired.aside {
-        terminal.say(&format!("what was cut is kept in {}", aside.display()));
+        terminal.say(&format!(
+            "the lines that were cut are kept in {}",
+            aside.display()
+        ));
     }
     terminal.say(&format!(
         "repaired; to go on: zpa-bulk resume {}",
@@ -118,39 +123,39 @@ fn described(directory: &RunDirectory, finding: &Finding) -> String {
     let Finding {
         cut,
         items,
-        settled,
+        settled: finished,
     } = finding;
     let path = directory.path().join(crate::journal::FILE_NAME);
     let path = path.display();
     let mut text = format!("{path}: line {} is damaged: {}\n", cut.line, cut.damage);
     let lines = counted(cut.lines, "line", "lines");
     text.push_str(&match cut.lines {
-        0 => "to cut:  nothing; records that were on disk are gone from its end\n".to_owned(),
+        0 => "to cut:  nothing; records that were on disk are missing at the end\n".to_owned(),
         _ => format!(
             "to cut:  {lines} from line {} on, {}: {}\n",
             cut.line,
             counted(cut.bytes, "byte", "bytes"),
-            said(cut)
+            contents(cut)
         ),
     });
     let rows = counted(*items, "row", "rows");
     text.push_str(&format!(
-        "to keep: lines 1 to {}, with the ends of {settled} of {rows}\n",
+        "to keep: lines 1 to {}, with the outcomes of {finished} of {rows}\n",
         cut.line - 1
     ));
-    let open = counted(items - settled, "row has", "rows have");
-    text.push_str(&match items - settled {
-        0 => "every row has its end in what is kept: nothing is left to be sent\n".to_owned(),
+    let open = counted(items - finished, "row has", "rows have");
+    text.push_str(&match items - finished {
+        0 => "these lines have an outcome for every row: nothing is left to send\n".to_owned(),
         _ => format!(
-            "{open} no end in what is kept, and calls may have been sent for them: resuming looks for them on the \
-             tenant first, and sends only what is not there\n"
+            "{open} no outcome in these lines, and calls may have been sent for them: zpa-bulk resume looks for them \
+             on the tenant first, and sends only those that are not there\n"
         ),
     });
     text
 }
 
-/// What the lines that are cut say.
-fn said(cut: &Cut) -> String {
+/// Returns the contents of the lines that are cut, in words.
+fn contents(cut: &Cut) -> String {
     let mut parts = Vec::new();
     for (count, one, more) in [
         (cut.outcomes, "outcome of a row", "outcomes of rows"),
@@ -162,19 +167,19 @@ fn said(cut: &Cut) -> String {
         }
     }
     if parts.is_empty() {
-        return "of no row".to_owned();
+        return "about no row".to_owned();
     }
     parts.join(", ")
 }
 
-/// The finding as one document.
+/// The finding as a JSON document.
 #[derive(Serialize)]
 struct Shown<'a> {
     format: u32,
     run: String,
     #[serde(serialize_with = "path_as_shown")]
     run_dir: &'a Path,
-    /// The first damaged line, from 1, and what is wrong with it.
+    /// The number of the first damaged line, from 1.
     line: u64,
     damage: String,
     cut_lines: u64,
@@ -183,7 +188,8 @@ struct Shown<'a> {
     lost_intents: u64,
     lost_outcomes: u64,
     items: u64,
-    settled: u64,
+    #[serde(rename = "settled")]
+    finished: u64,
     repaired: bool,
     kept_in: Option<String>,
 }
@@ -204,7 +210,7 @@ impl<'a> Shown<'a> {
             lost_intents: cut.intents,
             lost_outcomes: cut.outcomes,
             items: finding.items,
-            settled: finding.settled,
+            finished: finding.settled,
             repaired: repaired.is_some(),
             kept_in: aside.map(|path| path.display().to_string()),
         }

@@ -1,4 +1,4 @@
-//! The verbs, one file each: what was typed becomes options, and one call into [`ops`](crate::ops).
+//! The verbs, one file each. A verb turns its arguments into options, and makes one call into [`ops`](crate::ops).
 
 pub(super) mod apply;
 pub(super) mod doctor;
@@ -26,7 +26,7 @@ use super::ui::{Terminal, Watcher, interrupts};
 use crate::clock::local;
 use crate::ops::{Error, Session};
 
-/// The surroundings of a verb: the settings file, the typed settings, and the terminal.
+/// The context of a verb: the settings file, the flags' origins, and the terminal.
 #[derive(Debug)]
 pub(super) struct Context<'c> {
     pub(super) file: Settings,
@@ -36,7 +36,7 @@ pub(super) struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// The way to the tenant, for a verb that changes nothing.
+    /// Returns the way to the tenant, for a verb that changes nothing.
     fn connector(&self, tenant: &TenantArgs) -> Connector {
         let simulation = tenant.simulate.then(|| Simulation {
             scenario: tenant.scenario.clone(),
@@ -44,21 +44,21 @@ impl Context<'_> {
         Connector::new(tenant.settings.clone(), self.file.clone(), simulation)
     }
 
-    /// The way to the tenant, for a verb that carries out a run.
+    /// Returns the way to the tenant, for a verb that carries out a run.
     ///
     /// # Errors
-    /// When it is outside the change window.
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) outside the change window.
     fn work_connector(&self, work: &WorkArgs) -> Result<Connector, Error> {
         let bounds = work.stopping.bounds(&local())?;
         Ok(self.connector(&work.tenant).within(bounds))
     }
 
-    /// The directory of all runs.
+    /// Returns the directory of all runs.
     fn runs_dir(&self, args: &RunsDir) -> PathBuf {
         runs_dir(args.runs_dir.as_deref(), &self.file)
     }
 
-    /// A session that an interrupt stops.
+    /// Returns a session that an interrupt stops.
     fn session<'s>(&self, watcher: &'s Watcher) -> Session<'s> {
         Session {
             stop: interrupts(self.terminal),
@@ -66,7 +66,7 @@ impl Context<'_> {
         }
     }
 
-    /// A session that changes nothing, and ends with the process.
+    /// Returns a session for a verb that changes nothing. An interrupt ends the process.
     fn reading<'s>(&self, watcher: &'s Watcher) -> Session<'s> {
         Session {
             started: self.started,
@@ -77,8 +77,8 @@ impl Context<'_> {
     }
 }
 
-/// A request to stop that never comes.
+/// Returns a stop signal that never comes.
 fn never() -> watch::Receiver<bool> {
-    // The last value stays readable once the sender is gone.
+    // The last value stays readable when the sender is gone.
     watch::channel(false).1
 }

@@ -1,4 +1,4 @@
-//! `zpa-bulk plan`: what would change, and what it would take. Writes nothing anywhere.
+//! `zpa-bulk plan`: show the changes, and the calls that they need. Writes nothing anywhere.
 
 use clap::Args;
 use serde::Serialize;
@@ -30,7 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   zpa-bulk plan links.csv                 show what would change
   zpa-bulk plan links.csv portals.csv     two manifests as one plan
-  zpa-bulk plan links.csv --json          every row, as data";
+  zpa-bulk plan links.csv --json          print every row as data";
 
 pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Error> {
     let mut connector = context
@@ -67,7 +67,7 @@ struct Document<'p> {
     format: u32,
     tenant: &'p str,
     summary: Numbers,
-    /// The objections of the guards to its deletes.
+    /// The objections of the guards to the deletes.
     objections: &'p [String],
     rows: &'p [Item<'static>],
 }

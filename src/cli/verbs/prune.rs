@@ -19,15 +19,15 @@ use crate::wire::Id;
 #[derive(Debug, Args)]
 #[command(disable_version_flag = true, before_help = EXAMPLES)]
 pub(crate) struct PruneArgs {
-    /// Kind of object that is pruned
+    /// Kind of object to prune
     what: Prunable,
     #[command(flatten)]
     criteria: CriteriaArgs,
-    /// Write the choice as a manifest for review, and delete nothing; `apply` carries it out later. `-` is standard
-    /// output
+    /// Write the chosen connectors to a manifest for review, and delete nothing; `apply` deletes them later. `-` is
+    /// standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Delete without asking; the tenant's id, so that the right one is meant
+    /// Delete without asking. TENANT is the tenant's id, and must be the id of this tenant
     #[arg(long, value_name = "TENANT")]
     confirm: Option<String>,
     #[command(flatten)]
@@ -65,17 +65,17 @@ struct CriteriaArgs {
     /// Only connectors of this group, by name or id; may be given several times
     #[arg(long, value_name = "NAME", help_heading = CHOICE)]
     group: Vec<String>,
-    /// Only connectors with such a name; * stands for any text, ? for one character
+    /// Only connectors whose name fits; * stands for any text, ? for one character
     #[arg(long, value_name = "GLOB", help_heading = CHOICE)]
     name: Option<String>,
-    /// Only connectors of such a version, like 24.*
+    /// Only connectors whose version fits, like 24.*
     #[arg(long, value_name = "GLOB", help_heading = CHOICE)]
     version: Option<String>,
-    /// Choose from groups without any connected connector too. Such a group looks like an outage, so its connectors
-    /// are spared by default
+    /// Also choose connectors of groups in which no connector is connected. Such a group looks like an outage, so its
+    /// connectors are spared by default
     #[arg(long, env = "ZPA_BULK_INCLUDE_DARK_GROUPS", help_heading = CHOICE)]
     include_dark_groups: bool,
-    /// Connector to keep: a name, an id, or a file with one of them on each line; may be given several times
+    /// Connector to keep: a name, an id, or a file with a name or an id on each line; may be given several times
     #[arg(long, value_name = "FILE|NAME", env = "ZPA_BULK_PROTECT", help_heading = CHOICE)]
     protect: Vec<String>,
 }
@@ -123,7 +123,7 @@ async fn write_choice(
     let shown = prune::choose(criteria, tenant, |chosen, connectors| {
         terminal.say(&choice::text(chosen, connectors));
         let manifest = prune::manifest(chosen, &microtenant)
-            .map_err(|error| Error::unexpected("the choice cannot be written down", &error))?;
+            .map_err(|error| Error::unexpected("the choice cannot be written", &error))?;
         if path == Path::new("-") {
             return terminal.result(&manifest);
         }
@@ -141,10 +141,8 @@ async fn write_choice(
 
 fn criteria(args: &CriteriaArgs, keep_per_group: u32, microtenant: Id) -> Result<Criteria, Error> {
     if args.disconnected_for.is_none() && args.never_connected_for.is_none() {
-        return Err(
-            Error::usage("it is not said which connectors are left over")
-                .hint("--disconnected-for 30d, --never-connected-for 30d, or both"),
-        );
+        return Err(Error::usage("no option says which connectors are stale")
+            .hint("give --disconnected-for 30d, --never-connected-for 30d, or both"));
     }
     let span = |duration: Option<Duration>| {
         duration.map(|d| SignedDuration::try_from(d).unwrap_or(SignedDuration::MAX))
@@ -163,7 +161,8 @@ fn criteria(args: &CriteriaArgs, keep_per_group: u32, microtenant: Id) -> Result
     })
 }
 
-/// Names and ids, one by one or from files with one on each line.
+/// Returns the names and ids of connectors to keep. A value that is the path of a file stands for the lines of the
+/// file.
 fn protected(given: &[String]) -> Result<HashSet<String>, Error> {
     let mut protected = HashSet::new();
     for one in given {

@@ -10,7 +10,7 @@ use crate::ops::{self, Conclusion, Error};
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(crate) struct ResumeArgs {
-    /// Run: its directory, its name or the beginning of its name [default: the newest unfinished one]
+    /// Run: its directory, its name or the beginning of its name [default: the newest unfinished run]
     run: Option<String>,
     #[command(flatten)]
     work: WorkArgs,

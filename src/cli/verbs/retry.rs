@@ -10,10 +10,10 @@ use crate::ops::{self, Conclusion, Error};
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(crate) struct RetryArgs {
-    /// Run: its directory, its name or the beginning of its name [default: the newest one with failures that no other
+    /// Run: its directory, its name or the beginning of its name [default: the newest run with failures that no other
     /// run has retried]
     run: Option<String>,
-    /// Do not ask
+    /// Carry the plan out without asking
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
@@ -24,8 +24,8 @@ pub(crate) struct RetryArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  zpa-bulk retry                      retry what failed in the newest run with failures
-  zpa-bulk retry 20261122 --yes       retry what failed in that run, without a question";
+  zpa-bulk retry                      retry the failed rows of the newest run with failures
+  zpa-bulk retry 20261122 --yes       retry the failed rows of that run, without a question";
 
 pub(crate) async fn run(args: RetryArgs, context: Context<'_>) -> Result<u8, Error> {
     let watcher = Watcher::new(context.terminal);

@@ -1,4 +1,4 @@
-//! `zpa-bulk show`: one object as the API answers it.
+//! `zpa-bulk show`: print one object as the API returns it.
 
 use clap::Args;
 

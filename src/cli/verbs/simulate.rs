@@ -1,4 +1,4 @@
-//! `zpa-bulk simulate`: serves a simulated tenant until it is interrupted.
+//! `zpa-bulk simulate`: serve a simulated tenant until Ctrl-C.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::sim::{Server, ServerOptions};
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(crate) struct SimulateArgs {
-    /// Loopback address to listen on; port 0 picks a free one
+    /// Loopback address to listen on; port 0 picks a free port
     #[arg(long, default_value = "127.0.0.1:8700", env = "ZPA_BULK_LISTEN")]
     listen: SocketAddr,
     /// Behaviour of the tenant, a TOML file; see samples/scenario-default.toml

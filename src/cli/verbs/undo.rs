@@ -1,4 +1,4 @@
-//! `zpa-bulk undo`: take back a run.
+//! `zpa-bulk undo`: take back the changes of a run.
 
 use clap::Args;
 
@@ -15,7 +15,7 @@ pub(crate) struct UndoArgs {
     /// Show every row, however many there are
     #[arg(long)]
     full: bool,
-    /// Do not ask
+    /// Carry the undo out without asking
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub(crate) struct UndoArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  zpa-bulk undo 20261122T021616          show what would be taken back, ask, and take it back
+  zpa-bulk undo 20261122T021616          show what would change, ask, and carry it out
   zpa-bulk undo 20261122T021616 --full   show every row";
 
 pub(crate) async fn run(args: UndoArgs, context: Context<'_>) -> Result<u8, Error> {

@@ -1,4 +1,4 @@
-//! `zpa-bulk verify`: whether the claims of a run hold. Reads only.
+//! `zpa-bulk verify`: check the claims of a run. Changes nothing.
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use crate::ops::{self, Error, Verified, counted};
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(crate) struct VerifyArgs {
-    /// Run: its directory, its name or the beginning of its name [default: the newest one]
+    /// Run: its directory, its name or the beginning of its name [default: the newest run]
     run: Option<String>,
     #[command(flatten)]
     runs: RunsDir,
@@ -23,7 +23,7 @@ pub(crate) struct VerifyArgs {
 const EXAMPLES: &str = "\
 Examples:
   zpa-bulk verify                   check the newest run
-  zpa-bulk verify 20261122 --json   check that run, as data";
+  zpa-bulk verify 20261122 --json   check that run, and print the result as data";
 
 pub(crate) async fn run(args: VerifyArgs, context: Context<'_>) -> Result<u8, Error> {
     let terminal = context.terminal;
@@ -71,7 +71,7 @@ fn described(document: &Verified) -> String {
     ));
     text.push_str(match (found.is_empty(), document.finished) {
         (true, true) => "everything is as the run says\n",
-        (true, false) => "what has ended is as the run says\n",
+        (true, false) => "all rows that have ended are as the run says\n",
         (false, _) => "not everything is as the run says\n",
     });
     if !document.finished {

@@ -1,4 +1,4 @@
-//! What each finding means and what to do about it. Decides only: replies and times are passed in.
+//! The checks of `doctor`: each judges what was found, and says what to do next. Replies and times are passed in.
 
 use std::time::{Duration, Instant};
 
@@ -14,36 +14,36 @@ use crate::resource::{Kind, Scope, Shape};
 use crate::wire::{Answer, Reply};
 use crate::zpa::{Connection, SignInError};
 
-/// A clock that is off by less is as good as right: an answer's `Date` is whole seconds, and takes its way.
+/// The largest skew of a clock that counts as right: an answer's `Date` is in whole seconds, and answers take time.
 const SMALL_SKEW: SignedDuration = SignedDuration::from_secs(30);
 
-/// A signed assertion is good for ten minutes; from half of that on it comes too late or too early to rely on.
+/// The skew from which on a signed sign-in is not reliable: half of the ten minutes for which an assertion is good.
 const LARGE_SKEW: SignedDuration = SignedDuration::from_secs(300);
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
-    /// As it should be.
+    /// All is well.
     Ok,
-    /// Worth knowing; some things may not work.
+    /// Something may not work.
     Warn,
-    /// Nothing will work before it is mended.
+    /// Nothing works until this is mended.
     Fail,
 }
 
-/// What one check found.
+/// One check and its result.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
-    /// What was checked.
+    /// The name of the check.
     #[serde(rename = "check")]
     what: String,
     pub(super) status: Status,
     found: String,
-    /// What to do next.
+    /// The next step for the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
-    /// The exit code if it failed.
+    /// The exit code if the check failed.
     #[serde(skip)]
     code: u8,
 }
@@ -76,7 +76,7 @@ impl Check {
         self.status == Status::Fail
     }
 
-    /// One line; what to do stands behind what was found.
+    /// Returns the check as one line: its result, what was found, and the next step.
     pub(super) fn line(&self) -> String {
         let status = match self.status {
             Status::Ok => "ok",
@@ -89,15 +89,16 @@ impl Check {
     }
 }
 
-/// 0 when nothing failed, else the code of the failure that says most: credentials, then settings, then the rest.
+/// Returns 0 if nothing failed, else the code of the most important failure: credentials, then settings, then the
+/// first.
 pub(super) fn exit_code(checks: &[Check]) -> u8 {
     let failed: Vec<u8> = checks
         .iter()
         .filter(|c| c.failed())
         .map(|c| c.code)
         .collect();
-    let telling = [exit::CREDENTIALS, exit::USAGE];
-    telling
+    let important = [exit::CREDENTIALS, exit::USAGE];
+    important
         .into_iter()
         .find(|code| failed.contains(code))
         .or(failed.first().copied())
@@ -126,7 +127,7 @@ pub(super) fn settings_accepted(connection: &Connection) -> Check {
     )
 }
 
-/// Whether a host answered; `proxy` is the variable that names the proxy on the way.
+/// Judges whether a host answered. `proxy` is the variable that names the proxy on the way.
 pub(super) fn reached(root: &str, reply: &Reply, proxy: Option<&str>) -> Check {
     let way = proxy.map_or_else(String::new, |name| format!(" (proxy of {name})"));
     let why = match reply {
@@ -134,33 +135,33 @@ pub(super) fn reached(root: &str, reply: &Reply, proxy: Option<&str>) -> Check {
         Reply::NotSent(why) | Reply::Lost(why) => why,
     };
     let next = if why.contains("certificate") {
-        "see above; --ca-cert FILE adds a certificate, --base-url and --token-url another address"
+        "--ca-cert FILE adds a certificate to trust; --base-url and --token-url give other addresses"
     } else if why.contains("lookup") || why.contains("dns") {
         "check the cloud, the vanity domain and the name server"
     } else if proxy.is_some() {
-        "check the proxy; NO_PROXY names hosts that need none"
+        "check the proxy; NO_PROXY names hosts that need no proxy"
     } else {
         "check the address and the firewall; HTTPS_PROXY names a proxy"
     };
     Check::new("reach", Status::Fail, format!("{root}{way}: {why}")).next(next)
 }
 
-/// The server's time beside ours.
+/// The server's time, and this machine's time around it.
 #[derive(Debug)]
 pub(super) struct Clock {
     /// The `Date` of an answer.
     pub(super) date: Option<String>,
-    /// When the request for it went out.
+    /// The time when the request was sent.
     pub(super) before: Timestamp,
-    /// When the answer had come.
+    /// The time when the answer had come.
     pub(super) after: Timestamp,
-    /// Whether the sign-in carries the time of this machine.
+    /// True if the sign-in carries the time of this machine.
     pub(super) signs: bool,
 }
 
 impl Clock {
-    /// How far this machine's clock is ahead of the server's; negative when it is behind. `Date` is cut to whole seconds,
-    /// so anything within the call and that second is no skew.
+    /// Returns the time by which this machine's clock is ahead of the server's; negative if it is behind. `Date` is cut
+    /// to whole seconds, so a difference within the call and that second is no skew.
     fn skew(&self) -> Option<SignedDuration> {
         let date = jiff::fmt::rfc2822::parse(self.date.as_deref()?).ok()?;
         let date = date.timestamp();
@@ -178,7 +179,7 @@ impl Clock {
 pub(super) fn clock(clock: &Clock) -> Check {
     let Some(skew) = clock.skew() else {
         return Check::new("clock", Status::Warn, "the server does not tell its time")
-            .next("see that this machine's clock is right");
+            .next("check that this machine's clock is right");
     };
     let seconds = skew.abs().as_secs();
     if skew.abs() <= SMALL_SKEW {
@@ -217,7 +218,7 @@ pub(super) fn signed_in(result: &Result<Duration, SignInError>) -> Check {
     }
 }
 
-/// Whether the objects of a scope can be read.
+/// Judges whether the objects of a scope can be read.
 pub(super) fn permission(scope: Scope, reply: &Reply, now: Instant) -> Check {
     let kind = scope.kind;
     let name = kind.name();
@@ -232,11 +233,11 @@ pub(super) fn permission(scope: Scope, reply: &Reply, now: Instant) -> Check {
         (200..=299, _) => match check_listing(scope, answer, now) {
             Ok(()) => Check::ok(name, format!("can be read{}", count(answer))),
             Err(why) => Check::new(name, Status::Fail, format!("cannot be read: {why}")).next(
-                "check the address and the proxy: something else than the API seems to answer there",
+                "check the address and the proxy: something other than the API seems to answer",
             ),
         },
         (400 | 404, Some("resource.not.found")) if kind.shape() == Shape::Single => {
-            Check::ok(name, "can be read, none there")
+            Check::ok(name, "can be read; there is none")
         }
         (401, Some("authz.featureflag.permission.denied")) => Check::new(
             name,
@@ -253,7 +254,7 @@ pub(super) fn permission(scope: Scope, reply: &Reply, now: Instant) -> Check {
         (429, _) => {
             let wait = answer.retry_after.as_deref().unwrap_or("a while");
             let found =
-                format!("the quota is used up by somebody else; the server asks for {wait}");
+                format!("the quota is used up by somebody else; the server asks to wait {wait}");
             Check::new(name, Status::Warn, found)
                 .next("find out what else calls from this address, or lower --read-quota")
         }
@@ -264,13 +265,13 @@ pub(super) fn permission(scope: Scope, reply: &Reply, now: Instant) -> Check {
     }
 }
 
-/// A kind that was not looked at, since a read before it was refused for its rate.
+/// Returns the check of a kind that was not read, since the server refused an earlier read for its rate.
 pub(super) fn not_read(kind: Kind) -> Check {
     let found = "not checked: the read quota is used up";
     Check::new(kind.name(), Status::Warn, found).next("run doctor again later")
 }
 
-/// How many there are, where the answer says so.
+/// Returns the number of objects in words, if the answer names it.
 fn count(answer: &Answer) -> String {
     let total = answer
         .json()
@@ -281,7 +282,8 @@ fn count(answer: &Answer) -> String {
     total.map_or_else(String::new, |total| format!(", {total} there"))
 }
 
-/// A client that may read some kinds was perhaps meant to; one that may read none is of no use.
+/// Turns warnings into failures if the client may read no kind at all. A client that may read some kinds may be meant
+/// so.
 pub(super) fn judged_together(mut permissions: Vec<Check>) -> Vec<Check> {
     let barred = |check: &Check| check.status == Status::Warn && check.code == exit::CREDENTIALS;
     if permissions.iter().all(barred) {
@@ -292,22 +294,22 @@ pub(super) fn judged_together(mut permissions: Vec<Check>) -> Vec<Check> {
     permissions
 }
 
-/// What was seen of the quotas once all else is done.
+/// The quotas, and the calls of all checks before.
 #[derive(Debug)]
 pub(super) struct Quotas {
-    /// What reads are paced by.
+    /// The pace of reads.
     pub(super) read: Pace,
-    /// What writes are paced by.
+    /// The pace of writes.
     pub(super) write: Pace,
-    /// How many reads this check took.
+    /// The number of reads that the checks took.
     pub(super) read_calls: u32,
-    /// Whether the last of them was refused for its rate.
+    /// True if the last read was refused for its rate.
     pub(super) refused: bool,
-    /// What the gateway says of its own limit: limit, remaining, reset.
+    /// The gateway's own limit: limit, remaining, reset.
     pub(super) gateway: Option<[String; 3]>,
 }
 
-/// Nobody says how much of a quota is left, and others may use it too: what is told is what was sent and refused.
+/// Judges the quotas by the calls that were sent and refused. The API does not tell how much of a quota is left.
 pub(super) fn quota(quotas: &Quotas) -> Check {
     let pace = |class: &str, pace: Pace| match pace {
         Pace::At(quota) => format!("{class} {quota}"),
@@ -326,7 +328,7 @@ pub(super) fn quota(quotas: &Quotas) -> Check {
     );
     if let Some([limit, remaining, reset]) = &quotas.gateway {
         found.push_str(&format!(
-            "; the gateway's own, by which nothing is paced: {remaining} left of {limit}, reset in {reset} s"
+            "; the gateway's own limit, not used for pacing: {remaining} left of {limit}, reset in {reset} s"
         ));
     }
     match (quotas.read, quotas.write) {
@@ -368,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skewed_clock_is_a_failure_only_where_the_sign_in_carries_the_time() {
+    fn a_skewed_clock_fails_only_a_signed_sign_in() {
         let status = |ours, signs| clock_at(ours, signs).status;
         assert_eq!(status("2026-11-21T12:00:00.9Z", true), Status::Ok);
         assert_eq!(status("2026-11-21T12:00:31Z", true), Status::Ok);
@@ -409,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_which_there_is_one_may_be_absent() {
+    fn a_single_object_may_be_absent() {
         let absent = answer(404, r#"{"id":"resource.not.found","reason":"none"}"#);
         let schedule = Kind::from_name("connector-schedule").unwrap();
         assert_eq!(examined(schedule, &absent).status, Status::Ok);
@@ -417,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_not_the_kinds_own_is_a_failure_that_says_so() {
+    fn an_answer_that_is_no_listing_is_a_failure() {
         for kind in Kind::all() {
             for body in ["<html>sign in</html>", "\"<html>sign in</html>\"", "7"] {
                 let check = examined(kind, &answer(200, body));
@@ -430,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_may_read_nothing_fails_with_the_code_of_refused_credentials() {
+    fn a_client_that_may_read_nothing_is_refused() {
         let kind = Kind::portal_link();
         let forbidden = || examined(kind, &answer(403, ""));
         let readable = || examined(kind, &answer(200, r#"{"totalPages":"0","totalCount":"0"}"#));
@@ -440,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_telling_failure_decides_the_exit_code() {
+    fn the_most_important_failure_sets_the_exit_code() {
         let failed = |code| Check::new("x", Status::Fail, "").code(code);
         assert_eq!(exit_code(&[]), exit::SUCCESS);
         assert_eq!(exit_code(&[failed(1), failed(2)]), exit::USAGE);
@@ -451,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_quotas_it_is_told_what_was_sent_and_refused_and_the_gateways_is_only_shown() {
+    fn the_quota_check_tells_sent_and_refused_calls() {
         let mut quotas = Quotas {
             read: "20/10s".parse().unwrap(),
             write: "10/10s".parse().unwrap(),
@@ -477,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_a_host_from_answering_decides_what_to_do() {
+    fn the_next_step_follows_from_why_no_host_answered() {
         let line = |why: &str, proxy| {
             reached("https://a.example/", &Reply::NotSent(why.to_owned()), proxy).line()
         };

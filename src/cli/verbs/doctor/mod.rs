@@ -1,5 +1,6 @@
-//! `zpa-bulk doctor`: is everything as a run needs it? Reads only, and few calls: one to each host, one sign-in, one row of
-//! each kind of object, inside the read quota.
+//! `zpa-bulk doctor`: check everything that a run needs. Changes nothing.
+//!
+//! The check takes few calls, inside the read quota: one to each host, one sign-in, and one row of each kind of object.
 
 mod checks;
 
@@ -55,7 +56,7 @@ pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Er
     Ok(checks::exit_code(&report.checks))
 }
 
-/// Everything that was found.
+/// The result of all checks.
 #[derive(Debug, Default, Serialize)]
 struct Report {
     format: Format,
@@ -73,11 +74,11 @@ impl Default for Format {
     }
 }
 
-/// One setting that is not at its default.
+/// One setting that is given.
 #[derive(Debug, Serialize)]
 struct Given {
     setting: String,
-    /// Not shown where it is a secret.
+    /// The value, or `(hidden)` for a secret.
     value: String,
     source: String,
 }
@@ -98,7 +99,7 @@ impl Report {
     }
 }
 
-/// Every setting that is given, and where: a flag, a variable, a profile, a file.
+/// Returns every setting that is given, with its source: a flag, a variable, a profile or a file.
 fn given(gathered: &Gathered, typed: &Typed) -> Vec<Given> {
     let settings = &gathered.settings;
     let shown = settings.shown().into_iter().map(|(setting, value)| {
@@ -120,10 +121,10 @@ fn given(gathered: &Gathered, typed: &Typed) -> Vec<Given> {
     shown.chain(proxy).collect()
 }
 
-/// Goes as far as it makes sense.
+/// Makes all checks, and stops at the first failure without which the others make no sense.
 ///
 /// # Errors
-/// Settings that cannot be used.
+/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) for settings that cannot be used.
 async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Error> {
     let resolved = Resolved::of(&gathered.settings)?;
     let (connection, engine) = (&resolved.connection, &resolved.engine);
@@ -159,7 +160,7 @@ async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Erro
     Ok(())
 }
 
-/// Paces what is sent besides the sign-in, and counts it.
+/// Paces and counts all calls except the sign-in.
 struct Calls {
     pacer: Pacer,
     sent: u32,
@@ -172,7 +173,7 @@ impl Calls {
         self.pacer.expect(calls, monotonic().into_std());
     }
 
-    /// Waits until one more may go.
+    /// Waits until one more call may go.
     async fn admit(&mut self) {
         while let Admission::NotBefore(at) = self.pacer.admit(monotonic().into_std()) {
             tokio::time::sleep_until(at.into()).await;
@@ -181,7 +182,7 @@ impl Calls {
     }
 }
 
-/// Looks whether the hosts answer, and what time they have.
+/// Checks whether the hosts answer, and compares their clock with ours. Returns false if a host cannot be reached.
 async fn reach(
     gathered: &Gathered,
     connection: &Connection,
@@ -212,18 +213,18 @@ async fn reach(
     reachable
 }
 
-/// What the reading of one row of each kind told.
+/// The results of reading one row of each kind.
 #[derive(Default)]
 struct Permissions {
     found: Vec<Check>,
-    /// Whether the server refused a read for its rate.
+    /// True if the server refused a read for its rate.
     refused: bool,
-    /// What the gateway said last of its own limit.
+    /// The gateway's own limit as it was last named: limit, remaining, reset.
     gateway: Option<[String; 3]>,
 }
 
-/// Reads one row of each kind, until the server refuses one for its rate. Of a kind that falls into parts one is enough:
-/// they are read alike.
+/// Reads one row of each kind, until the server refuses a read for its rate. If a kind has several parts, one of them
+/// is enough, since the same permission covers all.
 async fn permissions(api: &HttpApi, microtenant: Option<&Id>, calls: &mut Calls) -> Permissions {
     let mut all = Permissions::default();
     for kind in Kind::all() {
@@ -231,7 +232,7 @@ async fn permissions(api: &HttpApi, microtenant: Option<&Id>, calls: &mut Calls)
             continue;
         };
         if all.refused {
-            // Whoever else is at work needs the quota more than a check does.
+            // Others use the quota too, and need it more than this check.
             all.found.push(checks::not_read(kind));
             continue;
         }
@@ -245,7 +246,7 @@ async fn permissions(api: &HttpApi, microtenant: Option<&Id>, calls: &mut Calls)
     all
 }
 
-/// The first page of a listing, one row long.
+/// Returns the request for the first page of a listing, with one row.
 fn one_row(scope: &Scope) -> Request {
     let mut request = scope.list_page(1);
     for (name, value) in &mut request.query {
