@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Event;
 use zpa_bulk::journal::{Header, Journal};
-use zpa_bulk::run::{self, RunDirectory, RunEffects, RunState};
+use zpa_bulk::run::{RunDirectory, RunEffects, RunState};
 use zpa_bulk::wire::{Method, Request};
 
 use crate::support::desk::{Applied, Desk, carry_out, die, outcomes};
