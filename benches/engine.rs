@@ -28,7 +28,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use zpa_bulk::engine::{End, Engine, Settings};
+use zpa_bulk::engine::{End, Engine, EngineSettings};
 use zpa_bulk::item::Change;
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::{Defaults, Snapshot};
@@ -234,13 +234,13 @@ async fn sign_in(client: &Client, connection: &Connection) -> String {
     token.unwrap().to_owned()
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> EngineSettings {
+    EngineSettings {
         read_quota: Pace::Unlimited,
         write_quota: Pace::Unlimited,
         jobs: NonZeroUsize::new(JOBS),
         batch_size: NonZeroU32::MIN,
-        ..Settings::default()
+        ..EngineSettings::default()
     }
 }
 

@@ -34,7 +34,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{self, sleep};
-use zpa_bulk::engine::{End, Engine, Settings};
+use zpa_bulk::engine::{End, Engine, EngineSettings};
 use zpa_bulk::plan::Defaults;
 use zpa_bulk::run::{self, Checked};
 use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
@@ -112,7 +112,7 @@ const JITTERS: [(&str, &str); 2] = [
 /// Who makes the calls.
 enum Client {
     /// This engine with those settings.
-    Engine(fn() -> Settings),
+    Engine(fn() -> EngineSettings),
     /// So many workers that share one gate. Each makes one call at a time, and one that is refused waits as long as
     /// its own Retry-After says.
     Workers(u32, fn() -> Gate),
@@ -153,17 +153,17 @@ const fn yardstick(name: &'static str, workers: u32, gate: fn() -> Gate) -> Row 
     }
 }
 
-fn single_creates() -> Settings {
-    Settings {
+fn single_creates() -> EngineSettings {
+    EngineSettings {
         batch_size: NonZeroU32::MIN,
-        ..Settings::default()
+        ..EngineSettings::default()
     }
 }
 
-fn adaptive() -> Settings {
+fn adaptive() -> EngineSettings {
     let ceiling = NonZeroU32::new(5);
     let settings = single_creates();
-    Settings {
+    EngineSettings {
         read_quota: settings.read_quota.searching(ceiling),
         write_quota: settings.write_quota.searching(ceiling),
         ..settings
@@ -253,7 +253,7 @@ impl Bench {
         })
     }
 
-    async fn carry_out(&self, tenant: InMemory, settings: Settings) {
+    async fn carry_out(&self, tenant: InMemory, settings: EngineSettings) {
         let (_stop, stopped) = watch::channel(false);
         let mut engine = Engine::new(tenant, settings, stopped);
         let snapshot = engine.snapshot(self.rows.scopes()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Settings;
+use super::settings::EngineSettings;
 use crate::pacer::Flow;
 
 /// What a call is taken to last until one was answered.
@@ -25,7 +25,7 @@ pub(super) struct Concurrency {
 }
 
 impl Concurrency {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &EngineSettings) -> Self {
         Self {
             told: settings.jobs.map(Into::into),
             latency: FIRST_GUESS,
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn as_many_are_in_flight_as_go_while_one_lasts_and_one_more() {
-        let mut concurrency = Concurrency::new(&Settings::default());
+        let mut concurrency = Concurrency::new(&EngineSettings::default());
         (0..200).for_each(|_| concurrency.answered(SECOND / 10));
         let limit = |interval| concurrency.limit(Some(flow(interval, 1)), Duration::ZERO);
         assert_eq!(limit(SECOND / 3), 1);
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn answers_that_do_not_come_make_room_for_more_calls_when_they_should_have_gone() {
-        let concurrency = Concurrency::new(&Settings::default());
+        let concurrency = Concurrency::new(&EngineSettings::default());
         let (start, flow) = (Instant::now(), Some(flow(SECOND, 1)));
         assert_eq!(concurrency.limit(flow, SECOND * 7), 8);
         let grows = concurrency.grows_at(flow, 8, start).unwrap();
@@ -104,9 +104,9 @@ mod tests {
 
     #[test]
     fn what_was_told_holds() {
-        let settings = Settings {
+        let settings = EngineSettings {
             jobs: std::num::NonZeroUsize::new(4),
-            ..Settings::default()
+            ..EngineSettings::default()
         };
         let concurrency = Concurrency::new(&settings);
         assert_eq!(concurrency.limit(Some(flow(SECOND, 10)), SECOND * 99), 4);

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
-use super::Settings;
 use super::concurrency::Concurrency;
 use super::lanes::{LaneKey, Lanes, Rank};
+use super::settings::EngineSettings;
 use crate::pacer::{Claim, Refusal};
 use crate::plan::CallCounts;
 use crate::retry::{self, RetryBudget, Verdict};
@@ -126,7 +126,7 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
+    pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
         Self {
             lanes: Lanes::new(settings, now),
             sent: CallCounts::default(),

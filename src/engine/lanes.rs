@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::Settings;
 use super::dispatch::CallId;
+use super::settings::EngineSettings;
 use crate::pacer::{Admission, Claim, Flow, Pace, Pacer, QuotaScope, Refusal};
 use crate::plan::CallCounts;
 use crate::wire::QuotaClass;
@@ -115,7 +115,7 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
+    pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
         let class = |pace| Class {
             pace,
             expected: u64::MAX,
@@ -458,9 +458,9 @@ mod tests {
     }
 
     fn by_endpoint(now: Instant) -> Lanes {
-        let settings = Settings {
+        let settings = EngineSettings {
             quota_scope: QuotaScope::Endpoint,
-            ..Settings::default()
+            ..EngineSettings::default()
         };
         Lanes::new(&settings, now)
     }
@@ -501,7 +501,7 @@ mod tests {
     #[test]
     fn the_time_left_counts_the_turns_of_other_processes() {
         let start = Instant::now();
-        let mut lanes = Lanes::new(&Settings::default(), start);
+        let mut lanes = Lanes::new(&EngineSettings::default(), start);
         lanes.share(true);
         for id in 0..20 {
             lanes.push(QuotaClass::Write, &path(""), (true, id));

@@ -29,7 +29,7 @@ pub(super) enum Step {
 
 /// A listing under way.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct ListingReader {
     pub(super) scope: Scope,
     /// The only object that is asked for.
     only: Option<Id>,
@@ -42,7 +42,7 @@ pub(super) struct Listing {
     restarts: u32,
 }
 
-impl Listing {
+impl ListingReader {
     pub(super) fn new(scope: Scope, now: Instant) -> Self {
         Self {
             scope,
@@ -209,7 +209,7 @@ impl Listing {
 /// # Errors
 /// Why the answer is not the scope's listing.
 pub fn check_listing(scope: Scope, answer: &Answer, now: Instant) -> Result<(), &'static str> {
-    match Listing::new(scope, now).take_answer(answer, now) {
+    match ListingReader::new(scope, now).take_answer(answer, now) {
         Step::Unusable(why) => Err(why),
         Step::Next(_) | Step::Complete => Ok(()),
     }
@@ -261,8 +261,8 @@ mod tests {
     use super::*;
     use crate::resource::Kind;
 
-    fn listing() -> Listing {
-        Listing::new(Scope::of(Kind::portal_link(), None), Instant::now())
+    fn listing() -> ListingReader {
+        ListingReader::new(Scope::of(Kind::portal_link(), None), Instant::now())
     }
 
     fn page(total: &str, pages: &str, ids: &[&str]) -> Value {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Settings;
 use super::dispatch::Dispatcher;
+use super::settings::EngineSettings;
 use crate::ledger::Tally;
 use crate::pacer::Pace;
 use crate::plan::CallCounts;
@@ -47,7 +47,7 @@ impl Progress {
         dispatcher: &Dispatcher,
         tally: Tally,
         waiting: CallCounts,
-        settings: &Settings,
+        settings: &EngineSettings,
         settled_by: Option<Instant>,
         now: Instant,
     ) -> Self {

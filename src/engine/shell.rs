@@ -19,8 +19,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::core::{Core, Effect};
 use super::dispatch::CallId;
+use super::id_remap::IdRemap;
 use super::lanes::LaneKey;
-use super::{Bounds, End, IdRemap, Progress, Settings};
+use super::progress::Progress;
+use super::settings::{Bounds, End, EngineSettings};
 use crate::item::{Event, Item, ItemNumber};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
@@ -89,7 +91,7 @@ pub struct Engine<A> {
 
 impl<A: Api> Engine<A> {
     /// An engine on that API. It starts nothing more once `stop` is true.
-    pub fn new(api: A, settings: Settings, stop: watch::Receiver<bool>) -> Self {
+    pub fn new(api: A, settings: EngineSettings, stop: watch::Receiver<bool>) -> Self {
         Self {
             api: Arc::new(api),
             core: Core::new(settings, now()),

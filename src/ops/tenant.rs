@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::error::{Error, ErrorKind, of_end};
 use super::session::Later;
-use crate::engine::{Engine, Settings as EngineSettings};
+use crate::engine::{Engine, EngineSettings};
 use crate::plan::{Guards, Limits, Snapshot};
 use crate::resource::Scope;
 use crate::run::RecordedSettings;

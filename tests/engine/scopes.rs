@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use zpa_bulk::engine::{End, Settings};
+use zpa_bulk::engine::{End, EngineSettings};
 use zpa_bulk::pacer::QuotaScope;
 use zpa_bulk::sim::Class;
 
@@ -15,7 +15,7 @@ use crate::support::wire::{ROOMY, Wire};
 const LINKS: usize = 500;
 
 /// Deletes every link of a tenant with that quota.
-async fn delete_all(quota: &str, settings: impl FnOnce(&mut Settings)) -> Wire {
+async fn delete_all(quota: &str, settings: impl FnOnce(&mut EngineSettings)) -> Wire {
     let wire = Wire::new(&format!("{ROOMY}\n[quota]\n{quota}"));
     let mut desk = Desk::new();
     desk.apply(&wire, &manifest(LINKS)).await;
@@ -32,7 +32,7 @@ async fn delete_all(quota: &str, settings: impl FnOnce(&mut Settings)) -> Wire {
     wire
 }
 
-fn by_endpoint(settings: &mut Settings) {
+fn by_endpoint(settings: &mut EngineSettings) {
     settings.quota_scope = QuotaScope::Endpoint;
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use zpa_bulk::engine::{End, Engine, Settings};
+use zpa_bulk::engine::{End, Engine, EngineSettings};
 use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
@@ -31,14 +31,14 @@ const ROOM: Limits = Limits {
 /// A user's files and settings.
 pub(crate) struct Desk {
     pub(crate) dir: tempfile::TempDir,
-    pub(crate) settings: Settings,
+    pub(crate) settings: EngineSettings,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
         Self {
             dir: scratch(),
-            settings: Settings::default(),
+            settings: EngineSettings::default(),
         }
     }
 

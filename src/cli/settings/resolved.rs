@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::layer::Settings;
 use super::secret::expanded;
-use crate::engine::Settings as EngineSettings;
+use crate::engine::EngineSettings;
 use crate::ops::Error;
 use crate::pacer::Pace;
 use crate::plan::{Guards, Limits, Share};

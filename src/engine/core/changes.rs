@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::super::End;
 use super::super::job::{Job, done, failure_of, give_way, given_up, replacement, spared, target};
+use super::super::settings::End;
 use super::Core;
 use super::removals::barred;
 use crate::item::{Change, Event, Item, ItemNumber, Outcome, Status};

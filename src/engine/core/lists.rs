@@ -5,11 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::End;
 use super::super::dispatch::CallId;
 use super::super::job::{Job, done, failed, failure_of, give_way, given_up, spared, target};
 use super::super::listing::elements;
 use super::super::merge::{Merge, Refused, Written, element, is_done, status, takes_out};
+use super::super::settings::End;
 use super::Core;
 use crate::item::{Change, Event, Item, Outcome, Status};
 use crate::resource::Kind;

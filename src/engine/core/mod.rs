@@ -29,12 +29,13 @@ use jiff::Timestamp;
 
 use super::batch_limit::BatchLimit;
 use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
+use super::id_remap::IdRemap;
 use super::job::{Job, done, failed, given_up};
 use super::lanes::LaneKey;
-use super::listing::Listing;
+use super::listing::ListingReader;
 use super::progress::Progress;
+use super::settings::{Bounds, End, EngineSettings, Parked};
 use super::unresolved::Unresolved;
-use super::{Bounds, End, IdRemap, Parked, Settings};
 use crate::item::{Event, Item, ItemNumber, Outcome, Status, index};
 use crate::ledger::{Ledger, State};
 use crate::pacer::{Claim, QuotaScope};
@@ -83,10 +84,10 @@ enum Purpose {
 /// The engine's state for one tenant.
 #[derive(Debug)]
 pub(super) struct Core {
-    settings: Settings,
+    settings: EngineSettings,
     dispatcher: Dispatcher,
     jobs: HashMap<CallId, Job>,
-    listings: BTreeMap<u32, (Purpose, Listing)>,
+    listings: BTreeMap<u32, (Purpose, ListingReader)>,
     next_listing: u32,
     snapshot: Snapshot,
     ledger: Ledger,
@@ -121,7 +122,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(settings: Settings, now: Instant) -> Self {
+    pub(super) fn new(settings: EngineSettings, now: Instant) -> Self {
         Self {
             dispatcher: Dispatcher::new(&settings, now),
             batch_limit: BatchLimit::new(index(settings.batch_size.get())),
@@ -218,7 +219,7 @@ impl Core {
         self.release_unanswered();
         self.release_held();
         self.refill(now);
-        let looking = |(purpose, listing): &(Purpose, Listing)| {
+        let looking = |(purpose, listing): &(Purpose, ListingReader)| {
             *purpose == Purpose::Lookup && listing.spans_pages()
         };
         // Our own changes would move the rows from page to page.

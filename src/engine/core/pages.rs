@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::super::End;
 use super::super::job::{Job, failure_of};
-use super::super::listing::{Listing, Step};
+use super::super::listing::{ListingReader, Step};
+use super::super::settings::End;
 use super::{Core, Purpose};
 use crate::plan::{self, Snapshot};
 use crate::resource::Scope;
@@ -14,12 +14,12 @@ use crate::wire::{Answer, Failure, Id};
 impl Core {
     /// Begins to read all objects of that scope, for [`Core::take_snapshot`].
     pub(in super::super) fn list(&mut self, scope: Scope, now: Instant) {
-        self.begin_listing(Purpose::Snapshot, Listing::new(scope, now));
+        self.begin_listing(Purpose::Snapshot, ListingReader::new(scope, now));
     }
 
     /// Begins to read the object with that id, for [`Core::take_snapshot`].
     pub(in super::super) fn read(&mut self, scope: Scope, id: Id, now: Instant) {
-        self.begin_listing(Purpose::Snapshot, Listing::of_one(scope, id, now));
+        self.begin_listing(Purpose::Snapshot, ListingReader::of_one(scope, id, now));
     }
 
     /// What was read so far.
@@ -27,7 +27,7 @@ impl Core {
         std::mem::take(&mut self.snapshot)
     }
 
-    pub(super) fn begin_listing(&mut self, purpose: Purpose, listing: Listing) {
+    pub(super) fn begin_listing(&mut self, purpose: Purpose, listing: ListingReader) {
         let number = self.next_listing;
         self.next_listing += 1;
         self.listings.insert(number, (purpose, listing));

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::dispatch::CallId;
 use super::super::job::{failed, outcome};
-use super::super::listing::Listing;
+use super::super::listing::ListingReader;
 use super::super::unresolved::{Lookup, Match, Reason, Unresolved};
 use super::{Core, Purpose};
 use crate::item::{Event, Item, Status};
@@ -31,12 +31,12 @@ impl Core {
             }
         }
         for scope in wanted {
-            self.begin_listing(Purpose::Lookup, Listing::new(scope, now));
+            self.begin_listing(Purpose::Lookup, ListingReader::new(scope, now));
         }
     }
 
     /// Settles the doubts that this listing answers.
-    pub(super) fn looked(&mut self, listing: &Listing, now: Instant) {
+    pub(super) fn looked(&mut self, listing: &ListingReader, now: Instant) {
         let look = Lookup::new(listing.scope.kind, &listing.objects);
         let scope = Some(&listing.scope);
         let unresolved = std::mem::take(&mut self.unresolved);

@@ -5,7 +5,7 @@ use crate::resource::{Kind, Scope};
 fn what_fell_due_since_the_last_pump_is_still_woken_for() {
     // All of this lies back, as if the machine had been busy with something else since.
     let start = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
-    let mut core = Core::new(Settings::default(), start);
+    let mut core = Core::new(EngineSettings::default(), start);
     core.list(Scope::of(Kind::portal_link(), None), start);
     assert_eq!(core.pump(start), [Effect::SignIn]);
     let unavailable = SignInError::Unavailable(Failure::new("busy"));

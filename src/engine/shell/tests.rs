@@ -65,7 +65,7 @@ async fn create_with(
     };
     let tenant = Obliging::default();
     let (_stop, stopped) = watch::channel(false);
-    let mut engine = Engine::new(tenant.clone(), Settings::default(), stopped);
+    let mut engine = Engine::new(tenant.clone(), EngineSettings::default(), stopped);
     let carried = engine.carry_out(workload, &OneLink).await;
     let asked = tenant.0.lock().unwrap().clone();
     (carried.map(|(end, _)| end), asked)
