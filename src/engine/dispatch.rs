@@ -11,6 +11,7 @@ use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
 use super::concurrency::Concurrency;
+use super::job::CallId;
 use super::lanes::{LaneKey, Lanes, Rank};
 use super::settings::EngineSettings;
 use crate::pacer::{Claim, Refusal};
@@ -18,9 +19,6 @@ use crate::plan::CallCounts;
 use crate::retry::{self, RetryBudget, Verdict};
 use crate::wire::{Failure, Method, QuotaClass, Reply};
 use crate::zpa::SignInError;
-
-/// The number of a call in its run, in the order in which they were made.
-pub(super) type CallId = u32;
 
 /// How long before its slot a call's intent is written: long enough for a slow disk, short enough that
 /// few calls are in doubt when the process is killed.

@@ -5,6 +5,9 @@ use crate::item::{Change, Item, ItemNumber, Outcome, Status, changed_since};
 use crate::retry::Verdict;
 use crate::wire::{Failure, Fields, Id, Method, Object, Request};
 
+/// The number of a call in its run, in the order in which they were made.
+pub(super) type CallId = u32;
+
 /// What a call is about.
 #[derive(Debug)]
 pub(super) enum Job {

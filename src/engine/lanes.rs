@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::dispatch::CallId;
+use super::job::CallId;
 use super::settings::EngineSettings;
 use crate::pacer::{Admission, Claim, Flow, Pace, Pacer, QuotaScope, Refusal};
 use crate::plan::CallCounts;

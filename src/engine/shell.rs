@@ -18,8 +18,8 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::core::{Core, Effect};
-use super::dispatch::CallId;
 use super::id_remap::IdRemap;
+use super::job::CallId;
 use super::lanes::LaneKey;
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings};

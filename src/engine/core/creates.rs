@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use super::super::batch_limit::{BatchLimit, Parts};
-use super::super::dispatch::CallId;
-use super::super::job::{Job, failure_of, given_up, outcome};
+use super::super::job::{CallId, Job, failure_of, given_up, outcome};
 use super::super::unresolved::{Reason, Unresolved, confirm};
 use super::Core;
 use crate::item::{Event, Item, Outcome, Status, index};

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::dispatch::CallId;
-use super::super::job::{Job, done, failed, failure_of, give_way, given_up, spared, target};
+use super::super::job::{
+    CallId, Job, done, failed, failure_of, give_way, given_up, spared, target,
+};
 use super::super::listing::elements;
 use super::super::merge::{Merge, Refused, Written, element, is_done, status, takes_out};
 use super::super::settings::End;

@@ -28,9 +28,9 @@ use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
 use super::batch_limit::BatchLimit;
-use super::dispatch::{CallId, Directive, Dispatcher, Ruling};
+use super::dispatch::{Directive, Dispatcher, Ruling};
 use super::id_remap::IdRemap;
-use super::job::{Job, done, failed, given_up};
+use super::job::{CallId, Job, done, failed, given_up};
 use super::lanes::LaneKey;
 use super::listing::ListingReader;
 use super::progress::Progress;

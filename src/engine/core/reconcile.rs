@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::dispatch::CallId;
-use super::super::job::{failed, outcome};
+use super::super::job::{CallId, failed, outcome};
 use super::super::listing::ListingReader;
 use super::super::unresolved::{Lookup, Match, Reason, Unresolved};
 use super::{Core, Purpose};

@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use foldhash::HashMap;
 
-use super::super::dispatch::CallId;
-use super::super::job::{Job, failed, failure_of, given_up, outcome, spared, target};
+use super::super::job::{CallId, Job, failed, failure_of, given_up, outcome, spared, target};
 use super::super::unresolved::{Lookup, Reason, Unresolved};
 use super::Core;
 use crate::item::{Change, Event, Item, Outcome, Status};
