@@ -1,8 +1,8 @@
-//! The queues of a tenant's calls, one to each thing that the tenant's limits count.
+//! Lanes: the queues of a tenant's calls, one for each thing that the tenant's limits count.
 //!
-//! With the scope `tenant` there are two, for reads and for writes. With the scope `endpoint` every exact path has such
-//! a pair, and one gateway stands over all of them; a call goes when its lane and the gateway let it. What is kept of
-//! a path is dropped once no limiter can remember it, so that memory does not grow with the number of ids.
+//! With the scope `tenant` there are two lanes, for reads and for writes. With the scope `endpoint` every exact path has
+//! such a pair, and one gateway stands over all of them. A call goes when its lane and the gateway let it. The lane of a
+//! path is dropped once no limiter can remember its calls, so that memory does not grow with the number of ids.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,23 +10,24 @@ use std::time::{Duration, Instant};
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::job::CallId;
+use super::call::CallId;
 use super::settings::EngineSettings;
+use super::shared_slot::SharedSlot;
 use crate::pacer::{Admission, Claim, Flow, Pace, Pacer, QuotaScope, Refusal};
 use crate::plan::CallCounts;
 use crate::wire::QuotaClass;
 
-/// A call's place in its queue: repeated calls stand before fresh ones; within each the older stands first.
+/// The place of a call in its queue. Repeated calls stand before fresh ones, and older calls before younger ones.
 pub(super) type Rank = (bool, CallId);
 
-/// How many times a server may refuse a path that has not used up its quota before it is taken to count all paths
-/// together. Once may be another client on the same path.
+/// The number of times that a server refuses a path that has not used up its quota, until it is taken to count all
+/// paths together. A single time may be due to another client on the same path.
 const STRIKES: u32 = 3;
 
-/// How often at least what is kept of idle paths is dropped.
+/// The interval at which the lanes of idle paths are dropped.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// What a limit counts: the calls of a class, on the path or, where it is empty, on all of them.
+/// The calls that one limit counts: those of a class, on one path or, where it is empty, on all paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LaneKey {
     class: QuotaClass,
@@ -37,60 +38,23 @@ pub(super) struct LaneKey {
 struct Lane {
     pacer: Pacer,
     queue: BTreeSet<Rank>,
-    slot: Slot,
-    /// Its last slot.
-    last: Option<Instant>,
-    /// From one of its slots to the next, smoothed: longer than the interval while other processes take theirs.
-    turn: Duration,
-}
-
-/// Where a lane stands with the quota that it shares with other processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    /// It needs one.
-    Wanted,
-    /// It has asked for one from that instant on.
-    Claimed(Instant),
-    /// It may send a call between these instants.
-    Taken(Instant, Instant),
+    slot: SharedSlot,
 }
 
 impl Lane {
-    /// Whether other processes let a call of it go by `at`.
-    fn take_slot(&mut self, from: Instant, until: Instant) {
-        if let (Slot::Claimed(earliest), Some(last)) = (self.slot, self.last) {
-            // While nothing waited, no slot was taken either.
-            let interval = self.pacer.flow().map_or(Duration::ZERO, |f| f.interval);
-            let wanted = earliest.checked_sub(interval).unwrap_or(earliest);
-            let turn = from.saturating_duration_since(last.max(wanted));
-            self.turn = (self.turn * 3 + turn) / 4;
-        }
-        self.last = Some(from);
-        self.slot = Slot::Taken(from, until);
-    }
-
-    /// The time that so many calls need, if they go as they went.
+    /// Returns the time that so many calls need, if they go as they went.
     fn time_for(&self, calls: u64, now: Instant) -> Duration {
-        let waits = u32::try_from(calls).unwrap_or(u32::MAX);
-        let turns = self.turn.saturating_mul(waits);
-        self.pacer.time_for(calls, now).max(turns)
+        let own = self.pacer.time_for(calls, now);
+        own.max(self.slot.time_for(calls))
     }
 
-    fn slot_by(&self, at: Instant) -> bool {
-        matches!(self.slot, Slot::Taken(from, _) if from <= at)
-    }
-
-    /// When a call may go, as far as it is known and not now.
+    /// Returns when a call may go, as far as that is known and not now.
     fn not_before(&self) -> Option<Instant> {
-        let slot = match self.slot {
-            Slot::Taken(from, _) => Some(from),
-            Slot::Wanted | Slot::Claimed(_) => None,
-        };
-        self.pacer.not_before().max(slot)
+        self.pacer.not_before().max(self.slot.opens_at())
     }
 }
 
-/// What holds for all lanes of a class.
+/// The common ground of all lanes of a class.
 #[derive(Debug)]
 struct Class {
     pace: Pace,
@@ -142,6 +106,11 @@ impl Lanes {
         lanes
     }
 
+    /// Whether limits count calls by their paths.
+    pub(super) fn count_paths(&self) -> bool {
+        self.scope == QuotaScope::Endpoint
+    }
+
     pub(super) fn push(&mut self, class: QuotaClass, path: &Arc<str>, rank: Rank) {
         let key = self.key(class, path);
         self.lane(key).queue.insert(rank);
@@ -154,7 +123,7 @@ impl Lanes {
         }
     }
 
-    /// The lanes of the class in which calls wait, in the order of their first calls.
+    /// Returns the lanes of the class in which calls wait, in the order of their first calls.
     pub(super) fn waiting(&self, class: QuotaClass) -> Vec<LaneKey> {
         let mut fronts: Vec<(Rank, &LaneKey)> = self
             .of_class(class)
@@ -164,14 +133,14 @@ impl Lanes {
         fronts.into_iter().map(|(_, key)| key.clone()).collect()
     }
 
-    /// The first calls of the lane, at most so many.
+    /// Returns the first calls of the lane, at most so many.
     pub(super) fn first(&self, key: &LaneKey, most: usize) -> Vec<CallId> {
         let lane = self.each.get(key).into_iter();
         let ranks = lane.flat_map(|lane| lane.queue.iter().take(most));
         ranks.map(|(_, id)| *id).collect()
     }
 
-    /// The first call of the lane.
+    /// Returns the first call of the lane.
     pub(super) fn front(&self, key: &LaneKey) -> Option<CallId> {
         let (_, id) = self.each.get(key)?.queue.first()?;
         Some(*id)
@@ -183,21 +152,22 @@ impl Lanes {
         let shares = self.shared && lane.pacer.terms().is_some();
         let admitted = self.gateway.ask(now) == Admission::Admitted
             && lane.pacer.ask(now) == Admission::Admitted
-            && (!shares || lane.slot_by(now));
+            && (!shares || lane.slot.is_open_by(now));
         if !admitted {
             return None;
         }
-        lane.slot = Slot::Wanted;
+        lane.slot.use_up();
         let (_, id) = lane.queue.pop_first()?;
         self.gateway.charge(now);
         lane.pacer.charge(now);
         Some(id)
     }
 
-    /// A guess: how many calls of the lane could go by `at`, at most.
+    /// Guesses how many calls of the lane could go by `at`, at most.
     pub(super) fn room_in(&self, key: &LaneKey, at: Instant) -> usize {
         let lane = self.each.get(key);
-        let waits = |lane: &Lane| self.shared && lane.pacer.terms().is_some() && !lane.slot_by(at);
+        let waits =
+            |lane: &Lane| self.shared && lane.pacer.terms().is_some() && !lane.slot.is_open_by(at);
         if lane.is_some_and(waits) {
             return 0;
         }
@@ -205,7 +175,7 @@ impl Lanes {
         room.min(self.gateway.room_by(at))
     }
 
-    /// A guess: how many calls of the class could go by `at`, at most, whatever their paths and whatever other processes
+    /// Guesses how many calls of the class could go by `at`, at most, whatever their paths and whatever other processes
     /// send.
     pub(super) fn room(&self, class: QuotaClass, at: Instant) -> usize {
         match self.scope {
@@ -217,7 +187,7 @@ impl Lanes {
         }
     }
 
-    /// The instants at which more calls of the class may go: of those that wait, and, if `more` are to come, of those.
+    /// Returns the instants at which more calls of the class may go: those that wait, and, with `more`, those to come.
     pub(super) fn slots(&self, class: QuotaClass, more: bool) -> impl Iterator<Item = Instant> {
         let gateway = self.gateway.not_before();
         let common = match self.scope {
@@ -232,26 +202,18 @@ impl Lanes {
             .flatten()
     }
 
-    /// From now on the quotas are shared with other processes, or no longer.
+    /// Begins to share the quotas with other processes, or no longer does.
     pub(super) fn share(&mut self, shared: bool) {
         self.shared = shared;
     }
 
-    /// What to ask of the other processes for the first call of the lane, if it may go by `soon` and nothing was asked.
+    /// Returns the claim for the slot of the lane's first call, if that may go by `soon` and none was claimed yet.
     pub(super) fn claim(&mut self, key: &LaneKey, now: Instant, soon: Instant) -> Option<Claim> {
         let lane = self.each.get_mut(key).filter(|_| self.shared)?;
         let own = lane.pacer.terms()?;
-        if matches!(lane.slot, Slot::Taken(_, until) if until < now) {
-            // Missed, and so lost: by now it would be too near to the next one.
-            lane.slot = Slot::Wanted;
-        }
         let earliest = lane.pacer.not_before().max(self.gateway.not_before());
         let earliest = earliest.unwrap_or(now).max(now);
-        if lane.slot != Slot::Wanted || earliest > soon {
-            return None;
-        }
-        lane.slot = Slot::Claimed(earliest);
-        Some(Claim {
+        lane.slot.claim(earliest, soon, now).then(|| Claim {
             class: key.class,
             path: Arc::clone(&key.path),
             own,
@@ -260,19 +222,20 @@ impl Lanes {
         })
     }
 
-    /// The other processes let a call of the lane go between these instants.
+    /// Notes that other processes let a call of the lane go between these instants.
     pub(super) fn claimed(&mut self, key: &LaneKey, from: Instant, until: Instant) {
         if let Some(lane) = self.each.get_mut(key) {
-            lane.take_slot(from, until);
+            let interval = lane.pacer.flow().map_or(Duration::ZERO, |f| f.interval);
+            lane.slot.take(from, until, interval);
         }
     }
 
-    /// Whether pauses of one lane are pauses of all processes.
+    /// Whether all processes that share the quotas pause together.
     pub(super) fn pauses_all(&self) -> bool {
         self.shared && self.scope == QuotaScope::Tenant
     }
 
-    /// Says how many calls of the class are expected from now on, at most.
+    /// Announces how many calls of the class are expected from now on, at most.
     pub(super) fn expect(&mut self, class: QuotaClass, calls: u64, now: Instant) {
         self.class_mut(class).expected = calls;
         let lanes = self.each.iter_mut();
@@ -283,8 +246,8 @@ impl Lanes {
         self.gateway.expect(all, now);
     }
 
-    /// Counts calls of the class that were sent at those instants, oldest first, by a process before this one. On
-    /// which paths is not known, so they count on each.
+    /// Counts calls of the class that another process sent at these instants, oldest first. Their paths are not known,
+    /// so they count on each.
     pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<Instant>) {
         let lanes = self.each.iter_mut();
         for (_, lane) in lanes.filter(|(key, _)| key.class == class) {
@@ -294,8 +257,8 @@ impl Lanes {
         self.class_mut(class).sent_before = sent;
     }
 
-    /// The server refused a call: nothing that its limit counts goes before `refusal.until`. Where it refuses what
-    /// cannot have used up a path's quota, that is all paths.
+    /// Pauses every call that the limit counts by which the server refused one, until `refusal.until`. If the path
+    /// cannot have used up its quota, these are the calls of all paths.
     pub(super) fn pause(&mut self, class: QuotaClass, path: &Arc<str>, refusal: &Refusal) {
         let key = self.key(class, path);
         let lane = self.lane(key);
@@ -330,13 +293,13 @@ impl Lanes {
         }
     }
 
-    /// Until when calls of the class are paused, if any are at `now`.
+    /// Returns the end of the pause of the class, if calls of it are paused at `now`.
     pub(super) fn paused_until(&self, class: QuotaClass, now: Instant) -> Option<Instant> {
         let lanes = self.of_class(class);
         lanes.filter_map(|(_, l)| l.pacer.paused_until(now)).max()
     }
 
-    /// The time that the calls of the class need that wait here or are among `more`, if none is refused.
+    /// Returns the time that the calls of the class need that wait here or are among `more`, if none is refused.
     pub(super) fn time_for(&self, class: QuotaClass, more: CallCounts, now: Instant) -> Duration {
         let (more, together) = match class {
             QuotaClass::Read => (more.read, 0),
@@ -355,7 +318,7 @@ impl Lanes {
         lane.max(self.gateway.time_for(all, now))
     }
 
-    /// How calls flow, reads and writes together; none when some of them are not paced.
+    /// Returns the flow of reads and writes together; none when some of them are not paced.
     pub(super) fn flow(&self) -> Option<Flow> {
         if self.scope == QuotaScope::Endpoint {
             return self.gateway.flow();
@@ -369,7 +332,7 @@ impl Lanes {
         })
     }
 
-    /// How many calls of the class wait.
+    /// Returns the number of calls of the class that wait.
     pub(super) fn queued(&self, class: QuotaClass) -> usize {
         self.of_class(class).map(|(_, lane)| lane.queue.len()).sum()
     }
@@ -378,7 +341,7 @@ impl Lanes {
         self.each.values().any(|lane| !lane.queue.is_empty())
     }
 
-    /// Drops what is kept of paths on which nothing waits and no limiter remembers anything.
+    /// Drops the lanes of paths on which nothing waits and of which no limiter remembers anything.
     pub(super) fn sweep(&mut self, now: Instant) {
         if self.scope == QuotaScope::Endpoint && now >= self.sweep_at {
             self.sweep_at = now + SWEEP;
@@ -410,9 +373,7 @@ impl Lanes {
             Lane {
                 pacer,
                 queue: BTreeSet::new(),
-                slot: Slot::Wanted,
-                last: None,
-                turn: Duration::ZERO,
+                slot: SharedSlot::default(),
             }
         })
     }
@@ -466,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_paths_is_dropped_once_nothing_can_remember_them() {
+    fn idle_paths_are_dropped() {
         let start = Instant::now();
         let (mut lanes, mut most) = (by_endpoint(start), 0);
         for number in 0..10_000 {
@@ -485,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_on_other_paths_do_not_wait_for_one_that_is_used_up() {
+    fn a_used_up_path_does_not_hold_up_others() {
         let start = Instant::now();
         let mut lanes = by_endpoint(start);
         lanes.push(QuotaClass::Write, &path("bulk"), (true, 0));
@@ -499,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_counts_the_turns_of_other_processes() {
+    fn the_time_left_counts_other_processes_slots() {
         let start = Instant::now();
         let mut lanes = Lanes::new(&EngineSettings::default(), start);
         lanes.share(true);
@@ -508,7 +469,7 @@ mod tests {
         }
         let key = lanes.waiting(QuotaClass::Write).remove(0);
         let mut slot = start;
-        for turn in 0..15 {
+        for call in 0..15 {
             let wants = slot + SECOND * 2;
             let claim = lanes.claim(&key, slot, wants);
             assert!(claim.is_some_and(|claim| claim.earliest <= wants));
@@ -516,7 +477,7 @@ mod tests {
             slot += SECOND * 4;
             assert_eq!(lanes.admit(&key, slot), None, "not without a slot");
             lanes.claimed(&key, slot, slot + SECOND);
-            assert_eq!(lanes.admit(&key, slot), Some(turn));
+            assert_eq!(lanes.admit(&key, slot), Some(call));
         }
         let now = slot + SECOND;
         let left = lanes.time_for(QuotaClass::Write, CallCounts::default(), now);

@@ -5,16 +5,21 @@
 //! The first two are synchronous, take the time as an argument and are tested with no runtime.
 
 mod batch_limit;
-mod concurrency;
+mod call;
 mod core;
+mod delayed;
 mod dispatch;
+mod effect;
 mod id_remap;
-mod job;
+mod in_flight;
 mod lanes;
 mod listing;
 mod merge;
+mod outcomes;
 mod progress;
+mod session;
 mod settings;
+mod shared_slot;
 mod shell;
 mod unresolved;
 

@@ -51,7 +51,7 @@ impl Progress {
         settled_by: Option<Instant>,
         now: Instant,
     ) -> Self {
-        let (lanes, sent) = (dispatcher.lanes(), dispatcher.sent());
+        let (lanes, counts) = (dispatcher.lanes(), dispatcher.counts());
         let class = |class, quota, sent, waiting: u64| {
             let queued = u64::try_from(lanes.queued(class)).unwrap_or(u64::MAX);
             let paused = lanes.paused_until(class, now);
@@ -71,17 +71,17 @@ impl Progress {
             read: class(
                 QuotaClass::Read,
                 settings.read_quota,
-                sent.read,
+                counts.sent.read,
                 waiting.read,
             ),
             write: class(
                 QuotaClass::Write,
                 settings.write_quota,
-                sent.write,
+                counts.sent.write,
                 waiting.write,
             ),
-            throttled: dispatcher.throttled(),
-            unavailable: dispatcher.unavailable(),
+            throttled: counts.throttled,
+            unavailable: counts.unavailable,
             in_flight: dispatcher.in_flight(),
             time_left: calls
                 .max(withheld_until)

@@ -17,9 +17,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::core::{Core, Effect};
+use super::call::CallId;
+use super::core::Core;
+use super::effect::Effect;
 use super::id_remap::IdRemap;
-use super::job::CallId;
 use super::lanes::LaneKey;
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings};

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::super::job::{Job, done, failure_of, give_way, given_up, replacement, spared, target};
+use super::super::call::{Call, target};
+use super::super::outcomes::{done, failure_of, give_way, given_up, spared};
 use super::super::settings::End;
 use super::Core;
 use super::removals::barred;
 use crate::item::{Change, Event, Item, ItemNumber, Outcome, Status};
 use crate::retry::Verdict;
-use crate::wire::{Answer, Failure, Id, Object, Request};
+use crate::wire::{Answer, Failure, Fields, Id, Object, Request};
 
 /// What an object asks for that was read.
 enum Next {
@@ -27,7 +28,7 @@ impl Core {
     /// Takes a loaded item on whose object is read before it is changed.
     pub(super) fn read_first(&mut self, item: Item<'static>) {
         self.open_changes += 1;
-        self.submit(Job::Read(item), false);
+        self.submit(Call::Read(item), false);
     }
 
     /// What is to be changed was read.
@@ -71,9 +72,9 @@ impl Core {
                 self.check_later(item, failure, now);
             }
             Ok(Next::Put(request)) => {
-                self.change(item.item, live, Job::Put(item, Box::new(request)));
+                self.change(item.item, live, Call::Put(item, Box::new(request)));
             }
-            Ok(Next::Delete) => self.change(item.item, live, Job::DeleteOne(item)),
+            Ok(Next::Delete) => self.change(item.item, live, Call::DeleteOne(item)),
             Err(failure) if self.in_doubt(&item) => self.check_later(item, failure, now),
             Err(failure) => self.fail(&item, failure),
         }
@@ -92,7 +93,7 @@ impl Core {
         Ok(request.map_or_else(ended, Next::Put))
     }
 
-    fn change(&mut self, item: ItemNumber, live: &Object, job: Job) {
+    fn change(&mut self, item: ItemNumber, live: &Object, job: Call) {
         self.open_changes += 1;
         self.write_down(item, live);
         let is_retry = self.ledger.attempts(item) > 0;
@@ -138,7 +139,7 @@ impl Core {
             let failure = given_up(self.settings.max_attempts.get(), failure);
             self.check_later(item, failure, now);
         } else {
-            self.submit_delayed(Job::Read(item), wait, now);
+            self.submit_delayed(Call::Read(item), wait, now);
         }
     }
 
@@ -190,7 +191,7 @@ impl Core {
     /// Reads what is to be reported as failed, once nothing that was sent for it can still be under way.
     pub(super) fn check_later(&mut self, item: Item<'static>, failure: Failure, now: Instant) {
         let settle = self.settings.settle;
-        self.submit_delayed(Job::Check(item, failure), settle, now);
+        self.submit_delayed(Call::Check(item, failure), settle, now);
     }
 
     /// The last look: the item has failed unless it is as asked after all.
@@ -250,4 +251,28 @@ fn live_object(item: &Item<'_>, answer: Option<&Answer>) -> Result<Object, Failu
             "the object that was read is not one; nothing was written",
         )),
     }
+}
+
+/// The write of an update, or none when the object is by now as asked.
+fn replacement(
+    item: &Item<'_>,
+    id: &Id,
+    set: &Fields<'_>,
+    live: &Object,
+) -> Result<Option<Request>, Failure> {
+    let (kind, noun) = (item.resource, item.resource.noun());
+    let left = kind.differing(live, set.to_owned_fields());
+    if left.0.is_empty() {
+        return Ok(None);
+    }
+    if let Some(why) = item.scope().barred(live) {
+        return Err(Failure::new(format!("the {noun} cannot be changed: {why}")));
+    }
+    let untold = |wire: &&&str| !live.contains_key(**wire) && set.find(wire).is_none();
+    if let Some(wire) = kind.kept_flags().iter().find(untold) {
+        return Err(Failure::new(format!(
+            "the tenant does not say whether the {noun} has {wire:?}, and a write would change it; say it in a column of that name"
+        )));
+    }
+    Ok(Some(kind.replace(id, item.microtenant.clone(), live, set)))
 }

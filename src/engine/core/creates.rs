@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::super::batch_limit::{BatchLimit, Parts};
-use super::super::job::{CallId, Job, failure_of, given_up, outcome};
+use super::super::call::{Call, CallId};
+use super::super::outcomes::{failure_of, given_up, outcome};
 use super::super::unresolved::{Reason, Unresolved, confirm};
 use super::Core;
 use crate::item::{Event, Item, Outcome, Status, index};
@@ -39,7 +40,7 @@ impl Core {
             }
         }
         if !waiting.is_empty() {
-            self.submit(Job::Create(waiting), false);
+            self.submit(Call::Create(waiting), false);
         }
     }
 
@@ -173,7 +174,7 @@ impl Core {
     fn send_in(&mut self, most: usize, mut items: Vec<Item<'static>>) {
         while !items.is_empty() {
             let rest = items.split_off(items.len().min(most.max(1)));
-            self.submit(Job::Create(items), true);
+            self.submit(Call::Create(items), true);
             items = rest;
         }
     }
@@ -193,16 +194,9 @@ impl Core {
         let most = self.batch_limit.most();
         tracing::info!(most, "the server takes batches of this size");
         self.append(Event::BatchSize(u32::try_from(most).unwrap_or(u32::MAX)));
-        let too_large = |(id, job): (&CallId, &Job)| match job {
-            Job::Create(items) if items.len() > most => Some(*id),
-            _ => None,
-        };
-        let mut too_large: Vec<CallId> = self.jobs.iter().filter_map(too_large).collect();
-        too_large.sort_unstable();
-        for id in too_large {
-            if self.dispatcher.withdraw(id)
-                && let Some(Job::Create(items)) = self.jobs.remove(&id)
-            {
+        let too_large = |call: &Call| call.creates_more_than(most);
+        for call in self.dispatcher.withdraw(too_large) {
+            if let Call::Create(items) = call {
                 self.send_in(most, items);
             }
         }

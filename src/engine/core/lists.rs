@@ -5,11 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::job::{
-    CallId, Job, done, failed, failure_of, give_way, given_up, spared, target,
-};
+use super::super::call::{Call, CallId, target};
 use super::super::listing::elements;
 use super::super::merge::{Merge, Refused, Written, element, is_done, status, takes_out};
+use super::super::outcomes::{done, failed, failure_of, give_way, given_up, spared};
 use super::super::settings::End;
 use super::Core;
 use crate::item::{Change, Event, Item, Outcome, Status};
@@ -36,7 +35,7 @@ impl Core {
             written,
             ..Merge::new(items)
         };
-        self.submit(Job::ReadList(Box::new(merge)), false);
+        self.submit(Call::ReadList(Box::new(merge)), false);
     }
 
     /// The list was read: before it is written, or after.
@@ -59,7 +58,7 @@ impl Core {
                     seen_empty: true,
                     ..merge
                 };
-                self.submit(Job::ReadList(Box::new(merge)), true);
+                self.submit(Call::ReadList(Box::new(merge)), true);
             }
             Ok(live) => self.compare(merge, &live, now),
             // Nobody can say what became of a write that was not answered.
@@ -81,7 +80,7 @@ impl Core {
         }
         let done = merge.items.iter().all(|item| is_done(item, live));
         if let Some(until) = merge.withheld(now).filter(|_| !done) {
-            return self.submit_delayed(Job::ReadList(Box::new(merge)), until - now, now);
+            return self.submit_delayed(Call::ReadList(Box::new(merge)), until - now, now);
         }
         merge.settle_up(kind, live);
         let spent = merge.items.iter().all(|item| self.is_spent(item));
@@ -110,7 +109,7 @@ impl Core {
             confirmed: false,
             until: now,
         });
-        self.submit(Job::WriteList(Box::new(merge), Box::new(request)), false);
+        self.submit(Call::WriteList(Box::new(merge), Box::new(request)), false);
     }
 
     /// Settles those of the items that have ended.
@@ -183,7 +182,7 @@ impl Core {
         }
         match verdict {
             Verdict::Success | Verdict::Ambiguous(_) => {
-                self.submit(Job::ReadList(Box::new(merge)), true);
+                self.submit(Call::ReadList(Box::new(merge)), true);
             }
             Verdict::Rejected(failure) | Verdict::Exists(failure) | Verdict::Absent(failure) => {
                 self.list_rejected(call, merge, &failure);
@@ -204,7 +203,7 @@ impl Core {
         merge.written = None;
         if merge.landed {
             merge.refused = Some(refused);
-            self.submit(Job::ReadList(Box::new(merge)), true);
+            self.submit(Call::ReadList(Box::new(merge)), true);
         } else if refused.for_good {
             self.fail_merge(&merge, &refused.failure);
         } else {
@@ -247,7 +246,7 @@ impl Core {
         self.append(Event::Void { call, items });
         let half = merge.items.split_off(merge.items.len().div_ceil(2));
         merge.rest.push(half);
-        self.submit(Job::ReadList(Box::new(merge)), true);
+        self.submit(Call::ReadList(Box::new(merge)), true);
     }
 
     /// Begins with the items that waited for these.
@@ -259,7 +258,7 @@ impl Core {
                 landed: merge.landed,
                 ..Merge::new(items)
             };
-            self.submit(Job::ReadList(Box::new(merge)), true);
+            self.submit(Call::ReadList(Box::new(merge)), true);
         }
     }
 
@@ -273,7 +272,7 @@ impl Core {
     /// The write of a list has to wait: by then the list may be another.
     pub(super) fn read_list_again(&mut self, mut merge: Merge, wait: Duration, now: Instant) {
         merge.written = None;
-        self.submit_delayed(Job::ReadList(Box::new(merge)), wait, now);
+        self.submit_delayed(Call::ReadList(Box::new(merge)), wait, now);
     }
 }
 

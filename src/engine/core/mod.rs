@@ -21,27 +21,25 @@ mod reconcile;
 mod removals;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
 use super::batch_limit::BatchLimit;
-use super::dispatch::{Directive, Dispatcher, Ruling};
+use super::call::{Call, CallId};
+use super::dispatch::{Dispatcher, Disposition, Priority};
+use super::effect::Effect;
 use super::id_remap::IdRemap;
-use super::job::{CallId, Job, done, failed, given_up};
 use super::lanes::LaneKey;
-use super::listing::ListingReader;
+use super::outcomes::{done, failed, given_up};
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings, Parked};
 use super::unresolved::Unresolved;
 use crate::item::{Event, Item, ItemNumber, Outcome, Status, index};
 use crate::ledger::{Ledger, State};
-use crate::pacer::{Claim, QuotaScope};
 use crate::plan::{Backlog, CallCounts, Snapshot, Work};
 use crate::retry::{self, Verdict};
-use crate::wire::{Answer, Failure, Id, Method, QuotaClass, Reply, Request};
+use crate::wire::{Answer, Failure, Id, Method, QuotaClass, Reply};
 use crate::zpa::SignInError;
 
 /// How many objects may stand between their read and their write, unless more may be written at once. Few, so that
@@ -55,40 +53,11 @@ const WORTH_SAYING: u32 = 3;
 /// outlast an outage of a minute however the waits are spread.
 const READS_MORE: u32 = 2;
 
-/// What the shell is to do.
-#[derive(Debug, PartialEq)]
-pub(super) enum Effect {
-    /// Fetch a token, then [`Core::signed_in`].
-    SignIn,
-    /// Load the items of this work from the plan, then [`Core::loaded`].
-    Load(Work),
-    /// Take a slot of the quota that processes share, then [`Core::claimed`].
-    Claim(LaneKey, Claim),
-    /// Tell the processes that share the quota of this class that nothing goes before.
-    Pause(QuotaClass, Instant),
-    /// Put this intent on disk, then [`Core::recorded`].
-    Record(CallId, Event),
-    /// Send this, then [`Core::replied`].
-    Send(CallId, Request),
-    /// Write this down; nothing waits for it.
-    Append(Event),
-}
-
-/// Whom a listing is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Snapshot,
-    Lookup,
-}
-
 /// The engine's state for one tenant.
 #[derive(Debug)]
 pub(super) struct Core {
     settings: EngineSettings,
     dispatcher: Dispatcher,
-    jobs: HashMap<CallId, Job>,
-    listings: BTreeMap<u32, (Purpose, ListingReader)>,
-    next_listing: u32,
     snapshot: Snapshot,
     ledger: Ledger,
     /// How many items had failed before this process began.
@@ -129,9 +98,6 @@ impl Core {
             held: Vec::new(),
             keeps_names: false,
             settings,
-            jobs: HashMap::new(),
-            listings: BTreeMap::new(),
-            next_listing: 0,
             snapshot: Snapshot::default(),
             ledger: Ledger::new(0),
             failed_before: 0,
@@ -159,22 +125,24 @@ impl Core {
 
     /// Says how many reads are coming, where only the caller knows.
     pub(super) fn expect_reads(&mut self, calls: u64, now: Instant) {
-        self.dispatcher.expect(QuotaClass::Read, calls, now);
+        self.dispatcher
+            .lanes_mut()
+            .expect(QuotaClass::Read, calls, now);
     }
 
     /// Counts calls of the class that other processes sent.
     pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<Instant>) {
-        self.dispatcher.prime(class, sent);
+        self.dispatcher.lanes_mut().prime(class, sent);
     }
 
     /// From now on the quotas are shared with other processes, or no longer.
     pub(super) fn share(&mut self, shared: bool) {
-        self.dispatcher.share(shared);
+        self.dispatcher.lanes_mut().share(shared);
     }
 
     /// Other processes let a call of that lane go between these instants.
     pub(super) fn claimed(&mut self, lane: &LaneKey, from: Instant, until: Instant) {
-        self.dispatcher.claimed(lane, from, until);
+        self.dispatcher.lanes_mut().claimed(lane, from, until);
     }
 
     /// Says what is to begin when all else has ended, and what it may refer to.
@@ -200,8 +168,12 @@ impl Core {
         self.backlog = backlog;
         self.inherited = inherited;
         let calls = self.calls_left();
-        self.dispatcher.expect(QuotaClass::Read, calls.read, now);
-        self.dispatcher.expect(QuotaClass::Write, calls.write, now);
+        self.dispatcher
+            .lanes_mut()
+            .expect(QuotaClass::Read, calls.read, now);
+        self.dispatcher
+            .lanes_mut()
+            .expect(QuotaClass::Write, calls.write, now);
     }
 
     fn calls_left(&self) -> CallCounts {
@@ -219,21 +191,13 @@ impl Core {
         self.release_unanswered();
         self.release_held();
         self.refill(now);
-        let looking = |(purpose, listing): &(Purpose, ListingReader)| {
-            *purpose == Purpose::Lookup && listing.spans_pages()
-        };
-        // Our own changes would move the rows from page to page.
-        self.dispatcher
-            .hold_writes(self.listings.values().any(looking));
-        for directive in self.dispatcher.pump(now) {
-            let effect = match directive {
-                Directive::SignIn => Some(Effect::SignIn),
-                Directive::Claim(lane, claim) => Some(Effect::Claim(lane, claim)),
-                Directive::Record(id) => self.intent(id).map(|event| self.record(id, event)),
-                Directive::Send(id) => self.request(id).map(|request| Effect::Send(id, request)),
-            };
-            self.effects.extend(effect);
+        let effects = self.dispatcher.pump(now);
+        for effect in &effects {
+            if let Effect::Record(_, event) = effect {
+                self.ledger.apply(event);
+            }
         }
+        self.effects.extend(effects);
         std::mem::take(&mut self.effects)
     }
 
@@ -264,7 +228,7 @@ impl Core {
     /// Whether nothing is left to do, or everything under way has landed after a stop.
     pub(super) fn is_done(&self) -> bool {
         if self.end.is_some() {
-            return self.dispatcher.in_flight() == 0 && !self.dispatcher.is_recording();
+            return self.dispatcher.has_landed();
         }
         self.deferred.is_empty() && self.is_idle()
     }
@@ -277,7 +241,6 @@ impl Core {
             && self.unresolved.is_empty()
             && self.held.is_empty()
             && self.withheld.is_empty()
-            && self.listings.is_empty()
             && self.loading == 0
     }
 
@@ -292,8 +255,8 @@ impl Core {
             return;
         }
         self.end = Some(end);
-        for id in self.dispatcher.halt() {
-            self.void(id);
+        for (id, call) in self.dispatcher.halt() {
+            self.append_void(id, call.items());
         }
     }
 
@@ -324,16 +287,17 @@ impl Core {
         now: Instant,
         random: f64,
     ) {
-        if let Err(error) = self.dispatcher.signed_in(result, now, random) {
+        if let Err(error) = self.dispatcher.session_mut().signed_in(result, now, random) {
             self.stop(End::SignIn(error));
         }
     }
 
     pub(super) fn recorded(&mut self, id: CallId) {
         self.dispatcher.recorded(id);
-        if self.end.is_some() {
-            self.void(id);
-            self.dispatcher.abandon(id);
+        if self.end.is_some()
+            && let Some(call) = self.dispatcher.take(id)
+        {
+            self.append_void(id, call.items());
         }
     }
 
@@ -377,15 +341,15 @@ impl Core {
         wall: Timestamp,
         random: f64,
     ) {
-        if let Some(Job::Put(item, _)) = self.jobs.get(&id)
+        if let Some(Call::Put(item, _)) = self.dispatcher.call(id)
             && retry::leaves_open(reply)
         {
             self.await_unanswered(item.item, now);
         }
         match self.dispatcher.replied(id, reply, now, wall, random) {
-            Ruling::Requeued => self.requeued(id, now),
-            Ruling::Paused(wait) => {
-                let class = self.jobs.get(&id).map(|job| job.method().class());
+            Disposition::Requeued => self.requeued(id, now),
+            Disposition::Paused(wait) => {
+                let class = self.dispatcher.call(id).map(|call| call.method().class());
                 let class = class.filter(|_| self.dispatcher.lanes().pauses_all());
                 self.effects
                     .extend(class.map(|class| Effect::Pause(class, now + wait)));
@@ -400,17 +364,13 @@ impl Core {
                     self.stop(End::Parked(Parked::Throttled(until)));
                 }
             }
-            Ruling::Barred(failure) => {
-                self.append_void(id);
+            Disposition::Barred(call, failure) => {
+                self.append_void(id, call.items());
                 self.stop(End::SignIn(SignInError::Refused(failure)));
             }
-            Ruling::Judged(Verdict::Retry(wait, failure)) => {
-                self.retry_later(id, wait, &failure, now);
-            }
-            Ruling::Judged(verdict) => {
-                if let Some(job) = self.jobs.remove(&id) {
-                    self.judged(id, job, verdict, answer_of(reply), now);
-                }
+            Disposition::Retry(wait, failure) => self.retry_later(id, wait, &failure, now),
+            Disposition::Judged(call, verdict) => {
+                self.judged(id, call, verdict, answer_of(reply), now);
             }
         }
     }
@@ -418,88 +378,84 @@ impl Core {
     /// The call was not executed and waits again. What it changes is read anew, since by then the object may be
     /// another.
     fn requeued(&mut self, id: CallId, until: Instant) {
-        self.append_void(id);
-        match self.jobs.remove(&id) {
-            Some(Job::Delete(items)) => {
-                self.dispatcher.abandon(id);
-                self.look_before_deleting(items, until);
+        let Some(call) = self.dispatcher.call(id) else {
+            return;
+        };
+        self.append_void(id, call.items());
+        match self.take_if_read_first(id) {
+            Some(Call::Delete(items)) => self.look_before_deleting(items, until),
+            Some(Call::Put(item, _) | Call::DeleteOne(item)) => {
+                self.submit(Call::Read(item), true);
             }
-            Some(Job::Put(item, _) | Job::DeleteOne(item)) => {
-                self.dispatcher.abandon(id);
-                self.submit(Job::Read(item), true);
-            }
-            Some(Job::WriteList(mut merge, _)) => {
-                self.dispatcher.abandon(id);
+            Some(Call::WriteList(mut merge, _)) => {
                 merge.written = None;
-                self.submit(Job::ReadList(merge), true);
+                self.submit(Call::ReadList(merge), true);
             }
-            job => self.jobs.extend(job.map(|job| (id, job))),
+            _ => {}
         }
+    }
+
+    fn take_if_read_first(&mut self, id: CallId) -> Option<Call> {
+        let is_read_first = self.dispatcher.call(id)?.is_read_first();
+        is_read_first.then(|| self.dispatcher.take(id)).flatten()
     }
 
     fn judged(
         &mut self,
         id: CallId,
-        job: Job,
+        job: Call,
         verdict: Verdict,
         answer: Option<&Answer>,
         now: Instant,
     ) {
         match job {
-            Job::Create(items) => self.create_judged(id, items, verdict, answer, now),
-            Job::Read(item) => self.read_judged(item, verdict, answer, now),
-            Job::Put(item, _) => self.put_judged(item, verdict, now),
-            Job::DeleteOne(item) => self.delete_one_judged(item, verdict, now),
-            Job::Check(item, failure) => self.checked(&item, &failure, verdict, answer),
-            Job::Delete(items) => self.delete_judged(id, items, verdict, now),
-            Job::ReadList(merge) => self.list_read(*merge, verdict, answer, now),
-            Job::WriteList(merge, _) => self.list_written(id, *merge, verdict, now),
-            Job::Page(listing) => self.page_judged(listing, verdict, answer, now),
+            Call::Create(items) => self.create_judged(id, items, verdict, answer, now),
+            Call::Read(item) => self.read_judged(item, verdict, answer, now),
+            Call::Put(item, _) => self.put_judged(item, verdict, now),
+            Call::DeleteOne(item) => self.delete_one_judged(item, verdict, now),
+            Call::Check(item, failure) => self.checked(&item, &failure, verdict, answer),
+            Call::Delete(items) => self.delete_judged(id, items, verdict, now),
+            Call::ReadList(merge) => self.list_read(*merge, verdict, answer, now),
+            Call::WriteList(merge, _) => self.list_written(id, *merge, verdict, now),
+            Call::Page(purpose, reader) => self.page_judged(purpose, reader, verdict, answer, now),
         }
     }
 
     /// A call that was not executed or may be repeated. What may have been executed in spite of its failure
     /// is read before it is repeated or given up.
     fn retry_later(&mut self, id: CallId, wait: Duration, failure: &Failure, now: Instant) {
-        let job = self.jobs.remove(&id);
-        let reads = job.as_ref().is_some_and(|job| job.method() == Method::Get);
+        let Some(call) = self.dispatcher.call(id) else {
+            return;
+        };
+        let (method, items) = (call.method(), call.items());
+        let reads = method == Method::Get;
         let limit = self.settings.max_attempts.get() + if reads { READS_MORE } else { 0 };
-        let over = self.dispatcher.attempts(id) >= limit;
         let attempts = self.dispatcher.attempts(id);
         if attempts == WORTH_SAYING {
             tracing::warn!(attempts, %failure, "a call fails again and again and is repeated");
         } else {
             tracing::info!(call = id, attempts, wait_ms = wait.as_millis(), %failure, "failed for now");
         }
-        match job {
-            Some(Job::Put(item, _) | Job::DeleteOne(item)) => {
-                self.dispatcher.abandon(id);
-                self.change_again(item, wait, failure, now);
+        match self.take_if_read_first(id) {
+            Some(Call::Put(item, _) | Call::DeleteOne(item)) => {
+                return self.change_again(item, wait, failure, now);
             }
-            Some(Job::WriteList(merge, _)) => {
-                self.dispatcher.abandon(id);
-                self.read_list_again(*merge, wait, now);
-            }
-            Some(Job::Delete(items)) => {
-                self.dispatcher.abandon(id);
-                self.look_before_deleting(items, now + wait);
-            }
-            Some(job) if over => {
-                self.dispatcher.abandon(id);
-                let verdict = Verdict::Permanent(given_up(limit, failure));
-                self.judged(id, job, verdict, None, now);
-            }
-            Some(job) => {
-                let posts = job.method() == Method::Post;
-                self.jobs.insert(id, job);
-                if posts {
-                    // Judged so only if it was not executed.
-                    self.append_void(id);
-                }
-                self.dispatcher.delay(id, wait, now);
-            }
-            None => self.dispatcher.abandon(id),
+            Some(Call::WriteList(merge, _)) => return self.read_list_again(*merge, wait, now),
+            Some(Call::Delete(items)) => return self.look_before_deleting(items, now + wait),
+            _ => {}
         }
+        if attempts >= limit {
+            if let Some(call) = self.dispatcher.take(id) {
+                let verdict = Verdict::Permanent(given_up(limit, failure));
+                self.judged(id, call, verdict, None, now);
+            }
+            return;
+        }
+        if method == Method::Post {
+            // Judged so only if it was not executed.
+            self.append_void(id, items);
+        }
+        self.dispatcher.delay(id, wait, now);
     }
 
     /// Takes as much from the backlog as may soon be sent, and no more: what waits there costs four bytes.
@@ -546,7 +502,7 @@ impl Core {
     }
 
     fn may_free(&self) -> bool {
-        self.loading_changes > 0 || self.jobs.values().any(Job::frees)
+        self.loading_changes > 0 || self.dispatcher.calls().any(Call::may_free)
     }
 
     fn load(&mut self, work: Work) {
@@ -555,50 +511,18 @@ impl Core {
         self.effects.push(Effect::Load(work));
     }
 
-    fn submit(&mut self, job: Job, is_retry: bool) {
-        let (method, path) = (job.method(), self.path(&job));
-        let id = self.dispatcher.submit(method, path, is_retry);
-        self.jobs.insert(id, job);
-    }
-
-    fn submit_delayed(&mut self, job: Job, wait: Duration, now: Instant) {
-        let (method, path) = (job.method(), self.path(&job));
-        let id = self.dispatcher.submit_delayed(method, path, wait, now);
-        self.jobs.insert(id, job);
-    }
-
-    /// Where the call goes, if limits count that.
-    fn path(&self, job: &Job) -> Arc<str> {
-        if self.settings.quota_scope == QuotaScope::Tenant {
-            return Arc::default();
-        }
-        let request = match job {
-            Job::Page(number) => self.listings.get(number).map(|(_, l)| l.request()),
-            job => job.sample(),
+    fn submit(&mut self, call: Call, is_retry: bool) {
+        let priority = if is_retry {
+            Priority::Retry
+        } else {
+            Priority::Fresh
         };
-        request.map_or_else(Arc::default, |request| request.endpoint().into())
+        self.dispatcher.submit(call, priority, self.pumped);
     }
 
-    fn record(&mut self, id: CallId, event: Event) -> Effect {
-        self.ledger.apply(&event);
-        Effect::Record(id, event)
-    }
-
-    fn intent(&self, id: CallId) -> Option<Event> {
-        let items = self.items_of(id);
-        (!items.is_empty()).then_some(Event::Intent { call: id, items })
-    }
-
-    /// The items that a call changes; none for a call that only reads.
-    fn items_of(&self, id: CallId) -> Vec<ItemNumber> {
-        self.jobs.get(&id).map(Job::items).unwrap_or_default()
-    }
-
-    fn request(&self, id: CallId) -> Option<Request> {
-        match self.jobs.get(&id)? {
-            Job::Page(number) => self.listings.get(number).map(|(_, l)| l.request()),
-            job => job.request(),
-        }
+    fn submit_delayed(&mut self, call: Call, wait: Duration, now: Instant) {
+        self.dispatcher
+            .submit(call, Priority::RetryAfter(wait), now);
     }
 
     fn in_doubt(&self, item: &Item<'_>) -> bool {
@@ -611,16 +535,10 @@ impl Core {
     }
 
     /// The call was certainly not executed and will be recorded anew before it is sent again.
-    fn append_void(&mut self, id: CallId) {
-        let items = self.items_of(id);
+    fn append_void(&mut self, call: CallId, items: Vec<ItemNumber>) {
         if !items.is_empty() {
-            self.append(Event::Void { call: id, items });
+            self.append(Event::Void { call, items });
         }
-    }
-
-    fn void(&mut self, id: CallId) {
-        self.append_void(id);
-        self.jobs.remove(&id);
     }
 
     fn finish(&mut self, item: &Item<'_>, status: Status, id: Option<Id>) {

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use super::super::job::{Job, failure_of};
+use super::super::call::{Call, Purpose};
 use super::super::listing::{ListingReader, Step};
+use super::super::outcomes::failure_of;
 use super::super::settings::End;
-use super::{Core, Purpose};
+use super::Core;
 use crate::plan::{self, Snapshot};
 use crate::resource::Scope;
 use crate::retry::Verdict;
@@ -28,22 +29,18 @@ impl Core {
     }
 
     pub(super) fn begin_listing(&mut self, purpose: Purpose, listing: ListingReader) {
-        let number = self.next_listing;
-        self.next_listing += 1;
-        self.listings.insert(number, (purpose, listing));
-        self.submit(Job::Page(number), purpose == Purpose::Lookup);
+        let call = Call::Page(purpose, Box::new(listing));
+        self.submit(call, purpose == Purpose::Lookup);
     }
 
     pub(super) fn page_judged(
         &mut self,
-        number: u32,
+        purpose: Purpose,
+        mut listing: Box<ListingReader>,
         verdict: Verdict,
         answer: Option<&Answer>,
         now: Instant,
     ) {
-        let Some((purpose, mut listing)) = self.listings.remove(&number) else {
-            return;
-        };
         let step = match verdict {
             Verdict::Success => answer.map_or(Step::Unusable("there is no answer"), |answer| {
                 listing.take_answer(answer, now)
@@ -56,8 +53,7 @@ impl Core {
         };
         match step {
             Step::Next(_) => {
-                self.listings.insert(number, (purpose, listing));
-                self.submit(Job::Page(number), true);
+                self.submit(Call::Page(purpose, listing), true);
             }
             Step::Unusable(reason) => {
                 self.stop(End::Unreadable(listing.scope.kind, Failure::new(reason)));

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use super::super::job::{CallId, failed, outcome};
+use super::super::call::{CallId, Purpose};
 use super::super::listing::ListingReader;
+use super::super::outcomes::{failed, outcome};
 use super::super::unresolved::{Lookup, Match, Reason, Unresolved};
-use super::{Core, Purpose};
+use super::Core;
 use crate::item::{Event, Item, Status};
 use crate::plan::conflict;
 use crate::resource::Scope;
@@ -24,8 +25,8 @@ impl Core {
             .filter(|d| d.due <= now)
             .filter_map(Unresolved::scope)
         {
-            let mut running = self.listings.values().map(|(_, listing)| &listing.scope);
-            if !wanted.contains(&scope) && !running.any(|other| *other == scope) {
+            let mut calls = self.dispatcher.calls();
+            if !wanted.contains(&scope) && !calls.any(|call| call.lists(&scope)) {
                 wanted.push(scope);
             }
         }

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use foldhash::HashMap;
 
-use super::super::job::{CallId, Job, failed, failure_of, given_up, outcome, spared, target};
+use super::super::call::{Call, CallId, target};
+use super::super::outcomes::{failed, failure_of, given_up, outcome, spared};
 use super::super::unresolved::{Lookup, Reason, Unresolved};
 use super::Core;
 use crate::item::{Change, Event, Item, Outcome, Status};
@@ -25,8 +26,7 @@ impl Core {
 
     /// Whether items that are deleted together are under way: the next ones are not read before these are gone.
     pub(super) fn is_removing(&self) -> bool {
-        let together = |job: &Job| matches!(job, Job::Delete(items) if items.len() > 1);
-        self.jobs.values().any(together)
+        self.dispatcher.calls().any(Call::deletes_together)
             || self
                 .unresolved
                 .iter()
@@ -123,7 +123,7 @@ impl Core {
             // The server took the others and left these: each on its own says why.
             Reason::Removed => left
                 .into_iter()
-                .for_each(|item| self.submit(Job::Delete(vec![item]), true)),
+                .for_each(|item| self.submit(Call::Delete(vec![item]), true)),
             Reason::RemovalRefused(failure) => self.fail_each(left, &failure, now),
             Reason::RemovalLost(failure) => self.delete_again(left, &failure, now),
             Reason::RemovalRejected(_) => {
@@ -133,7 +133,7 @@ impl Core {
                 let half = left.split_off(left.len().div_ceil(2));
                 for items in [left, half] {
                     if !items.is_empty() {
-                        self.submit(Job::Delete(items), true);
+                        self.submit(Call::Delete(items), true);
                     }
                 }
             }
@@ -188,7 +188,7 @@ impl Core {
             self.check_later(item, failure.clone(), now);
         }
         if !left.is_empty() {
-            self.submit(Job::Delete(left), true);
+            self.submit(Call::Delete(left), true);
         }
     }
 }

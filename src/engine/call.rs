@@ -1,0 +1,167 @@
+//! Calls: the subject of each, and the request that carries it out.
+//!
+//! A call that changes something knows its items, so that its intent can be written down before it is sent. Nothing
+//! here decides when a call goes or what its answer means.
+
+use std::sync::Arc;
+
+use super::listing::ListingReader;
+use super::merge::Merge;
+use crate::item::{Change, Item, ItemNumber};
+use crate::resource::Scope;
+use crate::wire::{Failure, Fields, Id, Method, Request};
+
+/// The number of a call in its run, in the order in which calls were submitted.
+pub(super) type CallId = u32;
+
+/// The purpose of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To plan a run.
+    Snapshot,
+    /// To find out what has become of items.
+    Lookup,
+}
+
+/// The subject of a call.
+#[derive(Debug)]
+pub(super) enum Call {
+    /// Creates these together.
+    Create(Vec<Item<'static>>),
+    /// Reads the object that this item changes.
+    Read(Item<'static>),
+    /// Writes the object that was read, with the item's fields in it.
+    Put(Item<'static>, Box<Request>),
+    /// Reads the object of an item once more. Unless the object is as asked, the item fails for this reason.
+    Check(Item<'static>, Failure),
+    /// Deletes the object that was read.
+    DeleteOne(Item<'static>),
+    /// Deletes these together. They were listed before and are looked up afterwards.
+    Delete(Vec<Item<'static>>),
+    /// Reads the list that these items belong to.
+    ReadList(Box<Merge>),
+    /// Writes that list.
+    WriteList(Box<Merge>, Box<Request>),
+    /// Reads the next page of a listing.
+    Page(Purpose, Box<ListingReader>),
+}
+
+impl Call {
+    pub(super) fn method(&self) -> Method {
+        match self {
+            Self::Create(_) | Self::WriteList(..) => Method::Post,
+            Self::Read(_) | Self::Check(..) | Self::Page(..) | Self::ReadList(_) => Method::Get,
+            Self::Put(..) => Method::Put,
+            Self::Delete(items) if items.len() > 1 => Method::Post,
+            Self::Delete(_) | Self::DeleteOne(_) => Method::Delete,
+        }
+    }
+
+    /// The items that the call changes; none for a call that only reads.
+    pub(super) fn items(&self) -> Vec<ItemNumber> {
+        match self {
+            Self::Create(items) | Self::Delete(items) => numbers(items),
+            Self::WriteList(merge, _) => numbers(&merge.items),
+            Self::Put(item, _) | Self::DeleteOne(item) => vec![item.item],
+            Self::Read(_) | Self::Check(..) | Self::Page(..) | Self::ReadList(_) => Vec::new(),
+        }
+    }
+
+    /// Whether an object that is changed alone stands between its reading and its write.
+    pub(super) fn is_change(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::Put(..) | Self::DeleteOne(_))
+    }
+
+    /// Whether the call depends on a reading that was made just before it.
+    pub(super) fn is_read_first(&self) -> bool {
+        matches!(
+            self,
+            Self::Put(..) | Self::DeleteOne(_) | Self::Delete(_) | Self::WriteList(..)
+        )
+    }
+
+    /// Whether the call may free room under the tenant's limits, or a name.
+    pub(super) fn may_free(&self) -> bool {
+        self.is_change() || matches!(self, Self::Check(..) | Self::Delete(_))
+    }
+
+    pub(super) fn deletes_together(&self) -> bool {
+        matches!(self, Self::Delete(items) if items.len() > 1)
+    }
+
+    /// Whether the call creates more objects at once than `most`.
+    pub(super) fn creates_more_than(&self, most: usize) -> bool {
+        matches!(self, Self::Create(items) if items.len() > most)
+    }
+
+    pub(super) fn lists(&self, scope: &Scope) -> bool {
+        matches!(self, Self::Page(_, reader) if reader.scope == *scope)
+    }
+
+    /// Whether writes would move the rows that the call is to read from one page to another.
+    pub(super) fn is_moved_by_writes(&self) -> bool {
+        matches!(self, Self::Page(Purpose::Lookup, reader) if reader.spans_pages())
+    }
+
+    pub(super) fn request(&self) -> Option<Request> {
+        self.request_for(usize::MAX)
+    }
+
+    /// The endpoint to which the call goes. The request for two of its items shows it at less cost than the whole.
+    pub(super) fn endpoint(&self) -> Arc<str> {
+        let request = self.request_for(2);
+        request.map_or_else(Arc::default, |request| request.endpoint().into())
+    }
+
+    fn request_for(&self, most: usize) -> Option<Request> {
+        match self {
+            Self::Create(items) => {
+                let first = items.first()?;
+                let bodies = items.iter().take(most).filter_map(body_of);
+                let bodies: Vec<&Fields<'_>> = bodies.collect();
+                Some(first.resource.create(&bodies, first.microtenant.clone()))
+            }
+            Self::Read(item) | Self::Check(item, _) => {
+                Some(item.resource.read(&target(item)?, item.microtenant.clone()))
+            }
+            Self::Put(_, request) | Self::WriteList(_, request) => Some((**request).clone()),
+            Self::DeleteOne(item) => delete(std::slice::from_ref(item)),
+            Self::Delete(items) => delete(items.get(..items.len().min(most))?),
+            Self::ReadList(merge) => Some(merge.items.first()?.scope().list_page(1)),
+            Self::Page(_, reader) => Some(reader.request()),
+        }
+    }
+}
+
+pub(super) fn numbers(items: &[Item<'_>]) -> Vec<ItemNumber> {
+    items.iter().map(|item| item.item).collect()
+}
+
+fn delete(items: &[Item<'_>]) -> Option<Request> {
+    let first = items.first()?;
+    let (kind, microtenant) = (first.resource, first.microtenant.clone());
+    match items {
+        [item] => Some(kind.delete(&target(item)?, microtenant)),
+        items => {
+            let ids: Vec<Id> = items.iter().filter_map(target).collect();
+            kind.delete_all(&ids, microtenant)
+        }
+    }
+}
+
+fn body_of<'i>(item: &'i Item<'static>) -> Option<&'i Fields<'static>> {
+    match &item.change {
+        Change::Create { body, .. } => Some(body),
+        _ => None,
+    }
+}
+
+/// The id of the object that the item changes, for an object that exists.
+pub(super) fn target(item: &Item<'_>) -> Option<Id> {
+    match &item.change {
+        Change::Update { id, .. } | Change::Delete { id, .. } => {
+            Some(id.clone()).filter(|id| !id.as_str().is_empty())
+        }
+        _ => None,
+    }
+}

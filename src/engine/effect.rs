@@ -1,0 +1,29 @@
+//! The effects that the core asks for, and that the [shell](super::shell) carries out.
+
+use std::time::Instant;
+
+use super::call::CallId;
+use super::lanes::LaneKey;
+use crate::item::Event;
+use crate::pacer::Claim;
+use crate::plan::Work;
+use crate::wire::{QuotaClass, Request};
+
+/// One thing that the shell is to do. `Core` is [`super::core::Core`].
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Fetch a token, then call `Core::signed_in`.
+    SignIn,
+    /// Load the items of this work from the plan, then call `Core::loaded`.
+    Load(Work),
+    /// Take a slot of the quota that processes share, then call `Core::claimed`.
+    Claim(LaneKey, Claim),
+    /// Tell the processes that share the quota of this class to send nothing before that instant.
+    Pause(QuotaClass, Instant),
+    /// Put this intent on disk, then call `Core::recorded`.
+    Record(CallId, Event),
+    /// Send this request, then call `Core::replied`.
+    Send(CallId, Request),
+    /// Write this event down. Nothing waits for it.
+    Append(Event),
+}

@@ -1,0 +1,112 @@
+//! The token with which calls are sent: when it is fetched, and when the next one is.
+//!
+//! A token is renewed before it expires, and once when the server refuses it. While none holds, nothing is sent.
+
+use std::time::{Duration, Instant};
+
+use crate::retry;
+use crate::zpa::SignInError;
+
+/// The longest that the documentation lets a token live.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
+
+/// The most attempts at a sign-in that fails for a passing reason. They outlast an outage of a minute however the waits
+/// are spread.
+const SIGN_IN_ATTEMPTS: u32 = 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    /// There is none. None is fetched before that instant.
+    Missing(Option<Instant>),
+    Renewing,
+    /// To be renewed before the first call after that instant.
+    Valid(Instant),
+}
+
+/// The session with one tenant.
+#[derive(Debug)]
+pub(super) struct Session {
+    token: Token,
+    generation: u32,
+    failures: u32,
+}
+
+impl Session {
+    pub(super) fn new() -> Self {
+        Self {
+            token: Token::Missing(None),
+            generation: 0,
+            failures: 0,
+        }
+    }
+
+    /// The number of the token, which grows with each.
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(super) fn holds(&self, now: Instant) -> bool {
+        matches!(self.token, Token::Valid(until) if now < until)
+    }
+
+    /// Begins to fetch a token, if it is time for that. Returns whether it was.
+    pub(super) fn renew(&mut self, now: Instant) -> bool {
+        let due = match self.token {
+            Token::Renewing => false,
+            Token::Missing(until) => until.is_none_or(|until| until <= now),
+            Token::Valid(_) => true,
+        };
+        if due {
+            self.token = Token::Renewing;
+        }
+        due
+    }
+
+    /// Returns the instant before which no token is fetched, while there is none.
+    pub(super) fn waits_until(&self) -> Option<Instant> {
+        match self.token {
+            Token::Missing(until) => until,
+            Token::Renewing | Token::Valid(_) => None,
+        }
+    }
+
+    /// Notes that the server does not accept the token of that generation.
+    pub(super) fn refused(&mut self, generation: u32) {
+        if generation == self.generation {
+            self.token = Token::Missing(None);
+        }
+    }
+
+    /// Takes in how a sign-in ended: with a token that lives so long, or not.
+    ///
+    /// # Errors
+    /// An error that ends the run.
+    pub(super) fn signed_in(
+        &mut self,
+        result: Result<Duration, SignInError>,
+        now: Instant,
+        random: f64,
+    ) -> Result<(), SignInError> {
+        match result {
+            Ok(lifetime) => {
+                self.generation += 1;
+                self.failures = 0;
+                let lifetime = lifetime.clamp(Duration::from_secs(1), LONGEST_LIFETIME);
+                let margin = (lifetime / 10).min(Duration::from_secs(60));
+                self.token = Token::Valid(now + lifetime.saturating_sub(margin));
+                Ok(())
+            }
+            Err(SignInError::Unavailable(why)) if self.failures + 1 < SIGN_IN_ATTEMPTS => {
+                self.failures += 1;
+                tracing::warn!(%why, "the sign-in failed and will be tried again");
+                let wait = retry::interval(self.failures, random);
+                self.token = Token::Missing(Some(now + wait));
+                Ok(())
+            }
+            Err(error) => {
+                self.token = Token::Missing(None);
+                Err(error)
+            }
+        }
+    }
+}
