@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::listing::ListingReader;
 use super::merge::Merge;
-use crate::item::{Change, Item, ItemNumber};
+use crate::item::{Change, Event, Item, ItemNumber};
 use crate::resource::Scope;
 use crate::wire::{Failure, Fields, Id, Method, Request};
 
@@ -61,10 +61,16 @@ impl Call {
     pub(super) fn items(&self) -> Vec<ItemNumber> {
         match self {
             Self::Create(items) | Self::Delete(items) => numbers(items),
-            Self::WriteList(merge, _) => numbers(&merge.items),
+            Self::WriteList(merge, _) => numbers(merge.items()),
             Self::Put(item, _) | Self::DeleteOne(item) => vec![item.item],
             Self::Read(_) | Self::Check(..) | Self::Page(..) | Self::ReadList(_) => Vec::new(),
         }
+    }
+
+    /// The event that the call was certainly not executed; none for a call that only reads.
+    pub(super) fn void(&self, id: CallId) -> Option<Event> {
+        let items = self.items();
+        (!items.is_empty()).then_some(Event::Void { call: id, items })
     }
 
     /// Whether an object that is changed alone stands between its reading and its write.
@@ -127,7 +133,7 @@ impl Call {
             Self::Put(_, request) | Self::WriteList(_, request) => Some((**request).clone()),
             Self::DeleteOne(item) => delete(std::slice::from_ref(item)),
             Self::Delete(items) => delete(items.get(..items.len().min(most))?),
-            Self::ReadList(merge) => Some(merge.items.first()?.scope().list_page(1)),
+            Self::ReadList(merge) => Some(merge.items().first()?.scope().list_page(1)),
             Self::Page(_, reader) => Some(reader.request()),
         }
     }

@@ -18,9 +18,9 @@ const RESTARTS: u32 = 5;
 
 /// What a page led to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum PageRead {
     /// The page of that number is to be read next.
-    Next(u32),
+    More(u32),
     /// All pages are read.
     Complete,
     /// The answer is not a listing, or it never held still.
@@ -82,16 +82,16 @@ impl ListingReader {
     }
 
     /// Takes the answer in. A body that is not JSON is not the API's, but that of something on the way to it.
-    pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> Step {
+    pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> PageRead {
         let body = answer.json();
         if body.is_none() && !answer.body.trim_ascii().is_empty() {
-            return Step::Unusable("the answer is not JSON");
+            return PageRead::Unusable("the answer is not JSON");
         }
         self.take(body, now)
     }
 
     /// Takes the answer's body in.
-    pub(super) fn take(&mut self, body: Option<Value>, now: Instant) -> Step {
+    pub(super) fn take(&mut self, body: Option<Value>, now: Instant) -> PageRead {
         if self.is_single() {
             return self.take_single(body);
         }
@@ -102,33 +102,33 @@ impl ListingReader {
     }
 
     /// One object, or an answer without one.
-    fn take_single(&mut self, body: Option<Value>) -> Step {
+    fn take_single(&mut self, body: Option<Value>) -> PageRead {
         match body {
-            Some(Value::Object(object)) if object.is_empty() => Step::Complete,
-            None | Some(Value::Null) => Step::Complete,
-            Some(Value::Array(rows)) if rows.is_empty() => Step::Complete,
-            Some(object @ Value::Object(_)) if self.add(object.clone()) => Step::Complete,
-            Some(_) => Step::Unusable("the answer is not an object with an id"),
+            Some(Value::Object(object)) if object.is_empty() => PageRead::Complete,
+            None | Some(Value::Null) => PageRead::Complete,
+            Some(Value::Array(rows)) if rows.is_empty() => PageRead::Complete,
+            Some(object @ Value::Object(_)) if self.add(object.clone()) => PageRead::Complete,
+            Some(_) => PageRead::Unusable("the answer is not an object with an id"),
         }
     }
 
-    fn take_list(&mut self, body: Option<Value>) -> Step {
+    fn take_list(&mut self, body: Option<Value>) -> PageRead {
         match elements(body) {
             Some(objects) => {
                 self.objects = objects;
-                Step::Complete
+                PageRead::Complete
             }
-            None => Step::Unusable("the answer is not a list"),
+            None => PageRead::Unusable("the answer is not a list"),
         }
     }
 
-    fn take_page(&mut self, body: Option<Value>, now: Instant) -> Step {
+    fn take_page(&mut self, body: Option<Value>, now: Instant) -> PageRead {
         let Some(Value::Object(mut envelope)) = body else {
-            return Step::Unusable("the answer is not a listing");
+            return PageRead::Unusable("the answer is not a listing");
         };
         let known = ["list", "totalCount", "totalPages"];
         if !known.iter().any(|member| envelope.contains_key(*member)) {
-            return Step::Unusable("the answer is not a listing");
+            return PageRead::Unusable("the answer is not a listing");
         }
         let total = envelope.get("totalCount").cloned();
         if self.page > 1 && total != self.total {
@@ -139,12 +139,12 @@ impl ListingReader {
         let rows = match envelope.remove("list") {
             Some(Value::Array(rows)) => rows,
             None | Some(Value::Null) => Vec::new(),
-            Some(_) => return Step::Unusable("the answer's list is not one"),
+            Some(_) => return PageRead::Unusable("the answer's list is not one"),
         };
         let full = rows.len() >= index(PAGE_SIZE);
         let before = self.objects.len();
         if !rows.into_iter().all(|row| self.add(row)) {
-            return Step::Unusable("an object in the listing has no id");
+            return PageRead::Unusable("an object in the listing has no id");
         }
         // Without a number of pages, a full one may have another behind it.
         if pages.map_or(!full, |pages| u64::from(self.page) >= pages) {
@@ -155,17 +155,17 @@ impl ListingReader {
             return self.restart(now);
         }
         self.page += 1;
-        Step::Next(self.page)
+        PageRead::More(self.page)
     }
 
     /// All pages are read. The total may be less than what is there (`zpa-api.md`, section 2), but where it is more,
     /// something is missing.
-    fn complete(&mut self, now: Instant) -> Step {
+    fn complete(&mut self, now: Instant) -> PageRead {
         let told = self.total.as_ref().and_then(number).unwrap_or(0);
         if told > u64::try_from(self.objects.len()).unwrap_or(u64::MAX) {
             return self.restart(now);
         }
-        Step::Complete
+        PageRead::Complete
     }
 
     /// Whether rows may move from one page to another while it is read.
@@ -188,10 +188,10 @@ impl ListingReader {
         true
     }
 
-    fn restart(&mut self, now: Instant) -> Step {
+    fn restart(&mut self, now: Instant) -> PageRead {
         self.restarts += 1;
         if self.restarts > RESTARTS {
-            return Step::Unusable(
+            return PageRead::Unusable(
                 "the listing was different or incomplete each time that it was read",
             );
         }
@@ -200,7 +200,7 @@ impl ListingReader {
         self.seen.clear();
         self.total = None;
         self.page = 1;
-        Step::Next(1)
+        PageRead::More(1)
     }
 }
 
@@ -210,8 +210,8 @@ impl ListingReader {
 /// Why the answer is not the scope's listing.
 pub fn check_listing(scope: Scope, answer: &Answer, now: Instant) -> Result<(), &'static str> {
     match ListingReader::new(scope, now).take_answer(answer, now) {
-        Step::Unusable(why) => Err(why),
-        Step::Next(_) | Step::Complete => Ok(()),
+        PageRead::Unusable(why) => Err(why),
+        PageRead::More(_) | PageRead::Complete => Ok(()),
     }
 }
 
@@ -275,11 +275,11 @@ mod tests {
         let (mut listing, now) = (listing(), Instant::now());
         assert_eq!(
             listing.take(Some(page("3", "2", &["1", "2"])), now),
-            Step::Next(2)
+            PageRead::More(2)
         );
         assert_eq!(
             listing.take(Some(page("3", "2", &["2", "3"])), now),
-            Step::Complete
+            PageRead::Complete
         );
         assert_eq!(listing.objects.len(), 3);
     }
@@ -287,10 +287,13 @@ mod tests {
     #[test]
     fn a_total_of_zero_does_not_hide_rows_and_a_missing_list_is_an_empty_one() {
         let (mut one, now) = (listing(), Instant::now());
-        assert_eq!(one.take(Some(page("0", "1", &["1"])), now), Step::Complete);
+        assert_eq!(
+            one.take(Some(page("0", "1", &["1"])), now),
+            PageRead::Complete
+        );
         assert_eq!(one.objects.len(), 1);
         let none = json!({"totalCount": "0", "totalPages": "0"});
-        assert_eq!(listing().take(Some(none), now), Step::Complete);
+        assert_eq!(listing().take(Some(none), now), PageRead::Complete);
     }
 
     #[test]
@@ -300,18 +303,18 @@ mod tests {
             let total = round.to_string();
             assert_eq!(
                 listing.take(Some(page(&total, "2", &["1"])), now),
-                Step::Next(2)
+                PageRead::More(2)
             );
             assert_eq!(
                 listing.take(Some(page("99", "2", &["2"])), now),
-                Step::Next(1)
+                PageRead::More(1)
             );
             assert!(listing.objects.is_empty());
         }
         listing.take(Some(page("5", "2", &["1"])), now);
         assert!(matches!(
             listing.take(Some(page("99", "2", &[])), now),
-            Step::Unusable(_)
+            PageRead::Unusable(_)
         ));
     }
 
@@ -326,12 +329,12 @@ mod tests {
             for _ in 0..RESTARTS {
                 assert_eq!(
                     listing.take(Some(body.clone()), now),
-                    Step::Next(1),
+                    PageRead::More(1),
                     "{body}"
                 );
             }
-            let step = listing.take(Some(body.clone()), now);
-            assert!(matches!(step, Step::Unusable(_)), "{body}");
+            let read = listing.take(Some(body.clone()), now);
+            assert!(matches!(read, PageRead::Unusable(_)), "{body}");
         }
     }
 
@@ -340,7 +343,7 @@ mod tests {
         let (mut listing, now) = (listing(), Instant::now());
         let list =
             json!({"list": [{"id": 145_283_994_705_985_536_u64, "userPortals": [{"id": 7}]}]});
-        assert_eq!(listing.take(Some(list), now), Step::Complete);
+        assert_eq!(listing.take(Some(list), now), PageRead::Complete);
         let kept = Value::Object(listing.objects.remove(0));
         assert_eq!(
             kept,
@@ -349,7 +352,7 @@ mod tests {
         let nameless = json!({"list": [{"name": "a"}]});
         assert!(matches!(
             listing.take(Some(nameless), now),
-            Step::Unusable(_)
+            PageRead::Unusable(_)
         ));
     }
 
@@ -360,8 +363,8 @@ mod tests {
             let rows: Vec<Value> = (from..from + rows).map(|id| json!({"id": id})).collect();
             Some(json!({ "list": rows }))
         };
-        assert_eq!(listing.take(page(0, PAGE_SIZE), now), Step::Next(2));
-        assert_eq!(listing.take(page(PAGE_SIZE, 3), now), Step::Complete);
+        assert_eq!(listing.take(page(0, PAGE_SIZE), now), PageRead::More(2));
+        assert_eq!(listing.take(page(PAGE_SIZE, 3), now), PageRead::Complete);
     }
 
     #[test]
@@ -374,7 +377,7 @@ mod tests {
         ] {
             assert!(matches!(
                 listing().take(body, Instant::now()),
-                Step::Unusable(_)
+                PageRead::Unusable(_)
             ));
         }
     }

@@ -1,7 +1,8 @@
-//! Lists that are read and written as a whole: what is to be written, and what came of it.
+//! Merges: the items of a list that is read and written as a whole, on their way into it.
 //!
-//! Pure. Nobody says whether the server adds what it is sent to the list or replaces the list by it, so what
-//! is written is the union of what was just read and what is asked for, and it is read again afterwards.
+//! Pure. Nobody says whether the server adds the list that it is sent to its own, or replaces its own by it. So the list
+//! that is written is the union of the one that was just read and of the items, and it is read again afterwards. An element
+//! that was written and is missing then is owed: it is put back, whatever becomes of the items.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -13,41 +14,39 @@ use crate::wire::{Failure, FieldValue, Fields, Id, Object};
 /// Items that are being merged into the list that they belong to.
 #[derive(Debug)]
 pub(super) struct Merge {
-    /// Those that are under way.
-    pub(super) items: Vec<Item<'static>>,
-    /// Those that come after them. A list is written by one call at a time.
-    pub(super) rest: Vec<Vec<Item<'static>>>,
-    /// What was written last, until the list is read again.
-    pub(super) written: Option<Written>,
+    /// The items that are under way.
+    items: Vec<Item<'static>>,
+    /// The items that come after them. A list is written by one call at a time.
+    rest: Vec<Vec<Item<'static>>>,
+    /// The list that was written last, until the list is read again.
+    written: Option<Written>,
     /// How many writes of these items the server said that it has taken.
-    pub(super) taken: u32,
-    /// What was written and is missing since: to be put back, whatever becomes of the items.
-    pub(super) owed: Vec<Object>,
-    /// Whether the list was read and empty, which is believed the second time.
-    pub(super) seen_empty: bool,
-    /// Whether the server said of any write of these items, with others or without, that it has taken it.
-    pub(super) landed: bool,
-    /// Why the last write was refused, though one before it was taken: the list tells what there is of that.
-    pub(super) refused: Option<Refused>,
+    taken: u32,
+    owed: Vec<Object>,
+    /// True once the list was read and empty, which is believed the second time.
+    seen_empty: bool,
+    /// True once the server said that it has taken a write of any of these items, with others or without.
+    landed: bool,
+    /// The refusal of the last write after one that was taken. The list tells what that one has done.
+    refused: Option<Refused>,
 }
 
-/// A write that was refused.
+/// A refusal of a write.
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
     pub(super) failure: Failure,
-    /// Whether all others will be too.
+    /// True if every other write will be refused too.
     pub(super) for_good: bool,
 }
 
 /// A list that was sent.
 #[derive(Clone, Debug)]
-pub(super) struct Written {
-    /// Its elements.
-    pub(super) list: Vec<Object>,
-    /// Whether the server said that it has taken it.
-    pub(super) confirmed: bool,
-    /// Until when it may still be taken, if its answer was lost.
-    pub(super) until: Instant,
+struct Written {
+    list: Vec<Object>,
+    /// True if the server said that it has taken the list.
+    confirmed: bool,
+    /// The instant until which it may still be taken, if its answer was lost.
+    until: Instant,
 }
 
 impl Merge {
@@ -64,16 +63,121 @@ impl Merge {
         }
     }
 
-    /// Until when the last write may still be carried out, if nobody knows whether it was.
-    pub(super) fn withheld(&self, now: Instant) -> Option<Instant> {
-        let written = self.written.as_ref()?;
-        Some(written.until).filter(|until| !written.confirmed && now < *until)
+    pub(super) fn items(&self) -> &[Item<'static>] {
+        &self.items
     }
 
-    /// Compares what was written with what is there: what is missing, apart from the items' own, is owed from now
-    /// on, and what is there again no longer. Of a write that nobody confirmed and that shows no trace nothing is
-    /// missing: it was not carried out.
-    pub(super) fn settle_up(&mut self, kind: Kind, live: &[Object]) {
+    /// The items that wait for these, in the order in which they were put off.
+    pub(super) fn rest(&self) -> &[Vec<Item<'static>>] {
+        &self.rest
+    }
+
+    /// The elements that were written and are missing since.
+    pub(super) fn owed(&self) -> &[Object] {
+        &self.owed
+    }
+
+    /// Notes an empty list. Returns true if it is to be read once more: to believe it wrongly would empty the list.
+    pub(super) fn doubts_empty(&mut self) -> bool {
+        !std::mem::replace(&mut self.seen_empty, true)
+    }
+
+    /// Notes that a write without an answer may be carried out until then.
+    pub(super) fn sent_before(&mut self, until: Instant) {
+        self.written = Some(Written {
+            list: Vec::new(),
+            confirmed: false,
+            until,
+        });
+    }
+
+    /// Returns the list to write: the one that was read and the owed elements, with what the items ask for.
+    pub(super) fn write(&mut self, kind: Kind, live: &[Object], now: Instant) -> Vec<Object> {
+        let list = self.list(kind, live);
+        self.written = Some(Written {
+            list: list.clone(),
+            confirmed: false,
+            until: now,
+        });
+        list
+    }
+
+    /// Takes in the answer to the write. Without one, the write may be carried out until that instant.
+    pub(super) fn answered(&mut self, confirmed: bool, until: Instant) {
+        if let Some(written) = &mut self.written {
+            written.confirmed = confirmed;
+            written.until = until;
+            self.taken += u32::from(confirmed);
+            self.landed |= confirmed;
+        }
+    }
+
+    /// Forgets the last write, which was certainly not carried out or will be seen in the list.
+    pub(super) fn forget_write(&mut self) {
+        self.written = None;
+    }
+
+    /// Notes a refusal. Hands it back, unless the list must be read first for what an earlier write has done.
+    pub(super) fn refuse(&mut self, refused: Refused) -> Option<Refused> {
+        self.written = None;
+        if !self.landed {
+            return Some(refused);
+        }
+        self.refused = Some(refused);
+        None
+    }
+
+    pub(super) fn take_refused(&mut self) -> Option<Refused> {
+        self.refused.take()
+    }
+
+    /// Puts half of the items off, since the list was refused because of some of them.
+    pub(super) fn halve(&mut self) {
+        self.written = None;
+        self.taken = 0;
+        let half = self.items.split_off(self.items.len().div_ceil(2));
+        self.rest.push(half);
+    }
+
+    /// Returns the merge of the items that waited for these, if any did.
+    pub(super) fn next(mut self) -> Option<Self> {
+        let items = self.rest.pop()?;
+        Some(Self {
+            rest: self.rest,
+            owed: self.owed,
+            landed: self.landed,
+            ..Self::new(items)
+        })
+    }
+
+    /// Hands the items out that have ended, as `end` says for each and the number of writes that were taken.
+    pub(super) fn end_items<T>(
+        &mut self,
+        end: impl Fn(&mut Item<'static>, u32) -> Option<T>,
+    ) -> Vec<T> {
+        let taken = self.taken;
+        let mut ended = Vec::new();
+        self.items.retain_mut(|item| {
+            let end = end(item, taken);
+            let goes_on = end.is_none();
+            ended.extend(end);
+            goes_on
+        });
+        ended
+    }
+
+    /// Returns the instant until which the last write may still be carried out, if nobody knows whether it was.
+    pub(super) fn open_until(&self, live: &[Object], now: Instant) -> Option<Instant> {
+        let written = self.written.as_ref()?;
+        let is_open = !written.confirmed && now < written.until;
+        let is_done = || self.items.iter().all(|item| is_done(item, live));
+        (is_open && !is_done()).then_some(written.until)
+    }
+
+    /// Compares the list that was written with the one that is there. A missing element, apart from the items' own, is
+    /// owed from now on; one that is there again no longer is. If a write was not confirmed and left no trace, it was not
+    /// carried out, and nothing is missing.
+    pub(super) fn compare(&mut self, kind: Kind, live: &[Object]) {
         if let Some(written) = self.written.take() {
             let landed = written.confirmed || self.items.iter().any(|item| is_done(item, live));
             let own = |object: &Object| self.items.iter().any(|item| is_about(item, object));
@@ -95,8 +199,7 @@ impl Merge {
         self.owed = kept;
     }
 
-    /// The list that is to be written: what is there and what is owed, with what the items ask for.
-    pub(super) fn list(&self, kind: Kind, live: &[Object]) -> Vec<Object> {
+    fn list(&self, kind: Kind, live: &[Object]) -> Vec<Object> {
         let about = |object: &Object| self.items.iter().find(|item| is_about(item, object));
         let there = live.iter().filter_map(|object| match about(object) {
             None => Some(kind.merge(object, &Fields::default())),
@@ -113,7 +216,7 @@ impl Merge {
     }
 }
 
-/// Whether the list is as the item asks.
+/// Returns true if the list is as the item asks.
 pub(super) fn is_done(item: &Item<'_>, live: &[Object]) -> bool {
     match (wanted(item), element(item, live)) {
         (None, there) => there.is_none(),
@@ -125,12 +228,12 @@ pub(super) fn is_done(item: &Item<'_>, live: &[Object]) -> bool {
     }
 }
 
-/// The element that the item is about.
+/// Finds the element that the item is about.
 pub(super) fn element<'l>(item: &Item<'_>, live: &'l [Object]) -> Option<&'l Object> {
     live.iter().find(|object| is_about(item, object))
 }
 
-/// What an item has become when the list is as it asks after a confirmed write.
+/// The status of an item when the list is as it asks after a confirmed write.
 pub(super) fn status(item: &Item<'_>) -> Status {
     match item.change {
         Change::Create { .. } => Status::Created,
@@ -139,12 +242,12 @@ pub(super) fn status(item: &Item<'_>) -> Status {
     }
 }
 
-/// Whether it takes something out of the list.
+/// Returns true if the item takes an element out of the list.
 pub(super) fn takes_out(item: &Item<'_>) -> bool {
     matches!(item.change, Change::Delete { .. })
 }
 
-/// The fields that the item's element is to have; none when it is not to be there.
+/// The fields that the item's element is to have; none if the element is to go.
 fn wanted<'i, 'r>(item: &'i Item<'r>) -> Option<&'i Fields<'r>> {
     match &item.change {
         Change::Create { body } => Some(body),
@@ -162,7 +265,7 @@ fn new_element(item: &Item<'_>) -> Option<Object> {
     Some(object)
 }
 
-/// Where two elements have one name, a delete has an id, and means that one and no other.
+/// Returns true if the item means this element. Where two elements have one name, a delete has the id of one of them.
 fn is_about(item: &Item<'_>, object: &Object) -> bool {
     if let Change::Delete { id, .. } = &item.change
         && let Some(other) = Id::of(object)
@@ -174,7 +277,7 @@ fn is_about(item: &Item<'_>, object: &Object) -> bool {
     item.resource.keys_of(object).contains(&key)
 }
 
-/// Whether an element can be told from others at all.
+/// Returns true if the element can be told from others at all.
 fn is_known(kind: Kind, object: &Object) -> bool {
     Id::of(object).is_some() || !kind.keys_of(object).is_empty()
 }
@@ -188,173 +291,4 @@ fn alike(kind: Kind, one: &Object, other: &Object) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::wire::Id;
-
-    fn objects(values: &[Value]) -> Vec<Object> {
-        let objects = values
-            .iter()
-            .map(|value| value.as_object().unwrap().clone());
-        objects.collect()
-    }
-
-    fn item(key: &'static str, change: Change<'static>) -> Item<'static> {
-        Item {
-            item: 0,
-            file: 0,
-            row: 2,
-            resource: Kind::from_name("domain").unwrap(),
-            key: key.into(),
-            part: Some("SEARCH_SUFFIX".into()),
-            microtenant: None,
-            group: Some(0),
-            change,
-            undo: None,
-        }
-    }
-
-    fn create(key: &'static str) -> Item<'static> {
-        let text = FieldValue::Text(key.into());
-        let body = Fields(vec![("domain".into(), text)]);
-        item(key, Change::Create { body })
-    }
-
-    fn delete(key: &'static str) -> Item<'static> {
-        let id = Id::new("1");
-        item(
-            key,
-            Change::Delete {
-                id,
-                condition: None,
-            },
-        )
-    }
-
-    fn names(list: &[Object]) -> Vec<&str> {
-        list.iter()
-            .map(|object| object["domain"].as_str().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn what_is_written_is_what_is_there_with_what_is_asked_for() {
-        let live = objects(&[
-            json!({"id": "2", "domain": "Old.example", "capture": true, "creationTime": "5"}),
-            json!({"id": "1", "domain": "gone.example"}),
-        ]);
-        let merge = Merge::new(vec![create("new.example"), delete("GONE.example")]);
-        let list = merge.list(kind(), &live);
-        assert_eq!(names(&list), ["Old.example", "new.example"]);
-        assert_eq!(list[0]["capture"], json!(true));
-        assert!(is_done(&merge.items[0], &list) && is_done(&merge.items[1], &list));
-        assert!(!is_done(&merge.items[0], &live) && !is_done(&merge.items[1], &live));
-    }
-
-    #[test]
-    fn a_change_keeps_the_fields_that_it_does_not_name() {
-        let live =
-            objects(&[json!({"id": "1", "domain": "a.example", "name": "A", "capture": true})]);
-        let set = Fields(vec![("capture".into(), FieldValue::Flag(false))]);
-        let changes = Vec::new();
-        let id = Id::new("1");
-        let merge = Merge::new(vec![item("a.example", Change::Update { id, set, changes })]);
-        let list = merge.list(kind(), &live);
-        assert_eq!(
-            Value::Object(list[0].clone()),
-            json!({"id": "1", "domain": "a.example", "name": "A", "capture": false})
-        );
-    }
-
-    fn kind() -> Kind {
-        Kind::from_name("domain").unwrap()
-    }
-
-    fn written(list: &[Value], confirmed: bool) -> Written {
-        Written {
-            list: objects(list),
-            confirmed,
-            until: Instant::now(),
-        }
-    }
-
-    #[test]
-    fn what_was_written_and_is_missing_is_owed_until_it_is_seen_again() {
-        let list = [
-            json!({"domain": "kept.example"}),
-            json!({"domain": "lost.example"}),
-            json!({"domain": "new.example"}),
-        ];
-        let mut merge = Merge::new(vec![create("new.example")]);
-        merge.settle_up(kind(), &[]);
-        assert!(merge.owed.is_empty());
-        let live = objects(&[json!({"domain": "KEPT.example"})]);
-        merge.written = Some(written(&list, true));
-        merge.settle_up(kind(), &live);
-        assert_eq!(names(&merge.owed), ["lost.example"]);
-        merge.settle_up(kind(), &live);
-        assert_eq!(
-            names(&merge.owed),
-            ["lost.example"],
-            "however often it is read"
-        );
-        let union = merge.list(kind(), &live);
-        assert_eq!(
-            names(&union),
-            ["KEPT.example", "lost.example", "new.example"]
-        );
-        merge.settle_up(kind(), &objects(&[json!({"domain": "lost.example"})]));
-        assert!(merge.owed.is_empty());
-    }
-
-    #[test]
-    fn of_a_write_that_left_no_trace_nothing_is_missing() {
-        let list = [
-            json!({"domain": "a.example"}),
-            json!({"domain": "new.example"}),
-        ];
-        let mut merge = Merge::new(vec![create("new.example")]);
-        merge.written = Some(written(&list, false));
-        merge.settle_up(kind(), &[]);
-        assert!(merge.owed.is_empty());
-    }
-
-    #[test]
-    fn elements_without_a_name_are_told_by_their_ids_and_never_doubled() {
-        let live = objects(&[
-            json!({"id": "3", "name": "no domain"}),
-            json!({"note": "neither"}),
-            json!({"id": "1", "domain": "a.example"}),
-            json!({"id": "2", "domain": "A.example."}),
-        ]);
-        let mut merge = Merge::new(vec![delete("a.example")]);
-        let union = merge.list(kind(), &live);
-        assert_eq!(
-            union.len(),
-            3,
-            "one of the two of that name went: {union:?}"
-        );
-        assert_eq!(union[2]["id"], "2");
-        merge.written = Some(Written {
-            list: union.clone(),
-            confirmed: true,
-            until: Instant::now(),
-        });
-        merge.settle_up(kind(), &union);
-        assert!(merge.owed.is_empty());
-    }
-
-    #[test]
-    fn what_nobody_asked_to_change_is_not_escaped_again() {
-        let live = objects(&[
-            json!({"id": "1", "domain": "a.example", "name": "R&amp;D", "modifiedBy": "7"}),
-        ]);
-        let union = Merge::new(vec![create("b.example")]).list(kind(), &live);
-        assert_eq!(
-            Value::Object(union[0].clone()),
-            json!({"id": "1", "domain": "a.example", "name": "R&D"})
-        );
-    }
-}
+mod tests;

@@ -37,6 +37,23 @@ pub(super) fn failed(item: &Item<'_>, failure: Failure) -> Outcome {
     }
 }
 
+/// The outcome of an item whose live object must not be deleted; none if it may be.
+pub(super) fn barred(item: &Item<'_>, live: &Object) -> Option<Outcome> {
+    if let Some(reason) = item.scope().barred(live) {
+        let message = format!("the {} cannot be deleted: {reason}", item.resource.noun());
+        return Some(failed(item, Failure::new(message)));
+    }
+    let Change::Delete {
+        condition: Some(condition),
+        ..
+    } = &item.change
+    else {
+        return None;
+    };
+    let held = item.resource.condition_holds(live, condition);
+    held.err().map(|reason| spared(item, Failure::new(reason)))
+}
+
 /// The failure of an item whose calls failed for this reason as often as they may be sent.
 pub(super) fn given_up(limit: u32, reason: &Failure) -> Failure {
     Failure {

@@ -1,13 +1,6 @@
 //! The one select loop: carries the core's effects out and tells it what happened.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the edge of the engine: it passes the time on"
-)]
-
-use std::collections::HashSet;
 use std::future::pending;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +13,16 @@ use tokio::time::{Instant, sleep_until};
 use super::call::CallId;
 use super::core::Core;
 use super::effect::Effect;
-use super::id_remap::IdRemap;
 use super::lanes::LaneKey;
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings};
+use super::workload::Workload;
+use crate::clock::{monotonic, random_bits, wall};
 use crate::item::{Event, Item, ItemNumber};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
 use crate::pacer::Claim;
-use crate::plan::{Backlog, Snapshot, Work};
+use crate::plan::{Snapshot, Work};
 use crate::resource::Scope;
 use crate::shared_quota::SharedQuota;
 use crate::wire::{Id, Object, QuotaClass, Reply};
@@ -52,29 +46,6 @@ pub enum EngineError {
     /// The plan cannot be read.
     #[error("the plan of the run cannot be read")]
     Plan(#[from] io::Error),
-}
-
-/// What is to be carried out.
-#[derive(Debug)]
-pub struct Workload {
-    /// Where every item stands.
-    pub ledger: Ledger,
-    /// What waits.
-    pub backlog: Backlog,
-    /// What begins when all else has ended.
-    pub deferred: Backlog,
-    /// What comes back under new ids, which items of `late` refer to.
-    pub id_remap: IdRemap,
-    /// Creates of an earlier process that are in doubt.
-    pub in_doubt: Backlog,
-    /// What others are known to have created, though it may be as those would have made it.
-    pub created_by_others: HashSet<Id>,
-    /// How many objects the server was seen to take in one create, if it was fewer than it was sent.
-    pub batch_size: Option<u32>,
-    /// When an earlier process sent its last writes, oldest first: they count against the quota.
-    pub sent_before: Vec<Timestamp>,
-    /// Where intents and outcomes go.
-    pub journal: Journal,
 }
 
 /// The engine of one tenant.
@@ -115,9 +86,9 @@ impl<A: Api> Engine<A> {
             let sent = budget.recent(class)?;
             known |= !sent.is_empty();
             let sent = sent.into_iter().filter_map(instant_of).collect();
-            self.core.prime(class, sent);
+            self.core.lanes().prime(class, sent);
         }
-        self.core.share(true);
+        self.core.lanes().share(true);
         self.budget = Some(Shared {
             budget,
             known,
@@ -151,8 +122,8 @@ impl<A: Api> Engine<A> {
         // How many pages there are is not known yet. A few at once make most plans quick; the pacer keeps
         // every window inside the quota whatever comes after.
         const EXPECTED: u64 = 4;
-        self.core
-            .expect_reads(EXPECTED.max(scopes.len() as u64), now());
+        let expected = EXPECTED.max(scopes.len() as u64);
+        self.core.lanes().expect(QuotaClass::Read, expected, now());
         for scope in scopes {
             self.core.list(scope, now());
         }
@@ -187,26 +158,12 @@ impl<A: Api> Engine<A> {
         workload: Workload,
         items: &impl Items,
     ) -> Result<(End, Ledger), EngineError> {
-        let Workload {
-            ledger,
-            backlog,
-            deferred,
-            id_remap,
-            in_doubt,
-            created_by_others,
-            batch_size,
-            sent_before,
-            journal,
-        } = workload;
         if !self.budget.as_ref().is_some_and(|shared| shared.known) {
-            let sent = sent_before.into_iter().filter_map(instant_of).collect();
-            self.core.prime(QuotaClass::Write, sent);
+            let sent = workload.sent_before.iter().copied();
+            let sent = sent.filter_map(instant_of).collect();
+            self.core.lanes().prime(QuotaClass::Write, sent);
         }
-        self.recorder.journal = Some(journal);
-        self.core.defer(deferred, id_remap);
-        self.core.leave_to_others(created_by_others);
-        self.core.limit_batches(batch_size);
-        self.core.start(ledger, backlog, in_doubt, now());
+        self.recorder.journal = Some(self.core.start(workload, now()));
         let end = self.drive(items).await?;
         Ok((end, self.core.ledger().clone()))
     }
@@ -281,12 +238,12 @@ impl<A: Api> Engine<A> {
         match claimed {
             Ok(Some((lane, slot, tolerance))) => {
                 let from = instant_at(slot);
-                self.core.claimed(&lane, from, from + tolerance);
+                self.core.lanes().claimed(&lane, from, from + tolerance);
             }
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%error, "the quota cannot be shared with other processes; this run takes all of it");
-                self.core.share(false);
+                self.core.lanes().share(false);
                 self.budget = None;
             }
         }
@@ -334,8 +291,7 @@ impl<A: Api> Engine<A> {
 impl<A> Engine<A> {
     fn take(&mut self, joined: Result<(CallId, Reply), JoinError>) {
         let (id, reply) = unwind(joined);
-        self.core
-            .replied(id, &reply, now(), Timestamp::now(), random());
+        self.core.replied(id, &reply, now(), wall(), random());
     }
 }
 
@@ -376,7 +332,7 @@ struct Recorder {
 
 impl Recorder {
     fn push(&mut self, event: Event, waiting: Option<CallId>) {
-        self.pending.push((event, Timestamp::now()));
+        self.pending.push((event, wall()));
         self.waiting.extend(waiting);
     }
 
@@ -472,13 +428,13 @@ async fn wake(at: Option<std::time::Instant>) {
 
 /// The instant of a time in the past; a time in the future counts as now.
 fn instant_of(past: Timestamp) -> Option<std::time::Instant> {
-    let ago = Timestamp::now().duration_since(past);
+    let ago = wall().duration_since(past);
     now().checked_sub(Duration::try_from(ago).unwrap_or(Duration::ZERO))
 }
 
 /// The instant of a time, in the past or in the future.
 fn instant_at(time: Timestamp) -> std::time::Instant {
-    let ahead = time.duration_since(Timestamp::now());
+    let ahead = time.duration_since(wall());
     now() + Duration::try_from(ahead).unwrap_or(Duration::ZERO)
 }
 
@@ -486,18 +442,18 @@ fn instant_at(time: Timestamp) -> std::time::Instant {
 fn timestamp_of(instant: std::time::Instant) -> Timestamp {
     let ahead = instant.saturating_duration_since(now());
     let ahead = SignedDuration::try_from(ahead).unwrap_or(SignedDuration::MAX);
-    let time = Timestamp::now().checked_add(ahead);
+    let time = wall().checked_add(ahead);
     time.unwrap_or(Timestamp::MAX)
 }
 
 /// tokio's clock, so that tests can stop it.
 fn now() -> std::time::Instant {
-    Instant::now().into_std()
+    monotonic().into_std()
 }
 
 /// Uniform in 0..1. It spreads waits and nothing depends on its quality.
 fn random() -> f64 {
-    let bits = RandomState::new().build_hasher().finish() >> 40;
+    let bits = random_bits() >> 40;
     f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(1_u32 << 24)
 }
 

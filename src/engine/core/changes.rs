@@ -1,256 +1,193 @@
-//! What becomes of objects that are changed alone: read, written down as they were, changed; and the last look at what
-//! was updated or deleted before it is reported as failed.
-
-use std::time::{Duration, Instant};
+//! Decisions about objects that are changed alone: read, written down as they were, changed.
+//!
+//! An item that is to fail although an attempt at it may have been carried out is checked first: its object is read once
+//! more after the settle time.
 
 use serde_json::Value;
 
 use super::super::call::{Call, target};
-use super::super::outcomes::{done, failure_of, give_way, given_up, spared};
+use super::super::dispatch::Priority;
+use super::super::outcomes::{barred, done, failure_of, give_way, spared};
 use super::super::settings::End;
-use super::Core;
-use super::removals::barred;
-use crate::item::{Change, Event, Item, ItemNumber, Outcome, Status};
+use super::attempts::Attempts;
+use super::step::{Judged, Step};
+use crate::item::{Change, Event, Item, Outcome, Status};
 use crate::retry::Verdict;
-use crate::wire::{Answer, Failure, Fields, Id, Object, Request};
+use crate::wire::{Failure, Fields, Id, Object, Request};
 
-/// What an object asks for that was read.
+/// The consequence of a reading.
 enum Next {
-    /// To be written.
     Put(Request),
-    /// To be deleted.
     Delete,
-    /// Nothing: its item has ended.
-    Ended(Outcome),
+    Finish(Outcome),
 }
 
-impl Core {
-    /// Takes a loaded item on whose object is read before it is changed.
-    pub(super) fn read_first(&mut self, item: Item<'static>) {
-        self.open_changes += 1;
-        self.submit(Call::Read(item), false);
-    }
+/// Begins with loaded items: their objects are read first.
+pub(super) fn begin(items: Vec<Item<'static>>) -> Vec<Step> {
+    let read = |item| Step::submit(Call::Read(item));
+    items.into_iter().map(read).collect()
+}
 
-    /// What is to be changed was read.
-    pub(super) fn read_judged(
-        &mut self,
-        item: Item<'static>,
-        verdict: Verdict,
-        answer: Option<&Answer>,
-        now: Instant,
-    ) {
-        self.open_changes -= 1;
-        let deletes = matches!(item.change, Change::Delete { .. });
-        let live = match verdict {
-            Verdict::Success => live_object(&item, answer),
-            Verdict::Absent(_) if deletes => {
-                let gone = self.gone(&item);
-                return self.append_outcomes(vec![gone]);
-            }
-            Verdict::Absent(failure) => return self.fail(&item, failure),
-            verdict => Err(failure_of(verdict)),
-        };
-        match live {
-            Ok(live) => self.go_on(item, &live, now),
-            Err(failure) => self.unread(&item, failure),
-        }
-    }
-
-    /// Changes what was read, if there is anything to change.
-    fn go_on(&mut self, mut item: Item<'static>, live: &Object, now: Instant) {
-        if let Err(reason) = give_way(&mut item, live) {
-            if self.in_doubt(&item) {
-                return self.check_later(item, reason, now);
-            }
-            return self.append_outcomes(vec![spared(&item, reason)]);
-        }
-        match self.next(&item, live) {
-            Ok(Next::Ended(ended)) => self.append_outcomes(vec![ended]),
-            Ok(_) if self.is_spent(&item) => {
-                let reason = Failure::new("the object is as it was");
-                let failure = given_up(self.settings.max_attempts.get(), &reason);
-                self.check_later(item, failure, now);
-            }
-            Ok(Next::Put(request)) => {
-                self.change(item.item, live, Call::Put(item, Box::new(request)));
-            }
-            Ok(Next::Delete) => self.change(item.item, live, Call::DeleteOne(item)),
-            Err(failure) if self.in_doubt(&item) => self.check_later(item, failure, now),
-            Err(failure) => self.fail(&item, failure),
-        }
-    }
-
-    fn next(&self, item: &Item<'static>, live: &Object) -> Result<Next, Failure> {
-        let Change::Update { id, set, .. } = &item.change else {
-            return Ok(barred(item, live).map_or(Next::Delete, Next::Ended));
-        };
-        let status = match self.ledger.attempts(item.item) {
-            0 => Status::Unchanged,
-            _ => Status::Recovered,
-        };
-        let request = replacement(item, id, set, live)?;
-        let ended = || Next::Ended(done(item, status, target(item)));
-        Ok(request.map_or_else(ended, Next::Put))
-    }
-
-    fn change(&mut self, item: ItemNumber, live: &Object, job: Call) {
-        self.open_changes += 1;
-        self.write_down(item, live);
-        let is_retry = self.ledger.attempts(item) > 0;
-        self.submit(job, is_retry);
-    }
-
-    /// Writes down what an object is that is about to be changed, unless it may have been changed already.
-    pub(super) fn write_down(&mut self, item: ItemNumber, live: &Object) {
-        if self.ledger.attempts(item) == 0 {
-            let object = live.clone();
-            self.append(Event::Before { item, object });
-        }
-    }
-
-    pub(super) fn put_judged(&mut self, item: Item<'static>, verdict: Verdict, now: Instant) {
-        self.open_changes -= 1;
-        match verdict {
-            Verdict::Success => self.finish(&item, Status::Updated, target(&item)),
-            verdict => self.fail_if_so(item, failure_of(verdict), now),
-        }
-    }
-
-    pub(super) fn delete_one_judged(
-        &mut self,
-        item: Item<'static>,
-        verdict: Verdict,
-        now: Instant,
-    ) {
-        self.open_changes -= 1;
-        self.delete_ended(item, verdict, now);
-    }
-
-    /// A change that may be repeated: it begins with the reading.
-    pub(super) fn change_again(
-        &mut self,
-        item: Item<'static>,
-        wait: Duration,
-        failure: &Failure,
-        now: Instant,
-    ) {
-        if self.is_spent(&item) {
-            self.open_changes -= 1;
-            let failure = given_up(self.settings.max_attempts.get(), failure);
-            self.check_later(item, failure, now);
-        } else {
-            self.submit_delayed(Call::Read(item), wait, now);
-        }
-    }
-
-    /// A call that overwrites the object of this item was under way then and may still be carried out.
-    pub(super) fn await_unanswered(&mut self, item: ItemNumber, then: Instant) {
-        if self.unanswered.is_empty() {
-            let settle_s = self.settings.settle.as_secs();
-            tracing::warn!(
-                settle_s,
-                "an update was not answered and may be carried out late; its row does not end before"
-            );
-        }
-        self.unanswered.insert(item, then + self.settings.settle);
-    }
-
-    /// Ends the items of which no call may be carried out any more.
-    pub(super) fn release_unanswered(&mut self) {
-        let outcomes = std::mem::take(&mut self.withheld);
-        self.append_outcomes(outcomes);
-    }
-
-    /// Whether a call for the item may still be carried out: the only one that was sent was if the object shows it.
-    pub(super) fn is_open(&self, outcome: &Outcome) -> bool {
-        let seen = outcome.status == Status::Recovered && self.ledger.attempts(outcome.item) <= 1;
-        !seen && self.open_until(outcome) > self.pumped
-    }
-
-    /// When the items end of which a call may still be carried out.
-    pub(super) fn withheld_until(&self) -> impl Iterator<Item = Instant> {
-        let withheld = self.withheld.iter();
-        withheld.map(|outcome| self.open_until(outcome))
-    }
-
-    /// Until when a call for the item may still be carried out; the past if none may.
-    fn open_until(&self, outcome: &Outcome) -> Instant {
-        let until = self.unanswered.get(&outcome.item);
-        until.copied().unwrap_or(self.begun)
-    }
-
-    /// Of an item that was refused, an earlier attempt may be under way that was never answered.
-    pub(super) fn fail_if_so(&mut self, item: Item<'static>, failure: Failure, now: Instant) {
-        if self.ledger.attempts(item.item) > 1 {
-            self.check_later(item, failure, now);
-        } else {
-            self.fail(&item, failure);
-        }
-    }
-
-    /// Reads what is to be reported as failed, once nothing that was sent for it can still be under way.
-    pub(super) fn check_later(&mut self, item: Item<'static>, failure: Failure, now: Instant) {
-        let settle = self.settings.settle;
-        self.submit_delayed(Call::Check(item, failure), settle, now);
-    }
-
-    /// The last look: the item has failed unless it is as asked after all.
-    pub(super) fn checked(
-        &mut self,
-        item: &Item<'static>,
-        failure: &Failure,
-        verdict: Verdict,
-        answer: Option<&Answer>,
-    ) {
-        let status = match (&item.change, verdict) {
-            (Change::Delete { .. }, Verdict::Absent(_)) => Some(Status::Deleted),
-            (Change::Update { id, set, .. }, Verdict::Success) => {
-                let Some(Value::Object(live)) = answer.and_then(Answer::json) else {
-                    let reason = "the object that was read is not one";
-                    return self.unread(item, Failure::new(reason));
-                };
-                if set.0.is_empty() {
-                    // Nothing is left to be put back: others have changed all of it.
-                    return self.append_outcomes(vec![spared(item, failure.clone())]);
-                }
-                let as_asked = replacement(item, id, set, &live) == Ok(None);
-                as_asked.then_some(Status::Recovered)
-            }
-            (_, Verdict::Success | Verdict::Absent(_)) => None,
-            (_, verdict) => return self.unread(item, failure_of(verdict)),
-        };
-        match status {
-            Some(status) => self.finish(item, status, target(item)),
-            None => self.fail(item, failure.clone()),
-        }
-    }
-
-    /// It could not be read. If a write of it is in doubt, nobody can say what became of it: the run ends here, and
-    /// whoever resumes it looks again.
-    fn unread(&mut self, item: &Item<'static>, failure: Failure) {
-        if self.in_doubt(item) {
-            self.stop(End::Unreadable(item.resource, failure));
-        } else {
-            self.fail(item, failure);
-        }
+/// Takes in the object that the item is to change.
+pub(super) fn read(item: Item<'static>, judged: Judged<'_>, attempts: &Attempts) -> Vec<Step> {
+    let deletes = matches!(item.change, Change::Delete { .. });
+    let live = match judged.verdict {
+        Verdict::Success => live_object(&item, judged.json()),
+        Verdict::Absent(_) if deletes => return vec![Step::finish(attempts.gone(&item))],
+        Verdict::Absent(failure) => return vec![Step::fail(&item, failure)],
+        verdict => Err(failure_of(verdict)),
+    };
+    match live {
+        Ok(live) => change(item, &live, attempts),
+        Err(failure) => vec![unread(&item, failure, attempts)],
     }
 }
 
-/// What was read, if it is the object that the item is about: whole, since what replaces it is made from it.
-fn live_object(item: &Item<'_>, answer: Option<&Answer>) -> Result<Object, Failure> {
+/// Changes the object that was read, if there is anything to change.
+fn change(mut item: Item<'static>, live: &Object, attempts: &Attempts) -> Vec<Step> {
+    let in_doubt = attempts.in_doubt(&item);
+    let next = match give_way(&mut item, live) {
+        Ok(()) => next(&item, live, attempts),
+        Err(reason) if in_doubt => return vec![check(item, reason, attempts)],
+        Err(reason) => return vec![Step::finish(spared(&item, reason))],
+    };
+    let request = match next {
+        Ok(Next::Finish(ended)) => return vec![Step::finish(ended)],
+        Ok(_) if attempts.is_spent(&item) => {
+            let failure = attempts.given_up(&Failure::new("the object is as it was"));
+            return vec![check(item, failure, attempts)];
+        }
+        Ok(Next::Put(request)) => Some(request),
+        Ok(Next::Delete) => None,
+        Err(failure) if in_doubt => return vec![check(item, failure, attempts)],
+        Err(failure) => return vec![Step::fail(&item, failure)],
+    };
+    let mut steps = Vec::from_iter(before(&item, live, attempts));
+    let priority = match attempts.of(&item) {
+        0 => Priority::Fresh,
+        _ => Priority::Retry,
+    };
+    let call = match request {
+        Some(request) => Call::Put(item, Box::new(request)),
+        None => Call::DeleteOne(item),
+    };
+    steps.push(Step::Submit(call, priority));
+    steps
+}
+
+fn next(item: &Item<'static>, live: &Object, attempts: &Attempts) -> Result<Next, Failure> {
+    let Change::Update { id, set, .. } = &item.change else {
+        return Ok(barred(item, live).map_or(Next::Delete, Next::Finish));
+    };
+    if let Some(request) = replacement(item, id, set, live)? {
+        return Ok(Next::Put(request));
+    }
+    let status = match attempts.of(item) {
+        0 => Status::Unchanged,
+        _ => Status::Recovered,
+    };
+    Ok(Next::Finish(done(item, status, target(item))))
+}
+
+/// Writes down an object as it is before it is changed, unless it may have been changed already.
+pub(super) fn before(item: &Item<'_>, live: &Object, attempts: &Attempts) -> Option<Step> {
+    let (number, is_first) = (item.item, attempts.of(item) == 0);
+    is_first.then(|| {
+        Step::Append(Event::Before {
+            item: number,
+            object: live.clone(),
+        })
+    })
+}
+
+/// Takes in the end of a write.
+pub(super) fn written(item: Item<'static>, verdict: Verdict, attempts: &Attempts) -> Step {
+    match verdict {
+        Verdict::Success => Step::finish(done(&item, Status::Updated, target(&item))),
+        verdict => fail_or_check(item, failure_of(verdict), attempts),
+    }
+}
+
+/// Takes in the end of the delete of one object.
+pub(super) fn deleted(item: Item<'static>, verdict: Verdict, attempts: &Attempts) -> Step {
+    let status = match verdict {
+        // Gone before the first attempt: somebody else did it.
+        Verdict::Absent(_) if attempts.of(&item) <= 1 => Status::Unchanged,
+        Verdict::Success | Verdict::Absent(_) => Status::Deleted,
+        verdict => return fail_or_check(item, failure_of(verdict), attempts),
+    };
+    Step::finish(done(&item, status, target(&item)))
+}
+
+/// Fails an item that was refused. If an earlier attempt may be under way that was never answered, the object is checked
+/// first.
+pub(super) fn fail_or_check(item: Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
+    if attempts.of(&item) > 1 {
+        check(item, failure, attempts)
+    } else {
+        Step::fail(&item, failure)
+    }
+}
+
+/// Reads the object of an item that is to fail, once no call for it can still be under way.
+pub(super) fn check(item: Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
+    let priority = Priority::RetryAfter(attempts.settle());
+    Step::Submit(Call::Check(item, failure), priority)
+}
+
+/// Takes in that reading. The item fails for the given reason, unless its object is as asked after all.
+pub(super) fn checked(
+    item: &Item<'static>,
+    failure: Failure,
+    judged: Judged<'_>,
+    attempts: &Attempts,
+) -> Step {
+    let body = judged.json();
+    let status = match (&item.change, judged.verdict) {
+        (Change::Delete { .. }, Verdict::Absent(_)) => Some(Status::Deleted),
+        (Change::Update { id, set, .. }, Verdict::Success) => {
+            let Some(Value::Object(live)) = body else {
+                let reason = "the object that was read is not one";
+                return unread(item, Failure::new(reason), attempts);
+            };
+            if set.0.is_empty() {
+                // Nothing is left to be put back: others have changed all of it.
+                return Step::finish(spared(item, failure));
+            }
+            let as_asked = replacement(item, id, set, &live) == Ok(None);
+            as_asked.then_some(Status::Recovered)
+        }
+        (_, Verdict::Success | Verdict::Absent(_)) => None,
+        (_, verdict) => return unread(item, failure_of(verdict), attempts),
+    };
+    match status {
+        Some(status) => Step::finish(done(item, status, target(item))),
+        None => Step::fail(item, failure),
+    }
+}
+
+/// Ends an item whose object could not be read. If a write of it is in doubt, the run ends instead, and whoever resumes
+/// it reads again.
+fn unread(item: &Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
+    if attempts.in_doubt(item) {
+        Step::Stop(End::Unreadable(item.resource, failure))
+    } else {
+        Step::fail(item, failure)
+    }
+}
+
+/// The object of the item, as it was read: whole, since the object that replaces it is made from it.
+fn live_object(item: &Item<'_>, body: Option<Value>) -> Result<Object, Failure> {
     let noun = item.resource.noun();
-    match answer.and_then(Answer::json) {
-        Some(Value::Object(live)) if Id::of(&live) == target(item) => Ok(live),
+    let reason = match body {
+        Some(Value::Object(live)) if Id::of(&live) == target(item) => return Ok(live),
         Some(Value::Object(_)) => {
             let id = target(item).map_or_else(String::new, |id| format!(" {id}"));
-            Err(Failure::new(format!(
-                "what was read is not the {noun}{id}; nothing was written"
-            )))
+            format!("what was read is not the {noun}{id}; nothing was written")
         }
-        _ => Err(Failure::new(
-            "the object that was read is not one; nothing was written",
-        )),
-    }
+        _ => "the object that was read is not one; nothing was written".to_owned(),
+    };
+    Err(Failure::new(reason))
 }
 
 /// The write of an update, or none when the object is by now as asked.

@@ -1,108 +1,125 @@
-//! What becomes of items that are created together: confirmed, looked for, or refused.
+//! Decisions about items that are created together.
+//!
+//! An item that may have been created is looked up before it is sent again. A batch that was refused as a whole is looked
+//! up, then halved until the bad item stands alone.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use super::super::batch_limit::{BatchLimit, Parts};
-use super::super::call::{Call, CallId};
-use super::super::outcomes::{failure_of, given_up, outcome};
-use super::super::unresolved::{Reason, Unresolved, confirm};
-use super::Core;
+use super::super::call::{Call, CallId, numbers};
+use super::super::lookup::{Lookup, Match, confirm};
+use super::super::outcomes::{failed, failure_of, outcome};
+use super::super::unresolved::{CreateReason, Reason};
+use super::attempts::Attempts;
+use super::step::{Judged, Step, failed_all};
 use crate::item::{Event, Item, Outcome, Status, index};
+use crate::plan::conflict;
 use crate::retry::Verdict;
-use crate::wire::{Answer, Failure};
+use crate::wire::{Failure, Id};
 
-/// Into how many parts a batch is cut whose answer was lost twice. With the default of 8 attempts, a batch of 150 is down
-/// to single items with three attempts left for each.
+/// The number of parts into which a batch is cut whose answer was lost twice. With the default of 8 attempts, a batch of
+/// 150 is down to single items with three attempts left for each.
 const PARTS_OF_LOST: usize = 4;
 
-impl Core {
-    /// Looks for those whose call was cut off, and creates the others.
-    pub(super) fn create(&mut self, items: Vec<Item<'static>>, now: Instant) {
-        let (cut_off, waiting): (Vec<_>, Vec<_>) =
-            items.into_iter().partition(|item| self.in_doubt(item));
-        let (refused, lost): (Vec<_>, Vec<_>) = cut_off
-            .into_iter()
-            .partition(|item| self.ledger.is_refused(item.item));
-        let failure = Failure::new("the run was cut off before the answer came");
-        let until = now + self.settings.settle;
-        let unresolved = [
-            (refused, Reason::Rejected(failure.clone())),
-            (lost, Reason::Lost(failure, until)),
-        ];
-        for (items, reason) in unresolved {
-            if !items.is_empty() {
-                self.unresolved.push(Unresolved {
-                    call: 0,
-                    items,
-                    reason,
-                    due: now,
-                });
-            }
-        }
-        if !waiting.is_empty() {
-            self.submit(Call::Create(waiting), false);
+/// The state that creates share.
+#[derive(Debug)]
+pub(super) struct Creates {
+    batch_limit: BatchLimit,
+    /// Refused batches that wait until the batch limit is known.
+    held: Vec<Vec<Item<'static>>>,
+    /// True once an object is known to have kept its name.
+    keeps_names: bool,
+    created_by_others: HashSet<Id>,
+}
+
+impl Creates {
+    pub(super) fn new(batch_size: u32) -> Self {
+        Self {
+            batch_limit: BatchLimit::new(index(batch_size)),
+            held: Vec::new(),
+            keeps_names: false,
+            created_by_others: HashSet::new(),
         }
     }
 
-    pub(super) fn create_judged(
+    /// Begins with at most `batch_size` objects in one create. What others have created is not taken for this run's.
+    pub(super) fn start(&mut self, batch_size: u32, created_by_others: HashSet<Id>) {
+        self.batch_limit = BatchLimit::new(index(batch_size));
+        self.created_by_others = created_by_others;
+    }
+
+    /// The most objects in one create, as far as is known.
+    pub(super) fn batch_size(&self) -> u32 {
+        u32::try_from(self.batch_limit.most()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn is_probing(&self) -> bool {
+        self.batch_limit.is_probing()
+    }
+
+    pub(super) fn holds_none(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Sends on the batches that waited for others to come through, if they need not wait any longer.
+    pub(super) fn release_held(&mut self) -> Vec<Step> {
+        let held = std::mem::take(&mut self.held);
+        let sent = held.into_iter().flat_map(|items| self.send_parts(items));
+        sent.collect()
+    }
+
+    /// Takes in the end of a create.
+    pub(super) fn judged(
         &mut self,
-        call: CallId,
         items: Vec<Item<'static>>,
-        verdict: Verdict,
-        answer: Option<&Answer>,
-        now: Instant,
-    ) {
-        let alone = items.len() == 1;
-        let reason = match verdict {
-            Verdict::Success => return self.created(call, items, answer, now),
+        judged: Judged<'_>,
+        attempts: &Attempts,
+    ) -> Vec<Step> {
+        let (call, now) = (judged.call, judged.now);
+        let is_alone = items.len() == 1;
+        let mut steps = Vec::new();
+        let reason = match judged.verdict {
+            Verdict::Success => return self.confirmed(items, &judged, attempts),
             Verdict::Ambiguous(failure) => {
-                let settle_s = self.settings.settle.as_secs();
+                let settle_s = attempts.settle().as_secs();
                 tracing::warn!(%failure, settle_s, "it is not known whether a create was carried out; the tenant is looked at");
-                Reason::Lost(failure, now + self.settings.settle)
+                CreateReason::Lost(failure, attempts.settled_at(now))
             }
-            Verdict::Exists(failure) if alone => {
-                // Nobody who resumes this is to take what is there for what this call has made.
-                if items
-                    .iter()
-                    .all(|item| self.ledger.attempts(item.item) <= 1)
-                {
-                    let items = items.iter().map(|item| item.item).collect();
-                    self.append(Event::Void { call, items });
+            Verdict::Exists(failure) if is_alone => {
+                // Whoever resumes this must not take the object for one that this call has made.
+                if items.iter().all(|item| attempts.of(item) <= 1) {
+                    steps.push(Step::void(call, &items));
                 }
-                Reason::Exists(failure)
+                CreateReason::Exists(failure)
             }
             Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure)
-                if !alone =>
+                if !is_alone =>
             {
-                Reason::Rejected(failure)
+                CreateReason::Rejected(failure)
             }
-            verdict if alone => return self.fail_all(&items, &failure_of(verdict)),
-            verdict => Reason::Refused(failure_of(verdict)),
+            verdict if is_alone => return self.fail_all(&items, &failure_of(verdict)),
+            verdict => CreateReason::Refused(failure_of(verdict)),
         };
-        if matches!(reason, Reason::Rejected(_) | Reason::Refused(_)) {
-            let items = items.iter().map(|item| item.item).collect();
-            self.append(Event::Refused { call, items });
+        if matches!(reason, CreateReason::Rejected(_) | CreateReason::Refused(_)) {
+            let items = numbers(&items);
+            steps.push(Step::Append(Event::Refused { call, items }));
         }
-        self.unresolved.push(Unresolved {
-            call,
-            items,
-            reason,
-            due: now,
-        });
+        steps.push(Step::look_up(call, items, Reason::Create(reason), now));
+        steps
     }
 
-    /// A 2xx: what it confirms is created, what it does not confirm is looked for.
-    fn created(
+    /// Ends the items that a 2xx confirms. The others are looked up.
+    fn confirmed(
         &mut self,
-        call: CallId,
         items: Vec<Item<'static>>,
-        answer: Option<&Answer>,
-        now: Instant,
-    ) {
+        judged: &Judged<'_>,
+        attempts: &Attempts,
+    ) -> Vec<Step> {
         let Some(kind) = items.first().map(|item| item.resource) else {
-            return;
+            return Vec::new();
         };
-        let objects = kind.created_objects(answer.and_then(Answer::json));
+        let objects = kind.created_objects(judged.json());
         let (ids, keeps_names) = confirm(kind, &items, &objects);
         self.keeps_names |= keeps_names;
         self.batch_limit.took(&items);
@@ -115,90 +132,227 @@ impl Core {
             }
         }
         let in_part = !outcomes.is_empty();
-        self.append_outcomes(outcomes);
+        let mut steps = self.finish(outcomes);
         if !unconfirmed.is_empty() {
-            self.unresolved.push(Unresolved {
-                call,
-                items: unconfirmed,
-                reason: Reason::Unconfirmed {
-                    until: now + self.settings.settle,
-                    in_part,
-                },
-                due: now,
-            });
+            let until = attempts.settled_at(judged.now);
+            let reason = Reason::Create(CreateReason::Unconfirmed { until, in_part });
+            steps.push(Step::look_up(judged.call, unconfirmed, reason, judged.now));
         }
+        steps
     }
 
-    /// Sends items on that were refused together, of which none was created.
-    pub(super) fn send_parts(&mut self, items: Vec<Item<'static>>) {
-        match self.batch_limit.refused(&items) {
-            Parts::Of(most) => self.send_in(most, items),
-            Parts::Later => self.held.push(items),
-        }
-    }
-
-    /// Sends those on that waited for others to come through, if they need not wait any longer.
-    pub(super) fn release_held(&mut self) {
-        for items in std::mem::take(&mut self.held) {
-            self.send_parts(items);
-        }
-    }
-
-    /// Sends items whose call may have been lost for the sake of one of them: as they were the second time, and from
-    /// then on in ever smaller parts.
-    pub(super) fn send_again(&mut self, items: Vec<Item<'static>>, reason: &Failure) {
-        let limit = self.settings.max_attempts.get();
-        let (over, left): (Vec<_>, Vec<_>) =
-            items.into_iter().partition(|item| self.is_spent(item));
-        self.fail_all(&over, &given_up(limit, reason));
-        let repeated = left.iter().any(|item| self.ledger.attempts(item.item) > 1);
-        let parts = if repeated { PARTS_OF_LOST } else { 1 };
-        self.send_in(left.len().div_ceil(parts), left);
-    }
-
-    /// Sends items that the server left out of a batch that it took. If it took nothing of the batch, it has something
-    /// against them, which it says of each alone.
-    pub(super) fn send_left_out(
+    /// Ends the items whose objects are there, and goes on with the others. The listing was begun at `seen`.
+    pub(super) fn resolve(
         &mut self,
+        call: CallId,
         items: Vec<Item<'static>>,
-        in_part: bool,
-        reason: &Failure,
-    ) {
-        if in_part || items.len() == 1 {
-            self.send_again(items, reason);
-        } else {
-            self.send_in(1, items);
+        mut reason: CreateReason,
+        lookup: &Lookup<'_>,
+        seen: Instant,
+        attempts: &Attempts,
+    ) -> Vec<Step> {
+        let mut absent = Vec::new();
+        let mut outcomes = Vec::new();
+        for item in items {
+            let (id, alike) = match lookup.find(&item) {
+                Match::Found(id) => (id, false),
+                Match::Alike(id) if !self.is_anothers(&item, &id, &reason, attempts) => (id, true),
+                Match::Alike(id) | Match::Conflict(id) => {
+                    outcomes.push(failed(&item, conflict(&item, &id)));
+                    continue;
+                }
+                Match::Absent => {
+                    absent.push(item);
+                    continue;
+                }
+            };
+            self.keeps_names = true;
+            if let CreateReason::Unconfirmed { in_part, .. } = &mut reason {
+                *in_part = true;
+            }
+            outcomes.push(self.found(&item, id, alike, &reason, attempts));
         }
+        let mut steps = self.finish(outcomes);
+        if !absent.is_empty() {
+            let renamed = !self.keeps_names && absent.iter().any(|item| lookup.may_hold(item));
+            if let Some(until) = reason.may_appear_until().filter(|until| seen < *until) {
+                steps.push(Step::look_up(call, absent, Reason::Create(reason), until));
+            } else {
+                steps.extend(self.absent(call, absent, reason, renamed, attempts));
+            }
+        }
+        steps
     }
 
-    fn send_in(&mut self, most: usize, mut items: Vec<Item<'static>>) {
-        while !items.is_empty() {
-            let rest = items.split_off(items.len().min(most.max(1)));
-            self.submit(Call::Create(items), true);
-            items = rest;
+    /// The outcome of an item whose object is there.
+    fn found(
+        &self,
+        item: &Item<'_>,
+        id: Id,
+        alike: bool,
+        reason: &CreateReason,
+        attempts: &Attempts,
+    ) -> Outcome {
+        let status = match reason {
+            _ if self.is_anothers(item, &id, reason, attempts) => Status::Unchanged,
+            CreateReason::Unconfirmed { .. } => Status::Created,
+            _ => Status::Recovered,
+        };
+        let mut found = outcome(item, status, Some(id));
+        if status == Status::Recovered {
+            found.failure = unproven(item, reason, alike, attempts);
         }
+        found
     }
 
-    /// Says how many objects the server was seen to take in one create.
-    pub(in super::super) fn limit_batches(&mut self, most: Option<u32>) {
-        let own = self.settings.batch_size.get();
-        self.batch_limit = BatchLimit::new(index(most.map_or(own, |most| most.clamp(1, own))));
+    /// Returns true if another created the object: another run, or anybody if the server says to the first attempt that
+    /// the object exists.
+    fn is_anothers(
+        &self,
+        item: &Item<'_>,
+        id: &Id,
+        reason: &CreateReason,
+        attempts: &Attempts,
+    ) -> bool {
+        let is_first = attempts.of(item) <= 1;
+        self.created_by_others.contains(id)
+            || (is_first && matches!(reason, CreateReason::Exists(_)))
     }
 
-    /// Tells what is known of the sizes of batches how an item has ended.
-    pub(super) fn learn_size(&mut self, outcome: &Outcome) {
-        let failed = outcome.status == Status::Failed;
-        if !self.batch_limit.ended(outcome.item, failed) {
-            return;
-        }
-        let most = self.batch_limit.most();
-        tracing::info!(most, "the server takes batches of this size");
-        self.append(Event::BatchSize(u32::try_from(most).unwrap_or(u32::MAX)));
-        let too_large = |call: &Call| call.creates_more_than(most);
-        for call in self.dispatcher.withdraw(too_large) {
-            if let Call::Create(items) = call {
-                self.send_in(most, items);
+    /// Goes on with items that are not there. With `renamed`, some may be there under other names.
+    fn absent(
+        &mut self,
+        call: CallId,
+        items: Vec<Item<'static>>,
+        reason: CreateReason,
+        renamed: bool,
+        attempts: &Attempts,
+    ) -> Vec<Step> {
+        match reason {
+            CreateReason::Lost(failure, _) => self.send_again(items, &failure, attempts),
+            CreateReason::Unconfirmed { in_part, .. } => {
+                let failure = Failure::new(
+                    "the server reported success, and nothing of this name is there; look at the \
+                     tenant before applying it again",
+                );
+                if renamed {
+                    self.fail_all(&items, &failure)
+                } else if in_part || items.len() == 1 {
+                    self.send_again(items, &failure, attempts)
+                } else {
+                    // The server took none of them, so it has something against some. It says so of each alone.
+                    send_in(1, items)
+                }
+            }
+            CreateReason::Exists(failure) | CreateReason::Refused(failure) => {
+                self.fail_all(&items, &failure)
+            }
+            CreateReason::Rejected(_) => {
+                let mut steps = vec![Step::void(call, &items)];
+                steps.extend(self.send_parts(items));
+                steps
             }
         }
     }
+
+    /// Sends items on that were refused together and of which none was created.
+    fn send_parts(&mut self, items: Vec<Item<'static>>) -> Vec<Step> {
+        match self.batch_limit.refused(&items) {
+            Parts::Of(most) => send_in(most, items),
+            Parts::Later => {
+                self.held.push(items);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Sends items again whose call may have been lost because of one of them: together the second time, and from then
+    /// on in ever smaller parts.
+    fn send_again(
+        &mut self,
+        items: Vec<Item<'static>>,
+        reason: &Failure,
+        attempts: &Attempts,
+    ) -> Vec<Step> {
+        let (spent, left) = attempts.split_spent(items);
+        let mut steps = self.fail_all(&spent, &attempts.given_up(reason));
+        let repeated = left.iter().any(|item| attempts.of(item) > 1);
+        let parts = if repeated { PARTS_OF_LOST } else { 1 };
+        steps.extend(send_in(left.len().div_ceil(parts), left));
+        steps
+    }
+
+    /// Ends items, and learns from their ends how many objects the server takes at once.
+    fn finish(&mut self, outcomes: Vec<Outcome>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for outcome in &outcomes {
+            let failed = outcome.status == Status::Failed;
+            if self.batch_limit.ended(outcome.item, failed) {
+                let most = self.batch_limit.most();
+                tracing::info!(most, "the server takes batches of this size");
+                steps.push(Step::Append(Event::BatchSize(self.batch_size())));
+                steps.push(Step::CutCreates(most));
+            }
+        }
+        steps.push(Step::Finish(outcomes));
+        steps
+    }
+
+    fn fail_all(&mut self, items: &[Item<'_>], failure: &Failure) -> Vec<Step> {
+        self.finish(failed_all(items, failure))
+    }
+}
+
+/// Begins with loaded items. Those whose call was cut off are looked up, the others created.
+pub(super) fn begin(items: Vec<Item<'static>>, attempts: &Attempts, now: Instant) -> Vec<Step> {
+    let (cut_off, waiting): (Vec<_>, Vec<_>) =
+        items.into_iter().partition(|item| attempts.in_doubt(item));
+    let (refused, lost): (Vec<_>, Vec<_>) = cut_off
+        .into_iter()
+        .partition(|item| attempts.ledger().is_refused(item.item));
+    let failure = Failure::new("the run was cut off before the answer came");
+    let refused = (refused, CreateReason::Rejected(failure.clone()));
+    let lost = (lost, CreateReason::Lost(failure, attempts.settled_at(now)));
+    let in_doubt = [refused, lost]
+        .into_iter()
+        .filter(|(items, _)| !items.is_empty());
+    let mut steps: Vec<Step> = in_doubt
+        .map(|(items, reason)| Step::look_up(0, items, Reason::Create(reason), now))
+        .collect();
+    if !waiting.is_empty() {
+        steps.push(Step::submit(Call::Create(waiting)));
+    }
+    steps
+}
+
+/// Sends items again, at most so many in one call.
+pub(super) fn send_in(most: usize, mut items: Vec<Item<'static>>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    while !items.is_empty() {
+        let rest = items.split_off(items.len().min(most.max(1)));
+        steps.push(Step::retry(Call::Create(items)));
+        items = rest;
+    }
+    steps
+}
+
+/// The reason to doubt that the item's call created the object. The object may be another's if the only call was refused,
+/// if no call is known, or if its values are not those that were sent.
+fn unproven(
+    item: &Item<'_>,
+    reason: &CreateReason,
+    alike: bool,
+    attempts: &Attempts,
+) -> Option<Failure> {
+    let refused = matches!(reason, CreateReason::Rejected(_) | CreateReason::Refused(_));
+    let message = if refused && attempts.of(item) <= 1 {
+        "it is there though its call was refused; another may have created it"
+    } else if attempts.ledger().is_presumed(item.item) {
+        "it is there and the journal, which lost records, knows of no call for it; another may have created it"
+    } else if alike {
+        "it is there with other values than were sent; another may have created or changed it"
+    } else {
+        return None;
+    };
+    Some(Failure::new(message))
 }

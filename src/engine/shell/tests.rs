@@ -1,8 +1,11 @@
+use std::collections::HashSet;
 use std::sync::Mutex;
 
 use super::*;
+use crate::engine::IdRemap;
 use crate::item::Operation;
 use crate::journal::{FORMAT, Header};
+use crate::plan::Backlog;
 use crate::wire::Answer;
 
 /// A tenant that says yes to everything, and what it was asked.

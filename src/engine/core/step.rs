@@ -1,0 +1,113 @@
+//! Steps: what the decisions about items answer, for the core to carry out in their order.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::super::call::{Call, CallId, Purpose, numbers};
+use super::super::dispatch::Priority;
+use super::super::listing::ListingReader;
+use super::super::outcomes::failed;
+use super::super::settings::End;
+use super::super::unresolved::{Reason, Unresolved};
+use crate::item::{Event, Item, Outcome};
+use crate::retry::Verdict;
+use crate::wire::{Answer, Failure, Reply};
+
+/// The end of a call.
+#[derive(Debug)]
+pub(super) struct Judged<'a> {
+    pub(super) call: CallId,
+    pub(super) verdict: Verdict,
+    pub(super) answer: Option<&'a Answer>,
+    pub(super) now: Instant,
+}
+
+impl<'a> Judged<'a> {
+    pub(super) fn new(call: CallId, verdict: Verdict, reply: &'a Reply, now: Instant) -> Self {
+        let answer = match reply {
+            Reply::Answer(answer) => Some(answer),
+            Reply::NotSent(_) | Reply::Lost(_) => None,
+        };
+        Self {
+            call,
+            verdict,
+            answer,
+            now,
+        }
+    }
+
+    /// The body of the answer.
+    pub(super) fn json(&self) -> Option<Value> {
+        self.answer.and_then(Answer::json)
+    }
+}
+
+/// One thing that a decision asks for.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Submit this call.
+    Submit(Call, Priority),
+    /// Cut the creates that wait in the queue into parts of at most so many objects.
+    CutCreates(usize),
+    /// List the scope of these items, to find out what has become of them.
+    LookUp(Unresolved),
+    /// Take in a listing that was read to its end.
+    Listed(Purpose, Box<ListingReader>),
+    /// Write this down.
+    Append(Event),
+    /// End these items.
+    Finish(Vec<Outcome>),
+    /// Start nothing any more.
+    Stop(End),
+}
+
+impl Step {
+    pub(super) fn submit(call: Call) -> Self {
+        Self::Submit(call, Priority::Fresh)
+    }
+
+    pub(super) fn retry(call: Call) -> Self {
+        Self::Submit(call, Priority::Retry)
+    }
+
+    pub(super) fn finish(outcome: Outcome) -> Self {
+        Self::Finish(vec![outcome])
+    }
+
+    pub(super) fn fail(item: &Item<'_>, failure: Failure) -> Self {
+        Self::finish(failed(item, failure))
+    }
+
+    pub(super) fn fail_all(items: &[Item<'_>], failure: &Failure) -> Self {
+        Self::Finish(failed_all(items, failure))
+    }
+
+    /// Looks up items of that call, in a listing that begins at `due` or later.
+    pub(super) fn look_up(
+        call: CallId,
+        items: Vec<Item<'static>>,
+        reason: Reason,
+        due: Instant,
+    ) -> Self {
+        Self::LookUp(Unresolved {
+            call,
+            items,
+            reason,
+            due,
+        })
+    }
+
+    /// Writes down that the call was certainly not carried out.
+    pub(super) fn void(call: CallId, items: &[Item<'_>]) -> Self {
+        Self::Append(Event::Void {
+            call,
+            items: numbers(items),
+        })
+    }
+}
+
+pub(super) fn failed_all(items: &[Item<'_>], failure: &Failure) -> Vec<Outcome> {
+    let failed = |item| failed(item, failure.clone());
+    items.iter().map(failed).collect()
+}

@@ -1,0 +1,166 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::wire::Id;
+
+fn objects(values: &[Value]) -> Vec<Object> {
+    let objects = values
+        .iter()
+        .map(|value| value.as_object().unwrap().clone());
+    objects.collect()
+}
+
+fn item(key: &'static str, change: Change<'static>) -> Item<'static> {
+    Item {
+        item: 0,
+        file: 0,
+        row: 2,
+        resource: Kind::from_name("domain").unwrap(),
+        key: key.into(),
+        part: Some("SEARCH_SUFFIX".into()),
+        microtenant: None,
+        group: Some(0),
+        change,
+        undo: None,
+    }
+}
+
+fn create(key: &'static str) -> Item<'static> {
+    let text = FieldValue::Text(key.into());
+    let body = Fields(vec![("domain".into(), text)]);
+    item(key, Change::Create { body })
+}
+
+fn delete(key: &'static str) -> Item<'static> {
+    let id = Id::new("1");
+    item(
+        key,
+        Change::Delete {
+            id,
+            condition: None,
+        },
+    )
+}
+
+fn names(list: &[Object]) -> Vec<&str> {
+    list.iter()
+        .map(|object| object["domain"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn what_is_written_is_what_is_there_with_what_is_asked_for() {
+    let live = objects(&[
+        json!({"id": "2", "domain": "Old.example", "capture": true, "creationTime": "5"}),
+        json!({"id": "1", "domain": "gone.example"}),
+    ]);
+    let merge = Merge::new(vec![create("new.example"), delete("GONE.example")]);
+    let list = merge.list(kind(), &live);
+    assert_eq!(names(&list), ["Old.example", "new.example"]);
+    assert_eq!(list[0]["capture"], json!(true));
+    assert!(is_done(&merge.items[0], &list) && is_done(&merge.items[1], &list));
+    assert!(!is_done(&merge.items[0], &live) && !is_done(&merge.items[1], &live));
+}
+
+#[test]
+fn a_change_keeps_the_fields_that_it_does_not_name() {
+    let live = objects(&[json!({"id": "1", "domain": "a.example", "name": "A", "capture": true})]);
+    let set = Fields(vec![("capture".into(), FieldValue::Flag(false))]);
+    let changes = Vec::new();
+    let id = Id::new("1");
+    let merge = Merge::new(vec![item("a.example", Change::Update { id, set, changes })]);
+    let list = merge.list(kind(), &live);
+    assert_eq!(
+        Value::Object(list[0].clone()),
+        json!({"id": "1", "domain": "a.example", "name": "A", "capture": false})
+    );
+}
+
+fn kind() -> Kind {
+    Kind::from_name("domain").unwrap()
+}
+
+fn written(list: &[Value], confirmed: bool) -> Written {
+    Written {
+        list: objects(list),
+        confirmed,
+        until: Instant::now(),
+    }
+}
+
+#[test]
+fn what_was_written_and_is_missing_is_owed_until_it_is_seen_again() {
+    let list = [
+        json!({"domain": "kept.example"}),
+        json!({"domain": "lost.example"}),
+        json!({"domain": "new.example"}),
+    ];
+    let mut merge = Merge::new(vec![create("new.example")]);
+    merge.compare(kind(), &[]);
+    assert!(merge.owed.is_empty());
+    let live = objects(&[json!({"domain": "KEPT.example"})]);
+    merge.written = Some(written(&list, true));
+    merge.compare(kind(), &live);
+    assert_eq!(names(&merge.owed), ["lost.example"]);
+    merge.compare(kind(), &live);
+    assert_eq!(
+        names(&merge.owed),
+        ["lost.example"],
+        "however often it is read"
+    );
+    let union = merge.list(kind(), &live);
+    assert_eq!(
+        names(&union),
+        ["KEPT.example", "lost.example", "new.example"]
+    );
+    merge.compare(kind(), &objects(&[json!({"domain": "lost.example"})]));
+    assert!(merge.owed.is_empty());
+}
+
+#[test]
+fn of_a_write_that_left_no_trace_nothing_is_missing() {
+    let list = [
+        json!({"domain": "a.example"}),
+        json!({"domain": "new.example"}),
+    ];
+    let mut merge = Merge::new(vec![create("new.example")]);
+    merge.written = Some(written(&list, false));
+    merge.compare(kind(), &[]);
+    assert!(merge.owed.is_empty());
+}
+
+#[test]
+fn elements_without_a_name_are_told_by_their_ids_and_never_doubled() {
+    let live = objects(&[
+        json!({"id": "3", "name": "no domain"}),
+        json!({"note": "neither"}),
+        json!({"id": "1", "domain": "a.example"}),
+        json!({"id": "2", "domain": "A.example."}),
+    ]);
+    let mut merge = Merge::new(vec![delete("a.example")]);
+    let union = merge.list(kind(), &live);
+    assert_eq!(
+        union.len(),
+        3,
+        "one of the two of that name went: {union:?}"
+    );
+    assert_eq!(union[2]["id"], "2");
+    merge.written = Some(Written {
+        list: union.clone(),
+        confirmed: true,
+        until: Instant::now(),
+    });
+    merge.compare(kind(), &union);
+    assert!(merge.owed.is_empty());
+}
+
+#[test]
+fn what_nobody_asked_to_change_is_not_escaped_again() {
+    let live =
+        objects(&[json!({"id": "1", "domain": "a.example", "name": "R&amp;D", "modifiedBy": "7"})]);
+    let union = Merge::new(vec![create("b.example")]).list(kind(), &live);
+    assert_eq!(
+        Value::Object(union[0].clone()),
+        json!({"id": "1", "domain": "a.example", "name": "R&D"})
+    );
+}
