@@ -17,9 +17,10 @@ use self::args::{Cli, Verb};
 use self::settings::Typed;
 pub use self::ui::exit;
 use self::ui::{Terminal, log_to};
+use self::verbs::context::Context;
 use self::verbs::{
-    Context, apply, doctor, export, journal, plan, prune, resume, retry, runs, show, simulate,
-    status, undo, verify,
+    apply, doctor, export, journal, plan, prune, resume, retry, runs, show, simulate, status, undo,
+    verify,
 };
 use crate::clock::monotonic;
 use crate::ops::Error;

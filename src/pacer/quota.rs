@@ -5,8 +5,6 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::Shape;
-
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
 
@@ -269,18 +267,6 @@ impl Pace {
             Self::At(quota) => Self::At(Quota { ceiling, ..quota }),
             Self::Unlimited => Self::Unlimited,
         }
-    }
-
-    /// Returns the least time from the first to the last of `calls` calls.
-    #[must_use]
-    pub fn least_time(self, calls: u64) -> Duration {
-        let Self::At(quota) = self else {
-            return Duration::ZERO;
-        };
-        let Shape { burst, interval } = Shape::new(quota, calls);
-        let waits = calls.saturating_sub(u64::from(burst.get()));
-        let nanos = interval.as_nanos().saturating_mul(u128::from(waits));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 

@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::{Quota, Refusal};
+use super::admission::Refusal;
+use super::quota::Quota;
 
 /// The factor by which each window raises the rate until the first refusal. Larger finds a high limit sooner and
 /// overshoots it by more.

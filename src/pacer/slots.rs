@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::Quota;
+use super::quota::Quota;
 use crate::wire::QuotaClass;
 
 /// A request for a slot, which a process makes before it sends a call.

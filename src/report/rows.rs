@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{FailedRow, Outcomes};
+use super::document::FailedRow;
+use super::outcomes::Outcomes;
 use crate::item::{Change, ItemNumber, Status};
 use crate::ledger::{Ledger, State};
 use crate::manifest::CsvWriter;

@@ -18,8 +18,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::document::{FILE_NAME, SavedReport, saved_report};
+use super::outcomes::Outcomes;
 use super::rows::{ResultFile, ResultRow, Results};
-use super::{FILE_NAME, Outcomes, SavedReport, saved_report};
 use crate::item::{ItemNumber, Status};
 use crate::journal;
 use crate::ledger::State;

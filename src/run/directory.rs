@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{RunError, plan_file};
+use super::error::RunError;
+use super::plan_file;
 use crate::clock::random_bits;
 use crate::platform::{private_dirs, sync_dir};
 

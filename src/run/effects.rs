@@ -9,7 +9,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::{Origin, PlanError, PlanFile, RunDirectory, RunError, learn};
+use super::error::RunError;
+use super::state::learn;
+use super::{Origin, PlanError, PlanFile, RunDirectory};
 use crate::engine::IdRemap;
 use crate::item::{Change, Event, Item, ItemNumber, Outcome, Status};
 use crate::journal::{self, Header};

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Origin, RunDirectory, RunError, list};
+use super::error::RunError;
+use super::{Origin, RunDirectory, list};
 
 /// The links between the runs of one directory. Each map leads from the earlier run to the newest later one.
 #[derive(Clone, Debug, Default)]

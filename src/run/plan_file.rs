@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::RunError;
 use super::digest::Digested;
+use super::error::RunError;
 use super::plan_entry::PlanEntry;
 use crate::engine::{IdRemap, Items};
 use crate::item::{Item, ItemNumber, index};

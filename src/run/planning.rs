@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use super::{Origin, RunError};
+use super::Origin;
+use super::error::RunError;
 use crate::item::{Item, Problem, Row};
 use crate::manifest::{Format, Manifest, ManifestError};
 use crate::plan::{

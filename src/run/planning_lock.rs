@@ -8,8 +8,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::RunError;
 use super::directory::cannot_start;
+use super::error::RunError;
 use crate::platform::{self, is_at, private_dirs};
 
 const FILE_NAME: &str = ".planning";

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{PlanFile, RunDirectory, RunError, doubt_undecided, finished_by_plan};
+use super::error::RunError;
+use super::state::{doubt_undecided, finished_by_plan};
+use super::{PlanFile, RunDirectory};
 use crate::item::{Event, PRESUMED};
 use crate::journal::{self, Cut, INTENTS_KEPT, Journal};
 

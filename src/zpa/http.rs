@@ -10,8 +10,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::api::{Api, SignInError};
+use super::connection::{Connection, Style};
 use super::key::AUDIENCE;
-use super::{Api, Connection, PrivateKey, SignInError, Style, Transport, TransportError};
+use super::key::PrivateKey;
+use super::transport::{Transport, TransportError};
 use crate::clock::{monotonic, random_bits, wall};
 use crate::retry::is_concurrent;
 use crate::wire::{Answer, Failure, Method, Reply, Request};

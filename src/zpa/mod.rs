@@ -2,39 +2,14 @@
 //!
 //! Nothing here retries, waits or paces. Every attempt is one call of [`Api::send`], so the engine counts them all.
 
+mod api;
 mod connection;
 mod http;
 mod key;
 mod transport;
 
-use std::future::Future;
-use std::time::Duration;
-
+pub use self::api::{Api, SignInError};
 pub use self::connection::{Connection, ConnectionError, Style};
 pub use self::http::{Credentials, HttpApi, Probe, Proof};
 pub use self::key::{KeyError, PrivateKey};
 pub use self::transport::{Transport, TransportError};
-use crate::wire::{Failure, Reply, Request};
-
-/// A tenant's API.
-pub trait Api: Send + Sync + 'static {
-    /// Sends the request once, with the token of the last [`Api::sign_in`].
-    fn send(&self, request: Request) -> impl Future<Output = Reply> + Send;
-
-    /// Fetches a new token and returns its lifetime. All later calls carry this token.
-    ///
-    /// # Errors
-    /// [`SignInError`] if there is no new token; the old one stays in use.
-    fn sign_in(&self) -> impl Future<Output = Result<Duration, SignInError>> + Send;
-}
-
-/// A sign-in that brought no token.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SignInError {
-    /// The credentials are wrong or may not be used. Another try would not help.
-    #[error("the sign-in was refused: {0}")]
-    Refused(Failure),
-    /// The sign-in did not work this time. Another try may help.
-    #[error("the sign-in failed: {0}")]
-    Unavailable(Failure),
-}

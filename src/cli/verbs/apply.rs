@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::flags::{GuardArgs, ManifestArgs, WorkArgs};
 use crate::cli::ui::{Watcher, conclude};
 use crate::ops::{self, ApplyOptions, Connect as _, Error, Manifests};

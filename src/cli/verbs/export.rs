@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Context, never};
+use super::context::{Context, never};
 use crate::cli::flags::{TenantArgs, kind};
 use crate::cli::ui::{exit, output};
 use crate::manifest::Format;

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::ui::{Terminal, exit};
 use crate::clock::wall;

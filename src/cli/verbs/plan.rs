@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Context, never};
+use super::context::{Context, never};
 use crate::cli::flags::{GuardArgs, JsonArg, ManifestArgs, TenantArgs};
 use crate::cli::ui::{exit, preview};
 use crate::item::Item;

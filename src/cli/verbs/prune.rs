@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use wildmatch::WildMatch;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::flags::{GuardArgs, WorkArgs};
 use crate::cli::settings::duration;
 use crate::cli::ui::{Terminal, Watcher, choice, exit, finish, output};

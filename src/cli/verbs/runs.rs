@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::Context;
+use super::context::Context;
 use super::status::Shown;
 use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::ui::exit;

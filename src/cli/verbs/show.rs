@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Context, never};
+use super::context::{Context, never};
 use crate::cli::flags::{TenantArgs, kind};
 use crate::cli::ui::exit;
 use crate::ops::{self, Error};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::settings::scenario;
 use crate::cli::ui::exit;
 use crate::ops::Error;

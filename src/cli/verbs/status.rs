@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::ui::{Watcher, exit};
 use crate::ledger::Tally;

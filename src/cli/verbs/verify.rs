@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::flags::{JsonArg, RunsDir, TenantArgs};
 use crate::cli::ui::{Watcher, exit};
 use crate::ops::{self, Error, Verified, counted};

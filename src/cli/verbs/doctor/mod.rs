@@ -9,7 +9,7 @@ use serde::Serialize;
 use clap::Args;
 
 use self::checks::{Check, Clock, Quotas};
-use super::Context;
+use super::context::Context;
 use crate::cli::flags::{JsonArg, TenantArgs};
 use crate::cli::settings::{Gathered, Resolved, Typed};
 use crate::clock::{monotonic, wall};

@@ -1,0 +1,93 @@
+//! The summary of a run.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use crate::engine::{End, Progress};
+use crate::ledger::Ledger;
+
+/// The value of [`Summary::end`] for a run with nothing left to do.
+pub(super) const FINISHED: &str = "finished";
+
+/// The result of a run in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The end of the run: `finished`, or `stopped` if some items have not ended.
+    pub end: &'static str,
+    /// All items, one for each row.
+    pub items: u64,
+    /// Items that were created, confirmed by the server's answer.
+    pub created: u64,
+    /// Items that were updated.
+    pub updated: u64,
+    /// Items with nothing to do.
+    pub unchanged: u64,
+    /// Items that were deleted.
+    pub deleted: u64,
+    /// Items whose object was left alone, since it no longer fits the conditions of the change.
+    pub spared: u64,
+    /// Items that were not carried out.
+    pub failed: u64,
+    /// Items that were carried out by a call whose answer was lost, and found afterwards.
+    pub recovered: u64,
+    /// Items that were perhaps carried out; `resume` finds out.
+    pub unknown: u64,
+    /// Items that were not tried yet.
+    pub waiting: u64,
+    /// The number of `GET`s that this process sent.
+    pub read_calls: u64,
+    /// The number of `POST`s, `PUT`s and `DELETE`s that this process sent.
+    pub write_calls: u64,
+    /// The number of calls that were answered 429, and sent again.
+    pub throttled: u64,
+    /// The number of calls that were answered with a 503 asking to come back later, and sent again.
+    pub unavailable: u64,
+    /// The time for which this process worked, reading and planning included.
+    pub elapsed_ms: u64,
+    /// The run directory.
+    #[serde(serialize_with = "path_as_shown")]
+    pub run_dir: PathBuf,
+}
+
+impl Summary {
+    /// Returns the numbers of a run that ended with `end`.
+    #[must_use]
+    pub fn new(
+        end: &End,
+        ledger: &Ledger,
+        progress: &Progress,
+        elapsed_ms: u64,
+        run_dir: &Path,
+    ) -> Self {
+        let tally = ledger.tally();
+        let finished = *end == End::Finished && tally.finished() == tally.items;
+        Self {
+            end: if finished { FINISHED } else { "stopped" },
+            items: tally.items,
+            created: tally.created,
+            updated: tally.updated,
+            unchanged: tally.unchanged,
+            deleted: tally.deleted,
+            spared: tally.spared,
+            failed: tally.failed,
+            recovered: tally.recovered,
+            unknown: tally.unknown,
+            waiting: tally.waiting,
+            read_calls: progress.read.sent,
+            write_calls: progress.write.sent,
+            throttled: progress.throttled,
+            unavailable: progress.unavailable,
+            elapsed_ms,
+            run_dir: run_dir.to_owned(),
+        }
+    }
+}
+
+/// Writes a path as messages show it. Parts that are not UTF-8 are replaced; serde alone would refuse such a path.
+pub(crate) fn path_as_shown<S: Serializer>(
+    path: &(impl AsRef<Path> + ?Sized),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.as_ref().display())
+}

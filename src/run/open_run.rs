@@ -1,0 +1,183 @@
+//! Open runs: starting a run, and resuming one.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::directory::RunDirectory;
+use super::error::RunError;
+use super::plan_file::PlanFile;
+use super::state::{each_open, finished_by_plan, learn};
+use crate::engine::Workload;
+use crate::item::{Event, Item, Operation, Outcome};
+use crate::journal::{Header, Journal};
+use crate::ledger::{Ledger, State};
+use crate::plan::Backlog;
+
+/// A run that is open and can be carried out.
+#[derive(Debug)]
+pub struct Run {
+    /// The run's directory.
+    pub directory: RunDirectory,
+    /// The run's plan.
+    pub plan: PlanFile,
+    /// The first record of the journal.
+    pub header: Header,
+    /// The work that is left.
+    pub workload: Workload,
+}
+
+impl Run {
+    /// Visits the items that have not ended and whose operation is one of `operations`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] if the plan cannot be read.
+    pub fn each_open(
+        &self,
+        operations: &[Operation],
+        visit: impl FnMut(&Item<'_>),
+    ) -> Result<(), RunError> {
+        let visited = each_open(&self.plan, &self.workload.ledger, operations, visit);
+        visited.map_err(|source| self.directory.unreadable(source))
+    }
+
+    /// Writes these outcomes into the journal, and returns the run with its items ended.
+    ///
+    /// # Errors
+    /// [`RunError::Journal`] if the journal cannot be written.
+    pub fn with_outcomes(
+        mut self,
+        outcomes: Vec<Outcome>,
+        now: Timestamp,
+    ) -> Result<Self, RunError> {
+        if outcomes.is_empty() {
+            return Ok(self);
+        }
+        let Workload {
+            mut ledger,
+            mut journal,
+            sent_before,
+            mut id_remap,
+            created_by_others,
+            batch_size,
+            ..
+        } = self.workload;
+        for outcome in &outcomes {
+            id_remap.note(outcome);
+        }
+        let event = Event::Outcomes(outcomes);
+        journal.append(&event, now)?;
+        journal.commit()?;
+        ledger.apply(&event);
+        self.workload = Workload {
+            id_remap,
+            created_by_others,
+            batch_size,
+            ..workload(&self.plan, ledger, journal, sent_before)
+        };
+        Ok(self)
+    }
+}
+
+/// Starts a run with the plan in `directory`. From now on the run can be resumed.
+///
+/// # Errors
+/// [`RunError`] if the plan or the journal cannot be written or read back. Then the run does not exist.
+pub fn start(directory: RunDirectory, header: Header, now: Timestamp) -> Result<Run, RunError> {
+    let (mut plan, mut journal) = match begin(&directory, &header, now) {
+        Ok(begun) => begun,
+        Err(error) => {
+            directory.discard();
+            return Err(error);
+        }
+    };
+    let directory = directory.publish()?;
+    plan.moved(directory.path());
+    journal.moved(directory.path());
+    let ledger = finished_by_plan(&plan);
+    let workload = workload(&plan, ledger, journal, Vec::new());
+    Ok(Run {
+        directory,
+        plan,
+        header,
+        workload,
+    })
+}
+
+fn begin(
+    directory: &RunDirectory,
+    header: &Header,
+    now: Timestamp,
+) -> Result<(PlanFile, Journal), RunError> {
+    let plan = PlanFile::open(directory.path())?;
+    plan.verify(header)?;
+    let journal = Journal::create(directory.path(), header, now)?;
+    Ok((plan, journal))
+}
+
+/// Opens a run in order to resume it where it stopped.
+///
+/// # Errors
+/// [`RunError::Journal`] if another process works on the run, or if its journal is damaged or has lost its end, which
+/// [`repair`] mends. Other kinds of [`RunError`] if the plan cannot be used.
+pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
+    let plan = PlanFile::open(directory.path())?;
+    let mut ledger = finished_by_plan(&plan);
+    let mut id_remap = plan.id_remap().clone();
+    let mut batch_size = None;
+    let (journal, replayed) = Journal::open(directory.path(), |event| {
+        if let Event::BatchSize(size) = event {
+            batch_size = Some(size);
+        }
+        ledger.apply(&event);
+        learn(&mut id_remap, &event);
+    })?;
+    plan.verify(&replayed.header)?;
+    let workload = Workload {
+        id_remap,
+        batch_size,
+        ..workload(&plan, ledger, journal, replayed.last_intents())
+    };
+    Ok(Run {
+        directory,
+        plan,
+        header: replayed.header,
+        workload,
+    })
+}
+
+/// Returns the work that is left of a run.
+fn workload(
+    plan: &PlanFile,
+    ledger: Ledger,
+    journal: Journal,
+    sent_before: Vec<Timestamp>,
+) -> Workload {
+    let (mut backlog, mut deferred) = (Backlog::default(), Backlog::default());
+    let mut in_doubt = Backlog::default();
+    for (item, entry) in plan.entries() {
+        match (ledger.state(item), entry.operation) {
+            (State::Finished(_), _) => {}
+            // Such an item can be looked up only once the new ids of the objects it refers to are known.
+            (_, operation) if plan.is_deferred(item) => deferred.push(item, operation, entry.group),
+            (State::InDoubt, Operation::Create) => {
+                in_doubt.push(item, entry.operation, entry.group);
+            }
+            // Updates and deletes may simply be repeated.
+            (State::InDoubt | State::Waiting, operation) => {
+                backlog.push(item, operation, entry.group);
+            }
+        }
+    }
+    Workload {
+        ledger,
+        backlog,
+        deferred,
+        id_remap: plan.id_remap().clone(),
+        in_doubt,
+        created_by_others: HashSet::new(),
+        batch_size: None,
+        sent_before,
+        journal,
+    }
+}
