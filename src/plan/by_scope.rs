@@ -1,8 +1,7 @@
 //! What is kept for each scope.
 
 use std::cell::Cell;
-
-use foldhash::HashMap;
+use std::collections::HashMap;
 
 use crate::resource::Scope;
 

@@ -58,7 +58,7 @@ impl<'s> Exporter<'s> {
             columns: columns.to_owned(),
             layout,
             checker: Checker::new(Defaults::default()),
-            duplicates: Duplicates::of_all(),
+            duplicates: Duplicates::default(),
             resolvers: resolvers.collect(),
             microtenant,
         }
@@ -122,7 +122,7 @@ impl<'s> Exporter<'s> {
         let Some(mut draft) = self.checker.check(row, &self.layout, &mut problems) else {
             return problems;
         };
-        problems.extend(self.duplicates.find(&draft, &self.layout));
+        problems.extend(self.duplicates.add(&draft, &self.layout));
         for unresolved_ref in draft.unresolved_refs.iter() {
             let resolver = self.resolvers.get_mut(&unresolved_ref.target);
             match resolver.map(|resolver| resolver.resolve(unresolved_ref.text)) {

@@ -7,7 +7,7 @@
 //!
 //! 1. [`Layout`] assigns a meaning to its columns.
 //! 2. [`Checker`] turns it into a [`Draft`], or into problems.
-//! 3. [`Fingerprints`] and [`Duplicates`] find rows that name the same object.
+//! 3. [`Duplicates`] finds rows that name the same object.
 //! 4. [`Planner`] resolves the names in it and compares it with the tenant.
 //! 5. [`Backlog`] groups the resulting items into calls.
 
@@ -36,7 +36,7 @@ pub use self::check::{Checker, Draft, UnresolvedRef, UnresolvedRefs};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
 pub use self::defaults::Defaults;
-pub use self::duplicates::{Duplicates, Fingerprints};
+pub use self::duplicates::Duplicates;
 pub use self::estimate::{CallCounts, Estimate};
 pub use self::filter::{Condition, Filter, FilterError};
 pub use self::guards::{Guards, Share};

@@ -7,9 +7,7 @@ use super::Origin;
 use super::error::RunError;
 use crate::item::{Item, Problem, Row};
 use crate::manifest::{Format, Manifest, ManifestError};
-use crate::plan::{
-    Checker, Defaults, Draft, Duplicates, Fingerprints, Layout, Limits, Planner, Snapshot,
-};
+use crate::plan::{Checker, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot};
 use crate::resource::Action;
 use crate::resource::{Kind, Scope};
 use crate::wire::Id;
@@ -89,35 +87,28 @@ pub fn check_named(
     }
     found.write_flags_down();
     let checker = Checker::new(found.defaults.clone());
-    let mut named = Fingerprints::default();
+    let mut duplicates = Duplicates::default();
     for (manifest, layout) in found.manifests.iter().zip(&found.layouts) {
-        let blank = named.blank();
         let mut shared = (
             &mut problems,
-            &mut named,
+            &mut duplicates,
             &mut found.scopes,
             &mut found.rows,
         );
         let read = manifest.for_each_batch(&mut shared, |rows, mut wrong, turn| {
-            let (mut batch_named, mut batch_scopes) = (blank.clone(), Scopes::default());
-            for row in rows {
-                if let Some(draft) = checker.check(*row, layout, &mut wrong) {
-                    batch_named.note(&draft);
-                    batch_scopes.note(&draft);
-                }
-            }
-            turn.take(|(problems, named, scopes, count)| {
+            let check = |row| checker.check(row, layout, &mut wrong);
+            let drafts: Vec<Draft<'_>> = rows.iter().copied().filter_map(check).collect();
+            turn.take(|(problems, duplicates, scopes, count)| {
                 problems.append(&mut wrong);
-                named.append(batch_named);
-                scopes.noted.append(&mut batch_scopes.noted);
+                for draft in &drafts {
+                    problems.extend(duplicates.add(draft, layout));
+                    scopes.note(draft);
+                }
                 **count += rows.len() as u64;
                 Ok::<(), ManifestError>(())
             })
         })?;
         found.fingerprints.push(read);
-    }
-    if let Some(duplicates) = named.duplicates() {
-        found.find_duplicates(duplicates, &mut problems)?;
     }
     if problems.is_empty() {
         return Ok(found);
@@ -257,31 +248,6 @@ impl Checked {
         if readable {
             self.layouts.push(layout);
             self.manifests.push(manifest);
-        }
-        Ok(())
-    }
-
-    /// Reads the rows once more, for those that name what an earlier one names.
-    fn find_duplicates(
-        &self,
-        mut duplicates: Duplicates,
-        problems: &mut Vec<Problem>,
-    ) -> Result<(), ManifestError> {
-        let checker = Checker::new(self.defaults.clone());
-        for (manifest, layout) in self.manifests.iter().zip(&self.layouts) {
-            let mut shared = (&mut duplicates, &mut *problems);
-            manifest.for_each_batch(&mut shared, |rows, mut told, turn| {
-                // What is wrong with single rows was told when they were checked.
-                let check = |row| checker.check(row, layout, &mut told);
-                let drafts: Vec<Draft<'_>> = rows.iter().copied().filter_map(check).collect();
-                turn.take(|(duplicates, problems)| {
-                    let found = drafts
-                        .iter()
-                        .filter_map(|draft| duplicates.find(draft, layout));
-                    problems.extend(found);
-                    Ok::<(), ManifestError>(())
-                })
-            })?;
         }
         Ok(())
     }

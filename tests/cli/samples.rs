@@ -7,7 +7,7 @@ use serde_json::json;
 use zpa_bulk::item::{Problem, Row};
 use zpa_bulk::manifest::{Format, Manifest, ManifestError};
 use zpa_bulk::plan::{
-    CallCounts, Checker, Defaults, Draft, Fingerprints, Layout, Limits, Listing, Planner, Snapshot,
+    CallCounts, Checker, Defaults, Draft, Duplicates, Layout, Limits, Listing, Planner, Snapshot,
     Totals,
 };
 use zpa_bulk::resource::{Kind, Scope};
@@ -33,8 +33,7 @@ fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>) + Send) -> Vec<String>
     let defaults = Defaults::default();
     let mut problems = Vec::new();
     let checker = Checker::new(defaults.clone());
-    let mut named = Fingerprints::default();
-    let mut manifests = Vec::new();
+    let mut duplicates = Duplicates::default();
     for (number, path) in (0..).zip(paths) {
         let manifest = Manifest::open(&in_the_crate(path), number, &mut problems).unwrap();
         let titles: Vec<(&str, u32)> = manifest
@@ -46,19 +45,10 @@ fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>) + Send) -> Vec<String>
         let layout = Layout::new(number, &titles, strict, &defaults, &mut problems);
         each_row(&manifest, &mut problems, |row, found| {
             if let Some(draft) = checker.check(row, &layout, found) {
-                named.note(&draft);
+                found.extend(duplicates.add(&draft, &layout));
                 visit(draft);
             }
         });
-        manifests.push((manifest, layout));
-    }
-    if let Some(mut repeats) = named.duplicates() {
-        for (manifest, layout) in &manifests {
-            each_row(manifest, &mut Vec::new(), |row, told| {
-                let draft = checker.check(row, layout, told);
-                problems.extend(draft.and_then(|draft| repeats.find(&draft, layout)));
-            });
-        }
     }
     problems.sort_by_key(|problem| (problem.file, problem.row));
     described(&problems, paths)
