@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, slice};
 
-use criterion::Criterion;
 use reqwest::{Client, StatusCode, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::SecretString;
@@ -67,18 +66,15 @@ fn main() {
         customers: Cell::new(145_283_994_705_985_536),
         links: usize::try_from(links).unwrap(),
     };
-    let mut criterion = Criterion::default().configure_from_args();
     let mut results = vec![compare(
-        &mut criterion,
         "creating links, journal on disk",
         &bench,
         disk.path(),
     )];
     if let Some(memory) = memory {
         let name = "creating links, journal in memory";
-        results.push(compare(&mut criterion, name, &bench, memory.path()));
+        results.push(compare(name, &bench, memory.path()));
     }
-    criterion.final_summary();
     println!();
     for line in results {
         println!("{line}");
@@ -86,13 +82,13 @@ fn main() {
     bench.runtime.block_on(bench.server.stop());
 }
 
-fn compare(criterion: &mut Criterion, name: &'static str, bench: &Bench, runs: &Path) -> String {
+fn compare(name: &'static str, bench: &Bench, runs: &Path) -> String {
     let comparison = Comparison {
         name,
         yardstick: "a bare loop of POSTs",
         aim: 0.6,
     };
-    comparison.measure(criterion, || bench.post(), || bench.carry_out(runs))
+    comparison.measure(|| bench.post(), || bench.carry_out(runs))
 }
 
 async fn start() -> Server {

@@ -14,7 +14,6 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use criterion::Criterion;
 use jiff::Timestamp;
 use zpa_bulk::item::{Event, Outcome, Status};
 use zpa_bulk::journal::{self, FILE_NAME, FORMAT, Header, Journal};
@@ -38,30 +37,13 @@ const REPLAYED: u32 = 200_000;
 const BATCH: u32 = 150;
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
     let synced = sized(SYNCED);
     let lines = [
-        appending(&mut criterion, "append, one by one", synced, 1),
-        appending(
-            &mut criterion,
-            "append, grouped",
-            sized(SYNCED * 100),
-            GROUP,
-        ),
-        replaying(
-            &mut criterion,
-            "replay, 1 item a record",
-            sized(REPLAYED),
-            1,
-        ),
-        replaying(
-            &mut criterion,
-            "replay, 150 items a record",
-            sized(REPLAYED / BATCH),
-            BATCH,
-        ),
+        appending("append, one by one", synced, 1),
+        appending("append, grouped", sized(SYNCED * 100), GROUP),
+        replaying("replay, 1 item a record", sized(REPLAYED), 1),
+        replaying("replay, 150 items a record", sized(REPLAYED / BATCH), BATCH),
     ];
-    criterion.final_summary();
     println!();
     for line in lines {
         println!("{line}");
@@ -69,7 +51,7 @@ fn main() {
 }
 
 /// Appends records, each `group` of them with one sync.
-fn appending(criterion: &mut Criterion, name: &'static str, records: u32, group: usize) -> String {
+fn appending(name: &'static str, records: u32, group: usize) -> String {
     let comparison = Comparison {
         name,
         yardstick: "write_all and sync_data",
@@ -82,7 +64,6 @@ fn appending(criterion: &mut Criterion, name: &'static str, records: u32, group:
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').skip(1).collect();
     assert_eq!(lines.len(), events.len());
     comparison.measure(
-        criterion,
         || write_bare(&lines, group),
         || {
             let dir = tempfile::tempdir().unwrap();
@@ -116,7 +97,7 @@ fn write_journal(dir: &Path, events: &[Event], group: usize) -> Duration {
     })
 }
 
-fn replaying(criterion: &mut Criterion, name: &'static str, records: u32, items: u32) -> String {
+fn replaying(name: &'static str, records: u32, items: u32) -> String {
     let comparison = Comparison {
         name,
         yardstick: "reading the lines and summing them up",
@@ -125,7 +106,6 @@ fn replaying(criterion: &mut Criterion, name: &'static str, records: u32, items:
     let dir = tempfile::tempdir().unwrap();
     write_journal(dir.path(), &events(records, items), 10_000);
     comparison.measure(
-        criterion,
         || time(|| read_bare(&dir.path().join(FILE_NAME))),
         || {
             time(|| {

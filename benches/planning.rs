@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use criterion::Criterion;
 use serde::Deserialize;
 use serde_json::json;
 use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
@@ -62,12 +61,10 @@ fn main() {
     let shorter = dir.path().join("fewer-links.csv");
     write_manifest(&shorter, sized(WRITTEN));
     let snapshot = snapshot();
-    let mut criterion = Criterion::default().configure_from_args();
     let lines = [
-        counting(&mut criterion, &manifest, &snapshot),
-        writing(&mut criterion, &shorter, &snapshot, dir.path()),
+        counting(&manifest, &snapshot),
+        writing(&shorter, &snapshot, dir.path()),
     ];
-    criterion.final_summary();
     println!();
     for line in lines {
         println!("{line}");
@@ -78,27 +75,25 @@ fn main() {
     println!("PEAK {}", peak("check, plan and write the plan", &writing));
 }
 
-fn counting(criterion: &mut Criterion, manifest: &Path, snapshot: &Snapshot) -> String {
+fn counting(manifest: &Path, snapshot: &Snapshot) -> String {
     let comparison = Comparison {
         name: "check and plan",
         yardstick: "a typed read with the csv crate",
         aim: 0.5,
     };
     comparison.measure(
-        criterion,
         || time(|| read_typed(manifest)),
         || time(|| plan_counting(manifest, snapshot)),
     )
 }
 
-fn writing(criterion: &mut Criterion, manifest: &Path, snapshot: &Snapshot, dir: &Path) -> String {
+fn writing(manifest: &Path, snapshot: &Snapshot, dir: &Path) -> String {
     let comparison = Comparison {
         name: "check, plan and write the plan",
         yardstick: "a typed read with the csv crate",
         aim: 0.2,
     };
     comparison.measure(
-        criterion,
         || time(|| read_typed(manifest)),
         || plan_writing(manifest, snapshot, dir),
     )

@@ -17,7 +17,6 @@ use std::io::{BufRead, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use criterion::Criterion;
 use jiff::Timestamp;
 use zpa_bulk::item::{Event, ItemNumber, Outcome, Status};
 use zpa_bulk::ledger::Tally;
@@ -41,16 +40,14 @@ fn main() {
     if let Ok(task) = std::env::var(PEAK) {
         return tell_peak(&task);
     }
-    let mut criterion = Criterion::default().configure_from_args();
     let mut lines = Vec::new();
     let dir = tempfile::tempdir().unwrap();
     for batch in BATCHES {
         let runs = dir.path().join(batch.to_string());
         let run = settled_run(&runs, sized(ITEMS), batch);
-        lines.push(resuming(&mut criterion, batch, &run));
+        lines.push(resuming(batch, &run));
         lines.extend(["read", "resume", "report"].map(|what| peak(what, batch, &run)));
     }
-    criterion.final_summary();
     println!();
     for line in lines {
         println!("{line}");
@@ -88,7 +85,7 @@ fn created(item: ItemNumber) -> Outcome {
     }
 }
 
-fn resuming(criterion: &mut Criterion, batch: u32, run: &Path) -> String {
+fn resuming(batch: u32, run: &Path) -> String {
     let comparison = Comparison {
         name: match batch {
             1 => "resume, 1 item a call",
@@ -97,11 +94,7 @@ fn resuming(criterion: &mut Criterion, batch: u32, run: &Path) -> String {
         yardstick: "reading the lines of journal and plan and summing them up",
         aim: 0.25,
     };
-    comparison.measure(
-        criterion,
-        || time(|| read_bare(run)),
-        || time(|| resume_run(run)),
-    )
+    comparison.measure(|| time(|| read_bare(run)), || time(|| resume_run(run)))
 }
 
 /// The yardstick: every line of both files, with its checksum.

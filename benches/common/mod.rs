@@ -3,7 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, SamplingMode};
+/// The least number of pairs that are measured.
+const PAIRS: usize = 10;
+
+/// The least time for which pairs are measured.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is compared, and how near to the yardstick it should come.
 pub(crate) struct Comparison {
@@ -14,43 +18,38 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Has criterion measure `ours`; every time, `yardstick` runs before or after it. Both say how long what
-    /// counts of them took. Answers a line for the end of the output.
+    /// Measures `ours` and `yardstick` in pairs, the order of each the reverse of the one before. Both answer how long
+    /// what counts of them took. Returns a line for the end of the output.
     pub(crate) fn measure(
         &self,
-        criterion: &mut Criterion,
         mut yardstick: impl FnMut() -> Duration,
         mut ours: impl FnMut() -> Duration,
     ) -> String {
-        let mut pairs: Vec<(Duration, Duration)> = Vec::new();
-        let mut pair = || {
-            let (theirs, own) = if pairs.len().is_multiple_of(2) {
+        if !is_chosen(self.name) {
+            return format!("RATIO {}: not measured", self.name);
+        }
+        let mut pair = |number: usize| {
+            if number.is_multiple_of(2) {
                 let theirs = yardstick();
                 (theirs, ours())
             } else {
                 let own = ours();
                 (yardstick(), own)
-            };
-            pairs.push((theirs, own));
-            own
+            }
         };
-        let mut group = criterion.benchmark_group("zpa-bulk");
-        group
-            .sample_size(10)
-            .sampling_mode(SamplingMode::Flat)
-            .warm_up_time(Duration::from_millis(500))
-            .measurement_time(Duration::from_secs(2));
-        group.bench_function(BenchmarkId::from_parameter(self.name), |bencher| {
-            bencher.iter_custom(|rounds| (0..rounds).map(|_| pair()).sum());
-        });
-        group.finish();
+        let mut pairs = vec![pair(0)];
+        if is_bench() {
+            // The first pair was to warm up.
+            pairs.clear();
+            let start = Instant::now();
+            while pairs.len() < PAIRS || start.elapsed() < PATIENCE {
+                pairs.push(pair(pairs.len()));
+            }
+        }
         self.describe(&pairs)
     }
 
     fn describe(&self, pairs: &[(Duration, Duration)]) -> String {
-        if pairs.is_empty() {
-            return format!("RATIO {}: not measured", self.name);
-        }
         let theirs = median(pairs.iter().map(|(theirs, _)| theirs.as_secs_f64()));
         let own = median(pairs.iter().map(|(_, own)| own.as_secs_f64()));
         let speed = median(pairs.iter().map(|(t, o)| t.as_secs_f64() / o.as_secs_f64()));
@@ -80,8 +79,23 @@ pub(crate) fn time<T>(work: impl FnOnce() -> T) -> Duration {
 
 /// `full` under `cargo bench`; a hundredth of it where cargo only tries whether the benches run.
 pub(crate) fn sized(full: u32) -> u32 {
-    let benching = std::env::args().any(|argument| argument == "--bench");
-    if benching { full } else { (full / 100).max(1) }
+    if is_bench() {
+        full
+    } else {
+        (full / 100).max(1)
+    }
+}
+
+fn is_bench() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
+}
+
+/// Whether the command line names a part of `name`, or nothing: `cargo bench --bench planning -- write`.
+fn is_chosen(name: &str) -> bool {
+    let mut parts = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'));
+    parts.next().is_none_or(|part| name.contains(&part))
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
