@@ -10,6 +10,7 @@ mod export;
 mod lock;
 mod other_runs;
 mod plan;
+mod plan_input;
 mod preview;
 pub mod prune;
 mod recorded;
@@ -23,7 +24,6 @@ mod tenant;
 mod text;
 mod undo;
 mod verify;
-mod work;
 
 pub use self::carry_out::RunEnd;
 pub use self::error::{Error, ErrorKind, of_end};

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::error::{Error, ErrorKind};
+use super::plan_input::PlanInput;
 use super::recorded::recorded;
 use super::session::Session;
 use super::tenant::Tenant;
 use super::text::rounded;
-use super::work::Work;
 use crate::clock::{monotonic, wall};
 use crate::engine::Items as _;
 use crate::item::{Item, Operation, Status};
@@ -153,17 +153,17 @@ impl OtherRuns {
     /// `unread` if live state cannot be read, [`ErrorKind::Run`] if another process is about to do the same work.
     pub(super) async fn live_without_conflict(
         &self,
-        work: &dyn Work,
+        input: &dyn PlanInput,
         unread: ErrorKind,
         tenant: &mut Tenant,
         session: &Session<'_>,
     ) -> Result<Snapshot, Error> {
-        let mut live = tenant.snapshot(work.scopes(), unread).await?;
-        if self.may_still_change(&live, work, tenant)? {
+        let mut live = tenant.snapshot(input.scopes(), unread).await?;
+        if self.may_still_change(&live, input, tenant)? {
             self.wait(tenant, session).await?;
-            live = tenant.snapshot(work.scopes(), unread).await?;
+            live = tenant.snapshot(input.scopes(), unread).await?;
         }
-        self.refuse_shared(&live, work, tenant)?;
+        self.refuse_shared(&live, input, tenant)?;
         Ok(live)
     }
 
@@ -171,14 +171,14 @@ impl OtherRuns {
     fn may_still_change(
         &self,
         live: &Snapshot,
-        work: &dyn Work,
+        input: &dyn PlanInput,
         tenant: &Tenant,
     ) -> Result<bool, Error> {
         let live_check = LiveCheck::new(live);
         let in_doubt = self.in_doubt(|item| live_check.mismatch(item, None).is_some())?;
         let mut met = false;
         if !in_doubt.is_empty() {
-            work.plan(live, tenant, &mut |item, _| {
+            input.plan(live, tenant, &mut |item, _| {
                 met |= marks(item).any(|mark| in_doubt.contains(&mark));
                 Ok(())
             })?;
@@ -242,13 +242,13 @@ impl OtherRuns {
     fn refuse_shared(
         &self,
         live: &Snapshot,
-        work: &dyn Work,
+        input: &dyn PlanInput,
         tenant: &Tenant,
     ) -> Result<(), Error> {
         let claimed = self.claimed()?;
         let mut refused = Ok(());
         if !claimed.is_empty() {
-            work.plan(live, tenant, &mut |item, _| {
+            input.plan(live, tenant, &mut |item, _| {
                 if refused.is_ok() {
                     refused = refuse_claimed(item, &claimed);
                 }

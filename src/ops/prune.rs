@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use super::carry_out::RunEnd;
 use super::error::{Error, ErrorKind};
 use super::plan::{ItemSink, plan_rows};
+use super::plan_input::{PlanInput, StartOptions};
 use super::preview::{PlanSummary, Preview};
 use super::session::{Later, Session};
 use super::start::start;
 use super::tenant::Tenant;
-use super::work::{StartOptions, Work};
 use crate::clock::wall;
 use crate::manifest::CsvWriter;
 use crate::plan::prune::{Choice, Criteria, choose as chosen, group_name, name};
@@ -70,7 +70,7 @@ pub async fn prune(
     tenant: &mut Tenant,
     session: &Session<'_>,
 ) -> Result<Option<RunEnd>, Error> {
-    let mut work = Prune {
+    let mut input = Prune {
         criteria,
         confirm,
         scope: scope(tenant),
@@ -87,7 +87,7 @@ pub async fn prune(
         full: false,
         unread: ErrorKind::Guard,
     };
-    start(&mut work, options, tenant, session).await
+    start(&mut input, options, tenant, session).await
 }
 
 fn scope(tenant: &Tenant) -> Scope {
@@ -131,7 +131,7 @@ impl Prune<'_> {
     }
 }
 
-impl Work for Prune<'_> {
+impl PlanInput for Prune<'_> {
     fn scopes(&self) -> Vec<Scope> {
         vec![self.scope.clone()]
     }

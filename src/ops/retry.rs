@@ -4,13 +4,13 @@ use std::io;
 use std::path::Path;
 
 use super::error::{Error, ErrorKind};
+use super::plan_input::StartOptions;
 use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
 use super::resume::Conclusion;
 use super::select_run::newest_with_failures;
 use super::session::Session;
 use super::start::{Rows, start};
 use super::tenant::Connect;
-use super::work::StartOptions;
 use crate::plan::Defaults;
 use crate::report;
 use crate::run::{self, Checked, Lineage, RunDirectory, RunError, RunState};
@@ -43,7 +43,7 @@ pub async fn retry(
     let mut tenant = connect
         .connect(Some(&recorded), session.stop.clone())
         .await?;
-    let mut work = Rows {
+    let mut input = Rows {
         checked: rows_of(&failed)?,
         retries: Some(&failed),
         yes,
@@ -55,7 +55,7 @@ pub async fn retry(
         full: false,
         unread: ErrorKind::Unexpected,
     };
-    let ended = start(&mut work, options, &mut tenant, session).await?;
+    let ended = start(&mut input, options, &mut tenant, session).await?;
     Ok(match ended {
         Some(ended) => Conclusion::Ended(Box::new(ended)),
         None => Conclusion::NothingLeft { failed: false },

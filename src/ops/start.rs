@@ -8,7 +8,7 @@
 //! 5. Start: put plan and journal on disk. From here on the run can be resumed. Release the lock.
 //! 6. Carry out, and write the report.
 //!
-//! `apply`, `retry`, `undo` and `prune` differ only in their [`Work`](super::work::Work).
+//! `apply`, `retry`, `undo` and `prune` differ only in their [`PlanInput`](super::plan_input::PlanInput).
 
 use std::collections::HashSet;
 use std::env;
@@ -19,10 +19,10 @@ use super::error::{Error, ErrorKind};
 use super::lock;
 use super::other_runs::OtherRuns;
 use super::plan::{ItemSink, Manifests, check, plan_rows};
+use super::plan_input::{PlanInput, StartOptions};
 use super::preview::{PlanSummary, Preview};
 use super::session::{Later, Session};
 use super::tenant::Tenant;
-use super::work::{StartOptions, Work};
 use crate::clock::wall;
 use crate::journal::{FORMAT, Header};
 use crate::plan::Snapshot;
@@ -33,10 +33,10 @@ use crate::wire::Id;
 /// Starts a run and carries it out. Returns `None` if there is nothing to do.
 ///
 /// # Errors
-/// The errors of `work`, and those of runs that cannot be started or carried out. If the run has not started, nothing
+/// The errors of `input`, and those of runs that cannot be started or carried out. If the run has not started, nothing
 /// was changed on the tenant, and no run is left behind.
 pub(super) async fn start(
-    work: &mut dyn Work,
+    input: &mut dyn PlanInput,
     options: StartOptions<'_>,
     tenant: &mut Tenant,
     session: &Session<'_>,
@@ -47,26 +47,26 @@ pub(super) async fn start(
     } else {
         Some(lock::acquire(options.runs, session).await?)
     };
-    work.recheck()?;
+    input.recheck()?;
     let mut others = match &lock {
         None => OtherRuns::none(),
         Some(_) => OtherRuns::find(options.runs, &tenant.connection.customer, session)?,
     };
     others
-        .offer_to_replace(&work.manifests(), options.yes, session)
+        .offer_to_replace(&input.manifests(), options.yes, session)
         .await?;
     let live = others
-        .live_without_conflict(work, options.unread, tenant, session)
+        .live_without_conflict(input, options.unread, tenant, session)
         .await?;
-    let created_before = others.created(work.retries(), &live)?;
-    if !work.decide(&live, created_before)? {
+    let created_before = others.created(input.retries(), &live)?;
+    if !input.decide(&live, created_before)? {
         return Ok(None);
     }
     let directory = RunDirectory::create(options.runs, RunName::new(wall()))?;
-    let planned = plan_into(&directory, work, &live, &others, options, tenant);
+    let planned = plan_into(&directory, input, &live, &others, options, tenant);
     let agreed = match planned {
         Ok((header, preview)) => {
-            let approved = work.approve(&preview, tenant, session).await;
+            let approved = input.approve(&preview, tenant, session).await;
             approved.map(|()| header)
         }
         Err(error) => Err(error),
@@ -87,7 +87,7 @@ pub(super) async fn start(
 /// Writes the plan into a run directory. Returns the journal's header and the preview of the plan.
 fn plan_into<'s>(
     directory: &RunDirectory,
-    work: &dyn Work,
+    input: &dyn PlanInput,
     live: &'s Snapshot,
     others: &OtherRuns,
     options: StartOptions<'_>,
@@ -95,11 +95,11 @@ fn plan_into<'s>(
 ) -> Result<(Header, Preview<'s>), Error> {
     let origin = Origin {
         supersedes: others.superseded(),
-        ..work.origin()
+        ..input.origin()
     };
     let mut writer = PlanWriter::create(directory.path(), &origin)?;
     let mut preview = Preview::new(live, options.full);
-    let summary = work.plan(live, tenant, &mut |item, cells| {
+    let summary = input.plan(live, tenant, &mut |item, cells| {
         preview.add(item);
         writer.push(item, cells).map_err(PlanError::from)
     })?;
@@ -116,7 +116,7 @@ fn plan_into<'s>(
     Ok((header, preview.with_summary(summary)))
 }
 
-/// The work of `apply` and `retry`: rows of manifests, or the failed rows of a run.
+/// The input of `apply` and `retry`: rows of manifests, or the failed rows of a run.
 #[derive(Debug)]
 pub(super) struct Rows<'r> {
     pub(super) checked: Checked,
@@ -124,7 +124,7 @@ pub(super) struct Rows<'r> {
     pub(super) yes: bool,
 }
 
-impl Work for Rows<'_> {
+impl PlanInput for Rows<'_> {
     fn manifests(&self) -> Vec<String> {
         self.checked.origin().files
     }
@@ -209,7 +209,7 @@ pub async fn apply(
     tenant: &mut Tenant,
     session: &Session<'_>,
 ) -> Result<Option<RunEnd>, Error> {
-    let mut work = Rows {
+    let mut input = Rows {
         checked: check(options.manifests, tenant)?,
         retries: None,
         yes: options.yes,
@@ -221,5 +221,5 @@ pub async fn apply(
         full: false,
         unread: ErrorKind::Unexpected,
     };
-    start(&mut work, start_options, tenant, session).await
+    start(&mut input, start_options, tenant, session).await
 }

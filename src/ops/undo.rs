@@ -6,12 +6,12 @@ use std::path::Path;
 use super::carry_out::RunEnd;
 use super::error::{Error, ErrorKind};
 use super::plan::ItemSink;
+use super::plan_input::{PlanInput, StartOptions};
 use super::preview::{PlanSummary, Preview};
 use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
 use super::session::{Later, Session};
 use super::start::start;
 use super::tenant::{Connect, Tenant};
-use super::work::{StartOptions, Work};
 use crate::plan::Snapshot;
 use crate::resource::Scope;
 use crate::run::{self, Lineage, Origin, PlanError, RunDirectory, RunEffects, RunState};
@@ -48,13 +48,13 @@ pub async fn undo(
     refuse_other_tenant(connect, &past.header)?;
     refuse_unfinished(&past)?;
     let recorded = of_real_tenant(&past.header)?;
-    let mut work = Undo {
+    let mut input = Undo {
         effects: RunEffects::read(&past.directory)?,
         past: &past,
         runs,
         yes,
     };
-    work.recheck()?;
+    input.recheck()?;
     let mut tenant = connect
         .connect(Some(&recorded), session.stop.clone())
         .await?;
@@ -65,7 +65,7 @@ pub async fn undo(
         full,
         unread: ErrorKind::Unexpected,
     };
-    start(&mut work, options, &mut tenant, session).await
+    start(&mut input, options, &mut tenant, session).await
 }
 
 struct Undo<'u> {
@@ -75,7 +75,7 @@ struct Undo<'u> {
     yes: bool,
 }
 
-impl Work for Undo<'_> {
+impl PlanInput for Undo<'_> {
     /// Refuses a second undo of the same run: both would create the same deleted objects again.
     fn recheck(&self) -> Result<(), Error> {
         let name = self.past.directory.name().to_string();

@@ -1,4 +1,4 @@
-//! The work of a new run, and the options to start it with.
+//! The input of a new run, and the options to start it with.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,9 +13,9 @@ use crate::resource::Scope;
 use crate::run::{Origin, PlanError, RunState};
 use crate::wire::Id;
 
-/// The work of a new run: the source of its plan, and the way to ask a person for approval.
-pub(super) trait Work: Send + Sync {
-    /// Returns the manifests of the work. A new run may replace an unfinished run of the same manifest.
+/// The input of a new run: the source of its plan, and the way to ask a person for approval.
+pub(super) trait PlanInput: Send + Sync {
+    /// Returns the manifests of the rows. A new run may replace an unfinished run of the same manifest.
     fn manifests(&self) -> Vec<String> {
         Vec::new()
     }
@@ -46,7 +46,7 @@ pub(super) trait Work: Send + Sync {
     /// Returns the origin of the plan's rows.
     fn origin(&self) -> Origin;
 
-    /// Plans the work against live state. Each item goes to `sink`.
+    /// Plans the rows against live state. Each item goes to `sink`.
     ///
     /// # Errors
     /// [`PlanError`] for the problems that prevent a plan, and the errors of `sink`.
@@ -69,7 +69,7 @@ pub(super) trait Work: Send + Sync {
     ) -> Later<'a, Result<(), Error>>;
 }
 
-/// The options of a new run, besides its work.
+/// The options of a new run, besides its input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StartOptions<'o> {
     /// The directory of all runs.
