@@ -2,12 +2,12 @@
 //! kept from being a formula is read as it was before.
 
 use std::io::{self, BufRead};
+use std::mem;
 
 use super::Title;
-use super::batches::Source;
 use super::formula::restore;
 use super::records::{Record, Records};
-use crate::item::{Cells, Problem};
+use crate::item::{Cells, Problem, Row};
 
 /// The input with a line break and one row more behind it. The line break makes a file that lacks it
 /// count its rows like any other; the row is there to be seen: a quote that is never closed swallows it.
@@ -82,6 +82,7 @@ pub(super) struct Rows<R> {
     records: Records<Sealed<R>>,
     file: u16,
     titles: Vec<String>,
+    record: Record<String>,
 }
 
 impl<R: BufRead> Rows<R> {
@@ -90,6 +91,7 @@ impl<R: BufRead> Rows<R> {
             records: records(input),
             file,
             titles: titles.iter().map(|t| t.text.clone()).collect(),
+            record: Record::default(),
         }
     }
 
@@ -111,15 +113,9 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-impl<R: BufRead> Source for Rows<R> {
-    type Cells = Record<String>;
-
-    fn next(
-        &mut self,
-        spare: Record<String>,
-        problems: &mut Vec<Problem>,
-    ) -> io::Result<Option<(u32, Record<String>)>> {
-        let mut bytes = spare.into_bytes();
+impl<R: BufRead> super::Rows for Rows<R> {
+    fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>> {
+        let mut bytes = mem::take(&mut self.record).into_bytes();
         loop {
             let header = self.records.number() == 0;
             if !self.read(&mut bytes, problems)? {
@@ -127,7 +123,12 @@ impl<R: BufRead> Source for Rows<R> {
             }
             match bytes.into_text() {
                 Ok(record) if !header && !is_blank(&record) && self.is_whole(&record, problems) => {
-                    return Ok(Some((self.records.number(), record)));
+                    self.record = record;
+                    return Ok(Some(Row {
+                        file: self.file,
+                        number: self.records.number(),
+                        cells: &self.record,
+                    }));
                 }
                 Ok(record) => bytes = record.into_bytes(),
                 Err(record) => {
@@ -208,13 +209,14 @@ fn is_seal(record: &Record<Vec<u8>>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Rows as _;
 
     fn read(text: &[u8]) -> (Vec<(u32, Vec<String>)>, Vec<String>) {
         let mut problems = Vec::new();
         let titles = titles(text, 0, &mut problems).unwrap();
         let mut rows = Rows::new(text, 0, &titles);
         let mut read = Vec::new();
-        while let Some((number, cells)) = rows.next(Record::default(), &mut problems).unwrap() {
+        while let Some(Row { number, cells, .. }) = rows.next(&mut problems).unwrap() {
             let cells = (0..titles.len()).map(|i| cells.cell(i).unwrap_or("-").to_owned());
             read.push((number, cells.collect()));
         }

@@ -5,14 +5,14 @@
 
 use std::fmt;
 use std::io::{self, BufRead};
+use std::mem;
 
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 
-use super::batches::Source;
 use super::{BOM, Title};
-use crate::item::{Cells, Problem};
+use crate::item::{Cells, Problem, Row};
 use crate::resource::fold;
 
 /// Every member name of the file, by its first spelling.
@@ -44,11 +44,12 @@ pub(super) struct Rows<R> {
     lines: Lines<R>,
     file: u16,
     folded: Vec<String>,
+    texts: Texts,
 }
 
-/// What the cells of one row say, column by column.
+/// The cells of one row, column by column.
 #[derive(Debug, Default)]
-pub(super) struct Texts(Vec<Option<String>>);
+struct Texts(Vec<Option<String>>);
 
 impl<R: BufRead> Rows<R> {
     pub(super) fn new(input: R, file: u16, titles: &[Title]) -> Self {
@@ -56,23 +57,22 @@ impl<R: BufRead> Rows<R> {
             lines: Lines::new(input),
             file,
             folded: titles.iter().map(|t| fold(&t.text)).collect(),
+            texts: Texts::default(),
         }
     }
 }
 
-impl<R: BufRead> Source for Rows<R> {
-    type Cells = Texts;
-
-    fn next(
-        &mut self,
-        mut spare: Texts,
-        problems: &mut Vec<Problem>,
-    ) -> io::Result<Option<(u32, Texts)>> {
+impl<R: BufRead> super::Rows for Rows<R> {
+    fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>> {
         while self.lines.advance()? {
             match serde_json::from_slice(self.lines.text()) {
                 Ok(Members(members)) => {
-                    if self.fill(&mut spare.0, members, problems) {
-                        return Ok(Some((self.lines.number, spare)));
+                    if self.fill(members, problems) {
+                        return Ok(Some(Row {
+                            file: self.file,
+                            number: self.lines.number,
+                            cells: &self.texts,
+                        }));
                     }
                 }
                 Err(error) => {
@@ -86,35 +86,25 @@ impl<R: BufRead> Source for Rows<R> {
 }
 
 impl<R> Rows<R> {
-    fn fill(
-        &self,
-        cells: &mut Vec<Option<String>>,
-        members: Vec<(String, Value)>,
-        problems: &mut Vec<Problem>,
-    ) -> bool {
+    /// Puts the members of a row into its cells. False if that cannot be done.
+    fn fill(&mut self, members: Vec<(String, Value)>, problems: &mut Vec<Problem>) -> bool {
         let before = problems.len();
         let mut given = vec![false; self.folded.len()];
+        let cells = &mut self.texts.0;
         cells.clear();
         cells.resize(self.folded.len(), None);
         for (name, value) in members {
             let folded = fold(&name);
             let at = self.folded.iter().position(|known| *known == folded);
-            let taken = at.and_then(|at| {
-                given
-                    .get_mut(at)
-                    .map(|given| std::mem::replace(given, true))
-            });
-            let text = match taken {
+            let given = at.and_then(|at| given.get_mut(at));
+            let text = match given.map(|given| mem::replace(given, true)) {
                 Some(true) => Err("the member is given twice".to_owned()),
                 _ => cell_text(&value),
             };
-            match text {
-                Ok(text) => {
-                    if let Some(cell) = at.and_then(|at| cells.get_mut(at)) {
-                        *cell = text;
-                    }
-                }
-                Err(message) => {
+            match (text, at.and_then(|at| cells.get_mut(at))) {
+                (Ok(text), Some(cell)) => *cell = text,
+                (Ok(_), None) => {}
+                (Err(message), _) => {
                     problems.push(Problem::cell(self.file, self.lines.number, &name, message));
                 }
             }
@@ -227,13 +217,14 @@ impl<R: BufRead> Lines<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Rows as _;
 
     fn read(text: &str) -> (Vec<Vec<Option<String>>>, Vec<String>) {
         let titles = titles(text.as_bytes()).unwrap();
         let mut problems = Vec::new();
         let mut rows = Rows::new(text.as_bytes(), 0, &titles);
         let mut read = Vec::new();
-        while let Some((_, cells)) = rows.next(Texts::default(), &mut problems).unwrap() {
+        while let Some(Row { cells, .. }) = rows.next(&mut problems).unwrap() {
             read.push(
                 (0..titles.len())
                     .map(|i| cells.cell(i).map(str::to_owned))

@@ -6,7 +6,6 @@
 //! to an unnamed temporary file first. What a cell means is not decided here but in
 //! [`plan`](crate::plan).
 
-mod batches;
 mod csv;
 mod formula;
 mod jsonl;
@@ -17,12 +16,13 @@ mod write;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use self::batches::Turn;
 pub use self::read_back::CsvReader;
 pub use self::write::{CsvWriter, json_line};
 use crate::item::{Problem, Row};
+
+/// The number of bytes that are read at once.
+const CHUNK: usize = 1 << 16;
 
 /// Which form a manifest has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,41 +138,38 @@ impl Manifest {
         &self.columns
     }
 
-    /// Reads every row. Several threads hand rows that follow each other to `visit`, with what is wrong with those
-    /// among them that cannot be taken apart; what it finds, `visit` hands on to `shared` when it is its
-    /// [`Turn`], so in the order of the rows. Answers a checksum of what was read: the same for two readings unless
-    /// the file was changed.
+    /// Hands every row to `visit`, in order, together with the problems so far. A row that cannot be taken apart becomes a
+    /// problem. Returns a checksum of the file: the same for two readings unless the file was changed.
     ///
     /// # Errors
     /// When reading fails, or `visit` does.
-    pub fn for_each_batch<T: Send, E: From<ManifestError> + Send>(
+    pub fn for_each_row<E: From<ManifestError>>(
         &self,
-        shared: &mut T,
-        visit: impl Fn(&[Row<'_>], Vec<Problem>, Turn<'_, '_, T>) -> Result<(), E> + Sync,
+        problems: &mut Vec<Problem>,
+        mut visit: impl FnMut(Row<'_>, &mut Vec<Problem>) -> Result<(), E>,
     ) -> Result<u32, E> {
-        let checksum = AtomicU32::new(0);
-        let file = self.rewound().map_err(|e| self.failed(e))?;
-        let summed = Summed {
-            file,
-            checksum: &checksum,
-        };
-        let reader = BufReader::with_capacity(1 << 16, summed);
         let failed = |source| self.failed(source);
-        match self.format {
-            Format::Csv => {
-                let rows = csv::Rows::new(reader, self.number, &self.columns);
-                batches::read(rows, self.number, shared, visit, failed)?;
-            }
-            Format::Jsonl => {
-                let rows = jsonl::Rows::new(reader, self.number, &self.columns);
-                batches::read(rows, self.number, shared, visit, failed)?;
-            }
+        let mut summed = Summed {
+            file: self.rewound().map_err(failed)?,
+            checksum: crc32fast::Hasher::new(),
+        };
+        let mut rows = self.rows(BufReader::with_capacity(CHUNK, &mut summed));
+        while let Some(row) = rows.next(problems).map_err(failed)? {
+            visit(row, problems)?;
         }
-        Ok(checksum.into_inner())
+        drop(rows);
+        Ok(summed.checksum.finalize())
+    }
+
+    fn rows<'r, R: BufRead + 'r>(&self, reader: R) -> Box<dyn Rows + 'r> {
+        match self.format {
+            Format::Csv => Box::new(csv::Rows::new(reader, self.number, &self.columns)),
+            Format::Jsonl => Box::new(jsonl::Rows::new(reader, self.number, &self.columns)),
+        }
     }
 
     fn read_columns(&self, problems: &mut Vec<Problem>) -> io::Result<Vec<Title>> {
-        let reader = BufReader::with_capacity(1 << 16, self.rewound()?);
+        let reader = BufReader::with_capacity(CHUNK, self.rewound()?);
         match self.format {
             Format::Csv => csv::titles(reader, self.number, problems),
             Format::Jsonl => jsonl::titles(reader),
@@ -193,21 +190,23 @@ impl Manifest {
     }
 }
 
-/// A file that sums up what is read of it, on whatever thread that is.
-struct Summed<'c> {
-    file: File,
-    checksum: &'c AtomicU32,
+/// The rows of a manifest, one after the other.
+trait Rows {
+    /// Returns the next row that can be taken apart; none behind the last. Others become problems.
+    fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>>;
 }
 
-impl Read for Summed<'_> {
+/// A file with a checksum of the bytes that were read.
+struct Summed {
+    file: File,
+    checksum: crc32fast::Hasher,
+}
+
+impl Read for Summed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
-        let read = buffer.get(..length).unwrap_or_default();
-        // One thread reads at a time, and all have ended when the sum is looked at: nothing else needs ordering.
-        let so_far = self.checksum.load(Ordering::Relaxed);
-        let mut hasher = crc32fast::Hasher::new_with_initial(so_far);
-        hasher.update(read);
-        self.checksum.store(hasher.finalize(), Ordering::Relaxed);
+        self.checksum
+            .update(buffer.get(..length).unwrap_or_default());
         Ok(length)
     }
 }

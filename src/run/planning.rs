@@ -89,24 +89,13 @@ pub fn check_named(
     let checker = Checker::new(found.defaults.clone());
     let mut duplicates = Duplicates::default();
     for (manifest, layout) in found.manifests.iter().zip(&found.layouts) {
-        let mut shared = (
-            &mut problems,
-            &mut duplicates,
-            &mut found.scopes,
-            &mut found.rows,
-        );
-        let read = manifest.for_each_batch(&mut shared, |rows, mut wrong, turn| {
-            let check = |row| checker.check(row, layout, &mut wrong);
-            let drafts: Vec<Draft<'_>> = rows.iter().copied().filter_map(check).collect();
-            turn.take(|(problems, duplicates, scopes, count)| {
-                problems.append(&mut wrong);
-                for draft in &drafts {
-                    problems.extend(duplicates.add(draft, layout));
-                    scopes.note(draft);
-                }
-                **count += rows.len() as u64;
-                Ok::<(), ManifestError>(())
-            })
+        let read = manifest.for_each_row(&mut problems, |row, problems| {
+            if let Some(draft) = checker.check(row, layout, problems) {
+                problems.extend(duplicates.add(&draft, layout));
+                found.scopes.note(&draft);
+            }
+            found.rows += 1;
+            Ok::<(), ManifestError>(())
         })?;
         found.fingerprints.push(read);
     }
@@ -126,7 +115,7 @@ pub fn plan<'s>(
     rows: &'s Checked,
     snapshot: &'s Snapshot,
     limits: Limits,
-    mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send,
+    mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
 ) -> Result<Planner<'s>, PlanError> {
     let mut planner = Planner::new(snapshot, limits).created_before(&rows.created_before);
     let mut problems = Vec::new();
@@ -134,30 +123,17 @@ pub fn plan<'s>(
     for ((manifest, layout), fingerprint) in manifests.zip(&rows.fingerprints) {
         let columns = rows.positions(layout);
         let checker = Checker::new(rows.defaults.clone());
-        let mut shared = (&mut planner, &mut keep, &mut problems);
-        let read = manifest.for_each_batch(&mut shared, |batch, mut wrong, turn| {
-            // What needs no turn is done before it: others are waiting for theirs.
-            let mut drafts = Vec::with_capacity(batch.len());
-            let mut cells = Vec::with_capacity(batch.len() * columns.len());
-            for row in batch {
-                if let Some(draft) = checker.check_again(*row, layout, &mut wrong) {
-                    drafts.push(draft);
-                    cells.extend(cells_of(*row, &columns));
+        let read = manifest.for_each_row(&mut problems, |row, problems| {
+            let Some(draft) = checker.check_again(row, layout, problems) else {
+                return Ok(());
+            };
+            match planner.plan(draft) {
+                Ok(item) => keep(&item, &cells_of(row, &columns)),
+                Err(problem) => {
+                    problems.push(problem);
+                    Ok(())
                 }
             }
-            turn.take(|(planner, keep, problems)| {
-                problems.append(&mut wrong);
-                let mut cells = cells.as_slice();
-                for draft in drafts {
-                    let (row_cells, others) = cells.split_at(columns.len());
-                    cells = others;
-                    match planner.plan(draft) {
-                        Ok(item) => keep(&item, row_cells)?,
-                        Err(problem) => problems.push(problem),
-                    }
-                }
-                Ok::<(), PlanError>(())
-            })
         })?;
         if read != *fingerprint {
             let message = "the manifest was changed while it was being read; try again";
@@ -175,13 +151,14 @@ pub fn plan<'s>(
     }
 }
 
-/// What a row has in each column of the result files.
-fn cells_of<'c>(row: Row<'c>, columns: &'c [(Vec<usize>, &str)]) -> impl Iterator<Item = &'c str> {
-    columns.iter().map(move |(at, told)| {
+/// Returns the cells of a row for the columns of the result files.
+fn cells_of<'c>(row: Row<'c>, columns: &'c [(Vec<usize>, &str)]) -> Vec<&'c str> {
+    let cell = |(at, told): &'c (Vec<usize>, &str)| {
         let mut raw = at.iter().map(|at| row.cells.raw(*at));
         let said = raw.find(|cell| !cell.trim_start().is_empty());
         said.unwrap_or(told)
-    })
+    };
+    columns.iter().map(cell).collect()
 }
 
 impl Checked {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use serde_json::json;
-use zpa_bulk::item::{Problem, Row};
+use zpa_bulk::item::Problem;
 use zpa_bulk::manifest::{Format, Manifest, ManifestError};
 use zpa_bulk::plan::{
     CallCounts, Checker, Defaults, Draft, Duplicates, Layout, Limits, Listing, Planner, Snapshot,
@@ -29,7 +29,7 @@ const BATCH_SIZE: u32 = 150;
 
 /// Reads and checks the files as the manifests of one run, and hands every row that is right in itself to `visit`.
 /// Answers the problems as a user reads them.
-fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>) + Send) -> Vec<String> {
+fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>)) -> Vec<String> {
     let defaults = Defaults::default();
     let mut problems = Vec::new();
     let checker = Checker::new(defaults.clone());
@@ -43,32 +43,17 @@ fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>) + Send) -> Vec<String>
             .collect();
         let strict = manifest.format() == Format::Csv;
         let layout = Layout::new(number, &titles, strict, &defaults, &mut problems);
-        each_row(&manifest, &mut problems, |row, found| {
+        let read = manifest.for_each_row(&mut problems, |row, found| {
             if let Some(draft) = checker.check(row, &layout, found) {
                 found.extend(duplicates.add(&draft, &layout));
                 visit(draft);
             }
+            Ok::<(), ManifestError>(())
         });
+        read.unwrap();
     }
     problems.sort_by_key(|problem| (problem.file, problem.row));
     described(&problems, paths)
-}
-
-fn each_row(
-    manifest: &Manifest,
-    problems: &mut Vec<Problem>,
-    visit: impl FnMut(Row<'_>, &mut Vec<Problem>) + Send,
-) {
-    let read = manifest.for_each_batch(&mut (problems, visit), |rows, mut found, turn| {
-        turn.take(|(problems, visit)| {
-            problems.append(&mut found);
-            for row in rows {
-                visit(*row, problems);
-            }
-            Ok::<(), ManifestError>(())
-        })
-    });
-    read.unwrap();
 }
 
 fn described(problems: &[Problem], paths: &[&str]) -> Vec<String> {
