@@ -38,7 +38,7 @@ use zpa_bulk::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
 use self::common::{Comparison, sized, time};
 use self::planned::{no_limits, planned};
 
-/// How many links are created, each with a call of its own.
+/// The number of links, each created with a call of its own.
 const LINKS: u32 = 3_000;
 
 const JOBS: usize = 32;
@@ -101,7 +101,7 @@ async fn start() -> Server {
     Server::start(options).await.unwrap()
 }
 
-/// What all rounds share.
+/// The parts that all rounds share.
 struct Bench {
     manifest: PathBuf,
     runtime: Runtime,
@@ -189,7 +189,7 @@ async fn post_all(client: &Client, url: &str, token: &str, bodies: Vec<Value>) -
     calls.join_all().await
 }
 
-/// What the engine sends for each row.
+/// The body that the engine sends for each row.
 fn bodies(tenant: &Tenant) -> Vec<Value> {
     let mut bodies = Vec::new();
     run::plan(&tenant.rows, &tenant.snapshot, no_limits(), |item, _| {

@@ -1,4 +1,4 @@
-//! How fast clients get a thousand writes through every kind of rate limiter, and how often they are refused.
+//! The time that clients need for a thousand writes on every kind of rate limiter, and the refusals that they draw.
 //!
 //! On tokio's paused clock, against the simulated tenant in memory: hours of waiting take seconds, and the figures come
 //! from the tenant's own request log. A run fails if this engine is refused once, or takes more than 1.03 of the
@@ -57,10 +57,10 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// The most that this engine may take, as a multiple of the least possible time.
 const MOST: f64 = 1.03;
 
-/// How much longer than needed the tenant tells a refused client to wait: as recorded on a real one.
+/// The time by which the tenant has a refused client wait longer than needed, as recorded on a real one.
 const PADDING: &str = "3s";
 
-/// When a client is given up: after ten times the least possible time.
+/// The time after which a client is given up, in least possible times.
 const PATIENCE: Duration = Duration::from_secs(9_900);
 
 /// A file system in memory: the journal's syncs take no time that matters here.
@@ -70,7 +70,7 @@ const MEMORY: &str = "/dev/shm";
 struct Kind {
     name: &'static str,
     quota: &'static str,
-    /// Whether another client uses part of the quota: then nobody can keep the bounds.
+    /// True where another client uses part of the quota: then nobody can keep the bounds.
     shared: bool,
 }
 
@@ -102,16 +102,16 @@ const KINDS: [Kind; 8] = [
     },
 ];
 
-/// How much a request may be delayed on its way: not at all, or by nearly as much as the guard (2 % of the window)
+/// The longest delay of a request on its way: none, or nearly as long as the margin (2 % of the window)
 /// allows for.
 const JITTERS: [(&str, &str); 2] = [
     ("Requests arrive as they were sent", "0ms"),
     ("Requests arrive up to 199 ms late", "199ms"),
 ];
 
-/// Who makes the calls.
+/// The client that makes the calls.
 enum Client {
-    /// This engine with those settings.
+    /// The engine of this crate, with these settings.
     Engine(fn() -> EngineSettings),
     /// So many workers that share one gate. Each makes one call at a time, and one that is refused waits as long as
     /// its own Retry-After says.
@@ -122,7 +122,7 @@ enum Client {
 struct Row {
     name: &'static str,
     client: Client,
-    /// Whether it promises to keep the bounds.
+    /// True for a client that promises to keep the bounds.
     promises: bool,
 }
 
@@ -193,7 +193,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What all measurements share.
+/// The parts that all measurements share.
 struct Bench {
     runs: TempDir,
     rows: Checked,
@@ -263,7 +263,7 @@ impl Bench {
     }
 }
 
-/// What the tenant's log says of one client.
+/// The figures of one client, from the tenant's log.
 #[derive(Clone, Copy)]
 struct Figures {
     /// The time from the first call to the last one that passed, by the least possible; none when some never did.
@@ -300,11 +300,11 @@ impl fmt::Display for Figures {
     }
 }
 
-/// What a worker passes before each call.
+/// The gate that a worker passes before each call.
 enum Gate {
     Open,
     Governor(RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Instant>>),
-    /// When the calls of the last window were sent.
+    /// The instants at which the calls of the last window were sent.
     SendTimes(Mutex<VecDeque<time::Instant>>),
 }
 
@@ -406,7 +406,7 @@ fn link(number: u32) -> Request {
     }
 }
 
-/// How long ten thousand calls without any limit take in real time.
+/// Measures ten thousand calls without any limit in real time.
 fn bare_calls() -> Duration {
     let scenario = "quota = { read = \"off\", write = \"off\", gateway = \"off\" }\n\
                     limits = { links = 1000000, links_per_portal = 1000000 }";

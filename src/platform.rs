@@ -58,7 +58,7 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether others than its owner can read or write a file.
+/// Tells whether others than its owner can read or write a file.
 ///
 /// # Errors
 /// When its permissions cannot be read.
@@ -77,7 +77,7 @@ pub fn is_open_to_others(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether the open file is the one at that path.
+/// Tells whether the open file is the one at that path.
 #[cfg(unix)]
 #[must_use]
 pub fn is_at(file: &File, path: &Path) -> bool {

@@ -14,7 +14,7 @@ const DEFAULT_SETTLE: Duration = Duration::from_secs(60);
 /// The settings with which a run was started. Nothing that proves who the client is is among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedSettings {
-    /// Whether the tenant was an embedded simulated one, which ended with its command.
+    /// True if the tenant was an embedded simulated one, which ended with its command.
     pub simulated: bool,
     /// The settings, by the names that settings files give them.
     #[serde(flatten)]
