@@ -60,7 +60,7 @@ const MOST: f64 = 1.03;
 /// The time by which the tenant has a refused client wait longer than needed, as recorded on a real one.
 const PADDING: &str = "3s";
 
-/// The time after which a client is given up, in least possible times.
+/// The time after which a client is given up: ten times the least possible one.
 const PATIENCE: Duration = Duration::from_secs(9_900);
 
 /// A file system in memory: the journal's syncs take no time that matters here.
