@@ -2,11 +2,12 @@
 //! kept from being a formula is read as it was before.
 
 use std::io::{self, BufRead};
-use std::mem;
+
+use csv::StringRecord;
 
 use super::Title;
 use super::formula::restore;
-use super::records::{Record, Records};
+use super::records::Records;
 use crate::item::{Cells, Problem, Row};
 
 /// The input with a line break and one row more behind it. The line break makes a file that lacks it
@@ -34,18 +35,15 @@ pub(super) fn titles<R: BufRead>(
         ));
         return Ok(Vec::new());
     }
-    let mut record = Record::default();
-    records(input).read(&mut record)?;
-    if is_seal(&record) {
-        record = Record::default();
-    }
-    let titles: Vec<Title> = record
-        .iter()
-        .map(|title| Title {
+    let mut records = records(input);
+    records.read()?;
+    let mut titles = Vec::new();
+    if !is_seal(&records) {
+        titles.extend(records.cells().map(|title| Title {
             text: restore(&String::from_utf8_lossy(title)).trim().to_owned(),
             row: 1,
-        })
-        .collect();
+        }));
+    }
     problems.extend(header_problem(file, &titles));
     Ok(titles)
 }
@@ -82,7 +80,7 @@ pub(super) struct Rows<R> {
     records: Records<Sealed<R>>,
     file: u16,
     titles: Vec<String>,
-    record: Record<String>,
+    cells: StringRecord,
 }
 
 impl<R: BufRead> Rows<R> {
@@ -91,60 +89,39 @@ impl<R: BufRead> Rows<R> {
             records: records(input),
             file,
             titles: titles.iter().map(|t| t.text.clone()).collect(),
-            record: Record::default(),
+            cells: StringRecord::new(),
         }
     }
 
-    /// Reads the next record; false behind the last.
-    fn read(
-        &mut self,
-        record: &mut Record<Vec<u8>>,
-        problems: &mut Vec<Problem>,
-    ) -> io::Result<bool> {
-        if !self.records.read(record)? || is_seal(record) {
+    /// Reads the next record. False behind the last one.
+    fn read(&mut self, problems: &mut Vec<Problem>) -> io::Result<bool> {
+        if !self.records.read()? {
             return Ok(false);
         }
-        let last = record.iter().next_back();
-        if last.is_some_and(|cell| cell.ends_with(b"\n\0\n")) {
-            self.report_open_quote(problems);
-            return Ok(false);
+        let more = !self.records.is_at_end()?;
+        if !more && !is_seal(&self.records) {
+            let message = "a quoted cell that begins in this row is never closed";
+            problems.push(Problem::row(self.file, self.records.number(), message));
         }
-        Ok(true)
+        Ok(more)
     }
-}
 
-impl<R: BufRead> super::Rows for Rows<R> {
-    fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>> {
-        let mut bytes = mem::take(&mut self.record).into_bytes();
-        loop {
-            let header = self.records.number() == 0;
-            if !self.read(&mut bytes, problems)? {
-                return Ok(None);
-            }
-            match bytes.into_text() {
-                Ok(record) if !header && !is_blank(&record) && self.is_whole(&record, problems) => {
-                    self.record = record;
-                    return Ok(Some(Row {
-                        file: self.file,
-                        number: self.records.number(),
-                        cells: &self.record,
-                    }));
-                }
-                Ok(record) => bytes = record.into_bytes(),
-                Err(record) => {
-                    bytes = record;
-                    if !header {
-                        self.report_encoding(&bytes, problems);
-                    }
-                }
-            }
+    /// Takes over the cells of the record. False if they are no row.
+    fn fill(&mut self, problems: &mut Vec<Problem>) -> bool {
+        self.cells.clear();
+        let mut texts = self.records.cells().map(str::from_utf8);
+        if texts
+            .try_for_each(|text| text.map(|text| self.cells.push_field(text)))
+            .is_err()
+        {
+            self.report_encoding(problems);
+            return false;
         }
+        !is_blank(&self.cells) && self.is_whole(problems)
     }
-}
 
-impl<R: BufRead> Rows<R> {
-    fn is_whole(&self, record: &Record<String>, problems: &mut Vec<Problem>) -> bool {
-        let (cells, columns) = (record.len(), self.titles.len());
+    fn is_whole(&self, problems: &mut Vec<Problem>) -> bool {
+        let (cells, columns) = (self.cells.len(), self.titles.len());
         if cells == columns {
             return true;
         }
@@ -159,17 +136,9 @@ impl<R: BufRead> Rows<R> {
         false
     }
 
-    fn report_open_quote(&self, problems: &mut Vec<Problem>) {
-        let message = "a quoted cell that begins in this row is never closed";
-        problems.push(Problem::row(self.file, self.records.number(), message));
-    }
-
-    fn report_encoding(&self, record: &Record<Vec<u8>>, problems: &mut Vec<Problem>) {
-        let broken = record
-            .iter()
-            .zip(&self.titles)
-            .filter(|(cell, _)| std::str::from_utf8(cell).is_err());
-        for (_, title) in broken {
+    fn report_encoding(&self, problems: &mut Vec<Problem>) {
+        let cells = self.records.cells().zip(&self.titles);
+        for (_, title) in cells.filter(|(cell, _)| str::from_utf8(cell).is_err()) {
             let message = "the text is not UTF-8; save the file as \"CSV UTF-8\"";
             problems.push(Problem::cell(
                 self.file,
@@ -181,7 +150,25 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-impl Cells for Record<String> {
+impl<R: BufRead> super::Rows for Rows<R> {
+    fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>> {
+        loop {
+            let header = self.records.number() == 0;
+            if !self.read(problems)? {
+                return Ok(None);
+            }
+            if !header && self.fill(problems) {
+                return Ok(Some(Row {
+                    file: self.file,
+                    number: self.records.number(),
+                    cells: &self.cells,
+                }));
+            }
+        }
+    }
+}
+
+impl Cells for StringRecord {
     fn cell(&self, column: usize) -> Option<&str> {
         let cell = restore(self.get(column)?);
         match cell.as_bytes() {
@@ -197,13 +184,12 @@ impl Cells for Record<String> {
 }
 
 /// A row of separators alone, as spreadsheets leave them below the last row.
-fn is_blank(record: &Record<String>) -> bool {
+fn is_blank(record: &StringRecord) -> bool {
     record.iter().all(|cell| cell.trim_start().is_empty())
 }
 
-fn is_seal(record: &Record<Vec<u8>>) -> bool {
-    let mut cells = record.iter();
-    cells.next() == Some(SEAL) && cells.next().is_none()
+fn is_seal<R: BufRead>(records: &Records<R>) -> bool {
+    records.cells().eq([SEAL])
 }
 
 #[cfg(test)]
@@ -269,6 +255,16 @@ mod tests {
         assert_eq!(
             problems,
             ["f.csv:3: a quoted cell that begins in this row is never closed"]
+        );
+    }
+
+    #[test]
+    fn a_row_that_looks_like_the_end_ends_nothing() {
+        let (rows, problems) = read(b"a,b\n\0\n1,2\n");
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            problems,
+            ["f.csv:2: the row has 1 cells where the header has 2"]
         );
     }
 
