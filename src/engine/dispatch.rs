@@ -6,10 +6,10 @@
 //!
 //! Pure: time comes in, effects go out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foldhash::{HashMap, HashMapExt};
 use jiff::Timestamp;
 
 use super::call::{Call, CallId};

@@ -4,11 +4,9 @@
 //! such a pair, and one gateway stands over all of them. A call goes when its lane and the gateway let it. The lane of a
 //! path is dropped once no limiter can remember its calls, so that memory does not grow with the number of ids.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use foldhash::{HashMap, HashMapExt};
 
 use super::call::CallId;
 use super::settings::EngineSettings;

@@ -3,8 +3,7 @@
 //! Pure. An object that goes by the name of an item is not yet the item's: its fields must be as the item asks.
 
 use std::borrow::Cow;
-
-use foldhash::{HashMap, HashMapExt};
+use std::collections::HashMap;
 
 use crate::item::{Change, Item};
 use crate::resource::Kind;

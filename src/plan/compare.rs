@@ -1,8 +1,7 @@
 //! The comparison of rows with the live objects, which decides the change for each row.
 
 use std::borrow::Cow;
-
-use foldhash::{HashSet, HashSetExt};
+use std::collections::HashSet;
 
 use super::by_scope::ByScope;
 use super::guards::Removals;
@@ -56,7 +55,7 @@ pub struct Planner<'s> {
     totals: Totals,
     backlog: Backlog,
     /// The live objects that other runs of the same rows have created before.
-    created_before: Option<&'s std::collections::HashSet<Id>>,
+    created_before: Option<&'s HashSet<Id>>,
 }
 
 impl<'s> Planner<'s> {
@@ -96,7 +95,7 @@ impl<'s> Planner<'s> {
     ///
     /// A row with the action `create` does not fail if its object is one of these.
     #[must_use]
-    pub fn created_before(self, created_before: &'s std::collections::HashSet<Id>) -> Self {
+    pub fn created_before(self, created_before: &'s HashSet<Id>) -> Self {
         Self {
             created_before: Some(created_before),
             ..self

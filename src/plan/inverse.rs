@@ -10,8 +10,7 @@
 //! after it too, since the new id is known only then.
 
 use std::borrow::Cow;
-
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use std::collections::{HashMap, HashSet};
 
 use super::compare::error;
 use super::live_index::{LiveObject, id_of};

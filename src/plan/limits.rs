@@ -1,8 +1,7 @@
 //! The tenant's limits on portal links, and the number of links after a plan: in all, and on each portal.
 
 use std::borrow::Cow;
-
-use foldhash::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::by_scope::ByScope;
 use super::wording::counted;

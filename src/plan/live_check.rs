@@ -1,9 +1,8 @@
 //! Checks of items against the live objects of a tenant.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
-
-use foldhash::{HashMap, HashMapExt};
 
 use super::live_index::LiveIndex;
 use super::snapshot::Snapshot;

@@ -1,8 +1,7 @@
 //! An index of the live objects of a scope, which finds the object that a row means by its id or its name.
 
 use std::borrow::Cow;
-
-use foldhash::{HashMap, HashMapExt};
+use std::collections::HashMap;
 
 use super::Draft;
 use crate::item::Problem;

@@ -1,8 +1,7 @@
 //! The resolution of names into the ids of listed objects.
 
 use std::borrow::Cow;
-
-use foldhash::{HashMap, HashMapExt};
+use std::collections::HashMap;
 
 use super::snapshot::Snapshot;
 use super::wording::similar;

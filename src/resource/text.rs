@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use base64::Engine as _;
-use memchr::{memchr, memchr3};
 
 /// The longest name that the program sends, in characters.
 pub(super) const LONGEST_NAME: usize = 255;
@@ -201,13 +200,13 @@ impl<'t> Parts<'t> {
     /// An address with a user name is refused here, before any other check. The message of another check would repeat
     /// the text before the `@`, which may hold a password.
     fn of(text: &'t str) -> Result<Self, String> {
-        let colon = memchr(b':', text.as_bytes());
+        let colon = text.find(':');
         let slashes =
             colon.filter(|colon| text.get(*colon..).is_some_and(|t| t.starts_with("://")));
         let (scheme, rest) = text.split_at(slashes.map_or(0, |colon| colon + 3));
-        let end = memchr3(b'/', b'?', b'#', rest.as_bytes());
+        let end = rest.find(['/', '?', '#']);
         let (host, path) = rest.split_at(end.unwrap_or(rest.len()));
-        if memchr(b'@', host.as_bytes()).is_some() {
+        if host.contains('@') {
             return Err("a user name or password does not belong in a link".to_owned());
         }
         Ok(Self { scheme, host, path })

@@ -3,9 +3,8 @@
 //! They are listed just before, so that an object that has come back to life is spared, and looked up afterwards, since
 //! the answer does not say which of them are gone.
 
+use std::collections::HashMap;
 use std::time::Instant;
-
-use foldhash::HashMap;
 
 use super::super::call::{Call, CallId, target};
 use super::super::lookup::Lookup;
