@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!(
             problems,
-            ["f.csv:2: the row has 1 cells where the header has 2"]
+            ["f.csv:2: the row has 1 cell where the header has 2"]
         );
     }
 
