@@ -1,19 +1,19 @@
-//! How many objects the server takes in one create, which nobody says and the run finds out.
+//! The batch limit: the most objects that the server takes in one create. Nobody says it, so the run finds it out.
 //!
-//! Pure. A batch that is refused is too large, or holds something bad. If it is no larger than one that was taken, it
-//! holds something bad. Else it is taken apart by halves, one such batch at a time: if in the end all of it went through,
-//! it was too large, and the largest part that went through is what the server is taken to allow from then on.
+//! Pure. A batch that is refused is too large or holds a bad item. If it is no larger than one that was taken, it
+//! holds a bad item. Otherwise it is taken apart by halves, one such batch at a time. If all of it goes through in
+//! the end, it was too large, and the size of the largest part that went through is the limit from then on.
 
 use std::collections::HashSet;
 
 use crate::item::{Item, ItemNumber};
 
-/// What is known of it.
+/// The limit, as far as it is known.
 #[derive(Debug)]
 pub(super) struct BatchLimit {
     /// The most objects in one create.
     most: usize,
-    /// The most that were ever taken.
+    /// The most objects that were ever taken together.
     taken: usize,
     /// The refused batches that are being taken apart, each a part of the one before it.
     apart: Vec<Apart>,
@@ -22,18 +22,18 @@ pub(super) struct BatchLimit {
 /// A refused batch that is being taken apart.
 #[derive(Debug)]
 struct Apart {
-    /// Those of its items that have not ended.
+    /// The items that have not ended.
     left: HashSet<ItemNumber>,
-    /// The largest part of it that was taken.
+    /// The size of the largest part that was taken.
     taken: usize,
 }
 
-/// How a refused batch goes on.
+/// The way in which a refused batch goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parts {
-    /// In parts of at most so many.
+    /// Sent in parts of at most so many items.
     Of(usize),
-    /// Not before another one is through.
+    /// Held until another batch is through.
     Later,
 }
 
@@ -51,12 +51,12 @@ impl BatchLimit {
         self.most
     }
 
-    /// Whether it is being found out.
+    /// Returns true while the limit is being found out.
     pub(super) fn is_probing(&self) -> bool {
         !self.apart.is_empty()
     }
 
-    /// The server took these together.
+    /// Notes that the server took these together.
     pub(super) fn took(&mut self, items: &[Item<'_>]) {
         self.taken = self.taken.max(items.len());
         let Some(first) = items.first() else { return };
@@ -67,7 +67,7 @@ impl BatchLimit {
         }
     }
 
-    /// The server refused these together, and created none of them.
+    /// Notes that the server refused these together and created none of them.
     pub(super) fn refused(&mut self, items: &[Item<'_>]) -> Parts {
         let count = items.len();
         let halves = Parts::Of(count.div_ceil(2));
@@ -88,10 +88,10 @@ impl BatchLimit {
         halves
     }
 
-    /// The item has ended. True if that shows that the server takes fewer than was known.
+    /// Notes that the item has ended. Returns true if that shows that the limit is lower than it was taken to be.
     pub(super) fn ended(&mut self, item: ItemNumber, failed: bool) -> bool {
         if failed {
-            // That was what the batches with it were refused for.
+            // The batches with it were refused because of it.
             self.apart.retain(|apart| !apart.left.contains(&item));
             return false;
         }
@@ -132,7 +132,7 @@ mod tests {
         numbers.map(item).collect()
     }
 
-    /// Whether the last of them shows something new.
+    /// Ends the items. Returns true if the last of them lowers the limit.
     fn end(batch_limit: &mut BatchLimit, numbers: std::ops::Range<u32>) -> bool {
         numbers.fold(false, |_, item| batch_limit.ended(item, false))
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn one_batch_is_taken_apart_at_a_time_and_its_parts_before_all_others() {
+    fn one_batch_is_taken_apart_at_a_time() {
         let mut batch_limit = BatchLimit::new(8);
         assert_eq!(batch_limit.refused(&items(0..8)), Parts::Of(4));
         assert_eq!(batch_limit.refused(&items(8..16)), Parts::Later);

@@ -14,6 +14,9 @@ use crate::wire::{Failure, Fields, Id, Method, Request};
 /// The number of a call in its run, in the order in which calls were submitted.
 pub(super) type CallId = u32;
 
+/// The items of one call.
+pub(super) type Batch = Vec<Item<'static>>;
+
 /// The purpose of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -27,7 +30,7 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) enum Call {
     /// Creates these together.
-    Create(Vec<Item<'static>>),
+    Create(Batch),
     /// Reads the object that this item changes.
     Read(Item<'static>),
     /// Writes the object that was read, with the item's fields in it.
@@ -37,7 +40,7 @@ pub(super) enum Call {
     /// Deletes the object that was read.
     DeleteOne(Item<'static>),
     /// Deletes these together. They were listed before and are looked up afterwards.
-    Delete(Vec<Item<'static>>),
+    Delete(Batch),
     /// Reads the list that these items belong to.
     ReadList(Box<Merge>),
     /// Writes that list.
@@ -73,12 +76,12 @@ impl Call {
         (!items.is_empty()).then_some(Event::Void { call: id, items })
     }
 
-    /// Whether an object that is changed alone stands between its reading and its write.
+    /// Returns true if an object that is changed alone stands between its reading and its write.
     pub(super) fn is_change(&self) -> bool {
         matches!(self, Self::Read(_) | Self::Put(..) | Self::DeleteOne(_))
     }
 
-    /// Whether the call depends on a reading that was made just before it.
+    /// Returns true if the call depends on a reading that was made just before it.
     pub(super) fn is_read_first(&self) -> bool {
         matches!(
             self,
@@ -86,7 +89,7 @@ impl Call {
         )
     }
 
-    /// Whether the call may free room under the tenant's limits, or a name.
+    /// Returns true if the call may free room under the tenant's limits, or a name.
     pub(super) fn may_free(&self) -> bool {
         self.is_change() || matches!(self, Self::Check(..) | Self::Delete(_))
     }
@@ -95,7 +98,6 @@ impl Call {
         matches!(self, Self::Delete(items) if items.len() > 1)
     }
 
-    /// Whether the call creates more objects at once than `most`.
     pub(super) fn creates_more_than(&self, most: usize) -> bool {
         matches!(self, Self::Create(items) if items.len() > most)
     }
@@ -104,7 +106,7 @@ impl Call {
         matches!(self, Self::Page(_, reader) if reader.scope == *scope)
     }
 
-    /// Whether writes would move the rows that the call is to read from one page to another.
+    /// Returns true if writes would move the rows that the call is to read from one page to another.
     pub(super) fn is_moved_by_writes(&self) -> bool {
         matches!(self, Self::Page(Purpose::Lookup, reader) if reader.spans_pages())
     }
@@ -113,7 +115,7 @@ impl Call {
         self.request_for(usize::MAX)
     }
 
-    /// The endpoint to which the call goes. The request for two of its items shows it at less cost than the whole.
+    /// The endpoint of the call. A request for two of its items shows it at less cost than the whole.
     pub(super) fn endpoint(&self) -> Arc<str> {
         let request = self.request_for(2);
         request.map_or_else(Arc::default, |request| request.endpoint().into())

@@ -1,8 +1,9 @@
 //! The dispatcher: decides which call goes next, and when.
 //!
-//! It holds every call from its submission until it has been judged. A call waits in the queue of its lane; its intent is
-//! recorded shortly before its slot; it goes when its lane, the gateway, the token and the number of calls in flight let
-//! it. The items of calls and the meaning of answers are the business of the [core](super::core).
+//! A call is in the dispatcher's hands from its submission until it has been judged. The call waits in the queue of
+//! its lane, its intent is recorded shortly before its slot, and it goes when its lane, the gateway, the token and
+//! the number of calls in flight let it. The items of calls and the meaning of answers are the business of the
+//! [core](super::core).
 //!
 //! Pure: time comes in, effects go out.
 
@@ -25,9 +26,12 @@ use crate::plan::CallCounts;
 use crate::retry::{self, Verdict};
 use crate::wire::{Failure, Method, QuotaClass, Reply};
 
-/// How long before its slot a call's intent is written: long enough for a slow disk, short enough that few calls are in
-/// doubt when the process is killed.
+/// The time between the intent of a call and its slot: long enough for a slow disk, short enough that few calls are
+/// in doubt when the process is killed.
 const LEAD: Duration = Duration::from_millis(50);
+
+/// The number of failures of a call after which the user is told. By then the call may take minutes.
+const WORTH_SAYING: u32 = 3;
 
 /// The place of a call among those that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +91,14 @@ impl Pending {
     fn rank(&self, id: CallId) -> Rank {
         (!self.is_retry, id)
     }
+
+    fn as_sent(&self) -> retry::Call {
+        retry::Call {
+            method: self.call.method(),
+            attempt: self.attempt,
+            refusals: self.refusals + 1,
+        }
+    }
 }
 
 /// Numbers of calls, for whoever shows how far the run is.
@@ -131,28 +143,20 @@ impl Dispatcher {
     pub(super) fn submit(&mut self, call: Call, priority: Priority, now: Instant) {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
-        let wait = match priority {
-            Priority::Fresh | Priority::Retry => None,
-            Priority::RetryAfter(wait) => Some(wait),
-        };
-        let path = if self.lanes.count_paths() {
-            call.endpoint()
-        } else {
-            Arc::default()
-        };
+        let endpoint = self.lanes.count_paths().then(|| call.endpoint());
         let pending = Pending {
             call,
-            path,
-            stage: wait.map_or(Stage::Queued, |_| Stage::Delayed),
+            path: endpoint.unwrap_or_default(),
+            stage: Stage::Queued,
             attempt: 0,
             refusals: 0,
             renewed: false,
             is_retry: priority != Priority::Fresh,
         };
         self.calls.insert(id, pending);
-        match wait {
-            Some(wait) => self.delayed.insert(id, now + wait),
-            None => self.enqueue(id),
+        match priority {
+            Priority::Fresh | Priority::Retry => self.enqueue(id),
+            Priority::RetryAfter(wait) => self.delay(id, wait, now),
         }
     }
 
@@ -183,9 +187,9 @@ impl Dispatcher {
         effects
     }
 
-    /// Returns when to call [`Dispatcher::pump`] again if nothing happens before. With `more_writes`, more writes will
-    /// be submitted as soon as there is room for them. `now` is that of the last pump: it did not see anything that fell
-    /// due afterwards.
+    /// Returns when to call [`Dispatcher::pump`] again if nothing happens before. With `more_writes`, more writes
+    /// will be submitted as soon as there is room for them. `now` is that of the last pump: it did not see anything
+    /// that fell due afterwards.
     pub(super) fn wake_at(&self, more_writes: bool, now: Instant) -> Option<Instant> {
         if self.halted {
             return None;
@@ -230,19 +234,12 @@ impl Dispatcher {
             return Disposition::Requeued;
         };
         self.in_flight.answered(id, sent, now);
-        let call = retry::Call {
-            method: pending.call.method(),
-            attempt: pending.attempt,
-            refusals: pending.refusals + 1,
-        };
-        let renewed = pending.renewed;
+        let call = pending.as_sent();
         match retry::judge(call, reply, wall, random) {
             Verdict::Throttled(wait) => {
                 // "At once" is no answer to a class that nothing else slows down.
-                let wait = match wait {
-                    Duration::ZERO => retry::interval(call.refusals, random),
-                    wait => wait,
-                };
+                let own = || retry::interval(call.refusals, random);
+                let wait = if wait.is_zero() { own() } else { wait };
                 let refusal = Refusal {
                     at: now,
                     sent,
@@ -252,7 +249,7 @@ impl Dispatcher {
                 self.throttle(id, &refusal);
                 Disposition::Paused(wait)
             }
-            Verdict::Unauthorized(failure) if renewed => {
+            Verdict::Unauthorized(failure) if pending.renewed => {
                 self.over(id, |call| Disposition::Barred(call, failure))
             }
             Verdict::Unauthorized(_) => {
@@ -265,6 +262,7 @@ impl Dispatcher {
             Verdict::Retry(wait, failure) => {
                 pending.refusals = 0;
                 pending.renewed = false;
+                log_failure(id, pending.attempt, wait, &failure);
                 Disposition::Retry(wait, failure)
             }
             verdict => self.over(id, |call| Disposition::Judged(call, verdict)),
@@ -275,7 +273,7 @@ impl Dispatcher {
         self.take(id).map_or(Disposition::Requeued, how)
     }
 
-    /// Puts a call that was refused back into its queue, and pauses what the refusal counts for.
+    /// Puts a call that was refused back into its queue, and pauses the calls for which the refusal counts.
     fn throttle(&mut self, id: CallId, refusal: &Refusal) {
         let wait = refusal.until.saturating_duration_since(refusal.at);
         tracing::warn!(call = id, wait_ms = wait.as_millis(), "throttled");
@@ -289,7 +287,7 @@ impl Dispatcher {
         self.requeue(id);
     }
 
-    /// Sends a call of which the reply was [`Disposition::Retry`] once more, after `wait`.
+    /// Lets a call that is not queued wait, and then queues it as a retry.
     pub(super) fn delay(&mut self, id: CallId, wait: Duration, now: Instant) {
         if let Some(pending) = self.calls.get_mut(&id) {
             pending.stage = Stage::Delayed;
@@ -305,8 +303,13 @@ impl Dispatcher {
         Some(pending.call)
     }
 
-    /// Hands back the calls of that kind that wait in their queues, oldest first. Calls that are on their way already go
-    /// on.
+    pub(super) fn take_if(&mut self, id: CallId, is_meant: fn(&Call) -> bool) -> Option<Call> {
+        self.call(id).filter(|call| is_meant(call))?;
+        self.take(id)
+    }
+
+    /// Hands back the calls of that kind that wait in their queues, oldest first. Calls that are on their way already
+    /// go on.
     pub(super) fn withdraw(&mut self, is_meant: impl Fn(&Call) -> bool) -> Vec<Call> {
         let waits = |pending: &Pending| pending.stage == Stage::Queued && is_meant(&pending.call);
         let waiting = self.calls.iter().filter(|(_, pending)| waits(pending));
@@ -345,12 +348,11 @@ impl Dispatcher {
         ready
     }
 
-    /// Whether nothing is on its way: no intent to the disk, no call to the server.
+    /// Returns true if nothing is on its way: no intent to the disk, no call to the server.
     pub(super) fn has_landed(&self) -> bool {
         self.in_flight.len() == 0 && self.recording == 0
     }
 
-    /// Whether every call is over.
     pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
@@ -459,6 +461,14 @@ impl Dispatcher {
             self.lanes
                 .push(pending.class(), &pending.path, pending.rank(id));
         }
+    }
+}
+
+fn log_failure(call: CallId, attempts: u32, wait: Duration, failure: &Failure) {
+    if attempts == WORTH_SAYING {
+        tracing::warn!(attempts, %failure, "a call fails again and again and is repeated");
+    } else {
+        tracing::info!(call, attempts, wait_ms = wait.as_millis(), %failure, "failed for now");
     }
 }
 

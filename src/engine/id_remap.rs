@@ -1,4 +1,5 @@
-//! What is created again in place of what was deleted: under another id, which whatever refers to it must learn.
+//! New ids: an object that is created again in place of a deleted one has another id, and references to it must
+//! follow.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,9 +10,9 @@ use crate::wire::{Failure, FieldValue, Id};
 /// The objects of a run that come back under new ids, and that others refer to by their former ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdRemap {
-    /// By item, the former id.
+    /// The former ids, by item.
     former: HashMap<ItemNumber, Id>,
-    /// By the former id, the new one once it is known.
+    /// The new ids, once they are known, by the former ones.
     new: HashMap<Id, Option<Id>>,
 }
 
@@ -22,7 +23,7 @@ impl IdRemap {
         self.former.insert(item, former);
     }
 
-    /// Whether nothing comes back.
+    /// Returns true if no object comes back.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.former.is_empty()
@@ -35,7 +36,7 @@ impl IdRemap {
         }
     }
 
-    /// Whether the item refers to something that comes back.
+    /// Returns true if the item refers to an object that comes back.
     #[must_use]
     pub fn concerns(&self, item: &Item<'_>) -> bool {
         let fields = match &item.change {
@@ -53,7 +54,7 @@ impl IdRemap {
     /// Puts new ids in the place of former ones.
     ///
     /// # Errors
-    /// When one of them has not come back.
+    /// A failure if one of the objects has not come back.
     pub fn rename(&self, item: &mut Item<'static>) -> Result<(), Failure> {
         if self.is_empty() {
             return Ok(());

@@ -53,8 +53,8 @@ impl InFlight {
         self.calls.len()
     }
 
-    /// Returns the most calls that may be in flight at that flow. While no answer comes, a call is taken to last as long
-    /// as the oldest has been under way.
+    /// Returns the most calls that may be in flight at that flow. While no answer comes, a call is taken to last as
+    /// long as the oldest has been under way.
     pub(super) fn limit(&self, flow: Option<Flow>, now: Instant) -> usize {
         if let Some(fixed) = self.fixed {
             return fixed;

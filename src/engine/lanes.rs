@@ -1,8 +1,9 @@
 //! Lanes: the queues of a tenant's calls, one for each thing that the tenant's limits count.
 //!
-//! With the scope `tenant` there are two lanes, for reads and for writes. With the scope `endpoint` every exact path has
-//! such a pair, and one gateway stands over all of them. A call goes when its lane and the gateway let it. The lane of a
-//! path is dropped once no limiter can remember its calls, so that memory does not grow with the number of ids.
+//! With the scope `tenant` there are two lanes, for reads and for writes. With the scope `endpoint` every exact path
+//! has such a pair, and one gateway stands over all of them. A call goes when its lane and the gateway let it. The
+//! lane of a path is dropped once no limiter can remember its calls, so that memory does not grow with the number of
+//! ids.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub(super) struct Lanes {
     write: Class,
     gateway: Pacer,
     each: HashMap<LaneKey, Lane>,
-    /// Whether the quotas are shared with other processes.
+    /// True if the quotas are shared with other processes.
     shared: bool,
     begun: Instant,
     sweep_at: Instant,
@@ -104,7 +105,7 @@ impl Lanes {
         lanes
     }
 
-    /// Whether limits count calls by their paths.
+    /// Returns true if limits count calls by their paths.
     pub(super) fn count_paths(&self) -> bool {
         self.scope == QuotaScope::Endpoint
     }
@@ -173,8 +174,8 @@ impl Lanes {
         room.min(self.gateway.room_by(at))
     }
 
-    /// Guesses how many calls of the class could go by `at`, at most, whatever their paths and whatever other processes
-    /// send.
+    /// Guesses how many calls of the class could go by `at`, at most, whatever their paths and whatever other
+    /// processes send.
     pub(super) fn room(&self, class: QuotaClass, at: Instant) -> usize {
         match self.scope {
             QuotaScope::Tenant => {
@@ -185,7 +186,8 @@ impl Lanes {
         }
     }
 
-    /// Returns the instants at which more calls of the class may go: those that wait, and, with `more`, those to come.
+    /// Returns the instants at which more calls of the class may go: those that wait, and, with `more`, those to
+    /// come.
     pub(super) fn slots(&self, class: QuotaClass, more: bool) -> impl Iterator<Item = Instant> {
         let gateway = self.gateway.not_before();
         let common = match self.scope {
@@ -228,7 +230,7 @@ impl Lanes {
         }
     }
 
-    /// Whether all processes that share the quotas pause together.
+    /// Returns true if all processes that share the quotas pause together.
     pub(super) fn pauses_all(&self) -> bool {
         self.shared && self.scope == QuotaScope::Tenant
     }
@@ -244,8 +246,8 @@ impl Lanes {
         self.gateway.expect(all, now);
     }
 
-    /// Counts calls of the class that another process sent at these instants, oldest first. Their paths are not known,
-    /// so they count on each.
+    /// Counts calls of the class that another process sent at these instants, oldest first. Their paths are not
+    /// known, so they count on each.
     pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<Instant>) {
         let lanes = self.each.iter_mut();
         for (_, lane) in lanes.filter(|(key, _)| key.class == class) {

@@ -14,8 +14,8 @@ use crate::wire::{Id, Object};
 pub(super) enum Match {
     /// An object as the item was to create it.
     Found(Id),
-    /// An object that may be the item's. It has the name and the essential fields that were asked for, and other values
-    /// in other fields.
+    /// An object that may be the item's. It has the name and the essential fields that were asked for, and other
+    /// values in other fields.
     Alike(Id),
     /// Another object of the item's name.
     Conflict(Id),
@@ -65,8 +65,8 @@ impl<'l> Lookup<'l> {
         self.by_id.get(id).copied()
     }
 
-    /// Finds the object that creating the item would have made. The plan creates an item only if no object went by its
-    /// name, so an object of that name has come since.
+    /// Finds the object that creating the item would have made. The plan creates an item only if no object went by
+    /// its name, so an object of that name has come since.
     pub(super) fn find(&self, item: &Item<'_>) -> Match {
         let namesakes = self.namesakes(item);
         let Change::Create { body, .. } = &item.change else {
@@ -107,9 +107,9 @@ impl<'l> Lookup<'l> {
     }
 }
 
-/// Matches the objects that a success answers to the items of its call: by name and, where a name came back changed, by
-/// position. Positions count if there are as many objects as items and no name contradicts their order. Returns the ids
-/// in the order of the items, and whether any item was matched by its name.
+/// Matches the objects that a success answers to the items of its call: by name and, where a name came back changed,
+/// by position. Positions count if there are as many objects as items and no name contradicts their order. Returns
+/// the ids in the order of the items, and whether any item was matched by its name.
 pub(super) fn confirm(
     kind: Kind,
     items: &[Item<'_>],

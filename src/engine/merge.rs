@@ -1,8 +1,8 @@
 //! Merges: the items of a list that is read and written as a whole, on their way into it.
 //!
-//! Pure. Nobody says whether the server adds the list that it is sent to its own, or replaces its own by it. So the list
-//! that is written is the union of the one that was just read and of the items, and it is read again afterwards. An element
-//! that was written and is missing then is owed: it is put back, whatever becomes of the items.
+//! Pure. Nobody says whether the server adds the list that it is sent to its own, or replaces its own by it. So the
+//! list that is written is the union of the one that was just read and of the items, and it is read again afterwards.
+//! An element that was written and is missing then is owed: it is put back, whatever becomes of the items.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -20,7 +20,7 @@ pub(super) struct Merge {
     rest: Vec<Vec<Item<'static>>>,
     /// The list that was written last, until the list is read again.
     written: Option<Written>,
-    /// How many writes of these items the server said that it has taken.
+    /// The number of writes of these items that the server said it has taken.
     taken: u32,
     owed: Vec<Object>,
     /// True once the list was read and empty, which is believed the second time.
@@ -82,24 +82,13 @@ impl Merge {
         !std::mem::replace(&mut self.seen_empty, true)
     }
 
-    /// Notes that a write without an answer may be carried out until then.
-    pub(super) fn sent_before(&mut self, until: Instant) {
+    /// Notes that this list is written, or may have been, and may be carried out until then if it is not answered.
+    pub(super) fn sent(&mut self, list: Vec<Object>, until: Instant) {
         self.written = Some(Written {
-            list: Vec::new(),
+            list,
             confirmed: false,
             until,
         });
-    }
-
-    /// Returns the list to write: the one that was read and the owed elements, with what the items ask for.
-    pub(super) fn write(&mut self, kind: Kind, live: &[Object], now: Instant) -> Vec<Object> {
-        let list = self.list(kind, live);
-        self.written = Some(Written {
-            list: list.clone(),
-            confirmed: false,
-            until: now,
-        });
-        list
     }
 
     /// Takes in the answer to the write. Without one, the write may be carried out until that instant.
@@ -174,9 +163,9 @@ impl Merge {
         (is_open && !is_done()).then_some(written.until)
     }
 
-    /// Compares the list that was written with the one that is there. A missing element, apart from the items' own, is
-    /// owed from now on; one that is there again no longer is. If a write was not confirmed and left no trace, it was not
-    /// carried out, and nothing is missing.
+    /// Compares the list that was written with the one that is there. A missing element, apart from the items' own,
+    /// is owed from now on; one that is there again no longer is. If a write was not confirmed and left no trace, it
+    /// was not carried out, and nothing is missing.
     pub(super) fn compare(&mut self, kind: Kind, live: &[Object]) {
         if let Some(written) = self.written.take() {
             let landed = written.confirmed || self.items.iter().any(|item| is_done(item, live));
@@ -199,7 +188,8 @@ impl Merge {
         self.owed = kept;
     }
 
-    fn list(&self, kind: Kind, live: &[Object]) -> Vec<Object> {
+    /// Returns the list to write: the one that was read and the owed elements, with what the items ask for.
+    pub(super) fn list(&self, kind: Kind, live: &[Object]) -> Vec<Object> {
         let about = |object: &Object| self.items.iter().find(|item| is_about(item, object));
         let there = live.iter().filter_map(|object| match about(object) {
             None => Some(kind.merge(object, &Fields::default())),

@@ -1,4 +1,4 @@
-//! How far a run is, for whoever shows it.
+//! The progress of a run, for whoever shows it.
 
 use std::time::{Duration, Instant};
 
@@ -9,83 +9,75 @@ use crate::pacer::Pace;
 use crate::plan::CallCounts;
 use crate::wire::QuotaClass;
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// How many items stand where.
+    /// The number of items in each state.
     pub tally: Tally,
     /// The reads.
     pub read: ClassProgress,
     /// The writes.
     pub write: ClassProgress,
-    /// How many calls were answered 429.
+    /// The number of calls that were answered 429.
     pub throttled: u64,
-    /// How many calls were answered with a 503 that asks to come back later, and paused their class as a 429 does.
+    /// The number of calls that were answered with a 503 that asks for a pause, which paused their class as a 429
+    /// does.
     pub unavailable: u64,
-    /// How many calls are under way.
+    /// The number of calls under way.
     pub in_flight: usize,
-    /// What the calls that are left need at the quota, if none of them fails, or how long a call without answer may
-    /// still be carried out, if that is longer.
+    /// The time that the calls that are left need at the quota, if none of them fails. If a call without an answer
+    /// may still be carried out after that, the time until it no longer can be.
     pub time_left: Duration,
 }
 
-/// How far the calls of one quota class are.
+/// The progress of the calls of one quota class.
 #[derive(Clone, Copy, Debug)]
 pub struct ClassProgress {
-    /// What they are paced by.
+    /// The pace of the calls.
     pub quota: Pace,
-    /// How many were sent.
+    /// The number of calls that were sent.
     pub sent: u64,
-    /// How many are known to be left.
+    /// The number of calls that are known to be left.
     pub left: u64,
-    /// How much longer nothing is sent because the server refused a call.
+    /// The time for which nothing is sent, because the server refused a call.
     pub paused_for: Option<Duration>,
 }
 
 impl Progress {
+    /// The progress at `now`, with calls that are `waiting` to be loaded. Calls without an answer may be carried out
+    /// until `open_until`.
     pub(super) fn new(
         dispatcher: &Dispatcher,
         tally: Tally,
         waiting: CallCounts,
         settings: &EngineSettings,
-        settled_by: Option<Instant>,
+        open_until: Option<Instant>,
         now: Instant,
     ) -> Self {
         let (lanes, counts) = (dispatcher.lanes(), dispatcher.counts());
-        let class = |class, quota, sent, waiting: u64| {
-            let queued = u64::try_from(lanes.queued(class)).unwrap_or(u64::MAX);
-            let paused = lanes.paused_until(class, now);
-            ClassProgress {
-                quota,
-                sent,
-                left: waiting + queued,
-                paused_for: paused.map(|until| until.saturating_duration_since(now)),
-            }
+        let until = |instant: Instant| instant.saturating_duration_since(now);
+        let class = |class, quota, sent, waiting: u64| ClassProgress {
+            quota,
+            sent,
+            left: waiting + u64::try_from(lanes.queued(class)).unwrap_or(u64::MAX),
+            paused_for: lanes.paused_until(class, now).map(until),
         };
-        let time = |class| lanes.time_for(class, waiting, now);
-        let calls = time(QuotaClass::Read).max(time(QuotaClass::Write));
-        let withheld_until =
-            settled_by.map_or(Duration::ZERO, |by| by.saturating_duration_since(now));
+        let (read, write) = (QuotaClass::Read, QuotaClass::Write);
+        let times = [
+            lanes.time_for(read, waiting, now),
+            lanes.time_for(write, waiting, now),
+            open_until.map(until).unwrap_or_default(),
+            dispatcher.time_to_repeat(now),
+        ];
+        let sent = counts.sent;
         Self {
             tally,
-            read: class(
-                QuotaClass::Read,
-                settings.read_quota,
-                counts.sent.read,
-                waiting.read,
-            ),
-            write: class(
-                QuotaClass::Write,
-                settings.write_quota,
-                counts.sent.write,
-                waiting.write,
-            ),
+            read: class(read, settings.read_quota, sent.read, waiting.read),
+            write: class(write, settings.write_quota, sent.write, waiting.write),
             throttled: counts.throttled,
             unavailable: counts.unavailable,
             in_flight: dispatcher.in_flight(),
-            time_left: calls
-                .max(withheld_until)
-                .max(dispatcher.time_to_repeat(now)),
+            time_left: times.into_iter().max().unwrap_or_default(),
         }
     }
 }

@@ -10,13 +10,13 @@ use crate::zpa::SignInError;
 /// The longest that the documentation lets a token live.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
 
-/// The most attempts at a sign-in that fails for a passing reason. They outlast an outage of a minute however the waits
-/// are spread.
+/// The most attempts at a sign-in that fails for a passing reason. They outlast an outage of a minute however the
+/// waits are spread.
 const SIGN_IN_ATTEMPTS: u32 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
-    /// There is none. None is fetched before that instant.
+    /// No token, and none is fetched before that instant.
     Missing(Option<Instant>),
     Renewing,
     /// To be renewed before the first call after that instant.

@@ -11,48 +11,47 @@ use crate::resource::Kind;
 use crate::wire::Failure;
 use crate::zpa::SignInError;
 
-/// How the engine works.
+/// The settings of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineSettings {
-    /// What reads are paced by. Default 20 per 10 s.
+    /// The pace of reads. Default 20 per 10 s.
     pub read_quota: Pace,
-    /// What writes are paced by. Default 10 per 10 s.
+    /// The pace of writes. Default 10 per 10 s.
     pub write_quota: Pace,
-    /// What both quotas are on. Default `tenant`. With `endpoint`, which is many times faster where objects are
-    /// changed one by one, a tenant that counts all paths together refuses some calls before that is noticed.
+    /// The scope of both quotas. Default `tenant`. With `endpoint`, objects that are changed one by one go many times
+    /// faster. But a tenant that counts all paths together refuses some calls before that is noticed.
     pub quota_scope: QuotaScope,
-    /// What all calls together are paced by with the scope `endpoint`. Default 5000 per 60 s.
+    /// The pace of all calls together, with the scope `endpoint`. Default 5000 per 60 s.
     pub gateway_quota: Pace,
-    /// The most calls in flight. Default: what the quotas need, their rate times the time that calls last, and
-    /// one (32 where they are off). Fewer may leave the quota unused, more gain nothing.
+    /// The most calls in flight. Default: as many as the quotas need, their rate times the time that calls last, and
+    /// one (32 without quotas). Fewer may leave the quota unused, more gain nothing.
     pub jobs: Option<NonZeroUsize>,
-    /// The most objects in one bulk create. Default 150, the console's limit. Smaller ones take more
-    /// calls, larger ones may be refused; a server that takes fewer gets fewer once that is known.
+    /// The most objects in one bulk create. Default 150, the console's limit. Fewer take more calls, more may be
+    /// refused. A server that takes fewer gets fewer once that is known.
     pub batch_size: NonZeroU32,
-    /// How often an item is sent before it fails; throttled times do not count. Default 8.
+    /// The most attempts at an item before it fails. Throttled ones do not count. Default 8.
     pub max_attempts: NonZeroU32,
-    /// How long a call whose answer was lost may still be carried out by the server, and so how long a create
-    /// is not sent again and a repeated update has not ended. Default twice the request timeout.
+    /// The time for which the server may still carry out a call whose answer was lost. Until then a create is not
+    /// sent again, and an item does not end whose update may land. Default twice the request timeout.
     pub settle: Duration,
-    /// How many objects must stay in a group when others of it are deleted. Default 0: any number.
+    /// The number of objects that must stay in a group when others of it are deleted. Default 0.
     pub keep_per_group: u32,
-    /// When a run is parked before it has come to its end.
+    /// The bounds at which a run is parked before its end.
     pub bounds: Bounds,
 }
 
-/// What parks a run before it has come to its end. Nothing does unless it is said.
+/// The bounds at which a run is parked before its end. By default there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// The longest pause that a server may ask for; a longer one is not waited for. Shorter ones hand the
-    /// waiting to whoever resumes the run.
+    /// The longest pause that a server may ask for. A longer one is left to whoever resumes the run.
     pub max_wait: Option<Duration>,
     /// Nothing is started from this instant on.
     pub deadline: Option<Instant>,
-    /// So many failed items of this process stop the run: a count, or a share of all items of the run.
+    /// The number of items that may fail in this process: a count, or a share of all items of the run.
     pub halt_on_failures: Option<Share>,
 }
 
-/// What parked a run.
+/// The bound that parked a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parked {
     /// The server asked for a pause until then, which is longer than [`Bounds::max_wait`].
@@ -64,7 +63,7 @@ pub enum Parked {
 }
 
 impl EngineSettings {
-    /// What calls are paced by.
+    /// The paces of calls.
     #[must_use]
     pub fn paces(&self) -> Paces {
         Paces {
@@ -95,14 +94,14 @@ impl Default for EngineSettings {
     }
 }
 
-/// How a phase of a run ended.
+/// The end of a phase of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
     /// Nothing is left to do.
     Finished,
-    /// It was told to stop; what was under way has landed.
+    /// The user stopped it, and the calls under way have landed.
     Stopped,
-    /// It reached one of its [`Bounds`]; what was under way has landed.
+    /// It reached one of its [`Bounds`], and the calls under way have landed.
     Parked(Parked),
     /// There is no token.
     SignIn(SignInError),

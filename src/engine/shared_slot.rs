@@ -1,7 +1,7 @@
 //! The slot that a lane takes of the quota that processes share.
 //!
-//! A lane asks for one slot at a time, shortly before a call may go. A slot that was missed is lost: by then it would be
-//! too near to the next one.
+//! A lane asks for one slot at a time, shortly before a call may go. A slot that was missed is lost: by then it would
+//! be too near to the next one.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,8 @@ enum Slot {
 pub(super) struct SharedSlot {
     slot: Slot,
     last: Option<Instant>,
-    /// The time from one slot to the next, smoothed. It is longer than the interval of the quota while other processes
-    /// take their slots.
+    /// The time from one slot to the next, smoothed. It is longer than the interval of the quota while other
+    /// processes take their slots.
     between: Duration,
 }
 

@@ -1,4 +1,6 @@
-//! The one select loop: carries the core's effects out and tells it what happened.
+//! The shell: the one select loop, which carries the core's effects out and tells the core everything that happens.
+//!
+//! No other file of the engine reads a clock, draws random bits or spawns a task.
 
 use std::future::pending;
 use std::io;
@@ -8,12 +10,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use super::call::CallId;
 use super::core::Core;
 use super::effect::Effect;
 use super::lanes::LaneKey;
+use super::listing::ListingReader;
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings};
 use super::workload::Workload;
@@ -30,14 +33,14 @@ use crate::zpa::{Api, SignInError};
 
 /// The items of a plan, by number.
 pub trait Items {
-    /// The item of that number.
+    /// Reads the item of that number.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// The error with which the plan cannot be read.
     fn load(&self, number: ItemNumber) -> io::Result<Item<'static>>;
 }
 
-/// What ends a run that cannot go on.
+/// The error that ends a run that cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The journal cannot be written: nothing may be sent without it.
@@ -56,7 +59,7 @@ pub struct Engine<A> {
     calls: JoinSet<(CallId, Reply)>,
     signing_in: Option<JoinHandle<Result<Duration, SignInError>>>,
     recorder: Recorder,
-    budget: Option<Shared>,
+    sharing: Option<Sharing>,
     progress: watch::Sender<Option<Progress>>,
     stop: watch::Receiver<bool>,
 }
@@ -70,7 +73,7 @@ impl<A: Api> Engine<A> {
             calls: JoinSet::new(),
             signing_in: None,
             recorder: Recorder::default(),
-            budget: None,
+            sharing: None,
             progress: watch::Sender::new(None),
             stop,
         }
@@ -79,53 +82,57 @@ impl<A: Api> Engine<A> {
     /// Shares the quotas with the other processes that drive this tenant.
     ///
     /// # Errors
-    /// When what they sent cannot be read.
-    pub fn share(&mut self, budget: SharedQuota) -> io::Result<()> {
-        let mut known = false;
+    /// The error with which the calls that they sent cannot be read.
+    pub fn share(&mut self, quota: SharedQuota) -> io::Result<()> {
+        let mut knows_sent = false;
         for class in [QuotaClass::Read, QuotaClass::Write] {
-            let sent = budget.recent(class)?;
-            known |= !sent.is_empty();
-            let sent = sent.into_iter().filter_map(instant_of).collect();
-            self.core.lanes().prime(class, sent);
+            let sent = quota.recent(class)?;
+            knows_sent |= !sent.is_empty();
+            self.prime(class, &sent);
         }
         self.core.lanes().share(true);
-        self.budget = Some(Shared {
-            budget,
-            known,
+        self.sharing = Some(Sharing {
+            quota,
+            knows_sent,
             claims: JoinSet::new(),
         });
         Ok(())
     }
 
-    /// Where the engine says how far it is, after everything that happens.
+    fn prime(&mut self, class: QuotaClass, sent: &[Timestamp]) {
+        let sent = sent.iter().copied().filter_map(instant_of).collect();
+        self.core.lanes().prime(class, sent);
+    }
+
+    /// The channel on which the engine publishes its progress, after everything that happens.
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<Option<Progress>> {
         self.progress.subscribe()
     }
 
-    /// How far it is.
+    /// The progress at this instant.
     #[must_use]
     pub fn progress_now(&self) -> Progress {
         self.core.progress(now())
     }
 
-    /// Says what parks it before it has come to its end.
+    /// Sets the bounds at which a run is parked before its end.
     pub fn stop_at(&mut self, bounds: Bounds) {
         self.core.stop_at(bounds);
     }
 
-    /// Reads all objects of these kinds.
+    /// Reads all objects of these scopes.
     ///
     /// # Errors
     /// The [`End`] that came before all was read.
     pub async fn snapshot(&mut self, scopes: Vec<Scope>) -> Result<Snapshot, End> {
-        // How many pages there are is not known yet. A few at once make most plans quick; the pacer keeps
-        // every window inside the quota whatever comes after.
+        // The number of pages is not known yet. A few at once make most plans quick; the pacer keeps every window
+        // inside the quota whatever comes after.
         const EXPECTED: u64 = 4;
         let expected = EXPECTED.max(scopes.len() as u64);
         self.core.lanes().expect(QuotaClass::Read, expected, now());
         for scope in scopes {
-            self.core.list(scope, now());
+            self.core.list(ListingReader::new(scope, now()), now());
         }
         self.read_all().await
     }
@@ -135,7 +142,8 @@ impl<A: Api> Engine<A> {
     /// # Errors
     /// The [`End`] that came before it was read.
     pub async fn read(&mut self, scope: Scope, id: Id) -> Result<Option<Object>, End> {
-        self.core.read(scope, id, now());
+        let reader = ListingReader::of_one(scope, id, now());
+        self.core.list(reader, now());
         let mut listings = self.read_all().await?.listings;
         Ok(listings.pop().and_then(|mut listing| listing.objects.pop()))
     }
@@ -149,19 +157,17 @@ impl<A: Api> Engine<A> {
         }
     }
 
-    /// Carries it out. Answers how it ended and where every item stands.
+    /// Carries a run out. Returns its end and the state of every item.
     ///
     /// # Errors
-    /// [`EngineError`]; what was sent and not written down is then in doubt.
+    /// [`EngineError`]. Items that were sent and not written down are in doubt then.
     pub async fn carry_out(
         &mut self,
         workload: Workload,
         items: &impl Items,
     ) -> Result<(End, Ledger), EngineError> {
-        if !self.budget.as_ref().is_some_and(|shared| shared.known) {
-            let sent = workload.sent_before.iter().copied();
-            let sent = sent.filter_map(instant_of).collect();
-            self.core.lanes().prime(QuotaClass::Write, sent);
+        if !self.sharing.as_ref().is_some_and(|it| it.knows_sent) {
+            self.prime(QuotaClass::Write, &workload.sent_before);
         }
         self.recorder.journal = Some(self.core.start(workload, now()));
         let end = self.drive(items).await?;
@@ -180,7 +186,7 @@ impl<A: Api> Engine<A> {
         }
     }
 
-    /// Carries effects out until there are none: loading items may lead to more.
+    /// Carries effects out until there are none, since loading items may lead to more.
     fn carry_effects(&mut self, items: &impl Items) -> Result<(), EngineError> {
         loop {
             let effects = self.core.pump(now());
@@ -214,26 +220,26 @@ impl<A: Api> Engine<A> {
     }
 
     fn claim(&mut self, lane: LaneKey, claim: Claim) {
-        if let Some(shared) = &mut self.budget {
-            let budget = shared.budget.clone();
-            shared.claims.spawn_blocking(move || {
-                let slot = budget.take(&claim, timestamp_of(claim.earliest))?;
+        if let Some(sharing) = &mut self.sharing {
+            let quota = sharing.quota.clone();
+            sharing.claims.spawn_blocking(move || {
+                let slot = quota.take(&claim, timestamp_of(claim.earliest))?;
                 Ok(Some((lane, slot, claim.tolerance())))
             });
         }
     }
 
     fn pause(&mut self, class: QuotaClass, until: std::time::Instant) {
-        if let Some(shared) = &mut self.budget {
-            let budget = shared.budget.clone();
-            shared.claims.spawn_blocking(move || {
-                budget.pause(class, timestamp_of(until))?;
+        if let Some(sharing) = &mut self.sharing {
+            let quota = sharing.quota.clone();
+            sharing.claims.spawn_blocking(move || {
+                quota.pause(class, timestamp_of(until))?;
                 Ok(None)
             });
         }
     }
 
-    /// What became of a claim. Where the budget cannot be shared, this process goes on with one of its own.
+    /// Takes in a claim. If the quota cannot be shared, this process goes on with one of its own.
     fn claimed(&mut self, claimed: Claimed) {
         match claimed {
             Ok(Some((lane, slot, tolerance))) => {
@@ -244,7 +250,7 @@ impl<A: Api> Engine<A> {
             Err(error) => {
                 tracing::warn!(%error, "the quota cannot be shared with other processes; this run takes all of it");
                 self.core.lanes().share(false);
-                self.budget = None;
+                self.sharing = None;
             }
         }
     }
@@ -257,10 +263,14 @@ impl<A: Api> Engine<A> {
                 || !self.calls.is_empty()
                 || self.signing_in.is_some()
                 || self.recorder.committing.is_some()
-                || self.budget.as_ref().is_some_and(|b| !b.claims.is_empty()),
+                || self
+                    .sharing
+                    .as_ref()
+                    .is_some_and(|it| !it.claims.is_empty()),
             "nothing is under way and nothing is to come: {:?}",
             self.core
         );
+        let claims = self.sharing.as_mut().map(|it| it.claims.join_next());
         tokio::select! {
             Some(joined) = self.calls.join_next() => {
                 self.take(joined);
@@ -269,17 +279,17 @@ impl<A: Api> Engine<A> {
                     self.take(joined);
                 }
             }
-            claimed = claim_answered(&mut self.budget) => self.claimed(claimed),
-            result = joined(&mut self.signing_in) => {
+            Some(claimed) = or_never(claims) => self.claimed(unwind(claimed)),
+            result = or_never(self.signing_in.as_mut()) => {
                 self.signing_in = None;
-                self.core.signed_in(result, now(), random());
+                self.core.signed_in(unwind(result), now(), random());
             }
             committed = self.recorder.committed() => {
                 for id in committed? {
                     self.core.recorded(id);
                 }
             }
-            () = wake(wake_at) => {}
+            () = or_never(wake_at.map(|at| sleep_until(at.into()))) => {}
             () = told_to(&mut self.stop), if self.core.end() == End::Finished => {
                 self.core.stop(End::Stopped);
             }
@@ -297,29 +307,18 @@ impl<A> Engine<A> {
 
 /// The quota that this process shares with others.
 #[derive(Debug)]
-struct Shared {
-    budget: SharedQuota,
-    /// Whether it told what was sent before this process began.
-    known: bool,
+struct Sharing {
+    quota: SharedQuota,
+    /// True if it knows calls that were sent before this process began.
+    knows_sent: bool,
     claims: JoinSet<Claimed>,
 }
 
-/// A slot for a call of a lane, and how much later than that it may go.
+/// A slot for a call of a lane, and how much later than that the call may go.
 type Claimed = io::Result<Option<(LaneKey, Timestamp, Duration)>>;
 
-async fn claim_answered(shared: &mut Option<Shared>) -> Claimed {
-    let answered = match shared {
-        Some(shared) => shared.claims.join_next().await,
-        None => None,
-    };
-    match answered {
-        Some(claimed) => unwind(claimed),
-        None => pending().await,
-    }
-}
-
-/// Collects what is to be written down, and puts it on disk while the loop goes on: whatever arrives during a
-/// sync shares the next one. Outcomes alone are not worth a sync of their own.
+/// Collects events, and puts them on disk while the loop goes on. All that arrive during a sync share the next one.
+/// Outcomes alone are not worth a sync of their own.
 #[derive(Debug, Default)]
 struct Recorder {
     journal: Option<Journal>,
@@ -336,7 +335,7 @@ impl Recorder {
         self.waiting.extend(waiting);
     }
 
-    /// Starts a write, with a sync if a call waits for it or `all` must be on disk.
+    /// Starts a write, with a sync if a call waits for it or `all` events must be on disk.
     fn write(&mut self, all: bool) {
         if self.pending.is_empty() && !(all && self.unsynced) {
             return;
@@ -362,12 +361,9 @@ impl Recorder {
         }));
     }
 
-    /// Waits for the sync under way, for ever if there is none. Answers the calls that waited for it.
+    /// Waits for the write under way, for ever if there is none. Returns the calls that waited for it.
     async fn committed(&mut self) -> Result<Vec<CallId>, JournalError> {
-        let Some(committing) = &mut self.committing else {
-            return pending().await;
-        };
-        let (journal, result) = unwind(committing.await);
+        let (journal, result) = unwind(or_never(self.committing.as_mut()).await);
         self.committing = None;
         self.journal = Some(journal);
         result?;
@@ -397,14 +393,16 @@ fn load(work: &Work, items: &impl Items) -> io::Result<Vec<Item<'static>>> {
     }
 }
 
-async fn joined<T>(handle: &mut Option<JoinHandle<T>>) -> T {
-    match handle {
-        Some(handle) => unwind(handle.await),
+/// Waits for ever if there is nothing to wait for.
+async fn or_never<F: Future>(future: Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
         None => pending().await,
     }
 }
 
-/// The tasks here are never cancelled, so a task that did not end well has panicked: go on panicking.
+/// Returns the value of a task, or goes on panicking: tasks here are never cancelled, so one that failed has
+/// panicked.
 fn unwind<T>(result: Result<T, JoinError>) -> T {
     match result {
         Ok(value) => value,
@@ -414,19 +412,12 @@ fn unwind<T>(result: Result<T, JoinError>) -> T {
 
 async fn told_to(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
-        // Nobody is left who could say so.
+        // Nobody is left who could stop it.
         pending::<()>().await;
     }
 }
 
-async fn wake(at: Option<std::time::Instant>) {
-    match at {
-        Some(at) => sleep_until(Instant::from_std(at)).await,
-        None => pending().await,
-    }
-}
-
-/// The instant of a time in the past; a time in the future counts as now.
+/// The instant of a time in the past. A time in the future counts as now.
 fn instant_of(past: Timestamp) -> Option<std::time::Instant> {
     let ago = wall().duration_since(past);
     now().checked_sub(Duration::try_from(ago).unwrap_or(Duration::ZERO))
@@ -446,12 +437,12 @@ fn timestamp_of(instant: std::time::Instant) -> Timestamp {
     time.unwrap_or(Timestamp::MAX)
 }
 
-/// tokio's clock, so that tests can stop it.
+/// The instant by tokio's clock, which tests can stop.
 fn now() -> std::time::Instant {
     monotonic().into_std()
 }
 
-/// Uniform in 0..1. It spreads waits and nothing depends on its quality.
+/// A number, uniform in 0..1, that spreads waits. Nothing depends on its quality.
 fn random() -> f64 {
     let bits = random_bits() >> 40;
     f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(1_u32 << 24)

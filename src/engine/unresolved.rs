@@ -1,10 +1,11 @@
-//! Unresolved items: only a listing tells what has become of them.
+//! Unresolved items: only a listing tells what has become of them. Finding it out is their reconciliation.
 //!
-//! They may have been created or deleted although nobody said so, or they are listed before they are deleted together.
+//! Such items may have been created or deleted although nobody said so, or are listed before they are deleted
+//! together.
 
 use std::time::Instant;
 
-use super::call::CallId;
+use super::call::{Batch, CallId};
 use super::listing::ListingReader;
 use crate::item::Item;
 use crate::resource::Scope;
@@ -25,7 +26,7 @@ pub(super) enum CreateReason {
     /// The server reported success and did not mention them. They are sent again only if the server is known to keep
     /// names, or if no object there might be one of them under another name.
     Unconfirmed {
-        /// They may still appear until then, and are looked up once more.
+        /// The instant until which they may still appear. They are looked up once more then.
         until: Instant,
         /// True if any item of their call is known to have been created.
         in_part: bool,
@@ -51,7 +52,7 @@ impl CreateReason {
 /// The reason why items that are deleted together are listed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum DeleteReason {
-    /// They are to be deleted, if they still are as they were when that was decided.
+    /// Their objects are to be deleted, if these still are as they were when that was decided.
     Due,
     /// The server said that it deleted them.
     Deleted,
@@ -67,7 +68,7 @@ pub(super) enum DeleteReason {
 #[derive(Debug)]
 pub(super) struct Unresolved {
     pub(super) call: CallId,
-    pub(super) items: Vec<Item<'static>>,
+    pub(super) items: Batch,
     pub(super) reason: Reason,
     /// The listing must not begin before this instant, or it proves nothing.
     pub(super) due: Instant,
@@ -81,5 +82,46 @@ impl Unresolved {
 
     pub(super) fn is_answered_by(&self, listing: &ListingReader) -> bool {
         self.due <= listing.begun && self.scope().is_some_and(|scope| scope == listing.scope)
+    }
+}
+
+/// The unresolved items of a run. One listing answers for all items of its scope that were due when it began.
+#[derive(Debug, Default)]
+pub(super) struct Reconciliation(Vec<Unresolved>);
+
+impl Reconciliation {
+    pub(super) fn keep(&mut self, unresolved: Unresolved) {
+        self.0.push(unresolved);
+    }
+
+    /// Hands all of them out, for a listing.
+    pub(super) fn take_all(&mut self) -> Vec<Unresolved> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Returns the scopes to list at `now`, unless they are being listed already.
+    pub(super) fn scopes(&self, now: Instant, is_listed: impl Fn(&Scope) -> bool) -> Vec<Scope> {
+        let due = self.0.iter().filter(|unresolved| unresolved.due <= now);
+        let mut scopes: Vec<Scope> = Vec::new();
+        for scope in due.filter_map(Unresolved::scope) {
+            if !scopes.contains(&scope) && !is_listed(&scope) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The instants at which listings are due.
+    pub(super) fn due(&self) -> impl Iterator<Item = Instant> {
+        self.0.iter().map(|unresolved| unresolved.due)
+    }
+
+    pub(super) fn awaits_deletes(&self) -> bool {
+        let is_delete = |unresolved: &Unresolved| matches!(unresolved.reason, Reason::Delete(_));
+        self.0.iter().any(is_delete)
     }
 }

@@ -10,25 +10,25 @@ use crate::ledger::Ledger;
 use crate::plan::Backlog;
 use crate::wire::Id;
 
-/// What is to be carried out.
+/// The work of a run.
 #[derive(Debug)]
 pub struct Workload {
-    /// Where every item stands.
+    /// The state of every item.
     pub ledger: Ledger,
-    /// What waits.
+    /// The items that wait.
     pub backlog: Backlog,
-    /// What begins when all else has ended.
+    /// The items that begin when all others have ended.
     pub deferred: Backlog,
-    /// What comes back under new ids, which items of `late` refer to.
+    /// The objects that come back under new ids. Deferred items refer to them.
     pub id_remap: IdRemap,
     /// Creates of an earlier process that are in doubt.
     pub in_doubt: Backlog,
-    /// What others are known to have created, though it may be as those would have made it.
+    /// Objects that others are known to have created, although this run could have created them as they are.
     pub created_by_others: HashSet<Id>,
-    /// How many objects the server was seen to take in one create, if it was fewer than it was sent.
+    /// The most objects that the server was seen to take in one create, if they are fewer than it was sent.
     pub batch_size: Option<u32>,
-    /// When an earlier process sent its last writes, oldest first: they count against the quota.
+    /// The times at which an earlier process sent its last writes, oldest first. They count against the quota.
     pub sent_before: Vec<Timestamp>,
-    /// Where intents and outcomes go.
+    /// The journal to which intents and outcomes go.
     pub journal: Journal,
 }

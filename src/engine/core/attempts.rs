@@ -7,7 +7,11 @@ use super::super::outcomes::{given_up, outcome};
 use super::super::settings::EngineSettings;
 use crate::item::{Event, Item, Outcome, Status};
 use crate::ledger::{Ledger, State};
-use crate::wire::Failure;
+use crate::wire::{Failure, Method};
+
+/// The number of attempts that a read has more than other calls, since it changes nothing. With the default of 8,
+/// reads outlast an outage of a minute however the waits are spread.
+const READS_MORE: u32 = 2;
 
 /// The ledger of a run, and the rules by which attempts are counted.
 #[derive(Debug)]
@@ -77,6 +81,14 @@ impl Attempts {
             _ => Status::Deleted,
         };
         outcome(item, status, target(item))
+    }
+
+    /// Returns the most attempts at a call of that method.
+    pub(super) fn limit(&self, method: Method) -> u32 {
+        match method {
+            Method::Get => self.most + READS_MORE,
+            Method::Post | Method::Put | Method::Delete => self.most,
+        }
     }
 
     /// Returns the time for which a call without an answer may still be carried out.

@@ -1,16 +1,16 @@
 //! Decisions about objects that are changed alone: read, written down as they were, changed.
 //!
-//! An item that is to fail although an attempt at it may have been carried out is checked first: its object is read once
-//! more after the settle time.
+//! An item that is to fail although an attempt at it may have been carried out is checked first: its object is read
+//! once more after the settle time.
 
 use serde_json::Value;
 
-use super::super::call::{Call, target};
+use super::super::call::{Batch, Call, target};
 use super::super::dispatch::Priority;
 use super::super::outcomes::{barred, done, failure_of, give_way, spared};
 use super::super::settings::End;
 use super::attempts::Attempts;
-use super::step::{Judged, Step};
+use super::step::{Judged, Step, Steps};
 use crate::item::{Change, Event, Item, Outcome, Status};
 use crate::retry::Verdict;
 use crate::wire::{Failure, Fields, Id, Object, Request};
@@ -23,13 +23,13 @@ enum Next {
 }
 
 /// Begins with loaded items: their objects are read first.
-pub(super) fn begin(items: Vec<Item<'static>>) -> Vec<Step> {
+pub(super) fn begin(items: Batch) -> Steps {
     let read = |item| Step::submit(Call::Read(item));
     items.into_iter().map(read).collect()
 }
 
 /// Takes in the object that the item is to change.
-pub(super) fn read(item: Item<'static>, judged: Judged<'_>, attempts: &Attempts) -> Vec<Step> {
+pub(super) fn read(item: Item<'static>, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     let deletes = matches!(item.change, Change::Delete { .. });
     let live = match judged.verdict {
         Verdict::Success => live_object(&item, judged.json()),
@@ -44,7 +44,7 @@ pub(super) fn read(item: Item<'static>, judged: Judged<'_>, attempts: &Attempts)
 }
 
 /// Changes the object that was read, if there is anything to change.
-fn change(mut item: Item<'static>, live: &Object, attempts: &Attempts) -> Vec<Step> {
+fn change(mut item: Item<'static>, live: &Object, attempts: &Attempts) -> Steps {
     let in_doubt = attempts.in_doubt(&item);
     let next = match give_way(&mut item, live) {
         Ok(()) => next(&item, live, attempts),
@@ -119,8 +119,8 @@ pub(super) fn deleted(item: Item<'static>, verdict: Verdict, attempts: &Attempts
     Step::finish(done(&item, status, target(&item)))
 }
 
-/// Fails an item that was refused. If an earlier attempt may be under way that was never answered, the object is checked
-/// first.
+/// Fails an item that was refused. If an earlier attempt may be under way that was never answered, the object is
+/// checked first.
 pub(super) fn fail_or_check(item: Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
     if attempts.of(&item) > 1 {
         check(item, failure, attempts)
@@ -166,8 +166,8 @@ pub(super) fn checked(
     }
 }
 
-/// Ends an item whose object could not be read. If a write of it is in doubt, the run ends instead, and whoever resumes
-/// it reads again.
+/// Ends an item whose object could not be read. If a write of it is in doubt, the run ends instead, and whoever
+/// resumes it reads again.
 fn unread(item: &Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
     if attempts.in_doubt(item) {
         Step::Stop(End::Unreadable(item.resource, failure))

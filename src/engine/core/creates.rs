@@ -1,25 +1,25 @@
 //! Decisions about items that are created together.
 //!
-//! An item that may have been created is looked up before it is sent again. A batch that was refused as a whole is looked
-//! up, then halved until the bad item stands alone.
+//! An item that may have been created is looked up before it is sent again. A batch that was refused as a whole is
+//! looked up, then halved until the bad item stands alone.
 
 use std::collections::HashSet;
 use std::time::Instant;
 
 use super::super::batch_limit::{BatchLimit, Parts};
-use super::super::call::{Call, CallId, numbers};
+use super::super::call::{Batch, Call, CallId, numbers};
 use super::super::lookup::{Lookup, Match, confirm};
 use super::super::outcomes::{failed, failure_of, outcome};
 use super::super::unresolved::{CreateReason, Reason};
 use super::attempts::Attempts;
-use super::step::{Judged, Step, failed_all};
+use super::step::{Judged, Step, Steps, failed_all};
 use crate::item::{Event, Item, Outcome, Status, index};
 use crate::plan::conflict;
 use crate::retry::Verdict;
 use crate::wire::{Failure, Id};
 
-/// The number of parts into which a batch is cut whose answer was lost twice. With the default of 8 attempts, a batch of
-/// 150 is down to single items with three attempts left for each.
+/// The number of parts into which a batch is cut whose answer was lost twice. With the default of 8 attempts, a batch
+/// of 150 is down to single items with three attempts left for each.
 const PARTS_OF_LOST: usize = 4;
 
 /// The state that creates share.
@@ -27,7 +27,7 @@ const PARTS_OF_LOST: usize = 4;
 pub(super) struct Creates {
     batch_limit: BatchLimit,
     /// Refused batches that wait until the batch limit is known.
-    held: Vec<Vec<Item<'static>>>,
+    held: Vec<Batch>,
     /// True once an object is known to have kept its name.
     keeps_names: bool,
     created_by_others: HashSet<Id>,
@@ -63,7 +63,7 @@ impl Creates {
     }
 
     /// Sends on the batches that waited for others to come through, if they need not wait any longer.
-    pub(super) fn release_held(&mut self) -> Vec<Step> {
+    pub(super) fn release_held(&mut self) -> Steps {
         let held = std::mem::take(&mut self.held);
         let sent = held.into_iter().flat_map(|items| self.send_parts(items));
         sent.collect()
@@ -72,10 +72,10 @@ impl Creates {
     /// Takes in the end of a create.
     pub(super) fn judged(
         &mut self,
-        items: Vec<Item<'static>>,
+        items: Batch,
         judged: Judged<'_>,
         attempts: &Attempts,
-    ) -> Vec<Step> {
+    ) -> Steps {
         let (call, now) = (judged.call, judged.now);
         let is_alone = items.len() == 1;
         let mut steps = Vec::new();
@@ -110,12 +110,7 @@ impl Creates {
     }
 
     /// Ends the items that a 2xx confirms. The others are looked up.
-    fn confirmed(
-        &mut self,
-        items: Vec<Item<'static>>,
-        judged: &Judged<'_>,
-        attempts: &Attempts,
-    ) -> Vec<Step> {
+    fn confirmed(&mut self, items: Batch, judged: &Judged<'_>, attempts: &Attempts) -> Steps {
         let Some(kind) = items.first().map(|item| item.resource) else {
             return Vec::new();
         };
@@ -145,12 +140,12 @@ impl Creates {
     pub(super) fn resolve(
         &mut self,
         call: CallId,
-        items: Vec<Item<'static>>,
+        items: Batch,
         mut reason: CreateReason,
         lookup: &Lookup<'_>,
         seen: Instant,
         attempts: &Attempts,
-    ) -> Vec<Step> {
+    ) -> Steps {
         let mut absent = Vec::new();
         let mut outcomes = Vec::new();
         for item in items {
@@ -205,8 +200,8 @@ impl Creates {
         found
     }
 
-    /// Returns true if another created the object: another run, or anybody if the server says to the first attempt that
-    /// the object exists.
+    /// Returns true if another created the object: another run, or anybody if the server says to the first attempt
+    /// that the object exists.
     fn is_anothers(
         &self,
         item: &Item<'_>,
@@ -223,11 +218,11 @@ impl Creates {
     fn absent(
         &mut self,
         call: CallId,
-        items: Vec<Item<'static>>,
+        items: Batch,
         reason: CreateReason,
         renamed: bool,
         attempts: &Attempts,
-    ) -> Vec<Step> {
+    ) -> Steps {
         match reason {
             CreateReason::Lost(failure, _) => self.send_again(items, &failure, attempts),
             CreateReason::Unconfirmed { in_part, .. } => {
@@ -256,7 +251,7 @@ impl Creates {
     }
 
     /// Sends items on that were refused together and of which none was created.
-    fn send_parts(&mut self, items: Vec<Item<'static>>) -> Vec<Step> {
+    fn send_parts(&mut self, items: Batch) -> Steps {
         match self.batch_limit.refused(&items) {
             Parts::Of(most) => send_in(most, items),
             Parts::Later => {
@@ -266,14 +261,9 @@ impl Creates {
         }
     }
 
-    /// Sends items again whose call may have been lost because of one of them: together the second time, and from then
-    /// on in ever smaller parts.
-    fn send_again(
-        &mut self,
-        items: Vec<Item<'static>>,
-        reason: &Failure,
-        attempts: &Attempts,
-    ) -> Vec<Step> {
+    /// Sends items again whose call may have been lost because of one of them: together the second time, and from
+    /// then on in ever smaller parts.
+    fn send_again(&mut self, items: Batch, reason: &Failure, attempts: &Attempts) -> Steps {
         let (spent, left) = attempts.split_spent(items);
         let mut steps = self.fail_all(&spent, &attempts.given_up(reason));
         let repeated = left.iter().any(|item| attempts.of(item) > 1);
@@ -283,7 +273,7 @@ impl Creates {
     }
 
     /// Ends items, and learns from their ends how many objects the server takes at once.
-    fn finish(&mut self, outcomes: Vec<Outcome>) -> Vec<Step> {
+    fn finish(&mut self, outcomes: Vec<Outcome>) -> Steps {
         let mut steps = Vec::new();
         for outcome in &outcomes {
             let failed = outcome.status == Status::Failed;
@@ -298,13 +288,13 @@ impl Creates {
         steps
     }
 
-    fn fail_all(&mut self, items: &[Item<'_>], failure: &Failure) -> Vec<Step> {
+    fn fail_all(&mut self, items: &[Item<'_>], failure: &Failure) -> Steps {
         self.finish(failed_all(items, failure))
     }
 }
 
 /// Begins with loaded items. Those whose call was cut off are looked up, the others created.
-pub(super) fn begin(items: Vec<Item<'static>>, attempts: &Attempts, now: Instant) -> Vec<Step> {
+pub(super) fn begin(items: Batch, attempts: &Attempts, now: Instant) -> Steps {
     let (cut_off, waiting): (Vec<_>, Vec<_>) =
         items.into_iter().partition(|item| attempts.in_doubt(item));
     let (refused, lost): (Vec<_>, Vec<_>) = cut_off
@@ -316,7 +306,7 @@ pub(super) fn begin(items: Vec<Item<'static>>, attempts: &Attempts, now: Instant
     let in_doubt = [refused, lost]
         .into_iter()
         .filter(|(items, _)| !items.is_empty());
-    let mut steps: Vec<Step> = in_doubt
+    let mut steps: Steps = in_doubt
         .map(|(items, reason)| Step::look_up(0, items, Reason::Create(reason), now))
         .collect();
     if !waiting.is_empty() {
@@ -326,7 +316,7 @@ pub(super) fn begin(items: Vec<Item<'static>>, attempts: &Attempts, now: Instant
 }
 
 /// Sends items again, at most so many in one call.
-pub(super) fn send_in(most: usize, mut items: Vec<Item<'static>>) -> Vec<Step> {
+pub(super) fn send_in(most: usize, mut items: Batch) -> Steps {
     let mut steps = Vec::new();
     while !items.is_empty() {
         let rest = items.split_off(items.len().min(most.max(1)));
@@ -336,8 +326,8 @@ pub(super) fn send_in(most: usize, mut items: Vec<Item<'static>>) -> Vec<Step> {
     steps
 }
 
-/// The reason to doubt that the item's call created the object. The object may be another's if the only call was refused,
-/// if no call is known, or if its values are not those that were sent.
+/// The reason to doubt that the item's call created the object. The object may be another's if the only call was
+/// refused, if no call is known, or if its values are not those that were sent.
 fn unproven(
     item: &Item<'_>,
     reason: &CreateReason,

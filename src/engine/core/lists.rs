@@ -1,11 +1,11 @@
 //! Decisions about items whose list is read and written as a whole.
 //!
-//! Read, merge, write, read again: an item has ended when the list is seen to be as it asks. An element that was written
-//! and is missing afterwards, because another administrator wrote at the same time, is put back.
+//! Read, merge, write, read again: an item has ended when the list is seen to be as it asks. An element that was
+//! written and is missing afterwards, because another administrator wrote at the same time, is put back.
 
 use std::time::Instant;
 
-use super::super::call::{Call, CallId, target};
+use super::super::call::{Batch, Call, CallId, target};
 use super::super::dispatch::Priority;
 use super::super::listing::elements;
 use super::super::merge::{Merge, Refused, element, is_done, status, takes_out};
@@ -13,27 +13,32 @@ use super::super::outcomes::{done, failed, failure_of, give_way, spared};
 use super::super::settings::End;
 use super::attempts::Attempts;
 use super::changes::before;
-use super::step::{Judged, Step};
+use super::step::{Judged, Step, Steps};
 use crate::item::{Change, Item, Outcome, Status};
 use crate::resource::Kind;
 use crate::retry::Verdict;
 use crate::wire::{Failure, Id, Object};
 
-/// The number of writes that the server may take without the list being as written, until it is not believed any more.
+/// The number of writes that the server may take without the list being as written, until it is not believed any
+/// more.
 const FRUITLESS_WRITES: u32 = 2;
 
 /// Begins with loaded items that belong to one list.
-pub(super) fn begin(items: Vec<Item<'static>>, attempts: &Attempts, now: Instant) -> Step {
+pub(super) fn begin(items: Batch, attempts: &Attempts, now: Instant) -> Step {
     let in_doubt = items.iter().any(|item| attempts.in_doubt(item));
     let mut merge = Merge::new(items);
     if in_doubt {
-        merge.sent_before(attempts.settled_at(now));
+        merge.sent(Vec::new(), attempts.settled_at(now));
     }
     Step::submit(reading(merge))
 }
 
 fn reading(merge: Merge) -> Call {
     Call::ReadList(Box::new(merge))
+}
+
+fn again(merge: Merge) -> Step {
+    Step::retry(reading(merge))
 }
 
 /// Reads the list again before a write that was not carried out and has to wait: by then the list may be another.
@@ -43,27 +48,29 @@ pub(super) fn read_again(mut merge: Box<Merge>) -> Call {
 }
 
 /// Takes in the list, as it was read before a write or after one.
-pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) -> Vec<Step> {
+pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     let body = judged.json();
     let live = match judged.verdict {
         Verdict::Success => elements(body)
             .ok_or_else(|| Failure::new("what was read is not a list; nothing was written")),
         verdict => Err(failure_of(verdict)),
     };
-    let in_doubt = |item: &&Item<'_>| attempts.in_doubt(item);
-    match live {
-        Ok(live) if live.is_empty() && merge.doubts_empty() => vec![Step::retry(reading(merge))],
-        Ok(live) => compare(merge, &live, attempts, judged.now),
+    let failure = match live {
+        Ok(live) if live.is_empty() && merge.doubts_empty() => return vec![again(merge)],
+        Ok(live) => return compare(merge, &live, attempts, judged.now),
+        Err(failure) => failure,
+    };
+    let mut items = merge.items().iter();
+    if let Some(item) = items.find(|item| attempts.in_doubt(item)) {
         // Nobody can say what became of a write that was not answered.
-        Err(failure) => match merge.items().iter().find(in_doubt) {
-            Some(item) => vec![Step::Stop(End::Unreadable(item.resource, failure))],
-            None => fail_merge(&merge, &failure),
-        },
+        return vec![Step::Stop(End::Unreadable(item.resource, failure))];
     }
+    let for_good = true;
+    fail(merge, &Refused { failure, for_good })
 }
 
 /// Compares the list with what was written, ends the items that have ended, and writes the list for the others.
-fn compare(mut merge: Merge, live: &[Object], attempts: &Attempts, now: Instant) -> Vec<Step> {
+fn compare(mut merge: Merge, live: &[Object], attempts: &Attempts, now: Instant) -> Steps {
     let Some(kind) = merge.items().first().map(|item| item.resource) else {
         return Vec::new();
     };
@@ -71,10 +78,8 @@ fn compare(mut merge: Merge, live: &[Object], attempts: &Attempts, now: Instant)
         return end_refused(merge, &refused, kind, live);
     }
     if let Some(until) = merge.open_until(live, now) {
-        return vec![Step::Submit(
-            reading(merge),
-            Priority::RetryAfter(until - now),
-        )];
+        let priority = Priority::RetryAfter(until - now);
+        return vec![Step::Submit(reading(merge), priority)];
     }
     merge.compare(kind, live);
     let mut steps = Vec::new();
@@ -101,15 +106,16 @@ fn write_or_next(
     live: &[Object],
     attempts: &Attempts,
     now: Instant,
-) -> Vec<Step> {
+) -> Steps {
     let Some(scope) = merge.items().first().map(Item::scope) else {
-        return next_of(merge);
+        return merge.next().map(again).into_iter().collect();
     };
     let items = merge.items().iter();
     let before = items.filter_map(|item| before(item, element(item, live)?, attempts));
-    let mut steps: Vec<Step> = before.collect();
-    let request = scope.write_list(merge.write(kind, live, now));
-    let call = Call::WriteList(Box::new(merge), Box::new(request));
+    let mut steps: Steps = before.collect();
+    let list = merge.list(kind, live);
+    merge.sent(list.clone(), now);
+    let call = Call::WriteList(Box::new(merge), Box::new(scope.write_list(list)));
     steps.push(Step::submit(call));
     steps
 }
@@ -165,11 +171,11 @@ fn ended(item: &Item<'_>, status: Status, live: &[Object]) -> Outcome {
 }
 
 /// Takes in the end of a write.
-pub(super) fn written(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) -> Vec<Step> {
+pub(super) fn written(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     let confirmed = judged.verdict == Verdict::Success;
     merge.answered(confirmed, attempts.settled_at(judged.now));
     match judged.verdict {
-        Verdict::Success | Verdict::Ambiguous(_) => vec![Step::retry(reading(merge))],
+        Verdict::Success | Verdict::Ambiguous(_) => vec![again(merge)],
         Verdict::Rejected(failure) | Verdict::Exists(failure) | Verdict::Absent(failure) => {
             rejected(judged.call, merge, failure)
         }
@@ -182,57 +188,49 @@ pub(super) fn written(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts)
 }
 
 /// Goes on by halves, since the list was refused because of some of its items.
-fn rejected(call: CallId, mut merge: Merge, failure: Failure) -> Vec<Step> {
+fn rejected(call: CallId, mut merge: Merge, failure: Failure) -> Steps {
     if merge.items().len() == 1 {
         let for_good = false;
         return refused(merge, Refused { failure, for_good });
     }
     let void = Step::void(call, merge.items());
     merge.halve();
-    vec![void, Step::retry(reading(merge))]
+    vec![void, again(merge)]
 }
 
-/// Ends the items of a list that was refused where halving does not help. If the server has taken an earlier write, the
-/// list is read first.
-fn refused(mut merge: Merge, refused: Refused) -> Vec<Step> {
+/// Ends the items of a list that was refused where halving does not help. If the server has taken an earlier write,
+/// the list is read first.
+fn refused(mut merge: Merge, refused: Refused) -> Steps {
     match merge.refuse(refused) {
-        None => vec![Step::retry(reading(merge))],
-        Some(refused) if refused.for_good => fail_merge(&merge, &refused.failure),
-        Some(refused) => {
-            let mut steps = vec![Step::fail_all(merge.items(), &refused.failure)];
-            steps.extend(next_of(merge));
-            steps
-        }
+        None => vec![again(merge)],
+        Some(refused) => fail(merge, &refused),
     }
 }
 
-/// Ends the items of a list that was refused after an earlier write had been taken: the list shows which came through.
-fn end_refused(mut merge: Merge, refused: &Refused, kind: Kind, live: &[Object]) -> Vec<Step> {
+/// Ends the items of a list that was refused after an earlier write had been taken: the list shows which came
+/// through.
+fn end_refused(mut merge: Merge, refused: &Refused, kind: Kind, live: &[Object]) -> Steps {
     merge.compare(kind, live);
-    let is_there =
-        |item: &mut Item<'static>, _| is_done(item, live).then(|| ended(item, status(item), live));
-    let there = merge.end_items(is_there);
-    let mut steps = vec![Step::Finish(there)];
+    let there =
+        merge.end_items(|item, _| is_done(item, live).then(|| ended(item, status(item), live)));
     if refused.for_good {
         warn_of_lost(kind, merge.owed());
-        steps.extend(fail_merge(&merge, &refused.failure));
-    } else {
-        steps.push(Step::fail_all(merge.items(), &refused.failure));
-        steps.extend(next_of(merge));
     }
+    let mut steps = vec![Step::Finish(there)];
+    steps.extend(fail(merge, refused));
     steps
 }
 
-fn next_of(merge: Merge) -> Vec<Step> {
-    let next = merge.next().map(|merge| Step::retry(reading(merge)));
-    next.into_iter().collect()
-}
-
-/// Fails all items, those that wait included.
-fn fail_merge(merge: &Merge, failure: &Failure) -> Vec<Step> {
-    let rest = merge.rest().iter().map(Vec::as_slice);
-    let all = std::iter::once(merge.items()).chain(rest);
-    all.map(|items| Step::fail_all(items, failure)).collect()
+/// Fails the items that are under way. Those that wait fail too if every write will be refused, and else begin.
+fn fail(merge: Merge, refused: &Refused) -> Steps {
+    let failed = |items: &[Item<'_>]| Step::fail_all(items, &refused.failure);
+    let mut steps = vec![failed(merge.items())];
+    if refused.for_good {
+        steps.extend(merge.rest().iter().map(|items| failed(items)));
+    } else {
+        steps.extend(merge.next().map(again));
+    }
+    steps
 }
 
 fn warn_of_lost(kind: Kind, owed: &[Object]) {

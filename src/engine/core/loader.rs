@@ -1,38 +1,30 @@
 //! The loader: decides which work is loaded from the plan next.
 //!
-//! It takes as much from the backlog as may soon be sent, and no more: an item that waits there costs four bytes.
+//! The loader takes as much from the backlog as may soon be sent, and no more: an item that waits there costs four
+//! bytes.
 
-use super::super::call::Call;
 use crate::plan::{Backlog, CallCounts, Work};
 
 /// The most objects between their reading and their write, unless more may be written at once. With few, little time
 /// passes in which somebody else's change could be overwritten. They are enough to keep the writes going.
 const CHANGES_AHEAD: usize = 4;
 
-/// The state of the calls and of the quota on which admission depends.
+/// The calls under way, as far as further work depends on them.
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    /// How many more writes may soon go.
+    /// The number of writes that may soon go besides.
     pub(super) room: usize,
-    /// How many objects stand between their reading and their write.
+    /// The number of objects between their reading and their write.
     pub(super) changes: usize,
-    /// True if a call may free room or a name that creates need.
+    /// True if a call may free room or a name.
     pub(super) may_free: bool,
     /// True if objects are being deleted together.
     pub(super) is_deleting: bool,
-    /// True if the size of a batch is being found out.
+    /// True if the batch limit is being found out.
     pub(super) is_probing: bool,
 }
 
-impl UnderWay {
-    pub(super) fn add(&mut self, call: &Call) {
-        self.changes += usize::from(call.is_change());
-        self.may_free |= call.may_free();
-        self.is_deleting |= call.deletes_together();
-    }
-}
-
-/// The work of a run that is not under way.
+/// The work of a run that was not loaded.
 #[derive(Debug)]
 pub(super) struct Loader {
     backlog: Backlog,
@@ -42,7 +34,7 @@ pub(super) struct Loader {
     inherited: Backlog,
     batch_size: u32,
     loading: usize,
-    /// How many of those update or delete.
+    /// The number of those that update or delete.
     loading_changes: usize,
 }
 
@@ -65,13 +57,13 @@ impl Loader {
         self.inherited = inherited;
     }
 
-    /// Counts the calls of the work that is not loaded, with at most `creates` objects in one create.
+    /// Counts the calls that are left, with at most `creates` objects in one create.
     pub(super) fn calls_left(&self, creates: u32) -> CallCounts {
         let batch_size = self.batch_size(creates);
         self.backlog.calls(batch_size) + self.deferred.calls(batch_size)
     }
 
-    /// Returns true if no work waits or is being loaded, other than deferred work.
+    /// Returns true if all work was loaded that was not deferred.
     pub(super) fn is_idle(&self) -> bool {
         self.backlog.is_empty() && self.inherited.is_empty() && self.loading == 0
     }
@@ -91,28 +83,26 @@ impl Loader {
     /// Returns the work that is to be loaded now.
     pub(super) fn load(&mut self, under_way: &UnderWay, creates: u32) -> Vec<Work> {
         let mut loads = Vec::new();
-        while let Some(work) = self.inherited.pop(self.batch_size(creates)) {
-            self.count(&work);
-            loads.push(work);
-        }
-        while self.has_room(under_way)
-            && let Some(work) = self.backlog.pop(self.batch_size(creates))
-        {
-            self.count(&work);
+        while let Some(work) = self.next(under_way, creates) {
+            self.loading += 1;
+            self.loading_changes += usize::from(!is_create(&work));
             loads.push(work);
         }
         loads
     }
 
-    /// Notes that this work was loaded.
     pub(super) fn loaded(&mut self, work: &Work) {
         self.loading -= 1;
         self.loading_changes -= usize::from(!is_create(work));
     }
 
-    fn count(&mut self, work: &Work) {
-        self.loading += 1;
-        self.loading_changes += usize::from(!is_create(work));
+    fn next(&mut self, under_way: &UnderWay, creates: u32) -> Option<Work> {
+        let batch_size = self.batch_size(creates);
+        let inherited = self.inherited.pop(batch_size);
+        if inherited.is_some() || !self.has_room(under_way) {
+            return inherited;
+        }
+        self.backlog.pop(batch_size)
     }
 
     /// The most objects in the next call that creates or deletes some.
@@ -124,7 +114,7 @@ impl Loader {
         }
     }
 
-    /// Decides whether the next work is loaded. Objects that are read first are read ahead of their slots, whatever room
+    /// Decides whether the next work is loaded. An object that is read first is read ahead of its slot, whatever room
     /// there is. All else waits for its slot.
     fn has_room(&self, under_way: &UnderWay) -> bool {
         if self.backlog.next_is_read_first() {

@@ -1,17 +1,31 @@
 //! The core: takes in everything that happens to a run, and answers effects for the [shell](super::shell).
 //!
-//! Pure: everything that happens comes in with the time at which it happened. The core itself decides little. It routes
-//! each event to a module that decides, which answers [steps](self::step), and carries these out in their order.
+//! Pure: everything that happens comes in with the time at which it happened. The core itself decides little. It
+//! routes each event to a module that decides, which answers [steps](self::step), and carries these out in their
+//! order.
 //!
 //! These always hold:
 //!
 //! - A call that changes anything is sent only after its intent is on disk.
-//! - A create that may have been executed is looked up before it is sent again.
-//! - An update is read, merged and written, and an object that is deleted alone is read before. A repetition begins with
-//!   the reading.
 //! - The state of an object is written down before the object is changed.
 //! - No item ends while a call that overwrites its object may still be carried out.
 //! - Every item ends with exactly one outcome.
+//!
+//! The life of an item, by what becomes of its call:
+//!
+//! | Call | Create | Update, delete alone | Delete together | Element of a list |
+//! |---|---|---|---|---|
+//! | to be sent | at once | object read | listed | list read |
+//! | success | confirmed: ends; else looked up | ends | looked up | list read: ends, or written again |
+//! | no answer, 5xx | looked up now and after the settle time, then sent again | read again, then sent again | looked up, then sent again | read now and after the settle time, then written again |
+//! | refused for its content | alone: fails; else looked up, then halved | fails | alone: fails; else looked up, then halved | alone: fails; else halved |
+//! | refused for good | alone: fails; else looked up, fails unless there | fails | alone: fails; else looked up, fails unless gone | fails |
+//! | not executed: 429, 401, no connection | waits | read again | listed again | read again |
+//! | attempts used up | fails | checked, fails unless as asked | checked, fails unless gone | fails unless as asked |
+//! | process killed | looked up | read again | listed | read now and after the settle time |
+//!
+//! A create that is refused because the object exists is looked up. An item that is changed or deleted is checked
+//! before it fails if it was sent before. A refused list is read before its items fail if an earlier write was taken.
 
 mod attempts;
 mod changes;
@@ -19,8 +33,8 @@ mod creates;
 mod lists;
 mod loader;
 mod pages;
-mod reconciliation;
 mod removals;
+mod repeats;
 mod step;
 mod unanswered;
 
@@ -31,11 +45,10 @@ use jiff::Timestamp;
 use self::attempts::Attempts;
 use self::creates::Creates;
 use self::loader::{Loader, UnderWay};
-use self::reconciliation::Reconciliation;
-use self::step::{Judged, Step};
+use self::step::{Judged, Step, Steps};
 use self::unanswered::Unanswered;
-use super::call::{Call, CallId, Purpose};
-use super::dispatch::{Dispatcher, Disposition, Priority};
+use super::call::{Batch, Call, CallId, Purpose};
+use super::dispatch::{Dispatcher, Disposition};
 use super::effect::Effect;
 use super::id_remap::IdRemap;
 use super::lanes::Lanes;
@@ -44,7 +57,7 @@ use super::lookup::Lookup;
 use super::outcomes::given_up;
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings, Parked};
-use super::unresolved::{Reason, Unresolved};
+use super::unresolved::{Reason, Reconciliation, Unresolved};
 use super::workload::Workload;
 use crate::item::{Event, Item, Outcome};
 use crate::journal::Journal;
@@ -52,15 +65,8 @@ use crate::ledger::Ledger;
 use crate::plan::{self, CallCounts, Snapshot, Work};
 use crate::resource::Scope;
 use crate::retry::{self, Verdict};
-use crate::wire::{Failure, Id, Method, QuotaClass, Reply};
+use crate::wire::{Failure, Method, QuotaClass, Reply};
 use crate::zpa::SignInError;
-
-/// The number of failures of a call after which the user is told. By then the call may take minutes.
-const WORTH_SAYING: u32 = 3;
-
-/// How many more times a read is sent than other calls, since it changes nothing. With the default of 8, reads outlast
-/// an outage of a minute however the waits are spread.
-const READS_MORE: u32 = 2;
 
 /// The state of the engine for one tenant.
 #[derive(Debug)]
@@ -109,18 +115,9 @@ impl Core {
         self.dispatcher.lanes_mut()
     }
 
-    /// Begins to read all objects of that scope, for [`Core::take_snapshot`].
-    pub(super) fn list(&mut self, scope: Scope, now: Instant) {
-        self.begin_listing(Purpose::Snapshot, ListingReader::new(scope, now), now);
-    }
-
-    /// Begins to read the object with that id, for [`Core::take_snapshot`].
-    pub(super) fn read(&mut self, scope: Scope, id: Id, now: Instant) {
-        self.begin_listing(
-            Purpose::Snapshot,
-            ListingReader::of_one(scope, id, now),
-            now,
-        );
+    /// Begins a listing, for [`Core::take_snapshot`].
+    pub(super) fn list(&mut self, reader: ListingReader, now: Instant) {
+        self.carry(pages::begin(Purpose::Snapshot, reader), now);
     }
 
     pub(super) fn take_snapshot(&mut self) -> Snapshot {
@@ -171,8 +168,8 @@ impl Core {
         std::mem::take(&mut self.effects)
     }
 
-    /// Returns when to call [`Core::pump`] again if nothing happens before: the first instant after the last pump at which
-    /// there is something to do. It may have passed by now.
+    /// Returns when to call [`Core::pump`] again if nothing happens before: the first instant after the last pump at
+    /// which there is something to do. It may have passed by now.
     pub(super) fn wake_at(&self) -> Option<Instant> {
         if self.end.is_some() {
             return None;
@@ -256,7 +253,7 @@ impl Core {
         }
     }
 
-    pub(super) fn loaded(&mut self, work: &Work, items: Vec<Item<'static>>, now: Instant) {
+    pub(super) fn loaded(&mut self, work: &Work, items: Batch, now: Instant) {
         self.loader.loaded(work);
         let mut renamed = Vec::with_capacity(items.len());
         for mut item in items {
@@ -326,23 +323,18 @@ impl Core {
         }
     }
 
-    /// Takes in that a call was not executed and waits again. If it depends on a reading, that is made anew, a listing
-    /// from `due` on.
+    /// Takes in that a call was not executed and waits again. If the call depends on a reading, that is made anew, a
+    /// listing from `due` on.
     fn requeued(&mut self, id: CallId, due: Instant, now: Instant) {
         let void = self.dispatcher.call(id).and_then(|call| call.void(id));
         self.append(void);
-        if let Some(call) = self.take_if_read_first(id) {
-            self.carry(read_again(call, Priority::Retry, due), now);
+        if let Some(call) = self.dispatcher.take_if(id, Call::is_read_first) {
+            self.carry(repeats::now(call, due), now);
         }
     }
 
-    fn take_if_read_first(&mut self, id: CallId) -> Option<Call> {
-        let is_read_first = self.dispatcher.call(id)?.is_read_first();
-        is_read_first.then(|| self.dispatcher.take(id)).flatten()
-    }
-
-    /// Repeats a call that failed, after `wait`, or gives it up. If the call depends on a reading, it may have been executed
-    /// in spite of its failure: the object is read before the call is repeated or given up.
+    /// Repeats a call that failed, after `wait`, or gives it up. If the call depends on a reading, it may have been
+    /// executed in spite of its failure, and is read first.
     fn failed(
         &mut self,
         id: CallId,
@@ -351,25 +343,15 @@ impl Core {
         reply: &Reply,
         now: Instant,
     ) {
-        let attempts = self.dispatcher.attempts(id);
-        if attempts == WORTH_SAYING {
-            tracing::warn!(attempts, %failure, "a call fails again and again and is repeated");
-        } else {
-            tracing::info!(call = id, attempts, wait_ms = wait.as_millis(), %failure, "failed for now");
-        }
-        if let Some(call) = self.take_if_read_first(id) {
-            return self.read_later(call, wait, failure, now);
+        if let Some(call) = self.dispatcher.take_if(id, Call::is_read_first) {
+            let repeated = repeats::later(call, wait, failure, &self.attempts, now);
+            return self.carry(repeated, now);
         }
         let Some(call) = self.dispatcher.call(id) else {
             return;
         };
-        let more = if call.method() == Method::Get {
-            READS_MORE
-        } else {
-            0
-        };
-        let limit = self.settings.max_attempts.get() + more;
-        if attempts < limit {
+        let limit = self.attempts.limit(call.method());
+        if self.dispatcher.attempts(id) < limit {
             // A POST is repeated only if it was certainly not executed.
             let void = (call.method() == Method::Post).then(|| call.void(id));
             self.append(void.flatten());
@@ -378,17 +360,6 @@ impl Core {
             let verdict = Verdict::Permanent(given_up(limit, failure));
             self.judged(call, Judged::new(id, verdict, reply, now));
         }
-    }
-
-    fn read_later(&mut self, call: Call, wait: Duration, failure: &Failure, now: Instant) {
-        let step = match call {
-            Call::Put(item, _) | Call::DeleteOne(item) if self.attempts.is_spent(&item) => {
-                let failure = self.attempts.given_up(failure);
-                changes::check(item, failure, &self.attempts)
-            }
-            call => read_again(call, Priority::RetryAfter(wait), now + wait),
-        };
-        self.carry(step, now);
     }
 
     /// Routes a call that is over to the module that decides about it.
@@ -415,12 +386,9 @@ impl Core {
         }
         let is_listed = |scope: &Scope| self.dispatcher.calls().any(|call| call.lists(scope));
         for scope in self.reconciliation.scopes(now, is_listed) {
-            self.begin_listing(Purpose::Lookup, ListingReader::new(scope, now), now);
+            let reader = ListingReader::new(scope, now);
+            self.carry(pages::begin(Purpose::Lookup, reader), now);
         }
-    }
-
-    fn begin_listing(&mut self, purpose: Purpose, reader: ListingReader, now: Instant) {
-        self.carry(pages::begin(purpose, reader), now);
     }
 
     /// Resolves the items for which this listing answers.
@@ -436,7 +404,7 @@ impl Core {
         }
     }
 
-    fn resolve(&mut self, unresolved: Unresolved, lookup: &Lookup<'_>, seen: Instant) -> Vec<Step> {
+    fn resolve(&mut self, unresolved: Unresolved, lookup: &Lookup<'_>, seen: Instant) -> Steps {
         let Unresolved { call, items, .. } = unresolved;
         let (keep, attempts) = (self.settings.keep_per_group, &self.attempts);
         match unresolved.reason {
@@ -457,21 +425,20 @@ impl Core {
         if self.is_idle() {
             self.loader.begin_deferred();
         }
-        let mut under_way = UnderWay {
+        let calls = || self.dispatcher.calls();
+        let is_deleting = calls().any(Call::deletes_together);
+        let under_way = UnderWay {
             room: self.dispatcher.appetite(QuotaClass::Write, now),
-            changes: 0,
-            may_free: false,
-            is_deleting: self.reconciliation.awaits_deletes(),
+            changes: calls().filter(|call| call.is_change()).count(),
+            may_free: calls().any(Call::may_free),
+            is_deleting: is_deleting || self.reconciliation.awaits_deletes(),
             is_probing: self.creates.is_probing(),
         };
-        for call in self.dispatcher.calls() {
-            under_way.add(call);
-        }
         let loads = self.loader.load(&under_way, self.creates.batch_size());
         self.effects.extend(loads.into_iter().map(Effect::Load));
     }
 
-    fn carry_all(&mut self, steps: Vec<Step>, now: Instant) {
+    fn carry_all(&mut self, steps: Steps, now: Instant) {
         for step in steps {
             self.carry(step, now);
         }
@@ -525,17 +492,6 @@ impl Core {
             self.effects.push(Effect::Append(event));
         }
     }
-}
-
-/// Begins a call anew that depends on a reading, with that reading.
-fn read_again(call: Call, priority: Priority, due: Instant) -> Step {
-    let call = match call {
-        Call::Put(item, _) | Call::DeleteOne(item) => Call::Read(item),
-        Call::WriteList(merge, _) => lists::read_again(merge),
-        Call::Delete(items) => return removals::list_first(items, due),
-        call => call,
-    };
-    Step::Submit(call, priority)
 }
 
 #[cfg(test)]

@@ -19,19 +19,18 @@ pub(super) fn begin(purpose: Purpose, reader: ListingReader) -> Step {
 
 /// Takes in a page. A listing that cannot be read stops the run.
 pub(super) fn read(purpose: Purpose, mut reader: Box<ListingReader>, judged: Judged<'_>) -> Step {
-    let page = match (judged.verdict, judged.answer) {
-        (Verdict::Success, Some(answer)) => reader.take_answer(answer, judged.now),
-        (Verdict::Success, None) => PageRead::Unusable("there is no answer"),
-        (Verdict::Absent(_), _) if reader.may_be_absent() => PageRead::Complete,
-        (verdict, _) => {
-            return Step::Stop(End::Unreadable(reader.scope.kind, failure_of(verdict)));
+    let read = match (judged.verdict, judged.answer) {
+        (Verdict::Success, Some(answer)) => {
+            let page = reader.take_answer(answer, judged.now);
+            page.map_err(Failure::new)
         }
+        (Verdict::Success, None) => Err(Failure::new("there is no answer")),
+        (Verdict::Absent(_), _) if reader.is_single() => Ok(PageRead::Complete),
+        (verdict, _) => Err(failure_of(verdict)),
     };
-    match page {
-        PageRead::More(_) => Step::retry(Call::Page(purpose, reader)),
-        PageRead::Complete => Step::Listed(purpose, reader),
-        PageRead::Unusable(reason) => {
-            Step::Stop(End::Unreadable(reader.scope.kind, Failure::new(reason)))
-        }
+    match read {
+        Ok(PageRead::More(_)) => Step::retry(Call::Page(purpose, reader)),
+        Ok(PageRead::Complete) => Step::Listed(purpose, reader),
+        Err(failure) => Step::Stop(End::Unreadable(reader.scope.kind, failure)),
     }
 }

@@ -1,24 +1,24 @@
 //! Decisions about items that are deleted together.
 //!
-//! They are listed just before, so that an object that has come back to life is spared, and looked up afterwards, since
-//! the answer does not say which of them are gone.
+//! The items are listed just before, so that an object that has come back to life is spared. They are looked up
+//! afterwards, since the answer does not say which of them are gone.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::super::call::{Call, CallId, target};
+use super::super::call::{Batch, Call, CallId, target};
 use super::super::lookup::Lookup;
 use super::super::outcomes::{barred, failure_of, spared};
 use super::super::unresolved::{DeleteReason, Reason};
 use super::attempts::Attempts;
 use super::changes::{self, before, check, fail_or_check};
-use super::step::{Judged, Step};
+use super::step::{Judged, Step, Steps};
 use crate::item::{Item, Outcome};
 use crate::retry::Verdict;
 use crate::wire::{Failure, Object};
 
 /// Begins with loaded items. Objects of a kind that cannot be deleted together are read and deleted one by one.
-pub(super) fn begin(items: Vec<Item<'static>>, now: Instant) -> Vec<Step> {
+pub(super) fn begin(items: Batch, now: Instant) -> Steps {
     let together = |item: &Item<'_>| item.resource.bulk_delete().is_some();
     if items.first().is_some_and(together) {
         return vec![list_first(items, now)];
@@ -27,16 +27,12 @@ pub(super) fn begin(items: Vec<Item<'static>>, now: Instant) -> Vec<Step> {
 }
 
 /// Lists items before they are deleted, from `due` on: by then the objects may be others.
-pub(super) fn list_first(items: Vec<Item<'static>>, due: Instant) -> Step {
+pub(super) fn list_first(items: Batch, due: Instant) -> Step {
     Step::look_up(0, items, Reason::Delete(DeleteReason::Due), due)
 }
 
 /// Takes in the end of a delete.
-pub(super) fn judged(
-    items: Vec<Item<'static>>,
-    judged: Judged<'_>,
-    attempts: &Attempts,
-) -> Vec<Step> {
+pub(super) fn judged(items: Batch, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     let reason = match judged.verdict {
         Verdict::Success => DeleteReason::Deleted,
         verdict if items.len() == 1 => {
@@ -56,12 +52,12 @@ pub(super) fn judged(
 /// Ends items that are gone or that are to be kept, and goes on with the others.
 pub(super) fn resolve(
     call: CallId,
-    items: Vec<Item<'static>>,
+    items: Batch,
     reason: DeleteReason,
     lookup: &Lookup<'_>,
     keep_per_group: u32,
     attempts: &Attempts,
-) -> Vec<Step> {
+) -> Steps {
     let was_alone = items.len() == 1;
     let mut groups = lookup.groups();
     let (mut steps, mut left, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
@@ -88,11 +84,11 @@ pub(super) fn resolve(
 /// Goes on with items whose objects are still there.
 fn go_on(
     call: CallId,
-    mut items: Vec<Item<'static>>,
+    mut items: Batch,
     reason: DeleteReason,
     was_alone: bool,
     attempts: &Attempts,
-) -> Vec<Step> {
+) -> Steps {
     match reason {
         DeleteReason::Due => delete(items, &Failure::new("it was never deleted"), attempts),
         DeleteReason::Lost(failure) => delete(items, &failure, attempts),
@@ -117,17 +113,17 @@ fn go_on(
 }
 
 /// Deletes items together, except for those that were sent as often as they may be.
-fn delete(items: Vec<Item<'static>>, reason: &Failure, attempts: &Attempts) -> Vec<Step> {
+fn delete(items: Batch, reason: &Failure, attempts: &Attempts) -> Steps {
     let (spent, left) = attempts.split_spent(items);
     let give_up = |item| check(item, attempts.given_up(reason), attempts);
-    let mut steps: Vec<Step> = spent.into_iter().map(give_up).collect();
+    let mut steps: Steps = spent.into_iter().map(give_up).collect();
     if !left.is_empty() {
         steps.push(Step::retry(Call::Delete(left)));
     }
     steps
 }
 
-fn fail_each(items: Vec<Item<'static>>, failure: &Failure, attempts: &Attempts) -> Vec<Step> {
+fn fail_each(items: Batch, failure: &Failure, attempts: &Attempts) -> Steps {
     let fail = |item| fail_or_check(item, failure.clone(), attempts);
     items.into_iter().map(fail).collect()
 }

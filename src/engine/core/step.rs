@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::super::call::{Call, CallId, Purpose, numbers};
+use super::super::call::{Batch, Call, CallId, Purpose, numbers};
 use super::super::dispatch::Priority;
 use super::super::listing::ListingReader;
 use super::super::outcomes::failed;
@@ -43,10 +43,12 @@ impl<'a> Judged<'a> {
     }
 }
 
+/// The steps that a decision asks for.
+pub(super) type Steps = Vec<Step>;
+
 /// One thing that a decision asks for.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Submit this call.
     Submit(Call, Priority),
     /// Cut the creates that wait in the queue into parts of at most so many objects.
     CutCreates(usize),
@@ -54,9 +56,7 @@ pub(super) enum Step {
     LookUp(Unresolved),
     /// Take in a listing that was read to its end.
     Listed(Purpose, Box<ListingReader>),
-    /// Write this down.
     Append(Event),
-    /// End these items.
     Finish(Vec<Outcome>),
     /// Start nothing any more.
     Stop(End),
@@ -71,6 +71,15 @@ impl Step {
         Self::Submit(call, Priority::Retry)
     }
 
+    pub(super) fn look_up(call: CallId, items: Batch, reason: Reason, due: Instant) -> Self {
+        Self::LookUp(Unresolved {
+            call,
+            items,
+            reason,
+            due,
+        })
+    }
+
     pub(super) fn finish(outcome: Outcome) -> Self {
         Self::Finish(vec![outcome])
     }
@@ -83,27 +92,10 @@ impl Step {
         Self::Finish(failed_all(items, failure))
     }
 
-    /// Looks up items of that call, in a listing that begins at `due` or later.
-    pub(super) fn look_up(
-        call: CallId,
-        items: Vec<Item<'static>>,
-        reason: Reason,
-        due: Instant,
-    ) -> Self {
-        Self::LookUp(Unresolved {
-            call,
-            items,
-            reason,
-            due,
-        })
-    }
-
     /// Writes down that the call was certainly not carried out.
     pub(super) fn void(call: CallId, items: &[Item<'_>]) -> Self {
-        Self::Append(Event::Void {
-            call,
-            items: numbers(items),
-        })
+        let items = numbers(items);
+        Self::Append(Event::Void { call, items })
     }
 }
 

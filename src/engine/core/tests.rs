@@ -2,11 +2,12 @@ use super::*;
 use crate::resource::{Kind, Scope};
 
 #[test]
-fn what_fell_due_since_the_last_pump_is_still_woken_for() {
+fn a_past_instant_still_wakes_the_core() {
     // All of this lies back, as if the machine had been busy with something else since.
     let start = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
     let mut core = Core::new(EngineSettings::default(), start);
-    core.list(Scope::of(Kind::portal_link(), None), start);
+    let scope = Scope::of(Kind::portal_link(), None);
+    core.list(ListingReader::new(scope, start), start);
     assert_eq!(core.pump(start), [Effect::SignIn]);
     let unavailable = SignInError::Unavailable(Failure::new("busy"));
     core.signed_in(Err(unavailable), start, 0.5);

@@ -49,7 +49,7 @@ fn names(list: &[Object]) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_written_is_what_is_there_with_what_is_asked_for() {
+fn the_items_are_merged_into_the_list() {
     let live = objects(&[
         json!({"id": "2", "domain": "Old.example", "capture": true, "creationTime": "5"}),
         json!({"id": "1", "domain": "gone.example"}),
@@ -89,7 +89,7 @@ fn written(list: &[Value], confirmed: bool) -> Written {
 }
 
 #[test]
-fn what_was_written_and_is_missing_is_owed_until_it_is_seen_again() {
+fn a_lost_element_is_owed_until_it_is_seen_again() {
     let list = [
         json!({"domain": "kept.example"}),
         json!({"domain": "lost.example"}),
@@ -118,7 +118,7 @@ fn what_was_written_and_is_missing_is_owed_until_it_is_seen_again() {
 }
 
 #[test]
-fn of_a_write_that_left_no_trace_nothing_is_missing() {
+fn a_write_that_left_no_trace_owes_nothing() {
     let list = [
         json!({"domain": "a.example"}),
         json!({"domain": "new.example"}),
@@ -130,7 +130,7 @@ fn of_a_write_that_left_no_trace_nothing_is_missing() {
 }
 
 #[test]
-fn elements_without_a_name_are_told_by_their_ids_and_never_doubled() {
+fn elements_without_a_name_are_told_by_their_ids() {
     let live = objects(&[
         json!({"id": "3", "name": "no domain"}),
         json!({"note": "neither"}),
@@ -155,7 +155,7 @@ fn elements_without_a_name_are_told_by_their_ids_and_never_doubled() {
 }
 
 #[test]
-fn what_nobody_asked_to_change_is_not_escaped_again() {
+fn an_untouched_element_is_not_escaped_again() {
     let live =
         objects(&[json!({"id": "1", "domain": "a.example", "name": "R&amp;D", "modifiedBy": "7"})]);
     let union = Merge::new(vec![create("b.example")]).list(kind(), &live);

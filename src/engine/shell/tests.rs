@@ -75,7 +75,7 @@ async fn create_with(
 }
 
 #[tokio::test]
-async fn a_call_whose_intent_is_not_surely_on_disk_is_not_sent() {
+async fn a_call_is_sent_only_once_its_intent_is_on_disk() {
     let (end, asked) = create_with(|journal| journal).await;
     assert_eq!(end.unwrap(), End::Finished);
     assert_eq!(asked, ["Post"]);
