@@ -1,5 +1,4 @@
-//! Going on with a run of a million items, next to a bare read of the files that it is gone on from: how long it takes
-//! and how much memory.
+//! Going on with a run of a million items, in time and memory, next to a bare read of its files.
 
 #![expect(
     clippy::unwrap_used,
@@ -28,13 +27,19 @@ use zpa_bulk::wire::Id;
 
 use self::common::{Comparison, sized, time};
 
-/// Set in the child process that does one thing and tells its peak memory: what, and with which run.
+/// Set in the child process that does one thing and tells its time and peak memory; its value is the thing and the run.
 const PEAK: &str = "ZPA_BULK_BENCH_PEAK";
 
 const ITEMS: u32 = 1_000_000;
 
 /// The items of one call.
 const BATCHES: [u32; 2] = [1, 150];
+
+/// The most seconds for resuming.
+const MOST_SECONDS: f64 = 3.0;
+
+/// The most memory for resuming, above that of a bare read.
+const MOST_BYTES_AN_ITEM: f64 = 40.0;
 
 fn main() {
     if let Ok(task) = std::env::var(PEAK) {
@@ -46,7 +51,7 @@ fn main() {
         let runs = dir.path().join(batch.to_string());
         let run = settled_run(&runs, sized(ITEMS), batch);
         lines.push(resuming(batch, &run));
-        lines.extend(["read", "resume", "report"].map(|what| peak(what, batch, &run)));
+        lines.extend(peaks(batch, &run));
     }
     println!();
     for line in lines {
@@ -54,7 +59,8 @@ fn main() {
     }
 }
 
-/// A run below `runs` of so many creates, `batch` in a call, of which all but the last have ended. Answers its directory.
+/// Makes a run below `runs` of so many creates, `batch` in a call, of which all but the last have ended. Returns its
+/// directory.
 fn settled_run(runs: &Path, items: u32, batch: u32) -> PathBuf {
     fs::create_dir_all(runs).unwrap();
     let manifest = runs.join("links.csv");
@@ -92,7 +98,7 @@ fn resuming(batch: u32, run: &Path) -> String {
             _ => "resume, 150 items a call",
         },
         yardstick: "reading the lines of journal and plan and summing them up",
-        aim: 0.25,
+        aim: 0.1,
     };
     comparison.measure(|| time(|| read_bare(run)), || time(|| resume_run(run)))
 }
@@ -146,33 +152,65 @@ fn summary(tally: Tally, run: &Path) -> Summary {
     }
 }
 
-/// The peak memory of a process of its own, so that nothing else counts.
-fn peak(what: &str, batch: u32, run: &Path) -> String {
+/// Measures time and peak memory of each step in a process of its own, so that nothing else counts.
+fn peaks(batch: u32, run: &Path) -> Vec<String> {
+    let read = peak("read", run);
+    let resume = peak("resume", run);
+    let report = peak("report", run);
+    let item = if batch == 1 { "item" } else { "items" };
+    let mebibytes = |peak: &Peak| peak.bytes / 1_048_576.0;
+    let bytes_an_item = (resume.bytes - read.bytes) / f64::from(sized(ITEMS));
+    vec![
+        format!(
+            "PEAK read, {batch} {item} a call: {:.1} MiB",
+            mebibytes(&read)
+        ),
+        format!(
+            "PEAK resume, {batch} {item} a call: {:.1} MiB; that is {bytes_an_item:.1} bytes an item above the read (aim: \
+             at most {MOST_BYTES_AN_ITEM}), in {:.2} s (aim: at most {MOST_SECONDS})",
+            mebibytes(&resume),
+            resume.seconds,
+        ),
+        format!(
+            "PEAK report, {batch} {item} a call: {:.1} MiB",
+            mebibytes(&report)
+        ),
+    ]
+}
+
+/// The needs of one step.
+struct Peak {
+    seconds: f64,
+    /// Not a number where the system does not tell.
+    bytes: f64,
+}
+
+fn peak(what: &str, run: &Path) -> Peak {
     let output = Command::new(std::env::current_exe().unwrap())
         .env(PEAK, format!("{what}\n{}", run.display()))
         .output()
         .unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
-    match told.trim().parse::<u32>() {
-        Ok(kib) => format!(
-            "PEAK {what}, {batch} items a call: {:.1} MiB",
-            f64::from(kib) / 1024.0
-        ),
-        Err(_) => format!("PEAK {what}: this system does not tell"),
+    let mut told = told.split_whitespace().map(str::parse);
+    let mut next = || told.next().and_then(Result::ok).unwrap_or(f64::NAN);
+    Peak {
+        seconds: next(),
+        bytes: next() * 1024.0,
     }
 }
 
 fn tell_peak(task: &str) {
     let (what, run) = task.split_once('\n').unwrap();
     let run = Path::new(run);
-    match what {
-        "read" => assert_ne!(read_bare(run), 1),
-        "resume" => drop(resume_run(run)),
-        _ => report_on(run),
-    }
+    let taken = match what {
+        "read" => time(|| read_bare(run)),
+        "resume" => time(|| resume_run(run)),
+        _ => time(|| report_on(run)),
+    };
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    println!("{}", peak.unwrap_or_default().trim_end_matches("kB").trim());
+    let kibibytes = peak.unwrap_or_default().trim_end_matches("kB").trim();
+    println!("{} {kibibytes}", taken.as_secs_f64());
 }
 
 fn write_manifest(path: &Path, rows: u32) {

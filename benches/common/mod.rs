@@ -1,5 +1,5 @@
-//! Measuring something next to a yardstick: in one process, turn by turn, so that whatever else the
-//! machine does hits both alike.
+//! Measurements next to a yardstick: both run alternately in one process, so that whatever else the machine does hits
+//! both alike.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ const PAIRS: usize = 10;
 /// The least time for which pairs are measured.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is compared, and how near to the yardstick it should come.
+/// Something that is measured next to a yardstick, and its aim.
 pub(crate) struct Comparison {
     pub(crate) name: &'static str,
     pub(crate) yardstick: &'static str,
@@ -18,8 +18,8 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Measures `ours` and `yardstick` in pairs, the order of each the reverse of the one before. Both answer how long
-    /// what counts of them took. Returns a line for the end of the output.
+    /// Measures `ours` and `yardstick` in pairs, the order of each the reverse of the one before. Both return the
+    /// time of the part that counts. Returns a line for the end of the output.
     pub(crate) fn measure(
         &self,
         mut yardstick: impl FnMut() -> Duration,
@@ -68,7 +68,7 @@ impl Comparison {
     }
 }
 
-/// How long `work` takes.
+/// Returns the time that `work` takes.
 pub(crate) fn time<T>(work: impl FnOnce() -> T) -> Duration {
     let start = Instant::now();
     let result = work();
@@ -77,7 +77,7 @@ pub(crate) fn time<T>(work: impl FnOnce() -> T) -> Duration {
     taken
 }
 
-/// `full` under `cargo bench`; a hundredth of it where cargo only tries whether the benches run.
+/// Returns `full` under `cargo bench`, and a hundredth of it where cargo only tries whether the benches run.
 pub(crate) fn sized(full: u32) -> u32 {
     if is_bench() {
         full
@@ -90,7 +90,7 @@ fn is_bench() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
-/// Whether the command line names a part of `name`, or nothing: `cargo bench --bench planning -- write`.
+/// Tells whether the command line names a part of `name`, or nothing: `cargo bench --bench planning -- write`.
 fn is_chosen(name: &str) -> bool {
     let mut parts = std::env::args()
         .skip(1)

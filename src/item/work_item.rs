@@ -1,4 +1,4 @@
-//! Work items: rows, checked and compared with the tenant.
+//! Items: rows that were checked and compared with the tenant.
 
 use std::borrow::Cow;
 
@@ -10,38 +10,38 @@ use super::undo::Undo;
 use crate::resource::{Kind, Scope};
 use crate::wire::Id;
 
-/// One row, checked and compared with the tenant: what is to be done for it.
+/// One row, checked and compared with the tenant, with the change that it needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item<'r> {
-    /// Its number in the run.
+    /// The number of the item in the run.
     pub item: ItemNumber,
-    /// Which manifest it comes from.
+    /// The number of its manifest.
     pub file: u16,
-    /// Which row of it.
+    /// The row of the manifest.
     pub row: u32,
-    /// What kind of object it is about.
+    /// The kind of its object.
     pub resource: Kind,
     /// The object's natural key, as a person knows it.
     pub key: Cow<'r, str>,
-    /// The part of its kind's objects that it belongs to, for a kind that falls into several.
+    /// The part of its kind to which it belongs, for a kind that has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Cow<'r, str>>,
-    /// The microtenant it belongs to.
+    /// The microtenant to which it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub microtenant: Option<Id>,
-    /// Items of one group may share a call.
+    /// The group of items with which it may share a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<u32>,
-    /// What is to be done.
+    /// The change to its object.
     #[serde(flatten)]
     pub change: Change<'r>,
-    /// What it takes back, if it belongs to the undo of a run.
+    /// The change that it takes back, if it belongs to the undo of a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Box<Undo<'r>>>,
 }
 
 impl Item<'_> {
-    /// The same, borrowing nothing.
+    /// Returns a copy that borrows nothing.
     #[must_use]
     pub fn to_owned_item(&self) -> Item<'static> {
         let change = match &self.change {
@@ -80,7 +80,7 @@ impl Item<'_> {
         }
     }
 
-    /// Where the object is listed.
+    /// Returns the listing that has the object.
     #[must_use]
     pub fn scope(&self) -> Scope {
         Scope {
@@ -95,7 +95,7 @@ impl Item<'_> {
 mod tests {
     use super::*;
 
-    /// What came back of an item, as text.
+    /// Reads an item, and returns its text as it is written again.
     fn back(line: &str) -> Result<String, String> {
         let read: Item<'static> = serde_json::from_str(line).map_err(|e| e.to_string())?;
         serde_json::to_string(&read).map_err(|e| e.to_string())
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_lacks_what_it_is_to_do_is_refused() {
+    fn an_item_that_lacks_a_member_is_refused() {
         let common = r#"{"item":7,"file":0,"row":9,"resource":"portal-link","key":"Wiki","#;
         for (rest, lacking) in [
             (r#""op":"create"}"#, "missing field `body`"),

@@ -17,13 +17,13 @@ const DIGITS: usize = 8;
 /// The text behind the checksum.
 const CLOSE: &[u8] = b"\"}\n";
 
-/// How a line of the journal can be bad.
+/// The damage to a line of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// It does not have the form of a record.
+    /// The line does not have the form of a record.
     #[error("it is not a whole record")]
     Form,
-    /// It is not the line that was written behind the one before it.
+    /// The line was not written behind the one before it.
     #[error("its checksum does not fit it and the line before it")]
     Checksum,
     /// Records are missing or doubled.
@@ -37,10 +37,10 @@ pub enum Damage {
     /// The first line is not a header.
     #[error("the journal does not begin with a header")]
     NoHeader,
-    /// It is sound but does not say anything that this program knows.
+    /// The line is sound, and this program does not know its content.
     #[error("its content is unknown")]
     Content,
-    /// It is not there, though it was once.
+    /// The line was there once.
     #[error("it is missing")]
     Missing,
 }
@@ -53,7 +53,7 @@ pub(super) struct Chain {
     clock: Clock,
 }
 
-/// The time that was written last: several records have the same one.
+/// The time of the last record, as text: the next one often has the same.
 #[derive(Clone, Debug, Default)]
 struct Clock {
     millisecond: Option<i64>,
@@ -72,7 +72,7 @@ impl Clock {
 }
 
 impl Chain {
-    /// Writes the next record behind what `buffer` holds.
+    /// Writes the next record to the end of `buffer`.
     pub(super) fn write(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -95,7 +95,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Checks that `line` is whole and the next one of the chain.
+    /// Checks that `line` is whole and is the next one of the chain.
     pub(super) fn check<'l>(&self, line: &'l [u8]) -> Result<Record<'l>, Damage> {
         let (body, crc) = parted(line).ok_or(Damage::Form)?;
         let sum = self.sum(body);
@@ -112,7 +112,7 @@ impl Chain {
         Ok(Record { sum, ..record })
     }
 
-    /// Goes on behind a record that was checked.
+    /// Moves on behind a record that was checked.
     pub(super) fn pass(&mut self, record: &Record<'_>) {
         self.step(record.sum);
     }
@@ -157,7 +157,7 @@ pub(super) struct Record<'l> {
 }
 
 impl<'l> Record<'l> {
-    /// Reads a line without its checksum.
+    /// Reads a line without looking at its checksum.
     pub(super) fn unchecked(line: &'l [u8]) -> Result<Self, Damage> {
         serde_json::from_slice(line).map_err(|_| {
             let json = serde_json::from_slice::<IgnoredAny>(line);
@@ -165,7 +165,7 @@ impl<'l> Record<'l> {
         })
     }
 
-    /// Returns the time at which it was written.
+    /// Returns the time of the record.
     pub(super) fn at(&self) -> Option<Timestamp> {
         self.at.parse().ok()
     }

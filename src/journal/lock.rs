@@ -1,5 +1,5 @@
-//! One process at a time on a run. The lock is the operating system's: it ends with its process,
-//! however that ends.
+//! The lock of a run: one process at a time. The operating system keeps it, so it ends with its process, however that
+//! ends.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -41,7 +41,7 @@ impl Lock {
     }
 }
 
-/// Whoever only looks whether the run is worked on holds it for an instant: that is no reason to refuse.
+/// Tries for a while: a process that only asks if the run is locked holds the lock for an instant.
 fn patiently(file: &File) -> Result<(), TryLockError> {
     const TRIES: u32 = 10;
     for _ in 1..TRIES {

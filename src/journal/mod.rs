@@ -1,4 +1,4 @@
-//! The journal of a run: what was about to be sent, and what came of it, on disk before it counts.
+//! The journal of a run: each call before it is sent, and each outcome, on disk before it counts.
 //!
 //! # Format, version 2
 //!
@@ -12,9 +12,9 @@
 //! - `at` has milliseconds: 24 characters.
 //! - `crc` is the CRC-32 (ISO 3309, as in zlib) of all lines so far, this one included, each up to the comma
 //!   before its `"crc"`. So a line that is changed, missing, doubled or moved breaks the chain.
-//! - The first line's kind is `header` ([`Header`]): the format's version, the program's, the run, the
-//!   tenant, the SHA-256 of `plan.jsonl` and the settings; older programs wrote a `plan_crc` too. All others are `event`s ([`Event`]), without any
-//!   space between the words of JSON, their members in this order:
+//! - The first line has the kind `header` ([`Header`]). It holds the version of the format and of the program, the run,
+//!   the tenant, the SHA-256 of `plan.jsonl` and the settings. Older programs wrote a `plan_crc` too; it is not read.
+//! - All other lines have the kind `event` ([`Event`]):
 //!
 //! ```text
 //! {"intent":{"call":N,"items":[N,…]}}
@@ -25,25 +25,25 @@
 //! {"batch_size":N}
 //! ```
 //!
-//! - `before` stands no later than the intent of the call that changes the object, and so is on disk with it. An item
-//!   has several if its calls were refused; the last one counts. Version 1 has neither it nor
-//!   `refused` nor `batch_size`, and is else the same.
+//! - A `before` comes no later than the intent of the call that changes the object, and so is on disk with it. An item
+//!   has several if its calls were refused; the last one counts.
+//! - Version 1 has no `before`, no `refused` and no `batch_size`, and is the same otherwise.
 //!
 //! # What holds
 //!
 //! - An intent is on disk (`fdatasync`) before its call is sent. Outcomes are handed to the system at
-//!   once and synced with the next intent or at the end of the run: one that is lost with the machine
-//!   leaves its intent without outcome, which is looked up on resume.
+//!   once and synced with the next intent or at the end of the run. An outcome that is lost with the machine
+//!   leaves an intent without outcome, which is looked up on resume.
 //! - Records that arrive while a sync is under way share the next one (group commit).
-//! - `journal.synced` beside it says how many bytes of it are known to be on disk, in twenty digits.
-//! - A last line that is not whole is torn: a crash cut the write off, nothing was sent for it. It is cut when the
-//!   journal is opened. If it was known to be on disk, or lines are missing that were, intents may be lost with them;
-//!   the journal can be read, and only [`Journal::cut`] opens it.
-//! - A bad line with lines behind it is damage, and the journal is refused. [`Journal::cut`] cuts from there on, and keeps what
-//!   it cuts in `journal.cut-N.jsonl`.
+//! - `journal.synced`, beside the journal, holds the number of bytes that are known to be on disk, in twenty digits.
+//! - A last line that is not whole is torn: a crash cut the write off, and nothing was sent for it. It is cut off when the
+//!   journal is opened. If that line, or lines that are missing, were known to be on disk, intents may be lost with them.
+//!   Such a journal can be read, and only [`Journal::cut`] opens it.
+//! - A bad line with lines behind it is damage, and the journal is refused. [`Journal::cut`] cuts from there on, and keeps
+//!   the lines in `journal.cut-N.jsonl`.
 //! - Whoever cuts records off has to presume an intent for every item without outcome.
 //! - One process at a time: `lock` in the run directory is held exclusively and names its owner.
-//! - After a failed write or sync nothing more is written: what the disk holds is then unknown.
+//! - After a failed write or sync nothing more is written, since nobody knows what the disk holds.
 
 mod frame;
 mod lock;
@@ -73,7 +73,7 @@ pub const FORMAT: u32 = 2;
 /// The journal's file in the run directory.
 pub const FILE_NAME: &str = "journal.jsonl";
 
-/// Of how many intents, the last ones, [`Replayed::last_intents`] says when they were written: more than any tenant's quota
+/// The number of intents, the last ones, whose times [`Replayed::last_intents`] returns: more than the quota of any tenant
 /// counts in a window.
 pub const INTENTS_KEPT: usize = 1000;
 
@@ -90,11 +90,11 @@ pub struct Header {
     pub tenant: String,
     /// The SHA-256 of `plan.jsonl`, in hexadecimal.
     pub plan_sha256: String,
-    /// What resuming needs to know and is no secret.
+    /// The settings that resuming needs, none of them secret.
     pub settings: serde_json::Value,
 }
 
-/// Why a journal is refused.
+/// A journal that cannot be read, opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Reading or writing failed.
@@ -102,13 +102,13 @@ pub enum JournalError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was being done.
+        /// The step that failed.
         doing: &'static str,
         /// The system's reason.
         #[source]
         source: io::Error,
     },
-    /// It is missing, or it cannot be read.
+    /// The file is missing or cannot be read.
     #[error("{}", unreadable("journal", path, source.as_ref()))]
     Unreadable {
         /// The file.
@@ -122,27 +122,27 @@ pub enum JournalError {
     Locked {
         /// The run directory.
         path: PathBuf,
-        /// The other process, as far as it said.
+        /// The id of the other process, if it left one.
         owner: Option<String>,
     },
-    /// A line is not as it was written.
+    /// A line differs from what was written.
     #[error("{}: line {line} is damaged: {damage}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The damage to the line.
         damage: Damage,
     },
-    /// Records at its end, which were on disk, are gone or damaged: calls may have been sent that it does not know.
+    /// Records at the end, which were on disk, are gone or damaged. The journal may not know of calls that were sent.
     #[error("{}: the end of the journal, from line {line} on, was on disk and is gone: {damage}", path.display())]
     Lost {
         /// The file.
         path: PathBuf,
         /// The first line that is gone, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The damage to the line.
         damage: Damage,
     },
     /// A newer program wrote it.
@@ -150,7 +150,7 @@ pub enum JournalError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// The version of its format.
         format: u32,
     },
 }
@@ -164,12 +164,12 @@ impl JournalError {
     }
 }
 
-/// Whether the error of a file is another than that it is not there.
+/// Returns true for any error but that of a file that is not there.
 pub(crate) fn is_there(error: &io::Error) -> bool {
     error.kind() != io::ErrorKind::NotFound
 }
 
-/// What is said of a file without which nothing can be done, and what it is.
+/// Returns the message about a file, named as `what`, without which nothing can be done.
 pub(crate) fn unreadable(what: &str, path: &Path, source: Option<&io::Error>) -> String {
     let fate = source.map_or("is missing", |_| "cannot be read");
     format!("{}: the {what} {fate}", path.display())
@@ -180,7 +180,7 @@ pub(crate) fn unreadable(what: &str, path: &Path, source: Option<&io::Error>) ->
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// How long it is, what waits in the buffer not counted.
+    /// Its length, without the text in the buffer.
     length: u64,
     chain: Chain,
     buffer: Vec<u8>,
@@ -209,13 +209,12 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Says that its directory goes by that name now.
+    /// Takes note of the new name of its directory.
     pub fn moved(&mut self, dir: &Path) {
         self.path = dir.join(FILE_NAME);
     }
 
-    /// Opens the journal in `dir` to go on with it. What it says is handed to `visit` in order, item by item; a torn last line
-    /// is cut off.
+    /// Opens the journal in `dir` to go on with it. Hands its events to `visit` in order, and cuts a torn last line off.
     ///
     /// # Errors
     /// All kinds of [`JournalError`].
@@ -241,7 +240,7 @@ impl Journal {
         Ok((journal, replayed))
     }
 
-    /// The journal that `file` is up to `length`.
+    /// Returns the journal that `file` holds up to `length`.
     fn at(
         path: PathBuf,
         file: File,
@@ -263,7 +262,7 @@ impl Journal {
         }
     }
 
-    /// Goes to its end, and cuts off what stands behind it if there is `more`.
+    /// Goes to the end of the journal, and cuts off the rest of the file if there is `more`.
     fn cut_to_length(&mut self, more: bool) -> io::Result<()> {
         if more {
             self.file.set_len(self.length)?;
@@ -273,14 +272,14 @@ impl Journal {
         Ok(())
     }
 
-    /// The same journal, which nothing can be synced of any more.
+    /// Returns the same journal on a disk that cannot sync any more.
     #[cfg(test)]
     pub(crate) fn on_a_failing_disk(mut self) -> Self {
         self.sync = |_| Err(io::Error::other("the disk is gone"));
         self
     }
 
-    /// Adds an event to what the next [`Journal::commit`] puts on disk.
+    /// Adds an event, which the next [`Journal::commit`] puts on disk.
     ///
     /// # Errors
     /// [`JournalError::Io`] after an earlier failure.
@@ -288,19 +287,19 @@ impl Journal {
         self.push("event", event, now)
     }
 
-    /// Puts everything appended on disk: one write, one `fdatasync`.
+    /// Puts all appended events on disk with one write and one `fdatasync`.
     ///
     /// # Errors
-    /// [`JournalError::Io`]; the journal takes nothing more after that.
+    /// [`JournalError::Io`]; the journal takes nothing after that.
     pub fn commit(&mut self) -> Result<(), JournalError> {
         self.write_out(true)
     }
 
-    /// Hands everything appended to the system: it outlives this process, but not yet the machine. Enough
-    /// for outcomes, which the next [`Journal::commit`] takes along.
+    /// Hands all appended events to the system: they outlive this process, but not yet the machine. Outcomes need no
+    /// more, since the next [`Journal::commit`] syncs them too.
     ///
     /// # Errors
-    /// [`JournalError::Io`]; the journal takes nothing more after that.
+    /// [`JournalError::Io`]; the journal takes nothing after that.
     pub fn write(&mut self) -> Result<(), JournalError> {
         self.write_out(false)
     }
@@ -349,16 +348,16 @@ impl Journal {
     }
 }
 
-/// Where a journal ends. A journal that was cut, even between two records, ends elsewhere.
+/// The end of a journal. A journal that was cut, even between two records, has another end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEnd {
-    /// How many whole records it has, the header included.
+    /// The number of whole records, the header included.
     pub records: u64,
-    /// The checksum of all of them, as the last one holds it.
+    /// The checksum of all records, as the last one holds it.
     pub crc: u32,
 }
 
-/// Whether a process works on the run in `dir` right now.
+/// Returns true while a process works on the run in `dir`.
 #[must_use]
 pub fn is_locked(dir: &Path) -> bool {
     lock::is_taken(dir)
@@ -372,7 +371,7 @@ fn io_error(path: &Path, doing: &'static str, source: io::Error) -> JournalError
     }
 }
 
-/// Files of a run are their owner's alone.
+/// Returns the options of files that only their owner may read.
 fn private() -> OpenOptions {
     let mut options = platform::private_file();
     options.read(true).write(true);

@@ -1,4 +1,4 @@
-//! Cutting a journal where it stops being sound. What is cut is kept beside it.
+//! The repair of a journal: it is cut where it stops being sound, and the rest is kept beside it.
 
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom};
@@ -12,30 +12,30 @@ use super::{FILE_NAME, Journal, JournalError, io_error, private};
 use crate::item::Event;
 use crate::platform::sync_dir;
 
-/// What stands behind the last record of a journal that is sound.
+/// The rest of a journal behind its last sound record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// The first line that is not sound, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The damage to that line.
     pub damage: Damage,
-    /// How many lines there are from it on.
+    /// The number of lines from that one on.
     pub lines: u64,
-    /// How many bytes they have.
+    /// The number of their bytes.
     pub bytes: u64,
-    /// How many of the lines cannot be read.
+    /// The number of lines that cannot be read.
     pub unreadable: u64,
-    /// How often an item was about to be changed, as the others say.
+    /// The number of intents of single items in the other lines.
     pub intents: u64,
-    /// How many outcomes they tell.
+    /// The number of outcomes in the other lines.
     pub outcomes: u64,
 }
 
-/// Reads the journal in `dir` as far as it is sound, without locking or changing it, and handing what it says to `visit`.
-/// Answers what stands behind that, if anything was lost there; a torn last line alone is no loss.
+/// Reads the journal in `dir` as far as it is sound, without locking or changing it, and hands its events to `visit`.
+/// Returns the rest too, if anything was lost there. A torn last line alone is no loss.
 ///
 /// # Errors
-/// [`JournalError`] when it cannot be read, or not even its header is sound.
+/// [`JournalError`] when the journal cannot be read, or not even its header is sound.
 pub fn examine(
     dir: &Path,
     visit: impl FnMut(Event),
@@ -53,11 +53,11 @@ pub fn examine(
 }
 
 impl Journal {
-    /// Opens the journal in `dir` like [`Journal::open`], after cutting off all that is not sound. What is cut is kept in
-    /// a new file beside it, which is named. Until the next [`Journal::commit`] the journal counts as one whose end was lost.
+    /// Opens the journal in `dir` like [`Journal::open`], after cutting off all that is not sound. Returns the name of the
+    /// new file that keeps the rest. Until the next [`Journal::commit`] the journal counts as one whose end was lost.
     ///
     /// # Errors
-    /// [`JournalError`] when it cannot be read, locked or written, or not even its header is sound.
+    /// [`JournalError`] when the journal cannot be read, locked or written, or not even its header is sound.
     pub fn cut(
         dir: &Path,
         visit: impl FnMut(Event),
@@ -76,7 +76,7 @@ impl Journal {
     }
 }
 
-/// What the lines from byte `start` on say, as far as they can be read.
+/// Counts the lines from byte `start` on, and their content as far as it can be read.
 fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
     let mut cut = Cut {
         line: flaw.line,
@@ -106,8 +106,7 @@ fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
     Ok(cut)
 }
 
-/// Copies what stands in the journal from byte `start` on to a new file beside it, and has it on disk; none if there
-/// is nothing.
+/// Copies the journal from byte `start` on to a new file beside it, on disk. Returns none if nothing is there.
 fn set_aside(dir: &Path, mut journal: &File, start: u64) -> io::Result<Option<PathBuf>> {
     if journal.metadata()?.len() <= start {
         return Ok(None);
@@ -120,7 +119,7 @@ fn set_aside(dir: &Path, mut journal: &File, start: u64) -> io::Result<Option<Pa
     Ok(Some(path))
 }
 
-/// A new file for what is cut: the journal may be cut several times.
+/// Creates a file for the rest of the journal, which may be cut several times.
 fn unused(dir: &Path) -> io::Result<(PathBuf, File)> {
     let mut number = 1;
     loop {

@@ -1,4 +1,4 @@
-//! Reading a journal back, as far as it is sound.
+//! The reading of a journal, as far as it is sound.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,17 +12,17 @@ use super::synced_offset::SyncedOffset;
 use super::{FILE_NAME, FORMAT, Header, INTENTS_KEPT, JournalEnd, JournalError};
 use crate::item::Event;
 
-/// How much of a journal is read at once.
+/// The number of bytes that are read at once.
 const CHUNK: usize = 1 << 16;
 
-/// What reading a journal found, besides its events.
+/// The findings of reading a journal, besides its events.
 #[derive(Debug)]
 pub struct Replayed {
     /// The header.
     pub header: Header,
-    /// Whether the last line was not whole.
+    /// True if the last line was not whole.
     pub torn: bool,
-    /// Whether records at the end, which were on disk once, are gone or damaged: intents may be among them.
+    /// True if records at the end, which were on disk once, are gone or damaged. Intents may be among them.
     pub lost: bool,
     last: Timestamp,
     last_intents: VecDeque<Timestamp>,
@@ -31,26 +31,26 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Where the journal ends, a torn last line apart.
+    /// Returns the end of the journal, without a torn last line.
     #[must_use]
     pub fn journal_end(&self) -> JournalEnd {
         self.chain.journal_end()
     }
 
-    /// When the last whole record was written.
+    /// Returns the time of the last whole record.
     #[must_use]
     pub fn last(&self) -> Timestamp {
         self.last
     }
 
-    /// When the last intents were written, oldest first, as many as a quota may count.
+    /// Returns the times of the last intents, oldest first, as many as a quota may count.
     #[must_use]
     pub fn last_intents(&self) -> Vec<Timestamp> {
         self.last_intents.iter().copied().collect()
     }
 }
 
-/// Reads the journal in `dir` without locking or changing it. What it says is handed to `visit` in order, item by item.
+/// Reads the journal in `dir` without locking or changing it, and hands its events to `visit` in order.
 ///
 /// # Errors
 /// [`JournalError::Unreadable`], [`JournalError::Damaged`] and [`JournalError::Newer`].
@@ -60,25 +60,25 @@ pub fn replay(dir: &Path, visit: impl FnMut(Event)) -> Result<Replayed, JournalE
     read(dir, &file, visit)?.sound(&path)
 }
 
-/// What was read of a journal, up to where it stops being sound.
+/// The sound part of a journal, and the flaw at its end.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) replayed: Replayed,
     pub(super) flaw: Option<Flaw>,
 }
 
-/// Where a journal stops being sound.
+/// The place where a journal stops being sound.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flaw {
     /// The first line that is not sound, from 1.
     pub(super) line: u64,
     pub(super) damage: Damage,
-    /// Whether sound records may stand behind it.
+    /// True if sound records may follow.
     within: bool,
 }
 
 impl Reading {
-    /// What was read, if nothing but its end is missing.
+    /// Returns the sound part, if nothing but the end is missing.
     pub(super) fn sound(self, path: &Path) -> Result<Replayed, JournalError> {
         match self.flaw {
             Some(flaw) if flaw.within => Err(damaged(path, flaw.line, flaw.damage)),
@@ -86,7 +86,7 @@ impl Reading {
         }
     }
 
-    /// What was read, if nothing that was on disk is missing.
+    /// Returns the sound part, if nothing that was on disk is missing.
     pub(super) fn whole(self, path: &Path) -> Result<Replayed, JournalError> {
         match self.flaw {
             Some(flaw) if self.replayed.lost && !flaw.within => Err(JournalError::Lost {
@@ -99,7 +99,7 @@ impl Reading {
     }
 }
 
-/// Reads the journal in `dir`, which is `file`. What it says is handed to `visit` up to where it stops being sound.
+/// Reads the journal in `dir`, which is `file`, and hands the events of its sound part to `visit`.
 pub(super) fn read(
     dir: &Path,
     file: &File,
@@ -147,7 +147,7 @@ pub(super) fn read(
     })
 }
 
-/// What is found in a journal that begins with that line.
+/// Returns the findings behind the first line of a journal.
 fn start(path: &Path, line: &[u8]) -> Result<Replayed, JournalError> {
     let damaged = |damage| damaged(path, 1, damage);
     let mut chain = Chain::default();
@@ -178,7 +178,7 @@ fn start(path: &Path, line: &[u8]) -> Result<Replayed, JournalError> {
 }
 
 impl Replayed {
-    /// Takes the next line in.
+    /// Takes the next line in. A line with damage changes nothing.
     fn take(&mut self, line: &[u8], visit: &mut impl FnMut(Event)) -> Result<(), Damage> {
         let mut record = self.chain.check(line)?;
         let at = record.at().ok_or(Damage::Form)?;

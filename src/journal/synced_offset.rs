@@ -1,4 +1,4 @@
-//! How much of a journal was on disk: what tells a write that was cut off from records that have gone.
+//! The part of a journal that is on disk. It tells a write that was cut off from records that are gone.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -9,14 +9,14 @@ use super::private;
 const FILE_NAME: &str = "journal.synced";
 
 /// The number of bytes of the journal that are known to be on disk, kept in a file beside it. The file itself is not
-/// synced each time: after a crash of the machine it may say less than is true, and never more.
+/// synced each time: after a crash of the machine its number may be too small, and is never too large.
 #[derive(Debug)]
 pub(super) struct SyncedOffset {
     file: File,
 }
 
 impl SyncedOffset {
-    /// Everything may have been on disk, as far as is known.
+    /// The number where nothing is known: every byte may have been on disk.
     const UNKNOWN: u64 = u64::MAX;
 
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
@@ -29,7 +29,7 @@ impl SyncedOffset {
         self.file.write_all(format!("{bytes:020}\n").as_bytes())
     }
 
-    /// Says, and syncs, that nothing is known: what follows changes the journal other than by appending.
+    /// Writes, and syncs, that nothing is known. The journal is about to be changed other than by appending.
     pub(super) fn forget(&mut self) -> io::Result<()> {
         self.set(Self::UNKNOWN)?;
         self.sync()
@@ -39,8 +39,8 @@ impl SyncedOffset {
         self.file.sync_all()
     }
 
-    /// What the mark in `dir` says. Nothing was on disk where there is none, as older programs kept none; one that
-    /// cannot be understood may have said anything.
+    /// Reads the number in `dir`. Without the file, which older programs did not keep, it is 0. A file that cannot be
+    /// understood may have held any number.
     pub(super) fn read(dir: &Path) -> io::Result<u64> {
         match fs::read(dir.join(FILE_NAME)) {
             Ok(text) => Ok(understood(&text).unwrap_or(Self::UNKNOWN)),

@@ -1,16 +1,15 @@
 //! Cells that a spreadsheet would take for formulas.
 //!
-//! Whoever may name an object on the tenant could otherwise have a formula run on the machine of whoever opens an
-//! export or a result file (OWASP, "CSV Injection"). The pair is one to one: what is written is read back as
-//! it was, whatever it was.
+//! Otherwise, somebody who may name an object on the tenant could have a formula run on the machine of the person who
+//! opens an export or a result file (OWASP, "CSV Injection"). The pair is one to one: every cell that is written is
+//! read back as it was.
 
 use std::borrow::Cow;
 
-/// What formulas begin with.
+/// The characters that formulas begin with.
 const MARKS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// The cell as it is written: with one `'` more before what looks like a formula, or like one that has got its
-/// `'` already.
+/// Returns the cell as it is written: with one more `'` before a formula, or before a formula that has a `'` already.
 pub(super) fn neutralise(cell: &str) -> Cow<'_, str> {
     if is_marked(cell) {
         Cow::Owned(format!("'{cell}"))
@@ -19,7 +18,7 @@ pub(super) fn neutralise(cell: &str) -> Cow<'_, str> {
     }
 }
 
-/// The cell as it was before [`neutralise`]. Most cells end at the first byte.
+/// Returns the cell as it was before [`neutralise`]. For most cells, the first byte decides.
 pub(super) fn restore(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(rest) if is_marked(rest) => rest,

@@ -1,7 +1,7 @@
-//! JSON Lines: one object a line, its members named like the columns of a CSV.
+//! Manifests in JSON Lines: one object a line, its members named like the columns of a CSV.
 //!
-//! Strings, booleans and whole numbers stand as they would in a cell; an array is several values of one
-//! cell; `null` and an absent member say nothing, `""` says empty. Empty lines are passed over.
+//! Strings, booleans and whole numbers are read as if they were in a cell, and an array as several values of one
+//! cell. `null` and an absent member say nothing, `""` says empty. Empty lines are passed over.
 
 use std::fmt;
 use std::io::{self, BufRead};
@@ -15,7 +15,7 @@ use super::{BOM, Title};
 use crate::item::{Cells, Problem, Row};
 use crate::resource::fold;
 
-/// Every member name of the file, by its first spelling.
+/// Reads the member names of the file, each in its first spelling.
 pub(super) fn titles<R: BufRead>(input: R) -> io::Result<Vec<Title>> {
     let mut titles: Vec<Title> = Vec::new();
     let mut folded: Vec<String> = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn titles<R: BufRead>(input: R) -> io::Result<Vec<Title>> {
     Ok(titles)
 }
 
-/// The rows.
+/// The rows of the file.
 pub(super) struct Rows<R> {
     lines: Lines<R>,
     file: u16,
@@ -86,7 +86,7 @@ impl<R: BufRead> super::Rows for Rows<R> {
 }
 
 impl<R> Rows<R> {
-    /// Puts the members of a row into its cells. False if that cannot be done.
+    /// Puts the members of a row into its cells. Returns false if there are problems.
     fn fill(&mut self, members: Vec<(String, Value)>, problems: &mut Vec<Problem>) -> bool {
         let before = problems.len();
         let mut given = vec![false; self.folded.len()];
@@ -143,7 +143,7 @@ fn cell_text(value: &Value) -> Result<Option<String>, String> {
     }
 }
 
-/// An element of a list: plain, or an object with an `id` or a `name` as the API has it.
+/// Returns the text of an element of a list: plain, or an object with an `id` or a `name` as the API has it.
 fn element_text(value: &Value) -> Result<String, String> {
     let value = value
         .get("id")

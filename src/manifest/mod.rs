@@ -1,10 +1,9 @@
-//! Reading manifests: CSV and JSON Lines, from a file or standard input, into rows that know where
-//! they stand; and writing rows that can be read so.
+//! Manifests: CSV and JSON Lines, from a file or standard input. Rows that are read know their place, and rows can be
+//! written.
 //!
-//! A manifest is read several times (its problems are looked for before anything is asked of the
-//! tenant, and its rows are planned after that), so that no row needs to stay in memory: standard input is spooled
-//! to an unnamed temporary file first. What a cell means is not decided here but in
-//! [`plan`](crate::plan).
+//! A manifest is read twice: its problems are looked for before the tenant is asked anything, and its rows are planned
+//! after that. So no row has to stay in memory. Standard input is spooled to an unnamed temporary file first. The
+//! meaning of a cell is decided in [`plan`](crate::plan).
 
 mod csv;
 mod formula;
@@ -24,7 +23,7 @@ use crate::item::{Problem, Row};
 /// The number of bytes that are read at once.
 const CHUNK: usize = 1 << 16;
 
-/// Which form a manifest has.
+/// The form of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Comma-separated values, RFC 4180, UTF-8, with a header.
@@ -34,8 +33,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The form that the ending of a file's name stands for, if it stands for one: `.csv`, or `.jsonl`,
-    /// `.ndjson` or `.json`.
+    /// Returns the form that the ending of a file's name stands for: `.csv`, or `.jsonl`, `.ndjson` or `.json`.
     #[must_use]
     pub fn of_name(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_lowercase();
@@ -56,7 +54,7 @@ pub struct ManifestError {
     source: io::Error,
 }
 
-/// A manifest, opened; its rows can be read again and again.
+/// An open manifest. Its rows can be read several times.
 #[derive(Debug)]
 pub struct Manifest {
     name: String,
@@ -71,17 +69,17 @@ pub struct Manifest {
 pub struct Title {
     /// The title.
     pub text: String,
-    /// 1 for a CSV; in JSON Lines the first line that has it.
+    /// The row: 1 for a CSV, in JSON Lines the first line that has the column.
     pub row: u32,
 }
 
 impl Manifest {
     /// Opens the manifest at `path`, or standard input for `-`, as the run's manifest `number`, and
-    /// reads its columns. The form follows from the name's ending (`.jsonl`, `.ndjson`, `.json`, `.csv`),
-    /// else from the first character.
+    /// reads its columns. The form follows from the ending of the name (`.jsonl`, `.ndjson`, `.json`, `.csv`),
+    /// or else from the first character.
     ///
     /// # Errors
-    /// When it cannot be opened or read. Mistakes in its content become `problems`.
+    /// When the file cannot be opened or read. Mistakes in its content become `problems`.
     pub fn open(
         path: &Path,
         number: u16,
@@ -114,25 +112,25 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The name in messages: the path as given.
+    /// Returns the name in messages: the path as given.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Which of the run's manifests it is, from 0.
+    /// Returns the number of the manifest in its run, from 0.
     #[must_use]
     pub fn number(&self) -> u16 {
         self.number
     }
 
-    /// Its form.
+    /// Returns the form.
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Its columns in order.
+    /// Returns the columns in order.
     #[must_use]
     pub fn columns(&self) -> &[Title] {
         &self.columns
@@ -192,7 +190,7 @@ impl Manifest {
 
 /// The rows of a manifest, one after the other.
 trait Rows {
-    /// Returns the next row that can be taken apart; none behind the last. Others become problems.
+    /// Returns the next row that can be taken apart, or none behind the last. Other rows become problems.
     fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>>;
 }
 

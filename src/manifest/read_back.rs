@@ -1,4 +1,4 @@
-//! Reading rows as they were given to [`CsvWriter`](super::CsvWriter).
+//! The reader for files of [`CsvWriter`](super::CsvWriter).
 
 use std::io::{self, Read};
 
@@ -6,8 +6,8 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use super::formula::restore;
 
-/// Reads CSV that the program wrote, the header like any other row. What is no UTF-8 is read as the replacement
-/// character: it is different from whatever was written.
+/// Reads CSV that the program wrote, the header like any other row. Bytes that are no UTF-8 become the replacement
+/// character, so that they differ from the text that was written.
 #[derive(Debug)]
 pub struct CsvReader<R> {
     reader: csv::Reader<R>,
@@ -15,7 +15,7 @@ pub struct CsvReader<R> {
 }
 
 impl<R: Read> CsvReader<R> {
-    /// A reader of all rows.
+    /// Returns a reader of all rows.
     pub fn new(from: R) -> Self {
         let mut builder = ReaderBuilder::new();
         builder.has_headers(false).flexible(true);
@@ -25,10 +25,10 @@ impl<R: Read> CsvReader<R> {
         }
     }
 
-    /// The cells of the next row; none behind the last.
+    /// Returns the cells of the next row, or none behind the last.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the row cannot be read.
     pub fn row(&mut self) -> io::Result<Option<Vec<String>>> {
         if !self.reader.read_byte_record(&mut self.record)? {
             return Ok(None);
@@ -37,7 +37,7 @@ impl<R: Read> CsvReader<R> {
         Ok(Some(self.record.iter().map(text).collect()))
     }
 
-    /// What was read from. Behind the last row, all of it was.
+    /// Returns the source. Behind the last row, all of it has been read.
     pub fn into_inner(self) -> R {
         self.reader.into_inner()
     }

@@ -1,4 +1,4 @@
-//! Writing rows that are read back as they were.
+//! The writer of rows that are read back as they were.
 
 use std::io::{self, Write};
 
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::formula::neutralise;
 
-/// Writes CSV in the form that [`Manifest`](super::Manifest) reads, no cell of which a spreadsheet takes for a
-/// formula. Every CSV of the program is written by it.
+/// Writes CSV in the form that [`Manifest`](super::Manifest) reads. A spreadsheet takes no cell of it for a formula.
+/// Every CSV of the program is written by it.
 #[derive(Debug)]
 pub struct CsvWriter<W: Write>(csv::Writer<W>);
 
 impl<W: Write> CsvWriter<W> {
-    /// A writer whose first row is to be the header.
+    /// Returns a writer. Its first row is to be the header.
     pub fn new(to: W) -> Self {
         Self(csv::Writer::from_writer(to))
     }
@@ -20,7 +20,7 @@ impl<W: Write> CsvWriter<W> {
     /// Writes one row. All rows need the same number of cells.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the row cannot be written.
     pub fn row<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> io::Result<()> {
         for cell in cells {
             self.0.write_field(neutralise(cell).as_bytes())?;
@@ -28,16 +28,16 @@ impl<W: Write> CsvWriter<W> {
         Ok(self.0.write_record(None::<&[u8]>)?)
     }
 
-    /// Writes what is still held back, and answers what was written to.
+    /// Writes the rest of the buffer, and returns the destination.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the rest cannot be written.
     pub fn finish(self) -> io::Result<W> {
         self.0.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 }
 
-/// One line of JSON Lines, its members in this order.
+/// Returns a line of JSON Lines with its members in this order.
 pub fn json_line<'n>(members: impl IntoIterator<Item = (&'n str, Value)>) -> String {
     let members = members.into_iter();
     let members: Vec<String> = members

@@ -1,12 +1,11 @@
-//! What is kept for each scope.
+//! Values by scope.
 
 use std::cell::Cell;
 use std::collections::HashMap;
 
 use crate::resource::Scope;
 
-/// A value for each scope. Rows that follow each other mostly share theirs, so the one that was asked for last is
-/// looked at first.
+/// A value for each scope. Most rows have the scope of the row before them, so the last value is looked at first.
 #[derive(Debug)]
 pub(super) struct ByScope<V> {
     places: HashMap<Scope, usize>,
@@ -30,7 +29,7 @@ impl<V> ByScope<V> {
         Some(value)
     }
 
-    /// The value of that scope: a new one, if it has none.
+    /// Returns the value of that scope, a new one if there is none.
     #[expect(
         clippy::indexing_slicing,
         reason = "every place that is known is one of a value"

@@ -1,11 +1,11 @@
-//! SHA-256 of what passes by on its way to or from a file.
+//! The SHA-256 of a file while it is read or written.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 
 use ring::digest::{Context, SHA256};
 
-/// What is read or written through it is summed up.
+/// A reader or writer that sums up all bytes that pass through it.
 pub(crate) struct Digested<T> {
     inner: T,
     hash: Context,
@@ -25,7 +25,7 @@ impl<T> Digested<T> {
         }
     }
 
-    /// What it was made of, and the SHA-256 of all that passed, in hexadecimal.
+    /// Returns the inner reader or writer, and the SHA-256 of all bytes, in hexadecimal.
     pub(crate) fn finish(self) -> (T, String) {
         (self.inner, hex(self.hash))
     }
@@ -51,7 +51,7 @@ impl<T: Write> Write for Digested<T> {
     }
 }
 
-/// A finished hash in hexadecimal.
+/// Returns the hash in hexadecimal.
 fn hex(hash: Context) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(64);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::item::Operation;
 use crate::resource::Kind;
 
-/// An item of a plan in twelve bytes.
+/// An item of a plan, in twelve bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanEntry {
     /// The operation that carries it out.

@@ -1,7 +1,7 @@
-//! `plan.jsonl`: what a run is to do, row by row, as it was planned.
+//! `plan.jsonl`, the plan of a run, row by row.
 //!
-//! The first line names the manifests and the columns; every other line is one item with the cells of
-//! its row. The journal's header holds the SHA-256 of the whole, so the plan is never changed once the
+//! The first line names the manifests and the columns. Every other line is one item with the cells of
+//! its row. The journal's header holds the SHA-256 of the file, so the plan is never changed once the
 //! run has started.
 
 use std::collections::BTreeSet;
@@ -20,26 +20,26 @@ use crate::journal;
 use crate::journal::Header;
 use crate::platform;
 
-/// Its name in the run directory.
+/// The name of the file in the run directory.
 pub(super) const FILE_NAME: &str = "plan.jsonl";
 
-/// How much of it is read at once.
+/// The number of bytes that are read at once.
 const CHUNK: usize = 1 << 18;
 
-/// The first line of a plan: where its rows come from.
+/// The origin of the rows: the first line of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The manifests, as they were named.
+    /// The manifests, under the names that were given.
     pub files: Vec<String>,
-    /// The directory in which they were named so.
+    /// The directory to which these names are relative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named_in: Option<String>,
-    /// Their columns, each once.
+    /// The columns of all manifests, each once.
     pub columns: Vec<String>,
     /// The run whose failed rows these are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<String>,
-    /// The unfinished runs in whose place this one was started. They are not gone on with.
+    /// The unfinished runs that this one replaces. They are not resumed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
     /// The run that this one undoes.
@@ -48,7 +48,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Where the rows of the plan in the run directory `directory` come from.
+    /// Reads the origin of the plan in the run directory `directory`.
     ///
     /// # Errors
     /// [`RunError::Unreadable`], [`RunError::PlanDamaged`].
@@ -138,20 +138,20 @@ impl PlanWriter {
     }
 }
 
-/// A plan, open for reading single items. In memory it takes twenty bytes an item.
+/// A plan, open for reading single items. It takes twenty bytes of memory an item.
 #[derive(Debug)]
 pub struct PlanFile {
     path: PathBuf,
     file: File,
-    /// Of the whole file, in hexadecimal.
+    /// The SHA-256 of the file, in hexadecimal.
     sha256: String,
     origin: Origin,
     /// The offset of each item's line, and the end of the last one.
     offsets: Vec<u64>,
     entries: Vec<PlanEntry>,
-    /// What comes back under a new id, in the plan of an undo.
+    /// The objects that an undo creates again under new ids.
     id_remap: IdRemap,
-    /// What refers to that.
+    /// The items that refer to these.
     heirs: BTreeSet<ItemNumber>,
 }
 
@@ -180,8 +180,8 @@ impl PlanFile {
         Ok(plan)
     }
 
-    /// Checks that this is the plan for which the journal with this header was written. Nothing else vouches for what the
-    /// plan says.
+    /// Checks that the journal with this header was written for this plan. Nothing else vouches for the content of the
+    /// plan.
     ///
     /// # Errors
     /// [`RunError::PlanChanged`].
@@ -194,58 +194,58 @@ impl PlanFile {
         })
     }
 
-    /// Says that its directory goes by that name now.
+    /// Takes note of the new name of its directory.
     pub(super) fn moved(&mut self, directory: &Path) {
         self.path = directory.join(FILE_NAME);
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many items it has.
+    /// Returns the number of items.
     #[must_use]
     pub fn len(&self) -> u32 {
         u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether it has no item.
+    /// Returns true for a plan without items.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where its rows come from.
+    /// Returns the origin of the rows.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Every item in brief, in order.
+    /// Returns the entries of all items in order.
     pub fn entries(&self) -> impl Iterator<Item = (ItemNumber, PlanEntry)> {
         (0..).zip(self.entries.iter().copied())
     }
 
-    /// What comes back under a new id, and is referred to by items that come after it in the plan.
+    /// Returns the objects that are created again under new ids, and to which later items refer.
     #[must_use]
     pub fn id_remap(&self) -> &IdRemap {
         &self.id_remap
     }
 
-    /// Whether the item has to wait until all else has ended: it deletes what others may refer to until then, or
-    /// refers to what comes back.
+    /// Returns true for an item that has to wait until all others have ended. Such an item deletes an object to which
+    /// others may refer until then, or refers to an object that is created again.
     #[must_use]
     pub fn is_deferred(&self, number: ItemNumber) -> bool {
         let entry = self.entries.get(index(number));
         entry.is_some_and(|entry| entry.deferred) || self.heirs.contains(&number)
     }
 
-    /// The line of that item.
+    /// Reads the line of that item.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the line cannot be read.
     pub fn line(&self, number: ItemNumber) -> io::Result<PlanLine> {
         #[derive(Deserialize)]
         struct Cells {
@@ -302,7 +302,7 @@ impl PlanFile {
         }
     }
 
-    /// The line of that item.
+    /// Reads the bytes of that item's line.
     fn bytes(&self, number: ItemNumber) -> io::Result<Vec<u8>> {
         let missing = || io::Error::other(format!("the plan has no item {number}"));
         let offsets = self.offsets.get(index(number)..);
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn every_item_is_found_again_alone_in_order_and_in_brief() {
+    fn every_item_is_read_back_alone_and_in_order() {
         for items in [0, 1, 50] {
             let dir = tempfile::tempdir().unwrap();
             let mut writer = PlanWriter::create(dir.path(), &Origin::default()).unwrap();

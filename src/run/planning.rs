@@ -1,4 +1,4 @@
-//! From manifests to items: two readings of the rows, with the listing of the tenant between them.
+//! The way from manifests to items: two readings of the rows, and the listing of the tenant between them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -12,21 +12,21 @@ use crate::resource::Action;
 use crate::resource::{Kind, Scope};
 use crate::wire::Id;
 
-/// Why there is no plan.
+/// The reason for which there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// A manifest cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// Something is wrong with rows or columns; each is ready to be shown.
+    /// Rows or columns have problems. Each text is ready to be shown.
     #[error("{} problems", .0.len())]
     Problems(Vec<String>),
-    /// What was planned cannot be kept.
+    /// The plan cannot be kept.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
-/// Manifests in which nothing is wrong that can be seen without the tenant.
+/// Manifests without any problem that can be seen without the tenant.
 #[derive(Debug)]
 pub struct Checked {
     names: Vec<String>,
@@ -45,15 +45,14 @@ pub struct Checked {
 struct ResultColumn {
     title: String,
     meaning: String,
-    /// What a row means that says nothing here, where that came from a flag: result files are
-    /// applied again without it.
+    /// The text for a row that says nothing here, if a flag gave one. Result files are applied again without the flag.
     told: String,
 }
 
 /// Reads the manifests and checks every row by itself.
 ///
 /// # Errors
-/// [`PlanError::Manifest`] when one cannot be read, [`PlanError::Problems`] with every problem of
+/// [`PlanError::Manifest`] when a manifest cannot be read, [`PlanError::Problems`] with every problem of
 /// every row.
 pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError> {
     let named = paths
@@ -62,7 +61,7 @@ pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError
     check_named(&named.collect::<Vec<_>>(), defaults)
 }
 
-/// The same for manifests that go by names of their own in messages and reports.
+/// Does the same for manifests that have names of their own in messages and reports.
 ///
 /// # Errors
 /// As [`check`].
@@ -105,12 +104,12 @@ pub fn check_named(
     Err(found.problems(problems))
 }
 
-/// Plans every row against what the tenant holds. Each item is handed to `keep` with the cells of its
+/// Plans every row against the live state of the tenant. Each item is handed to `keep` with the cells of its
 /// row, in the order of [`Checked::origin`]'s columns.
 ///
 /// # Errors
-/// [`PlanError::Problems`] with every name that does not resolve and every limit that would be exceeded; what
-/// `keep` was given by then is no plan. [`PlanError::Run`] from `keep`.
+/// [`PlanError::Problems`] with every name that does not resolve and every limit that would be exceeded. The items that
+/// `keep` got are no plan then. [`PlanError::Run`] from `keep`.
 pub fn plan<'s>(
     rows: &'s Checked,
     snapshot: &'s Snapshot,
@@ -162,7 +161,7 @@ fn cells_of<'c>(row: Row<'c>, columns: &'c [(Vec<usize>, &str)]) -> Vec<&'c str>
 }
 
 impl Checked {
-    /// How many rows there are.
+    /// Returns the number of rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
@@ -174,7 +173,7 @@ impl Checked {
         self.created_before = created_before;
     }
 
-    /// Where the rows come from.
+    /// Returns the origin of the rows.
     #[must_use]
     pub fn origin(&self) -> Origin {
         Origin {
@@ -188,7 +187,7 @@ impl Checked {
         }
     }
 
-    /// What has to be listed to plan these rows.
+    /// Returns the listings that planning these rows takes.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
         self.scopes.noted.iter().cloned().collect()
@@ -229,7 +228,7 @@ impl Checked {
         Ok(())
     }
 
-    /// What flags said of every row, as columns.
+    /// Adds columns for the flags that speak of every row.
     fn write_flags_down(&mut self) {
         let Defaults {
             resource,
@@ -262,7 +261,7 @@ impl Checked {
         }
     }
 
-    /// For each column of the whole, where the manifest has it, and what stands there when a row says nothing.
+    /// Returns, for each result column, its places in the manifest and the text for a row that says nothing.
     fn positions(&self, layout: &Layout) -> Vec<(Vec<usize>, &str)> {
         let positions = |column: &ResultColumn| {
             let meanings = layout.meanings().iter().enumerate();
@@ -284,11 +283,11 @@ impl Checked {
     }
 }
 
-/// The listings that planning takes: of the rows' own kinds, and of what they refer to.
+/// The listings that planning takes: of the kinds of the rows, and of the kinds to which they refer.
 #[derive(Debug, Default)]
 struct Scopes {
     noted: BTreeSet<Scope>,
-    /// What the row before needed, and the kinds that it referred to; most rows need the same.
+    /// The scope of the last row, and the kinds to which it refers. Most rows have the same.
     last: Option<(Scope, Vec<Kind>)>,
 }
 

@@ -1,5 +1,5 @@
-//! Repairing a run whose journal is damaged: what cannot be read is cut off, and what may have been sent without the
-//! journal knowing is put in doubt, so that it is looked for before anything is sent again.
+//! The repair of a run with a damaged journal. The part that cannot be read is cut off. Items that may have been sent
+//! without a record are put in doubt, so that they are looked up before anything is sent again.
 
 use std::path::PathBuf;
 
@@ -11,30 +11,30 @@ use super::{PlanFile, RunDirectory};
 use crate::item::{Event, PRESUMED};
 use crate::journal::{self, Cut, INTENTS_KEPT, Journal};
 
-/// What repairing a run would do.
+/// The effect that a repair would have.
 #[derive(Debug)]
 pub struct Finding {
-    /// What it would cut off the journal.
+    /// The part of the journal that it would cut off.
     pub cut: Cut,
-    /// How many items the run has.
+    /// The number of items of the run.
     pub items: u64,
-    /// How many of them have an outcome in what stays.
+    /// The number of items with an outcome in the part that stays.
     pub settled: u64,
 }
 
-/// What repairing a run did.
+/// The effect of a repair.
 #[derive(Debug)]
 pub struct Repaired {
-    /// Where what was cut is kept, if anything was there.
+    /// The file that keeps the part that was cut off, if there was one.
     pub aside: Option<PathBuf>,
-    /// How many items are in doubt now.
+    /// The number of items that are in doubt now.
     pub in_doubt: u64,
 }
 
-/// Reads what is wrong with the journal of a run; none if nothing is that resuming does not mend by itself.
+/// Examines the journal of a run. Returns none if resuming mends all damage by itself.
 ///
 /// # Errors
-/// [`RunError`] when it cannot be repaired: nothing of the journal is sound, or the plan is not.
+/// [`RunError`] when the run cannot be repaired, since nothing of the journal is sound, or the plan is not.
 pub fn examine(directory: &RunDirectory) -> Result<Option<Finding>, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = finished_by_plan(&plan);
@@ -49,12 +49,12 @@ pub fn examine(directory: &RunDirectory) -> Result<Option<Finding>, RunError> {
     }))
 }
 
-/// Cuts the journal of a run where it stops being sound, keeps what is cut beside it, and writes an intent for every item
-/// without outcome. None if nothing is wrong with it.
+/// Cuts the journal of a run where it stops being sound, keeps the rest beside it, and writes an intent for every item
+/// without outcome. Returns none if the journal has no damage.
 ///
 /// # Errors
-/// [`RunError`], as of [`examine`], and when the journal cannot be locked or written. A repair that was cut off half-way is
-/// completed by the next one.
+/// [`RunError`], as of [`examine`], and when the journal cannot be locked or written. The next repair completes one that
+/// was interrupted.
 pub fn repair(directory: &RunDirectory, now: Timestamp) -> Result<Option<Repaired>, RunError> {
     // Before anything is cut, the plan has to be the one that the items are of.
     if examine(directory)?.is_none() {
