@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Header, JournalEnd};
+use super::header::{Header, JournalEnd};
 use crate::item::Event;
 
 /// The text before the checksum of a line.

@@ -6,7 +6,8 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{JournalError, io_error, private};
+use super::error::{JournalError, io_error};
+use super::private::private;
 
 const FILE_NAME: &str = "lock";
 
@@ -63,4 +64,10 @@ fn owner(file: &mut File) -> Option<String> {
     file.read_to_string(&mut owner).ok()?;
     let is_pid = !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_digit());
     is_pid.then_some(owner)
+}
+
+/// Returns true while a process works on the run in `dir`.
+#[must_use]
+pub fn is_locked(dir: &Path) -> bool {
+    is_taken(dir)
 }

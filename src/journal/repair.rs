@@ -4,11 +4,14 @@ use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::error::{JournalError, io_error};
 use super::frame::{Damage, Record, next_line};
+use super::header::FILE_NAME;
 use super::lock::Lock;
+use super::private::private;
 use super::replay::{self, Flaw, Replayed};
 use super::synced_offset::SyncedOffset;
-use super::{FILE_NAME, Journal, JournalError, io_error, private};
+use super::writer::Journal;
 use crate::item::Event;
 use crate::platform::sync_dir;
 

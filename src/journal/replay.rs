@@ -7,9 +7,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::error::JournalError;
 use super::frame::{Chain, Damage, next_line};
+use super::header::{FILE_NAME, FORMAT, Header, INTENTS_KEPT, JournalEnd};
 use super::synced_offset::SyncedOffset;
-use super::{FILE_NAME, FORMAT, Header, INTENTS_KEPT, JournalEnd, JournalError};
 use crate::item::Event;
 
 /// The number of bytes that are read at once.

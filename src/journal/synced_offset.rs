@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::path::Path;
 
-use super::private;
+use super::private::private;
 
 const FILE_NAME: &str = "journal.synced";
 

@@ -1,10 +1,14 @@
-use std::fs;
+use std::fs::{self, File};
+use std::path::Path;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::frame::Chain;
+use super::synced_offset::SyncedOffset;
 use super::*;
-use crate::item::{Outcome, PRESUMED, Status};
+use crate::item::{Event, Outcome, PRESUMED, Status};
 use crate::wire::{Failure, Id, Object};
 
 fn now() -> Timestamp {

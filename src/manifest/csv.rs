@@ -5,9 +5,9 @@ use std::io::{self, BufRead};
 
 use csv::StringRecord;
 
-use super::Title;
 use super::formula::restore;
 use super::records::Records;
+use super::rows::{self, Title};
 use crate::item::{Cells, Problem, Row};
 
 /// The input with a line break and one row more behind it. The line break makes a file that lacks it
@@ -150,7 +150,7 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-impl<R: BufRead> super::Rows for Rows<R> {
+impl<R: BufRead> rows::Rows for Rows<R> {
     fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>> {
         loop {
             let header = self.records.number() == 0;
@@ -195,7 +195,7 @@ fn is_seal<R: BufRead>(records: &Records<R>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Rows as _;
+    use crate::manifest::rows::Rows as _;
 
     fn read(text: &[u8]) -> (Vec<(u32, Vec<String>)>, Vec<String>) {
         let mut problems = Vec::new();

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{BOM, Title};
+use super::format::BOM;
+use super::rows::{self, Title};
 use crate::item::{Cells, Problem, Row};
 use crate::resource::fold;
 
@@ -62,7 +63,7 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-impl<R: BufRead> super::Rows for Rows<R> {
+impl<R: BufRead> rows::Rows for Rows<R> {
     fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>> {
         while self.lines.advance()? {
             match serde_json::from_slice(self.lines.text()) {
@@ -217,7 +218,7 @@ impl<R: BufRead> Lines<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Rows as _;
+    use crate::manifest::rows::Rows as _;
 
     fn read(text: &str) -> (Vec<Vec<Option<String>>>, Vec<String>) {
         let titles = titles(text.as_bytes()).unwrap();
