@@ -26,8 +26,6 @@ struct Module {
     imports: Vec<Import>,
     /// The paths of more than one segment.
     paths: BTreeSet<Vec<String>>,
-    /// The types and functions that are named outside of imports.
-    words: BTreeSet<String>,
 }
 
 /// One name that a `use` brings in, or `*`.
@@ -35,7 +33,6 @@ struct Module {
 struct Import {
     name: String,
     path: Vec<String>,
-    is_exported: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +72,8 @@ impl Source {
     pub(crate) fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for (number, module) in self.modules.iter().enumerate() {
-            let used = module
-                .imports
-                .iter()
-                .filter(|import| !import.is_exported || module.words.contains(&import.name));
-            for path in module.paths.iter().chain(used.map(|import| &import.path)) {
+            let imported = module.imports.iter().map(|import| &import.path);
+            for path in module.paths.iter().chain(imported) {
                 for file in self.files_of(number, path) {
                     let from = imports.entry(module.file.clone()).or_default();
                     let paths = from.entry(file.to_owned()).or_default();
@@ -118,7 +112,6 @@ impl Source {
             items: BTreeMap::new(),
             imports: Vec::new(),
             paths: BTreeSet::new(),
-            words: BTreeSet::new(),
         });
         self.modules.len() - 1
     }
@@ -217,18 +210,13 @@ impl Module {
     /// Takes in the names that a `use` item brings in.
     fn take_uses(&mut self, item: &[Token]) {
         let start = item.iter().position(|token| token.is("use")).unwrap();
-        let is_exported = item[..start].iter().any(|token| token.is("pub"));
         let mut leaves = Vec::new();
         use_tree(&item[start + 1..], &mut Vec::new(), &mut leaves);
-        let imports = leaves.into_iter().map(|(name, path)| Import {
-            name,
-            path,
-            is_exported,
-        });
+        let imports = leaves.into_iter().map(|(name, path)| Import { name, path });
         self.imports.extend(imports);
     }
 
-    /// Takes in the words and paths of another item, and the imports within it.
+    /// Takes in the paths of another item, and the imports within it.
     fn take_paths(&mut self, item: &[Token]) {
         let mut at = 0;
         while at < item.len() {
@@ -239,11 +227,6 @@ impl Module {
                 end
             } else {
                 let (path, end) = path_at(item, at);
-                // A small letter without a call is a variable, a field or a keyword.
-                let is_called = item.get(end).is_some_and(|token| token.is("("));
-                let mut first = path.first().into_iter();
-                let named = first.find(|word| is_called || word.starts_with(char::is_uppercase));
-                self.words.extend(named.cloned());
                 if path.len() > 1 {
                     self.paths.insert(path);
                 }
