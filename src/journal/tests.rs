@@ -68,7 +68,7 @@ fn journal_with(
     dir
 }
 
-/// What opening a journal answers, when it is as `change` left its bytes.
+/// Opens a journal whose bytes `change` has changed.
 fn opened(dir: &Path, whole: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Result<(), JournalError> {
     let mut bytes = whole.to_owned();
     change(&mut bytes);
@@ -109,7 +109,7 @@ fn what_was_appended_is_read_back_in_order() {
 }
 
 #[test]
-fn a_write_cut_off_at_any_byte_leaves_every_whole_record_and_can_be_continued() {
+fn a_write_cut_off_anywhere_keeps_whole_records() {
     let dir = journal_with(Journal::write);
     let path = dir.path().join(FILE_NAME);
     let synced = dir.path().join("journal.synced");
@@ -133,7 +133,7 @@ fn a_write_cut_off_at_any_byte_leaves_every_whole_record_and_can_be_continued() 
 }
 
 #[test]
-fn a_journal_that_lost_what_was_on_disk_can_be_read_and_is_not_gone_on_with() {
+fn a_journal_that_lost_its_end_is_read_not_resumed() {
     let dir = journal();
     let whole = fs::read(dir.path().join(FILE_NAME)).unwrap();
     for cut in header_end(&whole)..whole.len() {
@@ -163,7 +163,7 @@ fn a_flipped_bit_anywhere_is_noticed() {
 }
 
 #[test]
-fn missing_swapped_and_doubled_records_are_refused_by_line() {
+fn missing_swapped_or_doubled_records_are_refused() {
     for (name, error) in [
         ("missing", damage(|lines| drop(lines.remove(3)))),
         ("swapped", damage(|lines| lines.swap(3, 4))),
@@ -178,7 +178,7 @@ fn missing_swapped_and_doubled_records_are_refused_by_line() {
 }
 
 #[test]
-fn what_is_cut_off_a_damaged_journal_is_told_and_kept_beside_it() {
+fn records_that_are_cut_off_are_named_and_kept() {
     let dir = journal();
     let path = dir.path().join(FILE_NAME);
     let whole = fs::read(&path).unwrap();
@@ -223,7 +223,7 @@ fn what_is_cut_off_a_damaged_journal_is_told_and_kept_beside_it() {
 }
 
 #[test]
-fn a_journal_without_a_legible_mark_is_taken_for_one_that_lost_its_end() {
+fn an_illegible_synced_offset_means_a_lost_end() {
     let dir = journal();
     let synced = dir.path().join("journal.synced");
     fs::write(&synced, "0000000000000000\u{fffd}").unwrap();
@@ -259,7 +259,7 @@ fn after_a_failed_sync_or_write_nothing_more_is_taken() {
 }
 
 #[test]
-fn an_empty_journal_and_one_without_header_are_refused() {
+fn a_journal_without_header_is_refused() {
     let error = damage(|lines| drop(lines.remove(0)));
     assert!(
         matches!(error, JournalError::Damaged { line: 1, .. }),
@@ -310,7 +310,7 @@ fn a_header_of_an_older_program_is_read() {
 }
 
 #[test]
-fn a_journal_of_the_first_format_is_read_and_gone_on_with() {
+fn a_journal_of_the_first_format_is_continued() {
     let dir = tempfile::tempdir().unwrap();
     let first = Header {
         format: 1,
@@ -327,7 +327,7 @@ fn a_journal_of_the_first_format_is_read_and_gone_on_with() {
 }
 
 #[test]
-fn a_second_process_is_refused_and_told_who_works_there() {
+fn a_second_process_is_refused_by_name() {
     let dir = journal();
     let (first, _) = Journal::open(dir.path(), |_| ()).unwrap();
     assert!(is_locked(dir.path()));
@@ -352,7 +352,7 @@ fn the_journal_is_private_to_its_owner() {
 }
 
 #[test]
-fn a_sound_record_that_says_nothing_known_is_refused_and_not_cut_off() {
+fn a_sound_record_of_unknown_kind_is_refused() {
     let dir = journal();
     let path = dir.path().join(FILE_NAME);
     let chain = Journal::open(dir.path(), |_| ()).unwrap().0.chain.clone();

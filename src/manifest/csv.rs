@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_was_kept_from_being_a_formula_is_read_as_it_was() {
+    fn a_neutral_formula_is_read_as_it_was() {
         let (rows, _) = read(b"a,b\n'=1+1,''-x\n'quoted', '=1\n");
         assert_eq!(rows[0].1, ["=1+1", "'-x"]);
         assert_eq!(rows[1].1, ["'quoted'", "'=1"]);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_is_never_closed_is_reported_where_it_begins() {
+    fn an_open_quote_is_reported_where_it_begins() {
         let (rows, problems) = read(b"a,b\n1,x\n2,\"y\n3,z\n4,w");
         assert_eq!(rows.len(), 1);
         assert_eq!(
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_another_encoding_or_with_other_separators_is_named_as_such() {
+    fn foreign_encodings_and_separators_are_named() {
         for (text, said) in [
             (b"\xff\xfen\0".as_slice(), "UTF-16"),
             (b"PK\x03\x04".as_slice(), "a workbook"),

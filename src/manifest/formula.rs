@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_a_formula_gets_a_quote_and_nothing_else_does() {
+    fn only_formulas_get_a_quote() {
         for (cell, written) in [
             ("=1+1", "'=1+1"),
             ("+49 30", "'+49 30"),

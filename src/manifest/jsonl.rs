@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_objects_and_repeated_members_are_reported_by_line() {
+    fn malformed_lines_are_reported_by_line() {
         let (rows, problems) =
             read("[1]\n{\"name\":\"a\",\"Name\":\"b\"}\n{\"name\":1.5}\n{\"name\":{}}\n{\n");
         assert!(rows.is_empty());

@@ -1,4 +1,4 @@
-//! Checking a row by itself: everything that can be known to be wrong without asking the tenant.
+//! The check of one row by itself: every mistake that shows without the tenant.
 
 use std::borrow::Cow;
 
@@ -13,13 +13,13 @@ use crate::wire::{FieldValue, Fields, Id};
 /// A row that is right in itself.
 #[derive(Clone, Debug)]
 pub struct Draft<'r> {
-    /// Which manifest.
+    /// The number of the manifest.
     pub file: u16,
-    /// Which row of it.
+    /// The number of the row.
     pub row: u32,
-    /// What it is about.
+    /// The kind of its object.
     pub kind: Kind,
-    /// What it asks for.
+    /// The action that the row asks for.
     pub action: Action,
     /// The object's id, when the row gives it.
     pub id: Option<&'r str>,
@@ -27,14 +27,14 @@ pub struct Draft<'r> {
     pub part: Option<&'static str>,
     /// The microtenant, from the row or the settings.
     pub microtenant: Option<Id>,
-    /// What must still hold of the object when it is deleted.
+    /// The condition that must still hold when the object is deleted.
     pub condition: Option<&'r str>,
     /// The natural key; empty when the row names its object by id alone.
     pub key: &'r str,
     /// The wire fields that the row names.
     pub values: Fields<'r>,
     /// The other objects that the row names.
-    pub unresolved_refs: UnresolvedRefs<'r>,
+    pub unresolved_refs: Vec<UnresolvedRef<'r>>,
 }
 
 /// Objects that a row refers to, still as written.
@@ -42,34 +42,12 @@ pub struct Draft<'r> {
 pub struct UnresolvedRef<'r> {
     /// The wire field that refers to them.
     pub wire: &'static str,
-    /// Of which kind they are.
+    /// The kind of the objects.
     pub target: Kind,
     /// The title of the column.
     pub title: &'r str,
-    /// Their names or ids, separated by `;`.
+    /// The names or ids, separated by `;`.
     pub text: &'r str,
-}
-
-/// What a row mentions. Few kinds refer to others in more than one field, and one takes no memory of its own.
-#[derive(Clone, Debug, Default)]
-pub struct UnresolvedRefs<'r> {
-    first: Option<UnresolvedRef<'r>>,
-    others: Vec<UnresolvedRef<'r>>,
-}
-
-impl<'r> UnresolvedRefs<'r> {
-    /// Adds one.
-    pub fn push(&mut self, unresolved_ref: UnresolvedRef<'r>) {
-        match self.first {
-            None => self.first = Some(unresolved_ref),
-            Some(_) => self.others.push(unresolved_ref),
-        }
-    }
-
-    /// All of them, in the order of the row's columns.
-    pub fn iter(&self) -> impl Iterator<Item = &UnresolvedRef<'r>> {
-        self.first.iter().chain(&self.others)
-    }
 }
 
 /// Checks rows, each by itself.
@@ -79,13 +57,13 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// A checker for rows that mean `defaults` where they say nothing.
+    /// Returns a checker with the values for rows without their own.
     #[must_use]
     pub fn new(defaults: Defaults) -> Self {
         Self { defaults }
     }
 
-    /// What the row asks for, or `None` when it has problems; they are added to `problems`.
+    /// Returns the draft of a row, or `None` for a row with problems, which are added to `problems`.
     pub fn check<'r>(
         &self,
         row: Row<'r>,
@@ -104,19 +82,7 @@ impl Checker {
         (problems.len() == before).then_some(draft)
     }
 
-    /// The same for a row that was [found right](Self::check) before: what only that could say is not asked again.
-    pub fn check_again<'r>(
-        &self,
-        row: Row<'r>,
-        layout: &'r Layout,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Draft<'r>> {
-        let before = problems.len();
-        let (draft, _) = self.read(row, layout, problems)?;
-        (problems.len() == before).then_some(draft)
-    }
-
-    /// What the row says cell by cell, and its action if that is known.
+    /// Reads a row cell by cell. Returns its draft, and its action if that is known.
     fn read<'r>(
         &self,
         row: Row<'r>,
@@ -144,7 +110,7 @@ impl Checker {
             part: kind.parts().first().copied(),
             condition: None,
             values: Fields(Vec::with_capacity(fields.len() + 2)),
-            unresolved_refs: UnresolvedRefs::default(),
+            unresolved_refs: Vec::new(),
         };
         for field in fields {
             let Some(text) = row.cells.cell(field.at) else {
@@ -257,7 +223,7 @@ impl<'r> Draft<'r> {
         Ok(())
     }
 
-    /// Whether no other column has given the wire field.
+    /// Tells whether no other column has given the wire field.
     fn vacant(&self, field: &Field, wire: &str) -> Result<(), String> {
         if field.doubled && self.values.find(wire).is_some() {
             return Err(format!(
@@ -276,7 +242,7 @@ impl<'r> Draft<'r> {
         self.microtenant.as_ref().filter(|id| id.as_str() != "0")
     }
 
-    /// Where the object is listed.
+    /// Returns the scope in which the object is listed.
     #[must_use]
     pub fn scope(&self) -> Scope {
         Scope {
@@ -286,7 +252,7 @@ impl<'r> Draft<'r> {
         }
     }
 
-    /// Whether that is where the object is listed.
+    /// Tells whether the object is listed in that scope.
     #[must_use]
     pub fn is_in(&self, scope: &Scope) -> bool {
         scope.kind == self.kind
@@ -294,7 +260,7 @@ impl<'r> Draft<'r> {
             && scope.microtenant == self.microtenant
     }
 
-    /// What the kind does not take.
+    /// Reports cells that the kind does not take.
     fn check_action(&self, action: Option<Action>, layout: &Layout, problems: &mut Vec<Problem>) {
         let Some(action) = action.filter(|action| !self.kind.actions().contains(action)) else {
             return;
@@ -324,7 +290,7 @@ impl<'r> Draft<'r> {
         problems.push(Problem::cell(self.file, self.row, title, message));
     }
 
-    /// What is wrong only with several fields taken together.
+    /// Reports mistakes that show only in several fields together.
     fn check_together(&self, layout: &Layout, problems: &mut Vec<Problem>) {
         if self.action == Action::Delete {
             return;
@@ -397,7 +363,7 @@ impl<'r> Draft<'r> {
         }
     }
 
-    /// Whether the cell that should give `wire` was found wrong already: one mistake, one problem.
+    /// Tells whether the cell that should give `wire` was reported already: one mistake, one problem.
     fn is_reported(&self, wire: &str, problems: &[Problem]) -> bool {
         let mine = problems
             .iter()
@@ -420,7 +386,7 @@ impl<'r> Draft<'r> {
     }
 }
 
-/// Whether the row has the same column under another of its names: rows of JSON Lines may.
+/// Tells whether the row has the same column under another of its names: rows of JSON Lines may.
 fn said_before(row: Row<'_>, fields: &[Field], field: &Field) -> bool {
     let mut earlier = fields.iter().take_while(|other| other.at != field.at);
     field.doubled
@@ -429,7 +395,7 @@ fn said_before(row: Row<'_>, fields: &[Field], field: &Field) -> bool {
         })
 }
 
-/// Whether a number is written as spreadsheets show long ones, like `1.45284E+17`.
+/// Tells whether a number is written as spreadsheets show long ones, like `1.45284E+17`.
 fn is_rounded(id: &str) -> bool {
     let digits = |text: &str| {
         text.bytes()
@@ -502,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_deletes_needs_no_more_than_a_name_or_an_id() {
+    fn a_delete_needs_only_a_name_or_an_id() {
         let header = "id,name,url,action";
         assert_eq!(problems(header, &[&["", "a", "", "delete"]]), [""; 0]);
         assert_eq!(problems(header, &[&["12", "", "", "delete"]]), [""; 0]);

@@ -1,4 +1,4 @@
-//! What the columns of a manifest mean.
+//! The meaning of a manifest's columns.
 
 use super::defaults::Defaults;
 use super::wording::similar;
@@ -10,7 +10,7 @@ use crate::resource::{Column, Form, Kind, fold};
 pub const RESULT_COLUMNS: [&str; 6] =
     ["_row", "_status", "_id", "_error_id", "_error", "_attempts"];
 
-/// What one column means, whatever the resource.
+/// The role of a column, whatever the resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Resource,
@@ -21,7 +21,7 @@ enum Role {
     Field,
 }
 
-/// What the columns of one manifest mean: the same for every row, so it is settled once.
+/// The meaning of the columns of one manifest. It is the same for every row, so it is decided once.
 #[derive(Clone, Debug)]
 pub struct Layout {
     pub(super) titles: Vec<String>,
@@ -29,9 +29,9 @@ pub struct Layout {
     pub(super) action: Option<usize>,
     pub(super) microtenant: Option<usize>,
     pub(super) id: Option<usize>,
-    /// What each column means, in one word for all spellings; `None` for those that are passed over.
+    /// The meaning of each column, in one word for all spellings; `None` for columns that are passed over.
     pub(super) meanings: Vec<Option<String>>,
-    /// Whether it was reported for all rows that nobody can tell what they are about.
+    /// True once it was reported that no row says what kind of object it is about.
     pub(super) undecided: bool,
     /// Required wire fields that no column stands for, as far as that was reported for all rows.
     pub(super) missing: Vec<&'static str>,
@@ -42,10 +42,10 @@ pub struct Layout {
 /// A column of a manifest that stands for wire fields.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field {
-    /// Where it stands among the columns.
+    /// The position among the columns.
     pub(super) at: usize,
     pub(super) column: &'static Column,
-    /// Whether another column stands for one of its wire fields too.
+    /// True if another column stands for one of its wire fields too.
     pub(super) doubled: bool,
 }
 
@@ -100,7 +100,7 @@ impl Layout {
         layout
     }
 
-    /// What each column means, in one word for all spellings; `None` for those that are passed over.
+    /// The meaning of each column, in one word for all spellings; `None` for columns that are passed over.
     #[must_use]
     pub fn meanings(&self) -> &[Option<String>] {
         &self.meanings
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_column_is_named_with_what_was_probably_meant() {
+    fn a_misspelt_column_is_named_with_a_suggestion() {
         assert_eq!(
             problems("nmae,url,name"),
             ["f.csv:1: column \"nmae\": unknown column; did you mean \"name\"?"]

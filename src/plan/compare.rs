@@ -206,7 +206,7 @@ impl<'s> Planner<'s> {
     where
         's: 'r,
     {
-        for unresolved_ref in draft.unresolved_refs.iter() {
+        for unresolved_ref in &draft.unresolved_refs {
             let UnresolvedRef { wire, title, .. } = *unresolved_ref;
             let refs = self
                 .references(unresolved_ref, draft.microtenant.as_ref())
@@ -476,7 +476,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::{Listing, UnresolvedRefs};
+    use crate::plan::Listing;
 
     const PORTAL: &str = "900";
 
@@ -521,7 +521,7 @@ mod tests {
             condition: None,
             key,
             values: Fields(values),
-            unresolved_refs: UnresolvedRefs::default(),
+            unresolved_refs: Vec::new(),
         }
     }
 

@@ -123,7 +123,7 @@ impl<'s> Exporter<'s> {
             return problems;
         };
         problems.extend(self.duplicates.add(&draft, &self.layout));
-        for unresolved_ref in draft.unresolved_refs.iter() {
+        for unresolved_ref in &draft.unresolved_refs {
             let resolver = self.resolvers.get_mut(&unresolved_ref.target);
             match resolver.map(|resolver| resolver.resolve(unresolved_ref.text)) {
                 Some(Ok(refs)) => {

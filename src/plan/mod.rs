@@ -32,7 +32,7 @@ mod snapshot;
 mod wording;
 
 pub use self::calls::{Backlog, Work};
-pub use self::check::{Checker, Draft, UnresolvedRef, UnresolvedRefs};
+pub use self::check::{Checker, Draft, UnresolvedRef};
 pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
 pub use self::defaults::Defaults;

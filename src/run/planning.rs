@@ -123,7 +123,7 @@ pub fn plan<'s>(
         let columns = rows.positions(layout);
         let checker = Checker::new(rows.defaults.clone());
         let read = manifest.for_each_row(&mut problems, |row, problems| {
-            let Some(draft) = checker.check_again(row, layout, problems) else {
+            let Some(draft) = checker.check(row, layout, problems) else {
                 return Ok(());
             };
             match planner.plan(draft) {
