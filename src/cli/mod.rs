@@ -9,6 +9,7 @@ mod settings;
 mod ui;
 mod verbs;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, FromArgMatches as _};
@@ -74,22 +75,24 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
         .enable_all()
         .build()
         .map_err(|error| Error::unexpected("the runtime cannot be started", &error))?;
-    let code = match cli.verb {
-        Verb::Plan(args) => runtime.block_on(plan::run(args, context)),
-        Verb::Apply(args) => runtime.block_on(apply::run(args, context)),
-        Verb::Prune(args) => runtime.block_on(prune::run(args, context)),
-        Verb::Export(args) => runtime.block_on(export::run(args, context)),
-        Verb::Show(args) => runtime.block_on(show::run(args, context)),
-        Verb::Resume(args) => runtime.block_on(resume::run(args, context)),
-        Verb::Retry(args) => runtime.block_on(retry::run(args, context)),
-        Verb::Verify(args) => runtime.block_on(verify::run(args, context)),
-        Verb::Undo(args) => runtime.block_on(undo::run(args, context)),
-        Verb::Status(args) => status::run(&args, &context),
-        Verb::Runs(args) => runs::run(&args, &context),
-        Verb::Journal(args) => runtime.block_on(journal::run(args, context)),
-        Verb::Doctor(args) => runtime.block_on(doctor::run(args, context)),
-        Verb::Simulate(args) => runtime.block_on(simulate::run(args, context)),
+    // Futures of one type: the runtime is compiled once, and not again for each verb.
+    let running: Pin<Box<dyn Future<Output = Result<u8, Error>>>> = match cli.verb {
+        Verb::Plan(args) => Box::pin(plan::run(args, context)),
+        Verb::Apply(args) => Box::pin(apply::run(args, context)),
+        Verb::Prune(args) => Box::pin(prune::run(args, context)),
+        Verb::Export(args) => Box::pin(export::run(args, context)),
+        Verb::Show(args) => Box::pin(show::run(args, context)),
+        Verb::Resume(args) => Box::pin(resume::run(args, context)),
+        Verb::Retry(args) => Box::pin(retry::run(args, context)),
+        Verb::Verify(args) => Box::pin(verify::run(args, context)),
+        Verb::Undo(args) => Box::pin(undo::run(args, context)),
+        Verb::Status(args) => Box::pin(async move { status::run(&args, &context) }),
+        Verb::Runs(args) => Box::pin(async move { runs::run(&args, &context) }),
+        Verb::Journal(args) => Box::pin(journal::run(args, context)),
+        Verb::Doctor(args) => Box::pin(doctor::run(args, context)),
+        Verb::Simulate(args) => Box::pin(simulate::run(args, context)),
     };
+    let code = runtime.block_on(running);
     // Tasks in the background need not end in order.
     runtime.shutdown_background();
     code

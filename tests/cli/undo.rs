@@ -477,25 +477,33 @@ fn a_resumed_undo_knows_the_new_ids() {
 /// A run that deleted a portal and the two links on it, of a tenant that starts so.
 fn cleared(scenario: &str) -> (Tenant, Vec<(String, Vec<String>)>, String) {
     let tenant = start(scenario);
-    apply(&tenant, FIELD);
+    let (before, deleted) = clear(&tenant);
+    (tenant, before, deleted)
+}
+
+/// Creates a portal with two links, and deletes all three. Returns the links as they were, and the run that deleted them.
+fn clear(tenant: &Tenant) -> (Vec<(String, Vec<String>)>, String) {
+    apply(tenant, FIELD);
     apply(
-        &tenant,
+        tenant,
         "name,url,user_portals\nA,https://a.example,Field\nB,https://b.example,Field\n",
     );
     let before = tenant.links();
     let deleted = apply(
-        &tenant,
+        tenant,
         "resource,action,name\nportal-link,delete,A\nportal-link,delete,B\nuser-portal,delete,Field\n",
     );
-    (tenant, before, deleted)
+    (before, deleted)
 }
 
 #[test]
 fn links_find_a_portal_that_another_run_recreated() {
     let throttled = "[[fault]]\nkind = \"status\"\nmatch = \"POST */userPortal\"\nstatus = 429\n\
-                     retry_after = \"3s\"\nafter = \"2s\"\ntimes = 1\n";
-    let throttled_from = Instant::now() + Duration::from_secs(2);
-    let (tenant, before, deleted) = cleared(throttled);
+                     retry_after = \"3s\"\nafter = \"5s\"\ntimes = 1\n";
+    let tenant = start(throttled);
+    // The simulator's clock started before this instant.
+    let throttled_from = Instant::now() + Duration::from_secs(5);
+    let (before, deleted) = clear(&tenant);
     thread::sleep(throttled_from.saturating_duration_since(Instant::now()));
     let args = ["undo", &deleted, "--yes", "--max-wait", "1s"];
     tenant.run(&args).expect(5);
