@@ -8,7 +8,7 @@ pub const FORMAT: u32 = 2;
 /// The journal's file in the run directory.
 pub const FILE_NAME: &str = "journal.jsonl";
 
-/// The number of intents, the last ones, whose times [`Replayed::last_intents`] returns: more than the quota of any tenant
+/// The number of intents, the last ones, whose times [`Replayed`](super::Replayed) keeps: more than the quota of any tenant
 /// counts in a window.
 pub const INTENTS_KEPT: usize = 1000;
 

@@ -14,7 +14,7 @@
 //!   before its `"crc"`. So a line that is changed, missing, doubled or moved breaks the chain.
 //! - The first line has the kind `header` ([`Header`]). It holds the version of the format and of the program, the run,
 //!   the tenant, the SHA-256 of `plan.jsonl` and the settings. Older programs wrote a `plan_crc` too; it is not read.
-//! - All other lines have the kind `event` ([`Event`]):
+//! - All other lines have the kind `event` ([`Event`](crate::item::Event)):
 //!
 //! ```text
 //! {"intent":{"call":N,"items":[N,…]}}

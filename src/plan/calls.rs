@@ -73,7 +73,7 @@ impl Groups {
 }
 
 impl Backlog {
-    /// Adds an item, unless its operation is [`Operation::Nothing`].
+    /// Adds an item, if its operation sends anything.
     ///
     /// An update, and a delete without a group, is carried out alone. A create or a merge without a group joins group 0.
     pub fn push(&mut self, item: ItemNumber, operation: Operation, group: Option<u32>) {

@@ -119,7 +119,7 @@ fn begin(
 ///
 /// # Errors
 /// [`RunError::Journal`] if another process works on the run, or if its journal is damaged or has lost its end, which
-/// [`repair`] mends. Other kinds of [`RunError`] if the plan cannot be used.
+/// [`repair`](super::repair()) mends. Other kinds of [`RunError`] if the plan cannot be used.
 pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = finished_by_plan(&plan);

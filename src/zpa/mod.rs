@@ -1,4 +1,4 @@
-//! The edge to the API: a request goes out, a [`Reply`] comes back. No other module uses an HTTP client.
+//! The edge to the API: a request goes out, a [`Reply`](crate::wire::Reply) comes back. No other module uses an HTTP client.
 //!
 //! Nothing here retries, waits or paces. Every attempt is one call of [`Api::send`], so the engine counts them all.
 
