@@ -240,14 +240,7 @@ impl Dispatcher {
                 // "At once" is no answer to a class that nothing else slows down.
                 let own = || retry::interval(call.refusals, random);
                 let wait = if wait.is_zero() { own() } else { wait };
-                let refusal = Refusal {
-                    at: now,
-                    sent,
-                    until: now + wait,
-                    by_quota: is_429(reply),
-                };
-                self.throttle(id, &refusal);
-                Disposition::Paused(wait)
+                self.throttle(id, sent, wait, is_429(reply), now)
             }
             Verdict::Unauthorized(failure) if pending.renewed => {
                 self.over(id, |call| Disposition::Barred(call, failure))
@@ -274,17 +267,30 @@ impl Dispatcher {
     }
 
     /// Puts a call that was refused back into its queue, and pauses the calls for which the refusal counts.
-    fn throttle(&mut self, id: CallId, refusal: &Refusal) {
-        let wait = refusal.until.saturating_duration_since(refusal.at);
+    fn throttle(
+        &mut self,
+        id: CallId,
+        sent: Instant,
+        wait: Duration,
+        by_quota: bool,
+        now: Instant,
+    ) -> Disposition {
         tracing::warn!(call = id, wait_ms = wait.as_millis(), "throttled");
-        self.counts.throttled += u64::from(refusal.by_quota);
-        self.counts.unavailable += u64::from(!refusal.by_quota);
+        self.counts.throttled += u64::from(by_quota);
+        self.counts.unavailable += u64::from(!by_quota);
         if let Some(pending) = self.calls.get_mut(&id) {
             pending.refusals += 1;
             pending.attempt -= 1;
-            self.lanes.pause(pending.class(), &pending.path, refusal);
+            let refusal = Refusal {
+                at: now,
+                sent,
+                until: now + wait,
+                by_quota,
+            };
+            self.lanes.pause(pending.class(), &pending.path, &refusal);
         }
         self.requeue(id);
+        Disposition::Paused(wait)
     }
 
     /// Lets a call that is not queued wait, and then queues it as a retry.

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_that_lacks_rows_or_never_ends_is_given_up() {
+    fn a_listing_without_all_rows_or_an_end_is_given_up() {
         let now = Instant::now();
         let counted = json!({"totalCount": "4", "totalPages": "1"});
         let endless = json!({"totalCount": "0", "totalPages": "1000000", "list": []});

@@ -1,8 +1,8 @@
 //! The engine: carries a plan out, concurrently and inside the quota, so that every item ends exactly once.
 //!
-//! It has three parts. The dispatcher decides which call goes next, and when. The core decides what happens to items,
-//! event by event. The shell is the one select loop that carries their effects out. The first two are synchronous and
-//! take the time as an argument, so that tests need no runtime.
+//! The engine has three parts. The dispatcher decides which call goes next, and when. The core decides what happens to
+//! items, event by event. The shell is the one select loop that carries their effects out. The first two are
+//! synchronous and take the time as an argument, so that tests need no runtime.
 
 mod batch_limit;
 mod call;

@@ -92,9 +92,9 @@ pub(super) fn give_way(item: &mut Item<'static>, live: &Object) -> Result<(), Fa
             }
         }
         Change::Update { set, .. } => {
-            let (_, foreign) = kind.revertible(live, set, &undo.expected);
-            set.0.retain(|(wire, _)| !foreign.iter().any(|f| f == wire));
-            undo.left.extend(foreign);
+            let (_, changed) = kind.revertible(live, set, &undo.expected);
+            set.0.retain(|(wire, _)| !changed.iter().any(|f| f == wire));
+            undo.left.extend(changed);
             if set.0.is_empty() {
                 return Err(changed_since(&undo.left));
             }

@@ -99,9 +99,9 @@ impl Default for EngineSettings {
 pub enum End {
     /// Nothing is left to do.
     Finished,
-    /// The user stopped it, and the calls under way have landed.
+    /// The user stopped the run, and the calls under way have landed.
     Stopped,
-    /// It reached one of its [`Bounds`], and the calls under way have landed.
+    /// The run reached one of its [`Bounds`], and the calls under way have landed.
     Parked(Parked),
     /// There is no token.
     SignIn(SignInError),
