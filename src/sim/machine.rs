@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::OccupiedEntry;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::access::{Tokens, is_content_type};
 use super::call::Call;
@@ -129,8 +129,8 @@ impl Sim {
     #[must_use]
     pub fn state(&self) -> Value {
         let tenants = self.tenants.iter();
-        let tenants: BTreeMap<_, _> = tenants
-            .map(|(customer, tenant)| (customer, registry::state(tenant)))
+        let tenants: Map<String, Value> = tenants
+            .map(|(customer, tenant)| (customer.clone(), registry::state(tenant)))
             .collect();
         json!({"microtenants": self.service.microtenant_names(), "tenants": tenants})
     }

@@ -1,8 +1,6 @@
 //! Settings from the environment: the variables of Zscaler's own tools, and the style of sign-in that follows from
 //! them.
 
-use std::collections::BTreeMap;
-
 use secrecy::SecretString;
 
 use super::layer::Settings;
@@ -69,8 +67,13 @@ pub(super) fn with_environment(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Settings, Error> {
     let (style, found) = style(&settings, &variable)?;
-    let names: BTreeMap<&str, &str> = credential_variables(style).iter().copied().collect();
-    let value = |setting: &str| names.get(setting).and_then(|name| variable(name));
+    let name_of = |setting: &str| {
+        let mut names = credential_variables(style).iter();
+        names
+            .find(|(named, _)| *named == setting)
+            .map(|(_, name)| *name)
+    };
+    let value = |setting: &str| variable(name_of(setting)?);
     let private_key = value("private_key").map(SecretString::from);
     // If there are both, the vendor's tools sign in with the key.
     let client_secret = value("client_secret").filter(|_| private_key.is_none());
@@ -82,7 +85,7 @@ pub(super) fn with_environment(
         vanity_domain: value("vanity_domain"),
         ..Settings::default()
     };
-    let environment = environment.found_at(|setting| names.get(setting).map(|&n| n.to_owned()));
+    let environment = environment.found_at(|setting| name_of(setting).map(str::to_owned));
     let style = Settings {
         style: Some(style),
         ..Settings::default()

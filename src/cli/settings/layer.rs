@@ -3,7 +3,7 @@
 //! Each setting is written once, in the table below. Its field has the name that settings files use. Its attributes are
 //! the flag, the variable and the help. Merging, recording and showing follow from the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +37,7 @@ macro_rules! settings {
             /// The place where each setting was found.
             #[arg(skip)]
             #[serde(skip)]
-            pub(super) sources: BTreeMap<&'static str, String>,
+            pub(super) sources: HashMap<&'static str, String>,
         }
 
         impl Settings {
@@ -257,7 +257,7 @@ impl Settings {
     /// Returns every setting that is given, with its value. A secret is shown as `(hidden)`, a command by its program.
     pub(crate) fn shown(&self) -> Vec<(&'static str, String)> {
         let plain = serde_json::to_value(self).unwrap_or_default();
-        let proofs: BTreeMap<&str, String> = self.proofs().into_iter().collect();
+        let proofs: HashMap<&str, String> = self.proofs().into_iter().collect();
         let value = |name: &'static str| match plain.get(Self::written(name)) {
             Some(serde_json::Value::String(text)) => Some(text.clone()),
             Some(other) => Some(other.to_string()),

@@ -1,13 +1,13 @@
 //! The flags and variables that gave settings a value.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 /// The settings of the command line, each with the flag or the variable that gave its value.
 #[derive(Debug, Default)]
-pub(crate) struct Typed(BTreeMap<String, String>);
+pub(crate) struct Typed(HashMap<String, String>);
 
 impl Typed {
     /// Finds the flag or the variable of each argument of a verb.
