@@ -1,6 +1,6 @@
 //! A rate-limit-aware bulk operations engine for Zscaler Private Access.
 //!
-//! This is the library behind the `zpa-bulk` command. The README says what the command does; this page says how the
+//! The library behind the `zpa-bulk` command. The README says what the command does; this page says how the
 //! code is laid out.
 //!
 //! # Layers
