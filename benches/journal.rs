@@ -173,5 +173,6 @@ fn header() -> Header {
         tenant: "145283994705985536".to_owned(),
         plan_sha256: "0".repeat(64),
         settings: serde_json::json!({}),
+        seal: None,
     }
 }

@@ -27,6 +27,7 @@
 //! | 0 | [`resource`] | one file a kind of object: columns, rules, endpoints |
 //! | 0 | [`wire`] | ids, field values, requests, replies |
 //! | 0 | [`clock`] | the clocks and the source of randomness; edges alone name it |
+//! | 0 | [`files`] | opening and replacing the files of runs and of the state |
 //! | 0 | [`platform`] | everything that differs between operating systems |
 //! | | [`sim`] | beside the ladder: the simulated tenant, which knows the wire by itself |
 //!
@@ -57,6 +58,7 @@
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod files;
 pub mod item;
 pub mod journal;
 pub mod ledger;

@@ -3,6 +3,9 @@
 //! | | Unix | Windows and others |
 //! |---|---|---|
 //! | New files and directories | 0600 and 0700: their owner's alone | the permissions of the directory they are in |
+//! | A link in the place of a run's file | refused | followed |
+//! | A run that others own or can write to | refused without `--trust-run` | not noticed |
+//! | A run that was copied from elsewhere | noticed by the inode of its directory | noticed if it came from another user |
 //! | A secret's file that others can read | refused | not noticed |
 //! | Names of new files after a crash of the machine | on disk: directories are synced | as the file system keeps them |
 //! | Stopping in order | Ctrl-C and SIGTERM | Ctrl-C |
@@ -11,7 +14,7 @@
 //! The program is built and tested on Linux. The other column is written by the documentation of Rust's standard
 //! library; it has been neither built nor run.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -75,6 +78,82 @@ pub fn is_open_to_others(file: &File) -> io::Result<bool> {
 #[cfg(not(unix))]
 pub fn is_open_to_others(_: &File) -> io::Result<bool> {
     Ok(false)
+}
+
+/// Adds to the options that no symbolic link is followed at the end of the path, and that a pipe is not waited for.
+#[cfg(unix)]
+pub fn follow_no_link(options: &mut OpenOptions) {
+    use rustix::fs::OFlags;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    if let Ok(flags) = flags.bits().try_into() {
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
+    }
+}
+
+/// Does nothing: [`names`] and the type of the file are all that is looked at.
+#[cfg(not(unix))]
+pub fn follow_no_link(_: &mut OpenOptions) {}
+
+/// Tells whether an error says that a symbolic link was not followed.
+#[cfg(unix)]
+#[must_use]
+pub fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+/// Returns `false`: symbolic links are followed.
+#[cfg(not(unix))]
+#[must_use]
+pub fn is_link(_: &io::Error) -> bool {
+    false
+}
+
+/// Returns the number of names that a file has: 1, unless it has hard links.
+#[cfg(unix)]
+#[must_use]
+pub fn names(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+/// Returns 1: hard links are not looked at.
+#[cfg(not(unix))]
+#[must_use]
+pub fn names(_: &Metadata) -> u64 {
+    1
+}
+
+/// Returns how others than this user can change a file or a directory; `None` if they cannot.
+#[cfg(unix)]
+#[must_use]
+pub fn changeable_by_others(metadata: &Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = metadata.uid();
+    if owner != rustix::process::geteuid().as_raw() {
+        return Some(format!("it belongs to another user (uid {owner})"));
+    }
+    let mode = metadata.mode() & 0o777;
+    (mode & 0o022 != 0).then(|| format!("others can write to it (mode {mode:04o})"))
+}
+
+/// Returns `None`: owners and permissions are not looked at.
+#[cfg(not(unix))]
+#[must_use]
+pub fn changeable_by_others(_: &Metadata) -> Option<String> {
+    None
+}
+
+/// Returns the number by which its file system knows a directory. A copy has another.
+#[cfg(unix)]
+#[must_use]
+pub fn inode(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+/// Returns 0: directories are not told apart.
+#[cfg(not(unix))]
+#[must_use]
+pub fn inode(_: &Metadata) -> u64 {
+    0
 }
 
 /// Tells whether the open file is the one at that path.

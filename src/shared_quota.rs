@@ -15,12 +15,16 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 
 use crate::clock::wall;
+use crate::files;
 use crate::pacer::{Claim, Slots};
 use crate::platform;
 use crate::wire::QuotaClass;
 
 /// The age at which the files of a tenant that nobody drives are removed.
 const KEPT: Duration = Duration::from_secs(86_400);
+
+/// The most bytes that are read of a file. The times of the calls of one window take some kilobytes.
+const LONGEST_FILE: u64 = 1 << 20;
 
 /// The shared quota of one tenant.
 #[derive(Clone, Debug)]
@@ -37,6 +41,9 @@ impl SharedQuota {
     /// An [`io::Error`] if the directory cannot be made.
     pub fn open(dir: &Path, tenant: &str) -> io::Result<Self> {
         platform::private_dirs(dir)?;
+        if let Some(how) = platform::changeable_by_others(&fs::symlink_metadata(dir)?) {
+            return Err(io::Error::other(how));
+        }
         drop_forgotten(dir);
         let tenant = format!("{:016x}", number(tenant));
         Ok(Self {
@@ -77,7 +84,7 @@ impl SharedQuota {
     /// # Errors
     /// An [`io::Error`] if the file cannot be read.
     pub fn recent(&self, class: QuotaClass) -> io::Result<Vec<Timestamp>> {
-        let bytes = match fs::read(self.file(class, false)) {
+        let bytes = match files::read(&self.file(class, false), LONGEST_FILE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             bytes => bytes?,
         };
@@ -103,12 +110,10 @@ impl SharedQuota {
         window: Duration,
         change: impl FnOnce(&mut Slots, Timestamp) -> T,
     ) -> io::Result<T> {
-        let mut options = platform::private_file();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path)?;
+        let mut file = files::open_or_create(path)?;
         lock(&file)?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        (&file).take(LONGEST_FILE).read_to_end(&mut bytes)?;
         let now = wall();
         let before = Slots::decode(&bytes, now);
         let mut slots = before.clone().unwrap_or_else(|distrust| {

@@ -24,6 +24,7 @@ pub(crate) fn planned(rows: &Checked, snapshot: &Snapshot, tenant: &str, runs: &
         tenant: tenant.to_owned(),
         plan_sha256: writer.finish().unwrap(),
         settings: Value::Null,
+        seal: None,
     };
     run::start(directory, header, now).unwrap()
 }

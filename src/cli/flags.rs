@@ -59,6 +59,15 @@ pub(super) struct WorkArgs {
     pub(super) tenant: TenantArgs,
 }
 
+/// The flag for a run that comes from elsewhere.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct TrustArg {
+    /// Accept a run that was made by another user or on another machine, or that others can change. Of its settings,
+    /// only those are used that slow the run down
+    #[arg(long)]
+    pub(super) trust_run: bool,
+}
+
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct JsonArg {
     /// Print one JSON document on standard output. In the document of a run, `throttled` counts answers 429 and

@@ -1,6 +1,6 @@
 //! Lines of the journal: their writing and their check.
 
-use std::io::{self, BufRead, Write as _};
+use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -183,10 +183,4 @@ impl<'l> Record<'l> {
         let format: Format = serde_json::from_str(self.header?.get()).ok()?;
         Some(format.format)
     }
-}
-
-/// Reads the next line into `line`, with its line feed if it has one. False at the end.
-pub(super) fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    Ok(input.read_until(b'\n', line)? > 0)
 }

@@ -27,6 +27,10 @@ pub struct Header {
     pub plan_sha256: String,
     /// The settings that resuming needs, none of them secret.
     pub settings: serde_json::Value,
+    /// The seal of the user who started the run, over all other fields and the run directory. A run of an older
+    /// program has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
 }
 
 /// The end of a journal. A journal that was cut, even between two records, has another end.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{JournalError, io_error};
-use super::private::private;
+use crate::files;
 
 const FILE_NAME: &str = "lock";
 
@@ -21,7 +21,7 @@ impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Self, JournalError> {
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "locked", source);
-        let mut file = private().create(true).open(&path).map_err(failed)?;
+        let mut file = files::open_or_create(&path).map_err(failed)?;
         match patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -55,7 +55,7 @@ fn patiently(file: &File) -> Result<(), TryLockError> {
 }
 
 pub(super) fn is_taken(dir: &Path) -> bool {
-    let file = File::open(dir.join(FILE_NAME));
+    let file = files::open(&dir.join(FILE_NAME));
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 

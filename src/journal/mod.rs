@@ -49,7 +49,6 @@ mod error;
 mod frame;
 mod header;
 mod lock;
-mod private;
 mod repair;
 mod replay;
 mod synced_offset;
@@ -61,7 +60,7 @@ pub use self::frame::Damage;
 pub use self::header::{FILE_NAME, FORMAT, Header, INTENTS_KEPT, JournalEnd};
 pub use self::lock::is_locked;
 pub use self::repair::{Cut, examine};
-pub use self::replay::{Replayed, replay};
+pub use self::replay::{Replayed, read_header, replay};
 pub use self::writer::Journal;
 
 #[cfg(test)]

@@ -5,13 +5,13 @@ use std::io::{self, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::error::{JournalError, io_error};
-use super::frame::{Damage, Record, next_line};
+use super::frame::{Damage, Record};
 use super::header::FILE_NAME;
 use super::lock::Lock;
-use super::private::private;
 use super::replay::{self, Flaw, Replayed};
 use super::synced_offset::SyncedOffset;
 use super::writer::Journal;
+use crate::files::{self, next_line};
 use crate::item::Event;
 use crate::platform::sync_dir;
 
@@ -45,7 +45,7 @@ pub fn examine(
 ) -> Result<(Replayed, Option<Cut>), JournalError> {
     let path = dir.join(FILE_NAME);
     let failed = |source| JournalError::of_reading(&path, source);
-    let file = File::open(&path).map_err(failed)?;
+    let file = files::open(&path).map_err(failed)?;
     let reading = replay::read(dir, &file, visit)?;
     let (found, flaw) = (reading.replayed, reading.flaw);
     let Some(flaw) = flaw.filter(|_| found.lost || !found.torn) else {
@@ -68,7 +68,7 @@ impl Journal {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "repaired", source);
-        let file = private().open(&path).map_err(failed)?;
+        let file = files::open_to_change(&path).map_err(failed)?;
         let found = replay::read(dir, &file, visit)?.replayed;
         let mut synced = SyncedOffset::open(dir).map_err(failed)?;
         synced.forget().map_err(failed)?;
@@ -93,7 +93,7 @@ fn counted(flaw: Flaw, mut file: &File, start: u64) -> io::Result<Cut> {
     file.seek(SeekFrom::Start(start))?;
     let mut lines = BufReader::new(file);
     let mut line = Vec::new();
-    while next_line(&mut lines, &mut line)? {
+    while next_line(&mut lines, &mut line)? > 0 {
         cut.lines += 1;
         cut.bytes += line.len() as u64;
         match Record::unchecked(&line)
@@ -127,7 +127,7 @@ fn unused(dir: &Path) -> io::Result<(PathBuf, File)> {
     let mut number = 1;
     loop {
         let path = dir.join(format!("journal.cut-{number}.jsonl"));
-        match private().create_new(true).open(&path) {
+        match files::create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             created => return created.map(|file| (path, file)),
         }

@@ -8,9 +8,10 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::error::JournalError;
-use super::frame::{Chain, Damage, next_line};
+use super::frame::{Chain, Damage};
 use super::header::{FILE_NAME, FORMAT, Header, INTENTS_KEPT, JournalEnd};
 use super::synced_offset::SyncedOffset;
+use crate::files::{self, next_line};
 use crate::item::Event;
 
 /// The number of bytes that are read at once.
@@ -57,7 +58,7 @@ impl Replayed {
 /// [`JournalError::Unreadable`], [`JournalError::Damaged`] and [`JournalError::Newer`].
 pub fn replay(dir: &Path, visit: impl FnMut(Event)) -> Result<Replayed, JournalError> {
     let path = dir.join(FILE_NAME);
-    let file = File::open(&path).map_err(|source| JournalError::of_reading(&path, source))?;
+    let file = files::open(&path).map_err(|source| JournalError::of_reading(&path, source))?;
     read(dir, &file, visit)?.sound(&path)
 }
 
@@ -116,7 +117,7 @@ pub(super) fn read(
     let mut found = start(&path, &text)?;
     let mut flaw = None;
     let mut line = 1;
-    while next_line(&mut lines, &mut text).map_err(failed)? {
+    while next_line(&mut lines, &mut text).map_err(failed)? > 0 {
         line += 1;
         match found.take(&text, &mut visit) {
             Ok(()) => {}
@@ -146,6 +147,19 @@ pub(super) fn read(
         replayed: found,
         flaw,
     })
+}
+
+/// Reads the header of the journal in `dir`.
+///
+/// # Errors
+/// The same as for [`replay`].
+pub fn read_header(dir: &Path) -> Result<Header, JournalError> {
+    let path = dir.join(FILE_NAME);
+    let mut line = Vec::new();
+    files::open(&path)
+        .and_then(|file| next_line(&mut BufReader::new(file), &mut line))
+        .map_err(|source| JournalError::of_reading(&path, source))?;
+    Ok(start(&path, &line)?.header)
 }
 
 /// Returns the findings behind the first line of a journal.

@@ -1,12 +1,15 @@
 //! The part of a journal that is on disk. It tells a write that was cut off from records that are gone.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::Path;
 
-use super::private::private;
+use crate::files;
 
 const FILE_NAME: &str = "journal.synced";
+
+/// More bytes than the file ever has.
+const MOST: u64 = 64;
 
 /// The number of bytes of the journal that are known to be on disk, kept in a file beside it. The file itself is not
 /// synced each time: after a crash of the machine its number may be too small, and is never too large.
@@ -20,7 +23,7 @@ impl SyncedOffset {
     const UNKNOWN: u64 = u64::MAX;
 
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        let file = private().create(true).open(dir.join(FILE_NAME))?;
+        let file = files::open_or_create(&dir.join(FILE_NAME))?;
         Ok(Self { file })
     }
 
@@ -42,7 +45,7 @@ impl SyncedOffset {
     /// Reads the number in `dir`. Without the file, which older programs did not keep, it is 0. A file that cannot be
     /// understood may have held any number.
     pub(super) fn read(dir: &Path) -> io::Result<u64> {
-        match fs::read(dir.join(FILE_NAME)) {
+        match files::read(&dir.join(FILE_NAME), MOST) {
             Ok(text) => Ok(understood(&text).unwrap_or(Self::UNKNOWN)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(error),

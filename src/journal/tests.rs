@@ -23,6 +23,7 @@ fn header() -> Header {
         tenant: "1".to_owned(),
         plan_sha256: "0".to_owned(),
         settings: json!({}),
+        seal: None,
     }
 }
 

@@ -11,9 +11,9 @@ use super::error::{JournalError, io_error};
 use super::frame::Chain;
 use super::header::{FILE_NAME, Header};
 use super::lock::Lock;
-use super::private::private;
 use super::replay::{self, Replayed};
 use super::synced_offset::SyncedOffset;
+use crate::files;
 use crate::item::Event;
 use crate::platform::sync_dir;
 
@@ -41,7 +41,7 @@ impl Journal {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "created", source);
-        let file = private().create_new(true).open(&path).map_err(failed)?;
+        let file = files::create(&path).map_err(failed)?;
         let synced = SyncedOffset::open(dir).map_err(failed)?;
         let mut journal = Self::at(path.clone(), file, 0, Chain::default(), synced, lock);
         journal.push("header", header, now)?;
@@ -64,8 +64,7 @@ impl Journal {
         let lock = Lock::take(dir)?;
         let path = dir.join(FILE_NAME);
         let failed = |source| io_error(&path, "opened", source);
-        let file = private()
-            .open(&path)
+        let file = files::open_to_change(&path)
             .map_err(|source| JournalError::of_reading(&path, source))?;
         let replayed = replay::read(dir, &file, visit)?.whole(&path)?;
         let synced = SyncedOffset::open(dir).map_err(failed)?;

@@ -135,7 +135,9 @@ impl From<RunError> for Error {
             | RunError::Unreadable { .. }
             | RunError::PlanChanged { .. }
             | RunError::PlanDamaged { .. } => ErrorKind::Run,
-            RunError::Unknown(_) | RunError::Ambiguous { .. } => ErrorKind::Usage,
+            RunError::OpenToOthers { .. } | RunError::Unknown(_) | RunError::Ambiguous { .. } => {
+                ErrorKind::Usage
+            }
         };
         let hint = hint_for(&error);
         Self {
@@ -168,6 +170,9 @@ fn hint_for(error: &RunError) -> Option<String> {
             return Some(format!(
                 "nothing was sent; put it back from a copy of the run, or {APPLY_AGAIN}"
             ));
+        }
+        RunError::OpenToOthers { .. } => {
+            "nothing was sent; runs belong into a directory that only you can write to: --runs-dir names another"
         }
         RunError::Unknown(_) | RunError::Ambiguous { .. } => "zpa-bulk runs lists the runs",
         RunError::Journal(JournalError::Locked { .. }) => "wait for it, or stop it, and try again",

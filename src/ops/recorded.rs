@@ -3,7 +3,7 @@
 use super::error::{Error, ErrorKind};
 use super::tenant::Connect;
 use crate::journal::Header;
-use crate::run::RecordedSettings;
+use crate::run::{self, RecordedSettings, RunDirectory};
 
 /// Reads the settings that a run recorded.
 pub(super) fn recorded(header: &Header) -> Result<RecordedSettings, Error> {
@@ -11,14 +11,41 @@ pub(super) fn recorded(header: &Header) -> Result<RecordedSettings, Error> {
         .map_err(|error| Error::unexpected("the run's settings cannot be read", &error))
 }
 
-/// Reads the settings of a run, and refuses a run on an embedded simulated tenant: that tenant is gone.
-pub(super) fn of_real_tenant(header: &Header) -> Result<RecordedSettings, Error> {
+/// Reads the settings of a run of this tenant. Of a run that is not trusted, takes only those that slow it down.
+///
+/// # Errors
+/// [`ErrorKind::Run`] for a run of another tenant, and for one that is not trusted, unless the user says so.
+pub(super) fn believed(
+    connect: &dyn Connect,
+    directory: &RunDirectory,
+    header: &Header,
+) -> Result<RecordedSettings, Error> {
     let recorded = recorded(header)?;
-    if recorded.simulated {
-        let message = "this run was a rehearsal on an embedded simulated tenant, which is gone";
-        return Err(Error::usage(message).hint("apply the manifest again to start a new run"));
+    for other in [
+        connect.customer(),
+        recorded.addresses.customer_id.as_deref(),
+    ] {
+        refuse_other_tenant(other, &header.tenant)?;
     }
-    Ok(recorded)
+    let Some(reason) = run::distrust(directory, header, connect.sealer())? else {
+        return Ok(recorded);
+    };
+    if connect.trusts_run() {
+        return Ok(recorded.of_stranger());
+    }
+    let message = format!("this run is not trusted: {reason}");
+    Err(Error::new(ErrorKind::Run, message).hint(
+        "nothing was sent; look at it with zpa-bulk status, and give --trust-run if you trust the one who made it",
+    ))
+}
+
+/// Refuses a run on an embedded simulated tenant: that tenant is gone.
+pub(super) fn refuse_rehearsal(recorded: &RecordedSettings) -> Result<(), Error> {
+    if !recorded.simulated {
+        return Ok(());
+    }
+    let message = "this run was a rehearsal on an embedded simulated tenant, which is gone";
+    Err(Error::usage(message).hint("apply the manifest again to start a new run"))
 }
 
 /// Refuses an embedded simulated tenant for a command that is about an earlier run.
@@ -32,10 +59,9 @@ pub(super) fn refuse_simulated(connect: &dyn Connect, verb: &str) -> Result<(), 
         .hint("start zpa-bulk simulate in a second terminal, and give its address with --base-url"))
 }
 
-/// Refuses a run of another tenant than the one that the user's settings name.
-pub(super) fn refuse_other_tenant(connect: &dyn Connect, header: &Header) -> Result<(), Error> {
-    let own = &header.tenant;
-    match connect.customer() {
+/// Refuses a run of tenant `own` if the tenant is to be another.
+fn refuse_other_tenant(other: Option<&str>, own: &str) -> Result<(), Error> {
+    match other {
         Some(other) if other != own => Err(Error::new(
             ErrorKind::Run,
             format!("this run is of tenant {own}, not of {other}"),

@@ -7,15 +7,16 @@ use super::carry_out::{RunEnd, carry_out};
 use super::error::{Error, ErrorKind};
 use super::lock;
 use super::other_runs::OtherRuns;
-use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
+use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::select_run::{is_reported, newest_unfinished};
 use super::session::Session;
 use super::tenant::{Connect, Tenant};
 use crate::clock::wall;
 use crate::item::Operation;
+use crate::journal;
 use crate::ledger::State;
 use crate::plan::LiveCheck;
-use crate::run::{self, Lineage, Run, RunDirectory, RunState};
+use crate::run::{self, Lineage, Run, RunDirectory, RunError, RunState};
 
 /// The result of a use case that may find nothing to do.
 #[derive(Debug)]
@@ -47,9 +48,11 @@ pub async fn resume(
         None => newest_unfinished(runs, session.observer)?.directory,
     };
     let its_runs = directory.path().parent().unwrap_or(runs).to_owned();
+    // Before anything is written there.
+    let header = journal::read_header(directory.path()).map_err(RunError::from)?;
+    let recorded = believed(connect, &directory, &header)?;
     let lock = lock::acquire(&its_runs, session).await?;
     let run_state = RunState::read(directory)?;
-    refuse_other_tenant(connect, &run_state.header)?;
     if run_state.is_finished() && is_reported(&run_state) {
         let failed = run_state.ledger.tally().failed > 0;
         return Ok(Conclusion::NothingLeft { failed });
@@ -67,7 +70,7 @@ pub async fn resume(
     others.refuse_shared_in(&run)?;
     // The run's own lock is held by now, and other processes see it.
     drop(lock);
-    let recorded = of_real_tenant(&run.header)?;
+    refuse_rehearsal(&recorded)?;
     let mut tenant = connect
         .connect(Some(&recorded), session.stop.clone())
         .await?;

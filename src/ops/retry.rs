@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::{Error, ErrorKind};
 use super::plan_input::StartOptions;
-use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
+use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::resume::Conclusion;
 use super::select_run::newest_with_failures;
 use super::session::Session;
@@ -33,13 +33,13 @@ pub async fn retry(
         Some(name) => RunState::read(RunDirectory::find(runs, name)?)?,
         None => newest_with_failures(runs, session.observer)?,
     };
-    refuse_other_tenant(connect, &failed.header)?;
+    let recorded = believed(connect, &failed.directory, &failed.header)?;
     refuse_unfinished(&failed)?;
     refuse_undo(&failed)?;
     if failed.ledger.tally().failed == 0 {
         return Ok(Conclusion::NothingLeft { failed: false });
     }
-    let recorded = of_real_tenant(&failed.header)?;
+    refuse_rehearsal(&recorded)?;
     let mut tenant = connect
         .connect(Some(&recorded), session.stop.clone())
         .await?;

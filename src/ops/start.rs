@@ -41,6 +41,7 @@ pub(super) async fn start(
     tenant: &mut Tenant,
     session: &Session<'_>,
 ) -> Result<Option<RunEnd>, Error> {
+    run::refuse_open_to_others(options.runs)?;
     // No other process works on an embedded simulated tenant.
     let lock = if tenant.is_simulated() {
         None
@@ -104,7 +105,7 @@ fn plan_into<'s>(
         writer.push(item, cells).map_err(PlanError::from)
     })?;
     Error::refused_by_guards(summary.objections.clone())?;
-    let header = Header {
+    let mut header = Header {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         run: directory.name().to_string(),
@@ -112,7 +113,12 @@ fn plan_into<'s>(
         plan_sha256: writer.finish()?,
         settings: serde_json::to_value(&tenant.recorded)
             .map_err(|error| Error::unexpected("the settings cannot be recorded", &error))?,
+        seal: None,
     };
+    if let Some(sealer) = &tenant.sealer {
+        let sealed = sealer.sealed(header, directory);
+        header = sealed.map_err(|source| directory.unreadable(source))?;
+    }
     Ok((header, preview.with_summary(summary)))
 }
 

@@ -9,7 +9,7 @@ use super::session::Later;
 use crate::engine::{Engine, EngineSettings};
 use crate::plan::{Guards, Limits, Snapshot};
 use crate::resource::Scope;
-use crate::run::RecordedSettings;
+use crate::run::{RecordedSettings, Sealer};
 use crate::wire::Id;
 use crate::zpa::{Connection, HttpApi};
 
@@ -30,6 +30,8 @@ pub struct Tenant {
     pub guards: Guards,
     /// The settings as a run records them.
     pub recorded: RecordedSettings,
+    /// The user's seal for new runs; `None` if the user's state cannot be used.
+    pub sealer: Option<Sealer>,
 }
 
 impl Tenant {
@@ -56,7 +58,7 @@ impl Tenant {
 }
 
 /// The way to a tenant: the user's settings. A run that is resumed, retried, undone or verified adds those that it
-/// recorded.
+/// carries on. Addresses and credentials are the user's alone.
 pub trait Connect: Send {
     /// The customer id that the user's settings name.
     fn customer(&self) -> Option<&str>;
@@ -64,10 +66,16 @@ pub trait Connect: Send {
     /// Tells whether the user asks for an embedded simulated tenant.
     fn simulates(&self) -> bool;
 
+    /// Returns the user's seal; `None` if the user's state cannot be used.
+    fn sealer(&self) -> Option<&Sealer>;
+
+    /// Tells whether the user trusts the run that is named, wherever it comes from.
+    fn trusts_run(&self) -> bool;
+
     /// Sets up the tenant. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for settings that cannot be used.
+    /// [`ErrorKind::Usage`] for settings that cannot be used, and for addresses that are not those of `recorded`.
     fn connect<'c>(
         &'c mut self,
         recorded: Option<&'c RecordedSettings>,

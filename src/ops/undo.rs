@@ -8,7 +8,7 @@ use super::error::{Error, ErrorKind};
 use super::plan::ItemSink;
 use super::plan_input::{PlanInput, StartOptions};
 use super::preview::{PlanSummary, Preview};
-use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
+use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::session::{Later, Session};
 use super::start::start;
 use super::tenant::{Connect, Tenant};
@@ -45,9 +45,9 @@ pub async fn undo(
         runs, full, yes, ..
     } = options;
     let past = RunState::read(RunDirectory::find(runs, options.name)?)?;
-    refuse_other_tenant(connect, &past.header)?;
+    let recorded = believed(connect, &past.directory, &past.header)?;
     refuse_unfinished(&past)?;
-    let recorded = of_real_tenant(&past.header)?;
+    refuse_rehearsal(&recorded)?;
     let mut input = Undo {
         effects: RunEffects::read(&past.directory)?,
         past: &past,

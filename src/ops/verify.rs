@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::{Error, ErrorKind};
-use super::recorded::{of_real_tenant, refuse_other_tenant, refuse_simulated};
+use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::select_run::named_or_newest;
 use super::session::Session;
 use super::tenant::Connect;
@@ -56,12 +56,12 @@ pub async fn verify(
 ) -> Result<Verified, Error> {
     refuse_simulated(connect, "verify")?;
     let run_state = RunState::read(named_or_newest(runs, name)?)?;
-    refuse_other_tenant(connect, &run_state.header)?;
+    let recorded = believed(connect, &run_state.directory, &run_state.header)?;
     if run_state.active {
         let message = "a process is working on this run, so its results are not final";
         return Err(Error::new(ErrorKind::Run, message).hint("verify it when it has ended"));
     }
-    let recorded = of_real_tenant(&run_state.header)?;
+    refuse_rehearsal(&recorded)?;
     let unreadable = |source| run_state.unreadable(source);
     let verification = Verification::new(&run_state).map_err(RunError::from)?;
     let mut findings = Findings::default();

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::summary::{FINISHED, Summary};
+use crate::files;
 use crate::journal::JournalEnd;
 use crate::ledger::Tally;
 
@@ -91,7 +91,7 @@ pub fn says_finished(directory: &Path) -> bool {
     struct End {
         end: String,
     }
-    let ended = File::open(directory.join(FILE_NAME)).map(BufReader::new);
+    let ended = files::open(&directory.join(FILE_NAME)).map(BufReader::new);
     let ended = ended
         .ok()
         .and_then(|file| serde_json::from_reader(file).ok());
@@ -100,7 +100,7 @@ pub fn says_finished(directory: &Path) -> bool {
 
 /// Reads the report in `directory`; `None` if there is none.
 pub(super) fn saved_report(directory: &Path) -> io::Result<Option<SavedReport>> {
-    match File::open(directory.join(FILE_NAME)) {
+    match files::open(&directory.join(FILE_NAME)) {
         Ok(file) => Ok(Some(serde_json::from_reader(BufReader::new(file))?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

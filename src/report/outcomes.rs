@@ -131,6 +131,7 @@ mod tests {
             tenant: String::new(),
             plan_sha256: String::new(),
             settings: serde_json::Value::Null,
+            seal: None,
         };
         let mut journal = Journal::create(dir.path(), &header, Timestamp::UNIX_EPOCH).unwrap();
         journal

@@ -2,17 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use super::document::FailedRow;
 use super::outcomes::Outcomes;
+use crate::files::Replacement;
 use crate::item::{Change, ItemNumber, Status};
 use crate::ledger::{Ledger, State};
 use crate::manifest::CsvWriter;
 use crate::plan::RESULT_COLUMNS;
-use crate::platform;
 use crate::run::digest::Digested;
 use crate::run::{PlanFile, PlanLine};
 use crate::wire::{Failure, Id};
@@ -126,7 +125,9 @@ impl<'r> Results<'r> {
     ) -> io::Result<(Vec<FailedRow>, BTreeMap<String, String>)> {
         let mut files = Vec::new();
         for file in ResultFile::ALL {
-            let mut writer = CsvWriter::new(Replacement::new(directory, file.name())?);
+            let mut writer = CsvWriter::new(Digested::new(Replacement::begin(
+                &directory.join(file.name()),
+            )?));
             writer.row(self.titles())?;
             files.push((file, writer));
         }
@@ -143,7 +144,9 @@ impl<'r> Results<'r> {
         }
         let mut hashes = BTreeMap::new();
         for (file, writer) in files {
-            hashes.insert(file.name().to_owned(), writer.finish()?.finish()?);
+            let (written, hash) = writer.finish()?.finish();
+            written.finish()?;
+            hashes.insert(file.name().to_owned(), hash);
         }
         Ok((failed, hashes))
     }
@@ -164,44 +167,5 @@ impl ResultRow<'_> {
         ];
         let cells = self.line.input.iter().map(String::as_str);
         cells.chain(added)
-    }
-}
-
-/// A file that replaces another once it is whole.
-pub(super) struct Replacement {
-    file: Digested<BufWriter<File>>,
-    temporary: PathBuf,
-    path: PathBuf,
-}
-
-impl Replacement {
-    pub(super) fn new(directory: &Path, name: &str) -> io::Result<Self> {
-        let temporary = directory.join(format!(".{name}.new"));
-        let mut options = platform::private_file();
-        options.write(true).create(true).truncate(true);
-        Ok(Self {
-            file: Digested::new(BufWriter::new(options.open(&temporary)?)),
-            temporary,
-            path: directory.join(name),
-        })
-    }
-
-    /// Renames the file to its final name and returns its SHA-256 in hexadecimal.
-    pub(super) fn finish(mut self) -> io::Result<String> {
-        self.file.flush()?;
-        let (file, hash) = self.file.finish();
-        file.get_ref().sync_all()?;
-        fs::rename(&self.temporary, &self.path)?;
-        Ok(hash)
-    }
-}
-
-impl Write for Replacement {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }

@@ -21,6 +21,7 @@ use serde::Serialize;
 use super::document::{FILE_NAME, SavedReport, saved_report};
 use super::outcomes::Outcomes;
 use super::rows::{ResultFile, ResultRow, Results};
+use crate::files;
 use crate::item::{ItemNumber, Status};
 use crate::journal;
 use crate::ledger::State;
@@ -381,7 +382,7 @@ impl<'r> SavedFile<'r> {
         results: &Results<'r>,
         findings: &mut Findings,
     ) -> io::Result<Option<Self>> {
-        let opened = match File::open(directory.join(file.name())) {
+        let opened = match files::open(&directory.join(file.name())) {
             Ok(opened) => opened,
             Err(error) => {
                 let found = match error.kind() {

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::document::{FILE_NAME, FORMAT, Report};
 use super::outcomes::Outcomes;
-use super::rows::{Replacement, Results};
+use super::rows::Results;
 use super::summary::Summary;
+use crate::files::Replacement;
 use crate::journal::Header;
 use crate::ledger::Ledger;
 use crate::run::{PlanFile, RunError};
@@ -46,7 +47,7 @@ pub fn write(
         sha256,
         errors,
     };
-    let mut file = Replacement::new(directory, FILE_NAME).map_err(failed)?;
+    let mut file = Replacement::begin(&directory.join(FILE_NAME)).map_err(failed)?;
     serde_json::to_writer_pretty(&mut file, &report).map_err(|e| failed(e.into()))?;
     file.finish().map_err(failed)?;
     Ok(report)

@@ -45,6 +45,14 @@ pub enum RunError {
         /// The line, from 1.
         line: u64,
     },
+    /// Others can change the directory of all runs.
+    #[error("{}: {how}", path.display())]
+    OpenToOthers {
+        /// The directory.
+        path: PathBuf,
+        /// The way in which they can.
+        how: String,
+    },
     /// There is no such run.
     #[error("there is no run {0:?}")]
     Unknown(String),

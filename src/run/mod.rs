@@ -29,6 +29,7 @@ mod planning_lock;
 mod recorded_settings;
 mod repair;
 mod state;
+mod trust;
 
 pub use self::directory::{RunDirectory, RunName, list};
 pub use self::effects::RunEffects;
@@ -39,6 +40,7 @@ pub use self::outcomes::{created_by_others, outcomes};
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::planning::{Checked, PlanError, check, check_named, plan};
 pub use self::planning_lock::{Busy, PlanningLock};
-pub use self::recorded_settings::RecordedSettings;
+pub use self::recorded_settings::{Addresses, RecordedSettings};
 pub use self::repair::{Finding, Repaired, examine, repair};
 pub use self::state::RunState;
+pub use self::trust::{Sealer, distrust, refuse_open_to_others};

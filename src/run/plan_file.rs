@@ -15,6 +15,7 @@ use super::digest::Digested;
 use super::error::RunError;
 use super::plan_entry::PlanEntry;
 use crate::engine::{IdRemap, Items};
+use crate::files::{self, next_line};
 use crate::item::{Item, ItemNumber, index};
 use crate::journal;
 use crate::journal::Header;
@@ -55,8 +56,8 @@ impl Origin {
     pub fn read(directory: &Path) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
         let mut line = Vec::new();
-        File::open(&path)
-            .and_then(|file| BufReader::new(file).read_until(b'\n', &mut line))
+        files::open(&path)
+            .and_then(|file| next_line(&mut BufReader::new(file), &mut line))
             .map_err(|e| unreadable(&path, e))?;
         serde_json::from_slice(&line).map_err(|_| RunError::PlanDamaged { path, line: 1 })
     }
@@ -86,9 +87,7 @@ impl PlanWriter {
     /// [`RunError::Io`].
     pub fn create(directory: &Path, origin: &Origin) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
-        let mut options = platform::private_file();
-        options.write(true).create_new(true);
-        let file = options.open(&path).map_err(|e| failed(&path, e))?;
+        let file = files::create(&path).map_err(|e| failed(&path, e))?;
         let mut writer = Self {
             path,
             file: Digested::new(BufWriter::with_capacity(1 << 16, file)),
@@ -162,7 +161,7 @@ impl PlanFile {
     /// [`RunError::Unreadable`], [`RunError::PlanDamaged`].
     pub fn open(directory: &Path) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
-        let open = || File::open(&path).map_err(|e| unreadable(&path, e));
+        let open = || files::open(&path).map_err(|e| unreadable(&path, e));
         let (file, lines) = (open()?, open()?);
         let mut plan = Self {
             file,
@@ -262,10 +261,7 @@ impl PlanFile {
         let mut at = 0_u64;
         let mut number = 0_u64;
         loop {
-            line.clear();
-            let length = lines
-                .read_until(b'\n', &mut line)
-                .map_err(|e| unreadable(&self.path, e))?;
+            let length = next_line(lines, &mut line).map_err(|e| unreadable(&self.path, e))?;
             if length == 0 {
                 self.offsets.push(at);
                 return Ok(());
@@ -373,6 +369,7 @@ mod tests {
             tenant: String::new(),
             plan_sha256,
             settings: serde_json::Value::Null,
+            seal: None,
         }
     }
 

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::directory::cannot_start;
 use super::error::RunError;
-use crate::platform::{self, is_at, private_dirs};
+use crate::files;
+use crate::platform::{is_at, private_dirs};
 
 const FILE_NAME: &str = ".planning";
 
@@ -37,7 +38,7 @@ impl PlanningLock {
         let failed = |source| cannot_start(runs, source);
         loop {
             let made_runs_dir = private_dirs(runs).map_err(failed)?;
-            let mut file = open(&path).map_err(|error| {
+            let mut file = files::open_or_create(&path).map_err(|error| {
                 if made_runs_dir {
                     let _ = fs::remove_dir(runs);
                 }
@@ -80,12 +81,6 @@ impl Drop for PlanningLock {
             let _ = fs::remove_dir(runs);
         }
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = platform::private_file();
-    options.read(true).write(true).create(true).truncate(false);
-    options.open(path)
 }
 
 #[cfg(test)]

@@ -182,6 +182,7 @@ fn journal(dir: &Path) -> Vec<u8> {
         tenant: "7".to_owned(),
         plan_sha256: String::new(),
         settings: Value::Null,
+        seal: None,
     };
     let now = Timestamp::UNIX_EPOCH;
     let mut journal = Journal::create(dir, &header, now).unwrap();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::support::source::{Source, circles};
 
 /// From the top down; modules of one layer may not name each other unless they stand further down here.
-const LADDER: [(&str, u8); 18] = [
+const LADDER: [(&str, u8); 19] = [
     ("cli", 6),
     ("ops", 5),
     ("report", 4),
@@ -22,6 +22,7 @@ const LADDER: [(&str, u8); 18] = [
     ("retry", 1),
     ("ledger", 1),
     ("item", 0),
+    ("files", 0),
     ("platform", 0),
     ("clock", 0),
     ("resource", 0),
@@ -29,7 +30,7 @@ const LADDER: [(&str, u8); 18] = [
 ];
 
 /// Modules of one layer that may name one another, with the reason.
-const NEIGHBOURS: [(&str, &str); 5] = [
+const NEIGHBOURS: [(&str, &str); 6] = [
     // Results are those of a run.
     ("report", "run"),
     // A plan is priced at a pace.
@@ -38,6 +39,8 @@ const NEIGHBOURS: [(&str, &str); 5] = [
     ("item", "resource"),
     ("item", "wire"),
     ("resource", "wire"),
+    // Files are opened by the rules of the system.
+    ("files", "platform"),
 ];
 
 /// Modules that decide, and so name no clock.

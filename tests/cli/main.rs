@@ -30,5 +30,6 @@ mod signin;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;
+mod trust;
 mod undo;
 mod verify;

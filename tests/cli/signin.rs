@@ -448,7 +448,7 @@ fn a_run_records_neither_client_nor_key_file() {
     Ran::of(&mut tenant.stranger(&args)).expect(0);
     let journal = fs::read_to_string(tenant.run_dir().join("journal.jsonl")).unwrap();
     let header = journal.lines().next().unwrap();
-    assert_contains(header, "oneapi");
+    assert_contains(header, "settle");
     assert!(
         !header.contains("key.pem") && !header.contains("its-name"),
         "{header}"

@@ -134,6 +134,7 @@ fn begin(home: &Path, origin: &Origin, plan: impl FnOnce(Keep<'_>)) -> Run {
         tenant: CUSTOMER.to_owned(),
         plan_sha256: writer.finish().unwrap(),
         settings: Value::Null,
+        seal: None,
     };
     run::start(directory, header, now).unwrap()
 }

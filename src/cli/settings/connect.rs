@@ -11,9 +11,9 @@ use super::resolved::Resolved;
 use super::scenario::{embedded, simulated};
 use super::{secret, vendor_file};
 use crate::engine::{Bounds, Engine};
-use crate::ops::{Connect, Error, Later, Tenant};
+use crate::ops::{Connect, Error, ErrorKind, Later, Tenant};
 use crate::plan::Share;
-use crate::run::RecordedSettings;
+use crate::run::{Addresses, RecordedSettings, Sealer};
 use crate::shared_quota::SharedQuota;
 use crate::sim::Server;
 use crate::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
@@ -79,6 +79,8 @@ pub(crate) struct Connector {
     simulation: Option<Simulation>,
     bounds: Bounds,
     max_deletes: Option<Share>,
+    sealer: Option<Sealer>,
+    trusts_run: bool,
     /// The simulated tenant, which lives as long as this value.
     simulator: Option<Server>,
 }
@@ -91,6 +93,8 @@ impl Connector {
             simulation,
             bounds: Bounds::default(),
             max_deletes: None,
+            sealer: None,
+            trusts_run: false,
             simulator: None,
         }
     }
@@ -108,6 +112,17 @@ impl Connector {
         }
     }
 
+    /// Returns the same way with the user's seal, which a simulated tenant does not need.
+    pub(crate) fn sealing(self) -> Self {
+        let sealer = if self.simulates() { None } else { sealer() };
+        Self { sealer, ..self }
+    }
+
+    /// Returns the same way. If `trusts_run`, it is good for a run that comes from elsewhere too.
+    pub(crate) fn trusting(self, trusts_run: bool) -> Self {
+        Self { trusts_run, ..self }
+    }
+
     /// Merges all layers, and starts the simulated tenant if one is asked for.
     ///
     /// # Errors
@@ -120,7 +135,7 @@ impl Connector {
         let given = match recorded {
             None => self.given.clone(),
             Some(recorded) => {
-                let recorded = Settings::recorded(&recorded.settings).map_err(|error| {
+                let recorded = Settings::recorded(recorded.carried()).map_err(|error| {
                     Error::unexpected("the run's settings cannot be read", &error)
                 })?;
                 self.given.clone().over(recorded)
@@ -154,6 +169,9 @@ impl Connector {
         let is_simulated = self.simulates();
         let gathered = self.gather(recorded).await?;
         let resolved = Resolved::of(&gathered.settings)?;
+        if let Some(recorded) = recorded {
+            refuse_other_addresses(&recorded.addresses, &resolved.connection)?;
+        }
         let api = gathered.api(&resolved).await?;
         let recorded = resolved.recorded(&gathered.settings, is_simulated)?;
         let guards = resolved.guards(self.max_deletes);
@@ -171,6 +189,7 @@ impl Connector {
             limits: resolved.limits,
             guards,
             recorded,
+            sealer: self.sealer.clone(),
         })
     }
 }
@@ -184,6 +203,14 @@ impl Connect for Connector {
         self.simulation.is_some()
     }
 
+    fn sealer(&self) -> Option<&Sealer> {
+        self.sealer.as_ref()
+    }
+
+    fn trusts_run(&self) -> bool {
+        self.trusts_run
+    }
+
     fn connect<'c>(
         &'c mut self,
         recorded: Option<&'c RecordedSettings>,
@@ -191,6 +218,37 @@ impl Connect for Connector {
     ) -> Later<'c, Result<Tenant, Error>> {
         Box::pin(self.tenant(recorded, stop))
     }
+}
+
+/// Refuses to go on with a run at other addresses than those where it began.
+fn refuse_other_addresses(recorded: &Addresses, own: &Connection) -> Result<(), Error> {
+    let pairs = [
+        ("customer_id", &recorded.customer_id, &own.customer),
+        ("base_url", &recorded.base_url, &own.base_url),
+        ("token_url", &recorded.token_url, &own.token_url),
+    ];
+    for (name, recorded, own) in pairs {
+        if let Some(recorded) = recorded.as_ref().filter(|recorded| *recorded != own) {
+            let message =
+                format!("this run began with {name} {recorded:?}, and your settings say {own:?}");
+            return Err(Error::new(ErrorKind::Run, message).hint(
+                "nothing was sent; a run goes on with the addresses of your settings alone: give the same flags, \
+                 variables and profile as when it began",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Opens the user's seal. If that is impossible, warns and goes on.
+fn sealer() -> Option<Sealer> {
+    let dir = state_dir()?.join("zpa-bulk");
+    Sealer::open(&dir)
+        .inspect_err(|error| {
+            let dir = dir.display();
+            tracing::warn!("{dir}: {error}: runs cannot be told from those of others; resuming one needs --trust-run");
+        })
+        .ok()
 }
 
 /// Shares the quotas with the other processes that drive this tenant. If that is impossible, warns and goes on, since

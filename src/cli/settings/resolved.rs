@@ -10,7 +10,7 @@ use crate::engine::EngineSettings;
 use crate::ops::Error;
 use crate::pacer::Pace;
 use crate::plan::{Guards, Limits, Share};
-use crate::run::RecordedSettings;
+use crate::run::{Addresses, RecordedSettings};
 use crate::wire::Id;
 use crate::zpa::{Connection, Style, Transport};
 
@@ -93,8 +93,7 @@ impl Resolved {
         })
     }
 
-    /// Returns the settings that a run records. With these, the tenant is found again from the run's directory alone.
-    /// Nothing that proves the client's identity is recorded.
+    /// Returns the settings that a run records: those that it carries on, and the addresses for comparison.
     ///
     /// # Errors
     /// [`ErrorKind::Unexpected`](crate::ops::ErrorKind::Unexpected) if the settings cannot be written as JSON.
@@ -103,22 +102,20 @@ impl Resolved {
         settings: &Settings,
         simulated: bool,
     ) -> Result<RecordedSettings, Error> {
-        let recorded = Settings {
-            style: Some(self.connection.style),
-            customer_id: Some(self.connection.customer.clone()),
-            base_url: Some(self.connection.base_url.clone()),
-            token_url: Some(self.connection.token_url.clone()),
+        let connection = self.connection.clone();
+        let addresses = Addresses {
+            customer_id: Some(connection.customer),
+            base_url: Some(connection.base_url),
+            token_url: Some(connection.token_url),
+        };
+        let carried = Settings {
             settle: Some(self.engine.settle),
-            runs_dir: None,
-            client_id: None,
             ..settings.clone()
         };
-        let settings = serde_json::to_value(recorded)
+        let carried = serde_json::to_value(carried)
             .map_err(|error| Error::unexpected("the settings cannot be recorded", &error))?;
-        Ok(RecordedSettings {
-            simulated,
-            settings: settings.as_object().cloned().unwrap_or_default(),
-        })
+        let carried = carried.as_object().cloned().unwrap_or_default();
+        Ok(RecordedSettings::new(simulated, addresses, carried))
     }
 }
 

@@ -35,7 +35,7 @@ impl Context<'_> {
     /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) outside the change window.
     pub(crate) fn work_connector(&self, work: &WorkArgs) -> Result<Connector, Error> {
         let bounds = work.stopping.bounds(&local())?;
-        Ok(self.connector(&work.tenant).within(bounds))
+        Ok(self.connector(&work.tenant).sealing().within(bounds))
     }
 
     /// Returns the directory of all runs.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use crate::cli::flags::WorkArgs;
+use crate::cli::flags::{TrustArg, WorkArgs};
 use crate::cli::ui::{Watcher, exit, finish};
 use crate::ops::{self, Conclusion, Error};
 
@@ -12,6 +12,8 @@ use crate::ops::{self, Conclusion, Error};
 pub(crate) struct ResumeArgs {
     /// Run: its directory, its name or the beginning of its name [default: the newest unfinished run]
     run: Option<String>,
+    #[command(flatten)]
+    trust: TrustArg,
     #[command(flatten)]
     work: WorkArgs,
 }
@@ -26,7 +28,9 @@ pub(crate) async fn run(args: ResumeArgs, context: Context<'_>) -> Result<u8, Er
     let watcher = Watcher::new(context.terminal);
     let session = context.session(&watcher);
     let runs = context.runs_dir(&args.work.runs);
-    let mut connector = context.work_connector(&args.work)?;
+    let mut connector = context
+        .work_connector(&args.work)?
+        .trusting(args.trust.trust_run);
     let resumed = ops::resume(&runs, args.run.as_deref(), &mut connector, &session).await?;
     match resumed {
         Conclusion::Ended(ended) => finish(&ended, args.work.json, context.terminal),

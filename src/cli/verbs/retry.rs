@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use crate::cli::flags::{GuardArgs, WorkArgs};
+use crate::cli::flags::{GuardArgs, TrustArg, WorkArgs};
 use crate::cli::ui::{Watcher, exit, finish};
 use crate::ops::{self, Conclusion, Error};
 
@@ -19,6 +19,8 @@ pub(crate) struct RetryArgs {
     #[command(flatten)]
     guards: GuardArgs,
     #[command(flatten)]
+    trust: TrustArg,
+    #[command(flatten)]
     work: WorkArgs,
 }
 
@@ -33,6 +35,7 @@ pub(crate) async fn run(args: RetryArgs, context: Context<'_>) -> Result<u8, Err
     let runs = context.runs_dir(&args.work.runs);
     let mut connector = context
         .work_connector(&args.work)?
+        .trusting(args.trust.trust_run)
         .max_deletes(args.guards.max_deletes);
     let name = args.run.as_deref();
     match ops::retry(&runs, name, args.yes, &mut connector, &session).await? {

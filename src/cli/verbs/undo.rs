@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use crate::cli::flags::{GuardArgs, WorkArgs};
+use crate::cli::flags::{GuardArgs, TrustArg, WorkArgs};
 use crate::cli::ui::{Watcher, conclude};
 use crate::ops::{self, Error, UndoOptions};
 
@@ -21,6 +21,8 @@ pub(crate) struct UndoArgs {
     #[command(flatten)]
     guards: GuardArgs,
     #[command(flatten)]
+    trust: TrustArg,
+    #[command(flatten)]
     work: WorkArgs,
 }
 
@@ -35,6 +37,7 @@ pub(crate) async fn run(args: UndoArgs, context: Context<'_>) -> Result<u8, Erro
     let runs = context.runs_dir(&args.work.runs);
     let mut connector = context
         .work_connector(&args.work)?
+        .trusting(args.trust.trust_run)
         .max_deletes(args.guards.max_deletes);
     let options = UndoOptions {
         runs: &runs,

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use crate::cli::flags::{JsonArg, RunsDir, TenantArgs};
+use crate::cli::flags::{JsonArg, RunsDir, TenantArgs, TrustArg};
 use crate::cli::ui::{Watcher, exit};
 use crate::ops::{self, Error, Verified, counted};
 
@@ -16,6 +16,8 @@ pub(crate) struct VerifyArgs {
     runs: RunsDir,
     #[command(flatten)]
     json: JsonArg,
+    #[command(flatten)]
+    trust: TrustArg,
     #[command(flatten)]
     tenant: TenantArgs,
 }
@@ -30,7 +32,10 @@ pub(crate) async fn run(args: VerifyArgs, context: Context<'_>) -> Result<u8, Er
     let watcher = Watcher::new(terminal);
     let session = context.reading(&watcher);
     let runs = context.runs_dir(&args.runs);
-    let mut connector = context.connector(&args.tenant);
+    let mut connector = context
+        .connector(&args.tenant)
+        .sealing()
+        .trusting(args.trust.trust_run);
     let verified = ops::verify(&runs, args.run.as_deref(), &mut connector, &session).await?;
     if args.json.json {
         terminal.json(&verified)?;

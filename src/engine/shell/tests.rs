@@ -51,6 +51,7 @@ async fn create_with(
         tenant: String::new(),
         plan_sha256: String::new(),
         settings: serde_json::Value::Null,
+        seal: None,
     };
     let created = Journal::create(dir.path(), &header, Timestamp::now()).unwrap();
     let mut backlog = Backlog::default();
