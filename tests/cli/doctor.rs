@@ -87,7 +87,14 @@ fn quotas_are_shown_as_seen_with_gateway_headers() {
 fn the_read_quota_holds_for_the_check_itself() {
     let tenant = Tenant::start(&format!("{QUICK}quota = {{ read = \"1/500ms\" }}"));
     let report = tenant
-        .run(&["doctor", "--json", "--read-quota", "1/500ms"])
+        .run(&[
+            "doctor",
+            "--json",
+            "--read-quota",
+            "1/500ms",
+            "--window-margin",
+            "40%",
+        ])
         .expect(0)
         .json();
     assert!(
