@@ -90,7 +90,10 @@ impl OtherRuns {
                     }
                     if lineage.superseded_by(&name).is_none() {
                         others.unfinished.push(run_state);
-                    } else if wall() < run_state.last + recorded.settle() {
+                    } else if wall()
+                        .saturating_sub(recorded.settle())
+                        .is_ok_and(|settled| settled < run_state.last)
+                    {
                         others.replaced.push(run_state);
                     }
                 }

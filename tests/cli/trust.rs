@@ -12,8 +12,11 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
+use zpa_bulk::item::{Event, Outcome, Status};
 use zpa_bulk::journal::{self, Header, Journal};
+use zpa_bulk::wire::Id;
 
 use crate::support::command::{Ran, assert_contains};
 use crate::support::manifests::manifest;
@@ -80,10 +83,16 @@ impl Prey {
 
 /// Writes the header of a run anew, with checksums that fit.
 fn reseal(run: &Path, change: impl FnOnce(&mut Header)) {
+    reseal_with(run, Vec::new(), change);
+}
+
+/// The same, with more events at the end.
+fn reseal_with(run: &Path, more: Vec<Event>, change: impl FnOnce(&mut Header)) {
     let mut events = Vec::new();
     let mut header = journal::replay(run, |event| events.push(event))
         .unwrap()
         .header;
+    events.extend(more);
     change(&mut header);
     let dir = scratch();
     let now = Timestamp::now();
@@ -415,5 +424,132 @@ fn no_mutated_header_reaches_outside() {
         assert_ne!(ran.code, Some(101), "{case}: {}", ran.stderr);
         assert_eq!(met.load(Ordering::SeqCst), 0, "{case}");
         assert!(!marker.exists(), "{case}");
+    }
+}
+
+/// Writes a value that no honest plan holds over one of the values of the plan.
+fn spoil_plan(random: &mut Random, run: &Path) {
+    const VALUES: [&str; 9] = [
+        "\"../../../signin\"",
+        "\"..%2f..%2f\"",
+        "\"1/../2\"",
+        "\"\\u001b[31m\"",
+        "18446744073709551615",
+        "-1",
+        "null",
+        "[]",
+        "{\"id\":\"../x\"}",
+    ];
+    let path = run.join("plan.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let line = random.index(lines.len());
+    let starts: Vec<usize> = lines[line]
+        .match_indices("\":")
+        .map(|(at, _)| at + 2)
+        .collect();
+    let start = *random.one(&starts);
+    let old = serde_json::Deserializer::from_str(&lines[line][start..]).into_iter::<Value>();
+    let mut old = old;
+    old.next().unwrap().unwrap();
+    let end = start + old.byte_offset();
+    lines[line].replace_range(start..end, *random.one(&VALUES));
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+}
+
+/// An event that no honest journal holds.
+fn odd_event(random: &mut Random) -> Event {
+    let mut item = || *random.one(&[0, 1, 2, 7, u32::MAX]);
+    let (one, two) = (item(), item());
+    let ids = [
+        "../../../signin",
+        "1/../2",
+        "",
+        "145283994705985536",
+        "\u{1b}[31m",
+    ];
+    match random.below(5) {
+        0 => Event::Intent {
+            call: one,
+            items: vec![one, two, one],
+        },
+        1 => Event::Void {
+            call: one,
+            items: vec![two],
+        },
+        2 => Event::BatchSize(one),
+        _ => Event::Outcomes(vec![Outcome {
+            item: one,
+            status: *random.one(&[
+                Status::Created,
+                Status::Deleted,
+                Status::Failed,
+                Status::Recovered,
+            ]),
+            id: Some(Id::new(*random.one(&ids))),
+            failure: None,
+        }]),
+    }
+}
+
+/// A short hunt, as above.
+#[test]
+fn no_spoilt_run_panics_or_strays() {
+    let variable = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .map(|text| text.parse::<u64>().unwrap())
+    };
+    let seed = variable("ZPA_BULK_SEED").unwrap_or(1);
+    let count = variable("ZPA_BULK_FUZZ").map_or(24, |seconds| seconds * 20);
+    let mut random = Random(seed);
+    let prey = Prey::new();
+    let honest =
+        |run: &Path| ["journal.jsonl", "plan.jsonl"].map(|name| fs::read(run.join(name)).unwrap());
+    let saved = prey.runs().map(honest);
+    for round in 0..count {
+        let which = random.index(2);
+        let run = prey.runs()[which];
+        for (name, bytes) in ["journal.jsonl", "plan.jsonl"].iter().zip(&saved[which]) {
+            fs::write(run.join(name), bytes).unwrap();
+        }
+        if random.percent(70) {
+            spoil_plan(&mut random, run);
+        }
+        let plan = digest(&SHA256, &fs::read(run.join("plan.jsonl")).unwrap());
+        let odd: Vec<Event> = (0..random.below(3))
+            .map(|_| odd_event(&mut random))
+            .collect();
+        reseal_with(run, odd, |header| {
+            header.plan_sha256 = plan
+                .as_ref()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+        });
+        let verb = VERBS[random.index(VERBS.len())];
+        let mut command = prey.tenant.command(verb);
+        command.arg(run).args([
+            "--trust-run",
+            "--settle",
+            "0s",
+            "--write-quota",
+            "off",
+            "--max-attempts",
+            "2",
+        ]);
+        let ran = patiently(&command);
+        let case = format!("ZPA_BULK_SEED={seed}, round {round}: {command:?}");
+        assert!(
+            !matches!(ran.code, None | Some(101 | 124)),
+            "{case}: {:?} {}",
+            ran.code,
+            ran.stderr
+        );
+        for entry in prey.tenant.log() {
+            let path = entry["path"].as_str().unwrap();
+            let odd = path.contains("..") || path.contains('%') || path.contains('\u{1b}');
+            assert!(!odd, "{case}: {path}");
+        }
     }
 }
