@@ -453,7 +453,7 @@ fn spoil_plan(random: &mut Random, run: &Path) {
     let mut old = old;
     old.next().unwrap().unwrap();
     let end = start + old.byte_offset();
-    lines[line].replace_range(start..end, random.one(&VALUES));
+    lines[line].replace_range(start..end, VALUES[random.index(VALUES.len())]);
     fs::write(&path, lines.join("\n") + "\n").unwrap();
 }
 
