@@ -123,9 +123,12 @@ pub(super) fn read(
             Ok(()) => {}
             Err(damage) => {
                 let last = lines.fill_buf().map_err(failed)?.is_empty();
-                // A sound record that says nothing known was written by a program that knew more.
-                let within = !last || damage == Damage::Content;
-                found.torn = !within;
+                // Behind the synced offset, a crash of the machine may leave anything, such as zeros. An older journal has
+                // no such offset, and a sound record that says nothing known was written by a program that knew more.
+                let was_synced = found.end < synced || synced == 0;
+                let within = (!last && was_synced) || damage == Damage::Content;
+                found.torn = last && !within;
+                found.lost = !last && !within;
                 flaw = Some(Flaw {
                     line,
                     damage,
@@ -135,7 +138,7 @@ pub(super) fn read(
             }
         }
     }
-    found.lost = found.end < synced;
+    found.lost |= found.end < synced;
     if found.lost && flaw.is_none() {
         flaw = Some(Flaw {
             line: line + 1,

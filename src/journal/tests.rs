@@ -151,6 +151,35 @@ fn a_journal_that_lost_its_end_is_read_not_resumed() {
 }
 
 #[test]
+fn zeros_that_were_never_synced_are_a_lost_end() {
+    let dir = journal_with(Journal::write);
+    let path = dir.path().join(FILE_NAME);
+    let mut bytes = fs::read(&path).unwrap();
+    let ends: Vec<usize> = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'\n')
+        .map(|(at, _)| at)
+        .collect();
+    bytes[ends[2] + 1..ends[4]].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    let mut found = Vec::new();
+    let replayed = replay(dir.path(), |event| found.push(event)).unwrap();
+    assert!(replayed.lost && !replayed.torn);
+    assert_eq!(found, events()[..2]);
+    let error = Journal::open(dir.path(), |_| ()).unwrap_err();
+    assert!(
+        matches!(error, JournalError::Lost { line: 4, .. }),
+        "{error}"
+    );
+
+    bytes[ends[2] + 1..].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    let replayed = replay(dir.path(), |_| ()).unwrap();
+    assert!(replayed.torn && !replayed.lost);
+}
+
+#[test]
 fn a_flipped_bit_anywhere_is_noticed() {
     let dir = journal();
     let whole = fs::read(dir.path().join(FILE_NAME)).unwrap();
@@ -437,7 +466,7 @@ proptest! {
         bytes.extend(noise);
         fs::write(&path, &bytes).unwrap();
         match replay(dir.path(), |event| panic!("{event:?}")) {
-            Ok(found) => prop_assert!(found.torn),
+            Ok(found) => prop_assert!(found.torn || found.lost),
             Err(JournalError::Damaged { line, .. }) => prop_assert!(line > 1),
             Err(error) => panic!("{error}"),
         }

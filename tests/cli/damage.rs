@@ -346,6 +346,20 @@ fn a_journal_that_is_being_written_is_not_repaired() {
     assert_eq!(lines(&run), damaged);
 }
 
+#[test]
+fn zeros_at_the_never_synced_end_need_no_repair() {
+    let (tenant, run) = killed();
+    let path = run.join("journal.jsonl");
+    let synced = fs::read_to_string(run.join("journal.synced")).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.truncate(synced.trim().parse().unwrap());
+    bytes.extend([0; 5000]);
+    bytes.extend(b"\n{\"seq\":99}\n");
+    fs::write(&path, &bytes).unwrap();
+    resume(&tenant, &run).expect(0);
+    tenant.assert_each_once(LINKS, &run);
+}
+
 /// A command of that program in the directory and with the variables of this one.
 fn in_place_of(command: &Command, program: impl AsRef<OsStr>) -> Command {
     let mut other = Command::new(program);
