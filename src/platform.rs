@@ -8,7 +8,7 @@
 //! | A run that was copied from elsewhere | noticed by the inode of its directory | noticed if it came from another user |
 //! | A secret's file that others can read | refused | not noticed |
 //! | Names of new files after a crash of the machine | on disk: directories are synced | as the file system keeps them |
-//! | Stopping in order | Ctrl-C and SIGTERM | Ctrl-C |
+//! | Stopping in order | Ctrl-C, SIGTERM and SIGHUP | Ctrl-C |
 //! | A lock file that was replaced meanwhile | noticed by device and inode | cannot happen: an open file cannot be removed |
 //!
 //! The program is built and tested on Linux. The other column is written by the documentation of Rust's standard
@@ -17,6 +17,8 @@
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
+#[cfg(unix)]
+use std::task::Poll;
 
 /// Returns options that make new files their owner's alone.
 #[must_use]
@@ -27,12 +29,14 @@ pub fn private_file() -> OpenOptions {
     options
 }
 
-/// Makes a directory, with all above it, that is its owner's alone. Returns whether it was not there.
+/// Makes a directory, with all above it, that is its owner's alone, and puts the new names on disk. Returns whether it was
+/// not there.
 ///
 /// # Errors
 /// When it cannot be made; [`io::ErrorKind::NotADirectory`] when something else has its name.
 pub fn private_dirs(path: &Path) -> io::Result<bool> {
-    let is_new = !path.exists();
+    let above = path.ancestors().filter(|dir| *dir != Path::new(""));
+    let missing: Vec<&Path> = above.take_while(|dir| !dir.exists()).collect();
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -41,8 +45,12 @@ pub fn private_dirs(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(io::ErrorKind::NotADirectory.into())
         }
-        made => made.map(|()| is_new),
+        made => made,
+    }?;
+    for dir in &missing {
+        sync_dir(dir.parent().unwrap_or(Path::new("")))?;
     }
+    Ok(!missing.is_empty())
 }
 
 /// Puts the names of the files in a directory on disk.
@@ -195,18 +203,56 @@ pub fn read_exact_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<(
     file.read_exact(bytes)
 }
 
-/// Waits for a signal that asks the process to stop: Ctrl-C, or SIGTERM.
+/// Waits for a signal that asks the process to stop: Ctrl-C, SIGTERM, or SIGHUP of a terminal that is closed. A signal
+/// that the parent process has set to be ignored stays ignored, as `nohup` asks for.
 ///
 /// # Errors
 /// When the system refuses to tell of signals.
 #[cfg(unix)]
 pub async fn interrupted() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-    }
+    use tokio::signal::unix::SignalKind;
+    let hangup = SignalKind::hangup();
+    any_of(&[SignalKind::interrupt(), SignalKind::terminate(), hangup]).await
+}
+
+/// Waits for a signal that insists on the end of the process. SIGHUP does not count: one closed terminal may send it
+/// twice.
+///
+/// # Errors
+/// When the system refuses to tell of signals.
+#[cfg(unix)]
+pub async fn interrupted_again() -> io::Result<()> {
+    use tokio::signal::unix::SignalKind;
+    any_of(&[SignalKind::interrupt(), SignalKind::terminate()]).await
+}
+
+#[cfg(unix)]
+async fn any_of(kinds: &[tokio::signal::unix::SignalKind]) -> io::Result<()> {
+    let ignored = ignored_signals();
+    let is_ignored = |number: i32| ignored >> (number - 1) & 1 == 1;
+    let heeded = kinds.iter().filter(|kind| !is_ignored(kind.as_raw_value()));
+    let signals: io::Result<Vec<_>> = heeded
+        .map(|kind| tokio::signal::unix::signal(*kind))
+        .collect();
+    let mut signals = signals?;
+    std::future::poll_fn(|context| {
+        let mut each = signals.iter_mut();
+        if each.any(|signal| signal.poll_recv(context).is_ready()) {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Returns the signals that this process ignores, one bit each from signal 1 on. Linux alone tells.
+#[cfg(unix)]
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// Waits for Ctrl-C.
@@ -215,5 +261,14 @@ pub async fn interrupted() -> io::Result<()> {
 /// When the system refuses to tell of it.
 #[cfg(not(unix))]
 pub async fn interrupted() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+/// Waits for Ctrl-C.
+///
+/// # Errors
+/// When the system refuses to tell of it.
+#[cfg(not(unix))]
+pub async fn interrupted_again() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }

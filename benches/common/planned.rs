@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use zpa_bulk::journal::{FORMAT, Header};
 use zpa_bulk::plan::{Limits, Snapshot};
-use zpa_bulk::run::{self, Checked, PlanError, PlanWriter, Run, RunDirectory, RunName};
+use zpa_bulk::run::{self, Checked, PlanError, PlanWriter, Run, RunDirectory};
 
 /// A run of `tenant` below `runs` that is planned and has not sent anything yet.
 pub(crate) fn planned(rows: &Checked, snapshot: &Snapshot, tenant: &str, runs: &Path) -> Run {
     let now = Timestamp::now();
-    let directory = RunDirectory::create(runs, RunName::new(now)).unwrap();
+    let directory = RunDirectory::create(runs, now).unwrap();
     let mut writer = PlanWriter::create(directory.path(), &rows.origin()).unwrap();
     run::plan(rows, snapshot, no_limits(), |item, cells| {
         writer.push(item, cells).map_err(PlanError::from)

@@ -27,7 +27,7 @@ use crate::clock::wall;
 use crate::journal::{FORMAT, Header};
 use crate::plan::Snapshot;
 use crate::resource::Scope;
-use crate::run::{self, Checked, Origin, PlanError, PlanWriter, RunDirectory, RunName, RunState};
+use crate::run::{self, Checked, Origin, PlanError, PlanWriter, RunDirectory, RunState};
 use crate::wire::Id;
 
 /// Starts a run and carries it out. Returns `None` if there is nothing to do.
@@ -63,7 +63,7 @@ pub(super) async fn start(
     if !input.decide(&live, created_before)? {
         return Ok(None);
     }
-    let directory = RunDirectory::create(options.runs, RunName::new(wall()))?;
+    let directory = RunDirectory::create(options.runs, wall())?;
     let planned = plan_into(&directory, input, &live, &others, options, tenant);
     let agreed = match planned {
         Ok((header, preview)) => {

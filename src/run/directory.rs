@@ -5,24 +5,43 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::error::RunError;
 use super::plan_file;
 use crate::clock::random_bits;
 use crate::platform::{private_dirs, sync_dir};
 
+/// The beginning of the name that a directory has until its run has started.
+const UNPUBLISHED: &str = ".new-";
+
 /// The name of a run: the time of its beginning, and four hexadecimal digits that tell runs of the same millisecond
 /// apart. Runs sorted by name are sorted by the time of their beginning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunName(String);
 
+/// The form of the time in a name.
+const TIME: &str = "%Y%m%dT%H%M%S%.3fZ";
+
 impl RunName {
-    /// Returns a name for a run that begins `now`.
-    #[must_use]
-    pub fn new(now: Timestamp) -> Self {
+    /// Returns a name for a run that begins `now`. It sorts after the name of the `newest` run, even if the clock has been
+    /// put back since.
+    fn new(now: Timestamp, newest: Option<&Self>) -> Self {
+        let after = newest.and_then(Self::time).and_then(|time| {
+            let after = time.checked_add(SignedDuration::from_millis(1)).ok()?;
+            Some(after.max(now))
+        });
+        let time = after.unwrap_or(now);
         let salt = random_bits() & 0xffff;
-        Self(format!("{}-{salt:04x}", now.strftime("%Y%m%dT%H%M%S%.3fZ")))
+        Self(format!("{}-{salt:04x}", time.strftime(TIME)))
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        let (time, _) = self.0.split_once('-')?;
+        let time = DateTime::strptime(TIME, time).ok()?;
+        Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
     }
 }
 
@@ -47,10 +66,13 @@ impl RunDirectory {
     ///
     /// # Errors
     /// [`RunError::Io`] if the directory cannot be made.
-    pub fn create(runs: &Path, name: RunName) -> Result<Self, RunError> {
-        let path = runs.join(format!(".new-{name}"));
+    pub fn create(runs: &Path, now: Timestamp) -> Result<Self, RunError> {
         let failed = |source| cannot_start(runs, source);
         let made_runs_dir = private_dirs(runs).map_err(failed)?;
+        sweep(runs, now);
+        let newest = list(runs)?.pop();
+        let name = RunName::new(now, newest.as_ref().map(Self::name));
+        let path = runs.join(format!("{UNPUBLISHED}{name}"));
         let created = Self {
             path,
             name,
@@ -173,6 +195,22 @@ impl RunDirectory {
     }
 }
 
+/// Removes directories of runs that did not start, since their process was killed a day ago or earlier.
+fn sweep(runs: &Path, now: Timestamp) {
+    const KEPT: SignedDuration = SignedDuration::from_hours(24);
+    for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let metadata = entry.metadata().ok().filter(fs::Metadata::is_dir);
+        let changed =
+            metadata.and_then(|metadata| Timestamp::try_from(metadata.modified().ok()?).ok());
+        let is_old = changed.is_some_and(|changed| now.duration_since(changed) > KEPT);
+        if is_old && name.as_encoded_bytes().starts_with(UNPUBLISHED.as_bytes()) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Lists all runs below `runs`, the oldest first. If there is no such directory, there are none.
 ///
 /// # Errors
@@ -218,5 +256,39 @@ pub(super) fn cannot_start(runs: &Path, source: io::Error) -> RunError {
         path: runs.to_owned(),
         doing: "no run can be started in this directory",
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(runs: &Path, now: &str) -> RunDirectory {
+        let directory = RunDirectory::create(runs, now.parse().unwrap()).unwrap();
+        let directory = directory.publish().unwrap();
+        fs::write(directory.path().join(plan_file::FILE_NAME), "").unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_later_run_sorts_last_though_the_clock_went_back() {
+        let runs = tempfile::tempdir().unwrap();
+        begin(runs.path(), "2099-12-31T23:59:59.999Z");
+        for now in ["2026-11-30T00:00:00Z", "2026-11-29T00:00:00Z"] {
+            let run = begin(runs.path(), now);
+            assert_eq!(list(runs.path()).unwrap().pop().unwrap().name(), run.name());
+        }
+    }
+
+    #[test]
+    fn a_run_that_never_started_is_removed_after_a_day() {
+        let runs = tempfile::tempdir().unwrap();
+        let now = Timestamp::try_from(std::time::SystemTime::now()).unwrap();
+        let left = RunDirectory::create(runs.path(), now).unwrap();
+        let hours = |hours| now + SignedDuration::from_hours(hours);
+        RunDirectory::create(runs.path(), hours(23)).unwrap();
+        assert!(left.path().exists());
+        RunDirectory::create(runs.path(), hours(25)).unwrap();
+        assert!(!left.path().exists());
     }
 }

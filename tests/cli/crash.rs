@@ -12,7 +12,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::command::{Ran, assert_contains, kill, rows, spawn};
+use crate::support::command::{Ran, assert_contains, in_place_of, kill, rows, spawn};
 use crate::support::manifests::manifest;
 use crate::support::scratch;
 use crate::support::scripted::{self, NONE, TOKEN, server};
@@ -100,25 +100,62 @@ fn killed_at_any_moment_every_link_exists_once() {
     });
 }
 
+const SLOW_APPLY: [&str; 7] = [
+    "apply",
+    "links.csv",
+    "--yes",
+    "--batch-size",
+    "1",
+    "--write-quota",
+    "5/1s",
+];
+
 /// Starts a run that takes long enough to be met on its way, and waits for its first write.
 fn under_way(tenant: &Tenant) -> Child {
     tenant.write("links.csv", &manifest(LINKS));
-    let mut command = tenant.command(&[
-        "apply",
-        "links.csv",
-        "--yes",
-        "--batch-size",
-        "1",
-        "--write-quota",
-        "5/1s",
-    ]);
-    tenant.met_after(3, &mut command)
+    tenant.met_after(3, &mut tenant.command(&SLOW_APPLY))
 }
 
 fn interrupt(child: &Child) {
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, name: &str) {
     let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    let sent = Command::new("kill").args([name, &pid]).status().unwrap();
     assert!(sent.success());
+}
+
+#[test]
+fn a_closed_terminal_parks_the_run_like_sigterm() {
+    for name in ["-HUP", "-TERM"] {
+        let tenant = Tenant::start(SCENARIO);
+        let mut child = under_way(&tenant);
+        signal(&child, name);
+        if name == "-HUP" {
+            signal(&child, name);
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(5), "{name}");
+        tenant.run(&["resume", "--write-quota", "off"]).expect(0);
+        tenant.assert_each_once(LINKS, &tenant.run_dir());
+    }
+}
+
+#[test]
+fn signals_that_the_parent_ignores_stay_ignored() {
+    let tenant = Tenant::start(SCENARIO);
+    tenant.write("links.csv", &manifest(LINKS));
+    let command = tenant.command(&SLOW_APPLY);
+    let mut shell = in_place_of(&command, "sh");
+    shell
+        .args(["-c", "trap '' INT HUP; exec \"$0\" \"$@\""])
+        .arg(command.get_program())
+        .args(command.get_args());
+    let mut child = tenant.met_after(3, &mut shell);
+    signal(&child, "-INT");
+    signal(&child, "-HUP");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    tenant.assert_each_once(LINKS, &tenant.run_dir());
 }
 
 fn text_of(mut pipe: impl Read) -> String {

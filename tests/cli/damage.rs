@@ -1,15 +1,14 @@
 //! Runs whose journal or disk is damaged: refused, repaired, resumed, and nothing twice.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::command::{Ran, assert_contains, rows, run_name};
+use crate::support::command::{Ran, assert_contains, in_place_of, rows, run_name};
 use crate::support::manifests::manifest;
 use crate::support::tenant::Tenant;
 
@@ -358,21 +357,6 @@ fn zeros_at_the_never_synced_end_need_no_repair() {
     fs::write(&path, &bytes).unwrap();
     resume(&tenant, &run).expect(0);
     tenant.assert_each_once(LINKS, &run);
-}
-
-/// A command of that program in the directory and with the variables of this one.
-fn in_place_of(command: &Command, program: impl AsRef<OsStr>) -> Command {
-    let mut other = Command::new(program);
-    other
-        .current_dir(command.get_current_dir().unwrap())
-        .stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => other.env(name, value),
-            None => other.env_remove(name),
-        };
-    }
-    other
 }
 
 /// The same command, with no file allowed to grow beyond that many blocks of 512 bytes.

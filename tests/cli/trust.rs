@@ -18,7 +18,7 @@ use zpa_bulk::item::{Event, Outcome, Status};
 use zpa_bulk::journal::{self, Header, Journal};
 use zpa_bulk::wire::Id;
 
-use crate::support::command::{Ran, assert_contains};
+use crate::support::command::{Ran, assert_contains, in_place_of};
 use crate::support::manifests::manifest;
 use crate::support::random::Random;
 use crate::support::scratch;
@@ -128,19 +128,9 @@ fn pipe(path: &Path) {
 
 /// The same command, which is ended after some seconds if it waits.
 fn patiently(command: &Command) -> Ran {
-    let mut bounded = Command::new("timeout");
-    bounded
-        .arg("30")
-        .arg(command.get_program())
-        .args(command.get_args())
-        .current_dir(command.get_current_dir().unwrap());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => bounded.env(name, value),
-            None => bounded.env_remove(name),
-        };
-    }
-    Ran::of(&mut bounded)
+    let mut bounded = in_place_of(command, "timeout");
+    bounded.arg("30").arg(command.get_program());
+    Ran::of(bounded.args(command.get_args()))
 }
 
 #[test]

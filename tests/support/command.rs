@@ -1,6 +1,7 @@
 //! The command as a user runs it, and what is left when it has ended.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,21 @@ pub(crate) fn write_private(path: &Path, text: &str) {
 pub(crate) fn spawn(command: &mut Command) -> Child {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
+}
+
+/// A command of that program in the directory and with the variables of this one.
+pub(crate) fn in_place_of(command: &Command, program: impl AsRef<OsStr>) -> Command {
+    let mut other = Command::new(program);
+    other
+        .current_dir(command.get_current_dir().unwrap())
+        .stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
+        };
+    }
+    other
 }
 
 /// Kills the process with SIGKILL, unless it has ended.

@@ -13,7 +13,7 @@ use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::plan::{Defaults, Limits};
-use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Run, RunDirectory, RunEffects, RunName};
+use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Run, RunDirectory, RunEffects};
 use zpa_bulk::wire::Failure;
 use zpa_bulk::zpa::Api;
 
@@ -124,7 +124,7 @@ pub(crate) async fn started<A: Api>(
 /// Starts a run in `home` with what `plan` hands out.
 fn begin(home: &Path, origin: &Origin, plan: impl FnOnce(Keep<'_>)) -> Run {
     let now = Timestamp::now();
-    let directory = RunDirectory::create(home, RunName::new(now)).unwrap();
+    let directory = RunDirectory::create(home, now).unwrap();
     let mut writer = PlanWriter::create(directory.path(), origin).unwrap();
     plan(&mut |item, cells| writer.push(item, cells).map_err(PlanError::from));
     let header = Header {

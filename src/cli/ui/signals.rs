@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::exit;
 use super::terminal::Terminal;
-use crate::platform::interrupted;
+use crate::platform::{interrupted, interrupted_again};
 
 /// Returns a value that becomes true at the first interrupt. The second one ends the process.
 pub(crate) fn interrupts(terminal: &Terminal) -> watch::Receiver<bool> {
@@ -16,7 +16,7 @@ pub(crate) fn interrupts(terminal: &Terminal) -> watch::Receiver<bool> {
         }
         terminal.say("stopping when the calls in flight have ended; Ctrl-C again stops at once");
         sender.send_replace(true);
-        if interrupted().await.is_ok() {
+        if interrupted_again().await.is_ok() {
             std::process::exit(exit::INTERRUPTED.into());
         }
     });
