@@ -24,6 +24,9 @@ pub enum Verdict {
     /// Not executed, since the rate limit is used up or the server asks for a pause. The whole quota class waits.
     /// Throttling uses no attempt.
     Throttled(Duration),
+    /// Perhaps executed, and not harmless to repeat: the server asks for a pause, and a gateway may have done so after the
+    /// change was made. The whole quota class waits. Then look at the tenant.
+    Unavailable(Duration, Failure),
     /// Not executed, since the token is not accepted. Renew the token once, and send the call again.
     Unauthorized(Failure),
     /// Not executed, or harmless to repeat. Send the call again after this wait, which uses an attempt.
@@ -71,9 +74,14 @@ fn judge_answer(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Ver
     let failure = answer.error();
     let id = failure.error_id.as_deref().unwrap_or_default();
     match (answer.status, id) {
-        (429, _) => throttled(call, answer, now, random),
+        (429, _) => Verdict::Throttled(demanded(call, answer, now, random)),
         (503, _) if answer.retry_after.is_some() || id == "retryable.server.error" => {
-            throttled(call, answer, now, random)
+            let wait = demanded(call, answer, now, random);
+            if call.method.idempotent() {
+                Verdict::Throttled(wait)
+            } else {
+                Verdict::Unavailable(wait, failure)
+            }
         }
         (400 | 409, id) if is_concurrent(id) => {
             Verdict::Retry(interval(call.attempt, random), failure)
@@ -136,12 +144,15 @@ fn unknown(call: Call, failure: Failure, random: f64) -> Verdict {
     }
 }
 
-fn throttled(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Verdict {
+/// Returns the pause that the server asks for.
+fn demanded(call: Call, answer: &Answer, now: Timestamp, random: f64) -> Duration {
     let demanded = answer
         .retry_after
         .as_deref()
         .and_then(|text| retry_after(text, answer.date.as_deref(), now));
-    Verdict::Throttled(demanded.unwrap_or_else(|| interval(call.refusals, random)))
+    // "At once" is no answer to a class that nothing else slows down.
+    let demanded = demanded.filter(|wait| !wait.is_zero());
+    demanded.unwrap_or_else(|| interval(call.refusals, random))
 }
 
 /// Returns the wait before attempt `attempt + 1`: half a second, doubling to at most half a minute. A factor between
@@ -254,10 +265,12 @@ mod tests {
         let rejected: Is = |v| matches!(v, Verdict::Rejected(_));
         let permanent: Is = |v| matches!(v, Verdict::Permanent(_));
         let unauthorized: Is = |v| matches!(v, Verdict::Unauthorized(_));
+        let unavailable: Is = |v| matches!(v, Verdict::Unavailable(..));
         let throttled: Is = |v| matches!(v, Verdict::Throttled(_));
         for (method, status, id, is) in [
             (Post, 429, "invalid.toomanyrequests", throttled),
-            (Post, 503, "retryable.server.error", throttled),
+            (Post, 503, "retryable.server.error", unavailable),
+            (Put, 503, "retryable.server.error", throttled),
             (Post, 503, "", ambiguous),
             (Get, 503, "", retry),
             (Post, 409, "api.concurrent.access.error", retry),
@@ -297,6 +310,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(wait(Some("4s")), Duration::from_secs(4));
+        assert_eq!(wait(Some("0s")), Duration::from_millis(500));
         assert_eq!(wait(Some("soon")), Duration::from_millis(500));
         assert_eq!(wait(None), Duration::from_millis(500));
     }

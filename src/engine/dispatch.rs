@@ -51,6 +51,8 @@ pub(super) enum Disposition {
     Requeued,
     /// The same, and its class is paused for so long.
     Paused(Duration),
+    /// The class of the call is paused for so long. The call is over, and may have been executed.
+    PausedInDoubt(Duration, Call, Verdict),
     /// The call was not executed, or may be repeated, after this wait. The dispatcher holds it until
     /// [`Dispatcher::delay`] or [`Dispatcher::take`].
     Retry(Duration, Failure),
@@ -237,10 +239,13 @@ impl Dispatcher {
         let call = pending.as_sent();
         match retry::judge(call, reply, wall, random) {
             Verdict::Throttled(wait) => {
-                // "At once" is no answer to a class that nothing else slows down.
-                let own = || retry::interval(call.refusals, random);
-                let wait = if wait.is_zero() { own() } else { wait };
-                self.throttle(id, sent, wait, is_429(reply), now)
+                self.throttle(id, sent, wait, is_429(reply), now);
+                self.requeue(id);
+                Disposition::Paused(wait)
+            }
+            verdict @ Verdict::Unavailable(wait, _) => {
+                self.throttle(id, sent, wait, false, now);
+                self.over(id, |call| Disposition::PausedInDoubt(wait, call, verdict))
             }
             Verdict::Unauthorized(failure) if pending.renewed => {
                 self.over(id, |call| Disposition::Barred(call, failure))
@@ -266,7 +271,7 @@ impl Dispatcher {
         self.take(id).map_or(Disposition::Requeued, how)
     }
 
-    /// Puts a call that was refused back into its queue, and pauses the calls for which the refusal counts.
+    /// Pauses the calls for which a refusal counts.
     fn throttle(
         &mut self,
         id: CallId,
@@ -274,7 +279,7 @@ impl Dispatcher {
         wait: Duration,
         by_quota: bool,
         now: Instant,
-    ) -> Disposition {
+    ) {
         tracing::warn!(call = id, wait_ms = wait.as_millis(), "throttled");
         self.counts.throttled += u64::from(by_quota);
         self.counts.unavailable += u64::from(!by_quota);
@@ -289,8 +294,6 @@ impl Dispatcher {
             };
             self.lanes.pause(pending.class(), &pending.path, &refusal);
         }
-        self.requeue(id);
-        Disposition::Paused(wait)
     }
 
     /// Lets a call that is not queued wait, and then queues it as a retry.

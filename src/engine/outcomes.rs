@@ -67,6 +67,7 @@ pub(super) fn failure_of(verdict: Verdict) -> Failure {
         Verdict::Unauthorized(failure)
         | Verdict::Retry(_, failure)
         | Verdict::Ambiguous(failure)
+        | Verdict::Unavailable(_, failure)
         | Verdict::Absent(failure)
         | Verdict::Exists(failure)
         | Verdict::Rejected(failure)

@@ -33,6 +33,8 @@ pub(super) enum CreateReason {
     },
     /// Their call was refused as a whole because of some of them.
     Rejected(Failure),
+    /// Their call was refused for the time being, perhaps by a gateway after it was carried out.
+    Unavailable,
     /// Their call was refused for good. Some may have been created before that.
     Refused(Failure),
     /// The server says that the object exists.
@@ -44,7 +46,7 @@ impl CreateReason {
     pub(super) fn may_appear_until(&self) -> Option<Instant> {
         match self {
             Self::Lost(_, until) | Self::Unconfirmed { until, .. } => Some(*until),
-            Self::Rejected(_) | Self::Refused(_) | Self::Exists(_) => None,
+            Self::Rejected(_) | Self::Unavailable | Self::Refused(_) | Self::Exists(_) => None,
         }
     }
 }
@@ -60,6 +62,8 @@ pub(super) enum DeleteReason {
     Lost(Failure),
     /// Their call was refused as a whole because of some of them.
     Rejected(Failure),
+    /// Their call was refused for the time being, perhaps by a gateway after it was carried out.
+    Unavailable,
     /// Their call was refused for good. Some may have been deleted before that.
     Refused(Failure),
 }

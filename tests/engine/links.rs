@@ -77,6 +77,37 @@ async fn updates_keep_the_fields_that_no_column_names() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_create_that_a_gateway_calls_unavailable_is_not_repeated() {
+    for (size, recovered) in [(1, 1), (10, 4)] {
+        let wire = Wire::with_faults("bulk = { unique_names = false }", |_, write| {
+            (write == 0).then_some(Fault::Unavailable)
+        });
+        let applied = Desk::new()
+            .batch_size(size)
+            .apply(&wire, &manifest(12))
+            .await;
+        assert_eq!(applied.end, End::Finished);
+        assert_eq!(wire.links(), expected(12));
+        assert_eq!(applied.ledger.tally().recovered, recovered);
+        // The tenant is looked at when the pause is over, not before.
+        let writes = wire.times(Class::Write);
+        let looked = wire.times(Class::Read).into_iter().max().unwrap();
+        assert!(looked >= writes[0] + Duration::from_secs(20), "{looked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unavailable_creates_are_sent_after_the_pause() {
+    let wire = Wire::new(
+        "[[fault]]\nkind = \"status\"\nmatch = \"POST */userPortalLink*\"\nretry_after = \"20s\"\ntimes = 12\n",
+    );
+    let applied = Desk::new().apply(&wire, &manifest(3)).await;
+    // More refusals than attempts: none of them counts as one.
+    assert_eq!(applied.ledger.tally().created, 3);
+    assert_eq!(wire.links(), expected(3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn lost_answers_lead_to_nothing_twice() {
     for fault in [
         Fault::LoseAnswer,

@@ -41,6 +41,13 @@ async fn a_lost_answer_is_looked_up_and_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delete_that_a_gateway_calls_unavailable_is_looked_up() {
+    let (wire, applied) = delete(|_, write| (write == 0).then_some(Fault::Unavailable)).await;
+    assert_eq!((stale(&wire), applied.ledger.tally().deleted), (1, 8));
+    assert_eq!(wire.log(Class::Write).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_request_is_sent_again() {
     let (wire, applied) = delete(|_, write| (write == 0).then_some(Fault::LoseRequest)).await;
     assert_eq!((stale(&wire), applied.ledger.tally().deleted), (1, 8));

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// The request is carried out, and the answer is this status with an empty body.
     Answer(u16),
+    /// The request is carried out, and a gateway answers that the service is not available for 20 s.
+    Unavailable,
     /// The request is not carried out, and the answer is this status with the body of an error.
     Refuse(u16),
 }
@@ -157,6 +159,12 @@ impl Api for Wire {
                 answer.body.clear();
                 Reply::Answer(answer)
             }
+            (Some(Fault::Unavailable), Reply::Answer(answer)) => Reply::Answer(Answer {
+                status: 503,
+                retry_after: Some("20s".to_owned()),
+                body: br#"{"id":"retryable.server.error","reason":"busy"}"#.to_vec(),
+                ..answer
+            }),
             (_, reply) => reply,
         }
     }

@@ -86,6 +86,10 @@ impl Creates {
                 tracing::warn!(%failure, settle_s, "it is not known whether a create was carried out; the tenant is looked at");
                 CreateReason::Lost(failure, attempts.settled_at(now))
             }
+            Verdict::Unavailable(wait, _) => {
+                let reason = Reason::Create(CreateReason::Unavailable);
+                return vec![Step::look_up(call, items, reason, now + wait)];
+            }
             Verdict::Exists(failure) if is_alone => {
                 // Whoever resumes this must not take the object for one that this call has made.
                 if items.iter().all(|item| attempts.of(item) <= 1) {
@@ -247,6 +251,9 @@ impl Creates {
                 steps.extend(self.send_parts(items));
                 steps
             }
+            CreateReason::Unavailable => {
+                vec![Step::void(call, &items), Step::retry(Call::Create(items))]
+            }
         }
     }
 
@@ -334,7 +341,10 @@ fn unproven(
     alike: bool,
     attempts: &Attempts,
 ) -> Option<Failure> {
-    let refused = matches!(reason, CreateReason::Rejected(_) | CreateReason::Refused(_));
+    let refused = matches!(
+        reason,
+        CreateReason::Rejected(_) | CreateReason::Refused(_) | CreateReason::Unavailable
+    );
     let message = if refused && attempts.of(item) <= 1 {
         "it is there though its call was refused; another may have created it"
     } else if attempts.ledger().is_presumed(item.item) {

@@ -175,7 +175,7 @@ pub(super) fn written(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts)
     let confirmed = judged.verdict == Verdict::Success;
     merge.answered(confirmed, attempts.settled_at(judged.now));
     match judged.verdict {
-        Verdict::Success | Verdict::Ambiguous(_) => vec![again(merge)],
+        Verdict::Success | Verdict::Ambiguous(_) | Verdict::Unavailable(..) => vec![again(merge)],
         Verdict::Rejected(failure) | Verdict::Exists(failure) | Verdict::Absent(failure) => {
             rejected(judged.call, merge, failure)
         }

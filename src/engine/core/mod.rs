@@ -296,7 +296,16 @@ impl Core {
         }
         match self.dispatcher.replied(id, reply, now, wall, random) {
             Disposition::Requeued => self.requeued(id, now, now),
-            Disposition::Paused(wait) => self.paused(id, wait, now, wall),
+            Disposition::Paused(wait) => {
+                if let Some(call) = self.dispatcher.call(id) {
+                    self.paused(call.method().class(), wait, now, wall);
+                }
+                self.requeued(id, now + wait, now);
+            }
+            Disposition::PausedInDoubt(wait, call, verdict) => {
+                self.paused(call.method().class(), wait, now, wall);
+                self.judged(call, Judged::new(id, verdict, reply, now));
+            }
             Disposition::Retry(wait, failure) => self.failed(id, wait, &failure, reply, now),
             Disposition::Barred(call, failure) => {
                 self.append(call.void(id));
@@ -308,14 +317,10 @@ impl Core {
         }
     }
 
-    fn paused(&mut self, id: CallId, wait: Duration, now: Instant, wall: Timestamp) {
-        if let Some(call) = self.dispatcher.call(id)
-            && self.dispatcher.lanes().pauses_all()
-        {
-            let class = call.method().class();
+    fn paused(&mut self, class: QuotaClass, wait: Duration, now: Instant, wall: Timestamp) {
+        if self.dispatcher.lanes().pauses_all() {
             self.effects.push(Effect::Pause(class, now + wait));
         }
-        self.requeued(id, now + wait, now);
         let max_wait = self.settings.bounds.max_wait;
         if max_wait.is_some_and(|most| wait > most) {
             let until = wall.saturating_add(wait).unwrap_or(Timestamp::MAX);

@@ -33,8 +33,13 @@ pub(super) fn list_first(items: Batch, due: Instant) -> Step {
 
 /// Takes in the end of a delete.
 pub(super) fn judged(items: Batch, judged: Judged<'_>, attempts: &Attempts) -> Steps {
+    let mut due = judged.now;
     let reason = match judged.verdict {
         Verdict::Success => DeleteReason::Deleted,
+        Verdict::Unavailable(wait, _) => {
+            due += wait;
+            DeleteReason::Unavailable
+        }
         verdict if items.len() == 1 => {
             let deleted = |item| changes::deleted(item, verdict.clone(), attempts);
             return items.into_iter().map(deleted).collect();
@@ -46,7 +51,7 @@ pub(super) fn judged(items: Batch, judged: Judged<'_>, attempts: &Attempts) -> S
         verdict => DeleteReason::Refused(failure_of(verdict)),
     };
     let reason = Reason::Delete(reason);
-    vec![Step::look_up(judged.call, items, reason, judged.now)]
+    vec![Step::look_up(judged.call, items, reason, due)]
 }
 
 /// Ends items that are gone or that are to be kept, and goes on with the others.
@@ -92,6 +97,9 @@ fn go_on(
     match reason {
         DeleteReason::Due => delete(items, &Failure::new("it was never deleted"), attempts),
         DeleteReason::Lost(failure) => delete(items, &failure, attempts),
+        DeleteReason::Unavailable => {
+            vec![Step::void(call, &items), Step::retry(Call::Delete(items))]
+        }
         DeleteReason::Refused(failure) => fail_each(items, &failure, attempts),
         DeleteReason::Deleted if was_alone => {
             let reason = "the server reported that it deleted it, and it is still there";
