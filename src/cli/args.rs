@@ -79,12 +79,16 @@ pub(super) enum Verb {
     Simulate(simulate::SimulateArgs),
 }
 
-/// Returns the command, with all parts of its help texts in the same order.
+/// Returns the command, with all parts of its help texts in the same order. They show neither the name by which the
+/// program was started nor the values of variables, which come from outside.
 pub(super) fn command() -> Command {
     fn in_order(command: Command) -> Command {
-        command.help_template(HELP).mut_subcommands(in_order)
+        command
+            .help_template(HELP)
+            .mut_args(|argument| argument.hide_env_values(true))
+            .mut_subcommands(in_order)
     }
-    in_order(Cli::command())
+    in_order(Cli::command()).bin_name("zpa-bulk")
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const STOPPING: &str = "Stopping early";
 const GUARDS: &str = "Guards";
 
 /// The flags for messages: their number and their form.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Output {
     /// Say less: no progress, no summary
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = OUTPUT)]

@@ -12,12 +12,14 @@ mod verbs;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, FromArgMatches as _};
+use clap::builder::Styles;
+use clap::{ColorChoice, Command, FromArgMatches as _};
 
 use self::args::{Cli, Verb};
+use self::flags::Output;
 use self::settings::Typed;
 pub use self::ui::exit;
-use self::ui::{Terminal, log_to};
+use self::ui::{Terminal, log_to, show_panics, usage};
 use self::verbs::context::Context;
 use self::verbs::{
     apply, doctor, export, journal, plan, prune, resume, retry, runs, show, simulate, status, undo,
@@ -29,28 +31,10 @@ use crate::ops::Error;
 /// Runs the command with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    // The flag counts even if the arguments cannot be parsed.
-    let colour = if std::env::args_os().any(|typed| typed == "--no-color") {
-        ColorChoice::Never
-    } else {
-        ColorChoice::Auto
-    };
-    let command = args::command().color(colour);
-    let parsed = command.clone().try_get_matches().and_then(|matches| {
-        let typed = Typed::of(&command, &matches);
-        Ok((Cli::from_arg_matches(&matches)?, typed))
-    });
-    let (cli, typed) = match parsed {
+    show_panics();
+    let (cli, typed) = match parsed() {
         Ok(parsed) => parsed,
-        Err(error) => {
-            // If the text cannot be written, a message cannot be written either.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() {
-                exit::USAGE
-            } else {
-                exit::SUCCESS
-            });
-        }
+        Err(code) => return ExitCode::from(code),
     };
     let terminal = Terminal::new(&cli.output);
     log_to(&terminal, &cli.output);
@@ -61,6 +45,39 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit::code(error.kind))
         }
     }
+}
+
+/// Parses the arguments of this process. If they cannot be parsed, or ask for help, writes a text and returns the exit
+/// code.
+fn parsed() -> Result<(Cli, Typed), u8> {
+    // The flag counts even if the arguments cannot be parsed.
+    let no_color = std::env::args_os().any(|typed| typed == "--no-color");
+    let colour = if no_color {
+        ColorChoice::Never
+    } else {
+        ColorChoice::Auto
+    };
+    let parse = |command: Command| {
+        let matches = command.clone().try_get_matches()?;
+        let typed = Typed::of(&command, &matches);
+        Ok((Cli::from_arg_matches(&matches)?, typed))
+    };
+    let error: clap::Error = match parse(args::command().color(colour)) {
+        Ok(parsed) => return Ok(parsed),
+        Err(error) => error,
+    };
+    if !error.use_stderr() {
+        // If the text cannot be written, a message cannot be written either.
+        let _ = error.print();
+        return Err(exit::SUCCESS);
+    }
+    let output = Output {
+        no_color,
+        ..Output::default()
+    };
+    let plain = parse(args::command().styles(Styles::plain()));
+    Terminal::new(&output).usage(&usage::lines(plain.err().unwrap_or(error)));
+    Err(exit::USAGE)
 }
 
 fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {

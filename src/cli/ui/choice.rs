@@ -1,4 +1,4 @@
-//! The chosen connectors, as text and as data.
+//! The chosen connectors, as lines and as data.
 
 use serde::Serialize;
 
@@ -9,15 +9,14 @@ use crate::wire::{Id, Object};
 /// The most spared connectors that are shown.
 const SHOWN: usize = 50;
 
-/// Returns a choice as text.
-pub(crate) fn text(choice: &Choice<'_>, connectors: usize) -> String {
-    let mut text = String::new();
-    for one in &choice.delete {
-        text.push_str(&format!("- {}: {}\n", title(one), one.why));
-    }
-    for one in choice.spared.iter().take(SHOWN) {
-        text.push_str(&format!("= {} is spared: {}\n", title(one), one.why));
-    }
+/// Returns a choice as lines.
+pub(crate) fn lines(choice: &Choice<'_>, connectors: usize) -> Vec<String> {
+    let deleted = choice.delete.iter();
+    let mut lines: Vec<String> = deleted
+        .map(|one| format!("- {}: {}", title(one), one.why))
+        .collect();
+    let spared = choice.spared.iter().take(SHOWN);
+    lines.extend(spared.map(|one| format!("= {} is spared: {}", title(one), one.why)));
     let more = choice.spared.len().saturating_sub(SHOWN);
     if more > 0 {
         let more = counted(
@@ -25,21 +24,21 @@ pub(crate) fn text(choice: &Choice<'_>, connectors: usize) -> String {
             "more is spared; --json names it",
             "more are spared; --json names them",
         );
-        text.push_str(&format!("… and {more}\n"));
+        lines.push(format!("… and {more}"));
     }
     let (deleted, spared) = (choice.delete.len() as u64, choice.spared.len() as u64);
-    text.push_str(&format!(
+    lines.push(format!(
         "{deleted} of {} {} to be deleted, {}",
         counted(connectors as u64, "app connector", "app connectors"),
         if deleted == 1 { "is" } else { "are" },
         counted(spared, "is spared", "are spared"),
     ));
     if !choice.delete.is_empty() {
-        text.push_str(
-            "\na connector that is deleted must be enrolled again with a provisioning key",
+        lines.push(
+            "a connector that is deleted must be enrolled again with a provisioning key".to_owned(),
         );
     }
-    text
+    lines
 }
 
 fn title(one: &Candidate<'_>) -> String {

@@ -1,12 +1,17 @@
-//! The log: lines on standard error that do not tear the progress bars.
+//! The log: lines on standard error that do not tear the progress bars, one for each event.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use indicatif::MultiProgress;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Format, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 
+use super::escape;
 use super::terminal::Terminal;
 use crate::cli::flags::Output;
 use crate::ops::chain;
@@ -20,8 +25,8 @@ pub(crate) fn log_to(terminal: &Terminal, output: &Output) {
         .with(filter(terminal, output))
         .with(
             tracing_subscriber::fmt::layer()
-                .with_ansi(terminal.has_colours())
-                .with_target(false)
+                .with_ansi(false)
+                .event_format(OneLine(terminal.clone()))
                 .with_writer(BesideBars(terminal.bars().clone())),
         );
     if tracing::subscriber::set_global_default(subscriber).is_err() {
@@ -49,6 +54,39 @@ fn filter(terminal: &Terminal, output: &Output) -> Targets {
         terminal.warn(&format!("{LOG_VARIABLE} is not a filter: {error}"));
         usual
     })
+}
+
+/// The form of an event: one escaped line. The terminal colours its level.
+struct OneLine(Terminal);
+
+impl<S, N> FormatEvent<S, N> for OneLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut text = String::new();
+        let format = Format::default().with_target(false);
+        format.format_event(context, Writer::new(&mut text), event)?;
+        let line = escape::line(text.strip_suffix('\n').unwrap_or(&text));
+        let level = event.metadata().level();
+        let painted = self.0.paint(style(*level), level.as_str());
+        writeln!(writer, "{}", line.replacen(level.as_str(), &painted, 1))
+    }
+}
+
+fn style(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "31",
+        Level::WARN => "33",
+        Level::INFO => "32",
+        _ => "34",
+    }
 }
 
 /// A writer to standard error that hides the progress bars while it writes.

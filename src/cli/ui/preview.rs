@@ -1,27 +1,25 @@
 //! Previews of plans as text.
 
-use crate::item::{Change, Item};
+use crate::item::{Change, FieldChange, Item};
 use crate::ops::{PlanSummary, Preview, counted, rounded};
 use crate::plan::CallCounts;
 use crate::resource::Kind;
 use crate::wire::{FieldValue, Fields};
 
-/// Returns a preview as text: the shown items, and the numbers of the plan. `hint` says how to see more.
-pub(crate) fn text(plan: &Preview<'_>, hint: &str) -> String {
-    let lines = plan.items().iter().map(|item| line(plan, item));
-    let mut text: String = lines
-        .filter(|line| !line.is_empty())
-        .map(|line| line + "\n")
-        .collect();
+/// Returns a preview as lines: the shown items, and the numbers of the plan. `hint` says how to see more.
+pub(crate) fn lines(plan: &Preview<'_>, hint: &str) -> Vec<String> {
+    let items = plan.items().iter();
+    let mut lines: Vec<String> = items.flat_map(|item| shown(plan, item)).collect();
     let hidden = plan.hidden();
     if hidden > 0 {
-        text.push_str(&format!("… and {hidden} more; {hint}\n"));
+        lines.push(format!("… and {hidden} more; {hint}"));
     }
-    text + &described(plan.summary())
+    lines.extend(described(plan.summary()));
+    lines
 }
 
-/// Returns the numbers of the plan as text.
-fn described(summary: &PlanSummary) -> String {
+/// Returns the numbers of the plan as lines.
+fn described(summary: &PlanSummary) -> [String; 2] {
     let PlanSummary {
         totals, estimate, ..
     } = summary;
@@ -53,43 +51,50 @@ fn described(summary: &PlanSummary) -> String {
         ),
     };
     let rows = counted(totals.items.into(), "row", "rows");
-    format!("{rows}: {parts}\n{calls}\n")
+    [format!("{rows}: {parts}"), calls]
 }
 
-/// Returns one line for the change and one for each field that it changes; an empty text for an unchanged item.
-fn line(plan: &Preview<'_>, item: &Item<'_>) -> String {
+/// Returns one line for the change and one for each field that it changes; none for an unchanged item.
+fn shown(plan: &Preview<'_>, item: &Item<'_>) -> Vec<String> {
     let key = &item.key;
-    match &item.change {
+    let line = match &item.change {
         Change::Create { body } if item.resource == Kind::portal_link() => {
             format!("+ {key:?}  {}", summary_of(plan, body))
         }
         Change::Create { body } => format!("+ {key:?}{}", fields_of(item, body)),
-        Change::Update { set, changes, .. } => {
-            let mut text = format!("~ {key:?}");
-            for change in changes {
-                let refers = matches!(set.find(&change.field), Some(FieldValue::Refs(_)));
-                let shown = |text: &String| {
-                    if refers {
-                        named(plan, text)
-                    } else {
-                        text.clone()
-                    }
-                };
-                let (old, new) = (shown(&change.old), shown(&change.new));
-                text.push_str(&format!("\n    {}: {old:?} -> {new:?}", change.field));
-            }
-            let undo = item.undo.as_ref();
-            for field in undo.into_iter().flat_map(|undo| &undo.left) {
-                text.push_str(&format!("\n    {field} stays: it was changed since"));
-            }
-            text
-        }
+        Change::Update { set, changes, .. } => return updated(plan, item, set, changes),
         Change::Delete { id, .. } if id.as_str().is_empty() => format!("- {key:?}"),
         Change::Delete { id, .. } => format!("- {key:?} ({id})"),
         Change::Spared { failure, .. } => format!("= {key:?} is spared: {failure}"),
         Change::Error { failure } => format!("! row {} {key:?}: {failure}", item.row),
-        Change::Unchanged { .. } => String::new(),
+        Change::Unchanged { .. } => return Vec::new(),
+    };
+    vec![line]
+}
+
+/// Returns the lines of an update: the key, each field with its old and its new value, and the fields that stay.
+fn updated(
+    plan: &Preview<'_>,
+    item: &Item<'_>,
+    set: &Fields<'_>,
+    changes: &[FieldChange],
+) -> Vec<String> {
+    let mut lines = vec![format!("~ {:?}", item.key)];
+    for change in changes {
+        let refers = matches!(set.find(&change.field), Some(FieldValue::Refs(_)));
+        let shown = |text: &String| {
+            if refers {
+                named(plan, text)
+            } else {
+                text.clone()
+            }
+        };
+        let (old, new) = (shown(&change.old), shown(&change.new));
+        lines.push(format!("    {}: {old:?} -> {new:?}", change.field));
     }
+    let left = item.undo.iter().flat_map(|undo| &undo.left);
+    lines.extend(left.map(|field| format!("    {field} stays: it was changed since")));
+    lines
 }
 
 /// Returns the address and the portals of a new link.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 
+use super::escape;
 use super::terminal::Terminal;
 use crate::clock::{local, monotonic};
 use crate::engine::{ClassProgress, Progress};
@@ -80,7 +81,7 @@ async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
         recent.record(&now, monotonic());
         bar.set_length(now.tally.items);
         bar.set_position(now.tally.finished());
-        bar.set_message(message(&now, &recent));
+        bar.set_message(escape::line(&message(&now, &recent)).into_owned());
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Resu
             Ok(exit::code(error.kind))
         }
         Some(error) if matches!(end, End::Parked(_)) => {
-            terminal.say(&error.messages.join("\n"));
+            terminal.say_lines(&error.messages);
             terminal.say(&format!("to go on: {resume}"));
             Ok(exit::code(error.kind))
         }
@@ -57,7 +57,7 @@ pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Resu
     }
 }
 
-fn described(report: &Report) -> String {
+fn described(report: &Report) -> Vec<String> {
     const SHOWN: usize = 10;
     let summary = &report.summary;
     let mut parts = Vec::new();
@@ -82,33 +82,27 @@ fn described(report: &Report) -> String {
         parts.join(", ")
     };
     let rows = counted(summary.items, "row", "rows");
-    let mut text = format!("{rows}: {parts}\n");
-    for row in report
-        .errors
-        .iter()
-        .filter(|row| row.status == "failed")
-        .take(SHOWN)
-    {
-        text.push_str(&format!(
-            "  {}:{} {:?}: {}\n",
-            row.file, row.row, row.name, row.error
-        ));
-    }
+    let mut lines = vec![format!("{rows}: {parts}")];
+    let failures = report.errors.iter().filter(|row| row.status == "failed");
+    lines.extend(failures.take(SHOWN).map(|row| {
+        let (file, number) = (&row.file, row.row);
+        format!("  {file}:{number} {:?}: {}", row.name, row.error)
+    }));
     let failed = usize::try_from(summary.failed).unwrap_or(usize::MAX);
     if failed > SHOWN {
-        text.push_str(&format!("  … and {} more in errors.csv\n", failed - SHOWN));
+        lines.push(format!("  … and {} more in errors.csv", failed - SHOWN));
     }
     let unavailable = match summary.unavailable {
         0 => String::new(),
         count => format!(", {count} unavailable"),
     };
-    text.push_str(&format!(
-        "{} read and {} in {}, {} throttled{unavailable}\nresults: {}\n",
+    lines.push(format!(
+        "{} read and {} in {}, {} throttled{unavailable}",
         summary.read_calls,
         counted(summary.write_calls, "write call", "write calls"),
         rounded(Duration::from_millis(summary.elapsed_ms)),
         summary.throttled,
-        summary.run_dir.display()
     ));
-    text
+    lines.push(format!("results: {}", summary.run_dir.display()));
+    lines
 }

@@ -1,11 +1,17 @@
 //! The two outputs of a command: messages and progress bars on standard error, results on standard output.
+//!
+//! Text is written line by line, and each line is [escaped](escape). Only own colours are added afterwards.
 
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::MultiProgress;
 
+use super::escape;
 use crate::cli::flags::Output;
 use crate::ops::Error;
+
+/// The label of an error that ends the command.
+const ERROR: &str = "error: ";
 
 /// Standard output and standard error as this command uses them.
 #[expect(
@@ -41,7 +47,7 @@ impl Terminal {
         &self.bars
     }
 
-    pub(crate) fn has_colours(&self) -> bool {
+    pub(super) fn has_colours(&self) -> bool {
         self.colours
     }
 
@@ -54,8 +60,32 @@ impl Terminal {
         self.watched
     }
 
-    /// Writes a result to standard output. A reader that has closed the pipe is no error.
-    pub(crate) fn result(&self, text: &str) -> Result<(), Error> {
+    /// Writes lines of text to standard output. A reader that has closed the pipe is no error.
+    pub(crate) fn result(&self, lines: &[String]) -> Result<(), Error> {
+        let lines = lines.iter();
+        self.out(
+            &lines
+                .map(|line| escape::line(line) + "\n")
+                .collect::<String>(),
+        )
+    }
+
+    /// Writes a manifest to standard output, as it is unless that is a terminal.
+    pub(crate) fn manifest(&self, text: &str) -> Result<(), Error> {
+        if io::stdout().is_terminal() {
+            return self.out(&escape::lines(text));
+        }
+        self.out(text)
+    }
+
+    /// Writes a result to standard output, as one JSON document.
+    pub(crate) fn json(&self, document: &impl serde::Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(document)
+            .map_err(|error| Error::unexpected("the result cannot be written", &error))?;
+        self.out(&(escape::json(&text) + "\n"))
+    }
+
+    fn out(&self, text: &str) -> Result<(), Error> {
         let written = self.bars.suspend(|| {
             let mut out = io::stdout().lock();
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -68,43 +98,51 @@ impl Terminal {
         }
     }
 
-    /// Writes a result to standard output, as one JSON document.
-    pub(crate) fn json(&self, document: &impl serde::Serialize) -> Result<(), Error> {
-        let text = serde_json::to_string_pretty(document)
-            .map_err(|error| Error::unexpected("the result cannot be written", &error))?;
-        self.result(&(text + "\n"))
+    /// Writes a message of one line, unless the user asked for quiet.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.quiet {
+            self.message("", line);
+        }
     }
 
-    /// Writes a message, unless the user asked for quiet.
-    pub(crate) fn say(&self, text: &str) {
-        if !self.quiet {
-            self.message(text);
+    /// Writes a message of many lines, unless the user asked for quiet.
+    pub(crate) fn say_lines(&self, lines: &[String]) {
+        for line in lines {
+            self.say(line);
         }
     }
 
     /// Writes a warning.
-    pub(crate) fn warn(&self, text: &str) {
-        let label = self.paint("33", "warning:");
-        self.message(&format!("{label} {text}"));
+    pub(crate) fn warn(&self, line: &str) {
+        self.message(&self.paint("33", "warning: "), line);
     }
 
     /// Writes an error that does not end the command, with its hint, as a warning.
     pub(crate) fn warn_of(&self, error: &Error) {
-        self.tell(&self.paint("33", "warning:"), error);
+        self.tell(&self.paint("33", "warning: "), error);
     }
 
     /// Writes the error that ended the command, with its hint.
     pub(crate) fn error(&self, error: &Error) {
-        self.tell(&self.paint("31;1", "error:"), error);
+        self.tell(&self.paint("31;1", ERROR), error);
+    }
+
+    /// Writes an error of the command line, whose first line begins with its label.
+    pub(crate) fn usage(&self, lines: &[String]) {
+        for line in lines {
+            match line.strip_prefix(ERROR) {
+                Some(rest) => self.message(&self.paint("31;1", ERROR), rest),
+                None => self.message("", line),
+            }
+        }
     }
 
     fn tell(&self, label: &str, error: &Error) {
-        for message in &error.messages {
-            self.message(&format!("{label} {message}"));
+        for line in &error.messages {
+            self.message(label, line);
         }
         if let Some(hint) = &error.hint {
-            let label = self.paint("36", "hint: ");
-            self.message(&format!("{label} {hint}"));
+            self.message(&self.paint("36", "hint:  "), hint);
         }
     }
 
@@ -120,7 +158,7 @@ impl Terminal {
         if !self.can_ask {
             return None;
         }
-        let question = question.to_owned();
+        let question = escape::line(question).into_owned();
         let answer = tokio::task::spawn_blocking(move || {
             let mut answer = String::new();
             let asked = write!(io::stderr(), "{question} ");
@@ -132,14 +170,14 @@ impl Terminal {
         Some(text.trim().to_owned())
     }
 
-    fn message(&self, text: &str) {
+    fn message(&self, label: &str, line: &str) {
         self.bars.suspend(|| {
             // If standard error is closed, there is no place for a message.
-            let _ = writeln!(io::stderr(), "{text}");
+            let _ = writeln!(io::stderr(), "{label}{}", escape::line(line));
         });
     }
 
-    fn paint(&self, style: &str, text: &str) -> String {
+    pub(super) fn paint(&self, style: &str, text: &str) -> String {
         if self.colours {
             format!("\x1b[{style}m{text}\x1b[0m")
         } else {

@@ -72,12 +72,12 @@ impl Observer for Watcher {
     }
 
     fn plan(&self, plan: &Preview<'_>) {
-        let text = preview::text(plan, self.hint_of_full);
-        self.terminal.say(text.trim_end());
+        self.terminal
+            .say_lines(&preview::lines(plan, self.hint_of_full));
     }
 
     fn choice(&self, chosen: &Choice<'_>, connectors: usize) {
-        self.terminal.say(&choice::text(chosen, connectors));
+        self.terminal.say_lines(&choice::lines(chosen, connectors));
         let document = choice::document(chosen);
         *self.choice.lock().unwrap_or_else(PoisonError::into_inner) = Some(document);
     }

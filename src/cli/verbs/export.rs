@@ -88,7 +88,7 @@ pub(crate) async fn run(args: ExportArgs, context: Context<'_>) -> Result<u8, Er
         terminal.warn(warning);
     }
     match file {
-        None => terminal.result(&export.text)?,
+        None => terminal.manifest(&export.text)?,
         Some(path) => {
             output::replace(path, export.text.as_bytes())
                 .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;

@@ -119,7 +119,7 @@ fn newest_damaged(
     Ok(None)
 }
 
-fn described(directory: &RunDirectory, finding: &Finding) -> String {
+fn described(directory: &RunDirectory, finding: &Finding) -> Vec<String> {
     let Finding {
         cut,
         items,
@@ -127,31 +127,34 @@ fn described(directory: &RunDirectory, finding: &Finding) -> String {
     } = finding;
     let path = directory.path().join(crate::journal::FILE_NAME);
     let path = path.display();
-    let mut text = format!("{path}: line {} is damaged: {}\n", cut.line, cut.damage);
-    let lines = counted(cut.lines, "line", "lines");
-    text.push_str(&match cut.lines {
-        0 => "to cut:  nothing; records that were on disk are missing at the end\n".to_owned(),
+    let to_cut = match cut.lines {
+        0 => "to cut:  nothing; records that were on disk are missing at the end".to_owned(),
         _ => format!(
-            "to cut:  {lines} from line {} on, {}: {}\n",
+            "to cut:  {} from line {} on, {}: {}",
+            counted(cut.lines, "line", "lines"),
             cut.line,
             counted(cut.bytes, "byte", "bytes"),
             contents(cut)
         ),
-    });
-    let rows = counted(*items, "row", "rows");
-    text.push_str(&format!(
-        "to keep: lines 1 to {}, with the outcomes of {finished} of {rows}\n",
-        cut.line - 1
-    ));
+    };
     let open = counted(items - finished, "row has", "rows have");
-    text.push_str(&match items - finished {
-        0 => "these lines have an outcome for every row: nothing is left to send\n".to_owned(),
+    let open = match items - finished {
+        0 => "these lines have an outcome for every row: nothing is left to send".to_owned(),
         _ => format!(
             "{open} no outcome in these lines, and calls may have been sent for them: zpa-bulk resume looks for them \
-             on the tenant first, and sends only those that are not there\n"
+             on the tenant first, and sends only those that are not there"
         ),
-    });
-    text
+    };
+    vec![
+        format!("{path}: line {} is damaged: {}", cut.line, cut.damage),
+        to_cut,
+        format!(
+            "to keep: lines 1 to {}, with the outcomes of {finished} of {}",
+            cut.line - 1,
+            counted(*items, "row", "rows")
+        ),
+        open,
+    ]
 }
 
 /// Returns the contents of the lines that are cut, in words.

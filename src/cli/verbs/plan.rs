@@ -47,8 +47,8 @@ pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Erro
                 .terminal
                 .json(&Document::new(customer, &summary, plan.items()))
         } else {
-            let text = preview::text(plan, "--full shows them all");
-            context.terminal.result(&text)
+            let lines = preview::lines(plan, "--full shows them all");
+            context.terminal.result(&lines)
         };
         (shown, summary)
     })

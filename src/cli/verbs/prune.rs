@@ -121,11 +121,11 @@ async fn write_choice(
 ) -> Result<(), Error> {
     let microtenant = prune::microtenant(tenant);
     let shown = prune::choose(criteria, tenant, |chosen, connectors| {
-        terminal.say(&choice::text(chosen, connectors));
+        terminal.say_lines(&choice::lines(chosen, connectors));
         let manifest = prune::manifest(chosen, &microtenant)
             .map_err(|error| Error::unexpected("the choice cannot be written", &error))?;
         if path == Path::new("-") {
-            return terminal.result(&manifest);
+            return terminal.manifest(&manifest);
         }
         output::replace(path, manifest.as_bytes())
             .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &RunsArgs, context: &Context<'_>) -> Result<u8, Error> {
         let document = serde_json::json!({ "format": 1, "runs": shown, "refused": refused });
         terminal.json(&document)?;
     } else {
-        let lines: String = shown.iter().map(|run| format!("{}\n", line(run))).collect();
+        let lines: Vec<String> = shown.iter().map(line).collect();
         terminal.result(&lines)?;
         if shown.is_empty() && refused.is_empty() {
             terminal.say(&format!("there is no run in {}", runs.display()));

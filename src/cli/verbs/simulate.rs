@@ -46,7 +46,7 @@ pub(crate) async fn run(args: SimulateArgs, context: Context<'_>) -> Result<u8, 
             .hint("--listen 127.0.0.1:0 picks a free port")
     })?;
     let url = server.url();
-    terminal.result(&format!("{}\n", serde_json::json!({ "listening": url })))?;
+    terminal.result(&[serde_json::json!({ "listening": url }).to_string()])?;
     terminal.say(&format!(
         "simulating at {url}; {url}/__sim/state shows the tenants; Ctrl-C ends it"
     ));

@@ -124,15 +124,14 @@ impl Shown {
     }
 }
 
-fn details(run: &Shown) -> String {
-    let mut text = format!(
-        "run       {}\nstate     {}\ntenant    {}\nwritten   {}\nin        {}\n",
-        run.run,
-        run.state,
-        run.tenant,
-        run.last_written,
-        run.run_dir.display()
-    );
+fn details(run: &Shown) -> Vec<String> {
+    let mut lines = vec![
+        format!("run       {}", run.run),
+        format!("state     {}", run.state),
+        format!("tenant    {}", run.tenant),
+        format!("written   {}", run.last_written),
+        format!("in        {}", run.run_dir.display()),
+    ];
     let tally = run.tally;
     for (count, what) in [
         (tally.items, "items"),
@@ -147,17 +146,13 @@ fn details(run: &Shown) -> String {
         (tally.waiting, "waiting"),
     ] {
         if count > 0 || what == "items" {
-            text.push_str(&format!("{what:<10}{count}\n"));
+            lines.push(format!("{what:<10}{count}"));
         }
     }
-    for (what, other) in run.links() {
-        text.push_str(&format!("{what} {other}\n"));
-    }
+    lines.extend(run.links().map(|(what, other)| format!("{what} {other}")));
     if run.state == "unfinished" {
-        text.push_str(&format!(
-            "to go on: zpa-bulk resume {}\n",
-            run.run_dir.display()
-        ));
+        let directory = run.run_dir.display();
+        lines.push(format!("to go on: zpa-bulk resume {directory}"));
     }
-    text
+    lines
 }

@@ -53,16 +53,15 @@ pub(crate) async fn run(args: VerifyArgs, context: Context<'_>) -> Result<u8, Er
     })
 }
 
-fn described(document: &Verified) -> String {
+fn described(document: &Verified) -> Vec<String> {
     let found = &document.findings;
-    let findings = found.findings.iter();
-    let mut text: String = findings.map(|finding| format!("{finding}\n")).collect();
+    let mut lines: Vec<String> = found.findings.iter().map(ToString::to_string).collect();
     if found.more > 0 {
-        text.push_str(&format!("… and {} more\n", found.more));
+        lines.push(format!("… and {} more", found.more));
     }
     if let Some(rows) = document.rows {
-        text.push_str(&format!(
-            "{} in; out: {} succeeded, {} failed, {} skipped, {} unknown\n",
+        lines.push(format!(
+            "{} in; out: {} succeeded, {} failed, {} skipped, {} unknown",
             counted(rows.rows_in, "row", "rows"),
             rows.succeeded,
             rows.failed,
@@ -70,20 +69,21 @@ fn described(document: &Verified) -> String {
             rows.unknown
         ));
     }
-    text.push_str(&format!(
-        "{} confirmed on the tenant\n",
+    lines.push(format!(
+        "{} confirmed on the tenant",
         counted(document.confirmed, "success", "successes")
     ));
-    text.push_str(match (found.is_empty(), document.finished) {
-        (true, true) => "everything is as the run says\n",
-        (true, false) => "all rows that have ended are as the run says\n",
-        (false, _) => "not everything is as the run says\n",
-    });
+    let verdict = match (found.is_empty(), document.finished) {
+        (true, true) => "everything is as the run says",
+        (true, false) => "all rows that have ended are as the run says",
+        (false, _) => "not everything is as the run says",
+    };
+    lines.push(verdict.to_owned());
     if !document.finished {
-        text.push_str(&format!(
-            "the run is unfinished: {} of {} items have ended\n",
+        lines.push(format!(
+            "the run is unfinished: {} of {} items have ended",
             document.finished_items, document.items
         ));
     }
-    text
+    lines
 }

@@ -85,7 +85,7 @@ impl Check {
         };
         let next = self.next.as_ref();
         let next = next.map_or_else(String::new, |next| format!("; next: {next}"));
-        format!("{status:<5} {:<18} {}{next}\n", self.what, self.found)
+        format!("{status:<5} {:<18} {}{next}", self.what, self.found)
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Er
     if args.json.json {
         terminal.json(&report)?;
     } else {
-        terminal.result(&report.text())?;
+        terminal.result(&report.lines())?;
     }
     Ok(checks::exit_code(&report.checks))
 }
@@ -84,18 +84,17 @@ struct Given {
 }
 
 impl Report {
-    fn text(&self) -> String {
-        let mut text = String::new();
-        for given in &self.settings {
-            text.push_str(&format!(
-                "      {} = {} ({})\n",
+    fn lines(&self) -> Vec<String> {
+        let settings = self.settings.iter();
+        let settings = settings.map(|given| {
+            format!(
+                "      {} = {} ({})",
                 given.setting, given.value, given.source
-            ));
-        }
-        for check in &self.checks {
-            text.push_str(&check.line());
-        }
-        text
+            )
+        });
+        settings
+            .chain(self.checks.iter().map(Check::line))
+            .collect()
     }
 }
 
