@@ -164,6 +164,19 @@ pub fn inode(_: &Metadata) -> u64 {
     0
 }
 
+/// Takes a regular file from others, if they can read or write it.
+///
+/// # Errors
+/// When it belongs to somebody else.
+pub fn make_private(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    if file.metadata()?.is_file() && is_open_to_others(file)? {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
 /// Tells whether the open file is the one at that path.
 #[cfg(unix)]
 #[must_use]

@@ -7,16 +7,18 @@
 )]
 
 use std::convert::Infallible;
-use std::fs::{File, OpenOptions};
+use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request as HttpRequest, Response as HttpResponse, StatusCode};
@@ -33,6 +35,7 @@ use super::line::{Breakable, Line};
 use super::log::LogEntry;
 use super::machine::Sim;
 use super::scenario::Scenario;
+use crate::platform::{make_private, private_file};
 
 /// The largest body that is read. A batch of 500 links, each with an icon, is well below.
 const LARGEST_BODY: usize = 64 << 20;
@@ -52,7 +55,7 @@ pub struct ServerOptions {
     pub scenario: Scenario,
     /// The seed of ids, tokens, delays and all other random numbers.
     pub seed: u64,
-    /// A file to which one JSON line is appended when a request arrives.
+    /// A file to which one JSON line is appended when a request arrives. Its owner alone can read it.
     pub log: Option<PathBuf>,
 }
 
@@ -79,7 +82,8 @@ impl Server {
     /// # Errors
     ///
     /// [`io::ErrorKind::InvalidInput`] if the address is not a loopback address: secrets are not checked,
-    /// so no other machine may reach the server. Otherwise the error of opening the port or the log file.
+    /// so no other machine may reach the server. Otherwise the error of opening the port or, with its path, the log
+    /// file.
     pub async fn start(options: ServerOptions) -> io::Result<Self> {
         if !options.listen.ip().is_loopback() {
             let message = format!(
@@ -88,9 +92,11 @@ impl Server {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let listener = TcpListener::bind(options.listen).await?;
-        let address = listener.local_addr()?;
+        let listen = options.listen;
         let shared = Arc::new(Shared::new(options)?);
+        let cannot = |error: io::Error| told(&error, format_args!("cannot listen on {listen}"));
+        let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+        let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(serve(listener, Arc::clone(&shared), stopped));
         Ok(Self {
@@ -137,10 +143,7 @@ impl Server {
 
 impl Shared {
     fn new(options: ServerOptions) -> io::Result<Self> {
-        let log = options
-            .log
-            .map(|path| OpenOptions::new().create(true).append(true).open(path))
-            .transpose()?;
+        let log = options.log.as_deref().map(open_log).transpose()?;
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -173,6 +176,21 @@ impl Shared {
         let leaves = arrived + response.delay;
         (response, leaves)
     }
+}
+
+/// Returns the error with what could not be done.
+fn told(error: &io::Error, what: fmt::Arguments<'_>) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+/// Opens the request log. It shows tenants and paths, so others cannot read it, even if it was there.
+fn open_log(path: &Path) -> io::Result<File> {
+    let open = || {
+        let file = private_file().create(true).append(true).open(path)?;
+        make_private(&file)?;
+        Ok(file)
+    };
+    open().map_err(|error| told(&error, format_args!("{}", path.display())))
 }
 
 fn append(mut file: MutexGuard<'_, File>, line: Option<Vec<u8>>) {
@@ -223,6 +241,9 @@ async fn answer(
     line: Line,
     request: HttpRequest<Incoming>,
 ) -> Result<HttpResponse<Full<Bytes>>, Infallible> {
+    if !is_for_loopback(&request) {
+        return Ok(bare(StatusCode::MISDIRECTED_REQUEST));
+    }
     let Some(request) = received(request).await else {
         return Ok(bare(StatusCode::PAYLOAD_TOO_LARGE));
     };
@@ -242,6 +263,26 @@ async fn answer(
         Delivery::Withheld => std::future::pending().await,
     }
     Ok(sent(response))
+}
+
+/// Tells whether a request names this machine and no other. A web page whose host name was made to lead here names its
+/// own host (DNS rebinding).
+fn is_for_loopback(request: &HttpRequest<Incoming>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter();
+    let mut hosts = hosts.map(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let target = request.uri().authority();
+    request.headers().contains_key(header::HOST)
+        && hosts.all(|host| host.is_some_and(|host| is_loopback(host.host())))
+        && target.is_none_or(|target| is_loopback(target.host()))
+}
+
+/// Tells whether a host name is one of loopback (RFC 6761, section 6.3).
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The whole request, unless its body is too large or ends early.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
@@ -89,10 +89,31 @@ async fn relay(listener: TcpListener, acceptor: TlsAcceptor, behind: String) {
         let (acceptor, behind) = (acceptor.clone(), behind.clone());
         tokio::spawn(async move {
             // A client that does not trust the certificate leaves here.
-            let mut secure = acceptor.accept(stream).await.ok()?;
-            let mut plain = TcpStream::connect(behind).await.ok()?;
-            copy_bidirectional(&mut secure, &mut plain).await.ok()
+            let secure = acceptor.accept(stream).await.ok()?;
+            let (mut requests, mut answers) = tokio::io::split(secure);
+            let plain = TcpStream::connect(behind).await.ok()?;
+            let (mut tenant, mut onward) = plain.into_split();
+            let back = async { tokio::io::copy(&mut tenant, &mut answers).await.ok() };
+            let there = renamed(&mut requests, &mut onward);
+            tokio::join!(back, there).1
         });
+    }
+}
+
+/// Passes requests on under a name of loopback: the simulated tenant answers to no other.
+async fn renamed(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+) -> Option<()> {
+    let mut bytes = [0; 1 << 14];
+    loop {
+        let read = match from.read(&mut bytes).await {
+            Ok(0) | Err(_) => return to.shutdown().await.ok(),
+            Ok(read) => read,
+        };
+        let text = std::str::from_utf8(&bytes[..read]).ok()?;
+        let text = text.replace("tenant.invalid", "here.localhost");
+        to.write_all(text.as_bytes()).await.ok()?;
     }
 }
 

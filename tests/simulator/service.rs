@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zpa_bulk::sim::{Class, QuotaScope, Scenario, ScenarioError, Server, ServerOptions};
 
 use crate::support::api::{Reply, http};
@@ -121,6 +122,77 @@ async fn a_page_fails_everywhere_without_named_paths() {
 }
 
 // The simulator itself
+
+/// The status of the answer to a request with this target and these lines in its head.
+async fn status(server: &Server, target: &str, head: &str) -> String {
+    let address = server.url().replace("http://", "");
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\n{head}connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn requests_for_other_hosts_are_misdirected() {
+    let tenant = tenant("").await;
+    let state = "/__sim/state";
+    for host in [
+        "localhost",
+        "LocalHost:8700",
+        "localhost.",
+        "app.localhost:1",
+        "127.0.0.1",
+        "127.9.8.7:80",
+        "[::1]:8700",
+    ] {
+        let head = format!("Host: {host}\r\n");
+        assert_eq!(status(&tenant.server, state, &head).await, "200", "{host}");
+    }
+    for head in [
+        "",
+        "Host: \r\n",
+        "Host: evil.example\r\n",
+        "Host: evil.example:8700\r\n",
+        "Host: localhost.evil.example\r\n",
+        "Host: evillocalhost\r\n",
+        "Host: 127.0.0.1.evil.example\r\n",
+        "Host: localhost@evil.example\r\n",
+        "Host: 0.0.0.0\r\n",
+        "Host: 10.0.0.1\r\n",
+        "Host: [::]\r\n",
+        "Host: localhost\r\nHost: evil.example\r\n",
+    ] {
+        assert_eq!(status(&tenant.server, state, head).await, "421", "{head}");
+    }
+    let target = "http://evil.example/__sim/state";
+    let head = "Host: localhost\r\n";
+    assert_eq!(status(&tenant.server, target, head).await, "421");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_log_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let (new, old) = (directory.path().join("new"), directory.path().join("old"));
+    std::fs::write(&old, "").unwrap();
+    std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o666)).unwrap();
+    for file in [new, old] {
+        start(Scenario::default(), Some(&file)).await;
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    let options = ServerOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        scenario: Scenario::default(),
+        seed: 1,
+        log: Some(directory.path().join("missing/log")),
+    };
+    let refused = Server::start(options).await.unwrap_err().to_string();
+    assert!(refused.contains("missing/log: No such file"), "{refused}");
+}
 
 #[tokio::test]
 async fn requests_are_logged_in_order_with_their_status() {

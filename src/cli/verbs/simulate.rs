@@ -1,5 +1,6 @@
 //! `zpa-bulk simulate`: serve a simulated tenant until Ctrl-C.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ pub(crate) struct SimulateArgs {
     /// Seed of ids and latencies: the same seed gives the same tenant
     #[arg(long, default_value_t = 1, env = "ZPA_BULK_SEED")]
     seed: u64,
-    /// File to which one JSON line is appended for each request
+    /// File to which one JSON line is appended for each request; only you can read it
     #[arg(long, value_name = "FILE", env = "ZPA_BULK_REQUEST_LOG")]
     log: Option<PathBuf>,
 }
@@ -42,8 +43,11 @@ pub(crate) async fn run(args: SimulateArgs, context: Context<'_>) -> Result<u8, 
         log: args.log,
     };
     let server = Server::start(options).await.map_err(|error| {
-        Error::usage(format!("cannot listen on {}: {error}", args.listen))
-            .hint("--listen 127.0.0.1:0 picks a free port")
+        let refused = Error::usage(error.to_string());
+        match error.kind() {
+            ErrorKind::AddrInUse => refused.hint("--listen 127.0.0.1:0 picks a free port"),
+            _ => refused,
+        }
     })?;
     let url = server.url();
     terminal.result(&[serde_json::json!({ "listening": url }).to_string()])?;
