@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::command::{Ran, assert_contains, in_place_of, rows, run_name};
+use crate::support::command::{Ran, assert_contains, in_place_of, rows, run_name, sealed};
 use crate::support::manifests::manifest;
 use crate::support::tenant::Tenant;
 
@@ -269,11 +269,7 @@ fn an_empty_run_directory_is_reported() {
 fn header(format: u64, header: &Value) -> String {
     let mut header = header.clone();
     header["header"]["format"] = format.into();
-    header.as_object_mut().unwrap().remove("crc");
-    let (at, content) = (header["at"].as_str().unwrap(), &header["header"]);
-    let body = format!("{{\"seq\":0,\"at\":\"{at}\",\"header\":{content}");
-    let crc = crc32fast::hash(body.as_bytes());
-    format!("{body},\"crc\":\"{crc:08x}\"}}\n")
+    sealed(&header)
 }
 
 #[test]

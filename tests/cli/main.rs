@@ -26,6 +26,7 @@ mod resources;
 mod runs;
 mod samples;
 mod sharing;
+mod shown;
 mod signin;
 #[path = "../support/mod.rs"]
 mod support;

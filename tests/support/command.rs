@@ -83,6 +83,14 @@ pub(crate) fn rows(path: &Path) -> Vec<HashMap<String, String>> {
     reader.deserialize().map(Result::unwrap).collect()
 }
 
+/// The first line of a journal with the checksum of its content, as anyone can make it.
+pub(crate) fn sealed(line: &Value) -> String {
+    let (at, content) = (line["at"].as_str().unwrap(), &line["header"]);
+    let body = format!("{{\"seq\":0,\"at\":\"{at}\",\"header\":{content}");
+    let crc = crc32fast::hash(body.as_bytes());
+    format!("{body},\"crc\":\"{crc:08x}\"}}\n")
+}
+
 /// Fails unless the text has that part.
 #[track_caller]
 pub(crate) fn assert_contains(text: &str, part: impl AsRef<str>) {
