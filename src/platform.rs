@@ -7,6 +7,7 @@
 //! | A run that others own or can write to | refused without `--trust-run` | not noticed |
 //! | A run that was copied from elsewhere | noticed by the inode of its directory | noticed if it came from another user |
 //! | A secret's file that others can read | refused | not noticed |
+//! | A settings file that others can change | refused if it says where to connect, what to run or which file to read | not noticed |
 //! | Names of new files after a crash of the machine | on disk: directories are synced | as the file system keeps them |
 //! | Stopping in order | Ctrl-C, SIGTERM and SIGHUP | Ctrl-C |
 //! | A lock file that was replaced meanwhile | noticed by device and inode | cannot happen: an open file cannot be removed |
@@ -16,7 +17,7 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::task::Poll;
 
@@ -162,6 +163,46 @@ pub fn inode(metadata: &Metadata) -> u64 {
 #[must_use]
 pub fn inode(_: &Metadata) -> u64 {
     0
+}
+
+/// Returns the file or directory through which others can change what an open file says: the file itself if it belongs to
+/// another user than this one and root or others can write to it, or a directory above it in which others can replace
+/// names.
+///
+/// # Errors
+/// When permissions cannot be read.
+#[cfg(unix)]
+pub fn opening_for_others(path: &Path, file: &File) -> io::Result<Option<PathBuf>> {
+    use std::os::unix::fs::MetadataExt as _;
+    const OTHERS_WRITE: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    let found = file.metadata()?;
+    let owners = [0, rustix::process::geteuid().as_raw()];
+    if !owners.contains(&found.uid()) || found.mode() & OTHERS_WRITE != 0 {
+        return Ok(Some(path.to_owned()));
+    }
+    if !found.is_file() {
+        // A pipe of this process has no directory.
+        return Ok(None);
+    }
+    // A link can be replaced where it stands, and its target where that stands.
+    let places = [std::path::absolute(path)?, path.canonicalize()?];
+    for directory in places.iter().flat_map(|place| place.ancestors().skip(1)) {
+        let mode = std::fs::metadata(directory)?.mode();
+        if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 {
+            return Ok(Some(directory.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns `None`: permissions are not looked at.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn opening_for_others(_: &Path, _: &File) -> io::Result<Option<PathBuf>> {
+    Ok(None)
 }
 
 /// Takes a regular file from others, if they can read or write it.

@@ -37,7 +37,8 @@ Examples:
 const AFTER_HELP: &str = "\
 Settings: a flag overrides an environment variable, a variable overrides the profile, and the profile overrides the \
 rest of the settings file. If none of them names a client, ~/.zscaler/zscaler.yaml of Zscaler's own tools is read. \
-zpa-bulk doctor shows the source of each setting.
+zpa-bulk doctor shows the source of each setting. A settings file that others can change is refused if it says where to \
+connect, what to run or which file to read.
 
 Exit codes: 0 everything is done; 1 unexpected; 2 usage or settings; 3 manifest invalid, nothing sent; \
 4 finished, but some items failed, or a claim of the run does not hold (verify); 5 stopped early, resumable; \

@@ -207,7 +207,12 @@ fn is_plain(address: &str) -> bool {
 }
 
 fn check_address(text: &str) -> Result<(), ConnectionError> {
-    let wrong = || ConnectionError::Address(text.to_owned());
+    let wrong = || {
+        if text.contains('@') {
+            return ConnectionError::User;
+        }
+        ConnectionError::Address(text.to_owned())
+    };
     let url = Url::parse(text).map_err(|_| wrong())?;
     let host = url.host_str().ok_or_else(wrong)?;
     if !url.username().is_empty() || url.password().is_some() {

@@ -25,6 +25,7 @@ mod prune;
 mod resources;
 mod runs;
 mod samples;
+mod settings;
 mod sharing;
 mod shown;
 mod signin;

@@ -311,6 +311,7 @@ fn the_settings_file_names_every_setting() {
             "quota_scope",
             "read_quota",
             "runs_dir",
+            "secret_command_env",
             "settle",
             "style",
             "timeout",

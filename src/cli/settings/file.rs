@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use super::layer::Settings;
-use super::secret::refuse_if_open_to_others;
+use super::secret::{bounded_text, refuse_if_open_to_others};
 use crate::ops::Error;
+use crate::platform::opening_for_others;
+
+/// The largest settings file that is read, in bytes.
+pub(super) const LARGEST: u64 = 1 << 20;
 
 /// Reads the settings file, if one is named. The settings of `profile` override those outside all profiles.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the file cannot be read, has no such profile, or holds a
-/// secret that others can read.
+/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the file cannot be read, has no such profile, holds a
+/// secret that others can read, or says where to connect, what to run or which file to read and others can change it.
 pub(crate) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Settings, Error> {
     let Some(path) = path else {
         return match profile {
@@ -26,15 +29,17 @@ pub(crate) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Setting
     };
     let shown = path.display().to_string();
     let failed = |error: std::io::Error| Error::usage(format!("{shown}: {error}"));
-    let mut file = File::open(path).map_err(failed)?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
+    let text = bounded_text(&file, LARGEST).map_err(failed)?;
     let mut settings = parse(&text, &shown)?;
     let profiles = std::mem::take(&mut settings.profiles);
     let all = || profiles.values().chain([&settings]);
     all().try_for_each(|table| refuse_two_proofs(table, &shown))?;
     if all().any(|table| table.client_secret.is_some()) {
         refuse_if_open_to_others(path, &file)?;
+    }
+    if let Some(setting) = all().find_map(Settings::reaching_out) {
+        refuse_if_others_can_change(path, &file, &format!("names {setting}"))?;
     }
     let chosen = profile.map(|name| choose(profiles, name, &shown));
     let settings = settings.found_in(&shown);
@@ -46,12 +51,52 @@ pub(crate) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Setting
 
 fn parse(text: &str, shown: &str) -> Result<Settings, Error> {
     toml::from_str(text).map_err(|error| {
-        // The error's own text repeats the line, which may hold a secret.
+        // The error's own text repeats the line, and its message the value: both may hold a secret.
         let place = error.span().map(|span| line_of(text, span.start));
         let place = place.map_or_else(String::new, |line| format!(":{line}"));
-        Error::usage(format!("{shown}{place}: {}", error.message()))
-            .hint("samples/zpa-bulk.toml has every setting")
+        Error::usage(format!(
+            "{shown}{place}: {}",
+            without_value(error.message())
+        ))
+        .hint("samples/zpa-bulk.toml has every setting")
     })
+}
+
+/// Returns the message of a type error without the value that it repeats, as in "invalid type: integer `5`, expected a
+/// string".
+fn without_value(message: &str) -> String {
+    let begin = message.find(['`', '"']);
+    let parts = begin.zip(message.rfind(", expected "));
+    match parts.and_then(|(begin, end)| Some((message.get(..begin)?, message.get(end..)?))) {
+        Some((what, expected)) if !what.starts_with("unknown field") => {
+            format!("{}{expected}", what.trim_end())
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Refuses a file that others can change. `what` says why that matters.
+pub(super) fn refuse_if_others_can_change(
+    path: &Path,
+    file: &File,
+    what: &str,
+) -> Result<(), Error> {
+    let shown = path.display();
+    let opening = opening_for_others(path, file);
+    let opening = opening.map_err(|error| Error::usage(format!("{shown}: {error}")))?;
+    let Some(opening) = opening else {
+        return Ok(());
+    };
+    let message = if opening == path {
+        format!("{shown} {what}, and others can change it")
+    } else {
+        let directory = opening.display();
+        format!("{shown} {what}, and others can replace it in {directory}")
+    };
+    let opening = opening.display();
+    Err(Error::usage(message).hint(format!(
+        "chmod go-w {opening}; the file must belong to you or to root"
+    )))
 }
 
 fn choose(
@@ -88,4 +133,48 @@ fn refuse_two_proofs(table: &Settings, shown: &str) -> Result<(), Error> {
 
 fn line_of(text: &str, at: usize) -> usize {
     text.get(..at).unwrap_or(text).split('\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_error_does_not_repeat_the_value() {
+        for text in [
+            "client_secret = 123454321",
+            "client_secret = 1234.54321",
+            "client_secret = [\"123454321\"]",
+            "client_secret_command = \"123454321, expected 123454321\"",
+            "style = \"123454321\"",
+            "timeout = \"123454321\"",
+            "timeout = 123454321",
+            "read_quota = \"123454321\"",
+            "jobs = \"123454321\"",
+            "keep_per_group = 123454321123454321",
+            "burst = \"`123454321\\\"\"",
+            "adaptive = \"123454321\"",
+            "client_secret = \"123454321",
+            "client_secret = 2026-123454321",
+            "[profiles.a]\nclient_secret = 123454321",
+        ] {
+            let error = parse(text, "f").unwrap_err().to_string();
+            assert!(!error.contains("12345"), "{text}: {error}");
+            assert!(error.starts_with("f:"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_type_error_says_what_is_expected() {
+        let message = |text| parse(text, "f").unwrap_err().to_string();
+        assert_eq!(
+            message("jobs = \"x\""),
+            "f:1: invalid type: string, expected a nonzero usize"
+        );
+        assert_eq!(
+            message("burst = \"x\""),
+            "f:1: the value is neither a number of calls nor auto"
+        );
+        assert!(message("client_secrt = 1").contains("unknown field `client_secrt`, expected"));
+    }
 }

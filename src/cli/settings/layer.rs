@@ -99,6 +99,10 @@ settings! {
     #[arg(skip)]
     #[serde(skip_serializing)]
     private_key_command: Vec<String>,
+    /// The variables that a command which prints a secret gets besides the usual ones.
+    #[arg(skip)]
+    #[serde(skip_serializing)]
+    secret_command_env: Vec<String>,
     /// Address of the API, in place of the cloud's
     #[arg(long, value_name = "URL", env = "ZPA_BULK_BASE_URL", help_heading = TENANT)]
     base_url: String,
@@ -236,6 +240,25 @@ impl Settings {
         self.proofs().into_iter().map(|(name, _)| name).collect()
     }
 
+    /// Returns a given setting that says where to connect, whom to believe, what to run, or which file to read or write.
+    pub(super) fn reaching_out(&self) -> Option<&'static str> {
+        let reaching_out = [
+            "cloud",
+            "vanity_domain",
+            "client_secret_file",
+            "client_secret_command",
+            "private_key",
+            "private_key_file",
+            "private_key_command",
+            "secret_command_env",
+            "base_url",
+            "token_url",
+            "ca_cert",
+            "runs_dir",
+        ];
+        self.given().find(|name| reaching_out.contains(name))
+    }
+
     /// Tells whether the proof is a private key.
     pub(crate) fn has_key(&self) -> bool {
         let first = self.proof_names().into_iter().next();
@@ -254,13 +277,20 @@ impl Settings {
         }
     }
 
-    /// Returns every setting that is given, with its value. A secret is shown as `(hidden)`, a command by its program.
+    /// Returns every setting that is given, with its value. A secret is shown as `(hidden)`, a command by its program, an
+    /// address without its user.
     pub(crate) fn shown(&self) -> Vec<(&'static str, String)> {
         let plain = serde_json::to_value(self).unwrap_or_default();
         let proofs: HashMap<&str, String> = self.proofs().into_iter().collect();
         let value = |name: &'static str| match plain.get(Self::written(name)) {
+            Some(serde_json::Value::String(text)) if name.ends_with("_url") => {
+                Some(without_user(text))
+            }
             Some(serde_json::Value::String(text)) => Some(text.clone()),
             Some(other) => Some(other.to_string()),
+            None if name == "secret_command_env" => {
+                Some(self.secret_command_env.as_ref()?.join(" "))
+            }
             None => proofs.get(name).cloned(),
         };
         self.given()
@@ -297,6 +327,15 @@ impl Settings {
             text.take_if(|text| text.is_empty());
         }
         self
+    }
+}
+
+/// Returns an address without the user name and the password before its host.
+fn without_user(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        (_, None) => address.to_owned(),
     }
 }
 

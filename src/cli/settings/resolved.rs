@@ -1,11 +1,13 @@
 //! Resolved settings: defaults filled in, and ranges checked. A command resolves its settings once and passes them on.
 
+use std::fs::File;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::file::{LARGEST, refuse_if_others_can_change};
 use super::layer::Settings;
-use super::secret::expanded;
+use super::secret::{bounded, expanded};
 use crate::engine::EngineSettings;
 use crate::ops::Error;
 use crate::pacer::Pace;
@@ -78,13 +80,10 @@ impl Resolved {
     /// Returns the transport to the tenant, without a proxy.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the file of certificates cannot be read.
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the file of certificates cannot be read, or
+    /// others can change it.
     pub(super) fn transport(&self, ca_cert: Option<&Path>) -> Result<Transport, Error> {
-        let extra_roots = ca_cert.map(|path| {
-            let path = expanded(path);
-            let failed = |error| Error::usage(format!("{}: {error}", path.display()));
-            std::fs::read(&path).map_err(failed)
-        });
+        let extra_roots = ca_cert.map(|path| certificates(&expanded(path)));
         Ok(Transport {
             timeout: self.timeout,
             connect_timeout: self.connect_timeout,
@@ -123,6 +122,14 @@ impl Resolved {
 pub(crate) fn runs_dir(flag: Option<&Path>, settings: &Settings) -> PathBuf {
     let given = flag.or(settings.runs_dir.as_deref());
     given.unwrap_or(Path::new("zpa-bulk-runs")).to_owned()
+}
+
+/// Reads a file of certificates that others cannot change.
+fn certificates(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |error| Error::usage(format!("{}: {error}", path.display()));
+    let file = File::open(path).map_err(failed)?;
+    refuse_if_others_can_change(path, &file, "says whom to trust")?;
+    bounded(&file, LARGEST).map_err(failed)
 }
 
 fn connection(settings: &Settings) -> Result<Connection, Error> {

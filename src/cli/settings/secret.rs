@@ -1,5 +1,6 @@
 //! Secrets, read from a variable, from a file that only its owner can read, or from a command. They are never shown.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ pub(super) async fn proof(settings: &Settings) -> Result<Option<Proof>, Error> {
         return key_file(path).map(Some);
     }
     if let Some(command) = &settings.private_key_command {
-        let pem = from_command("private_key_command", command).await?;
+        let pem = from_command("private_key_command", command, settings).await?;
         return key("private_key_command", &pem).map(Some);
     }
     let secret = if let Some(secret) = &settings.client_secret {
@@ -46,7 +47,7 @@ pub(super) async fn proof(settings: &Settings) -> Result<Option<Proof>, Error> {
     } else if let Some(path) = &settings.client_secret_file {
         Some(from_file(path)?)
     } else if let Some(command) = &settings.client_secret_command {
-        Some(from_command("client_secret_command", command).await?)
+        Some(from_command("client_secret_command", command, settings).await?)
     } else {
         None
     };
@@ -93,11 +94,25 @@ fn from_file(path: &Path) -> Result<SecretString, Error> {
     let failed = |error: io::Error| Error::usage(format!("{shown}: {error}"));
     let file = File::open(&path).map_err(failed)?;
     refuse_if_open_to_others(&path, &file)?;
-    let mut text = String::new();
-    file.take(LONGEST)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
+    let text = bounded_text(&file, LONGEST).map_err(failed)?;
     one_secret(&shown.to_string(), &text)
+}
+
+/// Reads a whole file, unless it is longer than `most` bytes.
+pub(super) fn bounded(file: &File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let message = format!("it is longer than {} KiB", most >> 10);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+/// Reads the whole text of a file, unless it is longer than `most` bytes.
+pub(super) fn bounded_text(file: &File, most: u64) -> io::Result<String> {
+    let text = String::from_utf8(bounded(file, most)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
 }
 
 /// Refuses a file with a secret that others can read.
@@ -114,16 +129,24 @@ pub(super) fn refuse_if_open_to_others(path: &Path, file: &File) -> Result<(), E
     Ok(())
 }
 
-/// Reads a secret from the standard output of a command, which runs without a shell. The user sees its standard error.
-async fn from_command(setting: &str, command: &[String]) -> Result<SecretString, Error> {
+/// Reads a secret from the standard output of a command, which runs without a shell and without this program's own
+/// variables. The user sees its standard error.
+async fn from_command(
+    setting: &str,
+    command: &[String],
+    settings: &Settings,
+) -> Result<SecretString, Error> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::usage(format!("{setting} names no command"))
             .hint("write it as a list: [\"pass\", \"show\", \"zpa\"]"));
     };
+    let passed = passed(settings.secret_command_env.as_deref().unwrap_or_default())?;
     let place = format!("{setting} {program:?}");
     let failed = |error: io::Error| Error::usage(format!("{place}: {error}"));
     let mut child = Command::new(program)
         .args(arguments)
+        .env_clear()
+        .envs(passed)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -133,7 +156,7 @@ async fn from_command(setting: &str, command: &[String]) -> Result<SecretString,
     let output = child.stdout.take();
     let reading = async {
         if let Some(output) = output {
-            output.take(LONGEST).read_to_end(&mut printed).await?;
+            output.take(LONGEST + 1).read_to_end(&mut printed).await?;
         }
         child.wait().await
     };
@@ -143,13 +166,51 @@ async fn from_command(setting: &str, command: &[String]) -> Result<SecretString,
         Error::usage(format!("{place} did not end within {seconds} s"))
     })?;
     let status = ended.map_err(failed)?;
+    if printed.len() as u64 > LONGEST {
+        let most = LONGEST >> 10;
+        return Err(Error::usage(format!(
+            "{place} printed more than {most} KiB"
+        )));
+    }
     if !status.success() {
-        return Err(Error::usage(format!("{place} failed: {status}"))
-            .hint("run it by hand to see what it needs"));
+        return Err(Error::usage(format!("{place} failed: {status}")).hint(
+            "run it by hand to see what it needs; secret_command_env names variables for it",
+        ));
     }
     let text = String::from_utf8(printed)
         .map_err(|_| Error::usage(format!("{place} did not print text")))?;
     one_secret(&place, &text)
+}
+
+/// The variables that a command gets which prints a secret: those of the system, the session and the terminal, and the
+/// places of password managers. None of them is a secret.
+const PASSED: &str = "PATH HOME USER LOGNAME SHELL TERM TMPDIR TZ LANG LANGUAGE \
+     DISPLAY WAYLAND_DISPLAY XAUTHORITY DBUS_SESSION_BUS_ADDRESS SSH_AUTH_SOCK GPG_TTY GNUPGHOME PASSWORD_STORE_DIR \
+     VAULT_ADDR VAULT_NAMESPACE VAULT_CACERT AWS_PROFILE AWS_REGION \
+     SystemRoot SystemDrive windir ComSpec PATHEXT TEMP TMP USERNAME USERPROFILE HOMEDRIVE HOMEPATH APPDATA \
+     LOCALAPPDATA ProgramData ProgramFiles";
+
+/// Returns the variables for a command that prints a secret: the usual ones, and those that the settings name. Variables
+/// of this program never reach it: they hold the other secrets.
+fn passed(more: &[String]) -> Result<Vec<(OsString, OsString)>, Error> {
+    let is_own = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        name.starts_with("ZPA_") || name.starts_with("ZSCALER_")
+    };
+    if let Some(own) = more.iter().find(|name| is_own(name)) {
+        let message = format!("secret_command_env names {own:?}, which may hold another secret");
+        return Err(Error::usage(message).hint("a command gets no variable of ZPA_… or ZSCALER_…"));
+    }
+    let passes = |name: &str| {
+        let mut usual = PASSED.split_whitespace();
+        let usual = usual.any(|usual| usual.eq_ignore_ascii_case(name));
+        let family = name.starts_with("LC_") || name.starts_with("XDG_");
+        usual || family || more.iter().any(|named| named == name)
+    };
+    let variables = std::env::vars_os();
+    Ok(variables
+        .filter(|(name, _)| name.to_str().is_some_and(passes))
+        .collect())
 }
 
 /// Returns the text without the line break at its end; refuses an empty text.

@@ -25,7 +25,11 @@ where
         Typed::Text(text) => text,
         Typed::Number(number) => number.to_string(),
     };
-    text.parse().map(Some).map_err(serde::de::Error::custom)
+    text.parse().map(Some).map_err(|error: T::Err| {
+        // A file may hold a secret in the wrong place.
+        let message = error.to_string().replace(&format!("{text:?}"), "the value");
+        serde::de::Error::custom(message)
+    })
 }
 
 #[expect(clippy::ref_option, reason = "serde passes the field")]

@@ -6,14 +6,15 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use secrecy::SecretString;
 
+use super::file::{LARGEST, refuse_if_others_can_change};
 use super::layer::Settings;
-use super::secret::refuse_if_open_to_others;
+use super::secret::{bounded_text, refuse_if_open_to_others};
 use crate::ops::Error;
 
 /// The path of the file below the home directory.
@@ -28,19 +29,21 @@ pub(super) fn read(home: Option<&Path>) -> Result<Settings, Error> {
     };
     let shown = path.display();
     let failed = |error: io::Error| Error::usage(format!("{shown}: {error}"));
-    let mut file = match File::open(&path) {
+    let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Settings::default()),
         Err(error) => return Err(failed(error)),
     };
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
+    let text = bounded_text(&file, LARGEST).map_err(failed)?;
     let settings = parse(&text).map_err(|line| {
         Error::usage(format!("{shown}:{line}: this is not YAML"))
             .hint("mend the file, or name the client in the environment or a file of --config")
     })?;
     if settings.has_proof() {
         refuse_if_open_to_others(&path, &file)?;
+    }
+    if let Some(setting) = settings.reaching_out() {
+        refuse_if_others_can_change(&path, &file, &format!("names {setting}"))?;
     }
     Ok(settings.found_in(&shown.to_string()))
 }
