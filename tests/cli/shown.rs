@@ -9,7 +9,9 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::support::command::{run_dirs, sealed, write_private, zpa_bulk};
+use crate::support::command::{
+    assert_contains, in_place_of, run_dirs, sealed, write_private, zpa_bulk,
+};
 use crate::support::scratch;
 use crate::support::scripted::{self, NONE, TOKEN, now, server, server_at};
 
@@ -456,4 +458,51 @@ fn arguments_are_escaped() {
     let mut command = zpa_bulk();
     command.arg0(OsString::from(evil)).arg("plan");
     assert_safe("the program's name", &mut command);
+}
+
+#[test]
+fn texts_on_a_real_terminal_are_escaped() {
+    let place = Place::new();
+    let commands = [
+        "apply good.csv --yes",
+        "apply good.csv",
+        "prune connectors --disconnected-for 1d --include-dark-groups --keep-per-group 0",
+        "export portal-link",
+        "plan $EVIL",
+        "--x$EVIL",
+    ];
+    for args in commands {
+        let plain = place.command(&[]);
+        let program = plain.get_program().to_str().unwrap();
+        let mut command = in_place_of(&plain, "script");
+        let typed = format!("{program} -vvv {}", args.replace("$EVIL", "\"$EVIL\""));
+        command.args(["-qec", &typed, "/dev/null"]);
+        command.env("EVIL", &*EVIL).env("TERM", "xterm");
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        // Own colours and the moves of progress bars are sequences that begin with ESC [.
+        let rest = text.replace("\u{1b}[", "");
+        let raw = rest
+            .chars()
+            .find(|c| !['\n', '\r'].contains(c) && hidden().any(|one| one == *c));
+        assert_eq!(raw, None, "{args}: {text:?}");
+        assert_contains(&text, "\\u{202e}");
+        assert!(!text.contains("\nwarning: forged"), "{args}: {text:?}");
+    }
+}
+
+#[test]
+fn a_long_text_is_cut_in_the_middle() {
+    let place = Place::new();
+    let long = "a".repeat(100_000);
+    for args in [
+        &["plan", &long][..],
+        &["plan", "good.csv", "--jobs", &long],
+        &[&long],
+    ] {
+        let text = assert_safe("a long argument", &mut place.command(args));
+        let longest = text.lines().map(str::len).max().unwrap();
+        assert!(longest < 5000, "{longest}");
+        assert_contains(&text, " bytes] … aaa");
+    }
 }

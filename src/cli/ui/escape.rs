@@ -4,8 +4,6 @@
 //! reader. So everything that is shown passes here, line by line, and colours are added afterwards. A line break inside
 //! a line is shown as `\n`: no text can begin a line of its own.
 
-use std::borrow::Cow;
-
 /// The most bytes of a line that are shown, before escaping.
 const LONGEST_LINE: usize = 4096;
 
@@ -13,7 +11,7 @@ const LONGEST_LINE: usize = 4096;
 const END: usize = 1024;
 
 /// Returns the text as one line, cut in the middle if it is very long.
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> String {
     if text.len() <= LONGEST_LINE {
         return escaped(text, is_hidden);
     }
@@ -21,12 +19,16 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     let (rest, tail) = rest.split_at(boundary(rest, rest.len() - END));
     let cut = rest.len();
     let (head, tail) = (escaped(head, is_hidden), escaped(tail, is_hidden));
-    Cow::Owned(format!("{head} … [{cut} bytes] … {tail}"))
+    format!("{head} … [{cut} bytes] … {tail}")
 }
 
-/// Returns a text of many lines whose line breaks and tabs are its own, such as a manifest.
-pub(super) fn lines(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| is_hidden(c) && !matches!(c, '\n' | '\t'))
+/// Returns a manifest in CSV, line by line. A line break inside a quoted cell is no line of its own.
+pub(super) fn csv(text: &str) -> String {
+    let mut quoted = false;
+    escaped(text, |c| {
+        quoted ^= c == '"';
+        is_hidden(c) && (quoted || c != '\n')
+    })
 }
 
 /// Returns the same JSON document without a character that must not be shown. Such a character can stand in strings
@@ -44,11 +46,8 @@ pub(super) fn json(document: &str) -> String {
     text
 }
 
-fn escaped(text: &str, hides: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&hides) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() * 2);
+fn escaped(text: &str, mut hides: impl FnMut(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if hides(c) {
             shown.extend(c.escape_default());
@@ -56,7 +55,7 @@ fn escaped(text: &str, hides: impl Fn(char) -> bool) -> Cow<'_, str> {
             shown.push(c);
         }
     }
-    Cow::Owned(shown)
+    shown
 }
 
 /// Returns the end of the last whole character before a byte.
@@ -132,6 +131,13 @@ mod tests {
         assert!(shown.contains("é … [2093064 bytes] … é"), "{shown}");
         let controls = "\u{1b}".repeat(1 << 20);
         assert!(line(&controls).len() < 30_000);
+    }
+
+    #[test]
+    fn a_cell_of_csv_begins_no_line() {
+        let text = "name,note\n\"a\"\"\nb\",\"\r\n\"\nc,\u{1b}\td\n";
+        let shown = "name,note\n\"a\"\"\\nb\",\"\\r\\n\"\nc,\\u{1b}\\td\n";
+        assert_eq!(csv(text), shown);
     }
 
     #[test]

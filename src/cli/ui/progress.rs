@@ -81,7 +81,7 @@ async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
         recent.record(&now, monotonic());
         bar.set_length(now.tally.items);
         bar.set_position(now.tally.finished());
-        bar.set_message(escape::line(&message(&now, &recent)).into_owned());
+        bar.set_message(escape::line(&message(&now, &recent)));
     }
 }
 

@@ -8,6 +8,7 @@ use indicatif::MultiProgress;
 
 use super::escape;
 use crate::cli::flags::Output;
+use crate::manifest::Format;
 use crate::ops::Error;
 
 /// The label of an error that ends the command.
@@ -70,12 +71,13 @@ impl Terminal {
         )
     }
 
-    /// Writes a manifest to standard output, as it is unless that is a terminal.
-    pub(crate) fn manifest(&self, text: &str) -> Result<(), Error> {
-        if io::stdout().is_terminal() {
-            return self.out(&escape::lines(text));
+    /// Writes a manifest to standard output, as it is in files unless that is a terminal.
+    pub(crate) fn manifest(&self, text: &str, format: Format) -> Result<(), Error> {
+        match format {
+            _ if !io::stdout().is_terminal() => self.out(text),
+            Format::Csv => self.out(&escape::csv(text)),
+            Format::Jsonl => self.out(&escape::json(text)),
         }
-        self.out(text)
     }
 
     /// Writes a result to standard output, as one JSON document.
@@ -158,7 +160,7 @@ impl Terminal {
         if !self.can_ask {
             return None;
         }
-        let question = escape::line(question).into_owned();
+        let question = escape::line(question);
         let answer = tokio::task::spawn_blocking(move || {
             let mut answer = String::new();
             let asked = write!(io::stderr(), "{question} ");

@@ -22,7 +22,7 @@ pub(crate) fn lines(mut error: Error) -> Vec<String> {
 }
 
 fn one_line(value: &ContextValue) -> Option<ContextValue> {
-    let plain = |text: &String| escape::line(text).into_owned();
+    let plain = |text: &String| escape::line(text);
     let styled = |text: &StyledStr| StyledStr::from(plain(&text.ansi().to_string()));
     Some(match value {
         ContextValue::String(text) => ContextValue::String(plain(text)),

@@ -72,6 +72,7 @@ pub(crate) async fn run(args: ExportArgs, context: Context<'_>) -> Result<u8, Er
     let file = file.filter(|path| *path != Path::new("-"));
     let format = args.format.map(Format::from);
     let format = format.or_else(|| file.and_then(Format::of_name));
+    let format = format.unwrap_or(Format::Csv);
     let name = file.map_or_else(|| "export".to_owned(), |path| path.display().to_string());
     let options = ExportOptions {
         kind: args.resource,
@@ -79,7 +80,7 @@ pub(crate) async fn run(args: ExportArgs, context: Context<'_>) -> Result<u8, Er
         filters: &args.filters,
         part: args.part.as_deref(),
         portal: args.portal.as_deref(),
-        format: format.unwrap_or(Format::Csv),
+        format,
         name: &name,
     };
     let mut connector = context.connector(&args.tenant);
@@ -88,7 +89,7 @@ pub(crate) async fn run(args: ExportArgs, context: Context<'_>) -> Result<u8, Er
         terminal.warn(warning);
     }
     match file {
-        None => terminal.manifest(&export.text)?,
+        None => terminal.manifest(&export.text, format)?,
         Some(path) => {
             output::replace(path, export.text.as_bytes())
                 .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;

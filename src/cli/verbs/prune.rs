@@ -12,6 +12,7 @@ use super::context::Context;
 use crate::cli::flags::{GuardArgs, WorkArgs};
 use crate::cli::settings::duration;
 use crate::cli::ui::{Terminal, Watcher, choice, exit, finish, output};
+use crate::manifest::Format;
 use crate::ops::{Connect as _, Error, Tenant, counted, prune};
 use crate::plan::prune::Criteria;
 use crate::wire::Id;
@@ -125,7 +126,7 @@ async fn write_choice(
         let manifest = prune::manifest(chosen, &microtenant)
             .map_err(|error| Error::unexpected("the choice cannot be written", &error))?;
         if path == Path::new("-") {
-            return terminal.manifest(&manifest);
+            return terminal.manifest(&manifest, Format::Csv);
         }
         output::replace(path, manifest.as_bytes())
             .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
