@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::wire::shortened;
+
 /// The cells of one row, by the position of their column from 0.
 pub trait Cells {
     /// Returns the trimmed text of the cell, or `None` if the cell is missing or empty.
@@ -36,7 +38,7 @@ pub struct Problem {
     pub file: u16,
     /// The number of the row. The header of a CSV file is row 1.
     pub row: u32,
-    /// The column as the manifest spells it, or `None` if the problem is with the whole row.
+    /// The column as the manifest spells it, [shortened], or `None` if the problem is with the whole row.
     pub column: Option<String>,
     /// The description of the mistake.
     pub message: String,
@@ -48,7 +50,7 @@ impl Problem {
         Self {
             file,
             row,
-            column: Some(column.to_owned()),
+            column: Some(shortened(column).into_owned()),
             message: message.into(),
         }
     }

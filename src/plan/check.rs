@@ -8,7 +8,7 @@ use super::wording::similar;
 use crate::item::{Problem, Row};
 use crate::resource::Action;
 use crate::resource::{Form, Kind, Scope};
-use crate::wire::{FieldValue, Fields, Id};
+use crate::wire::{FieldValue, Fields, Id, quoted};
 
 /// A row that is right in itself.
 #[derive(Clone, Debug)]
@@ -145,7 +145,11 @@ impl Checker {
         let kind = Kind::from_name(name);
         if kind.is_none() {
             let known: Vec<&str> = Kind::all().map(|kind| kind.name()).collect();
-            let message = format!("{name:?} is no resource; known are {}", known.join(", "));
+            let message = format!(
+                "{} is no resource; known are {}",
+                quoted(name),
+                known.join(", ")
+            );
             problems.push(Problem::cell(row.file, row.number, "resource", message));
         }
         kind
@@ -163,7 +167,7 @@ impl Checker {
                 Some(likely) => format!("did you mean {likely:?}?"),
                 None => format!("known are {}", known.join(", ")),
             };
-            let message = format!("{name:?} is no action; {hint}");
+            let message = format!("{} is no action; {hint}", quoted(name));
             problems.push(Problem::cell(row.file, row.number, "action", message));
             None
         })
@@ -312,14 +316,18 @@ impl<'r> Draft<'r> {
         for (at, id) in given {
             let title = at.and_then(|at| layout.titles.get(at));
             if let (Some(title), Some(id)) = (title, id)
-                && !id.bytes().all(|b| b.is_ascii_digit())
+                && !is_id(id)
             {
                 let message = if is_rounded(id) {
                     format!(
-                        "{id:?} is an id that a spreadsheet has rounded; export it again and keep the column as text"
+                        "{} is an id that a spreadsheet has rounded; export it again and keep the column as text",
+                        quoted(id)
                     )
                 } else {
-                    format!("{id:?} is not an id: an id is all digits")
+                    format!(
+                        "{} is not an id: an id is all digits, at most 20",
+                        quoted(id)
+                    )
                 };
                 problems.push(Problem::cell(self.file, self.row, title, message));
             }
@@ -395,6 +403,11 @@ fn said_before(row: Row<'_>, fields: &[Field], field: &Field) -> bool {
         })
 }
 
+/// Tells whether a text is an id: up to 20 digits.
+fn is_id(text: &str) -> bool {
+    text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// Tells whether a number is written as spreadsheets show long ones, like `1.45284E+17`.
 fn is_rounded(id: &str) -> bool {
     let digits = |text: &str| {
@@ -414,7 +427,7 @@ fn flag(text: &str) -> Result<bool, String> {
     match (TRUE.iter().any(is), FALSE.iter().any(is)) {
         (true, _) => Ok(true),
         (_, true) => Ok(false),
-        _ => Err(format!("{text:?} is neither true nor false")),
+        _ => Err(format!("{} is neither true nor false", quoted(text))),
     }
 }
 

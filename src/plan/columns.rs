@@ -1,10 +1,13 @@
 //! The meaning of a manifest's columns.
 
+use std::collections::{HashMap, HashSet};
+
 use super::defaults::Defaults;
 use super::wording::similar;
 use crate::item::Problem;
 use crate::resource::Action;
 use crate::resource::{Column, Form, Kind, fold};
+use crate::wire::quoted;
 
 /// Columns that result files add; they are passed over, so that `errors.csv` can be applied as it is.
 pub const RESULT_COLUMNS: [&str; 6] =
@@ -151,7 +154,7 @@ impl Layout {
         strict: bool,
         problems: &mut Vec<Problem>,
     ) {
-        let mut seen: Vec<(String, &str)> = Vec::new();
+        let mut seen: HashMap<String, &str> = HashMap::new();
         for ((title, row), role) in titles.iter().zip(roles) {
             if *role == Role::Field && !self.knows(title) {
                 problems.push(Problem::cell(file, *row, title, self.unknown(title)));
@@ -162,16 +165,19 @@ impl Layout {
                 continue;
             }
             let meaning = self.meaning(title, *role);
-            match seen.iter().find(|(known, _)| *known == meaning) {
-                Some((_, first)) if first == title => {
+            match seen.get(&meaning) {
+                Some(first) if first == title => {
                     let message = "the column is there twice";
                     problems.push(Problem::cell(file, *row, title, message));
                 }
-                Some((_, first)) => {
-                    let message = format!("the column is there twice: {first:?} means the same");
+                Some(first) => {
+                    let message = format!(
+                        "the column is there twice: {} means the same",
+                        quoted(first)
+                    );
                     problems.push(Problem::cell(file, *row, title, message));
                 }
-                None => seen.push((meaning, title)),
+                None => drop(seen.insert(meaning, title)),
             }
         }
     }
@@ -179,12 +185,8 @@ impl Layout {
     /// Of a column that is there twice, the first counts: the second was reported already.
     fn drop_doubled(&mut self) {
         for (_, fields) in &mut self.fields {
-            let mut seen: Vec<&str> = Vec::new();
-            fields.retain(|field| {
-                let first = !seen.contains(&field.column.name);
-                seen.push(field.column.name);
-                first
-            });
+            let mut seen = HashSet::new();
+            fields.retain(|field| seen.insert(field.column.name));
         }
     }
 

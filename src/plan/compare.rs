@@ -12,7 +12,7 @@ use super::{Backlog, CallCounts, Draft, Guards, Resolver, UnresolvedRef};
 use crate::item::{Change, FieldChange, Item, Operation, Problem};
 use crate::resource::Action;
 use crate::resource::{Kind, Scope, Shape};
-use crate::wire::{Failure, FieldValue, Fields, Id, Reference};
+use crate::wire::{Failure, FieldValue, Fields, Id, Reference, quoted};
 
 /// The numbers of a plan's items, by the change that they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -365,8 +365,9 @@ impl<'s> Planner<'s> {
         if let Some(other) = self.namesake(&scope, &set, live.id) {
             let name = set.text(kind.key_field()).unwrap_or_default();
             return error(format!(
-                "another {} is called {name:?} already ({other})",
-                kind.noun()
+                "another {} is called {} already ({other})",
+                kind.noun(),
+                quoted(name)
             ));
         }
         let id = Id::new(live.id);

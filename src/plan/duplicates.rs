@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use super::Draft;
 use super::columns::Layout;
 use crate::item::Problem;
+use crate::wire::quoted;
 
 /// The rows so far, by the objects that they name.
 ///
@@ -75,7 +76,7 @@ fn repeated(draft: &Draft<'_>, naming: Naming, first: Place, layout: &Layout) ->
         }
         Naming::Key => {
             let title = draft.title_for(draft.kind.key_field(), layout);
-            (title, format!("{:?}", draft.key))
+            (title, quoted(draft.key))
         }
     };
     let message = format!("the same {noun} twice: {place} names {named} too");

@@ -7,7 +7,7 @@ use super::Draft;
 use crate::item::Problem;
 use crate::resource::Action;
 use crate::resource::{Scope, Shape};
-use crate::wire::{Failure, Object};
+use crate::wire::{Failure, Object, quoted};
 
 /// The live objects of one scope, by id and by natural key.
 #[derive(Debug)]
@@ -69,10 +69,10 @@ impl<'s> LiveIndex<'s> {
             Some(several) => {
                 let ids: Vec<&str> = several.iter().filter_map(|o| id_of(o)).collect();
                 Err(Failure::new(format!(
-                    "{} {}s are called {:?} ({}); give the right id in a column \"id\"",
+                    "{} {}s are called {} ({}); give the right id in a column \"id\"",
                     several.len(),
                     kind.noun(),
-                    name,
+                    quoted(name),
                     ids.join(", ")
                 )))
             }
@@ -91,8 +91,9 @@ impl<'s> LiveIndex<'s> {
         }
         let noun = draft.kind.noun();
         let message = format!(
-            "the id {id} and the name {:?} are of two different {noun}s; the {noun} of that name has the id {}",
-            draft.key, named.id
+            "the id {id} and the name {} are of two different {noun}s; the {noun} of that name has the id {}",
+            quoted(draft.key),
+            named.id
         );
         Some(Problem::row(draft.file, draft.row, message))
     }
@@ -116,9 +117,9 @@ impl<'s> LiveIndex<'s> {
         match self.by_key(draft)? {
             None => Ok(None),
             Some(named) => Err(Failure::new(format!(
-                "there is no {} with the id {id}; the one called {:?} has the id {}",
+                "there is no {} with the id {id}; the one called {} has the id {}",
                 draft.kind.noun(),
-                draft.key,
+                quoted(draft.key),
                 named.id
             ))),
         }

@@ -6,10 +6,13 @@ use std::collections::HashMap;
 use super::snapshot::Snapshot;
 use super::wording::similar;
 use crate::resource::{Kind, Scope, unescape};
-use crate::wire::{Object, Reference};
+use crate::wire::{Object, Reference, quoted};
 
 /// The most cell texts whose references are remembered.
 const REMEMBERED: usize = 1024;
+
+/// The longest of them, in bytes.
+const LONGEST_REMEMBERED: usize = 1024;
 
 /// The most candidates that a message names.
 const SHOWN: usize = 5;
@@ -20,6 +23,8 @@ pub struct Resolver<'s> {
     kind: Kind,
     by_id: HashMap<&'s str, Cow<'s, str>>,
     by_name: HashMap<Cow<'s, str>, Vec<&'s str>>,
+    /// The ids by the name in lower case, in order.
+    by_lower_name: HashMap<String, Vec<&'s str>>,
     /// The references of earlier cells, since many rows name the same few sets of objects.
     resolved: HashMap<String, Vec<Reference<'s>>>,
 }
@@ -32,14 +37,21 @@ impl<'s> Resolver<'s> {
             kind: scope.kind,
             by_id: HashMap::new(),
             by_name: HashMap::new(),
+            by_lower_name: HashMap::new(),
             resolved: HashMap::new(),
         };
         for object in snapshot.objects(scope) {
             if let Some((id, name)) = id_and_name(object) {
+                let lower = name.to_lowercase();
+                resolver.by_lower_name.entry(lower).or_default().push(id);
                 resolver.by_name.entry(name.clone()).or_default().push(id);
                 resolver.by_id.insert(id, name);
             }
         }
+        resolver
+            .by_lower_name
+            .values_mut()
+            .for_each(|ids| ids.sort_unstable());
         resolver
     }
 
@@ -52,7 +64,7 @@ impl<'s> Resolver<'s> {
             return Ok(known.clone());
         }
         let found = self.look_up(text)?;
-        if self.resolved.len() < REMEMBERED {
+        if self.resolved.len() < REMEMBERED && text.len() <= LONGEST_REMEMBERED {
             self.resolved.insert(text.to_owned(), found.clone());
         }
         Ok(found)
@@ -79,21 +91,14 @@ impl<'s> Resolver<'s> {
         if let Some((id, _)) = self.by_id.get_key_value(name) {
             return Ok(id);
         }
-        let exact = self
-            .by_name
-            .get(name)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let loose: Vec<&'s str> = if exact.is_empty() {
-            self.ignoring_case(name)
-        } else {
-            exact.to_vec()
-        };
-        match loose.as_slice() {
+        let exact = self.by_name.get(name);
+        let loose = || self.by_lower_name.get(&name.to_lowercase());
+        match exact.or_else(loose).map(Vec::as_slice).unwrap_or_default() {
             [id] => Ok(id),
             [] => Err(self.unknown(name)),
             several => Err(format!(
-                "{name:?} fits {} {}s: {}; give the id instead",
+                "{} fits {} {}s: {}; give the id instead",
+                quoted(name),
                 several.len(),
                 self.kind.noun(),
                 self.describe(several)
@@ -101,33 +106,25 @@ impl<'s> Resolver<'s> {
         }
     }
 
-    fn ignoring_case(&self, name: &str) -> Vec<&'s str> {
-        let wanted = name.to_lowercase();
-        let mut ids: Vec<&'s str> = self
-            .by_name
-            .iter()
-            .filter(|(known, _)| known.to_lowercase() == wanted)
-            .flat_map(|(_, ids)| ids.iter().copied())
-            .collect();
-        ids.sort_unstable();
-        ids
-    }
-
     fn unknown(&self, name: &str) -> String {
         let noun = self.kind.noun();
         let likely = similar(name, self.by_name.keys().map(|known| &**known));
         if let Some(likely) = likely.first() {
-            return format!("no {noun} is called {name:?}; did you mean {likely:?}?");
+            return format!(
+                "no {noun} is called {}; did you mean {likely:?}?",
+                quoted(name)
+            );
         }
         let mut known: Vec<&str> = self.by_name.keys().map(|known| &**known).collect();
         known.sort_unstable();
         if known.is_empty() {
-            return format!("no {noun} is called {name:?}; there are no {noun}s");
+            return format!("no {noun} is called {}; there are no {noun}s", quoted(name));
         }
         let more = if known.len() > SHOWN { ", …" } else { "" };
         known.truncate(SHOWN);
         format!(
-            "no {noun} is called {name:?}; there are {}{more}",
+            "no {noun} is called {}; there are {}{more}",
+            quoted(name),
             known.join(", ")
         )
     }

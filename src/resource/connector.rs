@@ -15,7 +15,7 @@ use super::action::Action;
 use super::schema::{BulkDelete, Column, Form, Resource};
 use super::text;
 use super::time::{epoch, seconds};
-use crate::wire::Object;
+use crate::wire::{Object, quoted};
 
 /// An app connector.
 #[derive(Debug)]
@@ -214,7 +214,8 @@ fn check_condition(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{text:?} is not a time; write seconds since 1970, a time like 2026-01-31T12:00:00Z, or {NEVER}"
+        "{} is not a time; write seconds since 1970, a time like 2026-01-31T12:00:00Z, or {NEVER}",
+        quoted(text)
     ))
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::text::{self, SplitText};
-use crate::wire::{FieldValue, Fields, Object, Version};
+use crate::wire::{FieldValue, Fields, Object, Version, quoted};
 
 /// The form of a column's cells, and the value that the API is sent for them.
 #[derive(Clone, Copy, Debug)]
@@ -336,7 +336,7 @@ impl Kind {
                 return format!("{} has no parts", self.indefinite());
             }
             let known: Vec<&str> = parts.copied().collect();
-            format!("{text:?} is not one of {}", known.join(", "))
+            format!("{} is not one of {}", quoted(text), known.join(", "))
         })
     }
 }

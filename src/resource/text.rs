@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 
+use crate::wire::quoted;
+
 /// The longest name that the program sends, in characters.
 pub(super) const LONGEST_NAME: usize = 255;
 
@@ -61,7 +63,10 @@ pub(super) fn digits(text: &str) -> Checked<'_> {
     if text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 20 {
         return Ok(Cow::Borrowed(text));
     }
-    Err(format!("{text:?} is not an id: an id is all digits"))
+    Err(format!(
+        "{} is not an id: an id is all digits, at most 20",
+        quoted(text)
+    ))
 }
 
 /// Checks the name of a user portal, which allows fewer characters than other names.
@@ -82,7 +87,8 @@ pub(super) fn label(text: &str) -> Checked<'_> {
         return Ok(Cow::Borrowed(text));
     }
     Err(format!(
-        "{text:?} is not 3 to 31 lower-case letters, digits and hyphens"
+        "{} is not 3 to 31 lower-case letters, digits and hyphens",
+        quoted(text)
     ))
 }
 
@@ -90,13 +96,19 @@ pub(super) fn label(text: &str) -> Checked<'_> {
 pub(super) fn https_host(text: &str) -> Checked<'_> {
     let host = Parts::of(text)?;
     if !(host.scheme.is_empty() || host.scheme.eq_ignore_ascii_case("https://")) {
-        return Err(format!("{text:?} is not an https:// address"));
+        return Err(format!("{} is not an https:// address", quoted(text)));
     }
     if !matches!(host.path, "" | "/") {
-        return Err(format!("{text:?} has a path; give the host name alone"));
+        return Err(format!(
+            "{} has a path; give the host name alone",
+            quoted(text)
+        ));
     }
     if !is_dns_name(host.host) || !host.host.contains('.') {
-        return Err(format!("{text:?} is not a fully qualified host name"));
+        return Err(format!(
+            "{} is not a fully qualified host name",
+            quoted(text)
+        ));
     }
     Ok(Cow::Borrowed(text))
 }
@@ -105,12 +117,15 @@ pub(super) fn https_host(text: &str) -> Checked<'_> {
 pub(super) fn domain(text: &str) -> Checked<'_> {
     let parts = Parts::of(text)?;
     if !parts.scheme.is_empty() || !parts.path.is_empty() {
-        return Err(format!("{text:?} is an address; give the domain alone"));
+        return Err(format!(
+            "{} is an address; give the domain alone",
+            quoted(text)
+        ));
     }
     if is_dns_name(text) {
         return Ok(Cow::Borrowed(text.trim_end_matches('.')));
     }
-    Err(format!("{text:?} is not a domain"))
+    Err(format!("{} is not a domain", quoted(text)))
 }
 
 /// Checks the number of days after which a connector is deleted: 5 or more (`zpa-api.md`, section 3).
@@ -119,7 +134,7 @@ pub(super) fn interval(text: &str) -> Checked<'_> {
     match text.parse::<u32>() {
         Ok(days) if days >= LEAST => Ok(Cow::Owned(days.to_string())),
         Ok(days) => Err(format!("{days} days are too few; the least is {LEAST}")),
-        Err(_) => Err(format!("{text:?} is not a whole number of days")),
+        Err(_) => Err(format!("{} is not a whole number of days", quoted(text))),
     }
 }
 
@@ -128,7 +143,10 @@ pub(super) fn frequency(text: &str) -> Checked<'_> {
     if text.eq_ignore_ascii_case("days") {
         return Ok(Cow::Borrowed("days"));
     }
-    Err(format!("{text:?} is not a unit; the only unit is days"))
+    Err(format!(
+        "{} is not a unit; the only unit is days",
+        quoted(text)
+    ))
 }
 
 pub(super) fn protocol(text: &str) -> Checked<'_> {
@@ -138,7 +156,7 @@ pub(super) fn protocol(text: &str) -> Checked<'_> {
     } else if bare.eq_ignore_ascii_case("http") {
         Ok(Cow::Borrowed("http://"))
     } else {
-        Err(format!("{text:?} is neither https:// nor http://"))
+        Err(format!("{} is neither https:// nor http://", quoted(text)))
     }
 }
 
@@ -147,12 +165,14 @@ pub(super) fn host(text: &str) -> Checked<'_> {
     let parts = Parts::of(text)?;
     if !parts.scheme.is_empty() {
         return Err(format!(
-            "{text:?} has a scheme; give only the host here, or the whole address in a \"url\" column"
+            "{} has a scheme; give only the host here, or the whole address in a \"url\" column",
+            quoted(text)
         ));
     }
     if !parts.path.is_empty() {
         return Err(format!(
-            "{text:?} has a path; put it into \"link_path\", or the whole address into a \"url\" column"
+            "{} has a path; put it into \"link_path\", or the whole address into a \"url\" column",
+            quoted(text)
         ));
     }
     check_host(text)?;
@@ -161,7 +181,7 @@ pub(super) fn host(text: &str) -> Checked<'_> {
 
 pub(super) fn path(text: &str) -> Checked<'_> {
     if !text.starts_with('/') {
-        return Err(format!("{text:?} does not start with /"));
+        return Err(format!("{} does not start with /", quoted(text)));
     }
     check_path(text)?;
     Ok(Cow::Borrowed(text))
@@ -175,7 +195,10 @@ pub(super) fn url(text: &str) -> SplitText<'_> {
     } else if scheme.eq_ignore_ascii_case("http://") {
         "http://"
     } else {
-        return Err(format!("{text:?} has no https:// or http:// scheme"));
+        return Err(format!(
+            "{} has no https:// or http:// scheme",
+            quoted(text)
+        ));
     };
     check_host(host)?;
     check_path(path)?;
@@ -218,7 +241,7 @@ fn check_path(path: &str) -> Result<(), String> {
         return Ok(());
     }
     match path.chars().find(|c| c.is_whitespace() || c.is_control()) {
-        Some(_) => Err(format!("the path {path:?} contains white space")),
+        Some(_) => Err(format!("the path {} contains white space", quoted(path))),
         None => Ok(()),
     }
 }
@@ -232,7 +255,7 @@ fn check_host(text: &str) -> Result<(), String> {
     }
     let (host, port) = split_port(text);
     if port.is_some_and(|port| !is_port(port)) {
-        return Err(format!("{text:?} has no valid port"));
+        return Err(format!("{} has no valid port", quoted(text)));
     }
     let bracketed = text.starts_with('[');
     if !bracketed && is_dns_name(host) {
@@ -246,10 +269,14 @@ fn check_host(text: &str) -> Result<(), String> {
     }
     if !host.is_ascii() {
         return Err(format!(
-            "{text:?} is not a host name in ASCII; write international names in their xn-- form"
+            "{} is not a host name in ASCII; write international names in their xn-- form",
+            quoted(text)
         ));
     }
-    Err(format!("{text:?} is neither a host name nor an IP address"))
+    Err(format!(
+        "{} is neither a host name nor an IP address",
+        quoted(text)
+    ))
 }
 
 fn split_port(text: &str) -> (&str, Option<&str>) {

@@ -6,9 +6,11 @@
 mod call;
 mod failure;
 mod id;
+mod quoted;
 mod value;
 
 pub use self::call::{Answer, Method, QuotaClass, Reply, Request, Version};
 pub use self::failure::Failure;
 pub use self::id::{Id, Object};
+pub use self::quoted::{quoted, shortened};
 pub use self::value::{FieldValue, Fields, Reference};
