@@ -111,7 +111,7 @@ impl<R: BufRead> Rows<R> {
         self.cells.clear();
         let mut texts = self.records.cells().map(str::from_utf8);
         if texts
-            .try_for_each(|text| text.map(|text| self.cells.push_field(text)))
+            .try_for_each(|text| text.map(|text| self.cells.push_field(&restore(text))))
             .is_err()
         {
             self.report_encoding(problems);
@@ -170,7 +170,7 @@ impl<R: BufRead> rows::Rows for Rows<R> {
 
 impl Cells for StringRecord {
     fn cell(&self, column: usize) -> Option<&str> {
-        let cell = restore(self.get(column)?);
+        let cell = self.get(column)?;
         match cell.as_bytes() {
             // Nearly every cell is as it should be, and then nothing needs taking apart into characters.
             [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => Some(cell),
@@ -179,7 +179,7 @@ impl Cells for StringRecord {
     }
 
     fn raw(&self, column: usize) -> &str {
-        restore(self.get(column).unwrap_or_default())
+        self.get(column).unwrap_or_default()
     }
 }
 

@@ -33,7 +33,7 @@ impl<R: Read> CsvReader<R> {
         if !self.reader.read_byte_record(&mut self.record)? {
             return Ok(None);
         }
-        let text = |cell: &[u8]| restore(&String::from_utf8_lossy(cell)).to_owned();
+        let text = |cell: &[u8]| restore(&String::from_utf8_lossy(cell)).into_owned();
         Ok(Some(self.record.iter().map(text).collect()))
     }
 
