@@ -29,6 +29,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use zpa_bulk::engine::{End, Engine, EngineSettings};
 use zpa_bulk::item::Change;
+use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::{Defaults, Snapshot};
 use zpa_bulk::run::{self, Checked};
@@ -131,7 +132,12 @@ impl Bench {
         let api = HttpApi::new(connection.clone(), credentials, &Transport::default()).unwrap();
         let (_stop, stopped) = watch::channel(false);
         let mut engine = Engine::new(api, settings(), stopped);
-        let rows = run::check(slice::from_ref(&self.manifest), Defaults::default()).unwrap();
+        let rows = run::check(
+            slice::from_ref(&self.manifest),
+            LARGEST_MANIFEST,
+            Defaults::default(),
+        )
+        .unwrap();
         let snapshot = engine.snapshot(rows.scopes()).await.unwrap();
         Tenant {
             connection,

@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{self, sleep};
 use zpa_bulk::engine::{End, Engine, EngineSettings};
+use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::plan::Defaults;
 use zpa_bulk::run::{self, Checked};
 use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
@@ -204,7 +205,12 @@ impl Bench {
         let runs = tempfile::tempdir_in(MEMORY).or_else(|_| tempfile::tempdir());
         let runs = runs.unwrap();
         let manifest = write_manifest(runs.path());
-        let rows = run::check(slice::from_ref(&manifest), Defaults::default()).unwrap();
+        let rows = run::check(
+            slice::from_ref(&manifest),
+            LARGEST_MANIFEST,
+            Defaults::default(),
+        )
+        .unwrap();
         Self { runs, rows }
     }
 

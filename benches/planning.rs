@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
+use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::run::{self, PlanError, PlanWriter};
@@ -122,7 +123,12 @@ fn read_typed(manifest: &Path) -> usize {
 }
 
 fn plan_counting(manifest: &Path, snapshot: &Snapshot) -> u32 {
-    let rows = run::check(&[manifest.to_owned()], Defaults::default()).unwrap();
+    let rows = run::check(
+        &[manifest.to_owned()],
+        LARGEST_MANIFEST,
+        Defaults::default(),
+    )
+    .unwrap();
     let mut kept = 0;
     let planner = run::plan(&rows, snapshot, unlimited(), |_, _| {
         kept += 1;
@@ -136,7 +142,12 @@ fn plan_counting(manifest: &Path, snapshot: &Snapshot) -> u32 {
 fn plan_writing(manifest: &Path, snapshot: &Snapshot, dir: &Path) -> Duration {
     let run = tempfile::tempdir_in(dir).unwrap();
     time(|| {
-        let rows = run::check(&[manifest.to_owned()], Defaults::default()).unwrap();
+        let rows = run::check(
+            &[manifest.to_owned()],
+            LARGEST_MANIFEST,
+            Defaults::default(),
+        )
+        .unwrap();
         let mut writer = PlanWriter::create(run.path(), &rows.origin()).unwrap();
         run::plan(&rows, snapshot, unlimited(), |item, cells| {
             writer.push(item, cells).map_err(PlanError::from)

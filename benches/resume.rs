@@ -19,6 +19,7 @@ use std::process::Command;
 use jiff::Timestamp;
 use zpa_bulk::item::{Event, ItemNumber, Outcome, Status};
 use zpa_bulk::ledger::Tally;
+use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::plan::{Defaults, Listing, Snapshot};
 use zpa_bulk::report::{self, Summary};
 use zpa_bulk::resource::{Kind, Scope};
@@ -65,7 +66,7 @@ fn settled_run(runs: &Path, items: u32, batch: u32) -> PathBuf {
     fs::create_dir_all(runs).unwrap();
     let manifest = runs.join("links.csv");
     write_manifest(&manifest, items);
-    let rows = run::check(&[manifest], Defaults::default()).unwrap();
+    let rows = run::check(&[manifest], LARGEST_MANIFEST, Defaults::default()).unwrap();
     let mut run = planned::planned(&rows, &nothing_there(), "145283994705985536", runs);
     let journal = &mut run.workload.journal;
     let mut append = |event: &Event| journal.append(event, Timestamp::now()).unwrap();

@@ -15,7 +15,7 @@
 //! The program is built and tested on Linux. The other column is written by the documentation of Rust's standard
 //! library; it has been neither built nor run.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
@@ -216,6 +216,20 @@ pub fn make_private(file: &File) -> io::Result<()> {
         file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     }
     Ok(())
+}
+
+/// Tells whether a file is a pipe.
+#[cfg(unix)]
+#[must_use]
+pub fn is_pipe(kind: FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+}
+
+/// Returns `false`: pipes have no paths.
+#[cfg(not(unix))]
+#[must_use]
+pub fn is_pipe(_: FileType) -> bool {
+    false
 }
 
 /// Tells whether the open file is the one at that path.

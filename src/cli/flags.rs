@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Zoned;
 
-use super::settings::{ChangeWindow, Settings, duration};
+use super::settings::{ChangeWindow, Settings, duration, size};
 use crate::clock::monotonic;
 use crate::engine::Bounds;
 use crate::ops::{Error, Manifests};
@@ -87,8 +87,11 @@ pub(super) struct RunsDir {
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
     /// Manifests in CSV or JSON Lines; `-` is standard input
-    #[arg(required = true, value_name = "MANIFEST")]
+    #[arg(required = true, num_args = 1..=1000, value_name = "MANIFEST")]
     pub(super) paths: Vec<PathBuf>,
+    /// Refuse a manifest of more bytes than this
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1GiB", env = "ZPA_BULK_MAX_MANIFEST")]
+    pub(super) max_manifest: u64,
     /// Kind of object for rows without a `resource` column [default: inferred from the columns]
     #[arg(long, value_parser = kind, env = "ZPA_BULK_RESOURCE")]
     pub(super) resource: Option<Kind>,
@@ -101,6 +104,7 @@ impl From<ManifestArgs> for Manifests {
     fn from(args: ManifestArgs) -> Self {
         Self {
             paths: args.paths,
+            largest: args.max_manifest,
             resource: args.resource,
             action: args.action.into(),
         }

@@ -14,6 +14,6 @@ pub use self::change::{Change, FieldChange};
 pub use self::event::{Event, Outcome, PRESUMED, Status};
 pub use self::number::{ItemNumber, index};
 pub use self::operation::Operation;
-pub use self::row::{Cells, Problem, Row};
+pub use self::row::{Cells, Problem, Problems, Row};
 pub use self::undo::{Undo, changed_since};
 pub use self::work_item::Item;

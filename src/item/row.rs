@@ -78,3 +78,44 @@ impl Problem {
         }
     }
 }
+
+/// The problems of all manifests: the first 1,000, and the number of all.
+///
+/// A manifest of millions of rows may have a problem in each. Nobody reads so many, and they would not fit into memory.
+#[derive(Debug, Default)]
+pub struct Problems {
+    first: Vec<Problem>,
+    count: u64,
+}
+
+impl Problems {
+    const KEPT: usize = 1000;
+
+    /// Adds a problem.
+    pub fn push(&mut self, problem: Problem) {
+        self.count += 1;
+        if self.first.len() < Self::KEPT {
+            self.first.push(problem);
+        }
+    }
+
+    /// Returns the number of all problems.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Returns the first problems, by manifest and row.
+    #[must_use]
+    pub fn into_first(mut self) -> Vec<Problem> {
+        self.first
+            .sort_by_key(|problem| (problem.file, problem.row));
+        self.first
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<I: IntoIterator<Item = Problem>>(&mut self, problems: I) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+}

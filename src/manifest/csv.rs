@@ -5,10 +5,13 @@ use std::io::{self, BufRead};
 
 use csv::StringRecord;
 
+use super::bounds::{
+    MOST_COLUMNS, Step, cell_too_long, changed, row_too_long, title_too_long, too_many_columns,
+};
 use super::formula::restore;
 use super::records::Records;
 use super::rows::{self, Title};
-use crate::item::{Cells, Problem, Row};
+use crate::item::{Cells, Problem, Problems, Row};
 
 /// The input with a line break and one row more behind it. The line break makes a file that lacks it
 /// count its rows like any other; the row is there to be seen: a quote that is never closed swallows it.
@@ -25,7 +28,7 @@ fn records<R: BufRead>(input: R) -> Records<Sealed<R>> {
 pub(super) fn titles<R: BufRead>(
     mut input: R,
     file: u16,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> io::Result<Vec<Title>> {
     if let Some(encoding) = foreign_encoding(input.fill_buf()?) {
         problems.push(Problem::row(
@@ -36,16 +39,30 @@ pub(super) fn titles<R: BufRead>(
         return Ok(Vec::new());
     }
     let mut records = records(input);
-    records.read()?;
+    let step = records.read()?;
     let mut titles = Vec::new();
     if !is_seal(&records) {
-        titles.extend(records.cells().map(|title| Title {
-            text: restore(&String::from_utf8_lossy(title)).trim().to_owned(),
-            row: 1,
-        }));
+        titles.extend(header(&records).map(|text| Title { text, row: 1 }));
     }
-    problems.extend(header_problem(file, &titles));
+    problems.extend(match step {
+        Step::TooLong => Some(row_too_long(file, 1)),
+        _ if records.count() > MOST_COLUMNS => Some(too_many_columns(file, 1, records.count())),
+        _ => {
+            let mut too_long = titles
+                .iter()
+                .filter_map(|t| title_too_long(file, 1, &t.text));
+            too_long.next().or_else(|| header_problem(file, &titles))
+        }
+    });
     Ok(titles)
+}
+
+fn header<R: BufRead>(records: &Records<R>) -> impl Iterator<Item = String> {
+    let title = |title| {
+        let text = String::from_utf8_lossy(title);
+        restore(&text).trim().to_owned()
+    };
+    records.cells().map(title)
 }
 
 fn foreign_encoding(start: &[u8]) -> Option<&'static str> {
@@ -94,9 +111,14 @@ impl<R: BufRead> Rows<R> {
     }
 
     /// Reads the next record. False behind the last one.
-    fn read(&mut self, problems: &mut Vec<Problem>) -> io::Result<bool> {
-        if !self.records.read()? {
-            return Ok(false);
+    fn read(&mut self, problems: &mut Problems) -> io::Result<bool> {
+        match self.records.read()? {
+            Step::Row => {}
+            Step::End => return Ok(false),
+            Step::TooLong => {
+                problems.push(row_too_long(self.file, self.records.number()));
+                return Ok(false);
+            }
         }
         let more = !self.records.is_at_end()?;
         if !more && !is_seal(&self.records) {
@@ -107,7 +129,7 @@ impl<R: BufRead> Rows<R> {
     }
 
     /// Takes over the cells of the record. False if they are no row.
-    fn fill(&mut self, problems: &mut Vec<Problem>) -> bool {
+    fn fill(&mut self, problems: &mut Problems) -> bool {
         self.cells.clear();
         let mut texts = self.records.cells().map(str::from_utf8);
         if texts
@@ -117,11 +139,27 @@ impl<R: BufRead> Rows<R> {
             self.report_encoding(problems);
             return false;
         }
-        !is_blank(&self.cells) && self.is_whole(problems)
+        !self.is_blank() && self.is_whole(problems) && self.is_short(problems)
     }
 
-    fn is_whole(&self, problems: &mut Vec<Problem>) -> bool {
-        let (cells, columns) = (self.cells.len(), self.titles.len());
+    /// A row of separators alone, as spreadsheets leave them below the last row.
+    fn is_blank(&self) -> bool {
+        let mut cells = self.cells.iter();
+        self.records.count() <= MOST_COLUMNS && cells.all(|cell| cell.trim_start().is_empty())
+    }
+
+    fn is_short(&self, problems: &mut Problems) -> bool {
+        let number = self.records.number();
+        let cells = self.cells.iter().zip(&self.titles);
+        let too_long =
+            cells.filter_map(|(cell, title)| cell_too_long(self.file, number, title, cell));
+        let before = problems.count();
+        problems.extend(too_long);
+        problems.count() == before
+    }
+
+    fn is_whole(&self, problems: &mut Problems) -> bool {
+        let (cells, columns) = (self.records.count(), self.titles.len());
         if cells == columns {
             return true;
         }
@@ -136,7 +174,7 @@ impl<R: BufRead> Rows<R> {
         false
     }
 
-    fn report_encoding(&self, problems: &mut Vec<Problem>) {
+    fn report_encoding(&self, problems: &mut Problems) {
         let cells = self.records.cells().zip(&self.titles);
         for (_, title) in cells.filter(|(cell, _)| str::from_utf8(cell).is_err()) {
             let message = "the text is not UTF-8; save the file as \"CSV UTF-8\"";
@@ -151,13 +189,18 @@ impl<R: BufRead> Rows<R> {
 }
 
 impl<R: BufRead> rows::Rows for Rows<R> {
-    fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>> {
+    fn next(&mut self, problems: &mut Problems) -> io::Result<Option<Row<'_>>> {
         loop {
-            let header = self.records.number() == 0;
+            let is_header = self.records.number() == 0;
             if !self.read(problems)? {
                 return Ok(None);
             }
-            if !header && self.fill(problems) {
+            if is_header {
+                if !header(&self.records).eq(self.titles.iter().map(String::as_str)) {
+                    problems.push(changed(self.file));
+                    return Ok(None);
+                }
+            } else if self.fill(problems) {
                 return Ok(Some(Row {
                     file: self.file,
                     number: self.records.number(),
@@ -183,11 +226,6 @@ impl Cells for StringRecord {
     }
 }
 
-/// A row of separators alone, as spreadsheets leave them below the last row.
-fn is_blank(record: &StringRecord) -> bool {
-    record.iter().all(|cell| cell.trim_start().is_empty())
-}
-
 fn is_seal<R: BufRead>(records: &Records<R>) -> bool {
     records.cells().eq([SEAL])
 }
@@ -198,7 +236,7 @@ mod tests {
     use crate::manifest::rows::Rows as _;
 
     fn read(text: &[u8]) -> (Vec<(u32, Vec<String>)>, Vec<String>) {
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let titles = titles(text, 0, &mut problems).unwrap();
         let mut rows = Rows::new(text, 0, &titles);
         let mut read = Vec::new();
@@ -207,7 +245,8 @@ mod tests {
             read.push((number, cells.collect()));
         }
         let files = ["f.csv".to_owned()];
-        (read, problems.iter().map(|p| p.describe(&files)).collect())
+        let problems = problems.into_first().into_iter();
+        (read, problems.map(|p| p.describe(&files)).collect())
     }
 
     #[test]
@@ -215,7 +254,12 @@ mod tests {
         let (rows, problems) = read(b"\xef\xbb\xbfname,url\r\nWiki, https://w \r\n");
         assert_eq!(rows, [(2, vec!["Wiki".to_owned(), "https://w".to_owned()])]);
         assert!(problems.is_empty());
-        let titles = titles(b"\xef\xbb\xbfname,url\r\n".as_slice(), 0, &mut Vec::new()).unwrap();
+        let titles = titles(
+            b"\xef\xbb\xbfname,url\r\n".as_slice(),
+            0,
+            &mut Problems::default(),
+        )
+        .unwrap();
         assert_eq!(titles[0].text, "name");
     }
 

@@ -3,71 +3,103 @@
 //! Strings, booleans and whole numbers are read as if they were in a cell, and an array as several values of one
 //! cell. `null` and an absent member say nothing, `""` says empty. Empty lines are passed over.
 
-use std::fmt;
-use std::io::{self, BufRead};
-use std::mem;
+use std::collections::{HashMap, HashSet};
+use std::io::{self, BufRead, Read as _};
 
-use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
-use serde_json::Value;
-
+use super::bounds::{
+    LONGEST_ROW, MOST_COLUMNS, Step, cell_too_long, changed, row_too_long, title_too_long,
+    too_many_columns,
+};
 use super::format::BOM;
+use super::members::{Members, Text};
 use super::rows::{self, Title};
-use crate::item::{Cells, Problem, Row};
+use crate::item::{Cells, Problem, Problems, Row};
 use crate::resource::fold;
 
-/// Reads the member names of the file, each in its first spelling.
-pub(super) fn titles<R: BufRead>(input: R) -> io::Result<Vec<Title>> {
-    let mut titles: Vec<Title> = Vec::new();
-    let mut folded: Vec<String> = Vec::new();
+/// Reads the member names of the file, each in its first spelling. With a problem, there are none.
+pub(super) fn titles<R: BufRead>(
+    input: R,
+    file: u16,
+    problems: &mut Problems,
+) -> io::Result<Vec<Title>> {
+    let mut titles = Vec::new();
+    let mut known = HashSet::new();
     let mut lines = Lines::new(input);
-    while lines.advance()? {
-        // A line that does not parse is reported when the rows are read.
-        let Ok(Members(members)) = serde_json::from_slice(lines.text()) else {
-            continue;
-        };
-        for (name, _) in members {
-            let name_folded = fold(&name);
-            if !folded.contains(&name_folded) {
-                folded.push(name_folded);
-                titles.push(Title {
-                    text: name,
-                    row: lines.number,
-                });
+    loop {
+        match lines.advance()? {
+            Step::Row => {}
+            Step::End => return Ok(titles),
+            Step::TooLong => {
+                problems.push(row_too_long(file, lines.number));
+                return Ok(Vec::new());
             }
         }
+        // A line that does not parse is reported when the rows are read.
+        let Ok(Members { first, count }) = serde_json::from_slice(lines.text()) else {
+            continue;
+        };
+        for (text, _) in first {
+            if let Some(problem) = title_too_long(file, lines.number, &text) {
+                problems.push(problem);
+                return Ok(Vec::new());
+            }
+            if known.insert(fold(&text)) {
+                let row = lines.number;
+                titles.push(Title { text, row });
+            }
+        }
+        let count = count.max(titles.len());
+        if count > MOST_COLUMNS {
+            problems.push(too_many_columns(file, lines.number, count));
+            return Ok(Vec::new());
+        }
     }
-    Ok(titles)
 }
 
 /// The rows of the file.
 pub(super) struct Rows<R> {
     lines: Lines<R>,
     file: u16,
-    folded: Vec<String>,
+    positions: HashMap<String, usize>,
     texts: Texts,
 }
 
-/// The cells of one row, column by column.
-#[derive(Debug, Default)]
-struct Texts(Vec<Option<String>>);
+/// The cells of one row, column by column; `None` for a member that the row does not have.
+#[derive(Debug)]
+struct Texts {
+    cells: Vec<Option<Text>>,
+    /// The columns of the members that the row has.
+    given: Vec<usize>,
+}
 
 impl<R: BufRead> Rows<R> {
     pub(super) fn new(input: R, file: u16, titles: &[Title]) -> Self {
+        let folded = titles.iter().map(|title| fold(&title.text));
         Self {
             lines: Lines::new(input),
             file,
-            folded: titles.iter().map(|t| fold(&t.text)).collect(),
-            texts: Texts::default(),
+            positions: folded.zip(0..).collect(),
+            texts: Texts {
+                cells: vec![None; titles.len()],
+                given: Vec::new(),
+            },
         }
     }
 }
 
 impl<R: BufRead> rows::Rows for Rows<R> {
-    fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>> {
-        while self.lines.advance()? {
+    fn next(&mut self, problems: &mut Problems) -> io::Result<Option<Row<'_>>> {
+        loop {
+            match self.lines.advance()? {
+                Step::Row => {}
+                Step::End => return Ok(None),
+                Step::TooLong => {
+                    problems.push(row_too_long(self.file, self.lines.number));
+                    return Ok(None);
+                }
+            }
             match serde_json::from_slice(self.lines.text()) {
-                Ok(Members(members)) => {
+                Ok(members) => {
                     if self.fill(members, problems) {
                         return Ok(Some(Row {
                             file: self.file,
@@ -77,107 +109,78 @@ impl<R: BufRead> rows::Rows for Rows<R> {
                     }
                 }
                 Err(error) => {
-                    let message = format!("not a JSON object: {error}");
+                    let message = described(&error);
                     problems.push(Problem::row(self.file, self.lines.number, message));
                 }
             }
         }
-        Ok(None)
+    }
+}
+
+/// Describes a line that is no object. The error's own words would repeat a line that is a text.
+fn described(error: &serde_json::Error) -> String {
+    if error.is_data() {
+        "not a JSON object".to_owned()
+    } else {
+        format!("not a JSON object: {error}")
     }
 }
 
 impl<R> Rows<R> {
     /// Puts the members of a row into its cells. Returns false if there are problems.
-    fn fill(&mut self, members: Vec<(String, Value)>, problems: &mut Vec<Problem>) -> bool {
-        let before = problems.len();
-        let mut given = vec![false; self.folded.len()];
-        let cells = &mut self.texts.0;
-        cells.clear();
-        cells.resize(self.folded.len(), None);
-        for (name, value) in members {
-            let folded = fold(&name);
-            let at = self.folded.iter().position(|known| *known == folded);
-            let given = at.and_then(|at| given.get_mut(at));
-            let text = match given.map(|given| mem::replace(given, true)) {
-                Some(true) => Err("the member is given twice".to_owned()),
-                _ => cell_text(&value),
-            };
-            match (text, at.and_then(|at| cells.get_mut(at))) {
-                (Ok(text), Some(cell)) => *cell = text,
-                (Ok(_), None) => {}
-                (Err(message), _) => {
-                    problems.push(Problem::cell(self.file, self.lines.number, &name, message));
-                }
+    fn fill(&mut self, members: Members, problems: &mut Problems) -> bool {
+        let before = problems.count();
+        self.texts.clear();
+        let mut is_known = members.first.len() == members.count;
+        for (name, text) in members.first {
+            match self.positions.get(&fold(&name)) {
+                Some(at) => problems.extend(self.put(*at, &name, text)),
+                None => is_known = false,
             }
         }
-        problems.len() == before
+        if !is_known {
+            problems.push(changed(self.file));
+        }
+        problems.count() == before
+    }
+
+    /// Puts a member into its cell of the row. Returns the problem with it, if there is one.
+    fn put(&mut self, at: usize, name: &str, text: Text) -> Option<Problem> {
+        let (file, number) = (self.file, self.lines.number);
+        let cell = self.texts.cells.get_mut(at)?;
+        if cell.is_some() {
+            let message = "the member is given twice";
+            return Some(Problem::cell(file, number, name, message));
+        }
+        self.texts.given.push(at);
+        match cell.insert(text) {
+            Ok(text) => cell_too_long(file, number, name, text.as_deref()?),
+            Err(message) => Some(Problem::cell(file, number, name, message.as_str())),
+        }
+    }
+}
+
+impl Texts {
+    fn clear(&mut self) {
+        for at in self.given.drain(..) {
+            if let Some(cell) = self.cells.get_mut(at) {
+                *cell = None;
+            }
+        }
+    }
+
+    fn text(&self, column: usize) -> Option<&str> {
+        self.cells.get(column)?.as_ref()?.as_ref().ok()?.as_deref()
     }
 }
 
 impl Cells for Texts {
     fn cell(&self, column: usize) -> Option<&str> {
-        self.0.get(column)?.as_deref().map(str::trim)
+        self.text(column).map(str::trim)
     }
 
     fn raw(&self, column: usize) -> &str {
-        self.0
-            .get(column)
-            .and_then(Option::as_deref)
-            .unwrap_or_default()
-    }
-}
-
-fn cell_text(value: &Value) -> Result<Option<String>, String> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Bool(flag) => Ok(Some(flag.to_string())),
-        Value::String(text) => Ok(Some(text.clone())),
-        Value::Number(number) if number.is_f64() => Err(format!(
-            "{number} has a fraction or too many digits; write it as a string"
-        )),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Array(values) => {
-            let texts: Result<Vec<_>, _> = values.iter().map(element_text).collect();
-            Ok(Some(texts?.join(";")))
-        }
-        Value::Object(_) => Err("an object cannot stand here".to_owned()),
-    }
-}
-
-/// Returns the text of an element of a list: plain, or an object with an `id` or a `name` as the API has it.
-fn element_text(value: &Value) -> Result<String, String> {
-    let value = value
-        .get("id")
-        .or_else(|| value.get("name"))
-        .unwrap_or(value);
-    match value {
-        Value::Array(_) => Err("a list in a list cannot stand here".to_owned()),
-        value => Ok(cell_text(value)?.unwrap_or_default()),
-    }
-}
-
-/// The members of an object in order, repeated ones included.
-struct Members(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(All)
+        self.text(column).unwrap_or_default()
     }
 }
 
@@ -197,15 +200,19 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    fn advance(&mut self) -> io::Result<bool> {
+    fn advance(&mut self) -> io::Result<Step> {
         loop {
             self.line.clear();
-            if self.input.read_until(b'\n', &mut self.line)? == 0 {
-                return Ok(false);
+            let mut bounded = self.input.by_ref().take(LONGEST_ROW as u64 + 1);
+            if bounded.read_until(b'\n', &mut self.line)? == 0 {
+                return Ok(Step::End);
             }
             self.number = self.number.saturating_add(1);
+            if self.line.len() > LONGEST_ROW {
+                return Ok(Step::TooLong);
+            }
             if !self.text().iter().all(u8::is_ascii_whitespace) {
-                return Ok(true);
+                return Ok(Step::Row);
             }
         }
     }
@@ -221,8 +228,8 @@ mod tests {
     use crate::manifest::rows::Rows as _;
 
     fn read(text: &str) -> (Vec<Vec<Option<String>>>, Vec<String>) {
-        let titles = titles(text.as_bytes()).unwrap();
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
+        let titles = titles(text.as_bytes(), 0, &mut problems).unwrap();
         let mut rows = Rows::new(text.as_bytes(), 0, &titles);
         let mut read = Vec::new();
         while let Some(Row { cells, .. }) = rows.next(&mut problems).unwrap() {
@@ -233,7 +240,8 @@ mod tests {
             );
         }
         let files = ["f.jsonl".to_owned()];
-        (read, problems.iter().map(|p| p.describe(&files)).collect())
+        let problems = problems.into_first().into_iter();
+        (read, problems.map(|p| p.describe(&files)).collect())
     }
 
     #[test]

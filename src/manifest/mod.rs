@@ -5,16 +5,19 @@
 //! after that. So no row has to stay in memory. Standard input is spooled to an unnamed temporary file first. The
 //! meaning of a cell is decided in [`plan`](crate::plan).
 
+mod bounds;
 mod csv;
 mod format;
 mod formula;
 mod jsonl;
+mod members;
 mod open;
 mod read_back;
 mod records;
 mod rows;
 mod write;
 
+pub use self::bounds::{LARGEST_MANIFEST, changed};
 pub use self::format::Format;
 pub use self::open::{Manifest, ManifestError};
 pub use self::read_back::CsvReader;

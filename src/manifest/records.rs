@@ -7,14 +7,17 @@ use std::io::{self, BufRead};
 
 use csv_core::{ReadRecordResult, Reader};
 
+use super::bounds::{LONGEST_ROW, MOST_COLUMNS, Step};
+
 /// The rest of a CSV file, and the record that was read last.
 pub(super) struct Records<R> {
     input: R,
     core: Reader,
     /// The text of all cells of the record; more room may follow.
     text: Vec<u8>,
-    /// The ends of the cells in `text`; more room may follow.
+    /// The ends of the first [`MOST_COLUMNS`] cells in `text`. The room behind them is used again and again.
     ends: Vec<usize>,
+    /// The number of all cells.
     cells: usize,
     number: u32,
 }
@@ -25,7 +28,7 @@ impl<R: BufRead> Records<R> {
             input,
             core: Reader::new(),
             text: vec![0; 1 << 10],
-            ends: vec![0; 1 << 5],
+            ends: vec![0; MOST_COLUMNS + (1 << 5)],
             cells: 0,
             number: 0,
         }
@@ -36,9 +39,14 @@ impl<R: BufRead> Records<R> {
         self.number
     }
 
-    /// Returns the cells of the record.
+    /// Returns the number of cells of the record.
+    pub(super) fn count(&self) -> usize {
+        self.cells
+    }
+
+    /// Returns the cells of the record, but none behind the first [`MOST_COLUMNS`].
     pub(super) fn cells(&self) -> impl Iterator<Item = &[u8]> {
-        let ends = self.ends.iter().take(self.cells);
+        let ends = self.ends.iter().take(self.cells.min(MOST_COLUMNS));
         ends.scan(0, |start, end| {
             let start = std::mem::replace(start, *end);
             self.text.get(start..*end)
@@ -50,25 +58,29 @@ impl<R: BufRead> Records<R> {
         Ok(self.input.fill_buf()?.is_empty())
     }
 
-    /// Reads the next record. False behind the last, which leaves no cells.
-    pub(super) fn read(&mut self) -> io::Result<bool> {
+    /// Reads the next record. Behind the last, and when it is too long, there are no cells.
+    pub(super) fn read(&mut self) -> io::Result<Step> {
         let before = self.core.line();
         let (mut written, mut ended) = (0, 0);
         self.cells = 0;
         loop {
             let input = self.input.fill_buf()?;
             let text = self.text.get_mut(written..).unwrap_or_default();
-            let ends = self.ends.get_mut(ended..).unwrap_or_default();
+            let ends = self.ends.get_mut(ended.min(MOST_COLUMNS)..);
+            let ends = ends.unwrap_or_default();
             let (result, read, more_text, more_ends) = self.core.read_record(input, text, ends);
             let returned = input.get(..read).is_some_and(|read| read.ends_with(b"\r"));
             self.input.consume(read);
             written += more_text;
             ended += more_ends;
             match result {
-                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::InputEmpty | ReadRecordResult::OutputEndsFull => {}
+                ReadRecordResult::OutputFull if written >= LONGEST_ROW => {
+                    self.pass(self.core.line() - before + 1, written);
+                    return Ok(Step::TooLong);
+                }
                 ReadRecordResult::OutputFull => self.text.resize(2 * self.text.len(), 0),
-                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
-                ReadRecordResult::End => return Ok(false),
+                ReadRecordResult::End => return Ok(Step::End),
                 ReadRecordResult::Record => {
                     let mut lines = self.core.line() - before;
                     if returned && self.input.fill_buf()?.starts_with(b"\n") {
@@ -76,11 +88,17 @@ impl<R: BufRead> Records<R> {
                         lines += 1;
                     }
                     self.cells = ended;
-                    self.number += rows_passed(lines, self.text.get(..written).unwrap_or_default());
-                    return Ok(true);
+                    self.pass(lines, written);
+                    return Ok(Step::Row);
                 }
             }
         }
+    }
+
+    /// Counts the rows in so many lines, of which the record has `written` bytes of text.
+    fn pass(&mut self, lines: u64, written: usize) {
+        let text = self.text.get(..written).unwrap_or_default();
+        self.number = self.number.saturating_add(rows_passed(lines, text));
     }
 }
 
@@ -117,7 +135,7 @@ mod tests {
         ) {
             let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()));
             let mut found = Vec::new();
-            while records.read().unwrap() {
+            while records.read().unwrap() == Step::Row {
                 found.push(records.cells().map(<[u8]>::to_vec).collect::<Vec<_>>());
             }
             prop_assert_eq!(found, by_csv(text.as_bytes()));
@@ -141,7 +159,7 @@ mod tests {
             }
             let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()));
             let mut found = Vec::new();
-            while records.read().unwrap() {
+            while records.read().unwrap() == Step::Row {
                 found.push(records.number());
             }
             prop_assert_eq!(found, expected);

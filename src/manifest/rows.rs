@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::item::{Problem, Row};
+use crate::item::{Problems, Row};
 
 /// A column as the manifest spells it, and the row where it first appears.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,5 +16,5 @@ pub struct Title {
 /// The rows of a manifest, one after the other.
 pub(super) trait Rows {
     /// Returns the next row that can be taken apart, or none behind the last. Other rows become problems.
-    fn next(&mut self, problems: &mut Vec<Problem>) -> io::Result<Option<Row<'_>>>;
+    fn next(&mut self, problems: &mut Problems) -> io::Result<Option<Row<'_>>>;
 }

@@ -111,11 +111,15 @@ impl From<PlanError> for Error {
         match error {
             PlanError::Run(error) => error.into(),
             PlanError::Manifest(error) => Self::usage(chain(&error)),
-            PlanError::Problems(problems) => {
-                let count = counted(problems.len() as u64, "problem", "problems");
+            PlanError::Problems { first, count } => {
+                let all = counted(count, "problem", "problems");
+                let listed = match first.len() {
+                    shown if shown as u64 == count => String::new(),
+                    shown => format!(", of which {shown} are listed"),
+                };
                 Self {
-                    messages: problems,
-                    hint: Some(format!("{count}; nothing was changed")),
+                    messages: first,
+                    hint: Some(format!("{all}{listed}; nothing was changed")),
                     kind: ErrorKind::Manifest,
                 }
             }

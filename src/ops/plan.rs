@@ -19,6 +19,8 @@ pub(super) type ItemSink<'k> =
 pub struct Manifests {
     /// The files; `-` is standard input.
     pub paths: Vec<PathBuf>,
+    /// The most bytes of each.
+    pub largest: u64,
     /// The kind of object of rows without a `resource`. Default: inferred from the columns.
     pub resource: Option<Kind>,
     /// The action of rows without an `action`.
@@ -48,7 +50,7 @@ pub(super) fn check(manifests: &Manifests, tenant: &Tenant) -> Result<Checked, E
         action: manifests.action,
         microtenant: tenant.microtenant.clone(),
     };
-    Ok(run::check(&manifests.paths, defaults)?)
+    Ok(run::check(&manifests.paths, manifests.largest, defaults)?)
 }
 
 /// Compares manifests with a tenant, and hands the preview to `show`. With `all`, the preview holds every item.

@@ -127,7 +127,11 @@ impl Prune<'_> {
             microtenant: Some(self.microtenant.clone()),
             ..Defaults::default()
         };
-        run::check_named(&[(file.path().to_owned(), MANIFEST.to_owned())], defaults)
+        run::check_named(
+            &[(file.path().to_owned(), MANIFEST.to_owned())],
+            u64::MAX,
+            defaults,
+        )
     }
 }
 

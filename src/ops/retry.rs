@@ -77,7 +77,11 @@ fn rows_of(failed: &RunState) -> Result<Checked, Error> {
     let name = failed.directory.path().join("errors.csv");
     let manifest = (file.path().to_owned(), name.display().to_string());
     // Result rows hold the values that came from flags, so no defaults are needed.
-    Ok(run::check_named(&[manifest], Defaults::default())?)
+    Ok(run::check_named(
+        &[manifest],
+        u64::MAX,
+        Defaults::default(),
+    )?)
 }
 
 fn refuse_unfinished(run: &RunState) -> Result<(), Error> {

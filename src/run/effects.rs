@@ -138,7 +138,7 @@ impl RunEffects {
         if exceeded.is_empty() {
             Ok(planner)
         } else {
-            Err(PlanError::Problems(exceeded))
+            Err(exceeded.into())
         }
     }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::Origin;
 use super::error::RunError;
-use crate::item::{Item, Problem, Row};
-use crate::manifest::{Format, Manifest, ManifestError};
+use crate::item::{Item, Problems, Row};
+use crate::manifest::{Format, Manifest, ManifestError, changed};
 use crate::plan::{Checker, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot};
 use crate::resource::Action;
 use crate::resource::{Kind, Scope};
@@ -18,12 +18,26 @@ pub enum PlanError {
     /// A manifest cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// Rows or columns have problems. Each text is ready to be shown.
-    #[error("{} problems", .0.len())]
-    Problems(Vec<String>),
+    /// Rows or columns have problems, or limits would be exceeded.
+    #[error("{count} problems")]
+    Problems {
+        /// The first of them. Each text is ready to be shown.
+        first: Vec<String>,
+        /// The number of all.
+        count: u64,
+    },
     /// The plan cannot be kept.
     #[error(transparent)]
     Run(#[from] RunError),
+}
+
+impl From<Vec<String>> for PlanError {
+    fn from(problems: Vec<String>) -> Self {
+        Self::Problems {
+            count: problems.len() as u64,
+            first: problems,
+        }
+    }
 }
 
 /// Manifests without any problem that can be seen without the tenant.
@@ -49,16 +63,16 @@ struct ResultColumn {
     told: String,
 }
 
-/// Reads the manifests and checks every row by itself.
+/// Reads the manifests, each of at most `largest` bytes, and checks every row by itself.
 ///
 /// # Errors
 /// [`PlanError::Manifest`] when a manifest cannot be read, [`PlanError::Problems`] with every problem of
 /// every row.
-pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError> {
+pub fn check(paths: &[PathBuf], largest: u64, defaults: Defaults) -> Result<Checked, PlanError> {
     let named = paths
         .iter()
         .map(|path| (path.clone(), path.display().to_string()));
-    check_named(&named.collect::<Vec<_>>(), defaults)
+    check_named(&named.collect::<Vec<_>>(), largest, defaults)
 }
 
 /// Does the same for manifests that have names of their own in messages and reports.
@@ -67,9 +81,10 @@ pub fn check(paths: &[PathBuf], defaults: Defaults) -> Result<Checked, PlanError
 /// As [`check`].
 pub fn check_named(
     manifests: &[(PathBuf, String)],
+    largest: u64,
     defaults: Defaults,
 ) -> Result<Checked, PlanError> {
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let mut found = Checked {
         names: manifests.iter().map(|(_, name)| name.clone()).collect(),
         manifests: Vec::new(),
@@ -82,26 +97,26 @@ pub fn check_named(
         defaults,
     };
     for (number, (path, _)) in (0..).zip(manifests) {
-        found.open(path, number, &mut problems)?;
+        found.open(path, number, largest, &mut problems)?;
     }
     found.write_flags_down();
     let checker = Checker::new(found.defaults.clone());
     let mut duplicates = Duplicates::default();
+    let mut of_row = Vec::new();
     for (manifest, layout) in found.manifests.iter().zip(&found.layouts) {
         let read = manifest.for_each_row(&mut problems, |row, problems| {
-            if let Some(draft) = checker.check(row, layout, problems) {
-                problems.extend(duplicates.add(&draft, layout));
+            if let Some(draft) = checker.check(row, layout, &mut of_row) {
+                of_row.extend(duplicates.add(&draft, layout));
                 found.scopes.note(&draft);
             }
+            problems.extend(of_row.drain(..));
             found.rows += 1;
             Ok::<(), ManifestError>(())
         })?;
         found.fingerprints.push(read);
     }
-    if problems.is_empty() {
-        return Ok(found);
-    }
-    Err(found.problems(problems))
+    found.refuse(problems)?;
+    Ok(found)
 }
 
 /// Plans every row against the live state of the tenant. Each item is handed to `keep` with the cells of its
@@ -117,36 +132,32 @@ pub fn plan<'s>(
     mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
 ) -> Result<Planner<'s>, PlanError> {
     let mut planner = Planner::new(snapshot, limits).created_before(&rows.created_before);
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
+    let mut of_row = Vec::new();
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     for ((manifest, layout), fingerprint) in manifests.zip(&rows.fingerprints) {
         let columns = rows.positions(layout);
         let checker = Checker::new(rows.defaults.clone());
         let read = manifest.for_each_row(&mut problems, |row, problems| {
-            let Some(draft) = checker.check(row, layout, problems) else {
-                return Ok(());
-            };
-            match planner.plan(draft) {
-                Ok(item) => keep(&item, &cells_of(row, &columns)),
-                Err(problem) => {
-                    problems.push(problem);
-                    Ok(())
-                }
+            let draft = checker.check(row, layout, &mut of_row);
+            problems.extend(of_row.drain(..));
+            match draft.map(|draft| planner.plan(draft)) {
+                Some(Ok(item)) => return keep(&item, &cells_of(row, &columns)),
+                Some(Err(problem)) => problems.push(problem),
+                None => {}
             }
+            Ok(())
         })?;
         if read != *fingerprint {
-            let message = "the manifest was changed while it was being read; try again";
-            problems.push(Problem::row(manifest.number(), 1, message));
+            problems.push(changed(manifest.number()));
         }
     }
-    if !problems.is_empty() {
-        return Err(rows.problems(problems));
-    }
+    rows.refuse(problems)?;
     let exceeded = planner.exceeded();
     if exceeded.is_empty() {
         Ok(planner)
     } else {
-        Err(PlanError::Problems(exceeded))
+        Err(exceeded.into())
     }
 }
 
@@ -197,11 +208,12 @@ impl Checked {
         &mut self,
         path: &std::path::Path,
         number: u16,
-        problems: &mut Vec<Problem>,
+        largest: u64,
+        problems: &mut Problems,
     ) -> Result<(), PlanError> {
-        let before = problems.len();
-        let manifest = Manifest::open(path, number, problems)?;
-        let readable = problems.len() == before;
+        let before = problems.count();
+        let manifest = Manifest::open(path, number, largest, problems)?;
+        let readable = problems.count() == before;
         let titles: Vec<(&str, u32)> = manifest
             .columns()
             .iter()
@@ -209,7 +221,21 @@ impl Checked {
             .collect();
         let titles = if readable { titles } else { Vec::new() };
         let strict = manifest.format() == Format::Csv;
-        let layout = Layout::new(number, &titles, strict, &self.defaults, problems);
+        let mut of_titles = Vec::new();
+        let layout = Layout::new(number, &titles, strict, &self.defaults, &mut of_titles);
+        // There are no results of a manifest with an unknown column, so every meaning is one of a few.
+        if of_titles.is_empty() {
+            self.add_columns(&titles, &layout);
+        }
+        problems.extend(of_titles);
+        if readable {
+            self.layouts.push(layout);
+            self.manifests.push(manifest);
+        }
+        Ok(())
+    }
+
+    fn add_columns(&mut self, titles: &[(&str, u32)], layout: &Layout) {
         for ((title, _), meaning) in titles.iter().zip(layout.meanings()) {
             let known =
                 |meaning: &String| self.columns.iter().any(|column| column.meaning == *meaning);
@@ -221,11 +247,6 @@ impl Checked {
                 });
             }
         }
-        if readable {
-            self.layouts.push(layout);
-            self.manifests.push(manifest);
-        }
-        Ok(())
     }
 
     /// Adds columns for the flags that speak of every row.
@@ -276,10 +297,17 @@ impl Checked {
             .collect()
     }
 
-    fn problems(&self, mut problems: Vec<Problem>) -> PlanError {
-        problems.sort_by_key(|problem| (problem.file, problem.row));
-        let described = problems.iter().map(|p| p.describe(&self.names));
-        PlanError::Problems(described.collect())
+    /// Refuses the rows if there are problems.
+    fn refuse(&self, problems: Problems) -> Result<(), PlanError> {
+        let count = problems.count();
+        if count == 0 {
+            return Ok(());
+        }
+        let first = problems.into_first().into_iter();
+        Err(PlanError::Problems {
+            first: first.map(|p| p.describe(&self.names)).collect(),
+            count,
+        })
     }
 }
 

@@ -584,7 +584,7 @@ fn result_files_hold_no_formulas_and_can_be_applied() {
     tenant.write(
         "m.jsonl",
         "{\"name\":\"=1+1\",\"link\":\"w.example.com\",\"description\":\"'=2+2\",\"action\":\"create\"}\n\
-         {\"name\":\"+new\",\"link\":\"n.example.com\",\"description\":\"-3\"}\n",
+         {\"name\":\"+new\",\"link\":\"n.example.com\",\"description\":\"-3; =1,@x\"}\n",
     );
     tenant.run(&["apply", "m.jsonl", "--yes"]).expect(4);
     let run_dir = tenant.run_dir();
@@ -593,7 +593,7 @@ fn result_files_hold_no_formulas_and_can_be_applied() {
     assert_eq!(failed["description"], "''=2+2");
     let done = rows(&run_dir.join("success.csv")).remove(0);
     assert_eq!(done["name"], "'+new");
-    assert_eq!(done["description"], "'-3");
+    assert_eq!(done["description"], "'-3;' =1,'@x");
     api.call(Method::DELETE, &format!("userPortalLink/{id}"), None);
     let errors = run_dir.join("errors.csv");
     tenant

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use serde_json::json;
-use zpa_bulk::item::Problem;
-use zpa_bulk::manifest::{Format, Manifest, ManifestError};
+use zpa_bulk::item::{Problem, Problems};
+use zpa_bulk::manifest::{Format, LARGEST_MANIFEST, Manifest, ManifestError};
 use zpa_bulk::plan::{
     CallCounts, Checker, Defaults, Draft, Duplicates, Layout, Limits, Listing, Planner, Snapshot,
     Totals,
@@ -31,29 +31,32 @@ const BATCH_SIZE: u32 = 150;
 /// Answers the problems as a user reads them.
 fn check(paths: &[&str], mut visit: impl FnMut(Draft<'_>)) -> Vec<String> {
     let defaults = Defaults::default();
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
+    let mut of_row = Vec::new();
     let checker = Checker::new(defaults.clone());
     let mut duplicates = Duplicates::default();
     for (number, path) in (0..).zip(paths) {
-        let manifest = Manifest::open(&in_the_crate(path), number, &mut problems).unwrap();
+        let path = in_the_crate(path);
+        let manifest = Manifest::open(&path, number, LARGEST_MANIFEST, &mut problems).unwrap();
         let titles: Vec<(&str, u32)> = manifest
             .columns()
             .iter()
             .map(|title| (title.text.as_str(), title.row))
             .collect();
         let strict = manifest.format() == Format::Csv;
-        let layout = Layout::new(number, &titles, strict, &defaults, &mut problems);
+        let layout = Layout::new(number, &titles, strict, &defaults, &mut of_row);
+        problems.extend(of_row.drain(..));
         let read = manifest.for_each_row(&mut problems, |row, found| {
-            if let Some(draft) = checker.check(row, &layout, found) {
-                found.extend(duplicates.add(&draft, &layout));
+            if let Some(draft) = checker.check(row, &layout, &mut of_row) {
+                of_row.extend(duplicates.add(&draft, &layout));
                 visit(draft);
             }
+            found.extend(of_row.drain(..));
             Ok::<(), ManifestError>(())
         });
         read.unwrap();
     }
-    problems.sort_by_key(|problem| (problem.file, problem.row));
-    described(&problems, paths)
+    described(&problems.into_first(), paths)
 }
 
 fn described(problems: &[Problem], paths: &[&str]) -> Vec<String> {

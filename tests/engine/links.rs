@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use zpa_bulk::engine::{End, Engine};
+use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::Defaults;
 use zpa_bulk::run;
@@ -455,7 +456,7 @@ async fn a_page_that_is_not_the_apis_is_no_empty_listing() {
         let desk = Desk::new();
         let path = desk.dir.path().join("m.csv");
         std::fs::write(&path, manifest).unwrap();
-        let rows = run::check(&[path], Defaults::default()).unwrap();
+        let rows = run::check(&[path], LARGEST_MANIFEST, Defaults::default()).unwrap();
         let end = desk.engine(wire).snapshot(rows.scopes()).await.unwrap_err();
         assert!(matches!(end, End::Unreadable(..)), "{manifest}: {end:?}");
     }

@@ -12,6 +12,7 @@ use zpa_bulk::engine::{End, Engine, EngineSettings};
 use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
+use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::plan::{Defaults, Limits};
 use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Run, RunDirectory, RunEffects};
 use zpa_bulk::wire::Failure;
@@ -114,7 +115,12 @@ pub(crate) async fn started<A: Api>(
     engine: &mut Engine<A>,
     manifest: &Path,
 ) -> Result<Run, End> {
-    let rows = run::check(&[manifest.to_owned()], Defaults::default()).unwrap();
+    let rows = run::check(
+        &[manifest.to_owned()],
+        LARGEST_MANIFEST,
+        Defaults::default(),
+    )
+    .unwrap();
     let snapshot = engine.snapshot(rows.scopes()).await?;
     Ok(begin(home, &rows.origin(), |keep| {
         run::plan(&rows, &snapshot, ROOM, keep).unwrap();

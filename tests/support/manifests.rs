@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
 use zpa_bulk::run::{self, PlanError};
 
@@ -29,7 +30,7 @@ pub(crate) fn expected(count: usize) -> Vec<(String, Vec<String>)> {
 
 /// Reads, checks and plans a manifest against an empty tenant without limits. Returns the number of items.
 pub(crate) fn items_planned(path: &Path) -> Result<u32, PlanError> {
-    let rows = run::check(&[path.to_owned()], Defaults::default())?;
+    let rows = run::check(&[path.to_owned()], LARGEST_MANIFEST, Defaults::default())?;
     let empty = |scope| Listing {
         scope,
         objects: Vec::new(),

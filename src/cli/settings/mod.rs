@@ -18,5 +18,5 @@ pub(super) use self::layer::Settings;
 pub(super) use self::resolved::{Resolved, runs_dir};
 pub(super) use self::scenario::scenario;
 pub(super) use self::sources::Typed;
-pub(super) use self::typed::duration;
+pub(super) use self::typed::{duration, size};
 pub(super) use self::window::ChangeWindow;

@@ -52,6 +52,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a whole number with ms, s, m, h, d or w, like 30s".to_owned())
 }
 
+/// Parses the number of bytes that a flag gives. A manifest has fewer rows than bytes, and rows have numbers of 32 bits.
+///
+/// # Errors
+/// A text that names the form of a size.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1_u64 << 30)];
+    let mut sizes = units.iter().filter_map(|(unit, bytes)| {
+        let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(*bytes)
+    });
+    let size = sizes.find(|size| (1..=4 << 30).contains(size));
+    size.ok_or_else(|| "write a whole number with KiB, MiB or GiB, up to 4GiB".to_owned())
+}
+
 /// Durations in files: a whole number with its unit.
 pub(super) mod duration {
     use std::time::Duration;
