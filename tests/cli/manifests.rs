@@ -277,6 +277,22 @@ fn input_without_end_is_read_up_to_the_bound() {
     }
 }
 
+#[test]
+fn files_of_settings_are_no_larger_than_their_bound() {
+    let (_dir, path) = manifest("m.csv", b"name,url\na,https://a.example\n");
+    for flag in ["--config", "--scenario", "--ca-cert"] {
+        let mut command = plan_in_little_memory(&path);
+        let ran = Ran::of(command.args([flag, "/dev/zero"])).expect(2);
+        assert_contains(&ran.stderr, "/dev/zero: it is larger than 1 MiB");
+    }
+    let (_home, names) = manifest("keep.txt", &b"name\n".repeat(1 << 20));
+    let mut command = zpa_bulk();
+    command.args(["prune", "connectors", "--simulate", "--protect"]);
+    command.arg(&names).args(["--disconnected-for", "30d"]);
+    let ran = Ran::of(&mut command).expect(2);
+    assert_contains(&ran.stderr, "keep.txt: it is larger than 1 MiB");
+}
+
 /// Writes rows until nobody reads them any more. Returns the number of bytes.
 fn write_for_ever(mut to: impl std::io::Write) -> usize {
     let rows = b"a,https://a.example\n".repeat(100);

@@ -149,7 +149,7 @@ fn a_type_error_keeps_the_value() {
 fn an_endless_settings_file_is_refused() {
     let tenant = start();
     let ran = Ran::of(&mut with_file(&tenant, "/dev/zero")).expect(2);
-    assert_contains(&ran.stderr, "/dev/zero: it is longer than 1024 KiB");
+    assert_contains(&ran.stderr, "/dev/zero: it is larger than 1 MiB");
 }
 
 #[test]

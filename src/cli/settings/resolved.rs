@@ -5,9 +5,10 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::file::{LARGEST, refuse_if_others_can_change};
+use super::file::refuse_if_others_can_change;
 use super::layer::Settings;
-use super::secret::{bounded, expanded};
+use super::secret::expanded;
+use super::text_file::{LARGEST, read_bytes};
 use crate::engine::EngineSettings;
 use crate::ops::Error;
 use crate::pacer::Pace;
@@ -129,7 +130,7 @@ fn certificates(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |error| Error::usage(format!("{}: {error}", path.display()));
     let file = File::open(path).map_err(failed)?;
     refuse_if_others_can_change(path, &file, "says whom to trust")?;
-    bounded(&file, LARGEST).map_err(failed)
+    read_bytes(&file, LARGEST).map_err(failed)
 }
 
 fn connection(settings: &Settings) -> Result<Connection, Error> {

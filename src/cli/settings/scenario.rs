@@ -1,11 +1,13 @@
 //! The embedded simulated tenant.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use secrecy::SecretString;
 
 use super::layer::Settings;
+use super::text_file::{LARGEST, read_text};
 use crate::ops::Error;
 use crate::sim::{Scenario, Server, ServerOptions};
 use crate::zpa::Style;
@@ -19,8 +21,8 @@ pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, Error> {
         return Ok(Scenario::default());
     };
     let shown = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Error::usage(format!("{shown}: {error}")))?;
+    let text = File::open(path).and_then(|file| read_text(file, LARGEST));
+    let text = text.map_err(|error| Error::usage(format!("{shown}: {error}")))?;
     Scenario::parse(&text).map_err(|error| {
         let line = error
             .line()

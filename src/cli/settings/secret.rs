@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use super::layer::Settings;
+use super::text_file::read_text;
 use crate::ops::Error;
 use crate::platform::is_open_to_others;
 use crate::zpa::{PrivateKey, Proof};
@@ -94,25 +95,8 @@ fn from_file(path: &Path) -> Result<SecretString, Error> {
     let failed = |error: io::Error| Error::usage(format!("{shown}: {error}"));
     let file = File::open(&path).map_err(failed)?;
     refuse_if_open_to_others(&path, &file)?;
-    let text = bounded_text(&file, LONGEST).map_err(failed)?;
+    let text = read_text(&file, LONGEST).map_err(failed)?;
     one_secret(&shown.to_string(), &text)
-}
-
-/// Reads a whole file, unless it is longer than `most` bytes.
-pub(super) fn bounded(file: &File, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        let message = format!("it is longer than {} KiB", most >> 10);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(bytes)
-}
-
-/// Reads the whole text of a file, unless it is longer than `most` bytes.
-pub(super) fn bounded_text(file: &File, most: u64) -> io::Result<String> {
-    let text = String::from_utf8(bounded(file, most)?);
-    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
 }
 
 /// Refuses a file with a secret that others can read.

@@ -1,6 +1,7 @@
 //! `zpa-bulk prune connectors`: find stale app connectors and delete them.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use wildmatch::WildMatch;
 
 use super::context::Context;
 use crate::cli::flags::{GuardArgs, WorkArgs};
-use crate::cli::settings::duration;
+use crate::cli::settings::{LARGEST, duration, read_text};
 use crate::cli::ui::{Terminal, Watcher, choice, exit, finish, output};
 use crate::manifest::Format;
 use crate::ops::{Connect as _, Error, Tenant, counted, prune};
@@ -171,8 +172,8 @@ fn protected(given: &[String]) -> Result<HashSet<String>, Error> {
             protected.insert(one.clone());
             continue;
         }
-        let text = std::fs::read_to_string(one)
-            .map_err(|error| Error::usage(format!("{one}: {error}")))?;
+        let text = File::open(one).and_then(|file| read_text(file, LARGEST));
+        let text = text.map_err(|error| Error::usage(format!("{one}: {error}")))?;
         let lines = text.lines().map(str::trim);
         protected.extend(
             lines
