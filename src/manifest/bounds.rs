@@ -17,6 +17,9 @@ const LONGEST_TITLE: usize = 1000;
 /// The most bytes of a row or line. An icon is a few kilobytes of base64, and the logo of a portal some hundred.
 pub(super) const LONGEST_ROW: usize = 4 << 20;
 
+/// The most bytes of a row that the program wrote: room for a row of a manifest, its neutral marks and its results.
+pub(super) const LONGEST_WRITTEN_ROW: usize = 4 * LONGEST_ROW;
+
 /// The most bytes of a cell.
 pub(super) const LONGEST_CELL: usize = 1 << 20;
 

@@ -6,7 +6,8 @@ use std::io::{self, BufRead};
 use csv::StringRecord;
 
 use super::bounds::{
-    MOST_COLUMNS, Step, cell_too_long, changed, row_too_long, title_too_long, too_many_columns,
+    LONGEST_ROW, MOST_COLUMNS, Step, cell_too_long, changed, row_too_long, title_too_long,
+    too_many_columns,
 };
 use super::formula::restore;
 use super::records::Records;
@@ -21,7 +22,7 @@ type Sealed<R> = io::Chain<R, &'static [u8]>;
 const SEAL: &[u8] = b"\0";
 
 fn records<R: BufRead>(input: R) -> Records<Sealed<R>> {
-    Records::new(input.chain(b"\n\0\n".as_slice()))
+    Records::new(input.chain(b"\n\0\n".as_slice()), LONGEST_ROW)
 }
 
 /// The header.

@@ -1,45 +1,39 @@
 //! The reader for files of [`CsvWriter`](super::CsvWriter).
 
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 
-use csv::{ByteRecord, ReaderBuilder};
-
+use super::bounds::{LONGEST_WRITTEN_ROW, Step};
 use super::formula::restore;
+use super::records::Records;
 
 /// Reads CSV that the program wrote, the header like any other row. Bytes that are no UTF-8 become the replacement
 /// character, so that they differ from the text that was written.
 #[derive(Debug)]
-pub struct CsvReader<R> {
-    reader: csv::Reader<R>,
-    record: ByteRecord,
-}
+pub struct CsvReader<R>(Records<BufReader<R>>);
 
 impl<R: Read> CsvReader<R> {
     /// Returns a reader of all rows.
     pub fn new(from: R) -> Self {
-        let mut builder = ReaderBuilder::new();
-        builder.has_headers(false).flexible(true);
-        Self {
-            reader: builder.buffer_capacity(1 << 16).from_reader(from),
-            record: ByteRecord::new(),
-        }
+        let input = BufReader::with_capacity(1 << 16, from);
+        Self(Records::new(input, LONGEST_WRITTEN_ROW))
     }
 
-    /// Returns the cells of the next row, or none behind the last.
+    /// Returns the cells of the next row, or none behind the last. A row that is longer than any that was written counts as
+    /// the end, and of a row with more cells the first are returned: neither is in a file of the program.
     ///
     /// # Errors
     /// When the row cannot be read.
     pub fn row(&mut self) -> io::Result<Option<Vec<String>>> {
-        if !self.reader.read_byte_record(&mut self.record)? {
+        if self.0.read()? != Step::Row {
             return Ok(None);
         }
         let text = |cell: &[u8]| restore(&String::from_utf8_lossy(cell)).into_owned();
-        Ok(Some(self.record.iter().map(text).collect()))
+        Ok(Some(self.0.cells().map(text).collect()))
     }
 
     /// Returns the source. Behind the last row, all of it has been read.
     pub fn into_inner(self) -> R {
-        self.reader.into_inner()
+        self.0.into_inner().into_inner()
     }
 }
 
@@ -49,6 +43,14 @@ mod tests {
 
     use super::*;
     use crate::manifest::CsvWriter;
+
+    #[test]
+    fn a_row_without_end_ends_the_reading() {
+        let endless = b"a,b\n\"".chain(io::repeat(b'x'));
+        let mut reader = CsvReader::new(endless);
+        assert_eq!(reader.row().unwrap().unwrap(), ["a", "b"]);
+        assert_eq!(reader.row().unwrap(), None);
+    }
 
     proptest! {
         #[test]

@@ -7,12 +7,15 @@ use std::io::{self, BufRead};
 
 use csv_core::{ReadRecordResult, Reader};
 
-use super::bounds::{LONGEST_ROW, MOST_COLUMNS, Step};
+use super::bounds::{MOST_COLUMNS, Step};
 
 /// The rest of a CSV file, and the record that was read last.
+#[derive(Debug)]
 pub(super) struct Records<R> {
     input: R,
     core: Reader,
+    /// The most bytes of a record.
+    longest: usize,
     /// The text of all cells of the record; more room may follow.
     text: Vec<u8>,
     /// The ends of the first [`MOST_COLUMNS`] cells in `text`. The room behind them is used again and again.
@@ -23,9 +26,10 @@ pub(super) struct Records<R> {
 }
 
 impl<R: BufRead> Records<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(super) fn new(input: R, longest: usize) -> Self {
         Self {
             input,
+            longest,
             core: Reader::new(),
             text: vec![0; 1 << 10],
             ends: vec![0; MOST_COLUMNS + (1 << 5)],
@@ -53,6 +57,11 @@ impl<R: BufRead> Records<R> {
         })
     }
 
+    /// Returns the input, of which all up to the end of the last record has been read.
+    pub(super) fn into_inner(self) -> R {
+        self.input
+    }
+
     /// True behind the last record.
     pub(super) fn is_at_end(&mut self) -> io::Result<bool> {
         Ok(self.input.fill_buf()?.is_empty())
@@ -75,7 +84,7 @@ impl<R: BufRead> Records<R> {
             ended += more_ends;
             match result {
                 ReadRecordResult::InputEmpty | ReadRecordResult::OutputEndsFull => {}
-                ReadRecordResult::OutputFull if written >= LONGEST_ROW => {
+                ReadRecordResult::OutputFull if written >= self.longest => {
                     self.pass(self.core.line() - before + 1, written);
                     return Ok(Step::TooLong);
                 }
@@ -133,7 +142,7 @@ mod tests {
             text in "(\u{feff}?)((a|é|b c|\"a\"|\"a,b\"|\"a\nb\"|\"a\"\"b\"|\"\"|a\"b|\"a\"b|\"|)(,|\n|\r\n|\r)){0,20}",
             capacity in 4_usize..40,
         ) {
-            let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()));
+            let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()), 1 << 20);
             let mut found = Vec::new();
             while records.read().unwrap() == Step::Row {
                 found.push(records.cells().map(<[u8]>::to_vec).collect::<Vec<_>>());
@@ -157,7 +166,7 @@ mod tests {
                 number += empty + 1;
                 expected.push(number);
             }
-            let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()));
+            let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()), 1 << 20);
             let mut found = Vec::new();
             while records.read().unwrap() == Step::Row {
                 found.push(records.number());

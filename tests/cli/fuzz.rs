@@ -14,6 +14,7 @@ use serde_json::Value;
 use zpa_bulk::engine::check_listing;
 use zpa_bulk::item::{Event, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header, Journal};
+use zpa_bulk::manifest::{CsvReader, CsvWriter};
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::retry::{self, Call, Verdict};
 use zpa_bulk::wire::{Answer, Failure, Id, Method, Reply};
@@ -171,6 +172,24 @@ fn no_spreadsheet_makes_the_reader_panic() {
 #[test]
 fn no_json_lines_make_the_reader_panic() {
     hunt_manifests("jsonl", &[head("portal-links.jsonl", 12)]);
+}
+
+#[test]
+fn every_cell_that_is_written_is_read_back() {
+    let corpus = ["'=1;'=2", "x;\"=1\",\"", "a\r\n-1|+2\t@3", "\u{ff1d}1,''"];
+    let corpus = corpus.map(|cell| cell.as_bytes().to_vec());
+    hunt("cells", &corpus, |input| {
+        let text = String::from_utf8_lossy(input);
+        let cells: Vec<&str> = text.splitn(3, 'a').chain(["end"]).collect();
+        let mut writer = CsvWriter::new(Vec::new());
+        writer.row(cells.iter().map(|_| "title")).unwrap();
+        writer.row(cells.iter().copied()).unwrap();
+        let written = writer.finish().unwrap();
+        let mut reader = CsvReader::new(written.as_slice());
+        reader.row().unwrap().unwrap();
+        assert_eq!(reader.row().unwrap().unwrap(), cells);
+        assert_eq!(reader.row().unwrap(), None);
+    });
 }
 
 /// A journal with every kind of record.

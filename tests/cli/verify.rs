@@ -165,7 +165,7 @@ fn changes_behind_its_back_are_named() {
 /// A file of a run, a change of its text, and a part of the first finding.
 type ByHand = (&'static str, fn(&str) -> String, &'static str);
 
-const BY_HAND: [ByHand; 9] = [
+const BY_HAND: [ByHand; 10] = [
     (
         "success.csv",
         |text| text.replacen("created", "deleted", 1),
@@ -190,6 +190,11 @@ const BY_HAND: [ByHand; 9] = [
         "errors.csv",
         |text| drop_line(text, 1),
         "errors.csv | mine.csv:7 | Gone | failed",
+    ),
+    (
+        "success.csv",
+        |text| format!("{text}\"{}", "x".repeat(17 << 20)),
+        "success.csv | - | - | its SHA-256 was",
     ),
     // The rows say the same, but it is not the file that was written.
     (
