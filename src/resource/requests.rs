@@ -22,7 +22,8 @@ impl Kind {
     pub fn delete_all(self, ids: &[Id], microtenant: Option<Id>) -> Option<Request> {
         let bulk = self.bulk_delete()?;
         let request = Request::new(Method::Post, bulk.path, microtenant);
-        Some(request.with_body(serde_json::json!({ bulk.list: ids })))
+        let body = serde_json::json!({ bulk.list: ids });
+        Some(request.about_many().with_body(body))
     }
 
     /// Returns the request that deletes one object.
@@ -56,7 +57,8 @@ impl Kind {
         if let (Some(bulk), [first, _, ..]) = (self.bulk(), bodies) {
             let mut request = Request::new(Method::Post, bulk.path, microtenant);
             request.version = bulk.version;
-            return request.with_body(bulk_body(bulk, first, bodies));
+            let body = bulk_body(bulk, first, bodies);
+            return request.about_many().with_body(body);
         }
         let body = bodies.first().map(|body| body.to_object());
         let mut request = Request::new(Method::Post, self.collection(None), microtenant);

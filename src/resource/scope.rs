@@ -52,7 +52,8 @@ impl Scope {
     /// Pages count from 1.
     #[must_use]
     pub fn list_page(&self, page: u32) -> Request {
-        let mut request = Request::new(Method::Get, self.path(), self.microtenant.clone());
+        let request = Request::new(Method::Get, self.path(), self.microtenant.clone());
+        let mut request = request.about_many();
         if self.kind.shape() == Shape::Collection {
             request.query = vec![
                 ("page", page.to_string()),
@@ -92,6 +93,7 @@ impl Scope {
     pub fn write_list(&self, objects: Vec<Object>) -> Request {
         let objects = objects.into_iter().map(Value::Object).collect();
         Request::new(Method::Post, self.path(), self.microtenant.clone())
+            .about_many()
             .with_body(Value::Array(objects))
     }
 

@@ -87,6 +87,15 @@ impl fmt::Display for Version {
     }
 }
 
+/// The number of objects that the answer to a request may hold. An answer about one object may be less large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// At most one object.
+    One,
+    /// A page of a listing, a list, or all objects of a bulk call.
+    Many,
+}
+
 /// One request to the API, before host, prefix, customer and token are added.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -104,10 +113,12 @@ pub struct Request {
     pub body: Option<Value>,
     /// The member of the body that must hold the customer id. Only the layer that sends the request knows that id.
     pub customer_member: Option<&'static str>,
+    /// The number of objects that the answer may hold.
+    pub extent: Extent,
 }
 
 impl Request {
-    /// Makes a request of [`Version::V1`] with neither query nor body.
+    /// Makes a request of [`Version::V1`] about one object, with neither query nor body.
     pub fn new(method: Method, path: impl Into<String>, microtenant: Option<Id>) -> Self {
         Self {
             method,
@@ -117,6 +128,7 @@ impl Request {
             microtenant,
             body: None,
             customer_member: None,
+            extent: Extent::One,
         }
     }
 
@@ -136,6 +148,13 @@ impl Request {
         let mut object = object.clone();
         object.insert(member.to_owned(), Value::String(customer.to_owned()));
         Some(Cow::Owned(Value::Object(object)))
+    }
+
+    /// Returns the same request with an answer about many objects.
+    #[must_use]
+    pub fn about_many(self) -> Self {
+        let extent = Extent::Many;
+        Self { extent, ..self }
     }
 
     /// Returns the same request with `body` as its body.
@@ -161,6 +180,9 @@ pub enum Reply {
     NotSent(String),
     /// The request was sent, but no complete answer came back. It may have been executed. The text says why.
     Lost(String),
+    /// The server answered with success, so the request was executed, but the answer is larger than is read. The text
+    /// says so.
+    TooLarge(String),
 }
 
 /// A complete HTTP answer.

@@ -9,7 +9,7 @@ mod id;
 mod quoted;
 mod value;
 
-pub use self::call::{Answer, Method, QuotaClass, Reply, Request, Version};
+pub use self::call::{Answer, Extent, Method, QuotaClass, Reply, Request, Version};
 pub use self::failure::Failure;
 pub use self::id::{Id, Object};
 pub use self::quoted::{quoted, shortened};

@@ -9,8 +9,10 @@ use rustls::CertificateError;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::api::{Api, SignInError};
+use super::body::{self, Body};
 use super::connection::{Connection, Style};
 use super::key::AUDIENCE;
 use super::key::PrivateKey;
@@ -50,6 +52,8 @@ pub struct HttpApi {
     connection: Connection,
     credentials: Credentials,
     token: RwLock<Option<HeaderValue>>,
+    /// The turn of reading a large body.
+    large: Semaphore,
 }
 
 /// A reply with the gateway's headers.
@@ -77,12 +81,13 @@ impl HttpApi {
             connection,
             credentials,
             token: RwLock::new(None),
+            large: Semaphore::new(1),
         })
     }
 
     /// Sends a `GET` to `address` without a token. Any answer shows that the host can be reached.
     pub async fn knock(&self, address: &str) -> Reply {
-        let (reply, _) = exchange(self.client.get(address)).await;
+        let (reply, _) = self.exchange(self.client.get(address), body::SMALL).await;
         tracing::debug!(address, outcome = outcome(&reply), "knock");
         reply
     }
@@ -91,7 +96,7 @@ impl HttpApi {
     pub async fn probe(&self, request: &Request) -> Probe {
         let started = monotonic();
         let (reply, headers) = match self.prepare(request) {
-            Ok(builder) => exchange(builder).await,
+            Ok(builder) => self.exchange(builder, body::most(request.extent)).await,
             Err(why) => (Reply::NotSent(why), HeaderMap::new()),
         };
         tracing::debug!(
@@ -100,6 +105,10 @@ impl HttpApi {
             elapsed_ms = monotonic().duration_since(started).as_millis(),
             "reply"
         );
+        let reply = match reply {
+            Reply::TooLarge(why) => Reply::TooLarge(format!("{request}: {why}")),
+            reply => reply,
+        };
         let gateway = ["limit", "remaining", "reset"]
             .map(|name| header(&headers, &format!("x-ratelimit-{name}")));
         Probe {
@@ -128,6 +137,42 @@ impl HttpApi {
             Some(body) => builder.json(&body),
             None => builder,
         })
+    }
+
+    /// Sends the request and reads the answer, of a success at most that many bytes. A success that breaks off counts as
+    /// lost. A refusal that breaks off or is too long still counts, since its status says enough.
+    async fn exchange(&self, request: reqwest::RequestBuilder, most: usize) -> (Reply, HeaderMap) {
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() || error.is_builder() => {
+                return (Reply::NotSent(describe(&error)), HeaderMap::new());
+            }
+            Err(error) => return (Reply::Lost(describe(&error)), HeaderMap::new()),
+        };
+        let status = response.status();
+        let most = if status.is_success() {
+            most
+        } else {
+            body::SMALL
+        };
+        let read = body::read(&mut response, most, &self.large).await;
+        let headers = std::mem::take(response.headers_mut());
+        let body = match read {
+            Ok(Body { whole: false, .. }) if status.is_success() => {
+                let why = format!("the answer is larger than {}", body::shown(most));
+                return (Reply::TooLarge(why), headers);
+            }
+            Ok(body) => body.bytes,
+            Err(error) if status.is_success() => return (Reply::Lost(describe(&error)), headers),
+            Err(_) => Vec::new(),
+        };
+        let answer = Answer {
+            status: status.as_u16(),
+            retry_after: header(&headers, "retry-after"),
+            date: header(&headers, "date"),
+            body,
+        };
+        (Reply::Answer(answer), headers)
     }
 
     fn token(&self) -> Option<HeaderValue> {
@@ -179,9 +224,15 @@ impl Api for HttpApi {
     async fn sign_in(&self) -> Result<Duration, SignInError> {
         let form = self.sign_in_form()?;
         let request = self.client.post(&self.connection.token_url).form(&form);
-        let (reply, _) = exchange(request).await;
+        let (reply, _) = self.exchange(request, body::SMALL).await;
         let answer = match reply {
             Reply::Answer(answer) => answer,
+            Reply::TooLarge(why) => {
+                let token_url = &self.connection.token_url;
+                return Err(unusable(&format!(
+                    "{why}; is {token_url} the right token address?"
+                )));
+            }
             Reply::NotSent(why) | Reply::Lost(why) => {
                 return Err(SignInError::Unavailable(Failure::new(why)));
             }
@@ -234,37 +285,15 @@ fn outcome(reply: &Reply) -> String {
         Reply::Answer(answer) => answer.status.to_string(),
         Reply::NotSent(why) => format!("not sent: {why}"),
         Reply::Lost(why) => format!("lost: {why}"),
+        Reply::TooLarge(why) => why.clone(),
     }
 }
 
-/// Sends the request and reads the whole answer. A success that breaks off counts as lost. A refusal that breaks off
-/// still counts, since its status says enough.
-async fn exchange(request: reqwest::RequestBuilder) -> (Reply, HeaderMap) {
-    let response = match request.send().await {
-        Ok(response) => response,
-        Err(error) if error.is_connect() || error.is_builder() => {
-            return (Reply::NotSent(describe(&error)), HeaderMap::new());
-        }
-        Err(error) => return (Reply::Lost(describe(&error)), HeaderMap::new()),
-    };
-    let status = response.status();
-    let headers = response.headers().clone();
-    let body = match response.bytes().await {
-        Ok(body) => body.to_vec(),
-        Err(error) if status.is_success() => return (Reply::Lost(describe(&error)), headers),
-        Err(_) => Vec::new(),
-    };
-    let answer = Answer {
-        status: status.as_u16(),
-        retry_after: header(&headers, "retry-after"),
-        date: header(&headers, "date"),
-        body,
-    };
-    (Reply::Answer(answer), headers)
-}
-
+/// Returns the text of a header. One that is longer than any that is meant here counts as missing.
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    Some(headers.get(name)?.to_str().ok()?.to_owned())
+    const LONGEST: usize = 256;
+    let text = headers.get(name)?.to_str().ok()?;
+    (text.len() <= LONGEST).then(|| text.to_owned())
 }
 
 /// Returns the innermost reason of an error, without the address, which messages name already.

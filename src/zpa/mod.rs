@@ -3,6 +3,7 @@
 //! Nothing here retries, waits or paces. Every attempt is one call of [`Api::send`], so the engine counts them all.
 
 mod api;
+mod body;
 mod connection;
 mod http;
 mod key;

@@ -10,6 +10,7 @@
     reason = "the functions beside the tests may fail and print as the tests themselves may"
 )]
 
+mod answers;
 mod apply;
 mod crash;
 mod damage;

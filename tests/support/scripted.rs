@@ -1,6 +1,6 @@
 //! A server on loopback that answers as a test decides, for what no simulated tenant does.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -36,15 +36,76 @@ pub(crate) fn server_at(
     date: String,
     answer: impl Fn(&str, &str) -> (u16, &'static str) + Send + Sync + 'static,
 ) -> (String, Seen) {
+    raw_server(move |asked, stream| {
+        let (status, text) = answer(&asked.method, &asked.path);
+        let date = format!("date: {date}");
+        write_answer(stream, status, &[&date], text)
+    })
+}
+
+/// A request as it came.
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// The lines of the head after the first.
+    pub(crate) headers: Vec<String>,
+    pub(crate) body: String,
+}
+
+impl Asked {
+    /// Returns true for the sign-in.
+    pub(crate) fn signs_in(&self) -> bool {
+        self.path.ends_with("/signin")
+    }
+}
+
+/// Writes a whole answer with these lines in its head.
+pub(crate) fn write_answer(
+    mut stream: &TcpStream,
+    status: u16,
+    headers: &[&str],
+    body: &str,
+) -> io::Result<()> {
+    let length = body.len();
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{body}").as_bytes())
+}
+
+/// Writes a success with a body of that many bytes, which begins like JSON. The client may leave before its end.
+pub(crate) fn write_flood(mut stream: &TcpStream, status: u16, bytes: u64) -> io::Result<()> {
+    let piece = [b' '; 64 * 1024];
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\ncontent-length: {bytes}\r\n\r\n"
+    )?;
+    let pieces = bytes / piece.len() as u64;
+    (0..pieces).try_for_each(|_| stream.write_all(&piece))
+}
+
+/// Starts a server that writes its answers as it likes. A connection ends with the first one that fails.
+pub(crate) fn raw_server(
+    answer: impl Fn(&Asked, &TcpStream) -> io::Result<()> + Send + Sync + 'static,
+) -> (String, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let seen = Seen::default();
     let log = Arc::clone(&seen);
-    let script = Arc::new((date, answer));
+    let answer = Arc::new(answer);
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (log, script) = (Arc::clone(&log), Arc::clone(&script));
-            thread::spawn(move || serve(&stream.unwrap(), &script.0, &script.1, &log));
+            let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
+            thread::spawn(move || {
+                let stream = stream.unwrap();
+                let mut reader = BufReader::new(&stream);
+                while let Some(asked) = request(&mut reader) {
+                    let line = format!("{} {}", asked.path, asked.body);
+                    log.lock().unwrap().push(line);
+                    if answer(&asked, &stream).is_err() {
+                        break;
+                    }
+                }
+            });
         }
     });
     (url, seen)
@@ -62,27 +123,8 @@ pub(crate) fn command(url: &str, args: &[&str]) -> Command {
     command
 }
 
-fn serve(
-    mut stream: &TcpStream,
-    date: &str,
-    answer: &impl Fn(&str, &str) -> (u16, &'static str),
-    log: &Mutex<Vec<String>>,
-) {
-    let mut reader = BufReader::new(stream);
-    while let Some((method, path, body)) = request(&mut reader) {
-        log.lock().unwrap().push(format!("{path} {body}"));
-        let (status, text) = answer(&method, &path);
-        let length = text.len();
-        write!(
-            stream,
-            "HTTP/1.1 {status} X\r\ndate: {date}\r\ncontent-length: {length}\r\n\r\n{text}"
-        )
-        .unwrap();
-    }
-}
-
-/// Method, path and body of the next request; nothing once the client is gone.
-fn request(reader: &mut BufReader<&TcpStream>) -> Option<(String, String, String)> {
+/// The next request; nothing once the client is gone.
+fn request(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
     let mut lines = Vec::new();
     for line in reader.by_ref().lines() {
         match line.ok()? {
@@ -92,12 +134,19 @@ fn request(reader: &mut BufReader<&TcpStream>) -> Option<(String, String, String
     }
     let mut words = lines.first()?.split(' ').map(str::to_owned);
     let (method, path) = (words.next()?, words.next()?);
-    let length = lines.iter().find_map(|line| {
+    let headers = lines.split_off(1);
+    let length = headers.iter().find_map(|line| {
         let (name, value) = line.split_once(": ")?;
         let is_length = name.eq_ignore_ascii_case("content-length");
         is_length.then(|| value.parse::<usize>().unwrap())
     });
     let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).unwrap();
-    Some((method, path, String::from_utf8_lossy(&body).into_owned()))
+    reader.read_exact(&mut body).ok()?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Some(Asked {
+        method,
+        path,
+        headers,
+        body,
+    })
 }

@@ -131,7 +131,9 @@ pub(super) fn settings_accepted(connection: &Connection) -> Check {
 pub(super) fn reached(root: &str, reply: &Reply, proxy: Option<&str>) -> Check {
     let way = proxy.map_or_else(String::new, |name| format!(" (proxy of {name})"));
     let why = match reply {
-        Reply::Answer(_) => return Check::ok("reach", format!("{root} answers{way}")),
+        Reply::Answer(_) | Reply::TooLarge(_) => {
+            return Check::ok("reach", format!("{root} answers{way}"));
+        }
         Reply::NotSent(why) | Reply::Lost(why) => why,
     };
     let next = if why.contains("certificate") {
@@ -224,7 +226,7 @@ pub(super) fn permission(scope: Scope, reply: &Reply, now: Instant) -> Check {
     let name = kind.name();
     let answer = match reply {
         Reply::Answer(answer) => answer,
-        Reply::NotSent(why) | Reply::Lost(why) => {
+        Reply::NotSent(why) | Reply::Lost(why) | Reply::TooLarge(why) => {
             return Check::new(name, Status::Fail, why).next("try again");
         }
     };

@@ -1,0 +1,139 @@
+//! Hostile answers: without an end, or too large. Each server here is written for one such answer.
+
+use std::io;
+use std::net::TcpStream;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, thread};
+
+use crate::support::command::{Ran, assert_contains, spawn};
+use crate::support::scratch;
+use crate::support::scripted::{
+    self, Asked, NONE, Seen, TOKEN, raw_server, write_answer, write_flood,
+};
+
+const GIBIBYTE: u64 = 1024 * 1024 * 1024;
+
+/// The listing with the one link of the manifest.
+const LISTED: &str = r#"{"totalPages":"1","totalCount":"1","list":[
+    {"id":"7","name":"Wiki","link":"wiki.example","protocol":"https://","enabled":true}]}"#;
+
+/// A directory with a manifest of one link, and a server.
+struct Hostile {
+    dir: tempfile::TempDir,
+    url: String,
+    seen: Seen,
+}
+
+impl Hostile {
+    fn start(
+        answer: impl Fn(&Asked, &TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let dir = scratch();
+        fs::write(
+            dir.path().join("links.csv"),
+            "name,url\nWiki,https://wiki.example\n",
+        )
+        .unwrap();
+        let (url, seen) = raw_server(answer);
+        Self { dir, url, seen }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = scripted::command(&self.url, args);
+        command
+            .current_dir(self.dir.path())
+            .env("ZPA_BULK_READ_QUOTA", "off");
+        command
+    }
+
+    fn asked(&self, line: &str) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|asked| asked.contains(line)).count()
+    }
+}
+
+fn json(stream: &TcpStream, status: u16, body: &str) -> io::Result<()> {
+    write_answer(stream, status, &[], body)
+}
+
+/// Runs the command, and returns with it the most memory that it had, in MiB.
+fn measured(command: &mut Command) -> (Ran, u64) {
+    let child = spawn(command);
+    let status = format!("/proc/{}/status", child.id());
+    let ran = thread::spawn(move || Ran::from(child.wait_with_output().unwrap()));
+    let mut most = 0;
+    while !ran.is_finished() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+        most = most.max(kib.unwrap_or(0));
+        thread::yield_now();
+    }
+    (ran.join().unwrap(), most / 1024)
+}
+
+#[test]
+fn a_body_of_a_gibibyte_ends_at_its_bound() {
+    for (floods, status, code, says) in [
+        ("/signin", 200, 6, "the answer is larger than 64 KiB"),
+        ("/signin", 403, 6, "the server answered 403"),
+        (
+            "/userPortalLink",
+            200,
+            1,
+            "GET userPortalLink: the answer is larger than 32 MiB",
+        ),
+        ("/userPortalLink", 403, 6, "the server answered 403"),
+    ] {
+        let hostile = Hostile::start(move |asked, stream| {
+            if asked.path.contains(floods) {
+                write_flood(stream, status, GIBIBYTE)
+            } else {
+                json(stream, 200, TOKEN)
+            }
+        });
+        let (ran, memory) = measured(&mut hostile.command(&["plan", "links.csv"]));
+        assert_contains(&ran.expect(code).stderr, says);
+        assert!(memory < 100, "{floods} {status}: {memory} MiB");
+        assert_eq!(hostile.asked(floods), 1, "{floods} {status}");
+    }
+}
+
+#[test]
+fn several_large_bodies_are_read_one_by_one() {
+    let hostile = Hostile::start(|asked, stream| match &*asked.path {
+        "/signin" => json(stream, 200, TOKEN),
+        _ => write_flood(stream, 200, GIBIBYTE),
+    });
+    let manifest = "name,url,user_portals\nWiki,https://wiki.example,Staff\n";
+    fs::write(hostile.dir.path().join("links.csv"), manifest).unwrap();
+    fs::write(
+        hostile.dir.path().join("a.csv"),
+        "domain,association_type\na.example,SHARED\n",
+    )
+    .unwrap();
+    let args = ["plan", "links.csv", "a.csv"];
+    let (ran, memory) = measured(&mut hostile.command(&args));
+    assert_contains(&ran.expect(1).stderr, "larger than 32 MiB");
+    assert!(memory < 100, "{memory} MiB");
+}
+
+#[test]
+fn a_create_with_too_large_an_answer_is_looked_up() {
+    let created = AtomicBool::new(false);
+    let hostile = Hostile::start(move |asked, stream| match (&*asked.method, &*asked.path) {
+        (_, "/signin") => json(stream, 200, TOKEN),
+        ("POST", _) => {
+            created.store(true, Ordering::Relaxed);
+            write_flood(stream, 201, GIBIBYTE)
+        }
+        _ if created.load(Ordering::Relaxed) => json(stream, 200, LISTED),
+        _ => json(stream, 200, NONE),
+    });
+    let args = ["apply", "links.csv", "--yes", "--json"];
+    let (ran, memory) = measured(&mut hostile.command(&args));
+    assert_eq!(ran.summary()["recovered"], 1);
+    assert!(memory < 100, "{memory} MiB");
+    assert_eq!(hostile.asked("\"name\":\"Wiki\""), 1, "sent twice");
+}
