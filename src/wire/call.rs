@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::failure::{Failure, cut};
 use super::id::Id;
 
 /// The two kinds of calls that the tenant's rate limit counts separately.
@@ -216,7 +216,7 @@ impl Answer {
         };
         let text = |key: &str| {
             let value = object.get(key).and_then(Value::as_str)?;
-            (!value.is_empty()).then(|| value.to_owned())
+            (!value.is_empty()).then(|| cut(value.to_owned()))
         };
         let message = text("reason")
             .or_else(|| text("detail"))

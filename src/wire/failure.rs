@@ -18,14 +18,26 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Makes a failure that this program found itself, without the server.
+    /// Makes a failure that this program found itself, without the server. A long message is cut.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             error_id: None,
-            message: message.into(),
+            message: cut(message.into()),
             status: None,
         }
     }
+}
+
+/// Cuts a text that is longer than 2 KiB, and says so at its end. The texts of a server end in a journal and in result
+/// files, once for each row that they concern.
+pub(super) fn cut(mut text: String) -> String {
+    const LONGEST: usize = 2048;
+    let all = text.len();
+    if all > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str(&format!("… [cut from {all} bytes]"));
+    }
+    text
 }
 
 impl fmt::Display for Failure {
@@ -35,5 +47,18 @@ impl fmt::Display for Failure {
             Some(id) if *id != self.message => write!(f, " ({id})"),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters_and_marked() {
+        assert_eq!(cut("x".repeat(2048)), "x".repeat(2048));
+        let long = format!("x{}", "é".repeat(1024));
+        let expected = format!("x{}… [cut from 2049 bytes]", "é".repeat(1023));
+        assert_eq!(cut(long), expected);
     }
 }

@@ -1,12 +1,13 @@
 //! Hostile answers: without an end, or too large. Each server here is written for one such answer.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, thread};
 
-use crate::support::command::{Ran, assert_contains, spawn};
+use crate::support::command::{Ran, assert_contains, rows as rows_of, run_dirs, spawn};
 use crate::support::scratch;
 use crate::support::scripted::{
     self, Asked, NONE, Seen, TOKEN, raw_server, write_answer, write_flood,
@@ -136,4 +137,42 @@ fn a_create_with_too_large_an_answer_is_looked_up() {
     assert_eq!(ran.summary()["recovered"], 1);
     assert!(memory < 100, "{memory} MiB");
     assert_eq!(hostile.asked("\"name\":\"Wiki\""), 1, "sent twice");
+}
+
+/// A refusal with a reason of that many bytes.
+fn refusal(reason: usize) -> String {
+    let reason = "é".repeat(reason / 2);
+    format!(r#"{{"id":"invalid.link","reason":"{reason}"}}"#)
+}
+
+#[test]
+fn a_long_reason_is_cut_wherever_it_is_written() {
+    for (reason, says) in [
+        (60_000, "é… [cut from 60000 bytes]"),
+        (1 << 20, "the server answered 400"),
+    ] {
+        let hostile = Hostile::start(move |asked, stream| match (&*asked.method, &*asked.path) {
+            (_, "/signin") => json(stream, 200, TOKEN),
+            ("POST", _) => json(stream, 400, &refusal(reason)),
+            _ => json(stream, 200, NONE),
+        });
+        let rows: String = (0..150)
+            .map(|row| format!("App {row},https://a{row}.example\n"))
+            .collect();
+        let manifest = format!("name,url\n{rows}");
+        fs::write(hostile.dir.path().join("links.csv"), manifest).unwrap();
+        let mut command = hostile.command(&["apply", "links.csv", "--yes"]);
+        let ran = Ran::of(command.env("ZPA_BULK_WRITE_QUOTA", "off")).expect(4);
+        let run = &run_dirs(hostile.dir.path())[0];
+        let errors = rows_of(&run.join("errors.csv"));
+        assert_eq!(errors.len(), 150);
+        let cut =
+            |row: &HashMap<_, String>| row["_error"].contains(says) && row["_error"].len() < 2200;
+        assert!(errors.iter().all(cut), "{:?}", errors[0]);
+        let files = fs::read_dir(run)
+            .unwrap()
+            .map(|file| file.unwrap().metadata().unwrap().len());
+        assert!(files.sum::<u64>() < 4 << 20);
+        assert!(ran.stdout.len() + ran.stderr.len() < 1 << 20);
+    }
 }
