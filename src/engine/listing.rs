@@ -3,6 +3,9 @@
 //! A collection is read page by page, a list or a single object at once. The API's listings are not snapshots:
 //! objects that come or go meanwhile shift the rows of later pages, and a row may be skipped. So a listing whose
 //! total changes on the way begins again.
+//!
+//! A listing may be as long as its own first page promises, and what it promises is bounded too. So no listing goes on
+//! for ever.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -16,7 +19,27 @@ use crate::wire::{Answer, Id, Object, Request};
 /// The number of times that a listing begins again before it is given up.
 const RESTARTS: u32 = 5;
 
+/// The most pages and objects that a listing may promise. An organization has 500 links by default (`zpa-api.md`,
+/// section 3).
+const MOST: Size = Size {
+    pages: 10_000,
+    objects: 1_000_000,
+};
+
+/// The most pages and objects that a listing may have whatever it promises. A total of 0 may be said of a listing that
+/// has objects (`zpa-api.md`, section 2).
+const ALWAYS: Size = Size {
+    pages: 100,
+    objects: 50_000,
+};
+
 const NO_LISTING: &str = "the answer is not a listing";
+
+#[derive(Clone, Copy)]
+struct Size {
+    pages: u64,
+    objects: u64,
+}
 
 /// The consequence of a page.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +64,7 @@ pub(super) struct ListingReader {
     seen: HashSet<Id>,
     page: u32,
     total: Option<Value>,
+    pages: Option<u64>,
     restarts: u32,
 }
 
@@ -54,6 +78,7 @@ impl ListingReader {
             seen: HashSet::new(),
             page: 1,
             total: None,
+            pages: None,
             restarts: 0,
         }
     }
@@ -83,8 +108,15 @@ impl ListingReader {
         self.page > 1 || self.restarts > 0
     }
 
-    /// Takes an answer in. A body that is not JSON is not the API's: it comes from something on the way to it.
+    /// Takes an answer in, and refuses a listing that is too long.
     pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> PageResult {
+        let read = self.read(answer, now)?;
+        self.check_size()?;
+        Ok(read)
+    }
+
+    /// Reads an answer. A body that is not JSON is not the API's: it comes from something on the way to it.
+    fn read(&mut self, answer: &Answer, now: Instant) -> PageResult {
         let body = answer.json();
         if body.is_none() && !answer.body.trim_ascii().is_empty() {
             return Err("the answer is not JSON");
@@ -124,11 +156,11 @@ impl ListingReader {
             return Err(NO_LISTING);
         }
         let total = envelope.get("totalCount").cloned();
-        if self.page > 1 && total != self.total {
+        let pages = envelope.get("totalPages").and_then(number);
+        if self.page > 1 && (&total, pages) != (&self.total, self.pages) {
             return self.restart(now);
         }
-        self.total = total;
-        let pages = envelope.get("totalPages").and_then(number);
+        (self.total, self.pages) = (total, pages);
         let rows = match envelope.remove("list") {
             Some(Value::Array(rows)) => rows,
             None | Some(Value::Null) => Vec::new(),
@@ -151,11 +183,34 @@ impl ListingReader {
         Ok(PageRead::More(self.page))
     }
 
+    /// Refuses a listing that promises more than any can have, or has more than it promises.
+    fn check_size(&self) -> Result<(), &'static str> {
+        let total = self.total();
+        let pages = self.pages.unwrap_or(0).max(u64::from(self.page));
+        if pages > MOST.pages || total > MOST.objects {
+            return Err("the listing has more than 10,000 pages or 1,000,000 objects");
+        }
+        // Every page has an object at least.
+        if pages > ALWAYS.pages.max(total) || self.len() > ALWAYS.objects.max(total) {
+            return Err(
+                "the listing has more than 100 pages or 50,000 objects, and more than its total",
+            );
+        }
+        Ok(())
+    }
+
+    fn total(&self) -> u64 {
+        self.total.as_ref().and_then(number).unwrap_or(0)
+    }
+
+    fn len(&self) -> u64 {
+        u64::try_from(self.objects.len()).unwrap_or(u64::MAX)
+    }
+
     /// Ends the listing after its last page. The total may be less than the number of objects (`zpa-api.md`, section
     /// 2). If it is more, objects are missing.
     fn complete(&mut self, now: Instant) -> PageResult {
-        let told = self.total.as_ref().and_then(number).unwrap_or(0);
-        if told > u64::try_from(self.objects.len()).unwrap_or(u64::MAX) {
+        if self.total() > self.len() {
             return self.restart(now);
         }
         Ok(PageRead::Complete)
@@ -185,6 +240,7 @@ impl ListingReader {
         self.objects.clear();
         self.seen.clear();
         self.total = None;
+        self.pages = None;
         self.page = 1;
         Ok(PageRead::More(1))
     }
@@ -195,7 +251,7 @@ impl ListingReader {
 /// # Errors
 /// The reason why the answer is not the scope's listing.
 pub fn check_listing(scope: Scope, answer: &Answer, now: Instant) -> Result<(), &'static str> {
-    let read = ListingReader::new(scope, now).take_answer(answer, now);
+    let read = ListingReader::new(scope, now).read(answer, now);
     read.map(drop)
 }
 
@@ -296,7 +352,7 @@ mod tests {
     fn a_listing_without_all_rows_or_an_end_is_given_up() {
         let now = Instant::now();
         let counted = json!({"totalCount": "4", "totalPages": "1"});
-        let endless = json!({"totalCount": "0", "totalPages": "1000000", "list": []});
+        let endless = json!({"totalCount": "0", "totalPages": "100", "list": []});
         let twice = page("3", "1", &["1", "2", "2"]);
         for body in [counted, endless, twice] {
             let mut listing = listing();
@@ -305,6 +361,56 @@ mod tests {
             }
             assert!(listing.take(Some(body.clone()), now).is_err(), "{body}");
         }
+    }
+
+    fn answer(body: &Value) -> Answer {
+        Answer {
+            status: 200,
+            retry_after: None,
+            date: None,
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    /// Reads a listing whose pages all have an object of their own, and say these numbers of their page.
+    fn read_on(says: impl Fn(u32) -> Value) -> (u32, PageResult) {
+        let (mut listing, now) = (listing(), Instant::now());
+        for page in 1.. {
+            let mut body = says(page);
+            body["list"] = json!([{"id": page}]);
+            match listing.take_answer(&answer(&body), now) {
+                Ok(More(_)) => {}
+                end => return (page, end),
+            }
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn pages_without_an_end_are_read_up_to_a_bound() {
+        let constant = |total: &'static str, pages: &'static str| {
+            read_on(move |_| json!({"totalCount": total, "totalPages": pages}))
+        };
+        assert!(matches!(constant("0", "1000000"), (1, Err(_))));
+        assert!(matches!(constant("0", "101"), (1, Err(_))));
+        assert!(matches!(constant("2000000", "4000"), (1, Err(_))));
+        assert_eq!(constant("0", "100"), (100, Ok(Complete)));
+        assert_eq!(constant("101", "101"), (101, Ok(Complete)));
+        let growing = read_on(|page| json!({"totalCount": "0", "totalPages": page + 1}));
+        assert!(matches!(growing, (12, Err(_))), "{growing:?}");
+    }
+
+    #[test]
+    fn full_pages_beyond_the_total_are_refused() {
+        let (mut listing, now) = (listing(), Instant::now());
+        let page = |page: u32| {
+            let ids = (page * PAGE_SIZE)..(page + 1) * PAGE_SIZE;
+            let rows: Vec<Value> = ids.map(|id| json!({"id": id})).collect();
+            answer(&json!({"totalCount": "0", "list": rows}))
+        };
+        let read = (0..).map(|number| listing.take_answer(&page(number), now));
+        let more = read.take_while(|read| matches!(read, Ok(More(_))));
+        assert_eq!(more.count(), 99);
     }
 
     #[test]

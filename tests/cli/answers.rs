@@ -176,3 +176,43 @@ fn a_long_reason_is_cut_wherever_it_is_written() {
         assert!(ran.stdout.len() + ran.stderr.len() < 1 << 20);
     }
 }
+
+#[test]
+fn pages_without_an_end_are_refused() {
+    let page = |asked: &Asked| {
+        let (_, rest) = asked.path.split_once("page=").unwrap();
+        rest.split('&').next().unwrap().parse::<u32>().unwrap()
+    };
+    let endless = Hostile::start(move |asked, stream| {
+        if asked.signs_in() {
+            return json(stream, 200, TOKEN);
+        }
+        let page = page(asked);
+        let rows: Vec<String> = (0..500)
+            .map(|row| format!(r#"{{"id":"{page}{row:03}"}}"#))
+            .collect();
+        let rows = rows.join(",");
+        json(
+            stream,
+            200,
+            &format!(r#"{{"totalCount":"0","list":[{rows}]}}"#),
+        )
+    });
+    for (args, path) in [
+        (["plan", "links.csv"], "userPortalLink"),
+        (["export", "user-portal"], "userPortal"),
+    ] {
+        endless.seen.lock().unwrap().clear();
+        let (ran, memory) = measured(&mut endless.command(&args));
+        let says = format!("GET {path}: the listing has more than 100 pages");
+        assert_contains(&ran.expect(1).stderr, says);
+        assert_eq!(endless.asked(&format!("/{path}?")), 100);
+        assert!(memory < 100, "{memory} MiB");
+    }
+    let promising = Hostile::start(|asked, stream| {
+        let page = r#"{"totalCount":"0","totalPages":"999999999","list":[{"id":"1"}]}"#;
+        json(stream, 200, if asked.signs_in() { TOKEN } else { page })
+    });
+    Ran::of(&mut promising.command(&["plan", "links.csv"])).expect(1);
+    assert_eq!(promising.asked("/userPortalLink"), 1);
+}

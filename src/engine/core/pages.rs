@@ -22,7 +22,7 @@ pub(super) fn read(purpose: Purpose, mut reader: Box<ListingReader>, judged: Jud
     let read = match (judged.verdict, judged.answer) {
         (Verdict::Success, Some(answer)) => {
             let page = reader.take_answer(answer, judged.now);
-            page.map_err(Failure::new)
+            page.map_err(|why| Failure::new(format!("{}: {why}", reader.request())))
         }
         (Verdict::Success, None) => Err(Failure::new("there is no answer")),
         (Verdict::Absent(_), _) if reader.is_single() => Ok(PageRead::Complete),
