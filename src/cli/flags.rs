@@ -42,8 +42,23 @@ pub(super) struct TenantArgs {
     /// Behaviour of the simulated tenant, a TOML file
     #[arg(long, value_name = "FILE", requires = "simulate", help_heading = TENANT)]
     pub(super) scenario: Option<PathBuf>,
+    /// Longest pause that the server may ask for. If it asks for a longer one, the command ends, and a run is parked:
+    /// resume continues it
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h", env = "ZPA_BULK_MAX_WAIT",
+          help_heading = STOPPING)]
+    pub(super) max_wait: Duration,
     #[command(flatten)]
     pub(super) settings: Settings,
+}
+
+impl TenantArgs {
+    /// Returns the bounds of a command on the tenant.
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            max_wait: self.max_wait,
+            ..Bounds::default()
+        }
+    }
 }
 
 /// The flags of every verb that carries out a run.
@@ -138,10 +153,6 @@ impl From<ActionName> for Action {
 /// The conditions that park a run: it stops early, and `resume` continues it.
 #[derive(Clone, Debug, Args)]
 pub(super) struct StoppingArgs {
-    /// Park the run if the server asks for a longer pause than this; resume continues it [default: wait as long as the
-    /// server asks]
-    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_MAX_WAIT", help_heading = STOPPING)]
-    pub(super) max_wait: Option<Duration>,
     /// Park the run after this time: start no more calls
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_MAX_DURATION",
           help_heading = STOPPING)]
@@ -155,11 +166,11 @@ pub(super) struct StoppingArgs {
 }
 
 impl StoppingArgs {
-    /// Returns the bounds of a command that begins `now`.
+    /// Returns `bounds` with those of a run that begins `now`.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if `now` is outside the change window.
-    pub(super) fn bounds(&self, now: &Zoned) -> Result<Bounds, Error> {
+    pub(super) fn bounds(&self, bounds: Bounds, now: &Zoned) -> Result<Bounds, Error> {
         let window = self.window.map(|window| {
             window.left(now).ok_or_else(|| {
                 let message = format!(
@@ -175,9 +186,9 @@ impl StoppingArgs {
             .chain(window.transpose()?)
             .min();
         Ok(Bounds {
-            max_wait: self.max_wait,
             deadline: left.and_then(|left| monotonic().into_std().checked_add(left)),
             halt_on_failures: self.halt_on_failures,
+            ..bounds
         })
     }
 }

@@ -96,16 +96,16 @@ impl Session {
                 self.token = Token::Valid(now + lifetime.saturating_sub(margin));
                 Ok(())
             }
-            Err(SignInError::Unavailable(why)) if self.failures + 1 < SIGN_IN_ATTEMPTS => {
+            Err(error) => {
                 self.failures += 1;
-                tracing::warn!(%why, "the sign-in failed and will be tried again");
-                let wait = retry::interval(self.failures, random);
+                let Some(wait) = error.wait().filter(|_| self.failures < SIGN_IN_ATTEMPTS) else {
+                    self.token = Token::Missing(None);
+                    return Err(error);
+                };
+                tracing::warn!(%error, "the sign-in will be tried again");
+                let wait = retry::interval(self.failures, random).max(wait);
                 self.token = Token::Missing(Some(now + wait));
                 Ok(())
-            }
-            Err(error) => {
-                self.token = Token::Missing(None);
-                Err(error)
             }
         }
     }

@@ -40,22 +40,37 @@ pub struct EngineSettings {
     pub bounds: Bounds,
 }
 
-/// The bounds at which a run is parked before its end. By default there are none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The bounds at which a run is parked before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The longest pause that a server may ask for. A longer one is left to whoever resumes the run.
-    pub max_wait: Option<Duration>,
+    /// The longest pause that a server may ask for. A longer one is left to whoever resumes the run. Default 1 h.
+    pub max_wait: Duration,
     /// Nothing is started from this instant on.
     pub deadline: Option<Instant>,
     /// The number of items that may fail in this process: a count, or a share of all items of the run.
     pub halt_on_failures: Option<Share>,
 }
 
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_wait: Duration::from_secs(3600),
+            deadline: None,
+            halt_on_failures: None,
+        }
+    }
+}
+
 /// The bound that parked a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parked {
-    /// The server asked for a pause until then, which is longer than [`Bounds::max_wait`].
-    Throttled(Timestamp),
+    /// The server asked for a pause that is longer than [`Bounds::max_wait`].
+    Throttled {
+        /// The length of the pause.
+        wait: Duration,
+        /// The end of the pause.
+        until: Timestamp,
+    },
     /// [`Bounds::deadline`] came.
     TimeIsUp,
     /// So many items failed, as many as [`Bounds::halt_on_failures`] allows.

@@ -282,7 +282,7 @@ impl<A: Api> Engine<A> {
             Some(claimed) = or_never(claims) => self.claimed(unwind(claimed)),
             result = or_never(self.signing_in.as_mut()) => {
                 self.signing_in = None;
-                self.core.signed_in(unwind(result), now(), random());
+                self.core.signed_in(unwind(result), now(), wall(), random());
             }
             committed = self.recorder.committed() => {
                 for id in committed? {

@@ -6,7 +6,7 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use super::text::{chain, counted};
+use super::text::{chain, counted, rounded};
 use crate::engine::{End, EngineError, Parked};
 use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
@@ -251,17 +251,18 @@ impl From<TransportError> for Error {
 
 fn describe_parked(parked: &Parked) -> String {
     match parked {
-        Parked::Throttled(until) => {
+        Parked::Throttled { wait, until } => {
             let until = until.to_zoned(TimeZone::system());
             format!(
-                "parked: the server asks to wait until {}, longer than --max-wait",
+                "the server asks to wait for {}, until {}; that is longer than --max-wait",
+                rounded(*wait),
                 until.strftime("%F %T %Z")
             )
         }
-        Parked::TimeIsUp => "parked: the time for this run is up".to_owned(),
+        Parked::TimeIsUp => "the time for this run is up".to_owned(),
         Parked::Failing(failed) => {
             let items = counted(*failed, "item has", "items have");
-            format!("parked: {items} failed (--halt-on-failures)")
+            format!("{items} failed (--halt-on-failures)")
         }
     }
 }

@@ -26,4 +26,23 @@ pub enum SignInError {
     /// The sign-in did not work this time. Another try may help.
     #[error("the sign-in failed: {0}")]
     Unavailable(Failure),
+    /// The server asks for a pause before the next sign-in.
+    #[error("the sign-in failed: {failure}; the server asks to wait {} s", wait.as_secs())]
+    Throttled {
+        /// The length of the pause.
+        wait: Duration,
+        /// The refusal.
+        failure: Failure,
+    },
+}
+
+impl SignInError {
+    /// Returns the least time to wait before another try. Returns `None` if no other try would help.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Unavailable(_) => Some(Duration::ZERO),
+            Self::Throttled { wait, .. } => Some(*wait),
+        }
+    }
 }

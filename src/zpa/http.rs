@@ -18,7 +18,7 @@ use super::key::AUDIENCE;
 use super::key::PrivateKey;
 use super::transport::{Transport, TransportError};
 use crate::clock::{monotonic, random_bits, wall};
-use crate::retry::is_concurrent;
+use crate::retry::{is_concurrent, retry_after};
 use crate::wire::{Answer, Failure, Method, Reply, Request};
 
 /// The lifetime of a token if the answer does not name one: the shortest that the documentation allows.
@@ -239,6 +239,9 @@ impl Api for HttpApi {
         };
         if !matches!(answer.status, 200..=299) {
             let failure = answer.error();
+            if let Some(wait) = pause(&answer) {
+                return Err(SignInError::Throttled { wait, failure });
+            }
             let temporary = failure.error_id.as_deref().is_some_and(is_concurrent);
             return Err(match answer.status {
                 400..=499 if !temporary && !matches!(answer.status, 408 | 429) => {
@@ -274,6 +277,13 @@ impl TokenAnswer {
         let seconds = seconds.filter(|seconds| *seconds > 0);
         seconds.map_or(SHORTEST_LIFETIME, Duration::from_secs)
     }
+}
+
+/// Returns the pause that an answer asks for, if it says that there are too many calls.
+fn pause(answer: &Answer) -> Option<Duration> {
+    let asks = matches!(answer.status, 429 | 503);
+    let text = answer.retry_after.as_deref().filter(|_| asks)?;
+    retry_after(text, answer.date.as_deref(), wall())
 }
 
 fn unusable(why: &str) -> SignInError {

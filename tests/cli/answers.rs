@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::TcpStream;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{fs, thread};
 
 use crate::support::command::{Ran, assert_contains, rows as rows_of, run_dirs, spawn};
@@ -215,4 +215,61 @@ fn pages_without_an_end_are_refused() {
     });
     Ran::of(&mut promising.command(&["plan", "links.csv"])).expect(1);
     assert_eq!(promising.asked("/userPortalLink"), 1);
+}
+
+const BUSY: &str = r#"{"id":"invalid.toomanyrequests","reason":"busy"}"#;
+
+/// Starts a server that answers `method` on `path` with that pause, as often as `times`.
+fn busy(method: &'static str, path: &'static str, pause: &'static str, times: usize) -> Hostile {
+    let left = AtomicUsize::new(times);
+    let take = |left: usize| left.checked_sub(1);
+    Hostile::start(move |asked, stream| {
+        let meant = asked.method == method && asked.path.contains(path);
+        if meant
+            && left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+        {
+            return write_answer(stream, 429, &[pause], BUSY);
+        }
+        match &*asked.path {
+            "/signin" => json(stream, 200, TOKEN),
+            _ if asked.method == "POST" => json(stream, 201, r#"{"id":"7","name":"Wiki"}"#),
+            _ => json(stream, 200, NONE),
+        }
+    })
+}
+
+#[test]
+fn a_pause_of_a_week_is_not_waited_for() {
+    let week = "the server asks to wait for 168h 00m, until";
+    for pause in ["retry-after: 604800", "retry-after: 99999999"] {
+        for (method, path) in [("POST", "/signin"), ("GET", "/userPortal")] {
+            let busy = busy(method, path, pause, usize::MAX);
+            for args in [&["plan", "links.csv"][..], &["export", "portal-link"]] {
+                let ran = Ran::of(&mut busy.command(args)).expect(5);
+                assert_contains(&ran.stderr, week);
+                assert_contains(&ran.stderr, "longer than --max-wait");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pause_of_a_week_parks_a_run() {
+    let busy = busy("POST", "/userPortalLink", "retry-after: 604800", 1);
+    let ran = Ran::of(&mut busy.command(&["apply", "links.csv", "--yes"])).expect(5);
+    assert_contains(&ran.stderr, "parked: the server asks to wait for 168h 00m");
+    Ran::of(&mut busy.command(&["resume"])).expect(0);
+    assert_eq!(busy.asked("\"name\":\"Wiki\""), 2);
+}
+
+#[test]
+fn a_pause_before_the_sign_in_is_kept() {
+    let busy = busy("POST", "/signin", "retry-after: 2", 2);
+    let too_long = ["plan", "links.csv", "--max-wait", "1s"];
+    let ran = Ran::of(&mut busy.command(&too_long)).expect(5);
+    assert_contains(&ran.stderr, "the server asks to wait for 2s");
+    Ran::of(&mut busy.command(&["plan", "links.csv"])).expect(0);
+    assert_eq!(busy.asked("/signin"), 3);
 }

@@ -53,12 +53,12 @@ async fn a_pause_that_is_too_long_parks_the_run() {
     let mut desk = Desk::new().batch_size(1);
     desk.settings.write_quota = Pace::Unlimited;
     let bounds = |max_wait| Bounds {
-        max_wait: Some(Duration::from_secs(max_wait)),
+        max_wait: Duration::from_secs(max_wait),
         ..Bounds::default()
     };
     let [first, second] = parked_and_resumed(&desk, &wire, 12, bounds(3)).await;
     assert!(
-        matches!(first.end, End::Parked(Parked::Throttled(_))),
+        matches!(first.end, End::Parked(Parked::Throttled { .. })),
         "{:?}",
         first.end
     );

@@ -42,7 +42,7 @@ pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Resu
             Ok(exit::code(error.kind))
         }
         Some(error) if matches!(end, End::Parked(_)) => {
-            terminal.say_lines(&error.messages);
+            terminal.say(&format!("parked: {error}"));
             terminal.say(&format!("to go on: {resume}"));
             Ok(exit::code(error.kind))
         }

@@ -27,6 +27,7 @@ impl Context<'_> {
             scenario: tenant.scenario.clone(),
         });
         Connector::new(tenant.settings.clone(), self.file.clone(), simulation)
+            .within(tenant.bounds())
     }
 
     /// Returns the way to the tenant, for a verb that carries out a run.
@@ -34,7 +35,7 @@ impl Context<'_> {
     /// # Errors
     /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) outside the change window.
     pub(crate) fn work_connector(&self, work: &WorkArgs) -> Result<Connector, Error> {
-        let bounds = work.stopping.bounds(&local())?;
+        let bounds = work.stopping.bounds(work.tenant.bounds(), &local())?;
         Ok(self.connector(&work.tenant).sealing().within(bounds))
     }
 

@@ -236,8 +236,12 @@ impl Core {
         &mut self,
         result: Result<Duration, SignInError>,
         now: Instant,
+        wall: Timestamp,
         random: f64,
     ) {
+        if let Err(SignInError::Throttled { wait, .. }) = result {
+            self.pause_at_most(wait, wall);
+        }
         let session = self.dispatcher.session_mut();
         if let Err(error) = session.signed_in(result, now, random) {
             self.stop(End::SignIn(error));
@@ -321,10 +325,14 @@ impl Core {
         if self.dispatcher.lanes().pauses_all() {
             self.effects.push(Effect::Pause(class, now + wait));
         }
-        let max_wait = self.settings.bounds.max_wait;
-        if max_wait.is_some_and(|most| wait > most) {
+        self.pause_at_most(wait, wall);
+    }
+
+    /// Parks the run if the server asks for a pause that is too long.
+    fn pause_at_most(&mut self, wait: Duration, wall: Timestamp) {
+        if wait > self.settings.bounds.max_wait {
             let until = wall.saturating_add(wait).unwrap_or(Timestamp::MAX);
-            self.stop(End::Parked(Parked::Throttled(until)));
+            self.stop(End::Parked(Parked::Throttled { wait, until }));
         }
     }
 

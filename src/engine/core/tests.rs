@@ -10,7 +10,7 @@ fn a_past_instant_still_wakes_the_core() {
     core.list(ListingReader::new(scope, start), start);
     assert_eq!(core.pump(start), [Effect::SignIn]);
     let unavailable = SignInError::Unavailable(Failure::new("busy"));
-    core.signed_in(Err(unavailable), start, 0.5);
+    core.signed_in(Err(unavailable), start, Timestamp::UNIX_EPOCH, 0.5);
     assert_eq!(core.pump(start), []);
     let due = core.wake_at().unwrap();
     assert!(due > start && due < Instant::now());
