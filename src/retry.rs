@@ -64,6 +64,7 @@ pub fn judge(call: Call, reply: &Reply, now: Timestamp, random: f64) -> Verdict 
             Failure::new(format!("could not reach the server: {why}")),
         ),
         Reply::Lost(why) => unknown(call, Failure::new(format!("no answer: {why}")), random),
+        Reply::Withheld(why) => Verdict::Rejected(Failure::new(why)),
         // Another answer to the same question would be as large.
         Reply::TooLarge(why) if call.method == Method::Get => Verdict::Permanent(Failure::new(why)),
         Reply::TooLarge(why) => unknown(call, Failure::new(why), random),
@@ -134,7 +135,7 @@ pub fn leaves_open(reply: &Reply) -> bool {
     match reply {
         Reply::Lost(_) => true,
         Reply::Answer(answer) => matches!(answer.status, 408 | 502..=504),
-        Reply::NotSent(_) | Reply::TooLarge(_) => false,
+        Reply::NotSent(_) | Reply::Withheld(_) | Reply::TooLarge(_) => false,
     }
 }
 
@@ -304,6 +305,7 @@ mod tests {
         assert!(retry(&verdict(Post, &Reply::NotSent("refused".to_owned()))));
         assert!(ambiguous(&verdict(Post, &Reply::Lost("reset".to_owned()))));
         assert!(retry(&verdict(Put, &Reply::Lost("reset".to_owned()))));
+        assert!(rejected(&verdict(Put, &Reply::Withheld("why".to_owned()))));
         let large = Reply::TooLarge("large".to_owned());
         assert!(permanent(&verdict(Get, &large)) && ambiguous(&verdict(Post, &large)));
         assert!(retry(&verdict(Put, &large)) && retry(&verdict(Delete, &large)));

@@ -138,7 +138,10 @@ impl Api for InMemory {
         let answer = match self.exchange(&request).await {
             Reply::Answer(answer) if answer.status < 500 && answer.status != 429 => answer,
             Reply::Answer(answer) => return Err(SignInError::Unavailable(answer.error())),
-            Reply::Lost(why) | Reply::NotSent(why) | Reply::TooLarge(why) => {
+            Reply::Lost(why)
+            | Reply::NotSent(why)
+            | Reply::Withheld(why)
+            | Reply::TooLarge(why) => {
                 return unavailable(&why);
             }
         };

@@ -180,6 +180,8 @@ pub enum Reply {
     NotSent(String),
     /// The request was sent, but no complete answer came back. It may have been executed. The text says why.
     Lost(String),
+    /// The request was not sent, and will not be however often it is tried. The text says why.
+    Withheld(String),
     /// The server answered with success, so the request was executed, but the answer is larger than is read. The text
     /// says so.
     TooLarge(String),

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use rustls::CertificateError;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use super::body::{self, Body};
 use super::connection::{Connection, Style};
 use super::key::AUDIENCE;
 use super::key::PrivateKey;
+use super::redact::{MARK, Redactor};
 use super::transport::{Transport, TransportError};
 use crate::clock::{monotonic, random_bits, wall};
 use crate::retry::{is_concurrent, retry_after};
@@ -45,13 +46,14 @@ pub enum Proof {
     Key(PrivateKey),
 }
 
-/// A tenant's API over HTTP.
+/// A tenant's API over HTTP. No reply holds a secret: not the credentials, nor a token, nor the proxy's password.
 #[derive(Debug)]
 pub struct HttpApi {
     client: reqwest::Client,
     connection: Connection,
     credentials: Credentials,
     token: RwLock<Option<HeaderValue>>,
+    redactor: Redactor,
     /// The turn of reading a large body.
     large: Semaphore,
 }
@@ -76,8 +78,16 @@ impl HttpApi {
         credentials: Credentials,
         transport: &Transport,
     ) -> Result<Self, TransportError> {
+        let redactor = Redactor::default();
+        if let Proof::Secret(secret) = &credentials.proof {
+            redactor.learn(secret.expose_secret().as_bytes());
+        }
+        if let Some(password) = transport.proxy_password() {
+            redactor.learn(&password);
+        }
         Ok(Self {
             client: transport.client(&connection)?,
+            redactor,
             connection,
             credentials,
             token: RwLock::new(None),
@@ -88,6 +98,7 @@ impl HttpApi {
     /// Sends a `GET` to `address` without a token. Any answer shows that the host can be reached.
     pub async fn knock(&self, address: &str) -> Reply {
         let (reply, _) = self.exchange(self.client.get(address), body::SMALL).await;
+        let reply = self.redacted(reply);
         tracing::debug!(address, outcome = outcome(&reply), "knock");
         reply
     }
@@ -97,8 +108,9 @@ impl HttpApi {
         let started = monotonic();
         let (reply, headers) = match self.prepare(request) {
             Ok(builder) => self.exchange(builder, body::most(request.extent)).await,
-            Err(why) => (Reply::NotSent(why), HeaderMap::new()),
+            Err(reply) => (reply, HeaderMap::new()),
         };
+        let reply = self.redacted(reply);
         tracing::debug!(
             call = %request,
             outcome = outcome(&reply),
@@ -110,7 +122,8 @@ impl HttpApi {
             reply => reply,
         };
         let gateway = ["limit", "remaining", "reset"]
-            .map(|name| header(&headers, &format!("x-ratelimit-{name}")));
+            .map(|name| header(&headers, &format!("x-ratelimit-{name}")))
+            .map(|value| value.map(|value| self.redactor.text(value)));
         Probe {
             reply,
             gateway: match gateway {
@@ -120,9 +133,10 @@ impl HttpApi {
         }
     }
 
-    fn prepare(&self, request: &Request) -> Result<reqwest::RequestBuilder, String> {
+    /// Returns the request as it is sent, or the reply to one that must not be sent.
+    fn prepare(&self, request: &Request) -> Result<reqwest::RequestBuilder, Reply> {
         let url = self.connection.url_of(request);
-        let url = url.map_err(|error| error.to_string())?;
+        let url = url.map_err(|error| Reply::NotSent(error.to_string()))?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -133,10 +147,34 @@ impl HttpApi {
         if let Some(token) = self.token() {
             builder = builder.header(AUTHORIZATION, token);
         }
-        Ok(match request.body_for(&self.connection.customer) {
-            Some(body) => builder.json(&body),
-            None => builder,
-        })
+        let Some(body) = request.body_for(&self.connection.customer) else {
+            return Ok(builder);
+        };
+        let body = body.to_string();
+        if body.contains(MARK) {
+            return Err(Reply::Withheld(format!(
+                "not sent: it would write {MARK:?}, which stands for a secret of this API client; \
+                 remove the secret from the object in the admin console first"
+            )));
+        }
+        let json = HeaderValue::from_static("application/json");
+        Ok(builder.header(CONTENT_TYPE, json).body(body))
+    }
+
+    /// Returns the reply without secrets.
+    fn redacted(&self, reply: Reply) -> Reply {
+        let text = |text| self.redactor.text(text);
+        match reply {
+            Reply::Answer(answer) => Reply::Answer(Answer {
+                status: answer.status,
+                retry_after: answer.retry_after.map(text),
+                date: answer.date.map(text),
+                body: self.redactor.bytes(answer.body),
+            }),
+            Reply::NotSent(why) => Reply::NotSent(text(why)),
+            Reply::Lost(why) => Reply::Lost(text(why)),
+            Reply::Withheld(_) | Reply::TooLarge(_) => reply,
+        }
     }
 
     /// Sends the request and reads the answer, of a success at most that many bytes. A success that breaks off counts as
@@ -183,12 +221,23 @@ impl HttpApi {
     }
 
     fn keep(&self, token: &str) -> Result<(), SignInError> {
+        self.redactor.learn_passing(token.as_bytes());
         let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
         let mut bearer = bearer
             .map_err(|_| unusable("the token has characters that no HTTP header can hold"))?;
         bearer.set_sensitive(true);
         *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(bearer);
         Ok(())
+    }
+
+    /// Reads the token from the body of an answer, and returns its lifetime.
+    fn take_token(&self, body: &[u8]) -> Result<Duration, SignInError> {
+        let token: TokenAnswer = serde_json::from_slice(body)
+            .map_err(|_| unusable("the answer has no access_token; is the token address right?"))?;
+        self.keep(&token.access_token)?;
+        let lifetime = token.lifetime();
+        tracing::debug!(lifetime_s = lifetime.as_secs(), "signed in");
+        Ok(lifetime)
     }
 
     /// Returns the form that asks for a token. A key signs a new assertion each time, since an assertion is good for
@@ -205,6 +254,7 @@ impl HttpApi {
                     .assertion(client, now.unwrap_or_default(), unique)
                     .map_err(|error| unusable(&error.to_string()))?;
                 form.push(("client_assertion_type", ASSERTION_TYPE.to_owned()));
+                self.redactor.learn_passing(assertion.as_bytes());
                 form.push(("client_assertion", assertion));
             }
         }
@@ -225,7 +275,12 @@ impl Api for HttpApi {
         let form = self.sign_in_form()?;
         let request = self.client.post(&self.connection.token_url).form(&form);
         let (reply, _) = self.exchange(request, body::SMALL).await;
-        let answer = match reply {
+        if let Reply::Answer(answer) = &reply
+            && matches!(answer.status, 200..=299)
+        {
+            return self.take_token(&answer.body);
+        }
+        let answer = match self.redacted(reply) {
             Reply::Answer(answer) => answer,
             Reply::TooLarge(why) => {
                 let token_url = &self.connection.token_url;
@@ -233,29 +288,11 @@ impl Api for HttpApi {
                     "{why}; is {token_url} the right token address?"
                 )));
             }
-            Reply::NotSent(why) | Reply::Lost(why) => {
+            Reply::NotSent(why) | Reply::Lost(why) | Reply::Withheld(why) => {
                 return Err(SignInError::Unavailable(Failure::new(why)));
             }
         };
-        if !matches!(answer.status, 200..=299) {
-            let failure = answer.error();
-            if let Some(wait) = pause(&answer) {
-                return Err(SignInError::Throttled { wait, failure });
-            }
-            let temporary = failure.error_id.as_deref().is_some_and(is_concurrent);
-            return Err(match answer.status {
-                400..=499 if !temporary && !matches!(answer.status, 408 | 429) => {
-                    SignInError::Refused(failure)
-                }
-                _ => SignInError::Unavailable(failure),
-            });
-        }
-        let token: TokenAnswer = serde_json::from_slice(&answer.body)
-            .map_err(|_| unusable("the answer has no access_token; is the token address right?"))?;
-        self.keep(&token.access_token)?;
-        let lifetime = token.lifetime();
-        tracing::debug!(lifetime_s = lifetime.as_secs(), "signed in");
-        Ok(lifetime)
+        Err(refusal(&answer))
     }
 }
 
@@ -279,6 +316,21 @@ impl TokenAnswer {
     }
 }
 
+/// Returns the meaning of a sign-in that was refused.
+fn refusal(answer: &Answer) -> SignInError {
+    let failure = answer.error();
+    if let Some(wait) = pause(answer) {
+        return SignInError::Throttled { wait, failure };
+    }
+    let temporary = failure.error_id.as_deref().is_some_and(is_concurrent);
+    match answer.status {
+        400..=499 if !temporary && !matches!(answer.status, 408 | 429) => {
+            SignInError::Refused(failure)
+        }
+        _ => SignInError::Unavailable(failure),
+    }
+}
+
 /// Returns the pause that an answer asks for, if it says that there are too many calls.
 fn pause(answer: &Answer) -> Option<Duration> {
     let asks = matches!(answer.status, 429 | 503);
@@ -295,7 +347,7 @@ fn outcome(reply: &Reply) -> String {
         Reply::Answer(answer) => answer.status.to_string(),
         Reply::NotSent(why) => format!("not sent: {why}"),
         Reply::Lost(why) => format!("lost: {why}"),
-        Reply::TooLarge(why) => why.clone(),
+        Reply::Withheld(why) | Reply::TooLarge(why) => why.clone(),
     }
 }
 

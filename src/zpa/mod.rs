@@ -7,10 +7,12 @@ mod body;
 mod connection;
 mod http;
 mod key;
+mod redact;
 mod transport;
 
 pub use self::api::{Api, SignInError};
 pub use self::connection::{Connection, ConnectionError, Style};
 pub use self::http::{Credentials, HttpApi, Probe, Proof};
 pub use self::key::{KeyError, PrivateKey};
+pub use self::redact::MARK;
 pub use self::transport::{Transport, TransportError};

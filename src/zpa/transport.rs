@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{NoProxy, Proxy, redirect};
+use reqwest::{NoProxy, Proxy, Url, redirect};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -14,6 +14,7 @@ use rustls_platform_verifier::Verifier;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Connection;
+use super::redact::percent_decoded;
 
 /// The time after which an idle connection is closed. Shorter than the idle timeouts of common gateways, so that a call
 /// seldom meets a connection that the other side is just closing.
@@ -91,6 +92,15 @@ impl Transport {
             .map_err(|error| TransportError::Http(error.to_string()))
     }
 
+    /// Returns the password in the proxy's address, if it has one.
+    pub(super) fn proxy_password(&self) -> Option<Vec<u8>> {
+        let address = self.proxy.as_ref()?.expose_secret();
+        let with_scheme = format!("http://{address}");
+        let has_scheme = address.contains("://");
+        let url = Url::parse(if has_scheme { address } else { &with_scheme }).ok()?;
+        url.password().map(percent_decoded)
+    }
+
     fn proxy(&self) -> Result<Option<Proxy>, TransportError> {
         let Some(address) = self.proxy.as_ref().map(ExposeSecret::expose_secret) else {
             return Ok(None);
@@ -137,5 +147,26 @@ impl Transport {
             .ok()
             .filter(|certificates| !certificates.is_empty())
             .ok_or(TransportError::Roots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_a_proxy_is_known_decoded() {
+        for (address, password) in [
+            ("http://me:hunter%402@proxy:1", Some(b"hunter@2".to_vec())),
+            ("me:hunter2@proxy:1", Some(b"hunter2".to_vec())),
+            ("http://proxy:1", None),
+        ] {
+            let proxy = Some(SecretString::from(address));
+            let transport = Transport {
+                proxy,
+                ..Transport::default()
+            };
+            assert_eq!(transport.proxy_password(), password, "{address}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod crash;
 mod damage;
 mod docs;
 mod doctor;
+mod echoes;
 mod endpoints;
 mod export;
 mod fuzz;

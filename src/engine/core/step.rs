@@ -27,7 +27,7 @@ impl<'a> Judged<'a> {
     pub(super) fn new(call: CallId, verdict: Verdict, reply: &'a Reply, now: Instant) -> Self {
         let answer = match reply {
             Reply::Answer(answer) => Some(answer),
-            Reply::NotSent(_) | Reply::Lost(_) | Reply::TooLarge(_) => None,
+            _ => None,
         };
         Self {
             call,

@@ -134,7 +134,7 @@ pub(super) fn reached(root: &str, reply: &Reply, proxy: Option<&str>) -> Check {
         Reply::Answer(_) | Reply::TooLarge(_) => {
             return Check::ok("reach", format!("{root} answers{way}"));
         }
-        Reply::NotSent(why) | Reply::Lost(why) => why,
+        Reply::NotSent(why) | Reply::Lost(why) | Reply::Withheld(why) => why,
     };
     let next = if why.contains("certificate") {
         "--ca-cert FILE adds a certificate to trust; --base-url and --token-url give other addresses"
@@ -226,7 +226,7 @@ pub(super) fn permission(scope: Scope, reply: &Reply, now: Instant) -> Check {
     let name = kind.name();
     let answer = match reply {
         Reply::Answer(answer) => answer,
-        Reply::NotSent(why) | Reply::Lost(why) | Reply::TooLarge(why) => {
+        Reply::NotSent(why) | Reply::Lost(why) | Reply::Withheld(why) | Reply::TooLarge(why) => {
             return Check::new(name, Status::Fail, why).next("try again");
         }
     };
