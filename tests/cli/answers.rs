@@ -7,6 +7,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{fs, thread};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::support::command::{Ran, assert_contains, rows as rows_of, run_dirs, spawn};
 use crate::support::scratch;
 use crate::support::scripted::{
@@ -272,4 +275,36 @@ fn a_pause_before_the_sign_in_is_kept() {
     assert_contains(&ran.stderr, "the server asks to wait for 2s");
     Ran::of(&mut busy.command(&["plan", "links.csv"])).expect(0);
     assert_eq!(busy.asked("/signin"), 3);
+}
+
+#[test]
+fn a_full_page_of_links_with_icons_is_read() {
+    const HEAD: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x20\0\0\0\x20";
+    let pixels: Vec<u8> = (0..8448_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect();
+    let icon = format!(
+        "data:image/png;base64,{}",
+        STANDARD.encode([&HEAD[..], &pixels].concat())
+    );
+    let rows: Vec<String> = (1..=500)
+        .map(|id| {
+            format!(
+                r#"{{"id":"{id}","name":"App {id}","link":"a{id}.example","iconText":"{icon}"}}"#
+            )
+        })
+        .collect();
+    let page = format!(
+        r#"{{"totalPages":"1","totalCount":"500","list":[{}]}}"#,
+        rows.join(",")
+    );
+    let tenant = Hostile::start(move |asked, stream| match &*asked.path {
+        "/signin" => json(stream, 200, TOKEN),
+        path if path.contains("/userPortalLink?") => json(stream, 200, &page),
+        _ => json(stream, 200, NONE),
+    });
+    let secret = "s3cr3t-of-the-tenant";
+    let mut command = tenant.command(&["export", "portal-link"]);
+    let ran = Ran::of(command.env("ZPA_CLIENT_SECRET", secret)).expect(0);
+    assert_eq!(ran.stdout.matches(&icon).count(), 500);
 }
