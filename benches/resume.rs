@@ -87,7 +87,7 @@ fn created(item: ItemNumber) -> Outcome {
     Outcome {
         item,
         status: Status::Created,
-        id: Some(Id::new(format!("1452839947{item:08}"))),
+        id: Id::parse(&format!("1452839947{item:08}")),
         failure: None,
     }
 }

@@ -168,7 +168,7 @@ fn body_of<'i>(item: &'i Item<'static>) -> Option<&'i Fields<'static>> {
 pub(super) fn target(item: &Item<'_>) -> Option<Id> {
     match &item.change {
         Change::Update { id, .. } | Change::Delete { id, .. } => {
-            Some(id.clone()).filter(|id| !id.as_str().is_empty())
+            Some(id.clone()).filter(|id| !id.is_none())
         }
         _ => None,
     }

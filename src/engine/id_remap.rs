@@ -48,7 +48,7 @@ impl IdRemap {
             FieldValue::Refs(refs) => refs.as_slice(),
             _ => &[],
         });
-        refs.any(|one| self.new.contains_key(&Id::new(&*one.id)))
+        refs.any(|one| Id::parse(&one.id).is_some_and(|id| self.new.contains_key(&id)))
     }
 
     /// Puts new ids in the place of former ones.
@@ -70,7 +70,7 @@ impl IdRemap {
                 continue;
             };
             for one in refs {
-                match self.new.get(&Id::new(&*one.id)) {
+                match Id::parse(&one.id).and_then(|id| self.new.get(&id)) {
                     Some(Some(id)) => one.id = Cow::Owned(id.to_string()),
                     Some(None) => {
                         return Err(Failure::new(format!(

@@ -131,7 +131,7 @@ impl ListingReader {
         if self.scope.kind.shape() == Shape::Collection {
             return self.take_page(body, now);
         }
-        self.objects = elements(body).ok_or("the answer is not a list")?;
+        self.objects = elements(body)?;
         Ok(PageRead::Complete)
     }
 
@@ -144,7 +144,7 @@ impl ListingReader {
             Some(body) => self.add(body),
         };
         let taken = is_taken.then_some(PageRead::Complete);
-        taken.ok_or("the answer is not an object with an id")
+        taken.ok_or("the answer is not an object with an id of 1 to 20 digits")
     }
 
     fn take_page(&mut self, body: Option<Value>, now: Instant) -> PageResult {
@@ -169,7 +169,7 @@ impl ListingReader {
         let full = rows.len() >= index(PAGE_SIZE);
         let before = self.objects.len();
         if !rows.into_iter().all(|row| self.add(row)) {
-            return Err("an object in the listing has no id");
+            return Err("an object in the listing has no id, or one that is not 1 to 20 digits");
         }
         // Without a number of pages, a full one may have another behind it.
         if pages.map_or(!full, |pages| u64::from(self.page) >= pages) {
@@ -256,16 +256,22 @@ pub fn check_listing(scope: Scope, answer: &Answer, now: Instant) -> Result<(), 
 }
 
 /// The elements of a list, which is answered as a bare array. Elements need no ids.
-pub(super) fn elements(body: Option<Value>) -> Option<Vec<Object>> {
+///
+/// # Errors
+/// The reason why the answer is no such list.
+pub(super) fn elements(body: Option<Value>) -> Result<Vec<Object>, &'static str> {
     let Some(Value::Array(rows)) = body else {
-        return None;
+        return Err("the answer is not a list");
     };
-    let element = |row| match row {
-        Value::Object(mut object) => {
-            ids_as_text(&mut object);
-            Some(object)
+    let element = |row| {
+        let Value::Object(mut object) = row else {
+            return Err("an element of the list is not an object");
+        };
+        ids_as_text(&mut object);
+        if object.contains_key("id") && Id::of(&object).is_none() {
+            return Err("an element of the list has an id that is not 1 to 20 digits");
         }
-        _ => None,
+        Ok(object)
     };
     rows.into_iter().map(element).collect()
 }
@@ -429,6 +435,18 @@ mod tests {
     fn a_row_without_an_id_is_refused() {
         let nameless = json!({"list": [{"name": "a"}]});
         assert!(listing().take(Some(nameless), Instant::now()).is_err());
+    }
+
+    #[test]
+    fn an_id_that_is_not_digits_is_refused() {
+        let row = json!([{"id": "1/../2", "name": "a"}]);
+        assert!(
+            listing()
+                .take(Some(json!({"list": row})), Instant::now())
+                .is_err()
+        );
+        assert!(elements(Some(row)).is_err());
+        assert!(elements(Some(json!([{"domain": "a.example"}]))).is_ok());
     }
 
     #[test]

@@ -81,10 +81,8 @@ impl<'l> Lookup<'l> {
         found
             .or_else(|| first(&|live| self.kind.is_copy(live, body)).map(Match::Alike))
             .or_else(|| {
-                let other = namesakes.first()?;
-                Some(Match::Conflict(
-                    Id::of(other).unwrap_or_else(|| Id::new("?")),
-                ))
+                let other = namesakes.iter().find_map(|other| Id::of(other))?;
+                Some(Match::Conflict(other))
             })
             .unwrap_or(Match::Absent)
     }
@@ -122,23 +120,18 @@ pub(super) fn confirm(
             lookup
                 .namesakes(item)
                 .iter()
-                .find_map(|object| new_id(object))
+                .find_map(|object| Id::of(object))
         })
         .collect();
     let keeps_names = named.iter().any(Option::is_some);
     let placed = || named.iter().zip(objects);
     let in_order = items.len() == objects.len()
-        && placed().all(|(named, object)| named.is_none() || *named == new_id(object));
+        && placed().all(|(named, object)| named.is_none() || *named == Id::of(object));
     if !in_order {
         return (named, keeps_names);
     }
-    let by_position = placed().map(|(named, object)| named.clone().or_else(|| new_id(object)));
+    let by_position = placed().map(|(named, object)| named.clone().or_else(|| Id::of(object)));
     (by_position.collect(), keeps_names)
-}
-
-/// The id of an object that was just created. The id of an error is a word, and is none.
-fn new_id(object: &Object) -> Option<Id> {
-    Id::of(object).filter(|id| id.as_str().bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -159,7 +152,7 @@ mod tests {
             confirm(Kind::portal_link(), std::slice::from_ref(&item), &[object])
         };
         let created = json!({"name": "Wiki", "id": "7"});
-        assert_eq!(confirmed(created), (vec![Some(Id::new("7"))], true));
+        assert_eq!(confirmed(created), (vec![Some(Id::from(7))], true));
         let error = json!({"name": "Wiki", "id": "resource.already.exist"});
         assert_eq!(confirmed(error), (vec![None], false));
     }

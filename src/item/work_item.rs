@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::change::Change;
 use super::number::ItemNumber;
 use super::undo::Undo;
-use crate::resource::{Kind, Scope};
+use crate::resource::{Kind, Part, Scope};
 use crate::wire::Id;
 
 /// One row, checked and compared with the tenant, with the change that it needs.
@@ -25,7 +25,7 @@ pub struct Item<'r> {
     pub key: Cow<'r, str>,
     /// The part of its kind to which it belongs, for a kind that has several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub part: Option<Cow<'r, str>>,
+    pub part: Option<Part>,
     /// The microtenant to which it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub microtenant: Option<Id>,
@@ -72,7 +72,7 @@ impl Item<'_> {
             row: self.row,
             resource: self.resource,
             key: Cow::Owned(self.key.to_string()),
-            part: self.part.as_deref().map(|text| Cow::Owned(text.to_owned())),
+            part: self.part.clone(),
             microtenant: self.microtenant.clone(),
             group: self.group,
             change,
@@ -85,7 +85,7 @@ impl Item<'_> {
     pub fn scope(&self) -> Scope {
         Scope {
             kind: self.resource,
-            part: self.part.as_deref().map(str::to_owned),
+            part: self.part.clone(),
             microtenant: self.microtenant.clone(),
         }
     }
@@ -109,7 +109,7 @@ mod tests {
             r#""microtenant":"5","op":"update","id":"1","set":{"link":"a.example"},"changes":[{"field":"link","old":"b","new":"a"}]}"#,
             r#""op":"delete","id":"1","condition":"idle"}"#,
             r#""op":"delete","id":"1"}"#,
-            r#""part":"P","op":"spared","id":"1","failure":{"message":"why"}}"#,
+            r#""part":"SHARED","op":"spared","id":"1","failure":{"message":"why"}}"#,
             r#""op":"unchanged"}"#,
             r#""op":"error","failure":{"message":"why"},"undo":{"old_id":"4","expected":{"name":"x"},"left":["link"]}}"#,
         ] {
@@ -129,6 +129,15 @@ mod tests {
             ),
             (r#""op":"error"}"#, "missing field `failure`"),
             (r#""body":{}}"#, "missing field `op`"),
+            (
+                r#""part":"../x","op":"unchanged"}"#,
+                "no kind has this part",
+            ),
+            (r#""op":"delete","id":"1/../2"}"#, "must be 1 to 20 digits"),
+            (
+                r#""microtenant":"x","op":"unchanged"}"#,
+                "must be 1 to 20 digits",
+            ),
             (
                 r#""op":"create","body":{"name":7}}"#,
                 "a flag, a text or references",

@@ -38,7 +38,7 @@ fn events() -> Vec<Event> {
         let outcome = |item| Outcome {
             item,
             status: Status::Created,
-            id: Some(Id::new(format!("14528399470598{item:04}"))),
+            id: Id::parse(&format!("14528399470598{item:04}")),
             failure: None,
         };
         events.push(Event::Outcomes(items.into_iter().map(outcome).collect()));
@@ -431,7 +431,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     (any::<u32>(), status, id, failure).prop_map(|(item, status, id, failure)| Outcome {
         item,
         status,
-        id: id.map(Id::new),
+        id: id.and_then(|id| Id::parse(&id)),
         failure: failure.map(Failure::new),
     })
 }

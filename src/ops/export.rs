@@ -11,7 +11,7 @@ use crate::item::Problem;
 use crate::manifest::{CsvWriter, Format, json_line};
 use crate::plan::export::{Exporter, exportable, in_order, targets};
 use crate::plan::{Condition, Filter, FilterError, Resolver, Snapshot, similar};
-use crate::resource::{Column, Form, Kind, Scope};
+use crate::resource::{Column, Form, Kind, Part, Scope};
 use crate::wire::{Id, Object};
 
 /// The options of [`export`].
@@ -146,7 +146,7 @@ fn parts(kind: Kind, part: Option<&str>, microtenant: Option<&Id>) -> Result<Vec
         let part = kind
             .part(part)
             .map_err(|why| Error::usage(format!("--part: {why}")))?;
-        scopes.retain(|scope| scope.part.as_deref() == Some(part));
+        scopes.retain(|scope| scope.part == Some(Part::Named(part)));
     }
     Ok(scopes)
 }
@@ -157,9 +157,10 @@ fn of_portal(portal: &str, microtenant: Option<&Id>, portals: &Snapshot) -> Resu
     let listed = portals.listings.first().map(|listing| &listing.scope);
     let found = listed.map(|scope| Resolver::new(scope, portals).resolve(portal));
     let ids = found.unwrap_or_else(|| Ok(Vec::new()));
-    match ids.map_err(Error::usage)?.as_slice() {
-        [one] => Ok(Scope {
-            part: Some(one.id.to_string()),
+    let ids = ids.map_err(Error::usage)?;
+    match ids.first().and_then(|one| Id::parse(&one.id)) {
+        Some(id) if ids.len() == 1 => Ok(Scope {
+            part: Some(Part::Portal(id)),
             ..Scope::of(kind, microtenant.cloned())
         }),
         _ => Err(Error::usage("--portal takes one portal, by name or id")),

@@ -23,7 +23,7 @@ use crate::item::{Item, Operation, Status};
 use crate::ledger::State;
 use crate::plan::{LiveCheck, Snapshot};
 use crate::report::{self, Outcomes};
-use crate::resource::{Kind, Shape};
+use crate::resource::{Kind, Part, Shape};
 use crate::run::{self, Lineage, Run, RunError, RunState};
 use crate::wire::Id;
 
@@ -362,7 +362,7 @@ fn marks(item: &Item<'_>) -> impl Iterator<Item = Mark> + use<> {
     // A row that names no microtenant means the Default one, whose id is 0.
     let home = item.microtenant.clone().filter(|id| id.as_str() != "0");
     let names = match kind.shape() {
-        Shape::List => vec![item.part.as_deref().unwrap_or_default().to_owned()],
+        Shape::List => vec![item.part.as_ref().map_or("", Part::as_str).to_owned()],
         Shape::Collection | Shape::Single => {
             let key = kind.comparable_key(item.key.as_ref().into()).into_owned();
             let id = item.change.id().map(|id| format!("id {id}"));

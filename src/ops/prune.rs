@@ -33,7 +33,7 @@ const MANIFEST: &str = "prune connectors";
 /// applied later with settings that name another.
 #[must_use]
 pub fn microtenant(tenant: &Tenant) -> Id {
-    tenant.microtenant.clone().unwrap_or_else(|| Id::new("0"))
+    tenant.microtenant.clone().unwrap_or_else(|| Id::from(0))
 }
 
 /// Chooses connectors and hands the choice to `show`, with the number of all connectors. Nothing is deleted.

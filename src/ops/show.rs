@@ -59,28 +59,27 @@ async fn the_only(kind: Kind, tenant: &mut Tenant) -> Result<Object, Error> {
 
 /// Finds an object by its id, else by its name, which takes a listing.
 async fn find(kind: Kind, name: &str, tenant: &mut Tenant) -> Result<Object, Error> {
-    let is_id = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
-    if is_id
+    if let Some(id) = Id::parse(name)
         && kind.shape() == Shape::Collection
-        && let Some(object) = read(kind, name, tenant).await?
+        && let Some(object) = read(kind, id, tenant).await?
     {
         return Ok(object);
     }
     let scopes = Scope::all(kind, tenant.microtenant.as_ref());
     let live = tenant.snapshot(scopes, ErrorKind::Unexpected).await?;
     let found = called(kind, name, &live)?;
-    match found.get("id").and_then(serde_json::Value::as_str) {
+    match Id::of(found) {
         // A listing may leave out fields that the object's own endpoint returns.
-        Some(id) if kind.shape() == Shape::Collection => read(kind, id, tenant)
+        Some(id) if kind.shape() == Shape::Collection => read(kind, id.clone(), tenant)
             .await?
             .ok_or_else(|| not_found(format!("the {} {id} is gone", kind.noun()))),
         _ => Ok(found.clone()),
     }
 }
 
-async fn read(kind: Kind, id: &str, tenant: &mut Tenant) -> Result<Option<Object>, Error> {
+async fn read(kind: Kind, id: Id, tenant: &mut Tenant) -> Result<Option<Object>, Error> {
     let scope = Scope::of(kind, tenant.microtenant.clone());
-    let object = tenant.engine.read(scope, Id::new(id)).await;
+    let object = tenant.engine.read(scope, id).await;
     object.map_err(|end| {
         of_end(&end, ErrorKind::Unexpected)
             .unwrap_or_else(|| Error::new(ErrorKind::Unexpected, "nothing was read"))

@@ -7,7 +7,7 @@ use super::defaults::Defaults;
 use super::wording::similar;
 use crate::item::{Problem, Row};
 use crate::resource::Action;
-use crate::resource::{Form, Kind, Scope};
+use crate::resource::{Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Fields, Id, quoted};
 
 /// A row that is right in itself.
@@ -72,7 +72,7 @@ impl Checker {
     ) -> Option<Draft<'r>> {
         let before = problems.len();
         let (draft, action) = self.read(row, layout, problems)?;
-        draft.check_ids(layout, problems);
+        draft.check_ids(row, layout, problems);
         draft.check_foreign(row, layout, problems);
         draft.check_action(action, layout, problems);
         draft.check_required(action, layout, problems);
@@ -100,7 +100,7 @@ impl Checker {
             action: action.unwrap_or_default(),
             id: cell(layout.id),
             microtenant: cell(layout.microtenant)
-                .map(Id::new)
+                .and_then(Id::parse)
                 .or_else(|| self.defaults.microtenant.clone()),
             key: if kind.key().is_some() {
                 ""
@@ -251,7 +251,7 @@ impl<'r> Draft<'r> {
     pub fn scope(&self) -> Scope {
         Scope {
             kind: self.kind,
-            part: self.part.map(str::to_owned),
+            part: self.part.map(Part::Named),
             microtenant: self.microtenant.clone(),
         }
     }
@@ -260,7 +260,7 @@ impl<'r> Draft<'r> {
     #[must_use]
     pub fn is_in(&self, scope: &Scope) -> bool {
         scope.kind == self.kind
-            && scope.part.as_deref() == self.part
+            && scope.part == self.part.map(Part::Named)
             && scope.microtenant == self.microtenant
     }
 
@@ -310,13 +310,14 @@ impl<'r> Draft<'r> {
         }
     }
 
-    fn check_ids(&self, layout: &Layout, problems: &mut Vec<Problem>) {
-        let microtenant = self.microtenant.as_ref().map(Id::as_str);
+    fn check_ids(&self, row: Row<'_>, layout: &Layout, problems: &mut Vec<Problem>) {
+        let cell = |at: usize| row.cells.cell(at).filter(|text| !text.is_empty());
+        let microtenant = layout.microtenant.and_then(cell);
         let given = [(layout.id, self.id), (layout.microtenant, microtenant)];
         for (at, id) in given {
             let title = at.and_then(|at| layout.titles.get(at));
             if let (Some(title), Some(id)) = (title, id)
-                && !is_id(id)
+                && Id::parse(id).is_none()
             {
                 let message = if is_rounded(id) {
                     format!(
@@ -401,11 +402,6 @@ fn said_before(row: Row<'_>, fields: &[Field], field: &Field) -> bool {
         && earlier.any(|other| {
             other.column.name == field.column.name && row.cells.cell(other.at).is_some()
         })
-}
-
-/// Tells whether a text is an id: up to 20 digits.
-fn is_id(text: &str) -> bool {
-    text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Tells whether a number is written as spreadsheets show long ones, like `1.45284E+17`.

@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use super::{Backlog, CallCounts, Draft, Guards, Resolver, UnresolvedRef};
 use crate::item::{Change, FieldChange, Item, Operation, Problem};
 use crate::resource::Action;
-use crate::resource::{Kind, Scope, Shape};
+use crate::resource::{Kind, Part, Scope, Shape};
 use crate::wire::{Failure, FieldValue, Fields, Id, Reference, quoted};
 
 /// The numbers of a plan's items, by the change that they make.
@@ -140,7 +140,7 @@ impl<'s> Planner<'s> {
                 Some(id) if key.is_empty() => Cow::Borrowed(id),
                 _ => key,
             },
-            part: draft.part.map(Cow::Borrowed),
+            part: draft.part.map(Part::Named),
             microtenant: draft.microtenant.clone(),
             group: None,
             change: match live {
@@ -294,11 +294,11 @@ impl<'s> Planner<'s> {
 
     fn was_created_before(&self, live: LiveObject<'_>) -> bool {
         self.created_before
-            .is_some_and(|created_before| created_before.contains(&Id::new(live.id)))
+            .is_some_and(|created_before| created_before.contains(&live.id()))
     }
 
     fn delete<'r>(&mut self, draft: &Draft<'r>, live: LiveObject<'s>) -> Change<'r> {
-        let id = Id::new(live.id);
+        let id = live.id();
         if let Some(why) = draft.kind.immutable(live.object) {
             return error(format!(
                 "the {} cannot be deleted: {why}",
@@ -323,7 +323,9 @@ impl<'s> Planner<'s> {
         if live.scope.kind == Kind::portal_link() {
             self.load.count(&portals_of(live.object), -1);
         }
-        self.delete_id(live).map_or_else(|| Id::new(""), Id::new)
+        self.delete_id(live)
+            .and_then(Id::parse)
+            .unwrap_or_else(Id::none)
     }
 
     /// Returns the id by which an object is deleted. An element of a list that is the only one with its key is deleted by
@@ -370,7 +372,7 @@ impl<'s> Planner<'s> {
                 quoted(name)
             ));
         }
-        let id = Id::new(live.id);
+        let id = live.id();
         if set.0.is_empty() {
             return Change::Unchanged { id: Some(id) };
         }
@@ -404,7 +406,7 @@ impl<'s> Planner<'s> {
                 new: value.show(),
             })
             .collect();
-        let id = Id::new(live.id);
+        let id = live.id();
         Change::Update { id, set, changes }
     }
 
@@ -546,7 +548,7 @@ mod tests {
         use Action::{Create, Delete, Ensure, Update};
         let change = |action, host| op(&[wiki()], draft(action, "Wiki & Docs", host));
         let unchanged = Change::Unchanged {
-            id: Some(Id::new("1")),
+            id: Some(Id::from(1)),
         };
         assert_eq!(change(Ensure, "WIKI.example"), unchanged);
         assert_eq!(change(Update, "wiki.example"), unchanged);
@@ -558,7 +560,7 @@ mod tests {
             change(Create, "wiki.example"),
             Change::Error { .. }
         ));
-        let (id, condition) = (Id::new("1"), None);
+        let (id, condition) = (Id::from(1), None);
         assert_eq!(change(Delete, ""), Change::Delete { id, condition });
         let absent = |action| op(&[wiki()], draft(action, "Other", "other.example"));
         assert!(matches!(absent(Ensure), Change::Create { .. }));
@@ -575,7 +577,7 @@ mod tests {
         ) else {
             panic!("no update");
         };
-        assert_eq!(id, Id::new("1"));
+        assert_eq!(id, Id::from(1));
         assert_eq!(
             set.to_object(),
             *json!({"link": "new.example"}).as_object().unwrap()

@@ -10,7 +10,7 @@ use super::defaults::Defaults;
 use super::snapshot::Snapshot;
 use super::{Checker, Duplicates, Layout, Resolver};
 use crate::item::{Cells, Problem, Row};
-use crate::resource::{Column, Form, Kind, Scope};
+use crate::resource::{Column, Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Id, Object};
 
 /// Turns live objects into rows, one at a time.
@@ -166,7 +166,7 @@ pub fn in_order(snapshot: &Snapshot) -> Vec<(Option<&str>, &Object)> {
     let mut found = Vec::new();
     for listing in &snapshot.listings {
         let Scope { kind, part, .. } = &listing.scope;
-        let part = part.as_deref();
+        let part = part.as_ref().map(Part::as_str);
         let place = kind.parts().iter().position(|known| Some(*known) == part);
         found.extend(listing.objects.iter().map(|object| {
             let id = Id::of(object).map_or_else(String::new, |id| id.to_string());
@@ -288,7 +288,7 @@ mod tests {
         }
         let mut parts = snapshot("domain", &[json!({"domain": "z.example"})]);
         parts.listings.insert(0, parts.listings[0].clone());
-        parts.listings[0].scope.part = Some("SHARED".to_owned());
+        parts.listings[0].scope.part = Some(Part::Named("SHARED"));
         let order = in_order(&parts).into_iter().map(|(part, _)| part.unwrap());
         assert!(order.eq(["SEARCH_SUFFIX", "SHARED"]));
         let names = ["b.example", "a.example"].map(|name| json!({ "domain": name }));

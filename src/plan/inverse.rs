@@ -241,7 +241,7 @@ impl<'s> InversePlanner<'s> {
         }
         let (set, changed_by_others) = kind.revertible(live.object, &back, &expected);
         if set.0.is_empty() && changed_by_others.is_empty() {
-            let id = Some(Id::new(live.id));
+            let id = Some(live.id());
             return (Change::Unchanged { id }, None);
         }
         if set.0.is_empty() {
@@ -281,7 +281,7 @@ impl<'s> InversePlanner<'s> {
             let differing = kind.changed_fields(live.object, &body);
             if differing.is_empty() {
                 self.new_ids.extend(old_id.map(|old| (old, live.id)));
-                let id = Some(Id::new(live.id));
+                let id = Some(live.id());
                 return (Change::Unchanged { id }, None);
             }
             let why = format!(
@@ -323,7 +323,8 @@ impl<'s> InversePlanner<'s> {
         reference: &mut Reference<'static>,
         scope: &Scope,
     ) -> Result<(), Failure> {
-        let id = Id::new(reference.id.to_string());
+        let id = Id::parse(&reference.id)
+            .ok_or_else(|| Failure::new("it referred to an object whose id is not a number"))?;
         if let Some(new) = self.new_ids.get(&id) {
             reference.id = Cow::Owned((*new).to_owned());
             return Ok(());
@@ -352,9 +353,9 @@ fn key_of(past: &PastChange) -> Cow<'static, str> {
 }
 
 fn spared(past: &PastChange, live: Option<LiveObject<'_>>, failure: Failure) -> Change<'static> {
-    let id = live.map(|live| Id::new(live.id)).or(past.id.clone());
+    let id = live.map(LiveObject::id).or(past.id.clone());
     Change::Spared {
-        id: id.unwrap_or_else(|| Id::new("")),
+        id: id.unwrap_or_else(Id::none),
         failure,
     }
 }

@@ -247,7 +247,7 @@ mod tests {
             }],
         };
         LiveCheck::new(&snapshot)
-            .mismatch(&item, id.map(Id::new).as_ref())
+            .mismatch(&item, id.and_then(Id::parse).as_ref())
             .map(|found| found.to_string())
     }
 

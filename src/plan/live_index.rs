@@ -7,7 +7,7 @@ use super::Draft;
 use crate::item::Problem;
 use crate::resource::Action;
 use crate::resource::{Scope, Shape};
-use crate::wire::{Failure, Object, quoted};
+use crate::wire::{Failure, Id, Object, quoted};
 
 /// The live objects of one scope, by id and by natural key.
 #[derive(Debug)]
@@ -23,6 +23,13 @@ pub(super) struct LiveObject<'s> {
     pub(super) id: &'s str,
     pub(super) object: &'s Object,
     pub(super) scope: &'s Scope,
+}
+
+impl LiveObject<'_> {
+    /// Returns the object's id, which an element of a list may lack.
+    pub(super) fn id(self) -> Id {
+        Id::parse(self.id).unwrap_or_else(Id::none)
+    }
 }
 
 impl<'s> LiveIndex<'s> {

@@ -65,7 +65,7 @@ impl Outcomes {
         }
         let id = self.ids.get(index(item)).copied();
         id.filter(|id| ![NO_OUTCOME, NO_ID].contains(id))
-            .map(|id| Id::new(id.to_string()))
+            .map(Id::from)
     }
 
     /// Returns the failure of the item, if the item's outcome has one.
@@ -101,7 +101,7 @@ mod tests {
         Outcome {
             item,
             status: Status::Created,
-            id: id.map(Id::new),
+            id: id.and_then(Id::parse),
             failure: failure.map(Failure::new),
         }
     }
@@ -140,10 +140,10 @@ mod tests {
         journal.commit().unwrap();
         let read = Outcomes::read(dir.path(), 9).unwrap();
         for (item, id) in (0..).zip(ids) {
-            assert_eq!(read.id(item), id.map(Id::new), "{id:?}");
+            assert_eq!(read.id(item), id.and_then(Id::parse), "{id:?}");
             assert_eq!(read.failure(item), None, "{id:?}");
         }
-        assert_eq!(read.id(7), Some(Id::new("9")));
+        assert_eq!(read.id(7), Some(Id::from(9)));
         assert_eq!(read.failure(7), Some(&Failure::new("why")));
         assert_eq!(read.id(8), None);
         assert_eq!(read.journal_end().records, 2);

@@ -6,16 +6,15 @@
 //! The fields about contact with the service are easily misread. A healthy connector has a disconnect time too: that of
 //! its last short interruption. A connector that was never connected has none of the fields.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::action::Action;
+use super::part::Part;
 use super::schema::{BulkDelete, Column, Form, Resource};
 use super::text;
 use super::time::{epoch, seconds};
-use crate::wire::{Object, quoted};
+use crate::wire::{Object, Path, quoted};
 
 /// An app connector.
 #[derive(Debug)]
@@ -123,8 +122,8 @@ impl Resource for Connector {
         "app connector"
     }
 
-    fn collection(&self, _part: Option<&str>) -> Cow<'static, str> {
-        Cow::Borrowed("connector")
+    fn collection(&self, _part: Option<&Part>) -> Path {
+        Path::from("connector")
     }
 
     fn columns(&self) -> &'static [Column] {

@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 
 use super::action::Action;
+use super::part::Part;
 use super::schema::{Column, Resource, Shape};
 use super::text;
-use crate::wire::FieldValue;
+use crate::wire::{FieldValue, Path};
 
 /// The schedule by which the tenant deletes connectors.
 #[derive(Debug)]
@@ -35,8 +36,8 @@ impl Resource for ConnectorSchedule {
         Shape::Single
     }
 
-    fn collection(&self, _part: Option<&str>) -> Cow<'static, str> {
-        Cow::Borrowed("connectorSchedule")
+    fn collection(&self, _part: Option<&Part>) -> Path {
+        Path::from("connectorSchedule")
     }
 
     fn columns(&self) -> &'static [Column] {

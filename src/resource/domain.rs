@@ -7,8 +7,10 @@
 use std::borrow::Cow;
 
 use super::action::Action;
+use super::part::Part;
 use super::schema::{Column, Form, Resource, Shape};
 use super::text;
+use crate::wire::Path;
 
 /// A customer domain.
 #[derive(Debug)]
@@ -36,9 +38,12 @@ impl Resource for Domain {
         Shape::List
     }
 
-    fn collection(&self, part: Option<&str>) -> Cow<'static, str> {
-        let part = part.unwrap_or("SEARCH_SUFFIX");
-        Cow::Owned(format!("v2/associationtype/{part}/domains"))
+    fn collection(&self, part: Option<&Part>) -> Path {
+        let part = match part {
+            Some(Part::Named(part)) => part,
+            _ => "SEARCH_SUFFIX",
+        };
+        Path::from("v2/associationtype").join(part).join("domains")
     }
 
     /// Lists the documented association type first, then another that the vendor's own tools use.

@@ -9,6 +9,7 @@ mod connector_schedule;
 mod content;
 mod domain;
 mod live;
+mod part;
 mod portal_link;
 mod registry;
 mod requests;
@@ -22,6 +23,7 @@ mod user_portal;
 
 pub use self::action::Action;
 pub use self::live::live_refs;
+pub use self::part::Part;
 pub use self::schema::{Bulk, BulkDelete, Column, Form, Kind, Resource, Shape, fold};
 pub use self::scope::{PAGE_SIZE, Scope};
 pub use self::text::{SplitText, unescape};

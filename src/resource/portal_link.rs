@@ -6,10 +6,11 @@
 
 use std::borrow::Cow;
 
+use super::part::Part;
 use super::schema::{Bulk, Column, Form, Kind, Resource};
 use super::text;
 use super::user_portal::UserPortal;
-use crate::wire::{FieldValue, Version};
+use crate::wire::{FieldValue, Path, Version};
 
 /// A user portal link.
 #[derive(Debug)]
@@ -41,10 +42,11 @@ impl Resource for PortalLink {
         "portal link"
     }
 
-    fn collection(&self, portal: Option<&str>) -> Cow<'static, str> {
-        match portal {
-            None => Cow::Borrowed("userPortalLink"),
-            Some(id) => Cow::Owned(format!("userPortalLink/userPortal/{id}")),
+    fn collection(&self, part: Option<&Part>) -> Path {
+        let all = Path::from("userPortalLink");
+        match part {
+            Some(Part::Portal(id)) => all.join("userPortal").id(id),
+            _ => all,
         }
     }
 

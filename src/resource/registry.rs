@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::connector::Connector;
 use super::connector_schedule::ConnectorSchedule;
 use super::domain::Domain;
+use super::part::Part;
 use super::portal_link::PortalLink;
 use super::schema::{Kind, Resource};
 use super::user_portal::UserPortal;
@@ -56,5 +57,16 @@ impl<'de> Deserialize<'de> for Kind {
         let name = Cow::<str>::deserialize(deserializer)?;
         Self::from_name(&name)
             .ok_or_else(|| serde::de::Error::custom(format!("no resource is called {name:?}")))
+    }
+}
+
+/// Reads the name of a part that some kind has.
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let mut parts = Kind::all().flat_map(|kind| kind.parts());
+        let part = parts.find(|part| **part == text);
+        part.map(|part| Self::Named(part))
+            .ok_or_else(|| serde::de::Error::custom("no kind has this part"))
     }
 }

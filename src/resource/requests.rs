@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::schema::{Bulk, Form, Kind, Shape};
 use super::text::unescape;
-use crate::wire::{FieldValue, Fields, Id, Method, Object, Request};
+use crate::wire::{FieldValue, Fields, Id, Method, Object, Path, Request};
 
 impl Kind {
     /// Returns the request that reads one object.
     #[must_use]
     pub fn read(self, id: &Id, microtenant: Option<Id>) -> Request {
         let path = match self.shape() {
-            Shape::Single => self.collection(None).into_owned(),
+            Shape::Single => self.collection(None),
             Shape::Collection | Shape::List => self.path_of(id),
         };
         Request::new(Method::Get, path, microtenant)
@@ -102,8 +102,8 @@ impl Kind {
         merged
     }
 
-    fn path_of(self, id: &Id) -> String {
-        format!("{}/{id}", self.collection(None))
+    fn path_of(self, id: &Id) -> Path {
+        self.collection(None).id(id)
     }
 
     /// Returns a live value in the form in which it may be sent back: unescaped, and with references reduced to their id.

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::action::Action;
+use super::part::Part;
 use super::text::{self, SplitText};
-use crate::wire::{FieldValue, Fields, Object, Version, quoted};
+use crate::wire::{FieldValue, Fields, Object, Path, Version, quoted};
 
 /// The form of a column's cells, and the value that the API is sent for them.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +150,7 @@ pub trait Resource: fmt::Debug + Sync {
     }
 
     /// Returns the path below the customer at which all objects, or those of one `part`, are listed.
-    fn collection(&self, part: Option<&str>) -> Cow<'static, str>;
+    fn collection(&self, part: Option<&Part>) -> Path;
 
     /// Returns the parts into which the objects fall. Each part has a listing of its own, and a row that names no part
     /// means the first. Default: no parts.

@@ -1,11 +1,10 @@
 //! Scopes: the sets of objects that one listing returns, and the requests that list and write them.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
+use super::part::Part;
 use super::schema::{Kind, Shape};
-use crate::wire::{Id, Method, Object, Request};
+use crate::wire::{Id, Method, Object, Path, Request};
 
 /// The number of objects on one page of a listing: the API's maximum. All pages of a listing have this size, since a
 /// listing with mixed sizes would skip objects.
@@ -16,9 +15,8 @@ pub const PAGE_SIZE: u32 = 500;
 pub struct Scope {
     /// The kind of the objects.
     pub kind: Kind,
-    /// The part of the kind, if the kind has [parts](super::Resource::parts). For portal links, the id of a portal whose
-    /// links alone are meant.
-    pub part: Option<String>,
+    /// The part of the kind that is meant. `None` means all of a kind without parts.
+    pub part: Option<Part>,
     /// The microtenant of the objects. `None` means the Default microtenant.
     pub microtenant: Option<Id>,
 }
@@ -37,9 +35,9 @@ impl Scope {
     /// Returns the scopes that together hold all objects of a kind in a microtenant.
     #[must_use]
     pub fn all(kind: Kind, microtenant: Option<&Id>) -> Vec<Self> {
-        let scope = |part: Option<&str>| Self {
+        let scope = |part: Option<&'static str>| Self {
             kind,
-            part: part.map(str::to_owned),
+            part: part.map(Part::Named),
             microtenant: microtenant.cloned(),
         };
         match kind.parts() {
@@ -97,8 +95,8 @@ impl Scope {
             .with_body(Value::Array(objects))
     }
 
-    fn path(&self) -> Cow<'static, str> {
-        self.kind.collection(self.part.as_deref())
+    fn path(&self) -> Path {
+        self.kind.collection(self.part.as_ref())
     }
 }
 
@@ -112,7 +110,7 @@ mod tests {
     fn objects_of_another_microtenant_are_barred() {
         let kind = Kind::connector();
         let barred = |own: Option<&str>, live: Value| {
-            let scope = Scope::of(kind, own.map(Id::new));
+            let scope = Scope::of(kind, own.and_then(Id::parse));
             let Value::Object(live) = live else {
                 return false;
             };

@@ -27,7 +27,7 @@ fn a_replacement_keeps_all_but_the_servers_own_fields() {
         "userPortals": [{"id": "7", "name": "P"}], "novel": {"kept": true},
     }));
     let set = Fields(vec![("link".into(), FieldValue::Text("wiki".into()))]);
-    let request = Kind::portal_link().replace(&Id::new("1"), None, &live, &set);
+    let request = Kind::portal_link().replace(&Id::from(1), None, &live, &set);
     assert_eq!(
         request.body,
         Some(json!({
@@ -42,7 +42,7 @@ fn several_bodies_go_out_as_one_bulk_call() {
     let (a, b) = (link("a"), link("b"));
     let request = Kind::portal_link().create(&[&a, &b], None);
     assert_eq!(request.version, Version::V2);
-    assert_eq!(request.path, "userPortalLink/bulk");
+    assert_eq!(request.path.to_string(), "userPortalLink/bulk");
     assert_eq!(
         request.body,
         Some(json!({
@@ -56,7 +56,7 @@ fn several_bodies_go_out_as_one_bulk_call() {
 fn a_lone_body_goes_to_the_plain_endpoint() {
     let request = Kind::portal_link().create(&[&link("a")], None);
     assert_eq!(request.version, Version::V1);
-    assert_eq!(request.path, "userPortalLink");
+    assert_eq!(request.path.to_string(), "userPortalLink");
     assert_eq!(
         request.body,
         Some(json!({"name": "a", "userPortals": [{"id": "7"}]}))

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::part::Part;
 use super::schema::{Column, Resource};
 use super::text;
-use crate::wire::{FieldValue, Fields, Object};
+use crate::wire::{FieldValue, Fields, Object, Path};
 
 /// A user portal.
 #[derive(Debug)]
@@ -42,8 +43,8 @@ impl Resource for UserPortal {
         "user portal"
     }
 
-    fn collection(&self, _part: Option<&str>) -> Cow<'static, str> {
-        Cow::Borrowed("userPortal")
+    fn collection(&self, _part: Option<&Part>) -> Path {
+        Path::from("userPortal")
     }
 
     fn columns(&self) -> &'static [Column] {
@@ -213,7 +214,7 @@ mod tests {
     fn a_replacement_says_who_manages_the_certificate() {
         let own = live(&json!({"id": "1", "name": "Staff", "certificateId": "7"}));
         let set = fields(&[("description", FieldValue::Text("new".into()))]);
-        let request = kind().replace(&Id::new("1"), None, &own, &set);
+        let request = kind().replace(&Id::from(1), None, &own, &set);
         let body = request.body.unwrap();
         assert_eq!(body["managedByZs"], json!(false));
         assert_eq!(body["certificateId"], json!("7"));
@@ -225,10 +226,7 @@ mod tests {
             &json!({"id": "1", "name": "Staff", "certificateId": "7", "domain": "a.acme.com"}),
         );
         let set = fields(&[(MANAGED, FieldValue::Flag(true))]);
-        let body = kind()
-            .replace(&Id::new("1"), None, &own, &set)
-            .body
-            .unwrap();
+        let body = kind().replace(&Id::from(1), None, &own, &set).body.unwrap();
         assert_eq!(
             (&body["certificateId"], &body["domain"]),
             (&json!(""), &json!(""))

@@ -18,7 +18,7 @@ use crate::journal::{self, Header};
 use crate::plan::inverse::{InversePlanner, PastChange, Stage, scopes};
 use crate::plan::{Limits, Planner, Snapshot};
 use crate::resource::Action;
-use crate::resource::{Column, Form, Kind, Scope};
+use crate::resource::{Column, Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Fields, Id};
 
 /// The columns before those of the resources.
@@ -261,7 +261,7 @@ fn sendable(kind: Kind) -> impl Iterator<Item = &'static Column> {
 
 fn cell(column: &Column, item: &Item<'_>, fields: Option<&Fields<'_>>) -> String {
     if matches!(column.form, Form::Part) {
-        return item.part.as_deref().unwrap_or_default().to_owned();
+        return item.part.as_ref().map_or("", Part::as_str).to_owned();
     }
     match fields.and_then(|fields| fields.find(column.wire)) {
         Some(FieldValue::Flag(flag)) => flag.to_string(),

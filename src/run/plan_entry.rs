@@ -48,10 +48,11 @@ mod tests {
 
     use super::*;
     use crate::item::{Change, Item};
+    use crate::resource::Part;
     use crate::wire::{Failure, Fields, Id};
 
     fn changes() -> [Change<'static>; 6] {
-        let id = || Id::new("7");
+        let id = || Id::from(7);
         // A text that looks like a member of the line.
         let failure = || Failure::new("\"op\":\"delete\"".to_owned());
         [
@@ -86,7 +87,7 @@ mod tests {
                     row: 7,
                     resource,
                     key: Cow::Borrowed("\"op\":\"delete\", \\ é"),
-                    part: resource.parts().first().map(|part| Cow::Borrowed(*part)),
+                    part: resource.parts().first().map(|part| Part::Named(part)),
                     microtenant: None,
                     group,
                     change: change.clone(),

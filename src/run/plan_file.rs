@@ -354,7 +354,7 @@ mod tests {
             change: match number % 3 {
                 0 => Change::Unchanged { id: None },
                 _ => Change::Delete {
-                    id: Id::new(number.to_string()),
+                    id: Id::from(u64::from(number)),
                     condition: None,
                 },
             },

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::failure::{Failure, cut};
 use super::id::Id;
+use super::path::Path;
 
 /// The two kinds of calls that the tenant's rate limit counts separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -103,8 +104,8 @@ pub struct Request {
     pub method: Method,
     /// The version in the path.
     pub version: Version,
-    /// The path after `…/customers/{customerId}/`, with no slash at either end.
-    pub path: String,
+    /// The path after `…/customers/{customerId}/`.
+    pub path: Path,
     /// The query parameters, without the microtenant.
     pub query: Vec<(&'static str, String)>,
     /// The microtenant, sent as `microtenantId`. Without one, the API means the Default microtenant.
@@ -119,7 +120,7 @@ pub struct Request {
 
 impl Request {
     /// Makes a request of [`Version::V1`] about one object, with neither query nor body.
-    pub fn new(method: Method, path: impl Into<String>, microtenant: Option<Id>) -> Self {
+    pub fn new(method: Method, path: impl Into<Path>, microtenant: Option<Id>) -> Self {
         Self {
             method,
             version: Version::V1,

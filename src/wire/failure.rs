@@ -34,7 +34,9 @@ pub(super) fn cut(mut text: String) -> String {
     const LONGEST: usize = 2048;
     let all = text.len();
     if all > LONGEST {
-        text.truncate(text.floor_char_boundary(LONGEST));
+        let mut ends = (0..=LONGEST).rev();
+        let end = ends.find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
         text.push_str(&format!("… [cut from {all} bytes]"));
     }
     text

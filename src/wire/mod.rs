@@ -6,11 +6,13 @@
 mod call;
 mod failure;
 mod id;
+mod path;
 mod quoted;
 mod value;
 
 pub use self::call::{Answer, Extent, Method, QuotaClass, Reply, Request, Version};
 pub use self::failure::Failure;
-pub use self::id::{Id, Object};
+pub use self::id::{Id, NotAnId, Object};
+pub use self::path::Path;
 pub use self::quoted::{quoted, shortened};
 pub use self::value::{FieldValue, Fields, Reference};

@@ -31,7 +31,7 @@ impl fmt::Display for Style {
 }
 
 /// The addresses of a tenant and its customer id. Nothing in it is secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// The way to sign in.
     pub style: Style,
@@ -75,8 +75,8 @@ pub enum ConnectionError {
         "{0:?} is not a vanity domain; a vanity domain is the first part of your sign-in page's host name"
     )]
     Vanity(String),
-    /// The customer id is empty, or not all digits.
-    #[error("{0:?} is not a customer id; it must be all digits")]
+    /// The customer id is not 1 to 20 digits.
+    #[error("{0:?} is not a customer id; it must be 1 to 20 digits")]
     Customer(String),
 }
 
@@ -94,7 +94,7 @@ impl Connection {
         token_url: Option<&str>,
         customer: &str,
     ) -> Result<Self, ConnectionError> {
-        if customer.is_empty() || !customer.bytes().all(|b| b.is_ascii_digit()) {
+        if Id::parse(customer).is_none() {
             return Err(ConnectionError::Customer(customer.to_owned()));
         }
         let base_given = base_url.map(|url| url.trim_end_matches('/').to_owned());
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn one_api_paths_are_prefixed_and_queries_encoded() {
-        let mut request = Request::new(Method::Get, "userPortalLink", Some(Id::new("0")));
+        let mut request = Request::new(Method::Get, "userPortalLink", Some(Id::from(0)));
         request.query = vec![("search", "a&b".to_owned())];
         let url = |style| {
             connection(style, "", Some("acme"))

@@ -135,6 +135,10 @@ impl HttpApi {
 
     /// Returns the request as it is sent, or the reply to one that must not be sent.
     fn prepare(&self, request: &Request) -> Result<reqwest::RequestBuilder, Reply> {
+        if !request.path.is_whole() {
+            let why = format!("not sent: {request} lacks the id of its object");
+            return Err(Reply::Withheld(why));
+        }
         let url = self.connection.url_of(request);
         let url = url.map_err(|error| Reply::NotSent(error.to_string()))?;
         let method = match request.method {

@@ -84,7 +84,7 @@ fn forms(secret: &[u8]) -> Secret {
     let mut forms = vec![secret.to_vec()];
     for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
         for before in 0..3 {
-            let text = [&[0; 3][..before], secret].concat();
+            let text = [vec![0; before], secret.to_vec()].concat();
             let encoded = engine.encode(&text).into_bytes();
             // A character holds six bits. The first and the last may share theirs with a neighbour.
             let (first, end) = ((before * 8).div_ceil(6), text.len() * 8 / 6);
@@ -237,7 +237,7 @@ mod tests {
             "a%2Bb%2Fc%3Dd%20%22e%5Cf%26g",
             "a%2bb%2fc%3dd+%22e%5cf%26g",
             r#"a+b\/c=d \"e\\f&g"#,
-            r#"a\u002bb/c\u003Dd \u0022e\u005cf\u0026g"#,
+            r"a\u002bb/c\u003Dd \u0022e\u005cf\u0026g",
             r#"a+b/c\\u003dd \\\"e\\f&g"#,
             "a&#x2B;b&#47;c=d &quot;e\\f&amp;g",
             "%61%2Bb%2Fc%3Dd%20%22e%5Cf%26%67",

@@ -285,7 +285,7 @@ fn a_full_page_of_links_with_icons_is_read() {
         .collect();
     let icon = format!(
         "data:image/png;base64,{}",
-        STANDARD.encode([&HEAD[..], &pixels].concat())
+        STANDARD.encode([HEAD, &pixels].concat())
     );
     let rows: Vec<String> = (1..=500)
         .map(|id| {
@@ -307,4 +307,45 @@ fn a_full_page_of_links_with_icons_is_read() {
     let mut command = tenant.command(&["export", "portal-link"]);
     let ran = Ran::of(command.env("ZPA_CLIENT_SECRET", secret)).expect(0);
     assert_eq!(ran.stdout.matches(&icon).count(), 500);
+}
+
+#[test]
+fn an_id_that_is_a_path_leads_nowhere() {
+    let listing = LISTED.replace(r#""id":"7""#, r#""id":"7/../../userPortal/8""#);
+    let hostile = Hostile::start(move |asked, stream| match &*asked.path {
+        "/signin" => json(stream, 200, TOKEN),
+        _ => json(stream, 200, &listing),
+    });
+    for (action, args) in [
+        ("update", &["apply", "links.csv", "--yes"][..]),
+        ("delete", &["apply", "links.csv", "--yes"]),
+        ("ensure", &["export", "portal-link", "--portal", "Wiki"]),
+        ("ensure", &["show", "portal-link", "Wiki"]),
+    ] {
+        let manifest = format!("name,url,action\nWiki,https://new.example,{action}\n");
+        fs::write(hostile.dir.path().join("links.csv"), manifest).unwrap();
+        let ran = Ran::of(&mut hostile.command(args));
+        assert!(ran.code != Some(0), "{}", ran.stdout);
+        assert_contains(&ran.stderr, "no id, or one that is not 1 to 20 digits");
+    }
+    let seen = hostile.seen.lock().unwrap();
+    let listed = |line: &&String| !line.contains("?page=1&") && !line.contains("/signin");
+    assert_eq!(seen.iter().filter(listed).count(), 0, "{seen:?}");
+}
+
+#[test]
+fn a_create_answered_with_a_path_is_looked_up() {
+    let created = AtomicBool::new(false);
+    let hostile = Hostile::start(move |asked, stream| match (&*asked.method, &*asked.path) {
+        (_, "/signin") => json(stream, 200, TOKEN),
+        ("POST", _) => {
+            created.store(true, Ordering::Relaxed);
+            json(stream, 201, r#"{"id":"../8","name":"Wiki"}"#)
+        }
+        _ if created.load(Ordering::Relaxed) => json(stream, 200, LISTED),
+        _ => json(stream, 200, NONE),
+    });
+    Ran::of(&mut hostile.command(&["apply", "links.csv", "--yes"])).expect(0);
+    let success = rows_of(&run_dirs(hostile.dir.path())[0].join("success.csv"));
+    assert_eq!(success[0]["_id"], "7");
 }

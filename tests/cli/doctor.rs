@@ -152,7 +152,7 @@ fn a_malformed_microtenant_is_never_sent() {
             let said = ran.stdout + &ran.stderr;
             assert_contains(
                 &said,
-                "\"../x?y\" is not a microtenant id; it must be all digits",
+                "\"../x?y\" is not a microtenant id; it must be 1 to 20 digits",
             );
         }
     }

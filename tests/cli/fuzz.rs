@@ -209,7 +209,7 @@ fn journal(dir: &Path) -> Vec<u8> {
         Event::Outcomes(vec![Outcome {
             item,
             status,
-            id: id.map(Id::new),
+            id: id.and_then(Id::parse),
             failure,
         }])
     };

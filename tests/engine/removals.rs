@@ -87,7 +87,7 @@ async fn one_that_the_server_does_not_let_go_fails_alone() {
         .find(|one| one["name"] == "stale-05");
     let bad = bad.unwrap()["id"].as_str().unwrap().to_owned();
     let (wire, applied) = delete(move |request, _| {
-        let alone = request.method == Method::Delete && request.path.ends_with(&bad);
+        let alone = request.method == Method::Delete && request.path.to_string().ends_with(&bad);
         let among = request
             .body
             .as_ref()

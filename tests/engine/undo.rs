@@ -10,7 +10,7 @@ use zpa_bulk::engine::End;
 use zpa_bulk::item::Event;
 use zpa_bulk::journal::{Header, Journal};
 use zpa_bulk::run::{RunDirectory, RunEffects, RunState};
-use zpa_bulk::wire::{Method, Request};
+use zpa_bulk::wire::{self, Id, Method, Request};
 
 use crate::support::desk::{Applied, Desk, carry_out, die, outcomes};
 use crate::support::manifests::PORTALS;
@@ -40,7 +40,7 @@ fn link(wire: &Wire, name: &str) -> Value {
 /// Another administrator puts those fields into a link just before a call of that kind arrives.
 fn meddles(wire: &mut Wire, before: Method, id: &str, fields: Value) {
     let done = std::sync::atomic::AtomicBool::new(false);
-    let path = format!("userPortalLink/{id}");
+    let path = wire::Path::from("userPortalLink").id(&Id::parse(id).unwrap());
     wire.other = Arc::new(move |request, _| {
         let theirs = request.method == before && request.path == path;
         if !theirs || done.swap(true, std::sync::atomic::Ordering::Relaxed) {
@@ -122,7 +122,7 @@ async fn what_was_recovered_is_undone_like_what_was_created() {
 fn forestalled() -> Wire {
     let mut wire = Wire::new("");
     wire.other = Arc::new(|request, _| {
-        let ours = request.path == "userPortalLink/bulk";
+        let ours = request.path.to_string() == "userPortalLink/bulk";
         let body = json!({"name": "A", "description": "first", "link": "a.example", "protocol": "https://", "enabled": true});
         ours.then(|| Request {
             body: Some(body),
@@ -237,7 +237,7 @@ async fn a_link_without_its_portal_is_not_put_elsewhere() {
     before_changes(&desk, &wire).await;
     let past = applied(&desk, &wire, CHANGES).await;
     wire.fault = Arc::new(|request, _| {
-        let portal = request.method == Method::Post && request.path == "userPortal";
+        let portal = request.method == Method::Post && request.path.to_string() == "userPortal";
         portal.then_some(Fault::Refuse(400))
     });
     let ended = undone(&desk, &wire, &past).await;

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use zpa_bulk::sim::{InMemory, LogEntry, Scenario};
-use zpa_bulk::wire::{Method, Reply, Request};
+use zpa_bulk::wire::{Id, Method, Path, Reply, Request};
 use zpa_bulk::zpa::Api;
 
 use crate::support::served::{LINKS, PORTALS, in_memory, link, tenant};
 
-async fn call(tenant: &InMemory, method: Method, path: &str) -> (u16, Option<String>) {
+async fn call(tenant: &InMemory, method: Method, path: impl Into<Path>) -> (u16, Option<String>) {
     match tenant.send(Request::new(method, path, None)).await {
         Reply::Answer(answer) => (answer.status, answer.retry_after),
         other => unreachable!("{other:?}"),
     }
 }
 
-async fn read(tenant: &InMemory, path: &str) -> (u16, Option<String>) {
+async fn read(tenant: &InMemory, path: &'static str) -> (u16, Option<String>) {
     call(tenant, Method::Get, path).await
 }
 
@@ -103,16 +103,17 @@ async fn a_call_hit_by_a_storm_uses_no_quota() {
     assert_eq!(read(&tenant, "userPortalLink").await.0, 200);
     let state = tenant.state();
     let link = &state["tenants"]["72"]["portal_links"][0]["id"];
-    let path = format!("userPortalLink/{}", link.as_str().unwrap());
+    let id = Id::from_value(link).unwrap();
+    let path = || Path::from("userPortalLink").id(&id);
     tokio::time::sleep(Duration::from_secs(6)).await;
     for _ in 0..5 {
-        let hit = call(&tenant, Method::Delete, &path).await;
+        let hit = call(&tenant, Method::Delete, path()).await;
         assert_eq!(hit, (503, Some("3".to_owned())));
     }
     assert_eq!(tenant.state(), state);
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(call(&tenant, Method::Delete, &path).await.0, 204);
-    assert_eq!(call(&tenant, Method::Delete, &path).await.0, 429);
+    assert_eq!(call(&tenant, Method::Delete, path()).await.0, 204);
+    assert_eq!(call(&tenant, Method::Delete, path()).await.0, 429);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +124,14 @@ async fn requests_overtake_each_other_on_their_way() {
     let mut under_way = tokio::task::JoinSet::new();
     for number in 0..200 {
         let tenant = tenant.clone();
-        under_way.spawn(async move { read(&tenant, &format!("connector/{number}")).await });
+        under_way.spawn(async move {
+            call(
+                &tenant,
+                Method::Get,
+                Path::from("connector").id(&Id::from(number)),
+            )
+            .await
+        });
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     under_way.join_all().await;

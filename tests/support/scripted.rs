@@ -72,9 +72,9 @@ pub(crate) fn write_answer(
     stream.write_all(format!("{head}{body}").as_bytes())
 }
 
-/// Writes a success with a body of that many bytes, which begins like JSON. The client may leave before its end.
+/// Writes an answer with a body of that many bytes. The client may leave before its end.
 pub(crate) fn write_flood(mut stream: &TcpStream, status: u16, bytes: u64) -> io::Result<()> {
-    let piece = [b' '; 64 * 1024];
+    let piece = [b' '; 16 * 1024];
     write!(
         stream,
         "HTTP/1.1 {status} X\r\ncontent-length: {bytes}\r\n\r\n"

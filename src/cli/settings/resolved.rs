@@ -184,12 +184,12 @@ fn engine(
 
 fn microtenant(settings: &Settings) -> Result<Option<Id>, Error> {
     match settings.microtenant_id.as_deref() {
-        Some(text) if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) => {
-            let message = format!("{text:?} is not a microtenant id; it must be all digits");
-            Err(Error::usage(message)
-                .hint("check ZPA_MICROTENANT_ID, --microtenant and the settings file"))
-        }
-        id => Ok(id.map(Id::new)),
+        None => Ok(None),
+        Some(text) => Id::parse(text).map(Some).ok_or_else(|| {
+            let message = format!("{text:?} is not a microtenant id; it must be 1 to 20 digits");
+            Error::usage(message)
+                .hint("check ZPA_MICROTENANT_ID, --microtenant and the settings file")
+        }),
     }
 }
 

@@ -63,7 +63,7 @@ fn shown(plan: &Preview<'_>, item: &Item<'_>) -> Vec<String> {
         }
         Change::Create { body } => format!("+ {key:?}{}", fields_of(item, body)),
         Change::Update { set, changes, .. } => return updated(plan, item, set, changes),
-        Change::Delete { id, .. } if id.as_str().is_empty() => format!("- {key:?}"),
+        Change::Delete { id, .. } if id.is_none() => format!("- {key:?}"),
         Change::Delete { id, .. } => format!("- {key:?} ({id})"),
         Change::Spared { failure, .. } => format!("= {key:?} is spared: {failure}"),
         Change::Error { failure } => format!("! row {} {key:?}: {failure}", item.row),

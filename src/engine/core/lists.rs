@@ -51,8 +51,9 @@ pub(super) fn read_again(mut merge: Box<Merge>) -> Call {
 pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     let body = judged.json();
     let live = match judged.verdict {
-        Verdict::Success => elements(body)
-            .ok_or_else(|| Failure::new("what was read is not a list; nothing was written")),
+        Verdict::Success => {
+            elements(body).map_err(|why| Failure::new(format!("{why}; nothing was written")))
+        }
         verdict => Err(failure_of(verdict)),
     };
     let failure = match live {

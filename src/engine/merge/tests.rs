@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::resource::Part;
 use crate::wire::Id;
 
 fn objects(values: &[Value]) -> Vec<Object> {
@@ -17,7 +18,7 @@ fn item(key: &'static str, change: Change<'static>) -> Item<'static> {
         row: 2,
         resource: Kind::from_name("domain").unwrap(),
         key: key.into(),
-        part: Some("SEARCH_SUFFIX".into()),
+        part: Some(Part::Named("SEARCH_SUFFIX")),
         microtenant: None,
         group: Some(0),
         change,
@@ -32,7 +33,7 @@ fn create(key: &'static str) -> Item<'static> {
 }
 
 fn delete(key: &'static str) -> Item<'static> {
-    let id = Id::new("1");
+    let id = Id::from(1);
     item(
         key,
         Change::Delete {
@@ -67,7 +68,7 @@ fn a_change_keeps_the_fields_that_it_does_not_name() {
     let live = objects(&[json!({"id": "1", "domain": "a.example", "name": "A", "capture": true})]);
     let set = Fields(vec![("capture".into(), FieldValue::Flag(false))]);
     let changes = Vec::new();
-    let id = Id::new("1");
+    let id = Id::from(1);
     let merge = Merge::new(vec![item("a.example", Change::Update { id, set, changes })]);
     let list = merge.list(kind(), &live);
     assert_eq!(
