@@ -280,10 +280,16 @@ fn input_without_end_is_read_up_to_the_bound() {
 #[test]
 fn files_of_settings_are_no_larger_than_their_bound() {
     let (_dir, path) = manifest("m.csv", b"name,url\na,https://a.example\n");
-    for flag in ["--config", "--scenario", "--ca-cert"] {
+    let (_etc, certificates) = manifest("ca.pem", &b"pem\n".repeat(1 << 20));
+    for (flag, file) in [
+        ("--config", Path::new("/dev/zero")),
+        ("--scenario", Path::new("/dev/zero")),
+        ("--ca-cert", &certificates),
+    ] {
         let mut command = plan_in_little_memory(&path);
-        let ran = Ran::of(command.args([flag, "/dev/zero"])).expect(2);
-        assert_contains(&ran.stderr, "/dev/zero: it is larger than 1 MiB");
+        let ran = Ran::of(command.arg(flag).arg(file)).expect(2);
+        let shown = file.display();
+        assert_contains(&ran.stderr, format!("{shown}: it is larger than 1 MiB"));
     }
     let (_home, names) = manifest("keep.txt", &b"name\n".repeat(1 << 20));
     let mut command = zpa_bulk();
