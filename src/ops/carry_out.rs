@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::error::{Error, ErrorKind};
 use super::session::Session;
 use super::tenant::Tenant;
+use super::text::shell_word;
 use crate::clock::monotonic;
 use crate::engine::End;
 use crate::ledger::Tally;
@@ -47,7 +48,7 @@ pub(super) async fn carry_out(
     let (end, ledger) = carried.map_err(|error| {
         Error::from(error).hint(format!(
             "every call that was sent is in the journal; when this is mended, go on with: zpa-bulk resume {}",
-            path.display()
+            shell_word(path.display())
         ))
     })?;
     let tally = ledger.tally();
@@ -66,7 +67,7 @@ pub(super) async fn carry_out(
         kind: ErrorKind::Stopped,
         ..Error::from(error).hint(format!(
             "every outcome is in the journal; when this is mended, zpa-bulk resume {} writes the results",
-            path.display()
+            shell_word(path.display())
         ))
     })?;
     Ok(RunEnd {

@@ -6,7 +6,7 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use super::text::{chain, counted, rounded};
+use super::text::{chain, counted, rounded, shell_word};
 use crate::engine::{End, EngineError, Parked};
 use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
@@ -189,7 +189,7 @@ fn hint_for(error: &RunError) -> Option<String> {
             let directory = path.parent().unwrap_or(path);
             return Some(format!(
                 "nothing was sent; zpa-bulk journal repair {} shows what can be saved",
-                directory.display()
+                shell_word(directory.display())
             ));
         }
     };

@@ -16,7 +16,7 @@ use super::plan_input::PlanInput;
 use super::recorded::recorded;
 use super::session::Session;
 use super::tenant::Tenant;
-use super::text::rounded;
+use super::text::{rounded, shell_word};
 use crate::clock::{monotonic, wall};
 use crate::engine::Items as _;
 use crate::item::{Item, Operation, Status};
@@ -124,7 +124,7 @@ impl OtherRuns {
         };
         for run_state in self.unfinished.iter().filter(shares_manifest) {
             let directory = run_state.directory.path().display();
-            let resume = format!("zpa-bulk resume {directory}");
+            let resume = format!("zpa-bulk resume {}", shell_word(&directory));
             if run_state.active {
                 let message =
                     format!("a process is working on a run of this manifest: {directory}");

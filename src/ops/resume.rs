@@ -11,6 +11,7 @@ use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::select_run::{is_reported, newest_unfinished};
 use super::session::Session;
 use super::tenant::{Connect, Tenant};
+use super::text::shell_word;
 use crate::clock::wall;
 use crate::item::Operation;
 use crate::journal;
@@ -86,6 +87,7 @@ fn refuse_superseded(run: &RunState) -> Result<(), Error> {
     match Lineage::around(&run.directory)?.superseded_by(&name) {
         Some(other) if !run.is_finished() => {
             let message = format!("{other} was started in the place of this run");
+            let other = shell_word(other);
             Err(Error::usage(message).hint(format!(
                 "zpa-bulk status {other} shows the state of the other run; to finish the rows of this one, apply its \
                  manifest again"

@@ -11,6 +11,7 @@ use super::select_run::newest_with_failures;
 use super::session::Session;
 use super::start::{Rows, start};
 use super::tenant::Connect;
+use super::text::shell_word;
 use crate::plan::Defaults;
 use crate::report;
 use crate::run::{self, Checked, Lineage, RunDirectory, RunError, RunState};
@@ -91,9 +92,9 @@ fn refuse_unfinished(run: &RunState) -> Result<(), Error> {
     let name = run.directory.name().to_string();
     if let Some(other) = Lineage::around(&run.directory)?.superseded_by(&name) {
         let message = format!("{name} was not finished: {other} was started in its place");
-        return Err(Error::usage(message).hint(format!("zpa-bulk retry {other}")));
+        return Err(Error::usage(message).hint(format!("zpa-bulk retry {}", shell_word(other))));
     }
-    let directory = run.directory.path().display();
+    let directory = shell_word(run.directory.path().display());
     let message = "this run is unfinished; nothing was sent";
     Err(Error::new(ErrorKind::Stopped, message).hint(format!(
         "zpa-bulk resume {directory} goes on with the run; rows that fail then can be retried"
@@ -104,7 +105,8 @@ fn refuse_unfinished(run: &RunState) -> Result<(), Error> {
 fn refuse_undo(run: &RunState) -> Result<(), Error> {
     match &run.plan.origin().undoes {
         Some(undone) => Err(Error::usage("this run is an undo").hint(format!(
-            "zpa-bulk undo {undone} tries again to take back the rest"
+            "zpa-bulk undo {} tries again to take back the rest",
+            shell_word(undone)
         ))),
         None => Ok(()),
     }

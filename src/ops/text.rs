@@ -1,6 +1,7 @@
 //! Parts of messages: counts, durations, and errors with their sources.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
 /// Returns a number with the word for the things it counts.
@@ -25,6 +26,18 @@ pub fn chain(error: &dyn StdError) -> String {
     text
 }
 
+/// Returns a text as one word of a shell's command line, in quotes if it needs any. The names of runs come from outside,
+/// and a hint is made to be copied.
+#[must_use]
+pub fn shell_word(text: impl fmt::Display) -> String {
+    let text = text.to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Returns a duration in words, rounded up to seconds: `0s`, `45s`, `3m 20s`, `2h 05m`.
 #[must_use]
 pub fn rounded(duration: Duration) -> String {
@@ -33,5 +46,20 @@ pub fn rounded(duration: Duration) -> String {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_a_shell_is_quoted_where_it_needs_it() {
+        assert_eq!(shell_word("runs/20261130T0-4f"), "runs/20261130T0-4f");
+        assert_eq!(shell_word("a b"), "'a b'");
+        assert_eq!(shell_word("$(rm)"), "'$(rm)'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word("-x"), "'-x'");
+        assert_eq!(shell_word(""), "''");
     }
 }

@@ -12,6 +12,7 @@ use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::session::{Later, Session};
 use super::start::start;
 use super::tenant::{Connect, Tenant};
+use super::text::shell_word;
 use crate::plan::Snapshot;
 use crate::resource::Scope;
 use crate::run::{self, Lineage, Origin, PlanError, RunDirectory, RunEffects, RunState};
@@ -82,7 +83,7 @@ impl PlanInput for Undo<'_> {
         for directory in run::list(self.runs)? {
             let undoes = Origin::read(directory.path()).ok().and_then(|o| o.undoes);
             if undoes.as_ref() == Some(&name) && !RunState::read(directory.clone())?.is_finished() {
-                let directory = directory.path().display();
+                let directory = shell_word(directory.path().display());
                 return Err(Error::usage("an undo of this run is not finished")
                     .hint(format!("to go on with it: zpa-bulk resume {directory}")));
             }
@@ -140,7 +141,7 @@ fn refuse_unfinished(past: &RunState) -> Result<(), Error> {
         let message = format!("this run was not finished: {other} was started in its place");
         return Err(Error::usage(message));
     }
-    let directory = past.directory.path().display();
+    let directory = shell_word(past.directory.path().display());
     Err(
         Error::usage("this run is not finished, so its changes are not known yet")
             .hint(format!("finish it first: zpa-bulk resume {directory}")),

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::layer::Settings;
 use super::secret::refuse_if_open_to_others;
 use super::text_file::{LARGEST, read_text};
-use crate::ops::Error;
+use crate::ops::{Error, shell_word};
 use crate::platform::opening_for_others;
 
 /// Reads the settings file, if one is named. The settings of `profile` override those outside all profiles.
@@ -91,7 +91,7 @@ pub(super) fn refuse_if_others_can_change(
         let directory = opening.display();
         format!("{shown} {what}, and others can replace it in {directory}")
     };
-    let opening = opening.display();
+    let opening = shell_word(opening.display());
     Err(Error::usage(message).hint(format!(
         "chmod go-w {opening}; the file must belong to you or to root"
     )))

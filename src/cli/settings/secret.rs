@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::layer::Settings;
 use super::text_file::read_text;
-use crate::ops::Error;
+use crate::ops::{Error, shell_word};
 use crate::platform::is_open_to_others;
 use crate::zpa::{PrivateKey, Proof};
 
@@ -107,7 +107,7 @@ pub(super) fn refuse_if_open_to_others(path: &Path, file: &File) -> Result<(), E
     if open {
         return Err(
             Error::usage(format!("{shown} holds a secret, and others can read it"))
-                .hint(format!("chmod 600 {shown}")),
+                .hint(format!("chmod 600 {}", shell_word(shown))),
         );
     }
     Ok(())

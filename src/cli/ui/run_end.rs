@@ -6,7 +6,7 @@ use super::exit;
 use super::terminal::Terminal;
 use crate::cli::flags::JsonArg;
 use crate::engine::End;
-use crate::ops::{Error, ErrorKind, RunEnd, counted, of_end, rounded};
+use crate::ops::{Error, ErrorKind, RunEnd, counted, of_end, rounded, shell_word};
 use crate::report::Report;
 
 /// Shows the end of a run, if there was one, and returns the exit code.
@@ -35,7 +35,7 @@ pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Resu
         terminal.result(&described(&ended.report))?;
     }
     let RunEnd { end, tally, .. } = ended;
-    let resume = format!("zpa-bulk resume {}", ended.directory.display());
+    let resume = format!("zpa-bulk resume {}", shell_word(ended.directory.display()));
     match of_end(end, ErrorKind::Stopped) {
         Some(error) if *end == End::Stopped => {
             terminal.say(&format!("stopped; to go on: {resume}"));

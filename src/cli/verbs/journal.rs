@@ -10,7 +10,7 @@ use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::ui::{Terminal, exit};
 use crate::clock::wall;
 use crate::journal::Cut;
-use crate::ops::{Error, counted};
+use crate::ops::{Error, counted, shell_word};
 use crate::report::path_as_shown;
 use crate::run::{self, Finding, Repaired, RunDirectory};
 
@@ -98,7 +98,7 @@ async fn repair(args: RepairArgs, context: &Context<'_>) -> Result<u8, Error> {
     }
     terminal.say(&format!(
         "repaired; to go on: zpa-bulk resume {}",
-        directory.path().display()
+        shell_word(directory.path().display())
     ));
     Ok(exit::SUCCESS)
 }

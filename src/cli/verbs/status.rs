@@ -9,7 +9,7 @@ use super::context::Context;
 use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::ui::{Watcher, exit};
 use crate::ledger::Tally;
-use crate::ops::{Error, select_run};
+use crate::ops::{Error, select_run, shell_word};
 use crate::report::path_as_shown;
 use crate::run::{Lineage, RunDirectory, RunState};
 
@@ -151,7 +151,7 @@ fn details(run: &Shown) -> Vec<String> {
     }
     lines.extend(run.links().map(|(what, other)| format!("{what} {other}")));
     if run.state == "unfinished" {
-        let directory = run.run_dir.display();
+        let directory = shell_word(run.run_dir.display());
         lines.push(format!("to go on: zpa-bulk resume {directory}"));
     }
     lines

@@ -5,7 +5,7 @@ use clap::Args;
 use super::context::Context;
 use crate::cli::flags::{JsonArg, RunsDir, TenantArgs, TrustArg};
 use crate::cli::ui::{Watcher, exit};
-use crate::ops::{self, Error, Verified, counted};
+use crate::ops::{self, Error, Verified, counted, shell_word};
 
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: VerifyArgs, context: Context<'_>) -> Result<u8, Er
         terminal.result(&described(&verified))?;
     }
     if !verified.finished {
-        let directory = verified.run_dir.display();
+        let directory = shell_word(verified.run_dir.display());
         terminal.say(&format!("to go on: zpa-bulk resume {directory}"));
     }
     Ok(match (verified.findings.is_empty(), verified.finished) {
