@@ -33,8 +33,8 @@ pub(super) enum Call {
     Create(Batch),
     /// Reads the object that this item changes.
     Read(Item<'static>),
-    /// Writes the object that was read, with the item's fields in it.
-    Put(Item<'static>, Box<Request>),
+    /// Writes the object that was read, with the item's fields in it. There is no request until it was read.
+    Put(Item<'static>, Option<Box<Request>>),
     /// Reads the object of an item once more. Unless the object is as asked, the item fails for this reason.
     Check(Item<'static>, Failure),
     /// Deletes the object that was read.
@@ -43,8 +43,8 @@ pub(super) enum Call {
     Delete(Batch),
     /// Reads the list that these items belong to.
     ReadList(Box<Merge>),
-    /// Writes that list.
-    WriteList(Box<Merge>, Box<Request>),
+    /// Writes that list. There is no request until it was read.
+    WriteList(Box<Merge>, Option<Box<Request>>),
     /// Reads the next page of a listing.
     Page(Purpose, Box<ListingReader>),
 }
@@ -76,12 +76,12 @@ impl Call {
         (!items.is_empty()).then_some(Event::Void { call: id, items })
     }
 
-    /// Returns true if an object that is changed alone stands between its reading and its write.
-    pub(super) fn is_change(&self) -> bool {
-        matches!(self, Self::Read(_) | Self::Put(..) | Self::DeleteOne(_))
+    /// Returns true if the call reads what another call is to change or has changed.
+    pub(super) fn is_reading(&self) -> bool {
+        matches!(self, Self::Read(_) | Self::ReadList(_))
     }
 
-    /// Returns true if the call depends on a reading that was made just before it.
+    /// Returns true if the call depends on a reading, which has to be fresh when the call is sent.
     pub(super) fn is_read_first(&self) -> bool {
         matches!(
             self,
@@ -89,13 +89,29 @@ impl Call {
         )
     }
 
-    /// Returns true if the call may free room under the tenant's limits, or a name.
-    pub(super) fn may_free(&self) -> bool {
-        self.is_change() || matches!(self, Self::Check(..) | Self::Delete(_))
+    /// Returns the same call without what was read for it.
+    pub(super) fn unread(self) -> Self {
+        match self {
+            Self::Put(item, _) => Self::Put(item, None),
+            Self::WriteList(mut merge, _) => {
+                merge.forget_write();
+                Self::WriteList(merge, None)
+            }
+            other => other,
+        }
     }
 
-    pub(super) fn deletes_together(&self) -> bool {
-        matches!(self, Self::Delete(items) if items.len() > 1)
+    /// Returns true if the call may free room under the tenant's limits, or a name.
+    pub(super) fn may_free(&self) -> bool {
+        matches!(
+            self,
+            Self::Read(_) | Self::Put(..) | Self::DeleteOne(_) | Self::Check(..) | Self::Delete(_)
+        )
+    }
+
+    /// Returns true if the call deletes objects of which a group keeps some.
+    pub(super) fn deletes_from_groups(&self) -> bool {
+        matches!(self, Self::Delete(_))
     }
 
     pub(super) fn creates_more_than(&self, most: usize) -> bool {
@@ -129,10 +145,16 @@ impl Call {
                 let bodies: Vec<&Fields<'_>> = bodies.collect();
                 Some(first.resource.create(&bodies, first.microtenant.clone()))
             }
-            Self::Read(item) | Self::Check(item, _) => {
+            // The same path, which is all that the endpoint needs.
+            Self::Read(item) | Self::Check(item, _) | Self::Put(item, None) => {
                 Some(item.resource.read(&target(item)?, item.microtenant.clone()))
             }
-            Self::Put(_, request) | Self::WriteList(_, request) => Some((**request).clone()),
+            Self::Put(_, Some(request)) | Self::WriteList(_, Some(request)) => {
+                Some((**request).clone())
+            }
+            Self::WriteList(merge, None) => {
+                Some(merge.items().first()?.scope().write_list(Vec::new()))
+            }
             Self::DeleteOne(item) => delete(std::slice::from_ref(item)),
             Self::Delete(items) => delete(items.get(..items.len().min(most))?),
             Self::ReadList(merge) => Some(merge.items().first()?.scope().list_page(1)),

@@ -62,6 +62,14 @@ pub(super) enum Disposition {
     Judged(Call, Verdict),
 }
 
+/// A call for which is to be read now, since its slot is near.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) call: Call,
+    /// The number of the call if its intent is on disk. It was not sent.
+    pub(super) recorded: Option<CallId>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Queued,
@@ -83,6 +91,8 @@ struct Pending {
     refusals: u32,
     renewed: bool,
     is_retry: bool,
+    /// The instant from which on the age of what was read for the call counts; `None` if nothing was.
+    read_at: Option<Instant>,
 }
 
 impl Pending {
@@ -91,7 +101,18 @@ impl Pending {
     }
 
     fn rank(&self, id: CallId) -> Rank {
-        (!self.is_retry, id)
+        let place = match (self.read_at, self.is_retry) {
+            (Some(_), _) => 0,
+            (None, true) => 1,
+            (None, false) => 2,
+        };
+        (place, id)
+    }
+
+    /// Returns true if what was read for the call is older than `freshness` at that instant.
+    fn is_unread(&self, at: Instant, freshness: Duration) -> bool {
+        let is_fresh = |read: Instant| at.saturating_duration_since(read) <= freshness;
+        self.call.is_read_first() && !self.read_at.is_some_and(is_fresh)
     }
 
     fn as_sent(&self) -> retry::Call {
@@ -124,6 +145,7 @@ pub(super) struct Dispatcher {
     delayed: Delayed,
     session: Session,
     counts: Counts,
+    freshness: Duration,
     halted: bool,
 }
 
@@ -138,11 +160,19 @@ impl Dispatcher {
             delayed: Delayed::default(),
             session: Session::new(),
             counts: Counts::default(),
+            freshness: settings.freshness,
             halted: false,
         }
     }
 
-    pub(super) fn submit(&mut self, call: Call, priority: Priority, now: Instant) {
+    /// Takes a call on. `read_at` is the instant from which on the age of what was read for the call counts.
+    pub(super) fn submit(
+        &mut self,
+        call: Call,
+        priority: Priority,
+        read_at: Option<Instant>,
+        now: Instant,
+    ) {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
         let endpoint = self.lanes.count_paths().then(|| call.endpoint());
@@ -154,6 +184,7 @@ impl Dispatcher {
             refusals: 0,
             renewed: false,
             is_retry: priority != Priority::Fresh,
+            read_at,
         };
         self.calls.insert(id, pending);
         match priority {
@@ -162,31 +193,34 @@ impl Dispatcher {
         }
     }
 
-    /// Returns what can be done at `now`. To be called after everything that happened.
-    pub(super) fn pump(&mut self, now: Instant) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    /// Returns what can be done at `now`, and the calls for which is to be read first. To be called after everything
+    /// that happened, and again after there was such a call.
+    pub(super) fn pump(&mut self, now: Instant) -> (Vec<Effect>, Vec<Unread>) {
+        let (mut effects, mut unread) = (Vec::new(), Vec::new());
         self.lanes.sweep(now);
         while let Some(id) = self.delayed.pop_due(now) {
             self.requeue(id);
         }
         if self.halted || !self.lanes.has_queued() {
-            return effects;
+            return (effects, unread);
         }
         if !self.session.holds(now) {
             effects.extend(self.session.renew(now).then_some(Effect::SignIn));
-            return effects;
+            return (effects, unread);
         }
         for class in [QuotaClass::Read, QuotaClass::Write] {
             if class == QuotaClass::Write && self.calls().any(Call::is_moved_by_writes) {
                 continue;
             }
             for lane in self.lanes.waiting(class) {
+                self.demote_stale(&lane, now);
                 self.claim(&lane, now, &mut effects);
+                self.hand_out_unread(&lane, now, &mut unread);
                 self.prepare(&lane, now, &mut effects);
-                self.admit(&lane, now, &mut effects);
+                self.admit(&lane, now, &mut effects, &mut unread);
             }
         }
-        effects
+        (effects, unread)
     }
 
     /// Returns when to call [`Dispatcher::pump`] again if nothing happens before. With `more_writes`, more writes
@@ -202,9 +236,12 @@ impl Dispatcher {
         };
         let reads = self.lanes.slots(QuotaClass::Read, false);
         let writes = self.lanes.slots(QuotaClass::Write, more_writes);
+        let to_read = self.lanes.slots(QuotaClass::Write, more_writes);
+        let to_read = to_read.filter_map(|slot| slot.checked_sub(self.reading_lead()));
         let token = self.session.waits_until();
         let instants = reads.chain(writes).map(early);
         instants
+            .chain(to_read.filter(|at| *at > now))
             .chain(self.delayed.wake_at(now))
             .chain(token.filter(|_| self.lanes.has_queued()))
             .chain(self.in_flight.grows_at(self.lanes.flow()))
@@ -331,6 +368,14 @@ impl Dispatcher {
         Some(&self.calls.get(&id)?.call)
     }
 
+    /// Returns when the call was sent that is in flight.
+    pub(super) fn sent_at(&self, id: CallId) -> Option<Instant> {
+        match self.calls.get(&id)?.stage {
+            Stage::InFlight(sent, _) => Some(sent),
+            _ => None,
+        }
+    }
+
     /// All calls that are not over.
     pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
         self.calls.values().map(|pending| &pending.call)
@@ -387,10 +432,20 @@ impl Dispatcher {
         self.delayed.time_left(now)
     }
 
-    /// Returns how many more calls of the class are worth having in the queue, since they may soon go.
-    pub(super) fn appetite(&self, class: QuotaClass, now: Instant) -> usize {
-        let room = self.lanes.room(class, now + LEAD).min(self.ahead(now));
-        room.saturating_sub(self.lanes.queued(class))
+    /// Returns how many more writes are worth having in the queue, since they may soon go.
+    pub(super) fn appetite(&self, now: Instant) -> usize {
+        let soon = now + self.reading_lead();
+        let room = self
+            .lanes
+            .room(QuotaClass::Write, soon)
+            .min(self.ahead(now));
+        let readings = self.calls().filter(|call| call.is_reading()).count();
+        room.saturating_sub(self.lanes.queued(QuotaClass::Write) + readings)
+    }
+
+    /// Returns the time between the beginning of a reading and the slot of the change for which it is made.
+    fn reading_lead(&self) -> Duration {
+        (self.in_flight.latency() + LEAD).min(self.freshness / 2)
     }
 
     /// Returns how many calls may be made ready: no more than can replace all that are in flight.
@@ -404,8 +459,53 @@ impl Dispatcher {
 
     fn claim(&mut self, lane: &LaneKey, now: Instant, effects: &mut Vec<Effect>) {
         if self.in_flight.len() < self.limit(now) {
-            let claim = self.lanes.claim(lane, now, now + LEAD);
+            let first = self.lanes.front(lane).and_then(|id| self.calls.get(&id));
+            // A slot that comes before the reading is over would be lost.
+            let ready = match first {
+                Some(first) if first.is_unread(now, self.freshness) => now + self.reading_lead(),
+                _ => now,
+            };
+            let claim = self.lanes.claim(lane, ready, ready + LEAD);
             effects.extend(claim.map(|claim| Effect::Claim(lane.clone(), claim)));
+        }
+    }
+
+    /// Puts the calls of the lane whose readings are too old by now behind those whose readings are fresh. Otherwise these
+    /// would grow old in their turn.
+    fn demote_stale(&mut self, lane: &LaneKey, now: Instant) {
+        for id in self.lanes.first(lane, usize::MAX) {
+            let Some(pending) = self.calls.get_mut(&id) else {
+                continue;
+            };
+            let is_stale = pending.read_at.is_some() && pending.is_unread(now, self.freshness);
+            if is_stale && pending.stage == Stage::Queued {
+                let rank = pending.rank(id);
+                self.lanes.remove(pending.class(), &pending.path, rank);
+                pending.read_at = None;
+                self.enqueue(id);
+            }
+        }
+    }
+
+    /// Hands out the calls whose slots are so near that it is time to read what they depend on.
+    fn hand_out_unread(&mut self, lane: &LaneKey, now: Instant, unread: &mut Vec<Unread>) {
+        let soon = now + self.reading_lead();
+        let room = self.lanes.room_in(lane, soon).min(self.ahead(now));
+        let is_reading =
+            |pending: &&Pending| pending.call.is_reading() && lane.counts(&pending.path);
+        let readings = self.calls.values().filter(is_reading).count();
+        for id in self.lanes.first(lane, room.saturating_sub(readings)) {
+            let is_due = |pending: &Pending| {
+                pending.stage == Stage::Queued && pending.is_unread(soon, self.freshness)
+            };
+            if self.calls.get(&id).is_some_and(is_due)
+                && let Some(call) = self.take(id)
+            {
+                unread.push(Unread {
+                    call,
+                    recorded: None,
+                });
+            }
         }
     }
 
@@ -415,7 +515,7 @@ impl Dispatcher {
             let Some(pending) = self.calls.get_mut(&id) else {
                 continue;
             };
-            if pending.stage != Stage::Queued {
+            if pending.stage != Stage::Queued || pending.is_unread(now, self.freshness) {
                 continue;
             }
             if pending.call.method() == Method::Get {
@@ -429,7 +529,14 @@ impl Dispatcher {
         }
     }
 
-    fn admit(&mut self, lane: &LaneKey, now: Instant, effects: &mut Vec<Effect>) {
+    /// Sends the calls of the lane that may go. This is the one place that decides whether a reading is fresh enough.
+    fn admit(
+        &mut self,
+        lane: &LaneKey,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+        unread: &mut Vec<Unread>,
+    ) {
         let limit = self.limit(now);
         while self.in_flight.len() < limit {
             let first = self.lanes.front(lane);
@@ -438,6 +545,14 @@ impl Dispatcher {
             };
             if pending.stage != Stage::Ready {
                 return;
+            }
+            if pending.is_unread(now, self.freshness) {
+                let taken = first.and_then(|id| Some((id, self.take(id)?)));
+                unread.extend(taken.map(|(id, call)| Unread {
+                    call,
+                    recorded: Some(id),
+                }));
+                continue;
             }
             let Some(id) = self.lanes.admit(lane, now) else {
                 return;

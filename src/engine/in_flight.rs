@@ -49,6 +49,11 @@ impl InFlight {
         self.latency = took.max((self.latency * 7 + took) / 8);
     }
 
+    /// Returns the time that a call is taken to last.
+    pub(super) fn latency(&self) -> Duration {
+        self.latency
+    }
+
     pub(super) fn len(&self) -> usize {
         self.calls.len()
     }

@@ -16,8 +16,9 @@ use crate::pacer::{Admission, Claim, Flow, Pace, Pacer, QuotaScope, Refusal};
 use crate::plan::CallCounts;
 use crate::wire::QuotaClass;
 
-/// The place of a call in its queue. Repeated calls stand before fresh ones, and older calls before younger ones.
-pub(super) type Rank = (bool, CallId);
+/// The place of a call in its queue. Calls for which was just read stand first, then repeated calls, then fresh ones, and
+/// of each the older before the younger.
+pub(super) type Rank = (u8, CallId);
 
 /// The number of times that a server refuses a path that has not used up its quota, until it is taken to count all
 /// paths together. A single time may be due to another client on the same path.
@@ -31,6 +32,13 @@ const SWEEP: Duration = Duration::from_secs(10);
 pub(super) struct LaneKey {
     class: QuotaClass,
     path: Arc<str>,
+}
+
+impl LaneKey {
+    /// Returns true if the limit counts calls to that path, of whatever class.
+    pub(super) fn counts(&self, path: &Arc<str>) -> bool {
+        self.path.is_empty() || self.path == *path
+    }
 }
 
 #[derive(Debug)]
@@ -435,7 +443,7 @@ mod tests {
             lanes.push(
                 QuotaClass::Write,
                 &path(&format!("link/{number}")),
-                (true, number),
+                (2, number),
             );
             let key = lanes.waiting(QuotaClass::Write).remove(0);
             assert_eq!(lanes.admit(&key, now), Some(number));
@@ -449,9 +457,9 @@ mod tests {
     fn a_used_up_path_does_not_hold_up_others() {
         let start = Instant::now();
         let mut lanes = by_endpoint(start);
-        lanes.push(QuotaClass::Write, &path("bulk"), (true, 0));
-        lanes.push(QuotaClass::Write, &path("bulk"), (true, 1));
-        lanes.push(QuotaClass::Write, &path("link/7"), (true, 2));
+        lanes.push(QuotaClass::Write, &path("bulk"), (2, 0));
+        lanes.push(QuotaClass::Write, &path("bulk"), (2, 1));
+        lanes.push(QuotaClass::Write, &path("link/7"), (2, 2));
         let keys = lanes.waiting(QuotaClass::Write);
         assert_eq!(lanes.admit(&keys[0], start), Some(0));
         let later = start + SECOND / 10;
@@ -465,7 +473,7 @@ mod tests {
         let mut lanes = Lanes::new(&EngineSettings::default(), start);
         lanes.share(true);
         for id in 0..20 {
-            lanes.push(QuotaClass::Write, &path(""), (true, id));
+            lanes.push(QuotaClass::Write, &path(""), (2, id));
         }
         let key = lanes.waiting(QuotaClass::Write).remove(0);
         let mut slot = start;

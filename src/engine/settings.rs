@@ -34,6 +34,9 @@ pub struct EngineSettings {
     /// The time for which the server may still carry out a call whose answer was lost. Until then a create is not
     /// sent again, and an item does not end whose update may land. Default twice the request timeout.
     pub settle: Duration,
+    /// The greatest age of what was read for a change when the change is sent. An older reading is made anew. Default
+    /// 2 s.
+    pub freshness: Duration,
     /// The number of objects that must stay in a group when others of it are deleted. Default 0.
     pub keep_per_group: u32,
     /// The bounds at which a run is parked before its end.
@@ -103,6 +106,7 @@ impl Default for EngineSettings {
             batch_size: BATCH_SIZE,
             max_attempts: MAX_ATTEMPTS,
             settle: Duration::from_secs(60),
+            freshness: Duration::from_secs(2),
             keep_per_group: 0,
             bounds: Bounds::default(),
         }

@@ -102,13 +102,6 @@ impl Backlog {
         first.or_else(|| self.creates.pop(most).map(Work::Create))
     }
 
-    /// Says whether [`Backlog::pop`] returns a single object next that is read before it is changed or deleted.
-    #[must_use]
-    pub fn next_is_read_first(&self) -> bool {
-        let update = self.no_removals() && !self.updates.is_empty();
-        update || self.merges.is_empty() && !self.deletes.is_empty()
-    }
-
     /// Says whether [`Backlog::pop`] returns a bulk delete next.
     #[must_use]
     pub fn next_is_bulk_delete(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::journal::Header;
 use crate::pacer::{Pace, Quota, parse_duration};
 
 /// The settings that a run carries on when it is resumed, by the names that settings files give them.
-const CARRIED: [&str; 19] = [
+const CARRIED: [&str; 20] = [
     "microtenant_id",
     "timeout",
     "connect_timeout",
@@ -29,6 +29,7 @@ const CARRIED: [&str; 19] = [
     "batch_size",
     "max_attempts",
     "settle",
+    "freshness",
     "keep_per_group",
     "links_limit",
     "links_per_portal_limit",

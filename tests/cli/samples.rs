@@ -299,6 +299,7 @@ fn the_settings_file_names_every_setting() {
             "cloud",
             "connect_timeout",
             "customer_id",
+            "freshness",
             "gateway_quota",
             "jobs",
             "keep_per_group",

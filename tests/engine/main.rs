@@ -10,6 +10,7 @@
 
 mod before;
 mod faults;
+mod fresh;
 mod histories;
 mod links;
 mod lists;

@@ -173,6 +173,10 @@ settings! {
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_SETTLE", help_heading = ENGINE)]
     #[serde(with = "typed::duration")]
     settle: Duration,
+    /// Greatest age of what was read for a change when the change is sent; older is read again: 200ms to 1m [default: 2s]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_FRESHNESS", help_heading = ENGINE)]
+    #[serde(with = "typed::duration")]
+    freshness: Duration,
     /// Connectors that must stay in each group, whatever their state, when others of the group are deleted [default: 1]
     #[arg(long, value_name = "N", env = "ZPA_BULK_KEEP_PER_GROUP", help_heading = ENGINE)]
     keep_per_group: u32,

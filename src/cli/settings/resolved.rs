@@ -170,6 +170,7 @@ fn engine(
         batch_size: settings.batch_size.unwrap_or(default.batch_size),
         max_attempts: settings.max_attempts.unwrap_or(default.max_attempts),
         settle: settings.settle.unwrap_or(timeout * 2),
+        freshness: settings.freshness.unwrap_or(default.freshness),
         keep_per_group,
         ..default
     };
@@ -177,6 +178,13 @@ fn engine(
     within("jobs", &jobs.get(), &1, &1024)?;
     within("batch_size", &resolved.batch_size.get(), &1, &500)?;
     within("max_attempts", &resolved.max_attempts.get(), &1, &100)?;
+    let freshest = Duration::from_millis(200);
+    within(
+        "freshness",
+        &resolved.freshness,
+        &freshest,
+        &Duration::from_secs(60),
+    )?;
     let hour = Duration::from_secs(3600);
     within("settle", &resolved.settle, &Duration::ZERO, &hour)?;
     Ok(resolved)

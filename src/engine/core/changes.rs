@@ -3,6 +3,8 @@
 //! An item that is to fail although an attempt at it may have been carried out is checked first: its object is read
 //! once more after the settle time.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
 use super::super::call::{Batch, Call, target};
@@ -22,15 +24,19 @@ enum Next {
     Finish(Outcome),
 }
 
-/// Begins with loaded items: their objects are read first.
+/// Begins with loaded items. Their objects are read when the slots of their writes are near.
 pub(super) fn begin(items: Batch) -> Steps {
-    let read = |item| Step::submit(Call::Read(item));
-    items.into_iter().map(read).collect()
+    let write = |item: Item<'static>| match item.change {
+        Change::Delete { .. } => Step::submit(Call::DeleteOne(item)),
+        _ => Step::submit(Call::Put(item, None)),
+    };
+    items.into_iter().map(write).collect()
 }
 
 /// Takes in the object that the item is to change.
 pub(super) fn read(item: Item<'static>, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     let deletes = matches!(item.change, Change::Delete { .. });
+    let read_at = judged.read_at;
     let live = match judged.verdict {
         Verdict::Success => live_object(&item, judged.json()),
         Verdict::Absent(_) if deletes => return vec![Step::finish(attempts.gone(&item))],
@@ -38,13 +44,13 @@ pub(super) fn read(item: Item<'static>, judged: Judged<'_>, attempts: &Attempts)
         verdict => Err(failure_of(verdict)),
     };
     match live {
-        Ok(live) => change(item, &live, attempts),
+        Ok(live) => change(item, &live, read_at, attempts),
         Err(failure) => vec![unread(&item, failure, attempts)],
     }
 }
 
 /// Changes the object that was read, if there is anything to change.
-fn change(mut item: Item<'static>, live: &Object, attempts: &Attempts) -> Steps {
+fn change(mut item: Item<'static>, live: &Object, read_at: Instant, attempts: &Attempts) -> Steps {
     let in_doubt = attempts.in_doubt(&item);
     let next = match give_way(&mut item, live) {
         Ok(()) => next(&item, live, attempts),
@@ -68,10 +74,10 @@ fn change(mut item: Item<'static>, live: &Object, attempts: &Attempts) -> Steps 
         _ => Priority::Retry,
     };
     let call = match request {
-        Some(request) => Call::Put(item, Box::new(request)),
+        Some(request) => Call::Put(item, Some(Box::new(request))),
         None => Call::DeleteOne(item),
     };
-    steps.push(Step::Submit(call, priority));
+    steps.push(Step::Write(call, priority, read_at));
     steps
 }
 

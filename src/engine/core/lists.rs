@@ -30,7 +30,11 @@ pub(super) fn begin(items: Batch, attempts: &Attempts, now: Instant) -> Step {
     if in_doubt {
         merge.sent(Vec::new(), attempts.settled_at(now));
     }
-    Step::submit(reading(merge))
+    if in_doubt {
+        // What became of the write is read at once.
+        return Step::submit(reading(merge));
+    }
+    Step::submit(Call::WriteList(Box::new(merge), None))
 }
 
 fn reading(merge: Merge) -> Call {
@@ -41,14 +45,9 @@ fn again(merge: Merge) -> Step {
     Step::retry(reading(merge))
 }
 
-/// Reads the list again before a write that was not carried out and has to wait: by then the list may be another.
-pub(super) fn read_again(mut merge: Box<Merge>) -> Call {
-    merge.forget_write();
-    Call::ReadList(merge)
-}
-
 /// Takes in the list, as it was read before a write or after one.
 pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) -> Steps {
+    let (now, read_at) = (judged.now, judged.read_at);
     let body = judged.json();
     let live = match judged.verdict {
         Verdict::Success => {
@@ -58,7 +57,7 @@ pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) ->
     };
     let failure = match live {
         Ok(live) if live.is_empty() && merge.doubts_empty() => return vec![again(merge)],
-        Ok(live) => return compare(merge, &live, attempts, judged.now),
+        Ok(live) => return compare(merge, &live, attempts, now, read_at),
         Err(failure) => failure,
     };
     let mut items = merge.items().iter();
@@ -71,7 +70,13 @@ pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) ->
 }
 
 /// Compares the list with what was written, ends the items that have ended, and writes the list for the others.
-fn compare(mut merge: Merge, live: &[Object], attempts: &Attempts, now: Instant) -> Steps {
+fn compare(
+    mut merge: Merge,
+    live: &[Object],
+    attempts: &Attempts,
+    now: Instant,
+    read_at: Instant,
+) -> Steps {
     let Some(kind) = merge.items().first().map(|item| item.resource) else {
         return Vec::new();
     };
@@ -96,7 +101,7 @@ fn compare(mut merge: Merge, live: &[Object], attempts: &Attempts, now: Instant)
             "lost from the list while it was written; it is put back"
         );
     }
-    steps.extend(write_or_next(kind, merge, live, attempts, now));
+    steps.extend(write_or_next(kind, merge, live, attempts, now, read_at));
     steps
 }
 
@@ -107,6 +112,7 @@ fn write_or_next(
     live: &[Object],
     attempts: &Attempts,
     now: Instant,
+    read_at: Instant,
 ) -> Steps {
     let Some(scope) = merge.items().first().map(Item::scope) else {
         return merge.next().map(again).into_iter().collect();
@@ -116,8 +122,8 @@ fn write_or_next(
     let mut steps: Steps = before.collect();
     let list = merge.list(kind, live);
     merge.sent(list.clone(), now);
-    let call = Call::WriteList(Box::new(merge), Box::new(scope.write_list(list)));
-    steps.push(Step::submit(call));
+    let call = Call::WriteList(Box::new(merge), Some(Box::new(scope.write_list(list))));
+    steps.push(Step::Write(call, Priority::Fresh, read_at));
     steps
 }
 

@@ -5,20 +5,14 @@
 
 use crate::plan::{Backlog, CallCounts, Work};
 
-/// The most objects between their reading and their write, unless more may be written at once. With few, little time
-/// passes in which somebody else's change could be overwritten. They are enough to keep the writes going.
-const CHANGES_AHEAD: usize = 4;
-
 /// The calls under way, as far as further work depends on them.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     /// The number of writes that may soon go besides.
     pub(super) room: usize,
-    /// The number of objects between their reading and their write.
-    pub(super) changes: usize,
     /// True if a call may free room or a name.
     pub(super) may_free: bool,
-    /// True if objects are being deleted together.
+    /// True if objects are being deleted of which a group keeps some.
     pub(super) is_deleting: bool,
     /// True if the batch limit is being found out.
     pub(super) is_probing: bool,
@@ -114,12 +108,8 @@ impl Loader {
         }
     }
 
-    /// Decides whether the next work is loaded. An object that is read first is read ahead of its slot, whatever room
-    /// there is. All else waits for its slot.
+    /// Decides whether the next work is loaded.
     fn has_room(&self, under_way: &UnderWay) -> bool {
-        if self.backlog.next_is_read_first() {
-            return under_way.changes + self.loading < CHANGES_AHEAD.max(under_way.room);
-        }
         if self.backlog.next_is_bulk_delete() && (self.loading > 0 || under_way.is_deleting) {
             return false;
         }

@@ -7,6 +7,7 @@
 //! These always hold:
 //!
 //! - A call that changes anything is sent only after its intent is on disk.
+//! - A change that depends on what was read is sent only while the reading is fresh.
 //! - The state of an object is written down before the object is changed.
 //! - No item ends while a call that overwrites its object may still be carried out.
 //! - Every item ends with exactly one outcome.
@@ -15,12 +16,13 @@
 //!
 //! | Call | Create | Update, delete alone | Delete together | Element of a list |
 //! |---|---|---|---|---|
-//! | to be sent | at once | object read | listed | list read |
+//! | to be sent | at once | object read when the slot is near | listed | list read |
 //! | success | confirmed: ends; else looked up | ends | looked up | list read: ends, or written again |
 //! | no answer, 5xx | looked up now and after the settle time, then sent again | read again, then sent again | looked up, then sent again | read now and after the settle time, then written again |
 //! | refused for its content | alone: fails; else looked up, then halved | fails | alone: fails; else looked up, then halved | alone: fails; else halved |
 //! | refused for good | alone: fails; else looked up, fails unless there | fails | alone: fails; else looked up, fails unless gone | fails |
-//! | not executed: 429, 401, no connection | waits | read again | listed again | read again |
+//! | not executed: 429, 401, no connection | waits | waits, read again | waits, listed again | waits, read again |
+//! | 503 with Retry-After | looked up after the pause, then sent again | waits, read again | the same as a create | read now and after the settle time |
 //! | attempts used up | fails | checked, fails unless as asked | checked, fails unless gone | fails unless as asked |
 //! | process killed | looked up | read again | listed | read now and after the settle time |
 //!
@@ -48,7 +50,7 @@ use self::loader::{Loader, UnderWay};
 use self::step::{Judged, Step, Steps};
 use self::unanswered::Unanswered;
 use super::call::{Batch, Call, CallId, Purpose};
-use super::dispatch::{Dispatcher, Disposition};
+use super::dispatch::{Dispatcher, Disposition, Unread};
 use super::effect::Effect;
 use super::id_remap::IdRemap;
 use super::lanes::Lanes;
@@ -152,20 +154,29 @@ impl Core {
         if deadline.is_some_and(|deadline| deadline <= now) && !self.is_done() {
             self.stop(End::Parked(Parked::TimeIsUp));
         }
-        self.begin_lookups(now);
         let withheld = self.unanswered.release();
         self.finish(withheld);
         let released = self.creates.release_held();
         self.carry_all(released, now);
         self.load(now);
-        let effects = self.dispatcher.pump(now);
-        for effect in &effects {
-            if let Effect::Record(_, event) = effect {
-                self.attempts.apply(event);
+        loop {
+            self.begin_lookups(now);
+            let (effects, unread) = self.dispatcher.pump(now);
+            for effect in &effects {
+                if let Effect::Record(_, event) = effect {
+                    self.attempts.apply(event);
+                }
+            }
+            self.effects.extend(effects);
+            if unread.is_empty() {
+                return std::mem::take(&mut self.effects);
+            }
+            for Unread { call, recorded } in unread {
+                let void = recorded.and_then(|id| call.void(id));
+                self.append(void);
+                self.carry(repeats::reading(call, now), now);
             }
         }
-        self.effects.extend(effects);
-        std::mem::take(&mut self.effects)
     }
 
     /// Returns when to call [`Core::pump`] again if nothing happens before: the first instant after the last pump at
@@ -279,7 +290,7 @@ impl Core {
                 }
                 changes::begin(renamed)
             }
-            Work::Delete(_) => removals::begin(renamed, now),
+            Work::Delete(_) => removals::begin(renamed),
             Work::Merge(_) => vec![lists::begin(renamed, &self.attempts, now)],
         };
         self.carry_all(steps, now);
@@ -298,17 +309,21 @@ impl Core {
         {
             self.unanswered.expect(item.item, now, &self.attempts);
         }
+        // A reading that takes long counts as half as old as it may be, so that a slow server is not read for ever.
+        let sent = self.dispatcher.sent_at(id).unwrap_or(now);
+        let half = now.checked_sub(self.settings.freshness / 2);
+        let read_at = sent.max(half.unwrap_or(now));
         match self.dispatcher.replied(id, reply, now, wall, random) {
-            Disposition::Requeued => self.requeued(id, now, now),
+            Disposition::Requeued => self.requeued(id, now),
             Disposition::Paused(wait) => {
                 if let Some(call) = self.dispatcher.call(id) {
                     self.paused(call.method().class(), wait, now, wall);
                 }
-                self.requeued(id, now + wait, now);
+                self.requeued(id, now);
             }
             Disposition::PausedInDoubt(wait, call, verdict) => {
                 self.paused(call.method().class(), wait, now, wall);
-                self.judged(call, Judged::new(id, verdict, reply, now));
+                self.judged(call, Judged::new(id, verdict, reply, now, now));
             }
             Disposition::Retry(wait, failure) => self.failed(id, wait, &failure, reply, now),
             Disposition::Barred(call, failure) => {
@@ -316,7 +331,7 @@ impl Core {
                 self.stop(End::SignIn(SignInError::Refused(failure)));
             }
             Disposition::Judged(call, verdict) => {
-                self.judged(call, Judged::new(id, verdict, reply, now));
+                self.judged(call, Judged::new(id, verdict, reply, now, read_at));
             }
         }
     }
@@ -336,13 +351,12 @@ impl Core {
         }
     }
 
-    /// Takes in that a call was not executed and waits again. If the call depends on a reading, that is made anew, a
-    /// listing from `due` on.
-    fn requeued(&mut self, id: CallId, due: Instant, now: Instant) {
+    /// Takes in that a call was not executed and waits again. If the call depends on a reading, that is made anew.
+    fn requeued(&mut self, id: CallId, now: Instant) {
         let void = self.dispatcher.call(id).and_then(|call| call.void(id));
         self.append(void);
         if let Some(call) = self.dispatcher.take_if(id, Call::is_read_first) {
-            self.carry(repeats::now(call, due), now);
+            self.carry(Step::retry(call.unread()), now);
         }
     }
 
@@ -357,7 +371,7 @@ impl Core {
         now: Instant,
     ) {
         if let Some(call) = self.dispatcher.take_if(id, Call::is_read_first) {
-            let repeated = repeats::later(call, wait, failure, &self.attempts, now);
+            let repeated = repeats::later(call, wait, failure, &self.attempts);
             return self.carry(repeated, now);
         }
         let Some(call) = self.dispatcher.call(id) else {
@@ -371,7 +385,7 @@ impl Core {
             self.dispatcher.delay(id, wait, now);
         } else if let Some(call) = self.dispatcher.take(id) {
             let verdict = Verdict::Permanent(given_up(limit, failure));
-            self.judged(call, Judged::new(id, verdict, reply, now));
+            self.judged(call, Judged::new(id, verdict, reply, now, now));
         }
     }
 
@@ -405,11 +419,11 @@ impl Core {
     }
 
     /// Resolves the items for which this listing answers.
-    fn looked_up(&mut self, listing: &ListingReader, now: Instant) {
+    fn looked_up(&mut self, listing: &ListingReader, read_at: Instant, now: Instant) {
         let lookup = Lookup::new(listing.scope.kind, &listing.objects);
         for unresolved in self.reconciliation.take_all() {
             if unresolved.is_answered_by(listing) {
-                let steps = self.resolve(unresolved, &lookup, listing.begun);
+                let steps = self.resolve(unresolved, &lookup, listing.begun, read_at);
                 self.carry_all(steps, now);
             } else {
                 self.reconciliation.keep(unresolved);
@@ -417,7 +431,13 @@ impl Core {
         }
     }
 
-    fn resolve(&mut self, unresolved: Unresolved, lookup: &Lookup<'_>, seen: Instant) -> Steps {
+    fn resolve(
+        &mut self,
+        unresolved: Unresolved,
+        lookup: &Lookup<'_>,
+        seen: Instant,
+        read_at: Instant,
+    ) -> Steps {
         let Unresolved { call, items, .. } = unresolved;
         let (keep, attempts) = (self.settings.keep_per_group, &self.attempts);
         match unresolved.reason {
@@ -425,7 +445,7 @@ impl Core {
                 .creates
                 .resolve(call, items, reason, lookup, seen, attempts),
             Reason::Delete(reason) => {
-                removals::resolve(call, items, reason, lookup, keep, attempts)
+                removals::resolve(call, items, reason, lookup, keep, read_at, attempts)
             }
         }
     }
@@ -439,10 +459,9 @@ impl Core {
             self.loader.begin_deferred();
         }
         let calls = || self.dispatcher.calls();
-        let is_deleting = calls().any(Call::deletes_together);
+        let is_deleting = calls().any(Call::deletes_from_groups);
         let under_way = UnderWay {
-            room: self.dispatcher.appetite(QuotaClass::Write, now),
-            changes: calls().filter(|call| call.is_change()).count(),
+            room: self.dispatcher.appetite(now),
             may_free: calls().any(Call::may_free),
             is_deleting: is_deleting || self.reconciliation.awaits_deletes(),
             is_probing: self.creates.is_probing(),
@@ -459,7 +478,10 @@ impl Core {
 
     fn carry(&mut self, step: Step, now: Instant) {
         match step {
-            Step::Submit(call, priority) => self.dispatcher.submit(call, priority, now),
+            Step::Submit(call, priority) => self.dispatcher.submit(call, priority, None, now),
+            Step::Write(call, priority, read_at) => {
+                self.dispatcher.submit(call, priority, Some(read_at), now);
+            }
             Step::CutCreates(most) => {
                 let too_large = |call: &Call| call.creates_more_than(most);
                 for call in self.dispatcher.withdraw(too_large) {
@@ -469,8 +491,10 @@ impl Core {
                 }
             }
             Step::LookUp(unresolved) => self.reconciliation.keep(unresolved),
-            Step::Listed(Purpose::Lookup, listing) => self.looked_up(&listing, now),
-            Step::Listed(Purpose::Snapshot, listing) => {
+            Step::Listed(Purpose::Lookup, listing, read_at) => {
+                self.looked_up(&listing, read_at, now);
+            }
+            Step::Listed(Purpose::Snapshot, listing, _) => {
                 self.snapshot.listings.push(plan::Listing {
                     scope: listing.scope,
                     objects: listing.objects,

@@ -30,7 +30,7 @@ pub(super) fn read(purpose: Purpose, mut reader: Box<ListingReader>, judged: Jud
     };
     match read {
         Ok(PageRead::More(_)) => Step::retry(Call::Page(purpose, reader)),
-        Ok(PageRead::Complete) => Step::Listed(purpose, reader),
+        Ok(PageRead::Complete) => Step::Listed(purpose, reader, judged.read_at),
         Err(failure) => Step::Stop(End::Unreadable(reader.scope.kind, failure)),
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::super::call::{Batch, Call, CallId, target};
+use super::super::dispatch::Priority;
 use super::super::lookup::Lookup;
 use super::super::outcomes::{barred, failure_of, spared};
 use super::super::unresolved::{DeleteReason, Reason};
@@ -18,17 +19,17 @@ use crate::retry::Verdict;
 use crate::wire::{Failure, Object};
 
 /// Begins with loaded items. Objects of a kind that cannot be deleted together are read and deleted one by one.
-pub(super) fn begin(items: Batch, now: Instant) -> Steps {
+pub(super) fn begin(items: Batch) -> Steps {
     let together = |item: &Item<'_>| item.resource.bulk_delete().is_some();
     if items.first().is_some_and(together) {
-        return vec![list_first(items, now)];
+        return vec![Step::submit(Call::Delete(items))];
     }
     changes::begin(items)
 }
 
-/// Lists items before they are deleted, from `due` on: by then the objects may be others.
-pub(super) fn list_first(items: Batch, due: Instant) -> Step {
-    Step::look_up(0, items, Reason::Delete(DeleteReason::Due), due)
+/// Lists items just before they are deleted.
+pub(super) fn list(items: Batch, now: Instant) -> Step {
+    Step::look_up(0, items, Reason::Delete(DeleteReason::Due), now)
 }
 
 /// Takes in the end of a delete.
@@ -61,6 +62,7 @@ pub(super) fn resolve(
     reason: DeleteReason,
     lookup: &Lookup<'_>,
     keep_per_group: u32,
+    read_at: Instant,
     attempts: &Attempts,
 ) -> Steps {
     let was_alone = items.len() == 1;
@@ -81,7 +83,7 @@ pub(super) fn resolve(
     }
     steps.push(Step::Finish(outcomes));
     if !left.is_empty() {
-        steps.extend(go_on(call, left, reason, was_alone, attempts));
+        steps.extend(go_on(call, left, reason, was_alone, read_at, attempts));
     }
     steps
 }
@@ -92,41 +94,43 @@ fn go_on(
     mut items: Batch,
     reason: DeleteReason,
     was_alone: bool,
+    read_at: Instant,
     attempts: &Attempts,
 ) -> Steps {
+    let send = |items| Step::Write(Call::Delete(items), Priority::Retry, read_at);
     match reason {
-        DeleteReason::Due => delete(items, &Failure::new("it was never deleted"), attempts),
-        DeleteReason::Lost(failure) => delete(items, &failure, attempts),
-        DeleteReason::Unavailable => {
-            vec![Step::void(call, &items), Step::retry(Call::Delete(items))]
-        }
+        DeleteReason::Due => delete(items, &Failure::new("it was never deleted"), attempts, send),
+        DeleteReason::Lost(failure) => delete(items, &failure, attempts, send),
+        DeleteReason::Unavailable => vec![Step::void(call, &items), send(items)],
         DeleteReason::Refused(failure) => fail_each(items, &failure, attempts),
         DeleteReason::Deleted if was_alone => {
             let reason = "the server reported that it deleted it, and it is still there";
             fail_each(items, &Failure::new(reason), attempts)
         }
         // The server took the others and left these: each alone says why.
-        DeleteReason::Deleted => {
-            let alone = |item| Step::retry(Call::Delete(vec![item]));
-            items.into_iter().map(alone).collect()
-        }
+        DeleteReason::Deleted => items.into_iter().map(|item| send(vec![item])).collect(),
         DeleteReason::Rejected(_) => {
             let mut steps = vec![Step::void(call, &items)];
             let half = items.split_off(items.len().div_ceil(2));
             let halves = [items, half].into_iter().filter(|half| !half.is_empty());
-            steps.extend(halves.map(|half| Step::retry(Call::Delete(half))));
+            steps.extend(halves.map(send));
             steps
         }
     }
 }
 
 /// Deletes items together, except for those that were sent as often as they may be.
-fn delete(items: Batch, reason: &Failure, attempts: &Attempts) -> Steps {
+fn delete(
+    items: Batch,
+    reason: &Failure,
+    attempts: &Attempts,
+    send: impl Fn(Batch) -> Step,
+) -> Steps {
     let (spent, left) = attempts.split_spent(items);
     let give_up = |item| check(item, attempts.given_up(reason), attempts);
     let mut steps: Steps = spent.into_iter().map(give_up).collect();
     if !left.is_empty() {
-        steps.push(Step::retry(Call::Delete(left)));
+        steps.push(send(left));
     }
     steps
 }

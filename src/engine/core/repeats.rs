@@ -1,4 +1,4 @@
-//! Decisions about calls that depend on a reading and are sent again: they begin with the reading.
+//! Decisions about calls that depend on a reading: the reading itself, and their repetition.
 
 use std::time::{Duration, Instant};
 
@@ -6,36 +6,25 @@ use super::super::call::Call;
 use super::super::dispatch::Priority;
 use super::attempts::Attempts;
 use super::step::Step;
-use super::{changes, lists, removals};
+use super::{changes, removals};
 use crate::wire::Failure;
 
-/// Begins a call anew that was not executed. A listing begins at `due` or later.
-pub(super) fn now(call: Call, due: Instant) -> Step {
-    begin(call, Priority::Retry, due)
+/// Reads what the call depends on.
+pub(super) fn reading(call: Call, now: Instant) -> Step {
+    match call {
+        Call::Put(item, _) | Call::DeleteOne(item) => Step::retry(Call::Read(item)),
+        Call::WriteList(merge, _) => Step::retry(Call::ReadList(merge)),
+        Call::Delete(items) => removals::list(items, now),
+        call => Step::retry(call),
+    }
 }
 
 /// Begins a call anew that failed, after `wait`. An item that was sent as often as it may be is checked instead.
-pub(super) fn later(
-    call: Call,
-    wait: Duration,
-    failure: &Failure,
-    attempts: &Attempts,
-    now: Instant,
-) -> Step {
+pub(super) fn later(call: Call, wait: Duration, failure: &Failure, attempts: &Attempts) -> Step {
     match call {
         Call::Put(item, _) | Call::DeleteOne(item) if attempts.is_spent(&item) => {
             changes::check(item, attempts.given_up(failure), attempts)
         }
-        call => begin(call, Priority::RetryAfter(wait), now + wait),
+        call => Step::Submit(call.unread(), Priority::RetryAfter(wait)),
     }
-}
-
-fn begin(call: Call, priority: Priority, due: Instant) -> Step {
-    let call = match call {
-        Call::Put(item, _) | Call::DeleteOne(item) => Call::Read(item),
-        Call::WriteList(merge, _) => lists::read_again(merge),
-        Call::Delete(items) => return removals::list_first(items, due),
-        call => call,
-    };
-    Step::Submit(call, priority)
 }

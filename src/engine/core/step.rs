@@ -21,10 +21,18 @@ pub(super) struct Judged<'a> {
     pub(super) verdict: Verdict,
     pub(super) answer: Option<&'a Answer>,
     pub(super) now: Instant,
+    /// The instant from which on the age of what was read counts.
+    pub(super) read_at: Instant,
 }
 
 impl<'a> Judged<'a> {
-    pub(super) fn new(call: CallId, verdict: Verdict, reply: &'a Reply, now: Instant) -> Self {
+    pub(super) fn new(
+        call: CallId,
+        verdict: Verdict,
+        reply: &'a Reply,
+        now: Instant,
+        read_at: Instant,
+    ) -> Self {
         let answer = match reply {
             Reply::Answer(answer) => Some(answer),
             _ => None,
@@ -34,6 +42,7 @@ impl<'a> Judged<'a> {
             verdict,
             answer,
             now,
+            read_at,
         }
     }
 
@@ -50,12 +59,14 @@ pub(super) type Steps = Vec<Step>;
 #[derive(Debug)]
 pub(super) enum Step {
     Submit(Call, Priority),
+    /// Submit a call for which was read at that instant.
+    Write(Call, Priority, Instant),
     /// Cut the creates that wait in the queue into parts of at most so many objects.
     CutCreates(usize),
     /// List the scope of these items, to find out what has become of them.
     LookUp(Unresolved),
-    /// Take in a listing that was read to its end.
-    Listed(Purpose, Box<ListingReader>),
+    /// Take in a listing that was read to its end. The age of what it shows counts from that instant on.
+    Listed(Purpose, Box<ListingReader>, Instant),
     Append(Event),
     Finish(Vec<Outcome>),
     /// Start nothing any more.
