@@ -48,7 +48,7 @@ pub async fn resume(
         Some(name) => RunDirectory::find(runs, name)?,
         None => newest_unfinished(runs, session.observer)?.directory,
     };
-    let its_runs = directory.path().parent().unwrap_or(runs).to_owned();
+    let its_runs = directory.runs_dir().to_owned();
     // Before anything is written there.
     let header = journal::read_header(directory.path()).map_err(RunError::from)?;
     let recorded = believed(connect, &directory, &header)?;

@@ -50,7 +50,8 @@ pub async fn retry(
         yes,
     };
     let options = StartOptions {
-        runs,
+        // The new run stands beside the one that it retries, so that each is known to the other.
+        runs: failed.directory.runs_dir(),
         previous: Some(&failed),
         yes,
         full: false,

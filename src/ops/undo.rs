@@ -46,6 +46,8 @@ pub async fn undo(
         runs, full, yes, ..
     } = options;
     let past = RunState::read(RunDirectory::find(runs, options.name)?)?;
+    // The new run stands beside the one that it undoes, so that each is known to the other.
+    let runs = past.directory.runs_dir();
     let recorded = believed(connect, &past.directory, &past.header)?;
     refuse_unfinished(&past)?;
     refuse_rehearsal(&recorded)?;

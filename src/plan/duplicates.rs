@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use super::Draft;
 use super::columns::Layout;
 use crate::item::Problem;
+use crate::resource::unescape;
 use crate::wire::quoted;
 
 /// The rows so far, by the objects that they name.
@@ -35,7 +36,12 @@ enum Naming {
 impl Duplicates {
     /// Adds a row. Returns the problem with it, if an earlier row names the same object.
     pub fn add(&mut self, draft: &Draft<'_>, layout: &Layout) -> Option<Problem> {
-        let key = draft.kind.comparable_key(Cow::Borrowed(draft.key));
+        // An answer does not tell whether its name is escaped. So an object could confirm two rows without an id.
+        let key = match draft.id {
+            Some(_) => Cow::Borrowed(draft.key),
+            None => unescape(draft.key),
+        };
+        let key = draft.kind.comparable_key(key);
         let named = [
             (Naming::Id, draft.id),
             (Naming::Key, Some(&*key).filter(|key| !key.is_empty())),
@@ -125,6 +131,22 @@ pub(super) mod tests {
         });
         let files = ["f.csv".to_owned()];
         problems.iter().map(|p| p.describe(&files)).collect()
+    }
+
+    #[test]
+    fn names_that_answers_do_not_tell_apart_are_one_name() {
+        let found = problems(
+            "id,name,url",
+            &[
+                &["", "R&D", "https://x"],
+                &["", "R&amp;D", "https://x"],
+                &["7", "R&amp;amp;D", "https://x"],
+            ],
+        );
+        assert_eq!(
+            found,
+            ["f.csv:3: column \"name\": the same portal link twice: row 2 names \"R&amp;D\" too"]
+        );
     }
 
     #[test]

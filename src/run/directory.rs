@@ -157,7 +157,8 @@ impl RunDirectory {
     }
 
     /// Returns the directory in which this run and others are.
-    pub(super) fn runs_dir(&self) -> &Path {
+    #[must_use]
+    pub fn runs_dir(&self) -> &Path {
         match self.path.parent() {
             Some(runs) if runs != Path::new("") => runs,
             _ => Path::new("."),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::command::{assert_contains, rows, run_name};
+use crate::support::command::{Ran, assert_contains, rows, run_name};
 use crate::support::tenant::{OPEN, Tenant};
 
 fn start(scenario: &str) -> Tenant {
@@ -604,4 +604,20 @@ fn a_killed_undo_is_resumed() {
         let name = run_name(&undone);
         assert_eq!(results(&tenant, name, "success.csv").len(), 41);
     }
+}
+
+#[test]
+fn an_undo_from_elsewhere_stands_beside_its_run() {
+    let tenant = start("");
+    tenant
+        .apply("links.csv", "name,url\nA,https://a.example\n")
+        .expect(0);
+    let run = tenant.newest_run();
+    let elsewhere = tenant.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let mut undo = tenant.command(&["undo", run.to_str().unwrap(), "--yes"]);
+    Ran::of(undo.current_dir(&elsewhere)).expect(0);
+    assert_eq!(tenant.run_dirs().len(), 2);
+    assert!(fs::read_dir(&elsewhere).unwrap().next().is_none());
+    assert!(tenant.links().is_empty());
 }
