@@ -109,6 +109,11 @@ impl Call {
         )
     }
 
+    /// Returns true if the call overwrites or deletes objects that exist.
+    pub(super) fn changes_objects(&self) -> bool {
+        matches!(self, Self::Put(..) | Self::DeleteOne(_) | Self::Delete(_))
+    }
+
     /// Returns true if the call deletes objects of which a group keeps some.
     pub(super) fn deletes_from_groups(&self) -> bool {
         matches!(self, Self::Delete(_))

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::watch;
 use zpa_bulk::engine::{End, Engine};
 use zpa_bulk::manifest::LARGEST_MANIFEST;
@@ -17,7 +18,7 @@ use crate::support::desk::{Desk, carry_out, die};
 use crate::support::manifests::{PORTALS, expected, manifest};
 use crate::support::random::Random;
 use crate::support::state::most_in_any_window;
-use crate::support::wire::{CUSTOMER, Fault, ROOMY, Wire};
+use crate::support::wire::{CUSTOMER, Fault, ROOMY, Wire, then};
 
 #[tokio::test(start_paused = true)]
 async fn five_hundred_links_take_six_writes_and_no_refusal() {
@@ -95,6 +96,20 @@ async fn a_create_that_a_gateway_calls_unavailable_is_not_repeated() {
         let looked = wire.times(Class::Read).into_iter().max().unwrap();
         assert!(looked >= writes[0] + Duration::from_secs(20), "{looked:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_create_may_still_land_beside_a_namesake() {
+    let late = "[[fault]]\nkind = \"late-commit\"\nmatch = \"POST */userPortalLink*\"\ntimes = 1\ndelay = \"3s\"\n";
+    let mut wire = Wire::new(&format!("bulk = {{ unique_names = false }}\n{late}"));
+    let body =
+        json!({"name": "A", "link": "theirs.example", "protocol": "https://", "enabled": true});
+    let theirs = Request::new(Method::Post, "userPortalLink", None).with_body(body);
+    wire.other = then(|request| request.method == Method::Post, theirs);
+    let manifest = "name,url\nA,https://ours.example\n";
+    let applied = Desk::new().apply(&wire, manifest).await;
+    assert_eq!(wire.names(), ["A", "A"]);
+    assert_eq!(applied.ledger.tally().recovered, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,11 +2,13 @@
 
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Status;
+use zpa_bulk::resource::Kind;
 use zpa_bulk::sim::Class;
-use zpa_bulk::wire::{Method, Request};
+use zpa_bulk::wire::{Id, Method, Request};
+use zpa_bulk::zpa::Api as _;
 
 use crate::support::desk::{Applied, Desk, carry_out};
-use crate::support::wire::{Fault, Wire};
+use crate::support::wire::{Fault, Wire, then};
 
 const TENANT: &str = "connectors = { live = 6, stale = 9, read_only = 0, groups = 3 }";
 
@@ -201,4 +203,34 @@ async fn a_group_keeps_its_last_connector_when_others_go() {
     let tally = applied.ledger.tally();
     assert_eq!((tally.deleted, tally.spared), (1, 1), "{tally:?}");
     assert_eq!(wire.objects("connectors").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn spared_is_not_said_while_a_delete_may_still_land() {
+    let late = "[[fault]]\nkind = \"late-commit\"\nmatch = \"POST */bulkDelete\"\ntimes = 1\ndelay = \"3s\"\n";
+    let tenant =
+        "connectors = { live = 1, stale = 3, read_only = 0, never_connected = 0, groups = 1 }\n";
+    let mut wire = Wire::new(&format!("{tenant}{late}"));
+    // The tenant begins with its first call.
+    wire.tenant.sign_in().await.unwrap();
+    let listing = Request::new(Method::Get, "connector", None);
+    wire.tenant.send(listing).await;
+    let rest = wire.objects("connectors").into_iter();
+    let rest: Vec<Id> = rest
+        .filter(|one| {
+            let name = one["name"].as_str().unwrap();
+            name.starts_with("live-01") || name.starts_with("stale-01")
+        })
+        .map(|one| Id::parse(one["id"].as_str().unwrap()).unwrap())
+        .collect();
+    // Another administrator deletes the rest of the group just after our call was lost.
+    let theirs = Kind::connector().delete_all(&rest, None).unwrap();
+    wire.other = then(|request| request.method != Method::Get, theirs);
+    let mut desk = Desk::new();
+    desk.settings.keep_per_group = 1;
+    let manifest = "resource,action,name\nconnector,delete,stale-02\nconnector,delete,stale-03\n";
+    let applied = desk.apply(&wire, manifest).await;
+    assert_eq!(rest.len(), 2);
+    assert!(wire.objects("connectors").is_empty());
+    assert_eq!(applied.ledger.tally().deleted, 2);
 }

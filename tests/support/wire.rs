@@ -39,6 +39,22 @@ pub(crate) type Other = dyn Fn(&Request, usize) -> Option<Request> + Send + Sync
 /// Rewrites an answer, given the number of calls before it.
 pub(crate) type Rewording = dyn Fn(usize, String) -> String + Send + Sync;
 
+/// Another's request, once, just before the first call of ours that comes after a call that `is_first`.
+pub(crate) fn then(
+    is_first: impl Fn(&Request) -> bool + Send + Sync + 'static,
+    theirs: Request,
+) -> Arc<Other> {
+    let state = Mutex::new((false, Some(theirs)));
+    Arc::new(move |request, _| {
+        let (met, theirs) = &mut *state.lock().unwrap();
+        let request = met.then(|| theirs.take()).flatten().or_else(|| {
+            *met |= is_first(request);
+            None
+        });
+        request
+    })
+}
+
 /// The tenant behind a wire on which the test may break calls.
 #[derive(Clone)]
 pub(crate) struct Wire {

@@ -58,6 +58,11 @@ fn change(mut item: Item<'static>, live: &Object, read_at: Instant, attempts: &A
         Err(reason) => return vec![Step::finish(spared(&item, reason))],
     };
     let request = match next {
+        // An earlier delete may still be carried out.
+        Ok(Next::Finish(Outcome {
+            failure: Some(reason),
+            ..
+        })) if in_doubt => return vec![check(item, reason, attempts)],
         Ok(Next::Finish(ended)) => return vec![Step::finish(ended)],
         Ok(_) if attempts.is_spent(&item) => {
             let failure = attempts.given_up(&Failure::new("the object is as it was"));
@@ -162,6 +167,14 @@ pub(super) fn checked(
             }
             let as_asked = replacement(item, id, set, &live) == Ok(None);
             as_asked.then_some(Status::Recovered)
+        }
+        (Change::Delete { .. }, Verdict::Success) => {
+            if let Some(Value::Object(live)) = &body
+                && let Some(kept) = barred(item, live)
+            {
+                return Step::finish(kept);
+            }
+            None
         }
         (_, Verdict::Success | Verdict::Absent(_)) => None,
         (_, verdict) => return unread(item, failure_of(verdict), attempts),

@@ -152,10 +152,17 @@ impl Creates {
     ) -> Steps {
         let mut absent = Vec::new();
         let mut outcomes = Vec::new();
+        let until = reason.may_appear_until();
+        let is_open = until.is_some_and(|until| seen < until);
         for item in items {
             let (id, alike) = match lookup.find(&item) {
                 Match::Found(id) => (id, false),
                 Match::Alike(id) if !self.is_anothers(&item, &id, &reason, attempts) => (id, true),
+                // The item's own object may still appear beside it.
+                Match::Alike(_) | Match::Conflict(_) if is_open => {
+                    absent.push(item);
+                    continue;
+                }
                 Match::Alike(id) | Match::Conflict(id) => {
                     outcomes.push(failed(&item, conflict(&item, &id)));
                     continue;
@@ -174,7 +181,7 @@ impl Creates {
         let mut steps = self.finish(outcomes);
         if !absent.is_empty() {
             let renamed = !self.keeps_names && absent.iter().any(|item| lookup.may_hold(item));
-            if let Some(until) = reason.may_appear_until().filter(|until| seen < *until) {
+            if let Some(until) = until.filter(|_| is_open) {
                 steps.push(Step::look_up(call, absent, Reason::Create(reason), until));
             } else {
                 steps.extend(self.absent(call, absent, reason, renamed, attempts));

@@ -9,7 +9,7 @@
 //! - A call that changes anything is sent only after its intent is on disk.
 //! - A change that depends on what was read is sent only while the reading is fresh.
 //! - The state of an object is written down before the object is changed.
-//! - No item ends while a call that overwrites its object may still be carried out.
+//! - No item ends while a call of its own that would change the outcome may still be carried out.
 //! - Every item ends with exactly one outcome.
 //!
 //! The life of an item, by what becomes of its call:
@@ -304,10 +304,15 @@ impl Core {
         wall: Timestamp,
         random: f64,
     ) {
-        if let Some(Call::Put(item, _)) = self.dispatcher.call(id)
-            && retry::leaves_open(reply)
+        if retry::leaves_open(reply)
+            && let Some(call) = self
+                .dispatcher
+                .call(id)
+                .filter(|call| call.changes_objects())
         {
-            self.unanswered.expect(item.item, now, &self.attempts);
+            for item in call.items() {
+                self.unanswered.expect(item, now, &self.attempts);
+            }
         }
         // A reading that takes long counts as half as old as it may be, so that a slow server is not read for ever.
         let sent = self.dispatcher.sent_at(id).unwrap_or(now);
@@ -445,7 +450,13 @@ impl Core {
                 .creates
                 .resolve(call, items, reason, lookup, seen, attempts),
             Reason::Delete(reason) => {
-                removals::resolve(call, items, reason, lookup, keep, read_at, attempts)
+                let seen = removals::Seen {
+                    lookup,
+                    read_at,
+                    keep_per_group: keep,
+                    unanswered: &self.unanswered,
+                };
+                removals::resolve(call, items, reason, &seen, attempts)
             }
         }
     }

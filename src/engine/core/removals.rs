@@ -14,6 +14,7 @@ use super::super::unresolved::{DeleteReason, Reason};
 use super::attempts::Attempts;
 use super::changes::{self, before, check, fail_or_check};
 use super::step::{Judged, Step, Steps};
+use super::unanswered::Unanswered;
 use crate::item::{Item, Outcome};
 use crate::retry::Verdict;
 use crate::wire::{Failure, Object};
@@ -27,9 +28,9 @@ pub(super) fn begin(items: Batch) -> Steps {
     changes::begin(items)
 }
 
-/// Lists items just before they are deleted.
-pub(super) fn list(items: Batch, now: Instant) -> Step {
-    Step::look_up(0, items, Reason::Delete(DeleteReason::Due), now)
+/// Lists items just before they are deleted, from `due` on.
+pub(super) fn list(items: Batch, due: Instant) -> Step {
+    Step::look_up(0, items, Reason::Delete(DeleteReason::Due), due)
 }
 
 /// Takes in the end of a delete.
@@ -55,17 +56,28 @@ pub(super) fn judged(items: Batch, judged: Judged<'_>, attempts: &Attempts) -> S
     vec![Step::look_up(judged.call, items, reason, due)]
 }
 
-/// Ends items that are gone or that are to be kept, and goes on with the others.
+/// A listing in which items that are to be deleted are looked up.
+#[derive(Debug)]
+pub(super) struct Seen<'l> {
+    pub(super) lookup: &'l Lookup<'l>,
+    /// The instant from which on its age counts.
+    pub(super) read_at: Instant,
+    pub(super) keep_per_group: u32,
+    /// The calls that may still be carried out.
+    pub(super) unanswered: &'l Unanswered,
+}
+
+/// Ends items that are gone or that are to be kept, and goes on with the others. An item that is to be kept is looked up
+/// again while an earlier delete of it may still be carried out.
 pub(super) fn resolve(
     call: CallId,
     items: Batch,
     reason: DeleteReason,
-    lookup: &Lookup<'_>,
-    keep_per_group: u32,
-    read_at: Instant,
+    seen: &Seen<'_>,
     attempts: &Attempts,
 ) -> Steps {
     let was_alone = items.len() == 1;
+    let (lookup, read_at) = (seen.lookup, seen.read_at);
     let mut groups = lookup.groups();
     let (mut steps, mut left, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for item in items {
@@ -73,9 +85,12 @@ pub(super) fn resolve(
             outcomes.push(attempts.gone(&item));
             continue;
         };
-        let kept = || keep_in_group(&item, live, &mut groups, keep_per_group);
+        let kept = || keep_in_group(&item, live, &mut groups, seen.keep_per_group);
         if let Some(ended) = barred(&item, live).or_else(kept) {
-            outcomes.push(ended);
+            match seen.unanswered.open_until(item.item, read_at) {
+                Some(until) => steps.push(list(vec![item], until)),
+                None => outcomes.push(ended),
+            }
         } else {
             steps.extend(before(&item, live, attempts));
             left.push(item);

@@ -1,7 +1,7 @@
-//! Items whose object may still be overwritten by a call that was not answered.
+//! Items whose object may still be overwritten or deleted by a call that was not answered.
 //!
 //! Such an item does not end before the call's settle time is over. Otherwise the call could overwrite an object that
-//! the next run has written by then.
+//! the next run has written by then, or delete one that was said to be spared.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -17,13 +17,19 @@ pub(super) struct Unanswered {
 }
 
 impl Unanswered {
-    /// Notes a call that overwrites the object of the item, was under way at `sent`, and may still be carried out.
+    /// Returns the instant until which a call for the item may still be carried out, if that is after `now`.
+    pub(super) fn open_until(&self, item: ItemNumber, now: Instant) -> Option<Instant> {
+        let until = self.until.get(&item).copied();
+        until.filter(|until| *until > now)
+    }
+
+    /// Notes a call that overwrites or deletes the object of the item, was under way at `sent`, and may still be carried out.
     pub(super) fn expect(&mut self, item: ItemNumber, sent: Instant, attempts: &Attempts) {
         if self.until.is_empty() {
             let settle_s = attempts.settle().as_secs();
             tracing::warn!(
                 settle_s,
-                "an update was not answered and may be carried out late; its row does not end before"
+                "a change was not answered and may be carried out late; its row does not end before"
             );
         }
         self.until.insert(item, attempts.settled_at(sent));
@@ -62,12 +68,12 @@ impl Unanswered {
         withheld.filter_map(|outcome| self.until.get(&outcome.item).copied())
     }
 
-    /// Returns true if a call for the item may still be carried out. If the object shows the only call that was sent,
-    /// that call has been.
+    /// Returns true if a call for the item may still be carried out. If the object shows the only call that was sent, or is
+    /// gone as it should be, that makes no difference.
     fn is_open(&self, outcome: &Outcome, attempts: &Attempts, now: Instant) -> bool {
         let is_only = attempts.ledger().attempts(outcome.item) <= 1;
         let is_seen = outcome.status == Status::Recovered && is_only;
-        let until = self.until.get(&outcome.item);
-        !is_seen && until.is_some_and(|until| *until > now)
+        let is_gone = outcome.status == Status::Deleted;
+        !is_seen && !is_gone && self.open_until(outcome.item, now).is_some()
     }
 }
