@@ -46,12 +46,12 @@ pub(crate) fn then(
 ) -> Arc<Other> {
     let state = Mutex::new((false, Some(theirs)));
     Arc::new(move |request, _| {
-        let (met, theirs) = &mut *state.lock().unwrap();
-        let request = met.then(|| theirs.take()).flatten().or_else(|| {
-            *met |= is_first(request);
-            None
-        });
-        request
+        let mut state = state.lock().unwrap();
+        if state.0 {
+            return state.1.take();
+        }
+        state.0 = is_first(request);
+        None
     })
 }
 
