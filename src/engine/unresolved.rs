@@ -16,6 +16,8 @@ use crate::wire::Failure;
 pub(super) enum Reason {
     Create(CreateReason),
     Delete(DeleteReason),
+    /// The call that changes the one object of the item was sent and not answered.
+    Change,
 }
 
 /// The reason why nobody knows whether items were created.
@@ -122,6 +124,12 @@ impl Reconciliation {
     /// The instants at which listings are due.
     pub(super) fn due(&self) -> impl Iterator<Item = Instant> {
         self.0.iter().map(|unresolved| unresolved.due)
+    }
+
+    /// Returns true if items are unresolved that may have freed room or a name.
+    pub(super) fn may_free(&self) -> bool {
+        let is_create = |unresolved: &Unresolved| matches!(unresolved.reason, Reason::Create(_));
+        !self.0.iter().all(is_create)
     }
 
     pub(super) fn awaits_deletes(&self) -> bool {

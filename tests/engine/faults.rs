@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Status;
-use zpa_bulk::wire::Request;
+use zpa_bulk::wire::{Method, Request};
 
 use crate::support::desk::{Desk, outcomes};
 use crate::support::manifests::{expected, manifest};
@@ -141,7 +142,7 @@ async fn an_unreadable_update_stays_unknown_until_resumed() {
     let lost = fault("timeout", "PUT *", "after = \"30s\"\ntimes = 1");
     let down = fault(
         "status",
-        "GET */userPortalLink/*",
+        "GET */userPortalLink*",
         "after = \"80s\"\nfor = \"20m\"\nstatus = 500",
     );
     let (wire, mut desk) = with_a_link(&format!("{lost}{down}")).await;
@@ -322,4 +323,31 @@ async fn an_item_that_breaks_the_server_fails_alone() {
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert_eq!(failures[0].0, 77);
     assert_eq!(applied.ledger.tally().created, 149);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_listing_settles_all_lost_deletes() {
+    let mut lasted = Vec::new();
+    for fault in [|_: usize| false, |write: usize| write.is_multiple_of(2)] {
+        let wire = Wire::with_faults(ROOMY, move |request, write| {
+            let lost = request.method == Method::Delete && fault(write);
+            lost.then_some(Fault::LoseAnswer)
+        });
+        let desk = Desk::new();
+        desk.apply(&wire, &manifest(300)).await;
+        let names: String = wire
+            .names()
+            .iter()
+            .map(|name| format!("portal-link,{name},delete\n"))
+            .collect();
+        let began = Instant::now();
+        let applied = desk
+            .apply(&wire, &format!("resource,name,action\n{names}"))
+            .await;
+        lasted.push(began.elapsed());
+        assert_eq!(applied.end, End::Finished);
+        assert_eq!(applied.ledger.tally().deleted, 300);
+    }
+    let most = lasted[0] * 2 + Duration::from_secs(60);
+    assert!(lasted[1] <= most, "{lasted:?}");
 }

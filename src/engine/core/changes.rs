@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::super::call::{Batch, Call, target};
 use super::super::dispatch::Priority;
+use super::super::lookup::Lookup;
 use super::super::outcomes::{barred, done, failure_of, give_way, spared};
 use super::super::settings::End;
 use super::attempts::Attempts;
@@ -84,6 +85,24 @@ fn change(mut item: Item<'static>, live: &Object, read_at: Instant, attempts: &A
     };
     steps.push(Step::Write(call, priority, read_at));
     steps
+}
+
+/// Ends items whose calls were not answered and whose objects are as asked, and begins with the others anew.
+pub(super) fn resolve(items: Batch, lookup: &Lookup<'_>, attempts: &Attempts) -> Steps {
+    let step = |item: Item<'static>| {
+        let live = target(&item).and_then(|id| lookup.by_id(&id));
+        match (&item.change, live) {
+            (Change::Delete { .. }, None) => Step::finish(attempts.gone(&item)),
+            (Change::Delete { .. }, Some(_)) => Step::retry(Call::DeleteOne(item)),
+            (Change::Update { id, set, .. }, Some(live))
+                if replacement(&item, id, set, live) == Ok(None) =>
+            {
+                Step::finish(done(&item, Status::Recovered, target(&item)))
+            }
+            _ => Step::retry(Call::Put(item, None)),
+        }
+    };
+    items.into_iter().map(step).collect()
 }
 
 fn next(item: &Item<'static>, live: &Object, attempts: &Attempts) -> Result<Next, Failure> {

@@ -18,7 +18,7 @@
 //! |---|---|---|---|---|
 //! | to be sent | at once | object read when the slot is near | listed | list read |
 //! | success | confirmed: ends; else looked up | ends | looked up | list read: ends, or written again |
-//! | no answer, 5xx | looked up now and after the settle time, then sent again | read again, then sent again | looked up, then sent again | read now and after the settle time, then written again |
+//! | no answer, 502, 504 | looked up now and after the settle time, then sent again | looked up with all others, then sent again | looked up, then sent again | read now and after the settle time, then written again |
 //! | refused for its content | alone: fails; else looked up, then halved | fails | alone: fails; else looked up, then halved | alone: fails; else halved |
 //! | refused for good | alone: fails; else looked up, fails unless there | fails | alone: fails; else looked up, fails unless gone | fails |
 //! | not executed: 429, 401, no connection | waits | waits, read again | waits, listed again | waits, read again |
@@ -376,7 +376,11 @@ impl Core {
         now: Instant,
     ) {
         if let Some(call) = self.dispatcher.take_if(id, Call::is_read_first) {
-            let repeated = repeats::later(call, wait, failure, &self.attempts);
+            let repeated = if retry::leaves_open(reply) {
+                repeats::after_look(id, call, now + wait)
+            } else {
+                repeats::later(call, wait, failure, &self.attempts)
+            };
             return self.carry(repeated, now);
         }
         let Some(call) = self.dispatcher.call(id) else {
@@ -449,6 +453,7 @@ impl Core {
             Reason::Create(reason) => self
                 .creates
                 .resolve(call, items, reason, lookup, seen, attempts),
+            Reason::Change => changes::resolve(items, lookup, attempts),
             Reason::Delete(reason) => {
                 let seen = removals::Seen {
                     lookup,
@@ -473,7 +478,7 @@ impl Core {
         let is_deleting = calls().any(Call::deletes_from_groups);
         let under_way = UnderWay {
             room: self.dispatcher.appetite(now),
-            may_free: calls().any(Call::may_free),
+            may_free: calls().any(Call::may_free) || self.reconciliation.may_free(),
             is_deleting: is_deleting || self.reconciliation.awaits_deletes(),
             is_probing: self.creates.is_probing(),
         };

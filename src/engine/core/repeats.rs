@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::call::Call;
+use super::super::call::{Call, CallId};
 use super::super::dispatch::Priority;
+use super::super::unresolved::Reason;
 use super::attempts::Attempts;
 use super::step::Step;
 use super::{changes, removals};
@@ -16,6 +17,17 @@ pub(super) fn reading(call: Call, now: Instant) -> Step {
         Call::WriteList(merge, _) => Step::retry(Call::ReadList(merge)),
         Call::Delete(items) => removals::list(items, now),
         call => Step::retry(call),
+    }
+}
+
+/// Begins a call anew that was not answered. One listing, at `due`, tells of all objects that were changed alone.
+pub(super) fn after_look(id: CallId, call: Call, due: Instant) -> Step {
+    match call {
+        Call::Put(item, _) | Call::DeleteOne(item) => {
+            Step::look_up(id, vec![item], Reason::Change, due)
+        }
+        Call::Delete(items) => removals::list(items, due),
+        call => Step::retry(call.unread()),
     }
 }
 
