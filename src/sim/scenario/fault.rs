@@ -9,8 +9,10 @@ use std::time::Duration;
 use wildmatch::WildMatch;
 
 use super::error::ScenarioError;
-use super::form::{DURATION, Form, MOMENT, POSITIVE, RETRY_AFTER, SHARE, TEXT};
-use super::section::{Section, alternatives};
+use super::form::{
+    DURATION, Form, MOMENT, PERIOD, POSITIVE, RETRY_AFTER, SHARE, TEXT, alternatives,
+};
+use super::section::Section;
 
 const PATTERN: Form<CallPattern> = Form::new(
     "a method and a path such as \"POST */userPortalLink/bulk\", where * stands for any text and ? for one character",
@@ -20,11 +22,6 @@ const PATTERN: Form<CallPattern> = Form::new(
 const STATUS: Form<u16> = Form::new("a status from 400 to 599", |value| {
     let status = u16::try_from(value.as_integer()?).ok()?;
     (400..=599).contains(&status).then_some(status)
-});
-
-/// A duration above zero.
-const PERIOD: Form<Duration> = Form::new(MOMENT.allowed, |value| {
-    (MOMENT.read)(value).filter(|time| !time.is_zero())
 });
 
 /// The keys that only some kinds use, and these kinds.
@@ -212,9 +209,14 @@ impl FaultKind {
 
     /// Reads the kind, with the keys that only this kind uses.
     fn read(section: &mut Section) -> Result<Self, ScenarioError> {
-        let kinds = Self::all().map(|kind| (kind.name(), kind));
-        let chosen = section.chosen("kind", &kinds)?;
-        let mut kind = chosen.ok_or_else(|| section.missing("kind", &alternatives(&kinds)))?;
+        let kinds = Form {
+            allowed: alternatives(Self::all().iter().map(Self::name)).into(),
+            read: |value| {
+                let mut kinds = Self::all().into_iter();
+                kinds.find(|kind| value.as_str() == Some(kind.name()))
+            },
+        };
+        let mut kind = section.required("kind", &kinds)?;
         match &mut kind {
             Self::LateCommit { delay } => section.value("delay", delay, &DURATION)?,
             Self::Timeout { delay } => *delay = section.optional("delay", &DURATION)?,
@@ -227,10 +229,7 @@ impl FaultKind {
                 *retry_after = section.optional("retry_after", &RETRY_AFTER)?;
                 *id = section.optional("id", &TEXT)?;
             }
-            Self::Poison { name } => {
-                let read = section.optional("name", &TEXT)?;
-                *name = read.ok_or_else(|| section.missing("name", TEXT.allowed))?;
-            }
+            Self::Poison { name } => *name = section.required("name", &TEXT)?,
             _ => {}
         }
         Ok(kind)

@@ -1,23 +1,48 @@
 //! The forms of values in a scenario: each is a text that describes what is allowed, and a reader.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use toml::Value;
 
 /// One form of value.
 #[derive(Debug)]
 pub(super) struct Form<T> {
     /// The values that are allowed, for error messages.
-    pub(super) allowed: &'static str,
+    pub(super) allowed: Cow<'static, str>,
     /// Reads a value; none if it is not allowed.
     pub(super) read: fn(&Value) -> Option<T>,
 }
 
 impl<T> Form<T> {
     pub(super) const fn new(allowed: &'static str, read: fn(&Value) -> Option<T>) -> Self {
+        let allowed = Cow::Borrowed(allowed);
         Self { allowed, read }
+    }
+}
+
+impl<T: ValueEnum> Form<T> {
+    /// One of the words of an enum.
+    pub(super) fn word() -> Self {
+        let words = T::value_variants().iter();
+        let words = words.filter_map(|word| Some(word.to_possible_value()?.get_name().to_owned()));
+        Self {
+            allowed: alternatives(words).into(),
+            read: |value| T::from_str(value.as_str()?, false).ok(),
+        }
+    }
+}
+
+/// The words of a choice, as in `"a", "b" or "c"`.
+pub(super) fn alternatives(words: impl Iterator<Item = impl AsRef<str>>) -> String {
+    let mut words: Vec<String> = words.map(|word| format!("{:?}", word.as_ref())).collect();
+    let last = words.pop().unwrap_or_default();
+    match words.as_slice() {
+        [] => last,
+        others => format!("{} or {last}", others.join(", ")),
     }
 }
 
@@ -48,10 +73,15 @@ pub(super) const DURATION: Form<Duration> = Form::new(
     |value| up_to_hours(value, 1),
 );
 
-pub(super) const MOMENT: Form<Duration> = Form::new(
-    "a whole number with a unit of ms, s, m or h, up to \"1000h\", such as \"90s\"",
-    |value| up_to_hours(value, 1000),
-);
+const MOMENTS: &str =
+    "a whole number with a unit of ms, s, m or h, up to \"1000h\", such as \"90s\"";
+
+pub(super) const MOMENT: Form<Duration> = Form::new(MOMENTS, |value| up_to_hours(value, 1000));
+
+/// A duration above zero.
+pub(super) const PERIOD: Form<Duration> = Form::new(MOMENTS, |value| {
+    up_to_hours(value, 1000).filter(|time| !time.is_zero())
+});
 
 pub(super) const LIFETIME: Form<Duration> =
     Form::new("whole seconds from \"1s\" to \"24h\"", |value| {

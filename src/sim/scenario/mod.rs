@@ -1,7 +1,7 @@
 //! The scenario: the settings of a simulation, read from a TOML file. Every key has a default.
 //!
 //! An unknown key is an error, because a misspelt setting that is silently ignored makes a rehearsal
-//! worthless. To add a table, add a struct, here or in a file of its kind, and one line in
+//! worthless. To add a table, add its `rules!`, here or in a file of its kind, and one line in
 //! `Scenario::read`.
 
 mod error;
@@ -14,6 +14,8 @@ mod traffic;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 pub use self::error::ScenarioError;
 pub use self::fault::{CallPattern, Fault, FaultKind};
 use self::form::{COUNT, FLAG, Form, LIFETIME, POSITIVE, SEEDED, SEEDED_LINKS};
@@ -22,7 +24,7 @@ pub use self::resources::{
     FailureRules, FeatureRules, MicrotenantRules, NumberForm, PortalRules, ScheduleRules,
     Treatment,
 };
-use self::section::{Rules, Section};
+use self::section::{Rules, Section, rules};
 pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, QuotaScope, StormRules, Window};
 use super::assertion::PublicKey;
 
@@ -65,81 +67,71 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
 }
 
-/// The rules for issuing tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenRules {
-    /// The lifetime of a token, in whole seconds from 1 s to 24 h; 1 h by default.
-    pub lifetime: Duration,
-}
-
-impl Default for TokenRules {
-    fn default() -> Self {
-        Self {
-            lifetime: Duration::from_secs(3600),
-        }
+rules! {
+    /// The rules for issuing tokens.
+    TokenRules {
+        /// The lifetime of a token, in whole seconds from 1 s to 24 h; 1 h by default.
+        lifetime: Duration = Duration::from_secs(3600), LIFETIME;
     }
 }
 
-/// The checks at sign-in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SignInRules {
-    /// The RSA key, in PEM, that checks the signatures of assertions. Without a key, as by default, they
-    /// are not checked.
-    pub public_key: Option<PublicKey>,
-}
+const PUBLIC_KEY: Form<Option<PublicKey>> = Form::new(
+    "an RSA key in PEM that begins with -----BEGIN PUBLIC KEY-----",
+    |value| PublicKey::parse(value.as_str()?).map(Some),
+);
 
-/// The portals and links of a new tenant, in each of its microtenants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantStart {
-    /// The number of user portals; 4 by default.
-    pub portals: u32,
-    /// The number of links, spread evenly over the portals; none by default. [`Limits`] do not apply to
-    /// them.
-    pub links: u32,
-}
-
-impl Default for TenantStart {
-    fn default() -> Self {
-        Self {
-            portals: 4,
-            links: 0,
-        }
+rules! {
+    /// The checks at sign-in.
+    SignInRules {
+        /// The RSA key, in PEM, that checks the signatures of assertions. Without a key, as by default, they
+        /// are not checked.
+        public_key: Option<PublicKey> = None, PUBLIC_KEY;
     }
 }
 
-/// The rules for batches and names. The documentation is silent on all of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BulkRules {
-    /// The most links in one bulk call; 500 by default.
-    pub max: NonZeroU32,
-    /// True if one invalid item keeps its whole batch from being created, as by default.
-    pub atomic: bool,
-    /// The part of the answer to a batch that is about its invalid items.
-    pub bad_items: BadItems,
-    /// The form of the answer to a batch.
-    pub answer: BulkAnswer,
-    /// The order of the links in that answer.
-    pub order: BulkOrder,
-    /// True if names must be unique among the links, and among the portals, of a microtenant, as by
-    /// default.
-    pub unique_names: bool,
+rules! {
+    /// The portals and links of a new tenant, in each of its microtenants.
+    TenantStart {
+        /// The number of user portals; 4 by default.
+        portals: u32 = 4, SEEDED;
+        /// The number of links, spread evenly over the portals; none by default. [`Limits`] do not apply to
+        /// them.
+        links: u32 = 0, SEEDED_LINKS;
+    }
 }
 
-impl Default for BulkRules {
-    fn default() -> Self {
-        Self {
-            max: NonZeroU32::MIN.saturating_add(499),
-            atomic: true,
-            bad_items: BadItems::default(),
-            answer: BulkAnswer::default(),
-            order: BulkOrder::default(),
-            unique_names: true,
+rules! {
+    /// The rules for batches and names. The documentation is silent on all of them.
+    BulkRules, Self::check {
+        /// The most links in one bulk call; 500 by default.
+        max: NonZeroU32 = NonZeroU32::MIN.saturating_add(499), POSITIVE;
+        /// True if one invalid item keeps its whole batch from being created, as by default.
+        atomic: bool = true, FLAG;
+        /// True if names must be unique among the links, and among the portals, of a microtenant, as by
+        /// default.
+        unique_names: bool = true, FLAG;
+        /// The part of the answer to a batch that is about its invalid items.
+        bad_items: BadItems = BadItems::default(), Form::word();
+        /// The form of the answer to a batch.
+        answer: BulkAnswer = BulkAnswer::default(), Form::word();
+        /// The order of the links in that answer.
+        order: BulkOrder = BulkOrder::default(), Form::word();
+    }
+}
+
+impl BulkRules {
+    fn check(&self, section: &Section) -> Result<(), ScenarioError> {
+        if self.atomic && self.bad_items == BadItems::Unsaid {
+            let what =
+                "cannot be \"unsaid\" unless `bulk.atomic` is false: nothing would be created";
+            return Err(section.conflict("bad_items", what.to_owned()));
         }
+        Ok(())
     }
 }
 
 /// The part of the answer to a batch that is about its invalid items.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BadItems {
     /// `named`: 400 for the first invalid item, with its name.
     #[default]
@@ -151,7 +143,7 @@ pub enum BadItems {
 }
 
 /// The form of the 201 to a batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BulkAnswer {
     /// `wrapper`: the posted body, with ids, as documented.
     #[default]
@@ -163,7 +155,7 @@ pub enum BulkAnswer {
 }
 
 /// The order of the links in the 201 to a batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BulkOrder {
     /// `posted`: the order in which they were posted.
     #[default]
@@ -172,24 +164,15 @@ pub enum BulkOrder {
     Reversed,
 }
 
-/// The most objects that a tenant may have; by default the published limits of ZPA.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// The links of one tenant, all microtenants together; 500 by default.
-    pub links: u32,
-    /// The links of one user portal; 500 by default.
-    pub links_per_portal: u32,
-    /// The customer domains of one association type in one microtenant; 50 by default.
-    pub domains: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            links: 500,
-            links_per_portal: 500,
-            domains: 50,
-        }
+rules! {
+    /// The most objects that a tenant may have; by default the published limits of ZPA.
+    Limits {
+        /// The links of one tenant, all microtenants together; 500 by default.
+        links: u32 = 500, COUNT;
+        /// The links of one user portal; 500 by default.
+        links_per_portal: u32 = 500, COUNT;
+        /// The customer domains of one association type in one microtenant; 50 by default.
+        domains: u32 = 50, COUNT;
     }
 }
 
@@ -237,68 +220,6 @@ impl Scenario {
         root.table("faults", &mut scenario.failures)?;
         scenario.faults = root.tables("fault", Fault::read)?;
         Ok(scenario)
-    }
-}
-
-impl Rules for TokenRules {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("lifetime", &mut self.lifetime, &LIFETIME)
-    }
-}
-
-impl Rules for SignInRules {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        const PUBLIC_KEY: Form<PublicKey> = Form::new(
-            "an RSA key in PEM that begins with -----BEGIN PUBLIC KEY-----",
-            |value| PublicKey::parse(value.as_str()?),
-        );
-        self.public_key = section.optional("public_key", &PUBLIC_KEY)?;
-        Ok(())
-    }
-}
-
-impl Rules for TenantStart {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("portals", &mut self.portals, &SEEDED)?;
-        section.value("links", &mut self.links, &SEEDED_LINKS)
-    }
-}
-
-impl Rules for BulkRules {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("max", &mut self.max, &POSITIVE)?;
-        section.value("atomic", &mut self.atomic, &FLAG)?;
-        section.value("unique_names", &mut self.unique_names, &FLAG)?;
-        let choices = [
-            ("named", BadItems::Named),
-            ("unnamed", BadItems::Unnamed),
-            ("unsaid", BadItems::Unsaid),
-        ];
-        section.choice("bad_items", &mut self.bad_items, &choices)?;
-        if self.atomic && self.bad_items == BadItems::Unsaid {
-            let what =
-                "cannot be \"unsaid\" unless `bulk.atomic` is false: nothing would be created";
-            return Err(section.conflict("bad_items", what.to_owned()));
-        }
-        let choices = [
-            ("wrapper", BulkAnswer::Wrapper),
-            ("list", BulkAnswer::List),
-            ("empty", BulkAnswer::Empty),
-        ];
-        section.choice("answer", &mut self.answer, &choices)?;
-        let choices = [
-            ("posted", BulkOrder::Posted),
-            ("reversed", BulkOrder::Reversed),
-        ];
-        section.choice("order", &mut self.order, &choices)
-    }
-}
-
-impl Rules for Limits {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("links", &mut self.links, &COUNT)?;
-        section.value("links_per_portal", &mut self.links_per_portal, &COUNT)?;
-        section.value("domains", &mut self.domains, &COUNT)
     }
 }
 

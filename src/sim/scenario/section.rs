@@ -18,6 +18,35 @@ pub(super) trait Rules {
     fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError>;
 }
 
+/// Declares the rules that a table sets: for each key its field, its default and the form of its values. A check
+/// of the keys together may follow the name.
+macro_rules! rules {
+    ($(#[$about:meta])* $name:ident $(, $check:path)? {
+        $($(#[$doc:meta])* $key:ident: $type:ty = $default:expr, $form:expr;)*
+    }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name {
+            $($(#[$doc])* pub $key: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($key: $default,)* }
+            }
+        }
+
+        impl Rules for $name {
+            fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
+                $(section.value(stringify!($key), &mut self.$key, &$form)?;)*
+                $($check(self, section)?;)?
+                Ok(())
+            }
+        }
+    };
+}
+pub(super) use rules;
+
 /// One table while it is read: the keys that are left, and the keys that were asked for.
 pub(super) struct Section {
     path: String,
@@ -63,38 +92,23 @@ impl Section {
             return Ok(None);
         };
         let read = (form.read)(&value);
-        let error = || self.not_allowed(key, &value, form.allowed.to_owned());
+        let error = || ScenarioError::Value {
+            line: self.line(key),
+            key: self.display_name(key),
+            value: value.to_string(),
+            allowed: form.allowed.to_string(),
+        };
         read.map(Some).ok_or_else(error)
     }
 
-    /// Reads `key` into `target`, if it is present: one of several words, each with its value.
-    pub(super) fn choice<T: Clone>(
+    /// Reads `key`, which may not be missing.
+    pub(super) fn required<T>(
         &mut self,
         key: &'static str,
-        target: &mut T,
-        choices: &[(&str, T)],
-    ) -> Result<(), ScenarioError> {
-        if let Some(chosen) = self.chosen(key, choices)? {
-            *target = chosen;
-        }
-        Ok(())
-    }
-
-    /// Reads `key`, one of several words; none if it is missing.
-    pub(super) fn chosen<T: Clone>(
-        &mut self,
-        key: &'static str,
-        choices: &[(&str, T)],
-    ) -> Result<Option<T>, ScenarioError> {
-        let Some(value) = self.take(key) else {
-            return Ok(None);
-        };
-        let chosen = choices
-            .iter()
-            .find(|(word, _)| value.as_str() == Some(word));
-        let chosen = chosen.map(|(_, chosen)| chosen.clone());
-        let error = || self.not_allowed(key, &value, alternatives(choices));
-        chosen.map(Some).ok_or_else(error)
+        form: &Form<T>,
+    ) -> Result<T, ScenarioError> {
+        let read = self.optional(key, form)?;
+        read.ok_or_else(|| self.conflict(key, format!("is missing; allowed: {}", form.allowed)))
     }
 
     /// Reads the table `key` into `target`, if it is present.
@@ -164,21 +178,6 @@ impl Section {
         }
     }
 
-    /// The error for a `value` of `key` that is not allowed.
-    fn not_allowed(&self, key: &str, value: &Value, allowed: String) -> ScenarioError {
-        ScenarioError::Value {
-            line: self.line(key),
-            key: self.display_name(key),
-            value: value.to_string(),
-            allowed,
-        }
-    }
-
-    /// The error for a required `key` that is missing.
-    pub(super) fn missing(&self, key: &'static str, allowed: &str) -> ScenarioError {
-        self.conflict(key, format!("is missing; allowed: {allowed}"))
-    }
-
     /// The error for a `key` that does not go with the other keys of its table.
     pub(super) fn conflict(&self, key: &'static str, what: String) -> ScenarioError {
         ScenarioError::Combination {
@@ -202,19 +201,6 @@ impl Section {
     fn display_name(&self, key: &str) -> String {
         let table = self.path.split_once('[').map_or(&*self.path, |(t, _)| t);
         joined(table, key)
-    }
-}
-
-/// The words of a choice, as in `"a", "b" or "c"`.
-pub(super) fn alternatives<T>(choices: &[(&str, T)]) -> String {
-    let mut words: Vec<String> = choices
-        .iter()
-        .map(|(word, _)| format!("{word:?}"))
-        .collect();
-    let last = words.pop().unwrap_or_default();
-    match words.as_slice() {
-        [] => last,
-        others => format!("{} or {last}", others.join(", ")),
     }
 }
 

@@ -3,11 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use toml::Value;
 
 use super::error::ScenarioError;
 use super::form::{DURATION, FLAG, Form, MOMENT, RETRY_AFTER, SHARE, duration};
-use super::section::{Rules, Section};
+use super::section::{Rules, Section, rules};
 
 const QUOTA: Form<Quota> = Form::new(
     "\"off\", or at least one call in a duration above zero, such as \"20/10s\"",
@@ -45,41 +46,27 @@ fn rate(text: &str) -> Option<(u32, Duration)> {
     Some((calls.parse().ok()?, per))
 }
 
-/// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
-/// Understanding Rate Limiting).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuotaRules {
-    /// The limit for `GET`; 20 per 10 s by default.
-    pub read: Quota,
-    /// The limit for `POST`, `PUT` and `DELETE` together; 10 per 10 s by default.
-    pub write: Quota,
-    /// The kind of limiter for both.
-    pub window: Window,
-    /// True if a refused call counts like an admitted one; false by default.
-    pub counts_refused: bool,
-    /// The calls that share a limit.
-    pub scope: QuotaScope,
-    /// The limit of the gateway in front of the API, for all calls of a tenant together; 5000 per 60 s by
-    /// default. Its windows lie end to end.
-    pub gateway: Quota,
-    /// The time that a refusal adds to the wait in `retry-after`, up to 1 h; none by default.
-    pub retry_after_padding: Duration,
-    /// The calls of another client of the tenant; none by default.
-    pub co_tenant: CoTenant,
-}
-
-impl Default for QuotaRules {
-    fn default() -> Self {
-        Self {
-            read: limited(20, 10),
-            write: limited(10, 10),
-            window: Window::default(),
-            counts_refused: false,
-            scope: QuotaScope::default(),
-            gateway: limited(5000, 60),
-            retry_after_padding: Duration::ZERO,
-            co_tenant: CoTenant::default(),
-        }
+rules! {
+    /// The rate limits of each tenant; the defaults are the published ones (ZPA API documentation,
+    /// Understanding Rate Limiting).
+    QuotaRules {
+        /// The limit for `GET`; 20 per 10 s by default.
+        read: Quota = limited(20, 10), QUOTA;
+        /// The limit for `POST`, `PUT` and `DELETE` together; 10 per 10 s by default.
+        write: Quota = limited(10, 10), QUOTA;
+        /// The kind of limiter for both.
+        window: Window = Window::default(), Form::word();
+        /// True if a refused call counts like an admitted one; false by default.
+        counts_refused: bool = false, FLAG;
+        /// The calls that share a limit.
+        scope: QuotaScope = QuotaScope::default(), Form::word();
+        /// The limit of the gateway in front of the API, for all calls of a tenant together; 5000 per 60 s by
+        /// default. Its windows lie end to end.
+        gateway: Quota = limited(5000, 60), QUOTA;
+        /// The time that a refusal adds to the wait in `retry-after`, up to 1 h; none by default.
+        retry_after_padding: Duration = Duration::ZERO, DURATION;
+        /// The calls of another client of the tenant; none by default.
+        co_tenant: CoTenant = CoTenant::default(), CO_TENANT;
     }
 }
 
@@ -105,7 +92,7 @@ pub enum Quota {
 }
 
 /// The kind of limiter behind a quota of N calls in a window.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Window {
     /// `fixed`: windows lie end to end from the simulator's start.
     Fixed,
@@ -126,7 +113,7 @@ pub enum Window {
 }
 
 /// The calls that share a limit. The documentation says both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum QuotaScope {
     /// `tenant`: all calls of a tenant, on whatever path.
     #[default]
@@ -153,107 +140,39 @@ impl Default for CoTenant {
     }
 }
 
-/// The delays of requests and answers. Each is drawn evenly from a shortest time up to that time plus a
-/// jitter. All four are at most 1 h.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Latency {
-    /// The shortest time from the arrival of a request to its answer; 80 ms by default.
-    pub base: Duration,
-    /// The most that is added to `base`; 40 ms by default.
-    pub jitter: Duration,
-    /// The shortest time that a request needs to arrive; none by default.
-    pub travel: Duration,
-    /// The most that is added to `travel`; none by default. With it, requests arrive at other intervals
-    /// than they were sent, or even in another order.
-    pub travel_jitter: Duration,
-}
-
-impl Default for Latency {
-    fn default() -> Self {
-        Self {
-            base: Duration::from_millis(80),
-            jitter: Duration::from_millis(40),
-            travel: Duration::ZERO,
-            travel_jitter: Duration::ZERO,
-        }
+rules! {
+    /// The delays of requests and answers. Each is drawn evenly from a shortest time up to that time plus a
+    /// jitter. All four are at most 1 h.
+    Latency {
+        /// The shortest time from the arrival of a request to its answer; 80 ms by default.
+        base: Duration = Duration::from_millis(80), DURATION;
+        /// The most that is added to `base`; 40 ms by default.
+        jitter: Duration = Duration::from_millis(40), DURATION;
+        /// The shortest time that a request needs to arrive; none by default.
+        travel: Duration = Duration::ZERO, DURATION;
+        /// The most that is added to `travel`; none by default. With it, requests arrive at other intervals
+        /// than they were sent, or even in another order.
+        travel_jitter: Duration = Duration::ZERO, DURATION;
     }
 }
 
-/// The times at which calls are refused whatever the quotas say. A refused call is not executed, and
-/// counts only for the gateway's limit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StormRules {
-    /// The statuses of the refusals, 429 and 503; only 503 by default. If there are both, the seed decides.
-    pub statuses: Vec<u16>,
-    /// The time from the simulator's start until a storm begins, up to 1000 h; zero by default.
-    pub from: Duration,
-    /// The time from the simulator's start until the storm ends, up to 1000 h; zero, which means no storm,
-    /// by default.
-    pub until: Duration,
-    /// The period after which the storm comes back, counted from the simulator's start, up to 1000 h. If
-    /// zero, as by default, there is only one storm.
-    pub every: Duration,
-    /// The share of the calls that a storm refuses, 0 to 1; all by default. The seed decides which.
-    pub share: f64,
-    /// The text of the header `retry-after`, in any form; `10s` by default. If empty, there is no such header.
-    pub retry_after: String,
-}
-
-impl Default for StormRules {
-    fn default() -> Self {
-        Self {
-            statuses: vec![503],
-            from: Duration::ZERO,
-            until: Duration::ZERO,
-            every: Duration::ZERO,
-            share: 1.0,
-            retry_after: "10s".to_owned(),
-        }
-    }
-}
-
-impl Rules for QuotaRules {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("read", &mut self.read, &QUOTA)?;
-        section.value("write", &mut self.write, &QUOTA)?;
-        let windows = [
-            ("fixed", Window::Fixed),
-            ("first-call", Window::FirstCall),
-            ("sliding-log", Window::SlidingLog),
-            ("sliding-counter", Window::SlidingCounter),
-            ("token-bucket", Window::TokenBucket),
-            ("small-bucket", Window::SmallBucket),
-        ];
-        section.choice("window", &mut self.window, &windows)?;
-        section.value("counts_refused", &mut self.counts_refused, &FLAG)?;
-        let scopes = [
-            ("tenant", QuotaScope::Tenant),
-            ("endpoint", QuotaScope::Endpoint),
-        ];
-        section.choice("scope", &mut self.scope, &scopes)?;
-        section.value("gateway", &mut self.gateway, &QUOTA)?;
-        let padding = &mut self.retry_after_padding;
-        section.value("retry_after_padding", padding, &DURATION)?;
-        section.value("co_tenant", &mut self.co_tenant, &CO_TENANT)
-    }
-}
-
-impl Rules for Latency {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("base", &mut self.base, &DURATION)?;
-        section.value("jitter", &mut self.jitter, &DURATION)?;
-        section.value("travel", &mut self.travel, &DURATION)?;
-        section.value("travel_jitter", &mut self.travel_jitter, &DURATION)
-    }
-}
-
-impl Rules for StormRules {
-    fn fill(&mut self, section: &mut Section) -> Result<(), ScenarioError> {
-        section.value("statuses", &mut self.statuses, &STATUSES)?;
-        section.value("from", &mut self.from, &MOMENT)?;
-        section.value("until", &mut self.until, &MOMENT)?;
-        section.value("every", &mut self.every, &MOMENT)?;
-        section.value("share", &mut self.share, &SHARE)?;
-        section.value("retry_after", &mut self.retry_after, &RETRY_AFTER)
+rules! {
+    /// The times at which calls are refused whatever the quotas say. A refused call is not executed, and
+    /// counts only for the gateway's limit.
+    StormRules {
+        /// The statuses of the refusals, 429 and 503; only 503 by default. If there are both, the seed decides.
+        statuses: Vec<u16> = vec![503], STATUSES;
+        /// The time from the simulator's start until a storm begins, up to 1000 h; zero by default.
+        from: Duration = Duration::ZERO, MOMENT;
+        /// The time from the simulator's start until the storm ends, up to 1000 h; zero, which means no storm,
+        /// by default.
+        until: Duration = Duration::ZERO, MOMENT;
+        /// The period after which the storm comes back, counted from the simulator's start, up to 1000 h. If
+        /// zero, as by default, there is only one storm.
+        every: Duration = Duration::ZERO, MOMENT;
+        /// The share of the calls that a storm refuses, 0 to 1; all by default. The seed decides which.
+        share: f64 = 1.0, SHARE;
+        /// The text of the header `retry-after`, in any form; `10s` by default. If empty, there is no such header.
+        retry_after: String = "10s".to_owned(), RETRY_AFTER;
     }
 }
