@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::action::Action;
 use super::part::Part;
-use super::schema::{BulkDelete, Column, Form, Resource};
+use super::schema::{BulkDelete, Column, Form, Resource, facts};
 use super::text;
 use super::time::{epoch, seconds};
 use crate::wire::{Object, Path, quoted};
@@ -114,56 +114,33 @@ pub fn group(live: &Object) -> &str {
 }
 
 impl Resource for Connector {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn noun(&self) -> &'static str {
-        "app connector"
+    facts! {
+        name: &'static str = NAME;
+        noun: &'static str = "app connector";
+        columns: &'static [Column] = &COLUMNS;
+        required: &'static [&'static str] = &["name"];
+        actions: &'static [Action] = &[Action::Ensure, Action::Update, Action::Delete];
+        uncreatable: Option<&'static str> =
+            Some("a connector enrols itself with a provisioning key and cannot be created here");
+        bulk_delete: Option<BulkDelete> = Some(BulkDelete {
+            path: "connector/bulkDelete",
+            list: "ids",
+        });
+        unechoed: &'static [&'static str] = &["description"];
+        words: &'static [(&'static str, &'static str, &'static str)] = &[
+            ("controlChannelStatus", "connected", CONNECTED),
+            ("controlChannelStatus", "disconnected", DISCONNECTED),
+        ];
     }
 
     fn collection(&self, _part: Option<&Part>) -> Path {
         Path::from("connector")
     }
 
-    fn columns(&self) -> &'static [Column] {
-        &COLUMNS
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["name"]
-    }
-
-    fn actions(&self) -> &'static [Action] {
-        &[Action::Ensure, Action::Update, Action::Delete]
-    }
-
-    fn uncreatable(&self) -> Option<&'static str> {
-        Some("a connector enrols itself with a provisioning key and cannot be created here")
-    }
-
-    fn bulk_delete(&self) -> Option<BulkDelete> {
-        Some(BulkDelete {
-            path: "connector/bulkDelete",
-            list: "ids",
-        })
-    }
-
     /// Fills in an empty description: a write must have one, and answers leave an empty one out.
     fn inferred(&self, wire: &str, live: &Object) -> Option<Value> {
         let absent = wire == "description" && !live.contains_key(wire);
         absent.then(|| Value::String(String::new()))
-    }
-
-    fn unechoed(&self) -> &'static [&'static str] {
-        &["description"]
-    }
-
-    fn words(&self) -> &'static [(&'static str, &'static str, &'static str)] {
-        &[
-            ("controlChannelStatus", "connected", CONNECTED),
-            ("controlChannelStatus", "disconnected", DISCONNECTED),
-        ]
     }
 
     fn group<'o>(&self, live: &'o Object) -> Option<&'o str> {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::action::Action;
 use super::part::Part;
-use super::schema::{Column, Resource, Shape};
+use super::schema::{Column, Resource, Shape, facts};
 use super::text;
 use crate::wire::{FieldValue, Path};
 
@@ -23,49 +23,27 @@ static COLUMNS: [Column; 4] = [
     Column::flag("delete_disabled", "deleteDisabled"),
 ];
 
+/// The values of fields that a manifest does not name.
+const DEFAULTS: [(&str, FieldValue<'static>); 3] = [
+    ("frequency", FieldValue::Text(Cow::Borrowed("days"))),
+    ("enabled", FieldValue::Flag(true)),
+    ("deleteDisabled", FieldValue::Flag(false)),
+];
+
 impl Resource for ConnectorSchedule {
-    fn name(&self) -> &'static str {
-        "connector-schedule"
-    }
-
-    fn noun(&self) -> &'static str {
-        "connector schedule"
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::Single
+    facts! {
+        name: &'static str = "connector-schedule";
+        noun: &'static str = "connector schedule";
+        shape: Shape = Shape::Single;
+        columns: &'static [Column] = &COLUMNS;
+        key: Option<&'static str> = None;
+        required: &'static [&'static str] = &["frequencyInterval"];
+        customer_member: Option<&'static str> = Some("customerId");
+        actions: &'static [Action] = &[Action::Ensure, Action::Create, Action::Update];
+        defaults: &'static [(&'static str, FieldValue<'static>)] = &DEFAULTS;
     }
 
     fn collection(&self, _part: Option<&Part>) -> Path {
         Path::from("connectorSchedule")
-    }
-
-    fn columns(&self) -> &'static [Column] {
-        &COLUMNS
-    }
-
-    fn key(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["frequencyInterval"]
-    }
-
-    fn customer_member(&self) -> Option<&'static str> {
-        Some("customerId")
-    }
-
-    fn actions(&self) -> &'static [Action] {
-        &[Action::Ensure, Action::Create, Action::Update]
-    }
-
-    fn defaults(&self) -> &'static [(&'static str, FieldValue<'static>)] {
-        const DEFAULTS: [(&str, FieldValue<'static>); 3] = [
-            ("frequency", FieldValue::Text(Cow::Borrowed("days"))),
-            ("enabled", FieldValue::Flag(true)),
-            ("deleteDisabled", FieldValue::Flag(false)),
-        ];
-        &DEFAULTS
     }
 }

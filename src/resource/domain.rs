@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::action::Action;
 use super::part::Part;
-use super::schema::{Column, Form, Resource, Shape};
+use super::schema::{Column, Form, Resource, Shape, facts};
 use super::text;
 use crate::wire::Path;
 
@@ -26,16 +26,17 @@ static COLUMNS: [Column; 4] = [
 ];
 
 impl Resource for Domain {
-    fn name(&self) -> &'static str {
-        "domain"
-    }
-
-    fn noun(&self) -> &'static str {
-        "domain"
-    }
-
-    fn shape(&self) -> Shape {
-        Shape::List
+    facts! {
+        name: &'static str = "domain";
+        noun: &'static str = "domain";
+        shape: Shape = Shape::List;
+        /// Lists the documented association type first, then another that the vendor's own tools use.
+        parts: &'static [&'static str] = &["SEARCH_SUFFIX", "SHARED"];
+        columns: &'static [Column] = &COLUMNS;
+        key: Option<&'static str> = Some("domain");
+        required: &'static [&'static str] = &["domain"];
+        actions: &'static [Action] = &[Action::Ensure, Action::Delete];
+        kept_flags: &'static [&'static str] = &[];
     }
 
     fn collection(&self, part: Option<&Part>) -> Path {
@@ -44,31 +45,6 @@ impl Resource for Domain {
             _ => "SEARCH_SUFFIX",
         };
         Path::from("v2/associationtype").join(part).join("domains")
-    }
-
-    /// Lists the documented association type first, then another that the vendor's own tools use.
-    fn parts(&self) -> &'static [&'static str] {
-        &["SEARCH_SUFFIX", "SHARED"]
-    }
-
-    fn columns(&self) -> &'static [Column] {
-        &COLUMNS
-    }
-
-    fn key(&self) -> Option<&'static str> {
-        Some("domain")
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["domain"]
-    }
-
-    fn actions(&self) -> &'static [Action] {
-        &[Action::Ensure, Action::Delete]
-    }
-
-    fn kept_flags(&self) -> &'static [&'static str] {
-        &[]
     }
 
     /// Ignores case (RFC 4343) and a dot at the end (RFC 1034, section 3.1) in host names.

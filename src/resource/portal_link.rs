@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::part::Part;
-use super::schema::{Bulk, Column, Form, Kind, Resource};
+use super::schema::{Bulk, Column, Form, Kind, Resource, facts};
 use super::text;
 use super::user_portal::UserPortal;
 use crate::wire::{FieldValue, Path, Version};
@@ -33,13 +33,32 @@ static COLUMNS: [Column; 10] = [
         .also(&["user_portal", "portals", "portal"]),
 ];
 
-impl Resource for PortalLink {
-    fn name(&self) -> &'static str {
-        "portal-link"
-    }
+/// The values of fields that a manifest does not name.
+const DEFAULTS: [(&str, FieldValue<'static>); 2] = [
+    ("protocol", FieldValue::Text(Cow::Borrowed("https://"))),
+    ("enabled", FieldValue::Flag(true)),
+];
 
-    fn noun(&self) -> &'static str {
-        "portal link"
+impl Resource for PortalLink {
+    facts! {
+        name: &'static str = "portal-link";
+        noun: &'static str = "portal link";
+        columns: &'static [Column] = &COLUMNS;
+        required: &'static [&'static str] = &["name", "link"];
+        defaults: &'static [(&'static str, FieldValue<'static>)] = &DEFAULTS;
+        server_fields: &'static [&'static str] = &[
+            "creationTime",
+            "modifiedTime",
+            "modifiedBy",
+            "nameWithoutTrim",
+            "microtenantName",
+        ];
+        bulk: Option<Bulk> = Some(Bulk {
+            version: Version::V2,
+            path: "userPortalLink/bulk",
+            list: "userPortalLinks",
+            shared: "userPortals",
+        });
     }
 
     fn collection(&self, part: Option<&Part>) -> Path {
@@ -48,41 +67,6 @@ impl Resource for PortalLink {
             Some(Part::Portal(id)) => all.join("userPortal").id(id),
             _ => all,
         }
-    }
-
-    fn columns(&self) -> &'static [Column] {
-        &COLUMNS
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["name", "link"]
-    }
-
-    fn defaults(&self) -> &'static [(&'static str, FieldValue<'static>)] {
-        const DEFAULTS: [(&str, FieldValue<'static>); 2] = [
-            ("protocol", FieldValue::Text(Cow::Borrowed("https://"))),
-            ("enabled", FieldValue::Flag(true)),
-        ];
-        &DEFAULTS
-    }
-
-    fn server_fields(&self) -> &'static [&'static str] {
-        &[
-            "creationTime",
-            "modifiedTime",
-            "modifiedBy",
-            "nameWithoutTrim",
-            "microtenantName",
-        ]
-    }
-
-    fn bulk(&self) -> Option<Bulk> {
-        Some(Bulk {
-            version: Version::V2,
-            path: "userPortalLink/bulk",
-            list: "userPortalLinks",
-            shared: "userPortals",
-        })
     }
 
     /// Ignores case in host names (RFC 4343). The path `/` equals the empty path (RFC 9110, section 4.2.3).

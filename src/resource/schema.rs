@@ -136,6 +136,14 @@ pub enum Shape {
     List,
 }
 
+/// Declares methods that return one value each: the facts of a resource, as a table.
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $value:expr;)*) => {
+        $($(#[$doc])* fn $name(&self) -> $type { $value })*
+    };
+}
+pub(super) use facts;
+
 /// One kind of object on a tenant.
 pub trait Resource: fmt::Debug + Sync {
     /// Returns the name of the resource in manifests, flags and reports.
@@ -144,71 +152,62 @@ pub trait Resource: fmt::Debug + Sync {
     /// Returns the word for one object in a sentence, without an article.
     fn noun(&self) -> &'static str;
 
-    /// Says how the API reads and writes the objects. Default: [`Shape::Collection`].
-    fn shape(&self) -> Shape {
-        Shape::Collection
-    }
-
     /// Returns the path below the customer at which all objects, or those of one `part`, are listed.
     fn collection(&self, part: Option<&Part>) -> Path;
-
-    /// Returns the parts into which the objects fall. Each part has a listing of its own, and a row that names no part
-    /// means the first. Default: no parts.
-    fn parts(&self) -> &'static [&'static str] {
-        &[]
-    }
 
     /// Returns the columns that a manifest may have.
     fn columns(&self) -> &'static [Column];
 
-    /// Returns the wire field of the natural key, or `None` if there is only one object. Default: `name`.
-    fn key(&self) -> Option<&'static str> {
-        Some("name")
-    }
-
     /// Returns the wire fields that a new object must have.
     fn required(&self) -> &'static [&'static str];
 
-    /// Returns the actions that a row may ask for. Default: all.
-    fn actions(&self) -> &'static [Action] {
-        &[
+    facts! {
+        /// Says how the API reads and writes the objects. Default: [`Shape::Collection`].
+        shape: Shape = Shape::Collection;
+
+        /// Returns the parts into which the objects fall. Each part has a listing of its own, and a row that names no part
+        /// means the first. Default: no parts.
+        parts: &'static [&'static str] = &[];
+
+        /// Returns the wire field of the natural key, or `None` if there is only one object. Default: `name`.
+        key: Option<&'static str> = Some("name");
+
+        /// Returns the actions that a row may ask for. Default: all.
+        actions: &'static [Action] = &[
             Action::Ensure,
             Action::Create,
             Action::Update,
             Action::Delete,
-        ]
-    }
+        ];
 
-    /// Returns the reason why objects of this kind cannot be created, or `None` if they can. Default: `None`.
-    ///
-    /// An undo cannot bring such objects back, so their deletes are limited more strictly.
-    fn uncreatable(&self) -> Option<&'static str> {
-        None
-    }
+        /// Returns the reason why objects of this kind cannot be created, or `None` if they can. Default: `None`.
+        ///
+        /// An undo cannot bring such objects back, so their deletes are limited more strictly.
+        uncreatable: Option<&'static str> = None;
 
-    /// Returns the values that a new object gets in fields that the manifest does not name. Default: none.
-    fn defaults(&self) -> &'static [(&'static str, FieldValue<'static>)] {
-        &[]
-    }
+        /// Returns the values that a new object gets in fields that the manifest does not name. Default: none.
+        defaults: &'static [(&'static str, FieldValue<'static>)] = &[];
 
-    /// Returns the fields that only the server sets. They are never sent.
-    fn server_fields(&self) -> &'static [&'static str] {
-        &["creationTime", "modifiedTime", "modifiedBy"]
-    }
+        /// Returns the fields that only the server sets. They are never sent.
+        server_fields: &'static [&'static str] = &["creationTime", "modifiedTime", "modifiedBy"];
 
-    /// Returns the member of a new object that must hold the customer id. Default: `None`.
-    fn customer_member(&self) -> Option<&'static str> {
-        None
-    }
+        /// Returns the member of a new object that must hold the customer id. Default: `None`.
+        customer_member: Option<&'static str> = None;
 
-    /// Returns the call that creates several objects together, if there is one. Default: `None`.
-    fn bulk(&self) -> Option<Bulk> {
-        None
-    }
+        /// Returns the call that creates several objects together, if there is one. Default: `None`.
+        bulk: Option<Bulk> = None;
 
-    /// Returns the call that deletes several objects together, if there is one. Default: `None`.
-    fn bulk_delete(&self) -> Option<BulkDelete> {
-        None
+        /// Returns the call that deletes several objects together, if there is one. Default: `None`.
+        bulk_delete: Option<BulkDelete> = None;
+
+        /// Returns the fields that every write must have and answers leave out. Their values are [inferred](Self::inferred).
+        unechoed: &'static [&'static str] = &[];
+
+        /// Returns the flags that every write must have and answers may leave out. A write without such a flag may change it.
+        kept_flags: &'static [&'static str] = &["enabled"];
+
+        /// Returns readable words for values of the API that are made for machines: the wire field, the word, and the value.
+        words: &'static [(&'static str, &'static str, &'static str)] = &[];
     }
 
     /// Checks the fields of a row taken together. `creates` is true if the object may have to be created.
@@ -229,16 +228,6 @@ pub trait Resource: fmt::Debug + Sync {
         None
     }
 
-    /// Returns the fields that every write must have and answers leave out. Their values are [inferred](Self::inferred).
-    fn unechoed(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// Returns the flags that every write must have and answers may leave out. A write without such a flag may change it.
-    fn kept_flags(&self) -> &'static [&'static str] {
-        &["enabled"]
-    }
-
     /// Brings the body that replaces an object into the form that the API documents.
     fn finish(&self, _body: &mut Object) {}
 
@@ -246,11 +235,6 @@ pub trait Resource: fmt::Debug + Sync {
     /// compared.
     fn rewritten(&self, _wire: &str, _live: &Object, _row: &Fields<'_>) -> bool {
         false
-    }
-
-    /// Returns readable words for values of the API that are made for machines: the wire field, the word, and the value.
-    fn words(&self) -> &'static [(&'static str, &'static str, &'static str)] {
-        &[]
     }
 
     /// Returns the group of the live object, if the kind has groups that must keep some of their objects.

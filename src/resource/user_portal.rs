@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::part::Part;
-use super::schema::{Column, Resource};
+use super::schema::{Column, Resource, facts};
 use super::text;
 use crate::wire::{FieldValue, Fields, Object, Path};
 
@@ -34,37 +34,20 @@ static COLUMNS: [Column; 12] = [
     Column::text("image_data", "imageData"),
 ];
 
+/// The values of fields that a manifest does not name.
+const DEFAULTS: [(&str, FieldValue<'static>); 2] = [
+    ("enabled", FieldValue::Flag(true)),
+    (MANAGED, FieldValue::Flag(true)),
+];
+
 impl Resource for UserPortal {
-    fn name(&self) -> &'static str {
-        "user-portal"
-    }
-
-    fn noun(&self) -> &'static str {
-        "user portal"
-    }
-
-    fn collection(&self, _part: Option<&Part>) -> Path {
-        Path::from("userPortal")
-    }
-
-    fn columns(&self) -> &'static [Column] {
-        &COLUMNS
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["name"]
-    }
-
-    fn defaults(&self) -> &'static [(&'static str, FieldValue<'static>)] {
-        const DEFAULTS: [(&str, FieldValue<'static>); 2] = [
-            ("enabled", FieldValue::Flag(true)),
-            (MANAGED, FieldValue::Flag(true)),
-        ];
-        &DEFAULTS
-    }
-
-    fn server_fields(&self) -> &'static [&'static str] {
-        &[
+    facts! {
+        name: &'static str = "user-portal";
+        noun: &'static str = "user portal";
+        columns: &'static [Column] = &COLUMNS;
+        required: &'static [&'static str] = &["name"];
+        defaults: &'static [(&'static str, FieldValue<'static>)] = &DEFAULTS;
+        server_fields: &'static [&'static str] = &[
             "creationTime",
             "modifiedTime",
             "modifiedBy",
@@ -74,7 +57,12 @@ impl Resource for UserPortal {
             "getcName",
             "scopeName",
             "microtenantName",
-        ]
+        ];
+        unechoed: &'static [&'static str] = &[MANAGED];
+    }
+
+    fn collection(&self, _part: Option<&Part>) -> Path {
+        Path::from("userPortal")
     }
 
     /// Checks the certificate: a portal with a certificate of its own needs the certificate's id and a domain.
@@ -116,10 +104,6 @@ impl Resource for UserPortal {
 
     fn inferred(&self, wire: &str, live: &Object) -> Option<Value> {
         (wire == MANAGED).then(|| Value::Bool(is_managed(live)))
-    }
-
-    fn unechoed(&self) -> &'static [&'static str] {
-        &[MANAGED]
     }
 
     /// Empties certificate and domain of a portal whose certificate Zscaler manages, like the documented example. The
