@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 
 use super::live_index::LiveIndex;
 use super::snapshot::Snapshot;
@@ -31,97 +30,23 @@ impl<'s> LiveCheck<'s> {
         Self { indexes }
     }
 
-    /// Returns the mismatch between an item that was carried out and the tenant, or `None` if the tenant shows the change.
+    /// Says how the tenant differs from an item that was carried out, or returns `None` if the tenant shows the change.
     ///
     /// A created object must exist with the fields of the item. An updated object must have the changed fields, and a
     /// deleted object must be gone. `id` is the object's id from the item's outcome, if the outcome has one.
     #[must_use]
-    pub fn mismatch(&self, item: &Item<'_>, id: Option<&Id>) -> Option<Mismatch> {
-        let noun = item.resource.noun();
+    pub fn mismatch(&self, item: &Item<'_>, id: Option<&Id>) -> Option<String> {
         let Some(index) = self.indexes.get(&item.scope()) else {
-            return Some(Mismatch::NotRead { noun });
+            let noun = item.resource.noun();
+            return Some(format!("the {noun}s of its microtenant were not read"));
         };
         match &item.change {
             Change::Create { body } => differing(index, item, id, body),
             Change::Update { id, set, .. } => differing(index, item, Some(id), set),
-            Change::Delete { id, .. } => is_there(index, item, id).then_some(Mismatch::StillThere),
+            Change::Delete { id, .. } => {
+                is_there(index, item, id).then(|| "it is still there".to_owned())
+            }
             Change::Spared { .. } | Change::Unchanged { .. } | Change::Error { .. } => None,
-        }
-    }
-}
-
-/// A contradiction between the tenant and an item that was reported as carried out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mismatch {
-    /// The objects of the item's kind and microtenant were not read.
-    NotRead {
-        /// The noun of the item's kind.
-        noun: &'static str,
-    },
-    /// No object has the item's name.
-    Absent {
-        /// The noun of the item's kind.
-        noun: &'static str,
-    },
-    /// No object has the id from the outcome.
-    IdAbsent {
-        /// The noun of the item's kind.
-        noun: &'static str,
-        /// The id from the outcome.
-        id: Id,
-        /// The id of another object with the item's name, if there is one.
-        namesake: Option<Id>,
-    },
-    /// The object exists and has other values.
-    Differs(Vec<FieldMismatch>),
-    /// The object should have been deleted and still exists.
-    StillThere,
-}
-
-/// A field with another value than the item asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldMismatch {
-    /// The wire name of the field.
-    pub field: String,
-    /// The value on the tenant, formatted for people.
-    pub live: String,
-    /// The value that the item asks for, formatted for people.
-    pub wanted: String,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotRead { noun } => write!(f, "the {noun}s of its microtenant were not read"),
-            Self::Absent { noun } => write!(f, "there is no {noun} of that name"),
-            Self::IdAbsent {
-                noun,
-                id,
-                namesake: None,
-            } => {
-                write!(f, "there is no {noun} with the id {id}")
-            }
-            Self::IdAbsent {
-                noun,
-                namesake: Some(other),
-                ..
-            } => {
-                write!(
-                    f,
-                    "no {noun} has that id; one of that name has the id {other}"
-                )
-            }
-            Self::Differs(fields) => {
-                let fields = fields.iter().map(
-                    |FieldMismatch {
-                         field,
-                         live,
-                         wanted,
-                     }| { format!("its {field} is {live:?}, not {wanted:?}") },
-                );
-                f.write_str(&fields.collect::<Vec<_>>().join(", "))
-            }
-            Self::StillThere => f.write_str("it is still there"),
         }
     }
 }
@@ -167,13 +92,13 @@ pub fn conflict(item: &Item<'_>, other: &Id) -> Failure {
     ))
 }
 
-/// Returns the mismatch of an object that must have the fields of `wanted`.
+/// Says how the tenant differs from an object that must have the fields of `wanted`.
 fn differing(
     index: &LiveIndex<'_>,
     item: &Item<'_>,
     id: Option<&Id>,
     wanted: &Fields<'_>,
-) -> Option<Mismatch> {
+) -> Option<String> {
     let kind = item.resource;
     let by_id = id.filter(|id| !id.as_str().is_empty());
     let found: Vec<&Object> = match by_id {
@@ -188,23 +113,22 @@ fn differing(
         return None;
     }
     let fields = kind.contradicting(first, wanted).0.into_iter();
-    let fields = fields.map(|(wire, value)| FieldMismatch {
-        live: kind.show(&wire, first),
-        wanted: value.show(),
-        field: wire.into_owned(),
+    let fields = fields.map(|(wire, value)| {
+        let (live, wanted) = (kind.show(&wire, first), value.show());
+        format!("its {wire} is {live:?}, not {wanted:?}")
     });
-    Some(Mismatch::Differs(fields.collect()))
+    Some(fields.collect::<Vec<_>>().join(", "))
 }
 
-fn absent(index: &LiveIndex<'_>, item: &Item<'_>, id: Option<&Id>) -> Mismatch {
+fn absent(index: &LiveIndex<'_>, item: &Item<'_>, id: Option<&Id>) -> String {
     let noun = item.resource.noun();
-    match id.cloned() {
-        None => Mismatch::Absent { noun },
-        Some(id) => Mismatch::IdAbsent {
-            noun,
-            id,
-            namesake: namesakes(index, item).iter().find_map(|live| Id::of(live)),
-        },
+    let namesake = namesakes(index, item).iter().find_map(|live| Id::of(live));
+    match (id, namesake) {
+        (None, _) => format!("there is no {noun} of that name"),
+        (Some(id), None) => format!("there is no {noun} with the id {id}"),
+        (Some(_), Some(other)) => {
+            format!("no {noun} has that id; one of that name has the id {other}")
+        }
     }
 }
 
@@ -246,9 +170,7 @@ mod tests {
                     .collect(),
             }],
         };
-        LiveCheck::new(&snapshot)
-            .mismatch(&item, id.and_then(Id::parse).as_ref())
-            .map(|found| found.to_string())
+        LiveCheck::new(&snapshot).mismatch(&item, id.and_then(Id::parse).as_ref())
     }
 
     fn create(link: &str) -> Value {

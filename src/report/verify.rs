@@ -315,7 +315,7 @@ impl<'r> Verification<'r> {
                 Some(id) => format!("{} with the id {id}", status.name()),
                 None => status.name().to_owned(),
             };
-            findings.add(of_row("tenant", &results, line, claimed, found.to_string()));
+            findings.add(of_row("tenant", &results, line, claimed, found));
         })?;
         Ok(confirmed)
     }
