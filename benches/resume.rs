@@ -134,16 +134,7 @@ fn report_on(run: &Path) {
 fn summary(tally: Tally, run: &Path) -> Summary {
     Summary {
         end: "stopped",
-        items: tally.items,
-        created: tally.created,
-        updated: tally.updated,
-        unchanged: tally.unchanged,
-        deleted: tally.deleted,
-        spared: tally.spared,
-        failed: tally.failed,
-        recovered: tally.recovered,
-        unknown: tally.unknown,
-        waiting: tally.waiting,
+        tally,
         read_calls: 0,
         write_calls: 0,
         throttled: 0,

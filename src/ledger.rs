@@ -221,6 +221,22 @@ impl Tally {
         self.items - self.waiting - self.unknown
     }
 
+    /// Returns the number of items in each state, with the state's name.
+    #[must_use]
+    pub fn states(self) -> [(u64, &'static str); 9] {
+        [
+            (self.created, "created"),
+            (self.updated, "updated"),
+            (self.deleted, "deleted"),
+            (self.recovered, "recovered"),
+            (self.unchanged, "unchanged"),
+            (self.spared, "spared"),
+            (self.failed, "failed"),
+            (self.unknown, "unknown"),
+            (self.waiting, "waiting"),
+        ]
+    }
+
     fn counter(&mut self, state: State) -> &mut u64 {
         match state {
             State::Waiting => &mut self.waiting,

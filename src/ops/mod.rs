@@ -36,6 +36,6 @@ pub use self::session::{Later, Observer, Prompt, Session};
 pub use self::show::show;
 pub use self::start::{ApplyOptions, apply};
 pub use self::tenant::{Connect, Tenant};
-pub use self::text::{chain, counted, rounded, shell_word};
+pub use self::text::{chain, counted, listed, rounded, shell_word};
 pub use self::undo::{UndoOptions, undo};
 pub use self::verify::{Verified, verify};

@@ -11,6 +11,14 @@ pub fn counted(count: u64, one: &str, more: &str) -> String {
     format!("{count} {what}")
 }
 
+/// Returns the numbers that are not zero, each with its word; `None` if all are.
+#[must_use]
+pub fn listed(counts: impl IntoIterator<Item = (u64, &'static str)>) -> Option<String> {
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = counts.map(|(n, what)| format!("{n} {what}")).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 /// Returns an error followed by its sources. A source that the text already ends with is left out.
 #[must_use]
 pub fn chain(error: &dyn StdError) -> String {

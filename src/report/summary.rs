@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::engine::{End, Progress};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Tally};
 
 /// The value of [`Summary::end`] for a run with nothing left to do.
 pub(super) const FINISHED: &str = "finished";
@@ -15,26 +15,9 @@ pub(super) const FINISHED: &str = "finished";
 pub struct Summary {
     /// The end of the run: `finished`, or `stopped` if some items have not ended.
     pub end: &'static str,
-    /// All items, one for each row.
-    pub items: u64,
-    /// Items that were created, confirmed by the server's answer.
-    pub created: u64,
-    /// Items that were updated.
-    pub updated: u64,
-    /// Items with nothing to do.
-    pub unchanged: u64,
-    /// Items that were deleted.
-    pub deleted: u64,
-    /// Items whose object was left alone, since it no longer fits the conditions of the change.
-    pub spared: u64,
-    /// Items that were not carried out.
-    pub failed: u64,
-    /// Items that were carried out by a call whose answer was lost, and found afterwards.
-    pub recovered: u64,
-    /// Items that were perhaps carried out; `resume` finds out.
-    pub unknown: u64,
-    /// Items that were not tried yet.
-    pub waiting: u64,
+    /// The number of items in each state.
+    #[serde(flatten)]
+    pub tally: Tally,
     /// The number of `GET`s that this process sent.
     pub read_calls: u64,
     /// The number of `POST`s, `PUT`s and `DELETE`s that this process sent.
@@ -64,16 +47,7 @@ impl Summary {
         let finished = *end == End::Finished && tally.finished() == tally.items;
         Self {
             end: if finished { FINISHED } else { "stopped" },
-            items: tally.items,
-            created: tally.created,
-            updated: tally.updated,
-            unchanged: tally.unchanged,
-            deleted: tally.deleted,
-            spared: tally.spared,
-            failed: tally.failed,
-            recovered: tally.recovered,
-            unknown: tally.unknown,
-            waiting: tally.waiting,
+            tally,
             read_calls: progress.read.sent,
             write_calls: progress.write.sent,
             throttled: progress.throttled,

@@ -1,7 +1,7 @@
 //! Previews of plans as text.
 
 use crate::item::{Change, FieldChange, Item};
-use crate::ops::{PlanSummary, Preview, counted, rounded};
+use crate::ops::{PlanSummary, Preview, counted, listed, rounded};
 use crate::plan::CallCounts;
 use crate::resource::Kind;
 use crate::wire::{FieldValue, Fields};
@@ -23,24 +23,15 @@ fn described(summary: &PlanSummary) -> [String; 2] {
     let PlanSummary {
         totals, estimate, ..
     } = summary;
-    let mut parts = Vec::new();
-    for (count, what) in [
-        (totals.create, "to create"),
-        (totals.update, "to update"),
-        (totals.delete, "to delete"),
-        (totals.unchanged, "unchanged"),
-        (totals.spared, "spared"),
-        (totals.error, "impossible"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{count} {what}"));
-        }
-    }
-    let parts = if parts.is_empty() {
-        "nothing".to_owned()
-    } else {
-        parts.join(", ")
-    };
+    let parts = listed([
+        (totals.create.into(), "to create"),
+        (totals.update.into(), "to update"),
+        (totals.delete.into(), "to delete"),
+        (totals.unchanged.into(), "unchanged"),
+        (totals.spared.into(), "spared"),
+        (totals.error.into(), "impossible"),
+    ]);
+    let parts = parts.unwrap_or_else(|| "nothing".to_owned());
     let CallCounts { read, write, .. } = estimate.calls;
     let calls = match (read, write) {
         (0, 0) => "no calls needed".to_owned(),

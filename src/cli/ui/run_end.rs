@@ -6,7 +6,7 @@ use super::exit;
 use super::terminal::Terminal;
 use crate::cli::flags::JsonArg;
 use crate::engine::End;
-use crate::ops::{Error, ErrorKind, RunEnd, counted, of_end, rounded, shell_word};
+use crate::ops::{Error, ErrorKind, RunEnd, counted, listed, of_end, rounded, shell_word};
 use crate::report::Report;
 
 /// Shows the end of a run, if there was one, and returns the exit code.
@@ -60,35 +60,20 @@ pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Resu
 fn described(report: &Report) -> Vec<String> {
     const SHOWN: usize = 10;
     let summary = &report.summary;
-    let mut parts = Vec::new();
-    for (count, what) in [
-        (summary.created, "created"),
-        (summary.updated, "updated"),
-        (summary.deleted, "deleted"),
-        (summary.recovered, "recovered"),
-        (summary.unchanged, "unchanged"),
-        (summary.spared, "spared"),
-        (summary.failed, "failed"),
-        (summary.unknown, "unknown"),
-        (summary.waiting, "not tried yet"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{count} {what}"));
-        }
-    }
-    let parts = if parts.is_empty() {
-        "nothing to do".to_owned()
-    } else {
-        parts.join(", ")
-    };
-    let rows = counted(summary.items, "row", "rows");
+    let tally = summary.tally;
+    let states = tally.states().map(|(count, state)| match state {
+        "waiting" => (count, "not tried yet"),
+        state => (count, state),
+    });
+    let parts = listed(states).unwrap_or_else(|| "nothing to do".to_owned());
+    let rows = counted(tally.items, "row", "rows");
     let mut lines = vec![format!("{rows}: {parts}")];
     let failures = report.errors.iter().filter(|row| row.status == "failed");
     lines.extend(failures.take(SHOWN).map(|row| {
         let (file, number) = (&row.file, row.row);
         format!("  {file}:{number} {:?}: {}", row.name, row.error)
     }));
-    let failed = usize::try_from(summary.failed).unwrap_or(usize::MAX);
+    let failed = usize::try_from(tally.failed).unwrap_or(usize::MAX);
     if failed > SHOWN {
         lines.push(format!("  … and {} more in errors.csv", failed - SHOWN));
     }

@@ -131,23 +131,10 @@ fn details(run: &Shown) -> Vec<String> {
         format!("tenant    {}", run.tenant),
         format!("written   {}", run.last_written),
         format!("in        {}", run.run_dir.display()),
+        format!("{:<10}{}", "items", run.tally.items),
     ];
-    let tally = run.tally;
-    for (count, what) in [
-        (tally.items, "items"),
-        (tally.created, "created"),
-        (tally.updated, "updated"),
-        (tally.deleted, "deleted"),
-        (tally.recovered, "recovered"),
-        (tally.unchanged, "unchanged"),
-        (tally.spared, "spared"),
-        (tally.failed, "failed"),
-        (tally.unknown, "unknown"),
-        (tally.waiting, "waiting"),
-    ] {
-        if count > 0 || what == "items" {
-            lines.push(format!("{what:<10}{count}"));
-        }
+    for (count, state) in run.tally.states().into_iter().filter(|(n, _)| *n > 0) {
+        lines.push(format!("{state:<10}{count}"));
     }
     lines.extend(run.links().map(|(what, other)| format!("{what} {other}")));
     if run.state == "unfinished" {
