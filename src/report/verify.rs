@@ -88,6 +88,23 @@ impl Findings {
         }
     }
 
+    /// Adds a finding about a row.
+    fn add_of_row(
+        &mut self,
+        at: &'static str,
+        (results, line): (&Results<'_>, &PlanLine),
+        claimed: String,
+        found: impl Into<String>,
+    ) {
+        self.add(Finding {
+            at,
+            row: Some(format!("{}:{}", results.file(line), line.item.row)),
+            name: Some(line.item.key.to_string()),
+            claimed,
+            found: found.into(),
+        });
+    }
+
     /// Adds a finding about a file as a whole.
     fn add_of_file(
         &mut self,
@@ -134,6 +151,12 @@ impl Counted {
     fn out(&self) -> u64 {
         self.succeeded + self.failed + self.skipped + self.unknown
     }
+}
+
+/// The rows of the result files that were read, and the differences that were found in them.
+struct Found<'f> {
+    counted: Counted,
+    findings: &'f mut Findings,
 }
 
 /// A run whose claims are to be compared with the facts.
@@ -236,13 +259,14 @@ impl<'r> Verification<'r> {
     fn compare_rows(&self, saved: &SavedReport, findings: &mut Findings) -> io::Result<Counted> {
         let results = self.results();
         let directory = self.run_state.directory.path();
-        let mut counted = Counted {
+        let counted = Counted {
             rows_in: self.run_state.plan.len().into(),
             ..Counted::default()
         };
+        let mut found = Found { counted, findings };
         let mut files = Vec::new();
         for file in ResultFile::ALL {
-            files.extend(SavedFile::open(directory, file, &results, findings)?);
+            files.extend(SavedFile::open(directory, file, &results, found.findings)?);
         }
         // If the numbers differ, the rows differ too, and the numbers are a finding already.
         let compares_report = saved.summary == self.run_state.ledger.tally();
@@ -251,27 +275,24 @@ impl<'r> Verification<'r> {
             let line = self.run_state.plan.line(number)?;
             let row = results.row(number, &line);
             if let Some(saved) = files.iter_mut().find(|saved| saved.file == row.file) {
-                saved.compare(&results, &line, &row, &mut counted, findings)?;
+                saved.compare((&results, &line), &row, &mut found)?;
             }
             if row.file == ResultFile::Errors && compares_report {
                 let failed = results.failed_row(&row);
                 if reported.next() != Some(&failed) {
-                    let found = "the report has no such row";
+                    let by_report = "the report has no such row";
                     let claimed =
                         format!("{}, by plan and journal: {}", failed.status, failed.error);
-                    findings.add(of_row(
-                        FILE_NAME,
-                        &results,
-                        &line,
-                        claimed,
-                        found.to_string(),
-                    ));
+                    found
+                        .findings
+                        .add_of_row(FILE_NAME, (&results, &line), claimed, by_report);
                 }
             }
         }
         for file in files {
-            file.end(saved, &mut counted, findings)?;
+            file.end(saved, &mut found)?;
         }
+        let Found { counted, findings } = found;
         if counted.rows_in != counted.out() {
             findings.add_of_file(
                 "plan.jsonl",
@@ -315,7 +336,7 @@ impl<'r> Verification<'r> {
                 Some(id) => format!("{} with the id {id}", status.name()),
                 None => status.name().to_owned(),
             };
-            findings.add(of_row("tenant", &results, line, claimed, found));
+            findings.add_of_row("tenant", (&results, line), claimed, found);
         })?;
         Ok(confirmed)
     }
@@ -343,22 +364,6 @@ fn report(directory: &Path, findings: &mut Findings) -> Option<SavedReport> {
             findings.add_of_file(FILE_NAME, "it is the report of this run", error.to_string());
             None
         }
-    }
-}
-
-fn of_row(
-    at: &'static str,
-    results: &Results<'_>,
-    line: &PlanLine,
-    claimed: impl Into<String>,
-    found: impl Into<String>,
-) -> Finding {
-    Finding {
-        at,
-        row: Some(format!("{}:{}", results.file(line), line.item.row)),
-        name: Some(line.item.key.to_string()),
-        claimed: claimed.into(),
-        found: found.into(),
     }
 }
 
@@ -413,49 +418,40 @@ impl<'r> SavedFile<'r> {
     /// Compares the next row of the file with the row that belongs there.
     fn compare(
         &mut self,
-        results: &Results<'_>,
-        line: &PlanLine,
+        place: (&Results<'_>, &PlanLine),
         row: &ResultRow<'_>,
-        counted: &mut Counted,
-        findings: &mut Findings,
+        found: &mut Found<'_>,
     ) -> io::Result<()> {
-        let place = (usize::from(line.item.file), line.item.row);
-        let cells = if self.advance_to(place, counted, findings)? {
-            self.take(counted)?
+        let item = &place.1.item;
+        let cells = if self.advance_to((usize::from(item.file), item.row), found)? {
+            self.take(found)?
         } else {
             None
         };
         let Some(cells) = cells else {
             let claimed = format!("{}, by plan and journal", row.status);
-            let found = "the row is not in this file";
-            findings.add(of_row(
-                self.file.name(),
-                results,
-                line,
-                claimed,
-                found.to_string(),
-            ));
+            let missing = "the row is not in this file";
+            found
+                .findings
+                .add_of_row(self.file.name(), place, claimed, missing);
             return Ok(());
         };
         let expected: Vec<&str> = row.cells().collect();
         if cells != expected {
-            let (claimed, found) = self.difference(&cells, &expected);
-            findings.add(of_row(self.file.name(), results, line, claimed, found));
+            let (claimed, instead) = self.difference(&cells, &expected);
+            found
+                .findings
+                .add_of_row(self.file.name(), place, claimed, instead);
         }
         Ok(())
     }
 
     /// Skips the rows before that place. Returns true if the row of that place is next.
-    fn advance_to(
-        &mut self,
-        place: Place,
-        counted: &mut Counted,
-        findings: &mut Findings,
-    ) -> io::Result<bool> {
+    fn advance_to(&mut self, place: Place, found: &mut Found<'_>) -> io::Result<bool> {
         while let Some(cells) = &self.next {
             match self.place(cells) {
-                Some(found) if found >= place => return Ok(found == place),
-                _ => self.skip_unexpected(counted, findings)?,
+                Some(next) if next >= place => return Ok(next == place),
+                _ => self.skip_unexpected(found)?,
             }
         }
         Ok(false)
@@ -477,13 +473,9 @@ impl<'r> SavedFile<'r> {
     }
 
     /// Skips a row that does not belong here, and adds a finding.
-    fn skip_unexpected(
-        &mut self,
-        counted: &mut Counted,
-        findings: &mut Findings,
-    ) -> io::Result<()> {
-        if let Some(cells) = self.take(counted)? {
-            findings.add(Finding {
+    fn skip_unexpected(&mut self, found: &mut Found<'_>) -> io::Result<()> {
+        if let Some(cells) = self.take(found)? {
+            found.findings.add(Finding {
                 at: self.file.name(),
                 row: Some(self.origin(&cells)),
                 name: None,
@@ -495,33 +487,25 @@ impl<'r> SavedFile<'r> {
     }
 
     /// Checks that the file ends here, and that its SHA-256 is the one in the report.
-    fn end(
-        mut self,
-        report: &SavedReport,
-        counted: &mut Counted,
-        findings: &mut Findings,
-    ) -> io::Result<()> {
+    fn end(mut self, report: &SavedReport, found: &mut Found<'_>) -> io::Result<()> {
         while self.next.is_some() {
-            self.skip_unexpected(counted, findings)?;
+            self.skip_unexpected(found)?;
         }
-        let (_, found) = self.rows.into_inner().finish();
+        let (_, sha256) = self.rows.into_inner().finish();
         let name = self.file.name();
-        match report.sha256.get(name) {
-            Some(claimed) if *claimed != found => {
-                let claimed = format!("its SHA-256 was {claimed} when it was written");
-                findings.add_of_file(name, claimed, found);
-            }
-            _ => {}
+        if let Some(claimed) = report.sha256.get(name).filter(|known| **known != sha256) {
+            let claimed = format!("its SHA-256 was {claimed} when it was written");
+            found.findings.add_of_file(name, claimed, sha256);
         }
         Ok(())
     }
 
-    fn take(&mut self, counted: &mut Counted) -> io::Result<Option<Vec<String>>> {
+    fn take(&mut self, found: &mut Found<'_>) -> io::Result<Option<Vec<String>>> {
         let Some(cells) = self.next.take() else {
             return Ok(None);
         };
         self.next = self.rows.row()?;
-        counted.count(self.file, self.cell(&cells, "_status"));
+        found.counted.count(self.file, self.cell(&cells, "_status"));
         Ok(Some(cells))
     }
 
