@@ -12,26 +12,27 @@ use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
 use crate::zpa::{ConnectionError, SignInError, TransportError};
 
-/// The kind of an [`Error`]. Each kind has its own exit code.
+/// The kind of an [`Error`], with its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum ErrorKind {
     /// Something happened that should not happen.
-    Unexpected,
+    Unexpected = 1,
     /// The usage or the settings are wrong.
-    Usage,
+    Usage = 2,
     /// A manifest is invalid; nothing was sent.
-    Manifest,
+    Manifest = 3,
     /// A part of what was asked for is missing or did not work.
-    FailedItems,
+    FailedItems = 4,
     /// The work stopped early and can be resumed.
-    Stopped,
+    Stopped = 5,
     /// The credentials were refused.
-    Credentials,
+    Credentials = 6,
     /// The run was refused: its journal or its plan is locked, missing, unreadable, damaged, of a newer format or of
     /// another tenant.
-    Run,
+    Run = 7,
     /// A guard stopped the work; nothing was deleted.
-    Guard,
+    Guard = 8,
 }
 
 /// An error of a use case, in the words that the user reads.
