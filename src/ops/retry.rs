@@ -3,10 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use super::carry_out::RunEnd;
 use super::error::{Error, ErrorKind};
 use super::plan_input::StartOptions;
 use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
-use super::resume::Conclusion;
 use super::select_run::newest_with_failures;
 use super::session::Session;
 use super::start::{Rows, start};
@@ -17,7 +17,7 @@ use crate::report;
 use crate::run::{self, Checked, Lineage, RunDirectory, RunError, RunState};
 
 /// Retries the failed rows of the run of that name below `runs`, or of the newest run with failures. With `yes`, asks
-/// no question.
+/// no question. Returns `None` if no row failed.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] or [`ErrorKind::Stopped`] for a run that cannot be retried, and the errors of
@@ -28,7 +28,7 @@ pub async fn retry(
     yes: bool,
     connect: &mut dyn Connect,
     session: &Session<'_>,
-) -> Result<Conclusion, Error> {
+) -> Result<Option<RunEnd>, Error> {
     refuse_simulated(connect, "retry")?;
     let failed = match name {
         Some(name) => RunState::read(RunDirectory::find(runs, name)?)?,
@@ -38,7 +38,7 @@ pub async fn retry(
     refuse_unfinished(&failed)?;
     refuse_undo(&failed)?;
     if failed.ledger.tally().failed == 0 {
-        return Ok(Conclusion::NothingLeft { failed: false });
+        return Ok(None);
     }
     refuse_rehearsal(&recorded)?;
     let mut tenant = connect
@@ -57,11 +57,7 @@ pub async fn retry(
         full: false,
         unread: ErrorKind::Unexpected,
     };
-    let ended = start(&mut input, options, &mut tenant, session).await?;
-    Ok(match ended {
-        Some(ended) => Conclusion::Ended(Box::new(ended)),
-        None => Conclusion::NothingLeft { failed: false },
-    })
+    start(&mut input, options, &mut tenant, session).await
 }
 
 /// Returns the rows that failed. Messages name them by their rows in `errors.csv`.
@@ -71,11 +67,10 @@ fn rows_of(failed: &RunState) -> Result<Checked, Error> {
         report::write_failed(failed, io::BufWriter::new(file.as_file_mut()))?;
         Ok(file)
     };
-    let file = write().map_err(|source| RunError::Io {
-        path: std::env::temp_dir(),
-        doing: "the rows that failed cannot be written here",
-        source,
-    })?;
+    let file = write().map_err(RunError::io(
+        &std::env::temp_dir(),
+        "the rows that failed cannot be written here",
+    ))?;
     let name = failed.directory.path().join("errors.csv");
     let manifest = (file.path().to_owned(), name.display().to_string());
     // Result rows hold the values that came from flags, so no defaults are needed.

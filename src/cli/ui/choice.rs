@@ -1,10 +1,9 @@
 //! The chosen connectors, as lines and as data.
 
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::ops::counted;
 use crate::plan::prune::{Candidate, Choice, group_name, name};
-use crate::wire::{Id, Object};
 
 /// The most spared connectors that are shown.
 const SHOWN: usize = 50;
@@ -47,46 +46,17 @@ fn title(one: &Candidate<'_>) -> String {
 }
 
 /// Returns a choice as data.
-pub(crate) fn document(choice: &Choice<'_>) -> serde_json::Value {
-    serde_json::to_value(Document::new(choice)).unwrap_or_default()
+pub(crate) fn document(choice: &Choice<'_>) -> Value {
+    let rows = |candidates: &[Candidate<'_>]| -> Value { candidates.iter().map(row).collect() };
+    json!({ "format": 1, "delete": rows(&choice.delete), "spared": rows(&choice.spared) })
 }
 
-/// A choice as data.
-#[derive(Serialize)]
-struct Document<'c> {
-    format: u32,
-    delete: Vec<Row<'c>>,
-    spared: Vec<Row<'c>>,
-}
-
-#[derive(Serialize)]
-struct Row<'c> {
-    id: &'c Id,
-    name: String,
-    group: String,
-    why: &'c str,
-    connector: &'c Object,
-}
-
-impl<'c> Document<'c> {
-    fn new(choice: &'c Choice<'_>) -> Self {
-        let rows = |candidates: &'c [Candidate<'_>]| candidates.iter().map(Row::new).collect();
-        Self {
-            format: 1,
-            delete: rows(&choice.delete),
-            spared: rows(&choice.spared),
-        }
-    }
-}
-
-impl<'c> Row<'c> {
-    fn new(one: &'c Candidate<'_>) -> Self {
-        Self {
-            id: &one.id,
-            name: name(one.connector).into_owned(),
-            group: group_name(one.connector).into_owned(),
-            why: &one.why,
-            connector: one.connector,
-        }
-    }
+fn row(one: &Candidate<'_>) -> Value {
+    json!({
+        "id": one.id,
+        "name": name(one.connector),
+        "group": group_name(one.connector),
+        "why": one.why,
+        "connector": one.connector,
+    })
 }

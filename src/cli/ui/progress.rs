@@ -19,7 +19,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// A display of the progress, shown until it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Display {
     task: Option<JoinHandle<()>>,
     bar: Option<ProgressBar>,
@@ -28,15 +28,11 @@ pub(crate) struct Display {
 impl Display {
     pub(crate) fn start(terminal: &Terminal, progress: watch::Receiver<Option<Progress>>) -> Self {
         if terminal.is_quiet() {
-            return Self {
-                task: None,
-                bar: None,
-            };
+            return Self::default();
         }
         if !terminal.is_watched() {
-            let task = tokio::spawn(lines(terminal.clone(), progress));
             return Self {
-                task: Some(task),
+                task: Some(tokio::spawn(lines(terminal.clone(), progress))),
                 bar: None,
             };
         }
@@ -71,33 +67,36 @@ fn style(colours: bool) -> ProgressStyle {
 }
 
 async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
-    let mut recent = Recent::default();
-    let mut ticks = interval(REDRAW);
-    loop {
-        ticks.tick().await;
-        let Some(now) = *progress.borrow() else {
-            continue;
-        };
-        recent.record(&now, monotonic());
+    let redraw = |now: &Progress, recent: &Recent| {
         bar.set_length(now.tally.items);
         bar.set_position(now.tally.finished());
-        bar.set_message(escape::line(&message(&now, &recent)));
-    }
+        bar.set_message(escape::line(&message(now, recent)));
+    };
+    each_tick(progress, redraw).await;
 }
 
 async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) {
-    let mut recent = Recent::default();
     let mut said = monotonic();
+    let say = |now: &Progress, recent: &Recent| {
+        if monotonic() >= said + LINE_EVERY {
+            said += LINE_EVERY;
+            terminal.say(&message(now, recent));
+        }
+    };
+    each_tick(progress, say).await;
+}
+
+async fn each_tick(
+    progress: watch::Receiver<Option<Progress>>,
+    mut show: impl FnMut(&Progress, &Recent),
+) {
+    let mut recent = Recent::default();
     let mut ticks = interval(REDRAW);
     loop {
         ticks.tick().await;
-        let Some(now) = *progress.borrow() else {
-            continue;
-        };
-        recent.record(&now, monotonic());
-        if monotonic() >= said + LINE_EVERY {
-            said += LINE_EVERY;
-            terminal.say(&message(&now, &recent));
+        if let Some(now) = *progress.borrow() {
+            recent.record(&now, monotonic());
+            show(&now, &recent);
         }
     }
 }

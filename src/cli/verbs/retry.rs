@@ -5,7 +5,7 @@ use clap::Args;
 use super::context::Context;
 use crate::cli::flags::{GuardArgs, TrustArg, WorkArgs};
 use crate::cli::ui::{Watcher, exit, finish};
-use crate::ops::{self, Conclusion, Error};
+use crate::ops::{self, Error};
 
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
@@ -38,12 +38,11 @@ pub(crate) async fn run(args: RetryArgs, context: Context<'_>) -> Result<u8, Err
         .trusting(args.trust.trust_run)
         .max_deletes(args.guards.max_deletes);
     let name = args.run.as_deref();
-    match ops::retry(&runs, name, args.yes, &mut connector, &session).await? {
-        Conclusion::Ended(ended) => finish(&ended, args.work.json, context.terminal),
-        Conclusion::NothingLeft { .. } => {
-            let terminal = context.terminal;
-            terminal.say("nothing failed in this run; nothing is left to do");
-            Ok(exit::SUCCESS)
-        }
-    }
+    let retried = ops::retry(&runs, name, args.yes, &mut connector, &session).await?;
+    let Some(ended) = retried else {
+        let message = "nothing failed in this run; nothing is left to do";
+        context.terminal.say(message);
+        return Ok(exit::SUCCESS);
+    };
+    finish(&ended, args.work.json, context.terminal)
 }

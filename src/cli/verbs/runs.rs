@@ -1,17 +1,14 @@
 //! `zpa-bulk runs`: list all runs of a directory. Changes nothing.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use serde::Serialize;
+use serde_json::json;
 
 use super::context::Context;
 use super::status::Shown;
 use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::ui::exit;
 use crate::ops::Error;
-use crate::report::path_as_shown;
-use crate::run::{self, Lineage, RunDirectory, RunState};
+use crate::run::{self, Lineage, RunState};
 
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
@@ -37,13 +34,19 @@ pub(crate) fn run(args: &RunsArgs, context: &Context<'_>) -> Result<u8, Error> {
             Ok(run_state) => shown.push(Shown::new(&run_state, &lineage)),
             Err(error) => {
                 let error = Error::from(error);
-                refused.push(Refused::new(&directory, &error));
-                terminal.warn_of(&error.of_run(&directory.name().to_string()));
+                let name = directory.name().to_string();
+                refused.push(json!({
+                    "run": name,
+                    "run_dir": directory.path().display().to_string(),
+                    "error": error.messages.join("; "),
+                    "hint": error.hint,
+                }));
+                terminal.warn_of(&error.of_run(&name));
             }
         }
     }
     if args.json.json {
-        let document = serde_json::json!({ "format": 1, "runs": shown, "refused": refused });
+        let document = json!({ "format": 1, "runs": shown, "refused": refused });
         terminal.json(&document)?;
     } else {
         let lines: Vec<String> = shown.iter().map(line).collect();
@@ -53,27 +56,6 @@ pub(crate) fn run(args: &RunsArgs, context: &Context<'_>) -> Result<u8, Error> {
         }
     }
     Ok(exit::SUCCESS)
-}
-
-/// A run that cannot be read.
-#[derive(Serialize)]
-struct Refused {
-    run: String,
-    #[serde(serialize_with = "path_as_shown")]
-    run_dir: PathBuf,
-    error: String,
-    hint: Option<String>,
-}
-
-impl Refused {
-    fn new(directory: &RunDirectory, error: &Error) -> Self {
-        Self {
-            run: directory.name().to_string(),
-            run_dir: directory.path().to_owned(),
-            error: error.messages.join("; "),
-            hint: error.hint.clone(),
-        }
-    }
 }
 
 fn line(run: &Shown) -> String {

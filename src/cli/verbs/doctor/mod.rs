@@ -14,7 +14,7 @@ use crate::cli::flags::{JsonArg, TenantArgs};
 use crate::cli::settings::{Gathered, Resolved, Typed};
 use crate::clock::{monotonic, wall};
 use crate::ops::Error;
-use crate::pacer::{Admission, Pacer};
+use crate::pacer::{Admission, Pace, Pacer};
 use crate::resource::{Kind, Scope};
 use crate::wire::{Answer, Id, Reply, Request};
 use crate::zpa::{Api as _, Connection, HttpApi};
@@ -36,7 +36,11 @@ Examples:
 
 pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Error> {
     let terminal = context.terminal;
-    let mut report = Report::default();
+    let mut report = Report {
+        format: 1,
+        settings: Vec::new(),
+        checks: Vec::new(),
+    };
     let mut connector = context.connector(&args.tenant);
     match connector.gather(None).await {
         Ok(gathered) => {
@@ -57,21 +61,11 @@ pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Er
 }
 
 /// The result of all checks.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 struct Report {
-    format: Format,
+    format: u32,
     settings: Vec<Given>,
     checks: Vec<Check>,
-}
-
-/// The version of the JSON document.
-#[derive(Debug, Serialize)]
-struct Format(u32);
-
-impl Default for Format {
-    fn default() -> Self {
-        Self(1)
-    }
 }
 
 /// One setting that is given.
@@ -129,11 +123,7 @@ async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Erro
     let (connection, engine) = (&resolved.connection, &resolved.engine);
     let api = gathered.api(&resolved).await?;
     found.push(checks::settings_accepted(connection));
-    let mut calls = Calls {
-        pacer: Pacer::new(engine.read_quota, monotonic().into_std()),
-        sent: 0,
-    };
-    calls.expect(connection);
+    let mut calls = Calls::new(engine.read_quota, connection);
     let reachable = reach(gathered, connection, &api, &mut calls, found).await;
     if !reachable {
         return Ok(());
@@ -143,19 +133,17 @@ async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Erro
     if signed_in.is_err() {
         return Ok(());
     }
-    let Permissions {
-        found: permissions,
-        refused,
-        gateway,
-    } = permissions(&api, resolved.microtenant.as_ref(), &mut calls).await;
-    found.extend(checks::judged_together(permissions));
-    found.push(checks::quota(&Quotas {
+    let mut quotas = Quotas {
         read: engine.read_quota,
         write: engine.write_quota,
-        read_calls: calls.sent,
-        refused,
-        gateway,
-    }));
+        read_calls: 0,
+        refused: false,
+        gateway: None,
+    };
+    let permissions = permissions(&api, resolved.microtenant.as_ref(), &mut calls, &mut quotas);
+    found.extend(checks::judged_together(permissions.await));
+    quotas.read_calls = calls.sent;
+    found.push(checks::quota(&quotas));
     Ok(())
 }
 
@@ -166,10 +154,11 @@ struct Calls {
 }
 
 impl Calls {
-    fn expect(&mut self, connection: &Connection) {
-        let calls = connection.roots().len() + Kind::all().count();
-        let calls = u64::try_from(calls).unwrap_or(u64::MAX);
-        self.pacer.expect(calls, monotonic().into_std());
+    fn new(pace: Pace, connection: &Connection) -> Self {
+        let now = monotonic().into_std();
+        let mut pacer = Pacer::new(pace, now);
+        pacer.expect((connection.roots().len() + Kind::all().count()) as u64, now);
+        Self { pacer, sent: 0 }
     }
 
     /// Waits until one more call may go.
@@ -212,37 +201,32 @@ async fn reach(
     reachable
 }
 
-/// The results of reading one row of each kind.
-#[derive(Default)]
-struct Permissions {
-    found: Vec<Check>,
-    /// True if the server refused a read for its rate.
-    refused: bool,
-    /// The gateway's own limit as it was last named: limit, remaining, reset.
-    gateway: Option<[String; 3]>,
-}
-
 /// Reads one row of each kind, until the server refuses a read for its rate. If a kind has several parts, one of them
 /// is enough, since the same permission covers all.
-async fn permissions(api: &HttpApi, microtenant: Option<&Id>, calls: &mut Calls) -> Permissions {
-    let mut all = Permissions::default();
+async fn permissions(
+    api: &HttpApi,
+    microtenant: Option<&Id>,
+    calls: &mut Calls,
+    quotas: &mut Quotas,
+) -> Vec<Check> {
+    let mut found = Vec::new();
     for kind in Kind::all() {
         let Some(scope) = Scope::all(kind, microtenant).into_iter().next() else {
             continue;
         };
-        if all.refused {
+        if quotas.refused {
             // Others use the quota too, and need it more than this check.
-            all.found.push(checks::not_read(kind));
+            found.push(checks::not_read(kind));
             continue;
         }
         calls.admit().await;
         let probe = api.probe(&one_row(&scope)).await;
-        all.gateway = probe.gateway.or(all.gateway);
-        all.refused = matches!(&probe.reply, Reply::Answer(Answer { status: 429, .. }));
-        let check = checks::permission(scope, &probe.reply, monotonic().into_std());
-        all.found.push(check);
+        quotas.gateway = probe.gateway.or(quotas.gateway.take());
+        quotas.refused = matches!(&probe.reply, Reply::Answer(Answer { status: 429, .. }));
+        let now = monotonic().into_std();
+        found.push(checks::permission(scope, &probe.reply, now));
     }
-    all
+    found
 }
 
 /// Returns the request for the first page of a listing, with one row.
