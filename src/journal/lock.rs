@@ -54,11 +54,6 @@ fn patiently(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-pub(super) fn is_taken(dir: &Path) -> bool {
-    let file = files::open(&dir.join(FILE_NAME));
-    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
 fn owner(file: &mut File) -> Option<String> {
     let mut owner = String::new();
     file.read_to_string(&mut owner).ok()?;
@@ -69,5 +64,6 @@ fn owner(file: &mut File) -> Option<String> {
 /// Returns true while a process works on the run in `dir`.
 #[must_use]
 pub fn is_locked(dir: &Path) -> bool {
-    is_taken(dir)
+    let file = files::open(&dir.join(FILE_NAME));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

@@ -179,14 +179,7 @@ impl OtherRuns {
     ) -> Result<bool, Error> {
         let live_check = LiveCheck::new(live);
         let in_doubt = self.in_doubt(|item| live_check.mismatch(item, None).is_some())?;
-        let mut met = false;
-        if !in_doubt.is_empty() {
-            input.plan(live, tenant, &mut |item, _| {
-                met |= marks(item).any(|mark| in_doubt.contains(&mark));
-                Ok(())
-            })?;
-        }
-        Ok(met)
+        meets(&in_doubt, |see| each_planned(live, input, tenant, see))
     }
 
     /// Waits for the settle time if a call of these runs may still change an object that `run` is about to change.
@@ -196,14 +189,7 @@ impl OtherRuns {
         tenant: &Tenant,
         session: &Session<'_>,
     ) -> Result<(), Error> {
-        let in_doubt = self.in_doubt(|_| true)?;
-        let mut met = false;
-        if !in_doubt.is_empty() {
-            run.each_open(&ALL, |item| {
-                met |= marks(item).any(|mark| in_doubt.contains(&mark));
-            })?;
-        }
-        if met {
+        if meets(&self.in_doubt(|_| true)?, |see| each_left(run, see))? {
             self.wait(tenant, session).await?;
         }
         Ok(())
@@ -248,25 +234,22 @@ impl OtherRuns {
         input: &dyn PlanInput,
         tenant: &Tenant,
     ) -> Result<(), Error> {
-        let claimed = self.claimed()?;
-        let mut refused = Ok(());
-        if !claimed.is_empty() {
-            input.plan(live, tenant, &mut |item, _| {
-                if refused.is_ok() {
-                    refused = refuse_claimed(item, &claimed);
-                }
-                Ok(())
-            })?;
-        }
-        refused
+        self.refuse_claimed(|see| each_planned(live, input, tenant, see))
     }
 
     /// Refuses to resume a run if the rest of its work shares an object or a list with the work of another process.
     pub(super) fn refuse_shared_in(&self, run: &Run) -> Result<(), Error> {
+        self.refuse_claimed(|see| each_left(run, see))
+    }
+
+    fn refuse_claimed(
+        &self,
+        each: impl FnOnce(Visitor<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let claimed = self.claimed()?;
         let mut refused = Ok(());
         if !claimed.is_empty() {
-            run.each_open(&ALL, |item| {
+            each(&mut |item| {
                 if refused.is_ok() {
                     refused = refuse_claimed(item, &claimed);
                 }
@@ -282,13 +265,16 @@ impl OtherRuns {
         for run in self.unfinished.iter().filter(|run| run.active) {
             let mut claim =
                 |item: &Item<'_>| claimed.extend(operation_marks(item).map(|mark| (mark, run)));
-            run.each_open(&EXCLUSIVE, &mut claim)?;
+            run.plan.each_open(&run.ledger, &EXCLUSIVE, &mut claim)?;
             let in_doubt = |item: &Item<'_>| run.ledger.state(item.item) == State::InDoubt;
-            run.each_open(&[Operation::Update], |item| {
+            let mut claim_in_doubt = |item: &Item<'_>| {
                 if in_doubt(item) {
                     claim(item);
                 }
-            })?;
+            };
+            let updates = [Operation::Update];
+            run.plan
+                .each_open(&run.ledger, &updates, &mut claim_in_doubt)?;
         }
         Ok(claimed)
     }
@@ -329,6 +315,40 @@ impl OtherRuns {
 /// Tells whether both names mean the same file; `one` is relative to `base`. Standard input is never the same.
 fn is_same_file(base: &Path, one: &str, other: &str) -> bool {
     one != "-" && absolute(base.join(one)).ok() == absolute(other).ok()
+}
+
+/// Takes the items of a plan, one by one.
+type Visitor<'v> = &'v mut (dyn FnMut(&Item<'_>) + Send);
+
+/// Visits the items that are planned now.
+fn each_planned(
+    live: &Snapshot,
+    input: &dyn PlanInput,
+    tenant: &Tenant,
+    visit: Visitor<'_>,
+) -> Result<(), Error> {
+    input.plan(live, tenant, &mut |item, _| {
+        visit(item);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Visits the items of a run that have not ended.
+fn each_left(run: &Run, visit: Visitor<'_>) -> Result<(), Error> {
+    Ok(run.plan.each_open(&run.workload.ledger, &ALL, visit)?)
+}
+
+/// Tells whether one of the items has one of these marks.
+fn meets(
+    wanted: &HashSet<Mark>,
+    each: impl FnOnce(Visitor<'_>) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let mut met = false;
+    if !wanted.is_empty() {
+        each(&mut |item| met |= marks(item).any(|mark| wanted.contains(&mark)))?;
+    }
+    Ok(met)
 }
 
 fn refuse_claimed(

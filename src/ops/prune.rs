@@ -118,11 +118,10 @@ impl Prune<'_> {
             std::fs::write(file.path(), manifest(choice, &self.microtenant)?)?;
             Ok(file)
         };
-        let file = write().map_err(|source| RunError::Io {
-            path: std::env::temp_dir(),
-            doing: "the list of chosen connectors cannot be written here",
-            source,
-        })?;
+        let file = write().map_err(RunError::io(
+            &std::env::temp_dir(),
+            "the list of chosen connectors cannot be written here",
+        ))?;
         let defaults = Defaults {
             microtenant: Some(self.microtenant.clone()),
             ..Defaults::default()

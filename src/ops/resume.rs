@@ -13,7 +13,7 @@ use super::session::Session;
 use super::tenant::{Connect, Tenant};
 use super::text::shell_word;
 use crate::clock::wall;
-use crate::item::Operation;
+use crate::item::{Item, Operation};
 use crate::journal;
 use crate::ledger::State;
 use crate::plan::LiveCheck;
@@ -100,10 +100,12 @@ fn refuse_superseded(run: &RunState) -> Result<(), Error> {
 /// Ends the creates of a run whose objects have appeared since it was planned. Another run of the same rows, a person,
 /// or a copy of this run may have created them.
 async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, Error> {
+    const CREATES: [Operation; 1] = [Operation::Create];
     let mut scopes = BTreeSet::new();
-    run.each_open(&[Operation::Create], |item| {
+    let note = |item: &Item<'_>| {
         scopes.insert(item.scope());
-    })?;
+    };
+    run.plan.each_open(&run.workload.ledger, &CREATES, note)?;
     if scopes.is_empty() {
         return Ok(run);
     }
@@ -113,13 +115,14 @@ async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, E
         .await?;
     let live_check = LiveCheck::new(&live);
     let mut finished = Vec::new();
-    run.each_open(&[Operation::Create], |item| {
+    let end = |item: &Item<'_>| {
         let mut item = item.to_owned_item();
         let waits = run.workload.ledger.state(item.item) == State::Waiting;
         // An item whose referenced object has not been created again cannot exist yet.
         if waits && run.workload.id_remap.rename(&mut item).is_ok() {
             finished.extend(live_check.forestalled(&item));
         }
-    })?;
+    };
+    run.plan.each_open(&run.workload.ledger, &CREATES, end)?;
     Ok(run.with_outcomes(finished, wall())?)
 }

@@ -1,6 +1,5 @@
 //! Writing the results of a run.
 
-use std::io;
 use std::path::Path;
 
 use super::document::{FILE_NAME, FORMAT, Report};
@@ -24,11 +23,7 @@ pub fn write(
     ledger: &Ledger,
     summary: Summary,
 ) -> Result<Report, RunError> {
-    let failed = |source: io::Error| RunError::Io {
-        path: directory.to_owned(),
-        doing: "the results cannot be written",
-        source,
-    };
+    let failed = RunError::io(directory, "the results cannot be written");
     let outcomes = Outcomes::read(directory, plan.len())?;
     let results = Results {
         plan,

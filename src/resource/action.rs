@@ -26,6 +26,14 @@ impl Action {
         ("delete", Self::Delete),
     ];
 
+    /// Returns the name of the action in manifests and flags.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, action)| *action == self)
+            .map_or("", |(name, _)| name)
+    }
+
     /// Returns the action called `name`, in upper or lower case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -67,7 +67,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::Io`] if the directory cannot be made.
     pub fn create(runs: &Path, now: Timestamp) -> Result<Self, RunError> {
-        let failed = |source| cannot_start(runs, source);
+        let failed = cannot_start(runs);
         let made_runs_dir = private_dirs(runs).map_err(failed)?;
         sweep(runs, now);
         let newest = list(runs)?.pop();
@@ -149,11 +149,7 @@ impl RunDirectory {
     /// Returns the error for a file of this run that cannot be read.
     #[must_use]
     pub fn unreadable(&self, source: io::Error) -> RunError {
-        RunError::Io {
-            path: self.path.clone(),
-            doing: "the run cannot be read",
-            source,
-        }
+        RunError::io(&self.path, "the run cannot be read")(source)
     }
 
     /// Returns the directory in which this run and others are.
@@ -168,11 +164,7 @@ impl RunDirectory {
     /// Gives the directory its final name.
     pub(super) fn publish(self) -> Result<Self, RunError> {
         let path = self.path.with_file_name(&self.name.0);
-        let failed = |source| RunError::Io {
-            path: path.clone(),
-            doing: "the run directory cannot be named",
-            source,
-        };
+        let failed = RunError::io(&path, "the run directory cannot be named");
         fs::rename(&self.path, &path).map_err(failed)?;
         sync_dir(path.parent().unwrap_or(Path::new(""))).map_err(failed)?;
         Ok(Self { path, ..self })
@@ -217,11 +209,7 @@ fn sweep(runs: &Path, now: Timestamp) {
 /// # Errors
 /// [`RunError::Io`] if the directory cannot be read.
 pub fn list(runs: &Path) -> Result<Vec<RunDirectory>, RunError> {
-    let failed = |source| RunError::Io {
-        path: runs.to_owned(),
-        doing: "the runs cannot be listed",
-        source,
-    };
+    let failed = RunError::io(runs, "the runs cannot be listed");
     let entries = match fs::read_dir(runs) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed)?,
@@ -252,12 +240,8 @@ fn is_run_name(name: &str) -> bool {
 }
 
 /// Returns the error for a directory in which no run can be started.
-pub(super) fn cannot_start(runs: &Path, source: io::Error) -> RunError {
-    RunError::Io {
-        path: runs.to_owned(),
-        doing: "no run can be started in this directory",
-        source,
-    }
+pub(super) fn cannot_start(runs: &Path) -> impl Fn(io::Error) -> RunError + Copy {
+    RunError::io(runs, "no run can be started in this directory")
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 
 use super::error::RunError;
+use super::planning::within_limits;
 use super::state::learn;
 use super::{Origin, PlanError, PlanFile, RunDirectory};
 use crate::engine::IdRemap;
@@ -17,12 +18,13 @@ use crate::item::{Change, Event, Item, ItemNumber, Outcome, Status};
 use crate::journal::{self, Header};
 use crate::plan::inverse::{InversePlanner, PastChange, Stage, scopes};
 use crate::plan::{Limits, Planner, Snapshot};
-use crate::resource::Action;
-use crate::resource::{Column, Form, Kind, Part, Scope};
+use crate::resource::{Action, Column, Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Fields, Id};
 
 /// The columns before those of the resources.
 const COMMON_COLUMNS: [&str; 4] = ["resource", "action", "id", "microtenant"];
+
+const UNREADABLE: &str = "the plan cannot be read";
 
 /// The changes that a run made.
 #[derive(Debug)]
@@ -75,11 +77,8 @@ impl RunEffects {
             scopes: BTreeSet::new(),
             columns: Vec::new(),
         };
-        effects.sort().map_err(|source| RunError::Io {
-            path: directory.path().to_owned(),
-            doing: "the plan cannot be read",
-            source,
-        })?;
+        let failed = RunError::io(directory.path(), UNREADABLE);
+        effects.sort().map_err(failed)?;
         Ok(effects)
     }
 
@@ -133,13 +132,7 @@ impl RunEffects {
             let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
             keep(&item, &cells)?;
         }
-        let planner = inverse.into_planner();
-        let exceeded = planner.exceeded();
-        if exceeded.is_empty() {
-            Ok(planner)
-        } else {
-            Err(exceeded.into())
-        }
+        within_limits(inverse.into_planner())
     }
 
     fn sort(&mut self) -> std::io::Result<()> {
@@ -161,11 +154,7 @@ impl RunEffects {
     }
 
     fn past(&self, number: ItemNumber) -> Result<PastChange, RunError> {
-        let failed = |source| RunError::Io {
-            path: self.plan.path().to_owned(),
-            doing: "the plan cannot be read",
-            source,
-        };
+        let failed = RunError::io(self.plan.path(), UNREADABLE);
         let mut item = self.plan.line(number).map_err(failed)?.item;
         // References to objects that the run created again are compared under their new ids.
         if let Err(why) = self.id_remap.rename(&mut item) {
@@ -244,9 +233,7 @@ fn inverse_action(item: &Item<'_>) -> &'static str {
     };
     let possible = item.resource.actions().contains(&action);
     let action = if possible { action } else { Action::Ensure };
-    let mut names = Action::ALL.iter();
-    let name = names.find(|(_, known)| *known == action);
-    name.map_or("ensure", |(name, _)| *name)
+    action.name()
 }
 
 fn sendable(kind: Kind) -> impl Iterator<Item = &'static Column> {

@@ -1,7 +1,7 @@
 //! Errors of runs.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::journal::{self, JournalError};
 
@@ -66,4 +66,18 @@ pub enum RunError {
         /// The name of the first run.
         first: String,
     },
+}
+
+impl RunError {
+    /// Makes the error of a file of a run that cannot be read or written.
+    pub(crate) fn io<'p>(
+        path: &'p Path,
+        doing: &'static str,
+    ) -> impl Fn(io::Error) -> Self + Copy + 'p {
+        move |source| Self::Io {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    }
 }

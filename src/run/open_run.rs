@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::directory::RunDirectory;
 use super::error::RunError;
 use super::plan_file::PlanFile;
-use super::state::{each_open, finished_by_plan, learn};
+use super::state::{finished_by_plan, learn};
 use crate::engine::Workload;
-use crate::item::{Event, Item, Operation, Outcome};
+use crate::item::{Event, Operation, Outcome};
 use crate::journal::{Header, Journal};
 use crate::ledger::{Ledger, State};
 use crate::plan::Backlog;
@@ -28,19 +28,6 @@ pub struct Run {
 }
 
 impl Run {
-    /// Visits the items that have not ended and whose operation is one of `operations`.
-    ///
-    /// # Errors
-    /// [`RunError::Io`] if the plan cannot be read.
-    pub fn each_open(
-        &self,
-        operations: &[Operation],
-        visit: impl FnMut(&Item<'_>),
-    ) -> Result<(), RunError> {
-        let visited = each_open(&self.plan, &self.workload.ledger, operations, visit);
-        visited.map_err(|source| self.directory.unreadable(source))
-    }
-
     /// Writes these outcomes into the journal, and returns the run with its items ended.
     ///
     /// # Errors

@@ -16,9 +16,9 @@ use super::error::RunError;
 use super::plan_entry::PlanEntry;
 use crate::engine::{IdRemap, Items};
 use crate::files::{self, next_line};
-use crate::item::{Item, ItemNumber, index};
-use crate::journal;
-use crate::journal::Header;
+use crate::item::{Item, ItemNumber, Operation, index};
+use crate::journal::{self, Header};
+use crate::ledger::{Ledger, State};
 use crate::platform;
 
 /// The name of the file in the run directory.
@@ -87,7 +87,7 @@ impl PlanWriter {
     /// [`RunError::Io`].
     pub fn create(directory: &Path, origin: &Origin) -> Result<Self, RunError> {
         let path = directory.join(FILE_NAME);
-        let file = files::create(&path).map_err(|e| failed(&path, e))?;
+        let file = files::create(&path).map_err(failed(&path))?;
         let mut writer = Self {
             path,
             file: Digested::new(BufWriter::with_capacity(1 << 16, file)),
@@ -120,10 +120,9 @@ impl PlanWriter {
     pub fn finish(self) -> Result<String, RunError> {
         let path = self.path;
         let (file, sha256) = self.file.finish();
-        let file = file
-            .into_inner()
-            .map_err(|e| failed(&path, e.into_error()))?;
-        file.sync_all().map_err(|e| failed(&path, e))?;
+        let written = file.into_inner().map_err(|e| e.into_error());
+        let synced = written.and_then(|file| file.sync_all());
+        synced.map_err(failed(&path))?;
         Ok(sha256)
     }
 
@@ -133,7 +132,7 @@ impl PlanWriter {
             self.line.push(b'\n');
             self.file.write_all(&self.line)
         });
-        filled.map_err(|e| failed(&self.path, e))
+        filled.map_err(failed(&self.path))
     }
 }
 
@@ -256,6 +255,28 @@ impl PlanFile {
         Ok(PlanLine { item, input })
     }
 
+    /// Visits the items that have not ended by that ledger and whose operation is one of `operations`.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] if the plan cannot be read.
+    pub fn each_open(
+        &self,
+        ledger: &Ledger,
+        operations: &[Operation],
+        mut visit: impl FnMut(&Item<'_>),
+    ) -> Result<(), RunError> {
+        let run = self.path.parent().unwrap_or(&self.path);
+        for (number, entry) in self.entries() {
+            if operations.contains(&entry.operation)
+                && !matches!(ledger.state(number), State::Finished(_))
+            {
+                let item = self.load(number);
+                visit(&item.map_err(RunError::io(run, "the run cannot be read"))?);
+            }
+        }
+        Ok(())
+    }
+
     fn index(&mut self, lines: &mut impl BufRead) -> Result<(), RunError> {
         let mut line = Vec::new();
         let mut at = 0_u64;
@@ -316,12 +337,8 @@ impl Items for PlanFile {
     }
 }
 
-fn failed(path: &Path, source: io::Error) -> RunError {
-    RunError::Io {
-        path: path.to_owned(),
-        doing: "the plan cannot be written",
-        source,
-    }
+fn failed(path: &Path) -> impl Fn(io::Error) -> RunError + Copy {
+    RunError::io(path, "the plan cannot be written")
 }
 
 fn unreadable(path: &Path, source: io::Error) -> RunError {

@@ -1,15 +1,14 @@
 //! The way from manifests to items: two readings of the rows, and the listing of the tenant between them.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Origin;
 use super::error::RunError;
 use crate::item::{Item, Problems, Row};
 use crate::manifest::{Format, Manifest, ManifestError, changed};
 use crate::plan::{Checker, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot};
-use crate::resource::Action;
-use crate::resource::{Kind, Scope};
+use crate::resource::{Action, Kind, Scope};
 use crate::wire::Id;
 
 /// The reason for which there is no plan.
@@ -153,11 +152,14 @@ pub fn plan<'s>(
         }
     }
     rows.refuse(problems)?;
-    let exceeded = planner.exceeded();
-    if exceeded.is_empty() {
-        Ok(planner)
-    } else {
-        Err(exceeded.into())
+    within_limits(planner)
+}
+
+/// Refuses a plan that would exceed a limit of the tenant.
+pub(super) fn within_limits(planner: Planner<'_>) -> Result<Planner<'_>, PlanError> {
+    match planner.exceeded() {
+        exceeded if exceeded.is_empty() => Ok(planner),
+        exceeded => Err(exceeded.into()),
     }
 }
 
@@ -206,7 +208,7 @@ impl Checked {
 
     fn open(
         &mut self,
-        path: &std::path::Path,
+        path: &Path,
         number: u16,
         largest: u64,
         problems: &mut Problems,
@@ -256,11 +258,10 @@ impl Checked {
             action,
             microtenant,
         } = &self.defaults;
-        let action = Action::ALL.iter().find(|(_, known)| known == action);
-        let action = action.filter(|(_, action)| *action != Action::default());
+        let action = Some(action).filter(|action| **action != Action::default());
         let flags = [
             ("resource", resource.map(|kind| kind.name().to_owned())),
-            ("action", action.map(|(name, _)| (*name).to_owned())),
+            ("action", action.map(|action| action.name().to_owned())),
             ("microtenant", microtenant.as_ref().map(ToString::to_string)),
         ];
         for (name, told) in flags {

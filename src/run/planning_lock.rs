@@ -35,7 +35,7 @@ impl PlanningLock {
     /// [`RunError::Io`] if the file cannot be made or locked.
     pub fn begin(runs: &Path) -> Result<Result<Self, Busy>, RunError> {
         let path = runs.join(FILE_NAME);
-        let failed = |source| cannot_start(runs, source);
+        let failed = cannot_start(runs);
         loop {
             let made_runs_dir = private_dirs(runs).map_err(failed)?;
             let mut file = files::open_or_create(&path).map_err(|error| {

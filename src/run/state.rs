@@ -8,7 +8,7 @@ use super::directory::RunDirectory;
 use super::error::RunError;
 use super::plan_file::PlanFile;
 use crate::engine::{IdRemap, Items as _};
-use crate::item::{Event, Item, ItemNumber, Operation};
+use crate::item::{Event, Item, ItemNumber};
 use crate::journal::{self, Header, JournalEnd};
 use crate::ledger::{Ledger, State};
 
@@ -98,41 +98,11 @@ impl RunState {
         numbers.map(load).collect()
     }
 
-    /// Visits the items that have not ended and whose operation is one of `operations`.
-    ///
-    /// # Errors
-    /// [`RunError::Io`] if the plan cannot be read.
-    pub fn each_open(
-        &self,
-        operations: &[Operation],
-        visit: impl FnMut(&Item<'_>),
-    ) -> Result<(), RunError> {
-        let visited = each_open(&self.plan, &self.ledger, operations, visit);
-        visited.map_err(|source| self.unreadable(source))
-    }
-
     /// Returns the error for a file of this run that cannot be read.
     #[must_use]
     pub fn unreadable(&self, source: io::Error) -> RunError {
         self.directory.unreadable(source)
     }
-}
-
-/// Visits the items that have not ended and whose operation is one of `operations`.
-pub(super) fn each_open(
-    plan: &PlanFile,
-    ledger: &Ledger,
-    operations: &[Operation],
-    mut visit: impl FnMut(&Item<'_>),
-) -> io::Result<()> {
-    for (number, entry) in plan.entries() {
-        if operations.contains(&entry.operation)
-            && !matches!(ledger.state(number), State::Finished(_))
-        {
-            visit(&plan.load(number)?);
-        }
-    }
-    Ok(())
 }
 
 /// Learns the new ids of objects that, by this event, were created again.
