@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::IgnoredAny;
 
 pub use self::budget::RetryBudget;
@@ -192,35 +192,11 @@ pub fn retry_after(text: &str, date: Option<&str>, now: Timestamp) -> Option<Dur
     Some(wait.min(LONGEST))
 }
 
+/// Reads seconds without a unit, or times with units one after another.
 fn seconds_with_units(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = 0.0_f64;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(digits);
-        let unit_end = tail
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_end);
-        total += number.parse::<f64>().ok()? * seconds_in(unit.trim())?;
-        rest = tail;
-    }
-    Duration::try_from_secs_f64(total).ok()
-}
-
-fn seconds_in(unit: &str) -> Option<f64> {
-    match unit.to_ascii_lowercase().as_str() {
-        "" | "s" | "sec" | "secs" | "second" | "seconds" => Some(1.0),
-        "ms" => Some(0.001),
-        "m" | "min" | "mins" | "minute" | "minutes" => Some(60.0),
-        "h" | "hour" | "hours" => Some(3600.0),
-        _ => None,
-    }
+    let text = text.to_ascii_lowercase();
+    let span: Result<SignedDuration, _> = text.parse().or_else(|_| format!("{text}s").parse());
+    span.ok()?.try_into().ok()
 }
 
 fn until_date(text: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {

@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustls::SignatureScheme;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
@@ -41,14 +41,8 @@ impl PublicKey {
     }
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let provider = rustls::crypto::ring::default_provider();
-        let mut known = provider.signature_verification_algorithms.mapping.iter();
-        let fitting = known.find(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256);
-        let algorithm = fitting.and_then(|(_, algorithms)| algorithms.first());
-        algorithm.is_some_and(|algorithm| {
-            let verified = algorithm.verify_signature(&self.pkcs1, message, signature);
-            verified.is_ok()
-        })
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.pkcs1);
+        key.verify(message, signature).is_ok()
     }
 }
 

@@ -110,11 +110,9 @@ pub(super) struct Pairs(Vec<(String, String)>);
 impl Pairs {
     /// Reads `application/x-www-form-urlencoded` text. A pair without `=` has an empty value.
     pub(super) fn parse(encoded: &str) -> Self {
-        let pairs = encoded.split('&').filter(|pair| !pair.is_empty());
         Self(
-            pairs
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(k, v)| (decode(k), decode(v)))
+            form_urlencoded::parse(encoded.as_bytes())
+                .into_owned()
                 .collect(),
         )
     }
@@ -126,31 +124,6 @@ impl Pairs {
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty())
     }
-}
-
-/// Decodes `+` and `%XX`. A `%` that starts no valid escape stands for itself.
-fn decode(encoded: &str) -> String {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let (value, after) = match byte {
-            b'%' => escaped(tail).unwrap_or((byte, tail)),
-            b'+' => (b' ', tail),
-            _ => (byte, tail),
-        };
-        decoded.push(value);
-        rest = after;
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// The byte of two leading hexadecimal digits, and the bytes after them.
-fn escaped(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let (digits, after) = bytes.split_at_checked(2)?;
-    let digits = std::str::from_utf8(digits)
-        .ok()
-        .filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    Some((u8::from_str_radix(digits, 16).ok()?, after))
 }
 
 #[cfg(test)]

@@ -41,7 +41,6 @@ mod fields;
 mod gateway;
 mod http;
 mod limiter;
-mod line;
 mod listing;
 mod log;
 mod machine;

@@ -6,7 +6,6 @@
     reason = "the edge of the simulator: it passes the time on"
 )]
 
-use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use http_body_util::combinators::MapFrame;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
@@ -31,7 +31,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::http::{Delivery, Request, Response};
-use super::line::{Breakable, Line};
 use super::log::LogEntry;
 use super::machine::Sim;
 use super::scenario::Scenario;
@@ -45,6 +44,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest time that [`Server::stop`] waits for answers that have not left yet.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A body that does not know its length. If it ends before the length in the head, the connection breaks.
+type Body = MapFrame<Full<Bytes>, fn(Frame<Bytes>) -> Frame<Bytes>>;
 
 /// The options of a [`Server`].
 #[derive(Debug, Clone)]
@@ -218,11 +220,14 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
         };
         match accepted {
             Ok((stream, _)) => {
-                let (shared, line) = (Arc::clone(&shared), Line::default());
-                let stream = TokioIo::new(Breakable::new(stream, line.clone()));
-                let service =
-                    service_fn(move |request| answer(Arc::clone(&shared), line.clone(), request));
-                let connection = http1::Builder::new().serve_connection(stream, service);
+                // Small answers must not wait until earlier ones are acknowledged.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
+                }
+                let shared = Arc::clone(&shared);
+                let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+                let connection =
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 // A connection that breaks is the client's affair.
                 tokio::spawn(connections.watch(connection));
             }
@@ -236,11 +241,11 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
     connections.shutdown().await;
 }
 
+/// Answers a request. An error breaks the connection.
 async fn answer(
     shared: Arc<Shared>,
-    line: Line,
     request: HttpRequest<Incoming>,
-) -> Result<HttpResponse<Full<Bytes>>, Infallible> {
+) -> io::Result<HttpResponse<Body>> {
     if !is_for_loopback(&request) {
         return Ok(bare(StatusCode::MISDIRECTED_REQUEST));
     }
@@ -251,18 +256,25 @@ async fn answer(
     if !travel.is_zero() {
         tokio::time::sleep(travel).await;
     }
-    let (response, leaves) = shared.handle(&request);
+    let (mut response, leaves) = shared.handle(&request);
     if !response.delay.is_zero() {
         tokio::time::sleep_until(leaves).await;
     }
+    let length = response.body.len();
     match response.delivery {
         Delivery::Whole => {}
-        Delivery::Truncated => line.break_after_head_and(response.body.len() / 2),
-        Delivery::Dropped => line.break_now(),
+        Delivery::Truncated => {
+            let length = response.body.len();
+            response
+                .headers
+                .push(("content-length", length.to_string()));
+            response.body.truncate(length / 2);
+        }
+        Delivery::Dropped => return Err(io::ErrorKind::ConnectionReset.into()),
         // The future ends when the client hangs up.
         Delivery::Withheld => std::future::pending().await,
     }
-    Ok(sent(response))
+    Ok(sent(response, length))
 }
 
 /// Tells whether a request names this machine and no other. A web page whose host name was made to lead here names its
@@ -306,18 +318,25 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn sent(response: Response) -> HttpResponse<Full<Bytes>> {
+/// Writes the length of the body ahead, since the body may be cut.
+fn sent(response: Response, length: usize) -> HttpResponse<Body> {
     let mut builder = HttpResponse::builder().status(response.status);
     for (name, value) in response.headers {
         builder = builder.header(name, value);
     }
-    builder
-        .body(response.body.into())
-        .unwrap_or_else(|_| bare(StatusCode::INTERNAL_SERVER_ERROR))
+    if length > 0 {
+        builder = builder.header(header::CONTENT_LENGTH, length);
+    }
+    let sent = builder.body(body(response.body));
+    sent.unwrap_or_else(|_| bare(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-fn bare(status: StatusCode) -> HttpResponse<Full<Bytes>> {
-    let mut response = HttpResponse::default();
+fn bare(status: StatusCode) -> HttpResponse<Body> {
+    let mut response = HttpResponse::new(body(Vec::new()));
     *response.status_mut() = status;
     response
+}
+
+fn body(bytes: Vec<u8>) -> Body {
+    Full::from(bytes).map_frame(|frame| frame)
 }
