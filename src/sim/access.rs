@@ -16,6 +16,7 @@ use super::assertion::{self, PublicKey};
 use super::http::{Answer, Pairs, Request};
 use super::random::SplitMix64;
 use super::refusal::{Refusal, unauthorized};
+use super::scenario::Scenario;
 
 /// The only secret that is refused.
 const WRONG_SECRET: &str = "wrong";
@@ -32,17 +33,12 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(
-        seed: u64,
-        lifetime: Duration,
-        epoch: i64,
-        public_key: Option<PublicKey>,
-    ) -> Self {
+    pub(super) fn new(seed: u64, epoch: i64, scenario: &Scenario) -> Self {
         Self {
             random: SplitMix64::new(seed, 3),
-            lifetime,
+            lifetime: scenario.token.lifetime,
             epoch,
-            public_key,
+            public_key: scenario.sign_in.public_key.clone(),
             expiries: HashMap::new(),
         }
     }
@@ -50,7 +46,7 @@ impl Tokens {
     /// The legacy sign-in: a form with `client_id` and `client_secret`.
     pub(super) fn sign_in(&mut self, now: Duration, request: &Request) -> Result<Answer, Refusal> {
         let form = read_form(request)?;
-        let client = client_with_secret(&form, form.value("client_secret"))?;
+        let client = client_with_secret(&form)?;
         let (token, expires_in) = self.issue(now, client);
         Ok(token_answer(&token, &json!(expires_in.to_string())))
     }
@@ -70,7 +66,7 @@ impl Tokens {
                 assertion::verified_client(&form, assertion, key, self.unix_time(now))
                     .map_err(invalid_client)?
             }
-            None => client_with_secret(&form, form.value("client_secret"))?,
+            None => client_with_secret(&form)?,
         };
         let (token, expires_in) = self.issue(now, client);
         Ok(token_answer(&token, &json!(expires_in)))
@@ -136,9 +132,9 @@ impl Tokens {
 }
 
 /// The client id of a form whose secret is acceptable.
-fn client_with_secret<'a>(form: &'a Pairs, proof: Option<&str>) -> Result<&'a str, Refusal> {
-    match (form.value("client_id"), proof) {
-        (Some(client), Some(proof)) if proof != WRONG_SECRET => Ok(client),
+fn client_with_secret(form: &Pairs) -> Result<&str, Refusal> {
+    match (form.value("client_id"), form.value("client_secret")) {
+        (Some(client), Some(secret)) if secret != WRONG_SECRET => Ok(client),
         _ => Err(invalid_client("Client authentication failed.")),
     }
 }
@@ -188,7 +184,9 @@ mod tests {
     const EPOCH: i64 = 1_700_000_000;
 
     fn tokens() -> Tokens {
-        Tokens::new(1, Duration::from_secs(60), EPOCH, None)
+        let mut scenario = Scenario::default();
+        scenario.token.lifetime = Duration::from_secs(60);
+        Tokens::new(1, EPOCH, &scenario)
     }
 
     fn form_request(body: &str) -> Request {

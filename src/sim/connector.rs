@@ -14,7 +14,6 @@ use super::http::Answer;
 use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::Treatment;
-use super::tenant::Tenant;
 
 /// The calls on connectors.
 pub(super) const ROUTES: &[Route] = &[
@@ -35,11 +34,6 @@ const WRITABLE: [&str; 4] = ["name", "description", "enabled", "ipAcl"];
 /// The fields that protect a connector from changes. It is protected if one of them is true.
 pub(super) const READ_ONLY: &str = "readOnly";
 pub(super) const ZSCALER_MANAGED: &str = "zscalerManaged";
-
-/// Every connector as `GET` shows it, in order of creation.
-pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
-    tenant.connectors.all_fields()
-}
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let connectors = &call.tenant.connectors;

@@ -11,7 +11,7 @@ use super::fields::{self, Object};
 use super::http::Answer;
 use super::refusal::Refusal;
 use super::scenario::DomainPost;
-use super::tenant::{DomainKey, Tenant};
+use super::tenant::DomainKey;
 
 /// The calls on domains.
 pub(super) const ROUTES: &[Route] = &[
@@ -22,11 +22,6 @@ pub(super) const ROUTES: &[Route] = &[
 /// The association types. A new tenant starts with search suffixes only.
 const SEARCH_SUFFIX: &str = "SEARCH_SUFFIX";
 const ASSOCIATIONS: [&str; 2] = [SEARCH_SUFFIX, "SHARED"];
-
-/// Every domain as `GET` shows it.
-pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
-    tenant.domains.lists.values().flatten().collect()
-}
 
 /// Gives a new tenant the scenario's search suffixes.
 pub(super) fn seed(call: &mut Call<'_>) {

@@ -59,12 +59,7 @@ impl Sim {
     #[must_use]
     pub fn new(scenario: Scenario, seed: u64, epoch: i64) -> Self {
         Self {
-            tokens: Tokens::new(
-                seed,
-                scenario.token.lifetime,
-                epoch,
-                scenario.sign_in.public_key.clone(),
-            ),
+            tokens: Tokens::new(seed, epoch, &scenario),
             gateways: BTreeMap::new(),
             storm: Storm::new(scenario.storm.clone(), SplitMix64::new(seed, 5)),
             faults: Faults::new(&scenario.faults, seed),
@@ -250,20 +245,20 @@ impl Sim {
         let ApiPath { customer, path, .. } = api;
         let tenant = tenant_of(&mut self.tenants, &mut self.service, customer);
         let service = &mut self.service;
-        let found = registry::find(&request.method, api.version, path)?;
+        let (resource, handler, param) = registry::find(&request.method, api.version, path)?;
         let query = Pairs::parse(&request.query);
-        check_feature(&service.scenario.features, found.resource)?;
+        check_feature(&service.scenario.features, resource)?;
         check_page(&service.scenario.failures, &request.method, path, &query)?;
         check_media_type(request)?;
         let microtenant = service.microtenant(query.value("microtenantId"))?;
         let time = service.epoch.saturating_add_unsigned(now.as_secs());
-        (found.handler)(&mut Call {
+        handler(&mut Call {
             service,
             tenant,
             microtenant,
             query,
             customer,
-            param: found.param,
+            param,
             body,
             poisoned,
             time,

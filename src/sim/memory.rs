@@ -7,7 +7,7 @@
 )]
 
 use std::future::pending;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +17,7 @@ use super::http::{Delivery, Request, Response};
 use super::log::LogEntry;
 use super::machine::Sim;
 use super::scenario::Scenario;
+use super::server::lock;
 use crate::wire::{self, Answer, Failure, Reply};
 use crate::zpa::{Api, SignInError};
 
@@ -167,8 +168,4 @@ fn to_client(response: Response) -> Answer {
         date: None,
         body: response.body,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

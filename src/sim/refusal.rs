@@ -1,5 +1,6 @@
 //! Error answers, in the forms of the ZPA API documentation.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -21,34 +22,32 @@ const GATEWAY_TOO_MANY_REQUESTS: &str =
 /// The body of an answer of the `OneAPI` gateway to a token that is not valid.
 const GATEWAY_UNAUTHORIZED: &str = r#"{"detail":"unauthorized","type":"","title":"","status":""}"#;
 
-/// An error answer to a call that was not executed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An error answer to a call that was not executed. One that names an item also has `params` and `exception`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Refusal {
+    #[serde(skip)]
     status: u16,
-    id: &'static str,
+    id: Cow<'static, str>,
     reason: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     params: Vec<String>,
-}
-
-/// The JSON form of a [`Refusal`].
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    id: &'a str,
-    reason: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    params: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    exception: Option<&'a str>,
+    exception: Option<Cow<'static, str>>,
 }
 
 impl Refusal {
     /// A refusal with any status and id.
-    pub(super) fn new(status: u16, id: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn new(
+        status: u16,
+        id: impl Into<Cow<'static, str>>,
+        reason: impl Into<String>,
+    ) -> Self {
         Self {
             status,
-            id,
+            id: id.into(),
             reason: reason.into(),
             params: Vec::new(),
+            exception: None,
         }
     }
 
@@ -99,6 +98,7 @@ impl Refusal {
     /// Removes the name of the item at fault.
     pub(super) fn without_item(mut self) -> Self {
         self.params.clear();
+        self.exception = None;
         self
     }
 
@@ -106,6 +106,7 @@ impl Refusal {
     pub(super) fn with_item(mut self, item: &str) -> Self {
         if self.params.is_empty() && !item.is_empty() {
             self.params.push(item.to_owned());
+            self.exception = Some(self.id.clone());
         }
         self
     }
@@ -116,16 +117,9 @@ impl Refusal {
         self.with_item(name.unwrap_or_default())
     }
 
-    /// The answer to send. A refusal that names an item also has `params` and `exception`.
+    /// The answer to send.
     pub(super) fn into_answer(self) -> Answer {
-        let exception = (!self.params.is_empty()).then_some(self.id);
-        let body = ErrorBody {
-            id: self.id,
-            reason: &self.reason,
-            params: &self.params,
-            exception,
-        };
-        Answer::json(self.status, &body)
+        Answer::json(self.status, &self)
     }
 }
 
@@ -138,13 +132,8 @@ pub(super) fn injected(status: u16, id: Option<&str>, retry_after: Option<&str>)
         503 => "retryable.server.error",
         _ => "injected.fault",
     };
-    let body = ErrorBody {
-        id: id.unwrap_or(usual),
-        reason: "The scenario says so.",
-        params: &[],
-        exception: None,
-    };
-    let answer = Answer::json(status, &body);
+    let id = id.map_or(Cow::Borrowed(usual), |id| Cow::Owned(id.to_owned()));
+    let answer = Refusal::new(status, id, "The scenario says so.").into_answer();
     match retry_after {
         Some(text) => answer.with_header("retry-after", text.to_owned()),
         None => answer,

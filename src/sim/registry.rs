@@ -50,23 +50,16 @@ fn seed(service: &mut Service, tenant: &mut Tenant, customer: &str, microtenant:
 pub(super) fn state(tenant: &Tenant) -> Value {
     json!({
         "portal_links": portal_link::state(tenant),
-        "user_portals": user_portal::state(tenant),
-        "connectors": connector::state(tenant),
-        "domains": domain::state(tenant),
+        "user_portals": tenant.portals.all_fields(),
+        "connectors": tenant.connectors.all_fields(),
+        "domains": tenant.domains.lists.values().flatten().collect::<Vec<_>>(),
         "connector_schedule": connector_schedule::state(tenant),
         "microtenant_connector_schedules": connector_schedule::microtenant_state(tenant),
     })
 }
 
-/// The route that a path and a method lead to.
-#[derive(Debug)]
-pub(super) struct Found<'p> {
-    /// The name of the resource.
-    pub(super) resource: &'static str,
-    pub(super) handler: Handler,
-    /// The value of the path's parameter.
-    pub(super) param: &'p str,
-}
+/// The name of a resource, the handler of a route, and the value of the path's parameter.
+type Found<'p> = (&'static str, Handler, &'p str);
 
 /// Finds the route of a call.
 pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Found<'p>, Refusal> {
@@ -77,12 +70,7 @@ pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Fou
                 continue;
             };
             if route.method == method {
-                let handler = route.handler;
-                return Ok(Found {
-                    resource,
-                    handler,
-                    param,
-                });
+                return Ok((resource, route.handler, param));
             }
             known_path = true;
         }

@@ -14,7 +14,6 @@ use super::http::Answer;
 use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::DeletePortal;
-use super::tenant::Tenant;
 
 /// The calls on portals.
 pub(super) const ROUTES: &[Route] = &[
@@ -40,11 +39,6 @@ const NOT_IN_CREATED: [&str; 2] = ["scopeName", "extDomainName"];
 struct PostedPortal {
     name: String,
     fields: Object,
-}
-
-/// Every portal as `GET` shows it, in order of creation.
-pub(super) fn state(tenant: &Tenant) -> Vec<&Object> {
-    tenant.portals.all_fields()
 }
 
 /// Gives a new tenant the scenario's portals.
