@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::Zoned;
 
 use super::settings::{ChangeWindow, Settings, duration, size};
@@ -112,7 +112,7 @@ pub(super) struct ManifestArgs {
     pub(super) resource: Option<Kind>,
     /// Action for rows without an `action` column
     #[arg(long, value_enum, default_value_t, env = "ZPA_BULK_ACTION")]
-    pub(super) action: ActionName,
+    pub(super) action: Action,
 }
 
 impl From<ManifestArgs> for Manifests {
@@ -121,31 +121,7 @@ impl From<ManifestArgs> for Manifests {
             paths: args.paths,
             largest: args.max_manifest,
             resource: args.resource,
-            action: args.action.into(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(super) enum ActionName {
-    /// Create if absent, update if different, else leave alone
-    #[default]
-    Ensure,
-    /// Create; fail if it exists
-    Create,
-    /// Update; fail if it does not exist
-    Update,
-    /// Delete; succeed if it is gone already
-    Delete,
-}
-
-impl From<ActionName> for Action {
-    fn from(name: ActionName) -> Self {
-        match name {
-            ActionName::Ensure => Self::Ensure,
-            ActionName::Create => Self::Create,
-            ActionName::Update => Self::Update,
-            ActionName::Delete => Self::Delete,
+            action: args.action,
         }
     }
 }

@@ -10,8 +10,7 @@ use super::live_index::{LiveIndex, LiveObject, damaged, id_of};
 use super::snapshot::Snapshot;
 use super::{Backlog, CallCounts, Draft, Guards, Resolver, UnresolvedRef};
 use crate::item::{Change, FieldChange, Item, Operation, Problem};
-use crate::resource::Action;
-use crate::resource::{Kind, Part, Scope, Shape};
+use crate::resource::{Action, Kind, Part, Scope, Shape};
 use crate::wire::{Failure, FieldValue, Fields, Id, Reference, quoted};
 
 /// The numbers of a plan's items, by the change that they make.
@@ -164,12 +163,6 @@ impl<'s> Planner<'s> {
     #[must_use]
     pub fn calls(&self, batch_size: u32) -> CallCounts {
         self.backlog.calls(batch_size)
-    }
-
-    /// Returns the items that change something, ready to be cut into calls.
-    #[must_use]
-    pub fn into_backlog(self) -> Backlog {
-        self.backlog
     }
 
     /// Returns one message for each limit of the tenant that the plan would exceed.

@@ -18,8 +18,7 @@ use super::snapshot::Snapshot;
 use super::wording::counted;
 use super::{Limits, Planner};
 use crate::item::{Change, Item, Undo, changed_since};
-use crate::resource::Action;
-use crate::resource::{Column, Scope, Shape, live_refs};
+use crate::resource::{Action, Column, Scope, Shape, live_refs};
 use crate::wire::{Failure, FieldValue, Fields, Id, Object, Reference};
 
 /// A change that a run made.

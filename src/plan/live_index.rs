@@ -5,8 +5,7 @@ use std::collections::HashMap;
 
 use super::Draft;
 use crate::item::Problem;
-use crate::resource::Action;
-use crate::resource::{Scope, Shape};
+use crate::resource::{Action, Scope, Shape};
 use crate::wire::{Failure, Id, Object, quoted};
 
 /// The live objects of one scope, by id and by natural key.

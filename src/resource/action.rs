@@ -1,19 +1,20 @@
 //! The actions that a row may ask for.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// The action that a row asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The action that a row asks for. `--help` shows these descriptions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Create the object if it is absent, update it if it differs, and else leave it alone.
+    /// Create if absent, update if different, else leave alone
     #[default]
     Ensure,
-    /// Create the object. The row fails if the object exists.
+    /// Create; fail if it exists
     Create,
-    /// Update the object. The row fails if the object does not exist.
+    /// Update; fail if it does not exist
     Update,
-    /// Delete the object. The row succeeds if the object is already gone.
+    /// Delete; succeed if it is gone already
     Delete,
 }
 
@@ -37,9 +38,6 @@ impl Action {
     /// Returns the action called `name`, in upper or lower case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, action)| *action)
+        Self::from_str(name, true).ok()
     }
 }
