@@ -158,7 +158,7 @@ impl Dispatcher {
             recording: 0,
             in_flight: InFlight::new(settings),
             delayed: Delayed::default(),
-            session: Session::new(),
+            session: Session::default(),
             counts: Counts::default(),
             freshness: settings.freshness,
             halted: false,

@@ -12,7 +12,7 @@ use crate::resource::Kind;
 use crate::wire::{Failure, FieldValue, Fields, Id, Object};
 
 /// Items that are being merged into the list that they belong to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Merge {
     /// The items that are under way.
     items: Vec<Item<'static>>,
@@ -53,13 +53,7 @@ impl Merge {
     pub(super) fn new(items: Vec<Item<'static>>) -> Self {
         Self {
             items,
-            rest: Vec::new(),
-            written: None,
-            taken: 0,
-            owed: Vec::new(),
-            seen_empty: false,
-            landed: false,
-            refused: None,
+            ..Self::default()
         }
     }
 

@@ -14,17 +14,19 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(86_400);
 /// waits are spread.
 const SIGN_IN_ATTEMPTS: u32 = 10;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Token {
+    #[default]
+    Missing,
     /// No token, and none is fetched before that instant.
-    Missing(Option<Instant>),
+    Awaited(Instant),
     Renewing,
     /// To be renewed before the first call after that instant.
     Valid(Instant),
 }
 
 /// The session with one tenant.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Session {
     token: Token,
     generation: u32,
@@ -32,14 +34,6 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new() -> Self {
-        Self {
-            token: Token::Missing(None),
-            generation: 0,
-            failures: 0,
-        }
-    }
-
     /// The number of the token, which grows with each.
     pub(super) fn generation(&self) -> u32 {
         self.generation
@@ -53,8 +47,8 @@ impl Session {
     pub(super) fn renew(&mut self, now: Instant) -> bool {
         let due = match self.token {
             Token::Renewing => false,
-            Token::Missing(until) => until.is_none_or(|until| until <= now),
-            Token::Valid(_) => true,
+            Token::Missing | Token::Valid(_) => true,
+            Token::Awaited(until) => until <= now,
         };
         if due {
             self.token = Token::Renewing;
@@ -65,15 +59,15 @@ impl Session {
     /// Returns the instant before which no token is fetched, while there is none.
     pub(super) fn waits_until(&self) -> Option<Instant> {
         match self.token {
-            Token::Missing(until) => until,
-            Token::Renewing | Token::Valid(_) => None,
+            Token::Awaited(until) => Some(until),
+            Token::Missing | Token::Renewing | Token::Valid(_) => None,
         }
     }
 
     /// Notes that the server does not accept the token of that generation.
     pub(super) fn refused(&mut self, generation: u32) {
         if generation == self.generation {
-            self.token = Token::Missing(None);
+            self.token = Token::Missing;
         }
     }
 
@@ -99,12 +93,12 @@ impl Session {
             Err(error) => {
                 self.failures += 1;
                 let Some(wait) = error.wait().filter(|_| self.failures < SIGN_IN_ATTEMPTS) else {
-                    self.token = Token::Missing(None);
+                    self.token = Token::Missing;
                     return Err(error);
                 };
                 tracing::warn!(%error, "the sign-in will be tried again");
                 let wait = retry::interval(self.failures, random).max(wait);
-                self.token = Token::Missing(Some(now + wait));
+                self.token = Token::Awaited(now + wait);
                 Ok(())
             }
         }

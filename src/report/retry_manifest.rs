@@ -11,26 +11,24 @@ use crate::resource::{Kind, fold};
 use crate::run::{PlanLine, RunState};
 use crate::wire::FieldValue;
 
-/// Writes the rows of `errors.csv` as JSON Lines, and returns their number. Each row has the same line number as in
+/// Writes the rows of `errors.csv` as JSON Lines. Each row has the same line number as in
 /// that file, so that messages lead to its rows.
 ///
 /// JSON Lines can hold all that the run's own manifests could say, an empty text included.
 ///
 /// # Errors
 /// An [`io::Error`] if the plan cannot be read or `to` cannot be written.
-pub fn write_failed(run_state: &RunState, mut to: impl Write) -> io::Result<u64> {
+pub fn write_failed(run_state: &RunState, mut to: impl Write) -> io::Result<()> {
     // The empty line stands for the header of `errors.csv`.
     to.write_all(b"\n")?;
     let columns = &run_state.plan.origin().columns;
-    let mut rows = 0;
     for number in 0..run_state.plan.len() {
         if ResultFile::of(run_state.ledger.state(number)) == ResultFile::Errors {
             let line = run_state.plan.line(number)?;
             to.write_all(json_line(members(columns, &line)).as_bytes())?;
-            rows += 1;
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// Returns the members of the row's JSON object. The resource is always one of them: in the manifest it may have

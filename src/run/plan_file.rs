@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IntoInnerError, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,7 @@ impl PlanWriter {
     pub fn finish(self) -> Result<String, RunError> {
         let path = self.path;
         let (file, sha256) = self.file.finish();
-        let written = file.into_inner().map_err(|e| e.into_error());
+        let written = file.into_inner().map_err(IntoInnerError::into_error);
         let synced = written.and_then(|file| file.sync_all());
         synced.map_err(failed(&path))?;
         Ok(sha256)

@@ -40,7 +40,7 @@ impl From<Vec<String>> for PlanError {
 }
 
 /// Manifests without any problem that can be seen without the tenant.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Checked {
     names: Vec<String>,
     manifests: Vec<Manifest>,
@@ -86,14 +86,8 @@ pub fn check_named(
     let mut problems = Problems::default();
     let mut found = Checked {
         names: manifests.iter().map(|(_, name)| name.clone()).collect(),
-        manifests: Vec::new(),
-        layouts: Vec::new(),
-        columns: Vec::new(),
-        fingerprints: Vec::new(),
-        scopes: Scopes::default(),
-        rows: 0,
-        created_before: HashSet::new(),
         defaults,
+        ..Checked::default()
     };
     for (number, (path, _)) in (0..).zip(manifests) {
         found.open(path, number, largest, &mut problems)?;

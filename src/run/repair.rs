@@ -27,8 +27,6 @@ pub struct Finding {
 pub struct Repaired {
     /// The file that keeps the part that was cut off, if there was one.
     pub aside: Option<PathBuf>,
-    /// The number of items that are in doubt now.
-    pub in_doubt: u64,
 }
 
 /// Examines the journal of a run. Returns none if resuming mends all damage by itself.
@@ -78,8 +76,5 @@ pub fn repair(directory: &RunDirectory, now: Timestamp) -> Result<Option<Repaire
         )?;
     }
     journal.commit()?;
-    Ok(Some(Repaired {
-        aside,
-        in_doubt: undecided.len() as u64,
-    }))
+    Ok(Some(Repaired { aside }))
 }

@@ -19,7 +19,7 @@ pub(super) struct UnderWay {
 }
 
 /// The work of a run that was not loaded.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Loader {
     backlog: Backlog,
     /// Begins when all else has ended.
@@ -36,12 +36,8 @@ impl Loader {
     /// A loader without work that loads at most `batch_size` deletes at once.
     pub(super) fn new(batch_size: u32) -> Self {
         Self {
-            backlog: Backlog::default(),
-            deferred: Backlog::default(),
-            inherited: Backlog::default(),
             batch_size,
-            loading: 0,
-            loading_changes: 0,
+            ..Self::default()
         }
     }
 
