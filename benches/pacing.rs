@@ -11,6 +11,9 @@
     reason = "a benchmark has nobody to answer errors to, and its output is its purpose"
 )]
 
+#[path = "../tests/support/in_memory.rs"]
+#[allow(dead_code, reason = "tests use all of it")]
+mod in_memory;
 #[path = "common/planned.rs"]
 mod planned;
 
@@ -38,10 +41,11 @@ use zpa_bulk::engine::{End, Engine, EngineSettings};
 use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::plan::Defaults;
 use zpa_bulk::run::{self, Checked};
-use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
+use zpa_bulk::sim::{Class, LogEntry, Scenario};
 use zpa_bulk::wire::{Method, Reply, Request};
 use zpa_bulk::zpa::Api;
 
+use self::in_memory::InMemory;
 use self::planned::planned;
 
 const CUSTOMER: &str = "7";

@@ -11,7 +11,7 @@
 //!   leaves, and [`Response::delivery`] how much of the answer leaves.
 //! - Every request except those under `/__sim/` is in the log, in order of arrival.
 //! - The simulator shares no type, field name or rule with the client, because a mistake used by both
-//!   sides would stay hidden. Only [`InMemory`], which carries requests without sockets, knows the client.
+//!   sides would stay hidden.
 //!
 //! The vendor's documentation leaves some behaviour open: is a batch atomic, do posted domains replace
 //! the list or add to it, what does deleting an unknown connector do? Each such question is a setting of
@@ -44,7 +44,6 @@ mod limiter;
 mod listing;
 mod log;
 mod machine;
-mod memory;
 mod portal_link;
 mod quotas;
 mod random;
@@ -60,7 +59,6 @@ pub use assertion::PublicKey;
 pub use http::{Delivery, Request, Response};
 pub use log::{Class, LogEntry};
 pub use machine::Sim;
-pub use memory::InMemory;
 pub use scenario::{
     AbsentSchedule, BadItems, BulkAnswer, BulkDeleteRules, BulkOrder, BulkRules, CallPattern,
     CoTenant, ConnectorRules, DeletePortal, DomainPost, DomainRules, FailureRules, Fault,

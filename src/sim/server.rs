@@ -205,7 +205,7 @@ fn append(mut file: MutexGuard<'_, File>, line: Option<Vec<u8>>) {
 
 /// Locks a mutex even if a thread panicked with it. At worst one call was executed by half, which is no
 /// reason to stop answering.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

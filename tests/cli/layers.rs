@@ -116,16 +116,11 @@ fn imports_point_downward() {
 #[test]
 fn the_simulator_knows_the_wire_by_itself() {
     for (file, text) in sources(&root().join("sim")) {
-        let is_carrier = file.ends_with("memory.rs");
         let mut others = named(&text)
             .into_iter()
             .filter(|name| !["sim", "platform"].contains(name));
         let other = others.next();
-        assert!(
-            is_carrier || other.is_none(),
-            "{} names {other:?}",
-            file.display()
-        );
+        assert!(other.is_none(), "{} names {other:?}", file.display());
     }
 }
 

@@ -10,11 +10,12 @@ use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::Defaults;
 use zpa_bulk::run;
-use zpa_bulk::sim::{Class, InMemory, Scenario};
+use zpa_bulk::sim::{Class, Scenario};
 use zpa_bulk::wire::{Method, Request};
 use zpa_bulk::zpa::Api as _;
 
 use crate::support::desk::{Desk, carry_out, die};
+use crate::support::in_memory::InMemory;
 use crate::support::manifests::{PORTALS, expected, manifest};
 use crate::support::random::Random;
 use crate::support::state::most_in_any_window;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use zpa_bulk::engine::End;
-use zpa_bulk::item::Event;
+use zpa_bulk::item::{Event, Item};
 use zpa_bulk::journal::{Header, Journal};
+use zpa_bulk::plan::{Limits, Snapshot};
 use zpa_bulk::run::{RunDirectory, RunEffects, RunState};
 use zpa_bulk::wire::{self, Id, Method, Request};
 
@@ -283,5 +284,13 @@ async fn an_undo_lists_its_objects_and_their_references() {
     let deeds = RunEffects::read(&RunDirectory::open(&past).unwrap()).unwrap();
     let kinds: Vec<String> = deeds.scopes().iter().map(|s| s.kind.to_string()).collect();
     assert_eq!(kinds, ["portal-link", "user-portal"]);
-    assert_eq!(deeds.len(), 2);
+    let mut planned = 0;
+    let count = |_: &Item<'_>, _: &[&str]| {
+        planned += 1;
+        Ok(())
+    };
+    deeds
+        .plan(&Snapshot::default(), Limits::default(), count)
+        .unwrap();
+    assert_eq!(planned, 2);
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use zpa_bulk::sim::{InMemory, LogEntry, Scenario};
+use zpa_bulk::sim::{LogEntry, Scenario};
 use zpa_bulk::wire;
 use zpa_bulk::wire::{Answer, Reply};
 use zpa_bulk::zpa::{Api as _, SignInError};
 
 use crate::support::api::text;
+use crate::support::in_memory::InMemory;
 use crate::support::served::{
     BULK, BULK_DELETE, LINKS, PORTALS, SUFFIXES, Tenant, in_memory, link, links, tenant,
 };

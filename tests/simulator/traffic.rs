@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use zpa_bulk::sim::{InMemory, LogEntry, Scenario};
+use zpa_bulk::sim::{LogEntry, Scenario};
 use zpa_bulk::wire::{Id, Method, Path, Reply, Request};
 use zpa_bulk::zpa::Api;
 
+use crate::support::in_memory::InMemory;
 use crate::support::served::{LINKS, PORTALS, in_memory, link, tenant};
 
 async fn call(tenant: &InMemory, method: Method, path: impl Into<Path>) -> (u16, Option<String>) {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use zpa_bulk::sim::{InMemory, Request, Scenario, Server, ServerOptions, Sim};
+use zpa_bulk::sim::{Request, Scenario, Server, ServerOptions, Sim};
 use zpa_bulk::zpa::Api as _;
 
 use super::api::{Caller, Reply, text};
+use super::in_memory::InMemory;
 use super::state;
 
 pub(crate) const LINKS: &str = "/mgmtconfig/v1/admin/customers/72/userPortalLink";

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use zpa_bulk::sim::{Class, InMemory, LogEntry, Scenario};
+use zpa_bulk::sim::{Class, LogEntry, Scenario};
 use zpa_bulk::wire::{Answer, Method, Reply, Request};
 use zpa_bulk::zpa::{Api, SignInError};
 
+use super::in_memory::InMemory;
 use super::state;
 
 pub(crate) const CUSTOMER: &str = "7";

@@ -24,13 +24,14 @@ use zpa_bulk::item::Outcome;
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::run::{self, Run};
-use zpa_bulk::sim::{InMemory, Scenario};
+use zpa_bulk::sim::Scenario;
 use zpa_bulk::wire::{Method, Request};
 use zpa_bulk::zpa::Api as _;
 
 use self::model::{History, violations};
 use self::rows::Row;
 use crate::support::desk::{Desk, outcomes, released, started};
+use crate::support::in_memory::InMemory;
 use crate::support::random::Random;
 use crate::support::wire::CUSTOMER;
 

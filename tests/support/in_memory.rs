@@ -12,21 +12,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
-
-use super::http::{Delivery, Request, Response};
-use super::log::LogEntry;
-use super::machine::Sim;
-use super::scenario::Scenario;
-use super::server::lock;
-use crate::wire::{self, Answer, Failure, Reply};
-use crate::zpa::{Api, SignInError};
+use zpa_bulk::sim::{Delivery, LogEntry, Request, Response, Scenario, Sim};
+use zpa_bulk::wire::{self, Answer, Failure, Reply};
+use zpa_bulk::zpa::{Api, SignInError};
 
 /// The time that a client waits for an answer by default.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One tenant of a simulator in memory. Clones share the simulator and its clock.
 #[derive(Clone, Debug)]
-pub struct InMemory {
+pub(crate) struct InMemory {
     shared: Arc<Shared>,
     customer: String,
     patience: Duration,
@@ -41,8 +36,7 @@ struct Shared {
 
 impl InMemory {
     /// Creates a simulator whose time starts now, and returns the tenant of `customer`.
-    #[must_use]
-    pub fn new(scenario: Scenario, seed: u64, customer: &str) -> Self {
+    pub(crate) fn new(scenario: Scenario, seed: u64, customer: &str) -> Self {
         Self {
             shared: Arc::new(Shared {
                 start: Instant::now(),
@@ -55,23 +49,20 @@ impl InMemory {
     }
 
     /// Sets the time that the client waits for an answer; 30 s by default.
-    #[must_use]
-    pub fn with_patience(self, patience: Duration) -> Self {
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
     /// The state of all tenants, as [`Sim::state`] returns it.
-    #[must_use]
-    pub fn state(&self) -> Value {
-        let mut sim = lock(&self.shared.sim);
+    pub(crate) fn state(&self) -> Value {
+        let mut sim = self.shared.sim.lock().unwrap();
         sim.advance(self.shared.start.elapsed());
         sim.state()
     }
 
     /// All requests so far, in order of arrival.
-    #[must_use]
-    pub fn log(&self) -> Vec<LogEntry> {
-        lock(&self.shared.sim).log().to_vec()
+    pub(crate) fn log(&self) -> Vec<LogEntry> {
+        self.shared.sim.lock().unwrap().log().to_vec()
     }
 
     async fn exchange(&self, request: &Request) -> Reply {
@@ -80,11 +71,16 @@ impl InMemory {
     }
 
     async fn round_trip(&self, request: &Request) -> Reply {
-        let travel = lock(&self.shared.sim).travel(request);
+        let travel = self.shared.sim.lock().unwrap().travel(request);
         if !travel.is_zero() {
             sleep(travel).await;
         }
-        let response = lock(&self.shared.sim).handle(self.shared.start.elapsed(), request);
+        let response = self
+            .shared
+            .sim
+            .lock()
+            .unwrap()
+            .handle(self.shared.start.elapsed(), request);
         sleep(response.delay).await;
         match response.delivery {
             Delivery::Whole => Reply::Answer(to_client(response)),
@@ -109,7 +105,7 @@ impl InMemory {
         let query: Vec<String> = query
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let token = lock(&self.shared.token).clone();
+        let token = self.shared.token.lock().unwrap().clone();
         let body = request.body.as_ref().map(ToString::to_string);
         Request {
             method: request.method.to_string(),
@@ -153,7 +149,7 @@ impl Api for InMemory {
         ) else {
             return Err(SignInError::Refused(Failure::new(answer.to_string())));
         };
-        *lock(&self.shared.token) = Some(token.to_owned());
+        *self.shared.token.lock().unwrap() = Some(token.to_owned());
         Ok(Duration::from_secs(seconds.parse().unwrap_or(0)))
     }
 }
