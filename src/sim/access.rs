@@ -18,7 +18,6 @@ use super::random::SplitMix64;
 use super::refusal::{Refusal, unauthorized};
 use super::scenario::Scenario;
 
-/// The only secret that is refused.
 const WRONG_SECRET: &str = "wrong";
 
 /// The tokens that were issued and not revoked.
@@ -55,10 +54,8 @@ impl Tokens {
     pub(super) fn token(&mut self, now: Duration, request: &Request) -> Result<Answer, Refusal> {
         let form = read_form(request)?;
         if form.value("grant_type") != Some("client_credentials") {
-            return Err(Refusal::bad_request(
-                "unsupported_grant_type",
-                "The grant type must be client_credentials.",
-            ));
+            let reason = "The grant type must be client_credentials.";
+            return Err(Refusal::bad_request("unsupported_grant_type", reason));
         }
         let client = match form.value("client_assertion") {
             Some(assertion) => {
@@ -93,7 +90,6 @@ impl Tokens {
         }
     }
 
-    /// Returns true if the request has a token that is valid at `now`.
     pub(super) fn is_valid(&self, now: Duration, request: &Request) -> bool {
         let expiry = bearer_token(request).and_then(|token| self.expiries.get(token));
         expiry.is_some_and(|expiry| now < *expiry)
@@ -154,11 +150,8 @@ fn token_answer(token: &str, expires_in: &serde_json::Value) -> Answer {
 /// Reads the body as a form. Any other content type is refused.
 fn read_form(request: &Request) -> Result<Pairs, Refusal> {
     if !is_content_type(request, "application/x-www-form-urlencoded") {
-        return Err(Refusal::new(
-            415,
-            "unsupported.media.type",
-            "The body must be a URL-encoded form.",
-        ));
+        let reason = "The body must be a URL-encoded form.";
+        return Err(Refusal::new(415, "unsupported.media.type", reason));
     }
     Ok(Pairs::parse(&String::from_utf8_lossy(&request.body)))
 }

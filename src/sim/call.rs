@@ -52,7 +52,6 @@ pub(super) struct Call<'a> {
     pub(super) body: &'a [u8],
     /// The names of the objects that a `poison` fault refuses.
     pub(super) poisoned: &'a [String],
-    /// The unix time of the call.
     pub(super) time: i64,
 }
 

@@ -216,7 +216,6 @@ impl Attachments {
         self.portals.insert(link, portals.to_vec());
     }
 
-    /// Removes a link from all its portals.
     pub(super) fn detach(&mut self, link: Id) {
         for portal in self.portals.remove(&link).unwrap_or_default() {
             if let Some(links) = self.links.get_mut(&portal) {

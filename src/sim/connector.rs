@@ -9,13 +9,12 @@ use serde_json::Value;
 
 use super::call::{Call, Route};
 use super::collection::Id;
-use super::fields::{self, Object};
+use super::fields::{self, Object, Posted};
 use super::http::Answer;
 use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::Treatment;
 
-/// The calls on connectors.
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "v1", "connector", list),
     Route::new("POST", "v1", "connector/bulkDelete", delete_bulk),
@@ -24,7 +23,6 @@ pub(super) const ROUTES: &[Route] = &[
     Route::new("DELETE", "v1", "connector/{connectorId}", delete),
 ];
 
-/// The values of `controlChannelStatus`.
 pub(super) const CONNECTED: &str = "ZPN_STATUS_AUTHENTICATED";
 pub(super) const DISCONNECTED: &str = "ZPN_STATUS_DISCONNECTED";
 
@@ -57,14 +55,14 @@ fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = existing_unprotected(call)?;
     let body = call.object()?;
-    let (name, written) = read_body(&body).map_err(|refusal| refusal.with_name_of(&body))?;
-    call.refuse_poisoned(&name)?;
+    let posted = read_connector(&body).map_err(|refusal| refusal.with_name_of(&body))?;
+    call.refuse_poisoned(&posted.name)?;
     let old = call.tenant.connectors.fields(id);
     let mut fields = old.cloned().unwrap_or_default();
     fields.retain(|field, _| !WRITABLE.contains(&field.as_str()));
-    fields.extend(written);
+    fields.extend(posted.fields);
     call.stamp(&mut fields, id, old);
-    call.tenant.connectors.replace(id, name, fields);
+    call.tenant.connectors.replace(id, posted.name, fields);
     Ok(Answer::empty(204))
 }
 
@@ -124,8 +122,7 @@ fn refuse_unless_ignored(
     }
 }
 
-/// Reads a posted connector: its name, and its fields as answers show them.
-fn read_body(body: &Object) -> Result<(String, Object), Refusal> {
+fn read_connector(body: &Object) -> Result<Posted, Refusal> {
     let name = fields::required(body, "name")?.trim().to_owned();
     // The documentation requires both. An empty description is allowed.
     for field in ["description", "enabled"] {
@@ -133,15 +130,15 @@ fn read_body(body: &Object) -> Result<(String, Object), Refusal> {
             return Err(Refusal::missing(field));
         }
     }
-    let mut written = Object::new();
-    fields::set(&mut written, "name", fields::escape(&name));
-    fields::copy_escaped(body, "description", &mut written)?;
-    fields::copy_flags(body, &["enabled"], &mut written)?;
+    let mut fields = Object::new();
+    fields::set(&mut fields, "name", fields::escape(&name));
+    fields::copy_escaped(body, "description", &mut fields)?;
+    fields::copy_flags(body, &["enabled"], &mut fields)?;
     let access = fields::list(body, "ipAcl")?;
     if !access.is_empty() {
-        fields::set(&mut written, "ipAcl", access);
+        fields::set(&mut fields, "ipAcl", access);
     }
-    Ok((name, written))
+    Ok(Posted { name, fields })
 }
 
 /// The connector whose id is in the path, if it is not protected.

@@ -27,7 +27,6 @@ pub(super) fn state(tenant: &Tenant) -> Option<&Object> {
     schedule.map(|schedule| &schedule.fields)
 }
 
-/// The schedules of all other microtenants.
 pub(super) fn microtenant_state(tenant: &Tenant) -> Vec<&Object> {
     let schedules = tenant.schedules.iter();
     let others = schedules.filter(|(microtenant, _)| **microtenant != Microtenant::DEFAULT);

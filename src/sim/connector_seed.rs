@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::call::Call;
 use super::collection::Id;
@@ -21,7 +21,6 @@ const DAY: u64 = 24 * 60 * MINUTE;
 /// The version that all connectors should run.
 const EXPECTED_VERSION: &str = "24.387.2";
 
-/// The state that a connector is in.
 #[derive(Clone, Copy)]
 enum State {
     Live,
@@ -29,7 +28,6 @@ enum State {
     NeverConnected,
 }
 
-/// A connector to add to the tenant.
 struct NewConnector {
     name: String,
     state: State,
@@ -39,7 +37,6 @@ struct NewConnector {
     protection: Option<&'static str>,
 }
 
-/// A group of connectors.
 struct Group {
     id: Id,
     name: String,
@@ -198,16 +195,13 @@ fn connection_fields(status: &str, connected: i64, disconnected: i64) -> Object 
         "lastBrokerConnectTime": connected.to_string(),
         "lastBrokerDisconnectTime": disconnected.to_string(),
     });
-    into_object(fields)
+    serde_json::from_value(fields).unwrap_or_default()
 }
 
-/// All other fields.
 fn other_fields(random: &mut SplitMix64, connector: &NewConnector, group: &Group) -> Object {
     let mut octet = || random.below(254) + 1;
-    let (private, public) = (
-        format!("10.{}.{}.{}", octet(), octet(), octet()),
-        format!("203.0.113.{}", octet()),
-    );
+    let private = format!("10.{}.{}.{}", octet(), octet(), octet());
+    let public = format!("203.0.113.{}", octet());
     let version = match (connector.state, random.below(3)) {
         (State::Live, _) => EXPECTED_VERSION,
         (_, 0) => "22.110.1",
@@ -215,7 +209,7 @@ fn other_fields(random: &mut SplitMix64, connector: &NewConnector, group: &Group
         (_, _) => "24.198.1",
     };
     let fingerprint = format!("{:016x}{:016x}", random.draw(), random.draw());
-    into_object(json!({
+    let fields = json!({
         "name": fields::escape(&connector.name),
         "description": format!("Connector of {}", group.name),
         "enabled": true,
@@ -239,14 +233,8 @@ fn other_fields(random: &mut SplitMix64, connector: &NewConnector, group: &Group
         "readOnly": connector.protection == Some(READ_ONLY),
         "zscalerManaged": connector.protection == Some(ZSCALER_MANAGED),
         "assistantVersion": {"currentVersion": version, "expectedVersion": EXPECTED_VERSION},
-    }))
-}
-
-fn into_object(fields: Value) -> Object {
-    match fields {
-        Value::Object(object) => object,
-        _ => Map::new(),
-    }
+    });
+    serde_json::from_value(fields).unwrap_or_default()
 }
 
 #[cfg(test)]

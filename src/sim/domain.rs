@@ -13,7 +13,6 @@ use super::refusal::Refusal;
 use super::scenario::DomainPost;
 use super::tenant::DomainKey;
 
-/// The calls on domains.
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "v1", "v2/associationtype/{type}/domains", list),
     Route::new("POST", "v1", "v2/associationtype/{type}/domains", post),

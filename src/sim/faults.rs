@@ -20,7 +20,6 @@ const BATCH_FIELDS: [&str; 2] = ["userPortalLinks", "ids"];
 /// The page that a proxy shows in place of an answer.
 const HTML_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Please wait</title></head><body><h1>Please wait</h1></body></html>\n";
 
-/// The faults of a scenario, with their state.
 #[derive(Debug)]
 pub(super) struct Faults(Vec<FaultState>);
 
@@ -97,7 +96,6 @@ impl FaultState {
     }
 }
 
-/// Returns true if this kind of fault can act on this kind of call.
 fn can_act_on(kind: &FaultKind, request: &Request, is_sign_in: bool) -> bool {
     match kind {
         FaultKind::SigninDown => is_sign_in,
@@ -126,15 +124,9 @@ fn read_batch(body: &[u8]) -> Option<(&'static str, Map<String, Value>)> {
 fn partial_batch(body: &[u8], random: &mut SplitMix64) -> Option<Vec<u8>> {
     let (name, mut body) = read_batch(body)?;
     let items = body.get_mut(name)?.as_array_mut()?;
-    let (kept, left_out) = (
-        random.below(items.len() as u64),
-        random.below(items.len() as u64 - 1),
-    );
-    let left_out = if left_out >= kept {
-        left_out + 1
-    } else {
-        left_out
-    };
+    let kept = random.below(items.len() as u64);
+    let left_out = random.below(items.len() as u64 - 1);
+    let left_out = left_out + u64::from(left_out >= kept);
     let mut number = 0;
     items.retain(|_| {
         let keep = number == kept || number != left_out && random.below(2) == 0;

@@ -7,6 +7,12 @@ use super::refusal::Refusal;
 /// A JSON object. Unknown fields of a posted object are ignored, as in the real API.
 pub(super) type Object = Map<String, Value>;
 
+/// A posted object that passed the checks that need no other object: its name, and its fields as answers show them.
+pub(super) struct Posted {
+    pub(super) name: String,
+    pub(super) fields: Object,
+}
+
 /// Reads a text field. Missing, null and empty mean the same.
 pub(super) fn text<'a>(object: &'a Object, field: &str) -> Result<Option<&'a str>, Refusal> {
     match object.get(field) {
@@ -70,7 +76,6 @@ pub(super) fn list<'a>(object: &'a Object, field: &str) -> Result<&'a [Value], R
     }
 }
 
-/// Sets a field.
 pub(super) fn set(object: &mut Object, field: &str, value: impl Into<Value>) {
     object.insert(field.to_owned(), value.into());
 }

@@ -85,7 +85,6 @@ impl Answer {
         }
     }
 
-    /// Adds a header.
     pub(super) fn with_header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
         self

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use super::scenario::{Quota, Window};
 
-/// One rate limit, with its state.
 #[derive(Debug)]
 pub(super) struct Limiter {
     /// None if every call is admitted.
@@ -29,7 +28,6 @@ pub(super) trait Algorithm: fmt::Debug + Send {
     /// The time from `now` until the next call passes; zero if it passes now.
     fn wait(&self, now: Duration) -> Duration;
 
-    /// Counts a call at `now`.
     fn count(&mut self, now: Duration);
 }
 
@@ -138,7 +136,6 @@ impl Algorithm for WindowCounter {
     }
 }
 
-/// The time from the last multiple of `per` to `now`.
 fn since_multiple(now: Duration, per: Duration) -> Duration {
     from_nanos(now.as_nanos().checked_rem(per.as_nanos()).unwrap_or(0))
 }
@@ -196,7 +193,6 @@ struct SlidingCounter {
     calls: u128,
     /// The length of a window in nanoseconds. All times here are in nanoseconds.
     per: u128,
-    /// The start of the current window.
     start: u128,
     seen: u128,
     previous: u128,

@@ -48,12 +48,11 @@ impl ListQuery {
         let search = query
             .value("search")
             .map_or(Ok(Search::default()), Search::parse)?;
-        let sort = None;
         Ok(Self {
             page,
             size,
             search,
-            sort,
+            sort: None,
         })
     }
 

@@ -315,11 +315,8 @@ impl Arrival<'_> {
 fn check_feature(features: &FeatureRules, resource: &str) -> Result<(), Refusal> {
     if features.off.iter().any(|off| off == resource) {
         let reason = format!("The feature {resource} is not enabled for this customer.");
-        return Err(Refusal::new(
-            401,
-            "authz.featureflag.permission.denied",
-            reason,
-        ));
+        let id = "authz.featureflag.permission.denied";
+        return Err(Refusal::new(401, id, reason));
     }
     Ok(())
 }
@@ -350,7 +347,6 @@ fn check_media_type(request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A parsed path.
 #[derive(Debug)]
 struct Address<'a> {
     /// True for paths that start with `/zpa`, as with `OneAPI`. The legacy hosts use no prefix.

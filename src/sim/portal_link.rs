@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Route};
 use super::collection::Id;
-use super::fields::{self, Object};
+use super::fields::{self, Object, Posted};
 use super::http::Answer;
 use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::{BadItems, BulkAnswer, BulkOrder};
 use super::tenant::Tenant;
 
-/// The calls on links.
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "v1", "userPortalLink", list),
     Route::new("POST", "v1", "userPortalLink", create),
@@ -55,12 +54,6 @@ struct BulkBody<'a> {
     user_portals: Vec<PortalRef<'a>>,
 }
 
-/// A posted link that passed the checks that need no other object.
-struct PostedLink {
-    name: String,
-    fields: Object,
-}
-
 /// Every link as `GET` shows it, in order of creation.
 pub(super) fn state(tenant: &Tenant) -> Vec<LinkView<'_, &Object>> {
     let ids = tenant.links.all_ids();
@@ -74,7 +67,7 @@ pub(super) fn seed(call: &mut Call<'_>) {
     for number in 1..=call.service.scenario.tenant.links {
         let link = format!("seeded-{number:04}.example.com");
         let posted = json!({"name": format!("Seeded Link {number:04}"), "link": link, "protocol": "https://", "enabled": true});
-        if let Some(Ok(link)) = posted.as_object().map(PostedLink::read) {
+        if let Some(Ok(link)) = posted.as_object().map(read_link) {
             add(call, link, next_portal.next().unwrap_or_default());
         }
     }
@@ -169,7 +162,7 @@ fn batch(body: &Object, max: u32) -> Result<&[Value], Refusal> {
 }
 
 /// The valid items of a batch, and the refusal of the first invalid one.
-fn validate_batch(call: &Call<'_>, items: &[Value]) -> (Vec<PostedLink>, Option<Refusal>) {
+fn validate_batch(call: &Call<'_>, items: &[Value]) -> (Vec<Posted>, Option<Refusal>) {
     let mut names = HashSet::new();
     let (mut valid, mut invalid) = (Vec::with_capacity(items.len()), None);
     for item in items {
@@ -186,10 +179,10 @@ fn validate_item(
     call: &Call<'_>,
     item: &Value,
     names: &mut HashSet<String>,
-) -> Result<PostedLink, Refusal> {
+) -> Result<Posted, Refusal> {
     let item = item.as_object();
     let item = item.ok_or_else(|| fields::wrong_type("userPortalLinks"))?;
-    let link = PostedLink::read(item).map_err(|refusal| refusal.with_name_of(item))?;
+    let link = read_link(item).map_err(|refusal| refusal.with_name_of(item))?;
     call.check_name(&call.tenant.links, &link.name, None)?;
     if !names.insert(link.name.clone()) && call.service.scenario.bulk.unique_names {
         return Err(Refusal::duplicate(&link.name));
@@ -198,33 +191,31 @@ fn validate_item(
 }
 
 /// Reads and checks the posted link and its portals. `replaced` is the link that it replaces.
-fn posted_link(call: &Call<'_>, replaced: Option<Id>) -> Result<(PostedLink, Vec<Id>), Refusal> {
+fn posted_link(call: &Call<'_>, replaced: Option<Id>) -> Result<(Posted, Vec<Id>), Refusal> {
     let body = call.object()?;
-    let checked = PostedLink::read(&body).and_then(|link| {
+    let checked = read_link(&body).and_then(|link| {
         call.check_name(&call.tenant.links, &link.name, replaced)?;
         Ok((link, portals_of_body(call, &body)?))
     });
     checked.map_err(|refusal| refusal.with_name_of(&body))
 }
 
-impl PostedLink {
-    fn read(body: &Object) -> Result<Self, Refusal> {
-        let posted = fields::required(body, "name")?;
-        check_link(fields::required(body, "link")?)?;
-        check_protocol(fields::text(body, "protocol")?)?;
-        let name = posted.trim().to_owned();
-        let mut fields = Object::new();
-        fields::set(&mut fields, "name", fields::escape(&name));
-        fields::set(&mut fields, "nameWithoutTrim", posted);
-        fields::copy_escaped(body, "description", &mut fields)?;
-        let texts = ["link", "linkPath", "protocol", "iconText"];
-        fields::copy_text(body, &texts, &mut fields)?;
-        fields::copy_flags(body, &["enabled"], &mut fields)?;
-        if let Some(application) = fields::id(body, "applicationId")? {
-            fields::set(&mut fields, "applicationId", application);
-        }
-        Ok(Self { name, fields })
+fn read_link(body: &Object) -> Result<Posted, Refusal> {
+    let posted = fields::required(body, "name")?;
+    check_link(fields::required(body, "link")?)?;
+    check_protocol(fields::text(body, "protocol")?)?;
+    let name = posted.trim().to_owned();
+    let mut fields = Object::new();
+    fields::set(&mut fields, "name", fields::escape(&name));
+    fields::set(&mut fields, "nameWithoutTrim", posted);
+    fields::copy_escaped(body, "description", &mut fields)?;
+    let texts = ["link", "linkPath", "protocol", "iconText"];
+    fields::copy_text(body, &texts, &mut fields)?;
+    fields::copy_flags(body, &["enabled"], &mut fields)?;
+    if let Some(application) = fields::id(body, "applicationId")? {
+        fields::set(&mut fields, "applicationId", application);
     }
+    Ok(Posted { name, fields })
 }
 
 /// Refuses a link with a scheme or a path. A link is a host name or an IP address.
@@ -295,7 +286,7 @@ fn fits(present: usize, count: usize, limit: u32) -> bool {
     count == 0 || u32::try_from(present.saturating_add(count)).is_ok_and(|total| total <= limit)
 }
 
-fn add(call: &mut Call<'_>, mut link: PostedLink, portals: &[Id]) -> Id {
+fn add(call: &mut Call<'_>, mut link: Posted, portals: &[Id]) -> Id {
     let id = call.service.ids.next_id();
     call.stamp(&mut link.fields, id, None);
     let links = &mut call.tenant.links;

@@ -10,8 +10,7 @@ use super::limiter::Limiter;
 use super::log::Class;
 use super::scenario::{CoTenant, Quota, QuotaRules, QuotaScope};
 
-/// The quotas of one tenant.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Quotas {
     rules: QuotaRules,
     /// The quotas by path; under the empty path if they are for the whole tenant.
@@ -31,8 +30,7 @@ impl Quotas {
     pub(super) fn new(rules: &QuotaRules) -> Self {
         Self {
             rules: rules.clone(),
-            pairs: HashMap::new(),
-            next_sweep: Duration::ZERO,
+            ..Self::default()
         }
     }
 

@@ -36,7 +36,6 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with any status and id.
     pub(super) fn new(
         status: u16,
         id: impl Into<Cow<'static, str>>,
@@ -56,7 +55,6 @@ impl Refusal {
         Self::new(400, id, reason)
     }
 
-    /// 400: a required field is missing or empty.
     pub(super) fn missing(field: &str) -> Self {
         let reason = format!("The field {field} is required.");
         Self::bad_request("required.field.missing", reason)
@@ -117,7 +115,6 @@ impl Refusal {
         self.with_item(name.unwrap_or_default())
     }
 
-    /// The answer to send.
     pub(super) fn into_answer(self) -> Answer {
         Answer::json(self.status, &self)
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::call::{Call, Handler, Route};
 use super::collection::Microtenant;
 use super::http::Pairs;
+use super::quotas::Quotas;
 use super::refusal::Refusal;
 use super::tenant::{Service, Tenant};
 use super::{connector, connector_schedule, connector_seed, domain, portal_link, user_portal};
@@ -20,7 +21,10 @@ const TABLES: [(&str, &[Route]); 5] = [
 
 /// Creates a tenant with the objects that the scenario gives it.
 pub(super) fn new_tenant(service: &mut Service, customer: &str) -> Tenant {
-    let mut tenant = Tenant::empty(&service.scenario.quota);
+    let mut tenant = Tenant {
+        quotas: Quotas::new(&service.scenario.quota),
+        ..Tenant::default()
+    };
     for microtenant in service.microtenant_ids() {
         seed(service, &mut tenant, customer, microtenant);
     }
@@ -61,7 +65,6 @@ pub(super) fn state(tenant: &Tenant) -> Value {
 /// The name of a resource, the handler of a route, and the value of the path's parameter.
 type Found<'p> = (&'static str, Handler, &'p str);
 
-/// Finds the route of a call.
 pub(super) fn find<'p>(method: &str, version: &str, path: &'p str) -> Result<Found<'p>, Refusal> {
     let mut known_path = false;
     for (resource, routes) in TABLES {

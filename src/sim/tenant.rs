@@ -9,7 +9,7 @@ use super::fields::{Object, set};
 use super::quotas::Quotas;
 use super::random::SplitMix64;
 use super::refusal::Refusal;
-use super::scenario::{QuotaRules, Scenario};
+use super::scenario::Scenario;
 
 /// The state that all tenants share: the scenario, the microtenants, and the source of ids.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Service {
 }
 
 /// The objects and quotas of one customer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tenant {
     pub(super) quotas: Quotas,
     pub(super) portals: Collection,
@@ -120,25 +120,9 @@ pub(super) struct Tenant {
     pub(super) schedules: BTreeMap<Microtenant, Schedule>,
 }
 
-impl Tenant {
-    pub(super) fn empty(quota: &QuotaRules) -> Self {
-        Self {
-            quotas: Quotas::new(quota),
-            portals: Collection::default(),
-            links: Collection::default(),
-            attachments: Attachments::default(),
-            connectors: Collection::default(),
-            reconnecting: HashSet::new(),
-            domains: Domains::default(),
-            schedules: BTreeMap::new(),
-        }
-    }
-}
-
 /// The key of a domain list: its microtenant and its association type.
 pub(super) type DomainKey = (Microtenant, &'static str);
 
-/// The domains of a tenant.
 #[derive(Debug, Default)]
 pub(super) struct Domains {
     pub(super) lists: BTreeMap<DomainKey, Vec<Object>>,
@@ -146,7 +130,6 @@ pub(super) struct Domains {
     pub(super) reads: u32,
 }
 
-/// The schedule of one microtenant.
 #[derive(Debug)]
 pub(super) struct Schedule {
     pub(super) id: Id,

@@ -9,13 +9,12 @@ use serde_json::json;
 
 use super::call::{Call, Route};
 use super::collection::Id;
-use super::fields::{self, Object};
+use super::fields::{self, Object, Posted};
 use super::http::Answer;
 use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::DeletePortal;
 
-/// The calls on portals.
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "v1", "userPortal", list),
     Route::new("POST", "v1", "userPortal", create),
@@ -24,7 +23,6 @@ pub(super) const ROUTES: &[Route] = &[
     Route::new("DELETE", "v1", "userPortal/{id}", delete),
 ];
 
-/// The names of the first portals of a new tenant.
 const FIRST_NAMES: [&str; 4] = [
     "Employee Portal",
     "Engineering Portal",
@@ -34,12 +32,6 @@ const FIRST_NAMES: [&str; 4] = [
 
 /// The fields that a `GET` shows and the answer to a `POST` leaves out.
 const NOT_IN_CREATED: [&str; 2] = ["scopeName", "extDomainName"];
-
-/// A posted portal that passed the checks that need no other object.
-struct PostedPortal {
-    name: String,
-    fields: Object,
-}
 
 /// Gives a new tenant the scenario's portals.
 pub(super) fn seed(call: &mut Call<'_>) {
@@ -52,7 +44,7 @@ pub(super) fn seed(call: &mut Call<'_>) {
     for name in names.take(count) {
         let label = name.to_lowercase().replace(' ', "-");
         let posted = json!({"name": name, "enabled": true, "managedByZs": true, "extLabel": label, "extDomain": "example.com"});
-        if let Some(Ok(portal)) = posted.as_object().map(PostedPortal::read) {
+        if let Some(Ok(portal)) = posted.as_object().map(read_portal) {
             add(call, portal);
         }
     }
@@ -100,27 +92,25 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// Reads and checks the posted portal. `replaced` is the portal that it replaces.
-fn posted_portal(call: &Call<'_>, replaced: Option<Id>) -> Result<PostedPortal, Refusal> {
+fn posted_portal(call: &Call<'_>, replaced: Option<Id>) -> Result<Posted, Refusal> {
     let body = call.object()?;
-    let portal = PostedPortal::read(&body).map_err(|refusal| refusal.with_name_of(&body))?;
+    let portal = read_portal(&body).map_err(|refusal| refusal.with_name_of(&body))?;
     call.check_name(&call.tenant.portals, &portal.name, replaced)?;
     Ok(portal)
 }
 
-impl PostedPortal {
-    fn read(body: &Object) -> Result<Self, Refusal> {
-        let name = fields::required(body, "name")?.trim().to_owned();
-        check_name(&name)?;
-        check_label(fields::text(body, "extLabel")?)?;
-        let mut fields = Object::new();
-        fields::set(&mut fields, "name", &*name);
-        fields::copy_escaped(body, "description", &mut fields)?;
-        let texts = ["extLabel", "extDomain", "userNotification", "imageData"];
-        fields::copy_text(body, &texts, &mut fields)?;
-        fields::copy_flags(body, &["enabled", "userNotificationEnabled"], &mut fields)?;
-        add_domain(body, &mut fields)?;
-        Ok(Self { name, fields })
-    }
+fn read_portal(body: &Object) -> Result<Posted, Refusal> {
+    let name = fields::required(body, "name")?.trim().to_owned();
+    check_name(&name)?;
+    check_label(fields::text(body, "extLabel")?)?;
+    let mut fields = Object::new();
+    fields::set(&mut fields, "name", &*name);
+    fields::copy_escaped(body, "description", &mut fields)?;
+    let texts = ["extLabel", "extDomain", "userNotification", "imageData"];
+    fields::copy_text(body, &texts, &mut fields)?;
+    fields::copy_flags(body, &["enabled", "userNotificationEnabled"], &mut fields)?;
+    add_domain(body, &mut fields)?;
+    Ok(Posted { name, fields })
 }
 
 fn add_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal> {
@@ -189,7 +179,7 @@ fn check_label(label: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn add(call: &mut Call<'_>, mut portal: PostedPortal) -> Id {
+fn add(call: &mut Call<'_>, mut portal: Posted) -> Id {
     let id = call.service.ids.next_id();
     complete(call, id, &mut portal.fields, None);
     let portals = &mut call.tenant.portals;
@@ -211,7 +201,7 @@ mod tests {
     use super::*;
 
     fn read(body: &Value) -> Result<Object, u16> {
-        PostedPortal::read(body.as_object().unwrap())
+        read_portal(body.as_object().unwrap())
             .map(|portal| portal.fields)
             .map_err(|refusal| refusal.into_answer().status)
     }

@@ -36,7 +36,6 @@ const KEYS_OF_KINDS: [(&str, &str); 5] = [
 /// The default delay of `late-commit`.
 const COMMIT_DELAY: Duration = Duration::from_secs(5);
 
-/// The default status of `status`.
 const DEFAULT_STATUS: u16 = 503;
 
 /// One fault: the effect, and the calls on which it acts.
@@ -178,7 +177,7 @@ impl Fault {
         };
         let kind = fault.kind.name();
         let what = format!("does not apply to the kind {kind:?}, only to {kinds}");
-        Err(section.conflict(key, what))
+        Err(section.conflict(key, &what))
     }
 }
 

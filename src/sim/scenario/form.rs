@@ -8,7 +8,6 @@ use std::time::Duration;
 use clap::ValueEnum;
 use toml::Value;
 
-/// One form of value.
 #[derive(Debug)]
 pub(super) struct Form<T> {
     /// The values that are allowed, for error messages.

@@ -10,7 +10,6 @@ use super::form::{COUNT, Form, NAMES, POSITIVE, SEEDED, SHARE, TEXTS, names, tex
 use super::section::{Rules, Section, rules};
 use crate::sim::fields::is_domain;
 
-/// The names of all resources.
 pub(in crate::sim) const RESOURCES: [&str; 5] = [
     "portal-link",
     "user-portal",

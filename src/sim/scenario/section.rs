@@ -60,7 +60,10 @@ impl Section {
     pub(super) fn parse(text: &str) -> Result<Self, ScenarioError> {
         let entries = text
             .parse()
-            .map_err(|error: toml::de::Error| ScenarioError::Syntax(error.to_string()))?;
+            .map_err(|error: toml::de::Error| ScenarioError {
+                line: None,
+                message: format!("the scenario is not valid TOML: {error}"),
+            })?;
         Ok(Self {
             path: String::new(),
             entries,
@@ -92,11 +95,11 @@ impl Section {
             return Ok(None);
         };
         let read = (form.read)(&value);
-        let error = || ScenarioError::Value {
-            line: self.line(key),
-            key: self.display_name(key),
-            value: value.to_string(),
-            allowed: form.allowed.to_string(),
+        let error = || {
+            self.conflict(
+                key,
+                &format!("cannot be {value}; allowed: {}", form.allowed),
+            )
         };
         read.map(Some).ok_or_else(error)
     }
@@ -108,7 +111,7 @@ impl Section {
         form: &Form<T>,
     ) -> Result<T, ScenarioError> {
         let read = self.optional(key, form)?;
-        read.ok_or_else(|| self.conflict(key, format!("is missing; allowed: {}", form.allowed)))
+        read.ok_or_else(|| self.conflict(key, &format!("is missing; allowed: {}", form.allowed)))
     }
 
     /// Reads the table `key` into `target`, if it is present.
@@ -170,27 +173,27 @@ impl Section {
     pub(super) fn finish(self) -> Result<(), ScenarioError> {
         match self.entries.keys().next() {
             None => Ok(()),
-            Some(key) => Err(ScenarioError::UnknownKey {
-                line: self.line(key),
-                key: self.display_name(key),
-                allowed: self.asked.join(", "),
-            }),
+            Some(key) => {
+                let (name, allowed) = (self.display_name(key), self.asked.join(", "));
+                let message = format!("unknown key `{name}`; allowed here: {allowed}");
+                Err(self.error(key, message))
+            }
         }
     }
 
-    /// The error for a `key` that does not go with the other keys of its table.
-    pub(super) fn conflict(&self, key: &'static str, what: String) -> ScenarioError {
-        ScenarioError::Combination {
-            line: self.line(key),
-            key: self.display_name(key),
-            what,
-        }
+    /// The error of a `key`. `what` is the end of a sentence that starts with the key.
+    pub(super) fn conflict(&self, key: &str, what: &str) -> ScenarioError {
+        self.error(key, format!("`{}` {what}", self.display_name(key)))
     }
 
-    /// The line of `key`, or of its table if `key` is missing.
-    fn line(&self, key: &str) -> usize {
+    /// The error at the line of `key`, or of its table if `key` is missing.
+    fn error(&self, key: &str, message: String) -> ScenarioError {
         let line = self.lines.get(&self.path_of(key));
-        *line.or_else(|| self.lines.get(&self.path)).unwrap_or(&1)
+        let line = line.or_else(|| self.lines.get(&self.path));
+        ScenarioError {
+            line: Some(line.copied().unwrap_or(1)),
+            message,
+        }
     }
 
     fn path_of(&self, key: &str) -> String {
