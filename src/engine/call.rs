@@ -14,10 +14,8 @@ use crate::wire::{Failure, Fields, Id, Method, Request};
 /// The number of a call in its run, in the order in which calls were submitted.
 pub(super) type CallId = u32;
 
-/// The items of one call.
 pub(super) type Batch = Vec<Item<'static>>;
 
-/// The purpose of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// To plan a run.
@@ -26,7 +24,6 @@ pub(super) enum Purpose {
     Lookup,
 }
 
-/// The subject of a call.
 #[derive(Debug)]
 pub(super) enum Call {
     /// Creates these together.

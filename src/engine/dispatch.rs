@@ -44,7 +44,6 @@ pub(super) enum Priority {
     RetryAfter(Duration),
 }
 
-/// The consequence of a reply.
 #[derive(Debug)]
 pub(super) enum Disposition {
     /// The call was not executed and waits in its queue again.
@@ -134,7 +133,6 @@ pub(super) struct Counts {
     pub(super) unavailable: u64,
 }
 
-/// The dispatcher of one tenant.
 #[derive(Debug)]
 pub(super) struct Dispatcher {
     lanes: Lanes,

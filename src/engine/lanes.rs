@@ -70,7 +70,6 @@ struct Class {
     sent_before: Vec<Instant>,
 }
 
-/// The lanes of one tenant.
 #[derive(Debug)]
 pub(super) struct Lanes {
     scope: QuotaScope,
@@ -147,7 +146,6 @@ impl Lanes {
         ranks.map(|(_, id)| *id).collect()
     }
 
-    /// Returns the first call of the lane.
     pub(super) fn front(&self, key: &LaneKey) -> Option<CallId> {
         let (_, id) = self.each.get(key)?.queue.first()?;
         Some(*id)

@@ -27,7 +27,7 @@ pub(super) enum Match {
 #[derive(Debug)]
 pub(super) struct Lookup<'l> {
     kind: Kind,
-    by_id: HashMap<Id, &'l Object>,
+    pub(super) by_id: HashMap<Id, &'l Object>,
     by_key: HashMap<Cow<'l, str>, Vec<&'l Object>>,
 }
 
@@ -49,7 +49,6 @@ impl<'l> Lookup<'l> {
         }
     }
 
-    /// Counts the objects in each group.
     pub(super) fn groups(&self) -> HashMap<String, u32> {
         let mut groups = HashMap::new();
         for object in self.by_id.values() {
@@ -58,11 +57,6 @@ impl<'l> Lookup<'l> {
             }
         }
         groups
-    }
-
-    /// Returns the object with that id.
-    pub(super) fn by_id(&self, id: &Id) -> Option<&'l Object> {
-        self.by_id.get(id).copied()
     }
 
     /// Finds the object that creating the item would have made. The plan creates an item only if no object went by

@@ -14,7 +14,6 @@ use crate::wire::{Failure, FieldValue, Fields, Id, Object};
 /// Items that are being merged into the list that they belong to.
 #[derive(Debug, Default)]
 pub(super) struct Merge {
-    /// The items that are under way.
     items: Vec<Item<'static>>,
     /// The items that come after them. A list is written by one call at a time.
     rest: Vec<Vec<Item<'static>>>,
@@ -31,7 +30,6 @@ pub(super) struct Merge {
     refused: Option<Refused>,
 }
 
-/// A refusal of a write.
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
     pub(super) failure: Failure,

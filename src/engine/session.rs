@@ -25,7 +25,6 @@ enum Token {
     Valid(Instant),
 }
 
-/// The session with one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     token: Token,

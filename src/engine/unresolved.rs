@@ -81,7 +81,6 @@ pub(super) struct Unresolved {
 }
 
 impl Unresolved {
-    /// The scope to list.
     pub(super) fn scope(&self) -> Option<Scope> {
         self.items.first().map(Item::scope)
     }

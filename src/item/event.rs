@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::number::ItemNumber;
+use super::work_item::ItemNumber;
 use crate::wire::{Failure, Id, Object};
 
 /// The final state of an item.

@@ -4,7 +4,6 @@
 
 mod change;
 mod event;
-mod number;
 mod operation;
 mod row;
 mod undo;
@@ -12,8 +11,7 @@ mod work_item;
 
 pub use self::change::{Change, FieldChange};
 pub use self::event::{Event, Outcome, PRESUMED, Status};
-pub use self::number::{ItemNumber, index};
 pub use self::operation::Operation;
 pub use self::row::{Cells, Problem, Problems, Row};
 pub use self::undo::{Undo, changed_since};
-pub use self::work_item::Item;
+pub use self::work_item::{Item, ItemNumber, index};

@@ -5,10 +5,18 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::change::Change;
-use super::number::ItemNumber;
 use super::undo::Undo;
 use crate::resource::{Kind, Part, Scope};
 use crate::wire::Id;
+
+/// The number of an item in its run, from 0, in the order of the rows.
+pub type ItemNumber = u32;
+
+/// Converts the number of an item, or any other count, to an index.
+#[must_use]
+pub fn index(number: ItemNumber) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
 
 /// One row, checked and compared with the tenant, with the change that it needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

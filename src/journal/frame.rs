@@ -165,7 +165,6 @@ impl<'l> Record<'l> {
         })
     }
 
-    /// Returns the time of the record.
     pub(super) fn at(&self) -> Option<Timestamp> {
         self.at.parse().ok()
     }

@@ -26,7 +26,8 @@ pub struct Replayed {
     pub torn: bool,
     /// True if records at the end, which were on disk once, are gone or damaged. Intents may be among them.
     pub lost: bool,
-    last: Timestamp,
+    /// The time of the last whole record.
+    pub last: Timestamp,
     last_intents: VecDeque<Timestamp>,
     pub(super) chain: Chain,
     pub(super) end: u64,
@@ -37,12 +38,6 @@ impl Replayed {
     #[must_use]
     pub fn journal_end(&self) -> JournalEnd {
         self.chain.journal_end()
-    }
-
-    /// Returns the time of the last whole record.
-    #[must_use]
-    pub fn last(&self) -> Timestamp {
-        self.last
     }
 
     /// Returns the times of the last intents, oldest first, as many as a quota may count.

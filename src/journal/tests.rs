@@ -105,7 +105,7 @@ fn what_was_appended_is_read_back_in_order() {
     assert_eq!(read(dir.path()).unwrap(), events());
     let replayed = replay(dir.path(), |_| ()).unwrap();
     assert_eq!(replayed.header, header());
-    assert_eq!(replayed.last(), now());
+    assert_eq!(replayed.last, now());
     assert_eq!(replayed.last_intents(), [now(); 4]);
 }
 
@@ -124,7 +124,7 @@ fn a_write_cut_off_anywhere_keeps_whole_records() {
         let opened = Journal::open(dir.path(), |event| found.push(event));
         let (mut journal, replayed) = opened.unwrap();
         assert_eq!(found, events()[..lines], "cut at {cut}");
-        assert_eq!(replayed.last(), now(), "cut at {cut}");
+        assert_eq!(replayed.last, now(), "cut at {cut}");
         journal.append(&events()[0], now()).unwrap();
         journal.commit().unwrap();
         drop(journal);

@@ -268,6 +268,11 @@ fn describe_parked(parked: &Parked) -> String {
     }
 }
 
+/// Returns the error of live state that was not read.
+pub(super) fn unread(end: &End, temporary: ErrorKind) -> Error {
+    of_end(end, temporary).unwrap_or_else(|| Error::new(temporary, "nothing was read"))
+}
+
 /// Returns the error of a run that did not finish, or of live state that was not read. `temporary` is the kind for
 /// failures that another attempt may not meet.
 #[must_use]

@@ -41,13 +41,11 @@ const ALL: [Operation; 4] = [
 /// The identity of an item's object or list. Two items with the same mark are about the same one.
 type Mark = (Kind, Option<Id>, String);
 
-/// The unfinished runs of a tenant.
 #[derive(Debug)]
 pub(super) struct OtherRuns {
     unfinished: Vec<RunState>,
     /// Unfinished runs that another run has replaced. They stopped so recently that their calls may still arrive.
     replaced: Vec<RunState>,
-    /// The instant at which the runs were read.
     read_at: Instant,
     /// The names of the unfinished runs that the new run replaces.
     superseded: Vec<String>,
@@ -369,7 +367,6 @@ fn refuse_claimed(
     Err(Error::new(ErrorKind::Run, message).hint("wait for it, or stop it, and try again"))
 }
 
-/// Returns the marks of an item, each with the item's operation.
 fn operation_marks(item: &Item<'_>) -> impl Iterator<Item = (Operation, Mark)> + use<> {
     let operation = Operation::of(item);
     marks(item).map(move |mark| (operation, mark))
@@ -413,7 +410,7 @@ fn created(run_state: &RunState, live: &Snapshot) -> Result<HashSet<Id>, Error> 
                 if run_state.ledger.attempts(number) > 0 =>
             {
                 let item = run_state.plan.load(number);
-                live_check.copy_of(&item.map_err(|e| run_state.unreadable(e))?)
+                live_check.copy_of(&item.map_err(|e| run_state.directory.unreadable(e))?)
             }
             _ => None,
         };

@@ -28,7 +28,6 @@ pub struct Manifests {
 }
 
 impl PlanSummary {
-    /// Returns the summary of a plan for that tenant.
     pub(super) fn of(planner: &Planner<'_>, tenant: &Tenant) -> Self {
         let settings = &tenant.engine_settings;
         let calls = planner.calls(settings.batch_size.get());

@@ -72,7 +72,6 @@ pub(super) trait PlanInput: Send + Sync {
 /// The options of a new run, besides its input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StartOptions<'o> {
-    /// The directory of all runs.
     pub(super) runs: &'o Path,
     /// The run that this one retries or undoes.
     pub(super) previous: Option<&'o RunState>,

@@ -5,7 +5,6 @@ use super::tenant::Connect;
 use crate::journal::Header;
 use crate::run::{self, RecordedSettings, RunDirectory};
 
-/// Reads the settings that a run recorded.
 pub(super) fn recorded(header: &Header) -> Result<RecordedSettings, Error> {
     RecordedSettings::read(header)
         .map_err(|error| Error::unexpected("the run's settings cannot be read", &error))

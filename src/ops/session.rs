@@ -66,20 +66,14 @@ impl fmt::Debug for Session<'_> {
 impl Session<'_> {
     /// Asks a yes-or-no question. The stop signal counts as a no.
     pub(super) async fn confirm(&self, question: &str) -> bool {
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            answer = self.prompt.confirm(question) => answer,
-            _ = stop.wait_for(|stop| *stop) => false,
-        }
+        let answer = self.unless_stopped(self.prompt.confirm(question)).await;
+        answer.unwrap_or(false)
     }
 
     /// Asks for a text. Returns `None` on the stop signal.
     pub(super) async fn text(&self, question: &str) -> Option<String> {
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            answer = self.prompt.text(question) => answer,
-            _ = stop.wait_for(|stop| *stop) => None,
-        }
+        let answer = self.unless_stopped(self.prompt.text(question)).await;
+        answer.flatten()
     }
 
     /// Waits until that instant.
@@ -87,12 +81,15 @@ impl Session<'_> {
     /// # Errors
     /// [`ErrorKind::Stopped`] if the stop signal comes before.
     pub(super) async fn wait_until(&self, until: Instant) -> Result<(), Error> {
+        let waited = self.unless_stopped(tokio::time::sleep_until(until)).await;
+        waited.ok_or_else(|| Error::new(ErrorKind::Stopped, "stopped before anything was changed"))
+    }
+
+    async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut stop = self.stop.clone();
         tokio::select! {
-            () = tokio::time::sleep_until(until) => Ok(()),
-            _ = stop.wait_for(|stop| *stop) => {
-                Err(Error::new(ErrorKind::Stopped, "stopped before anything was changed"))
-            }
+            value = future => Some(value),
+            _ = stop.wait_for(|stop| *stop) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The use case `show`: reads one object as the API returns it.
 
-use super::error::{Error, ErrorKind, of_end};
+use super::error::{Error, ErrorKind, unread};
 use super::tenant::{Connect, Tenant};
 use crate::plan::{Snapshot, similar};
 use crate::resource::{Kind, Scope, Shape};
@@ -14,7 +14,7 @@ const SHOWN: usize = 10;
 /// # Errors
 /// - [`ErrorKind::FailedItems`] if there is no such object.
 /// - [`ErrorKind::Usage`] if there are several, or if the name is missing.
-/// - The kinds of [`of_end`] if live state cannot be read.
+/// - The kinds of [`of_end`](super::of_end) if live state cannot be read.
 pub async fn show(
     kind: Kind,
     name: Option<String>,
@@ -80,10 +80,7 @@ async fn find(kind: Kind, name: &str, tenant: &mut Tenant) -> Result<Object, Err
 async fn read(kind: Kind, id: Id, tenant: &mut Tenant) -> Result<Option<Object>, Error> {
     let scope = Scope::of(kind, tenant.microtenant.clone());
     let object = tenant.engine.read(scope, id).await;
-    object.map_err(|end| {
-        of_end(&end, ErrorKind::Unexpected)
-            .unwrap_or_else(|| Error::new(ErrorKind::Unexpected, "nothing was read"))
-    })
+    object.map_err(|end| unread(&end, ErrorKind::Unexpected))
 }
 
 /// Returns the one object with that id, or else with that name, or else with that name in another case.

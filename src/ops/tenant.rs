@@ -1,10 +1,8 @@
 //! The tenant that a use case works on, and the way to it.
 
-use std::fmt;
-
 use tokio::sync::watch;
 
-use super::error::{Error, ErrorKind, of_end};
+use super::error::{Error, ErrorKind, unread};
 use super::session::Later;
 use crate::engine::{Engine, EngineSettings};
 use crate::plan::{Guards, Limits, Snapshot};
@@ -51,9 +49,7 @@ impl Tenant {
         temporary: ErrorKind,
     ) -> Result<Snapshot, Error> {
         let snapshot = self.engine.snapshot(scopes).await;
-        snapshot.map_err(|end| {
-            of_end(&end, temporary).unwrap_or_else(|| Error::new(temporary, "nothing was read"))
-        })
+        snapshot.map_err(|end| unread(&end, temporary))
     }
 }
 
@@ -81,10 +77,4 @@ pub trait Connect: Send {
         recorded: Option<&'c RecordedSettings>,
         stop: watch::Receiver<bool>,
     ) -> Later<'c, Result<Tenant, Error>>;
-}
-
-impl fmt::Debug for dyn Connect + '_ {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Connect")
-    }
 }

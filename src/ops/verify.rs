@@ -62,7 +62,7 @@ pub async fn verify(
         return Err(Error::new(ErrorKind::Run, message).hint("verify it when it has ended"));
     }
     refuse_rehearsal(&recorded)?;
-    let unreadable = |source| run_state.unreadable(source);
+    let unreadable = |source| run_state.directory.unreadable(source);
     let verification = Verification::new(&run_state).map_err(RunError::from)?;
     let mut findings = Findings::default();
     let rows = verification.files(&mut findings).map_err(unreadable)?;

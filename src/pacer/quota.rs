@@ -170,7 +170,6 @@ impl Quota {
         }
     }
 
-    /// Returns the window with its margin.
     pub(super) fn with_margin(self) -> Duration {
         self.margin.over(self.window)
     }

@@ -259,7 +259,7 @@ impl<'s> Planner<'s> {
             }
             None => {}
         }
-        Ok(index.by_key(draft))
+        Ok(index.named(draft.key))
     }
 
     fn change<'r>(&mut self, draft: Draft<'r>, live: Option<LiveObject<'s>>) -> Change<'r>

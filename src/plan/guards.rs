@@ -89,7 +89,6 @@ pub(super) struct Removals<'s> {
 }
 
 impl<'s> Removals<'s> {
-    /// Counts a live object.
     pub(super) fn count_live(&mut self, scope: &'s Scope, live: &'s Object) {
         self.kinds.entry(scope.kind).or_default().live += 1;
         if let Some(group) = scope.kind.group(live) {
@@ -97,7 +96,6 @@ impl<'s> Removals<'s> {
         }
     }
 
-    /// Counts the delete of a live object.
     pub(super) fn count_delete(&mut self, scope: &'s Scope, live: &'s Object) {
         self.kinds.entry(scope.kind).or_default().deleted += 1;
         if let Some(group) = scope.kind.group(live) {

@@ -53,7 +53,6 @@ pub(super) struct Load<'s> {
 }
 
 impl Groups {
-    /// Returns `load` with the creates of all groups added.
     pub(super) fn added_to<'s>(&self, load: &Load<'s>) -> Load<'s> {
         let mut load = load.clone();
         for group in &self.all {

@@ -57,10 +57,6 @@ impl<'s> LiveIndex<'s> {
         }
     }
 
-    pub(super) fn by_key(&self, draft: &Draft<'_>) -> Result<Option<LiveObject<'s>>, Failure> {
-        self.named(draft.key)
-    }
-
     /// Returns the object with the natural key `name`. Fails if several objects have it.
     pub(super) fn named(&self, name: &str) -> Result<Option<LiveObject<'s>>, Failure> {
         let kind = self.scope.kind;
@@ -91,8 +87,8 @@ impl<'s> LiveIndex<'s> {
         if draft.action != Action::Delete || draft.key.is_empty() {
             return None;
         }
-        let named = self.by_key(draft).ok()??;
-        if named.id == id || self.kind_has_no_key() {
+        let named = self.named(draft.key).ok()??;
+        if named.id == id || self.scope.kind.key().is_none() {
             return None;
         }
         let noun = draft.kind.noun();
@@ -102,10 +98,6 @@ impl<'s> LiveIndex<'s> {
             named.id
         );
         Some(Problem::row(draft.file, draft.row, message))
-    }
-
-    pub(super) fn kind_has_no_key(&self) -> bool {
-        self.scope.kind.key().is_none()
     }
 
     /// Returns the object that a row means if no object has its id: none.
@@ -120,7 +112,7 @@ impl<'s> LiveIndex<'s> {
         if draft.action != Action::Delete || draft.key.is_empty() || draft.condition.is_some() {
             return Ok(None);
         }
-        match self.by_key(draft)? {
+        match self.named(draft.key)? {
             None => Ok(None),
             Some(named) => Err(Failure::new(format!(
                 "there is no {} with the id {id}; the one called {} has the id {}",

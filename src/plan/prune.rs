@@ -186,12 +186,12 @@ impl Criteria {
             let why = format!("{why}, which is not long enough");
             return Some(Err(candidate(condition, why)));
         }
-        let spared = self.spared(connector, groups);
-        let why = spared.as_ref().map_or(why, String::clone);
-        let candidate = candidate(condition, why);
-        Some(match spared {
-            Some(_) => Err(candidate),
-            None => Ok(Stale { candidate, since }),
+        Some(match self.spared(connector, groups) {
+            Some(why) => Err(candidate(condition, why)),
+            None => Ok(Stale {
+                candidate: candidate(condition, why),
+                since,
+            }),
         })
     }
 

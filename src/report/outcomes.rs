@@ -20,7 +20,7 @@ const NO_ID: u64 = u64::MAX;
 pub struct Outcomes {
     ids: Vec<u64>,
     in_full: HashMap<ItemNumber, Outcome>,
-    journal_end: JournalEnd,
+    pub(super) journal_end: JournalEnd,
 }
 
 impl Outcomes {
@@ -31,7 +31,7 @@ impl Outcomes {
     pub fn read(directory: &Path, items: u32) -> Result<Self, JournalError> {
         let mut ids = vec![NO_OUTCOME; index(items)];
         let mut in_full = HashMap::new();
-        let journal_end = run::outcomes(directory, |outcome| {
+        let replayed = run::outcomes(directory, |outcome| {
             let Some(slot) = ids.get_mut(index(outcome.item)) else {
                 return;
             };
@@ -47,14 +47,8 @@ impl Outcomes {
         Ok(Self {
             ids,
             in_full,
-            journal_end,
+            journal_end: replayed.journal_end(),
         })
-    }
-
-    /// Returns the end of the journal from which the outcomes were read.
-    #[must_use]
-    pub fn journal_end(&self) -> JournalEnd {
-        self.journal_end
     }
 
     /// Returns the id of the item's object, if the item's outcome has one.
@@ -146,6 +140,6 @@ mod tests {
         assert_eq!(read.id(7), Some(Id::from(9)));
         assert_eq!(read.failure(7), Some(&Failure::new("why")));
         assert_eq!(read.id(8), None);
-        assert_eq!(read.journal_end().records, 2);
+        assert_eq!(read.journal_end.records, 2);
     }
 }

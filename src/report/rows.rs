@@ -16,7 +16,6 @@ use crate::run::digest::Digested;
 use crate::run::{PlanFile, PlanLine};
 use crate::wire::{Failure, Id};
 
-/// A file that holds rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResultFile {
     Success,
@@ -53,7 +52,6 @@ pub(super) struct Results<'r> {
     pub(super) outcomes: &'r Outcomes,
 }
 
-/// One row of a result file.
 #[derive(Debug)]
 pub(super) struct ResultRow<'l> {
     line: &'l PlanLine,

@@ -88,7 +88,6 @@ impl Findings {
         }
     }
 
-    /// Adds a finding about a row.
     fn add_of_row(
         &mut self,
         at: &'static str,
@@ -200,7 +199,11 @@ impl<'r> Verification<'r> {
             let records = saved.journal.map(|end| end.records);
             records.is_none_or(|records| records >= journal_end.records)
         };
-        let Some(saved) = report(directory, findings).filter(is_current) else {
+        let saved = saved_report(directory).unwrap_or_else(|error| {
+            findings.add_of_file(FILE_NAME, "it is the report of this run", error.to_string());
+            None
+        });
+        let Some(saved) = saved.filter(is_current) else {
             if self.run_state.lost {
                 let found = format!(
                     "it ends after record {}: the rest was cut off",
@@ -354,16 +357,6 @@ impl<'r> Verification<'r> {
             }
         }
         Ok(())
-    }
-}
-
-fn report(directory: &Path, findings: &mut Findings) -> Option<SavedReport> {
-    match saved_report(directory) {
-        Ok(saved) => saved,
-        Err(error) => {
-            findings.add_of_file(FILE_NAME, "it is the report of this run", error.to_string());
-            None
-        }
     }
 }
 

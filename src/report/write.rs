@@ -38,7 +38,7 @@ pub fn write(
         retries: plan.origin().retries.clone(),
         supersedes: plan.origin().supersedes.clone(),
         summary,
-        journal: outcomes.journal_end(),
+        journal: outcomes.journal_end,
         sha256,
         errors,
     };

@@ -16,7 +16,6 @@ use super::text;
 use super::time::{epoch, seconds};
 use crate::wire::{Object, Path, quoted};
 
-/// An app connector.
 #[derive(Debug)]
 pub(super) struct Connector;
 
@@ -65,10 +64,8 @@ pub enum Contact {
     Unknown,
 }
 
-/// The status that the API gives for a connected connector.
 const CONNECTED: &str = "ZPN_STATUS_AUTHENTICATED";
 
-/// The status that the API gives for a disconnected connector.
 const DISCONNECTED: &str = "ZPN_STATUS_DISCONNECTED";
 
 impl Contact {

@@ -12,7 +12,6 @@ use super::schema::{Column, Resource, Shape, facts};
 use super::text;
 use crate::wire::{FieldValue, Path};
 
-/// The schedule by which the tenant deletes connectors.
 #[derive(Debug)]
 pub(super) struct ConnectorSchedule;
 

@@ -12,7 +12,6 @@ use super::schema::{Column, Form, Resource, Shape, facts};
 use super::text;
 use crate::wire::Path;
 
-/// A customer domain.
 #[derive(Debug)]
 pub(super) struct Domain;
 

@@ -12,7 +12,6 @@ use super::text;
 use super::user_portal::UserPortal;
 use crate::wire::{FieldValue, Path, Version};
 
-/// A user portal link.
 #[derive(Debug)]
 pub(super) struct PortalLink;
 

@@ -13,7 +13,6 @@ use super::schema::{Column, Resource, facts};
 use super::text;
 use crate::wire::{FieldValue, Fields, Object, Path};
 
-/// A user portal.
 #[derive(Debug)]
 pub(super) struct UserPortal;
 

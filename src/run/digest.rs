@@ -51,13 +51,10 @@ impl<T: Write> Write for Digested<T> {
     }
 }
 
-/// Returns the hash in hexadecimal.
 fn hex(hash: Context) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(64);
-    for byte in hash.finish().as_ref() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    let hash = hash.finish();
+    hash.as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

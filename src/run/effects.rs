@@ -82,18 +82,6 @@ impl RunEffects {
         Ok(effects)
     }
 
-    /// Returns the number of rows that changed something.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    /// Tells whether the run changed nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
-    }
-
     /// Returns the scopes to list before the changes can be undone.
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {

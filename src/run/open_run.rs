@@ -40,28 +40,15 @@ impl Run {
         if outcomes.is_empty() {
             return Ok(self);
         }
-        let Workload {
-            mut ledger,
-            mut journal,
-            sent_before,
-            mut id_remap,
-            created_by_others,
-            batch_size,
-            ..
-        } = self.workload;
+        let work = &mut self.workload;
         for outcome in &outcomes {
-            id_remap.note(outcome);
+            work.id_remap.note(outcome);
         }
         let event = Event::Outcomes(outcomes);
-        journal.append(&event, now)?;
-        journal.commit()?;
-        ledger.apply(&event);
-        self.workload = Workload {
-            id_remap,
-            created_by_others,
-            batch_size,
-            ..workload(&self.plan, ledger, journal, sent_before)
-        };
+        work.journal.append(&event, now)?;
+        work.journal.commit()?;
+        work.ledger.apply(&event);
+        [work.backlog, work.deferred, work.in_doubt] = backlogs(&self.plan, &work.ledger);
         Ok(self)
     }
 }
@@ -140,8 +127,23 @@ fn workload(
     journal: Journal,
     sent_before: Vec<Timestamp>,
 ) -> Workload {
-    let (mut backlog, mut deferred) = (Backlog::default(), Backlog::default());
-    let mut in_doubt = Backlog::default();
+    let [backlog, deferred, in_doubt] = backlogs(plan, &ledger);
+    Workload {
+        ledger,
+        backlog,
+        deferred,
+        id_remap: plan.id_remap().clone(),
+        in_doubt,
+        created_by_others: HashSet::new(),
+        batch_size: None,
+        sent_before,
+        journal,
+    }
+}
+
+/// Returns the items that wait, those that begin when all others have ended, and the creates in doubt.
+fn backlogs(plan: &PlanFile, ledger: &Ledger) -> [Backlog; 3] {
+    let [mut backlog, mut deferred, mut in_doubt] = <[Backlog; 3]>::default();
     for (item, entry) in plan.entries() {
         match (ledger.state(item), entry.operation) {
             (State::Finished(_), _) => {}
@@ -156,15 +158,5 @@ fn workload(
             }
         }
     }
-    Workload {
-        ledger,
-        backlog,
-        deferred,
-        id_remap: plan.id_remap().clone(),
-        in_doubt,
-        created_by_others: HashSet::new(),
-        batch_size: None,
-        sent_before,
-        journal,
-    }
+    [backlog, deferred, in_doubt]
 }

@@ -6,24 +6,22 @@ use std::path::Path;
 use super::directory::{RunDirectory, list};
 use super::error::RunError;
 use crate::item::{Event, Outcome, Status};
-use crate::journal::{self, Header, JournalEnd, JournalError};
+use crate::journal::{self, Header, JournalError, Replayed};
 use crate::wire::Id;
 
-/// Visits every outcome in the journal of the run in `directory`, in the order in which they were written. Returns the
-/// end of the journal.
+/// Visits every outcome in the journal of the run in `directory`, in the order in which they were written.
 ///
 /// # Errors
 /// [`JournalError`] if the journal is damaged or cannot be read.
 pub fn outcomes(
     directory: &Path,
     mut visit: impl FnMut(Outcome),
-) -> Result<JournalEnd, JournalError> {
-    let replayed = journal::replay(directory, |event| {
+) -> Result<Replayed, JournalError> {
+    journal::replay(directory, |event| {
         if let Event::Outcomes(outcomes) = event {
             outcomes.into_iter().for_each(&mut visit);
         }
-    })?;
-    Ok(replayed.journal_end())
+    })
 }
 
 /// Returns the ids of objects that other runs of the same directory have created on the same tenant. Older runs count
@@ -41,11 +39,8 @@ pub fn created_by_others(
             continue;
         }
         let mut ids = Vec::new();
-        let replayed = journal::replay(other.path(), |event| {
-            if let Event::Outcomes(outcomes) = event {
-                let created = outcomes.into_iter().filter(|o| o.status == Status::Created);
-                ids.extend(created.filter_map(|outcome| outcome.id));
-            }
+        let replayed = outcomes(other.path(), |outcome| {
+            ids.extend(outcome.id.filter(|_| outcome.status == Status::Created));
         });
         match replayed {
             Ok(replayed) if replayed.header.tenant == header.tenant => created.extend(ids),

@@ -21,7 +21,6 @@ use crate::journal::{self, Header};
 use crate::ledger::{Ledger, State};
 use crate::platform;
 
-/// The name of the file in the run directory.
 pub(super) const FILE_NAME: &str = "plan.jsonl";
 
 /// The number of bytes that are read at once.

@@ -53,7 +53,6 @@ pub struct Checked {
     created_before: HashSet<Id>,
 }
 
-/// A column of the result files.
 #[derive(Debug)]
 struct ResultColumn {
     title: String,
@@ -157,7 +156,6 @@ pub(super) fn within_limits(planner: Planner<'_>) -> Result<Planner<'_>, PlanErr
     }
 }
 
-/// Returns the cells of a row for the columns of the result files.
 fn cells_of<'c>(row: Row<'c>, columns: &'c [(Vec<usize>, &str)]) -> Vec<&'c str> {
     let cell = |(at, told): &'c (Vec<usize>, &str)| {
         let mut raw = at.iter().map(|at| row.cells.raw(*at));

@@ -66,14 +66,8 @@ pub fn repair(directory: &RunDirectory, now: Timestamp) -> Result<Option<Repaire
     // As many intents as a quota may count, since nothing tells when the lost ones were sent.
     let share = undecided.len().div_ceil(INTENTS_KEPT).max(1);
     for items in undecided.chunks(share) {
-        let items = items.to_vec();
-        journal.append(
-            &Event::Intent {
-                call: PRESUMED,
-                items,
-            },
-            now,
-        )?;
+        let (call, items) = (PRESUMED, items.to_vec());
+        journal.append(&Event::Intent { call, items }, now)?;
     }
     journal.commit()?;
     Ok(Some(Repaired { aside }))

@@ -1,7 +1,5 @@
 //! The state of a run, read without changing it.
 
-use std::io;
-
 use jiff::Timestamp;
 
 use super::directory::RunDirectory;
@@ -63,7 +61,7 @@ impl RunState {
             plan,
             id_remap,
             sent: replayed.last_intents(),
-            last: replayed.last(),
+            last: replayed.last,
             journal_end: replayed.journal_end(),
             torn: replayed.torn,
             lost: replayed.lost,
@@ -93,15 +91,9 @@ impl RunState {
         let load = |number| {
             self.plan
                 .load(number)
-                .map_err(|source| self.unreadable(source))
+                .map_err(|source| self.directory.unreadable(source))
         };
         numbers.map(load).collect()
-    }
-
-    /// Returns the error for a file of this run that cannot be read.
-    #[must_use]
-    pub fn unreadable(&self, source: io::Error) -> RunError {
-        self.directory.unreadable(source)
     }
 }
 

@@ -18,7 +18,6 @@ pub(crate) fn lines(plan: &Preview<'_>, hint: &str) -> Vec<String> {
     lines
 }
 
-/// Returns the numbers of the plan as lines.
 fn described(summary: &PlanSummary) -> [String; 2] {
     let PlanSummary {
         totals, estimate, ..
@@ -101,7 +100,6 @@ fn summary_of(plan: &Preview<'_>, body: &Fields<'_>) -> String {
     }
 }
 
-/// Returns a list of ids as a list of names.
 fn named(plan: &Preview<'_>, ids: &str) -> String {
     let parts: Vec<&str> = ids.split(';').map(|part| plan.name(part)).collect();
     parts.join(";")

@@ -39,7 +39,6 @@ impl Context<'_> {
         Ok(self.connector(&work.tenant).sealing().within(bounds))
     }
 
-    /// Returns the directory of all runs.
     pub(crate) fn runs_dir(&self, args: &RunsDir) -> PathBuf {
         runs_dir(args.runs_dir.as_deref(), &self.file)
     }

@@ -7,7 +7,7 @@ use super::context::{Context, never};
 use crate::cli::flags::{GuardArgs, JsonArg, ManifestArgs, TenantArgs};
 use crate::cli::ui::{exit, preview};
 use crate::item::Item;
-use crate::ops::{self, Connect as _, Error, Manifests, PlanSummary};
+use crate::ops::{self, Connect as _, Error, Manifests};
 use crate::plan::Totals;
 
 #[derive(Debug, Args)]
@@ -42,10 +42,19 @@ pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Erro
     let (shown, summary) = ops::plan(&manifests, &mut tenant, all, |plan, tenant| {
         let summary = plan.summary().clone();
         let shown = if args.json.json {
-            let customer = &tenant.connection.customer;
-            context
-                .terminal
-                .json(&Document::new(customer, &summary, plan.items()))
+            let estimate = summary.estimate;
+            context.terminal.json(&Document {
+                format: 1,
+                tenant: &tenant.connection.customer,
+                summary: Numbers {
+                    totals: summary.totals,
+                    read_calls: estimate.calls.read,
+                    write_calls: estimate.calls.write,
+                    least_ms: u64::try_from(estimate.least.as_millis()).unwrap_or(u64::MAX),
+                },
+                objections: &summary.objections,
+                rows: plan.items(),
+            })
         } else {
             let lines = preview::lines(plan, "--full shows them all");
             context.terminal.result(&lines)
@@ -67,7 +76,6 @@ struct Document<'p> {
     format: u32,
     tenant: &'p str,
     summary: Numbers,
-    /// The objections of the guards to the deletes.
     objections: &'p [String],
     rows: &'p [Item<'static>],
 }
@@ -79,22 +87,4 @@ struct Numbers {
     read_calls: u64,
     write_calls: u64,
     least_ms: u64,
-}
-
-impl<'p> Document<'p> {
-    fn new(tenant: &'p str, summary: &'p PlanSummary, rows: &'p [Item<'static>]) -> Self {
-        let estimate = summary.estimate;
-        Self {
-            format: 1,
-            tenant,
-            summary: Numbers {
-                totals: summary.totals,
-                read_calls: estimate.calls.read,
-                write_calls: estimate.calls.write,
-                least_ms: u64::try_from(estimate.least.as_millis()).unwrap_or(u64::MAX),
-            },
-            objections: &summary.objections,
-            rows,
-        }
-    }
 }

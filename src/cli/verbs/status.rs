@@ -54,22 +54,18 @@ pub(super) struct Shown {
     pub(super) tenant: String,
     /// `running`, `finished`, `unfinished`, or `superseded` for an unfinished run that another run has replaced.
     pub(super) state: &'static str,
-    /// The run whose failed rows this run retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<String>,
     /// The newest run that retries the failed rows of this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     retried_by: Option<String>,
-    /// The run that this run undoes.
     #[serde(skip_serializing_if = "Option::is_none")]
     undoes: Option<String>,
     /// The newest run that undoes this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     undone_by: Option<String>,
-    /// The runs that this run replaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     supersedes: Vec<String>,
-    /// The run that replaces this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     superseded_by: Option<String>,
     last_written: String,

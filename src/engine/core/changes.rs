@@ -18,7 +18,6 @@ use crate::item::{Change, Event, Item, Outcome, Status};
 use crate::retry::Verdict;
 use crate::wire::{Failure, Fields, Id, Object, Request};
 
-/// The consequence of a reading.
 enum Next {
     Put(Request),
     Delete,

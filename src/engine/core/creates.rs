@@ -22,7 +22,6 @@ use crate::wire::{Failure, Id};
 /// of 150 is down to single items with three attempts left for each.
 const PARTS_OF_LOST: usize = 4;
 
-/// The state that creates share.
 #[derive(Debug)]
 pub(super) struct Creates {
     batch_limit: BatchLimit,

@@ -81,7 +81,7 @@ pub(super) fn resolve(
     let mut groups = lookup.groups();
     let (mut steps, mut left, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for item in items {
-        let Some(live) = target(&item).and_then(|id| lookup.by_id(&id)) else {
+        let Some(live) = target(&item).and_then(|id| lookup.by_id.get(&id)) else {
             outcomes.push(attempts.gone(&item));
             continue;
         };

@@ -14,7 +14,6 @@ use crate::item::{Event, Item, Outcome};
 use crate::retry::Verdict;
 use crate::wire::{Answer, Failure, Reply};
 
-/// The end of a call.
 #[derive(Debug)]
 pub(super) struct Judged<'a> {
     pub(super) call: CallId,
@@ -46,13 +45,11 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// The body of the answer.
     pub(super) fn json(&self) -> Option<Value> {
         self.answer.and_then(Answer::json)
     }
 }
 
-/// The steps that a decision asks for.
 pub(super) type Steps = Vec<Step>;
 
 /// One thing that a decision asks for.

@@ -20,7 +20,6 @@ const SMALL_SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// The skew from which on a signed sign-in is not reliable: half of the ten minutes for which an assertion is good.
 const LARGE_SKEW: SignedDuration = SignedDuration::from_secs(300);
 
-/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Status {
@@ -32,15 +31,12 @@ pub(super) enum Status {
     Fail,
 }
 
-/// One check and its result.
 #[derive(Debug, Serialize)]
 pub(super) struct Check {
-    /// The name of the check.
     #[serde(rename = "check")]
     what: String,
     pub(super) status: Status,
     found: String,
-    /// The next step for the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     /// The exit code if the check failed.
@@ -299,9 +295,7 @@ pub(super) fn judged_together(mut permissions: Vec<Check>) -> Vec<Check> {
 /// The quotas, and the calls of all checks before.
 #[derive(Debug)]
 pub(super) struct Quotas {
-    /// The pace of reads.
     pub(super) read: Pace,
-    /// The pace of writes.
     pub(super) write: Pace,
     /// The number of reads that the checks took.
     pub(super) read_calls: u32,

@@ -60,7 +60,6 @@ pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Er
     Ok(checks::exit_code(&report.checks))
 }
 
-/// The result of all checks.
 #[derive(Debug, Serialize)]
 struct Report {
     format: u32,
