@@ -89,7 +89,7 @@ fn change(mut item: Item<'static>, live: &Object, read_at: Instant, attempts: &A
 /// Ends items whose calls were not answered and whose objects are as asked, and begins with the others anew.
 pub(super) fn resolve(items: Batch, lookup: &Lookup<'_>, attempts: &Attempts) -> Steps {
     let step = |item: Item<'static>| {
-        let live = target(&item).and_then(|id| lookup.by_id(&id));
+        let live = target(&item).and_then(|id| lookup.by_id.get(&id).copied());
         match (&item.change, live) {
             (Change::Delete { .. }, None) => Step::finish(attempts.gone(&item)),
             (Change::Delete { .. }, Some(_)) => Step::retry(Call::DeleteOne(item)),
