@@ -234,3 +234,26 @@ async fn spared_is_not_said_while_a_delete_may_still_land() {
     assert!(wire.objects("connectors").is_empty());
     assert_eq!(applied.ledger.tally().deleted, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_by_one_a_group_keeps_its_last_connector_too() {
+    let tenant =
+        "connectors = { live = 1, stale = 3, read_only = 0, never_connected = 0, groups = 1 }";
+    let mut wire = Wire::new(tenant);
+    wire.tenant.sign_in().await.unwrap();
+    let listing = Request::new(Method::Get, "connector", None);
+    wire.tenant.send(listing).await;
+    let connectors = wire.objects("connectors");
+    let live = connectors.iter().find(|one| one["name"] == "live-01");
+    let live = Id::parse(live.unwrap()["id"].as_str().unwrap()).unwrap();
+    let theirs = Kind::connector().delete(&live, None);
+    wire.other = then(|request| request.method == Method::Delete, theirs);
+    let mut desk = Desk::new().batch_size(1);
+    desk.settings.keep_per_group = 1;
+    let manifest = "resource,action,name\nconnector,delete,stale-01*\nconnector,delete,stale-02\nconnector,delete,stale-03\n";
+    let manifest = manifest.replace("stale-01*", "stale-01 *old*");
+    let applied = desk.apply(&wire, &manifest).await;
+    let tally = applied.ledger.tally();
+    assert_eq!((tally.deleted, tally.spared), (2, 1), "{tally:?}");
+    assert_eq!(wire.objects("connectors").len(), 1);
+}
