@@ -81,9 +81,10 @@ const MAGIC: [u8; 8] = *b"zpabulk\x01";
 /// The least time for which slots are kept: other processes may have a longer window than this one.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// The furthest that a slot may lie in the future. A process takes one at a time, so this is enough for hundreds of
-/// processes at the published quotas.
-const FURTHEST: Duration = Duration::from_secs(600);
+/// The furthest that a slot or the end of a pause may lie in the future: twice the longest window, and twice the longest
+/// pause that is waited for by default. A process takes one slot at a time, so this is enough for thousands of processes
+/// at the published quotas.
+const FURTHEST: Duration = Duration::from_secs(7200);
 
 impl Slots {
     /// Returns an empty list of slots, with none free before `until`.
@@ -160,7 +161,7 @@ impl Slots {
     /// Reads the bytes that [`Slots::encode`] returned. No bytes mean no slots.
     ///
     /// # Errors
-    /// [`Distrust::Damaged`] if the bytes are no slots; [`Distrust::Future`] if one lies more than ten minutes after
+    /// [`Distrust::Damaged`] if the bytes are no slots; [`Distrust::Future`] if one lies more than two hours after
     /// `now`.
     pub fn decode(bytes: &[u8], now: Timestamp) -> Result<Self, Distrust> {
         if bytes.is_empty() {
@@ -215,6 +216,8 @@ fn as_nanos(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use jiff::SignedDuration;
     use proptest::prelude::*;
 
@@ -289,6 +292,20 @@ mod tests {
     }
 
     #[test]
+    fn a_long_pause_and_a_long_window_are_remembered() {
+        let mut slots = Slots::paused(after(660_000));
+        let read = Slots::decode(&slots.encode(), after(0)).unwrap();
+        assert_eq!(read, slots);
+        let hourly = claim(Quota::new(NonZeroU32::MIN, Duration::from_secs(3600)), None);
+        let first = slots.take(&hourly, 0, after(0), after(0));
+        let second =
+            Slots::decode(&slots.encode(), after(0))
+                .unwrap()
+                .take(&hourly, 0, after(0), after(0));
+        assert!(second >= first + SignedDuration::from_secs(3600));
+    }
+
+    #[test]
     fn damaged_or_future_slots_are_not_trusted() {
         let mut slots = Slots::default();
         for _ in 0..3 {
@@ -305,7 +322,7 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Slots::decode(&flipped, NOW), Err(Distrust::Damaged));
         }
-        let earlier = after(-601_000);
+        let earlier = after(-7_201_000);
         assert_eq!(Slots::decode(&bytes, earlier), Err(Distrust::Future));
     }
 
