@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, absolute};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ use crate::ledger::State;
 use crate::plan::{LiveCheck, Snapshot};
 use crate::report::{self, Outcomes};
 use crate::resource::{Kind, Part, Shape};
-use crate::run::{self, Lineage, Run, RunError, RunState};
+use crate::run::{self, Lineage, Run, RunDirectory, RunError, RunState};
 use crate::wire::Id;
 
 /// The operations that two processes must not do at once on the same object or list. Both would create the object. Both
@@ -46,6 +46,8 @@ pub(super) struct OtherRuns {
     unfinished: Vec<RunState>,
     /// Unfinished runs that another run has replaced. They stopped so recently that their calls may still arrive.
     replaced: Vec<RunState>,
+    /// Runs that cannot be read. Nobody knows which calls of theirs may still arrive.
+    unreadable: Vec<RunDirectory>,
     read_at: Instant,
     /// The names of the unfinished runs that the new run replaces.
     superseded: Vec<String>,
@@ -57,6 +59,7 @@ impl OtherRuns {
         Self {
             unfinished: Vec::new(),
             replaced: Vec::new(),
+            unreadable: Vec::new(),
             read_at: monotonic(),
             superseded: Vec::new(),
         }
@@ -79,7 +82,7 @@ impl OtherRuns {
             if report::says_finished(directory.path()) {
                 continue;
             }
-            match RunState::read(directory) {
+            match RunState::read(directory.clone()) {
                 Ok(run_state) => {
                     let recorded = recorded(&run_state.header)?;
                     let is_of_tenant = run_state.header.tenant == tenant && !recorded.simulated;
@@ -95,7 +98,10 @@ impl OtherRuns {
                         others.replaced.push(run_state);
                     }
                 }
-                Err(error) => session.observer.warn_of(&Error::from(error).of_run(&name)),
+                Err(error) => {
+                    session.observer.warn_of(&Error::from(error).of_run(&name));
+                    others.unreadable.push(directory);
+                }
             }
         }
         others.read_at = monotonic();
@@ -175,6 +181,9 @@ impl OtherRuns {
         input: &dyn PlanInput,
         tenant: &Tenant,
     ) -> Result<bool, Error> {
+        if self.unreadable_may_change(tenant) {
+            return Ok(true);
+        }
         let live_check = LiveCheck::new(live);
         let in_doubt = self.in_doubt(|item| live_check.mismatch(item, None).is_some())?;
         meets(&in_doubt, |see| each_planned(live, input, tenant, see))
@@ -187,10 +196,22 @@ impl OtherRuns {
         tenant: &Tenant,
         session: &Session<'_>,
     ) -> Result<(), Error> {
-        if meets(&self.in_doubt(|_| true)?, |see| each_left(run, see))? {
+        if self.unreadable_may_change(tenant)
+            || meets(&self.in_doubt(|_| true)?, |see| each_left(run, see))?
+        {
             self.wait(tenant, session).await?;
         }
         Ok(())
+    }
+
+    /// Tells whether a run that cannot be read was at work so recently that its calls may still arrive.
+    fn unreadable_may_change(&self, tenant: &Tenant) -> bool {
+        let settled = SystemTime::from(wall()).checked_sub(tenant.engine_settings.settle);
+        let mut written = self
+            .unreadable
+            .iter()
+            .filter_map(RunDirectory::last_written);
+        written.any(|written| settled.is_none_or(|settled| written > settled))
     }
 
     async fn wait(&self, tenant: &Tenant, session: &Session<'_>) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -159,6 +160,14 @@ impl RunDirectory {
             Some(runs) if runs != Path::new("") => runs,
             _ => Path::new("."),
         }
+    }
+
+    /// Returns the time at which the journal was last written, or the directory if there is no journal.
+    #[must_use]
+    pub fn last_written(&self) -> Option<SystemTime> {
+        let journal = fs::symlink_metadata(self.path.join(crate::journal::FILE_NAME));
+        let found = journal.or_else(|_| fs::symlink_metadata(&self.path));
+        found.ok()?.modified().ok()
     }
 
     /// Gives the directory its final name.

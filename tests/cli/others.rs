@@ -82,6 +82,23 @@ fn resume_waits_for_anothers_unanswered_create() {
 }
 
 #[test]
+fn a_damaged_runs_calls_are_waited_for() {
+    for file in ["plan.jsonl", "journal.jsonl"] {
+        let tenant = start(&late("POST */userPortalLink"));
+        let damaged = killed(&tenant, "one.csv", "name,url\nX,https://x.example\n");
+        let arrived = Instant::now();
+        let path = damaged.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replacen('"', "?", 3)).unwrap();
+        let ran = tenant.apply("two.csv", "name,url\nX,https://x.example\n");
+        assert_contains(&ran.stderr, "may still arrive");
+        ran.expect(0);
+        wait_for_late(arrived);
+        assert_eq!(tenant.names("portal_links"), ["X"], "{file}");
+    }
+}
+
+#[test]
 fn a_list_waits_for_anothers_unanswered_write() {
     let seeded = "domains = { post = \"replace\", seed = [\"old.example\"] }\n";
     let (throttled, late) = (throttled("POST */domains"), late("POST */domains"));
