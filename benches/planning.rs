@@ -238,6 +238,7 @@ fn snapshot() -> Snapshot {
                 objects: (0..LIVE).map(live_link).collect(),
             },
         ],
+        ..Snapshot::default()
     }
 }
 

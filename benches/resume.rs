@@ -227,5 +227,6 @@ fn nothing_there() -> Snapshot {
     let kinds = [Kind::from_name("user-portal").unwrap(), Kind::portal_link()];
     Snapshot {
         listings: kinds.map(listing).to_vec(),
+        ..Snapshot::default()
     }
 }

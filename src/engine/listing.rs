@@ -10,6 +10,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::item::index;
@@ -66,6 +67,8 @@ pub(super) struct ListingReader {
     total: Option<Value>,
     pages: Option<u64>,
     restarts: u32,
+    /// The server's time at its last page.
+    pub(super) server_time: Option<Timestamp>,
 }
 
 impl ListingReader {
@@ -80,6 +83,7 @@ impl ListingReader {
             total: None,
             pages: None,
             restarts: 0,
+            server_time: None,
         }
     }
 
@@ -110,6 +114,7 @@ impl ListingReader {
 
     /// Takes an answer in, and refuses a listing that is too long.
     pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> PageResult {
+        self.server_time = answer.server_time();
         let read = self.read(answer, now)?;
         self.check_size()?;
         Ok(read)

@@ -53,7 +53,7 @@ pub async fn choose<T>(
     let connectors = live.objects(&scope);
     refuse_unmatched(criteria, connectors)?;
     Ok(show(
-        &chosen(connectors, criteria, wall()),
+        &chosen(connectors, criteria, judged_at(&live)),
         connectors.len(),
     ))
 }
@@ -75,7 +75,6 @@ pub async fn prune(
         confirm,
         scope: scope(tenant),
         microtenant: microtenant(tenant),
-        now: wall(),
         rows: None,
         count: 0,
         session,
@@ -94,13 +93,18 @@ fn scope(tenant: &Tenant) -> Scope {
     Scope::of(Kind::connector(), Some(microtenant(tenant)))
 }
 
+/// Returns the instant by which connectors are judged: the earlier of this machine's time and the server's. A clock that is
+/// ahead would make connectors look older than they are.
+fn judged_at(live: &Snapshot) -> Timestamp {
+    let now = wall();
+    live.server_time.map_or(now, |told| told.min(now))
+}
+
 struct Prune<'p> {
     criteria: Criteria,
     confirm: Option<String>,
     scope: Scope,
     microtenant: Id,
-    /// The instant by which connectors are judged.
-    now: Timestamp,
     rows: Option<Checked>,
     count: usize,
     session: &'p Session<'p>,
@@ -108,7 +112,7 @@ struct Prune<'p> {
 
 impl Prune<'_> {
     fn choice<'l>(&self, live: &'l Snapshot) -> Choice<'l> {
-        chosen(live.objects(&self.scope), &self.criteria, self.now)
+        chosen(live.objects(&self.scope), &self.criteria, judged_at(live))
     }
 
     /// Returns the choice as the checked rows of a manifest.

@@ -491,6 +491,7 @@ mod tests {
                 listing(Kind::portal_link(), links.iter().map(object).collect()),
                 listing(Kind::user_portal(), portals.iter().map(object).collect()),
             ],
+            ..Snapshot::default()
         }
     }
 

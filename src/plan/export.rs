@@ -218,7 +218,10 @@ mod tests {
         let objects = objects.iter().map(|o| o.as_object().unwrap().clone());
         let objects = objects.collect();
         let listings = vec![Listing { scope, objects }];
-        Snapshot { listings }
+        Snapshot {
+            listings,
+            ..Snapshot::default()
+        }
     }
 
     /// Exports objects. Returns each row as `title=cell` pairs of the cells that are not empty, and all problems.

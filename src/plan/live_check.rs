@@ -169,6 +169,7 @@ mod tests {
                     .map(|o| o.as_object().unwrap().clone())
                     .collect(),
             }],
+            ..Snapshot::default()
         };
         LiveCheck::new(&snapshot).mismatch(&item, id.and_then(Id::parse).as_ref())
     }

@@ -161,6 +161,7 @@ mod tests {
                 scope: Scope::of(kind, None),
                 objects: portals.iter().map(object).collect(),
             }],
+            ..Snapshot::default()
         }
     }
 

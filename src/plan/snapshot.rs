@@ -1,5 +1,7 @@
 //! Live objects of a tenant, as a plan reads them.
 
+use jiff::Timestamp;
+
 use crate::resource::Scope;
 use crate::wire::Object;
 
@@ -17,6 +19,8 @@ pub struct Listing {
 pub struct Snapshot {
     /// The listings that were read, one for each scope.
     pub listings: Vec<Listing>,
+    /// The server's time when it answered the last of them, if it told.
+    pub server_time: Option<Timestamp>,
 }
 
 impl Snapshot {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -202,6 +203,13 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Returns the server's time when it answered. Returns `None` when it does not tell.
+    #[must_use]
+    pub fn server_time(&self) -> Option<Timestamp> {
+        let date = jiff::fmt::rfc2822::parse(self.date.as_deref()?).ok()?;
+        Some(date.timestamp())
+    }
+
     /// Parses the body as JSON. Returns `None` when it is not JSON.
     #[must_use]
     pub fn json(&self) -> Option<Value> {

@@ -7,7 +7,8 @@ use std::process::Stdio;
 use serde_json::Value;
 use zpa_bulk::run::PlanningLock;
 
-use crate::support::command::{assert_contains, rows};
+use crate::support::command::{Ran, assert_contains, rows};
+use crate::support::scripted::{NONE, TOKEN, command, server_at};
 use crate::support::tenant::{QUICK, Tenant};
 
 fn start(scenario: &str) -> Tenant {
@@ -365,4 +366,47 @@ fn it_waits_while_another_process_plans() {
     said.for_each(drop);
     assert!(child.wait().unwrap().success());
     assert_eq!(stale(&tenant), 0);
+}
+
+#[test]
+fn connectors_are_not_older_than_by_the_servers_clock() {
+    // By the server's clock the connector is disconnected for a day, and by this machine's for years.
+    let disconnected = "946598400";
+    let date = "Sat, 01 Jan 2000 00:00:00 GMT".to_owned();
+    let one = |id: u8, status: &str, gone: &str| {
+        format!(
+            r#"{{"id":"{id}","name":"c{id}","appConnectorGroupId":"1","creationTime":"900000000","controlChannelStatus":"ZPN_STATUS_{status}","lastBrokerConnectTime":"940000000","lastBrokerDisconnectTime":"{gone}","currentVersion":"1"}}"#
+        )
+    };
+    let list = [
+        one(7, "DISCONNECTED", disconnected),
+        one(8, "AUTHENTICATED", "930000000"),
+    ]
+    .join(",");
+    let connector = format!(r#"{{"totalPages":"1","totalCount":"2","list":[{list}]}}"#);
+    let connector: &'static str = connector.leak();
+    for (age, chosen) in [("30d", 0), ("12h", 1)] {
+        let (url, _) = server_at(date.clone(), move |_, path| match path {
+            "/signin" => (200, TOKEN),
+            path if path.contains("/connector") => (200, connector),
+            _ => (200, NONE),
+        });
+        let args = [
+            "prune",
+            "connectors",
+            "--disconnected-for",
+            age,
+            "--keep-per-group",
+            "0",
+            "-o",
+            "-",
+        ];
+        let ran = Ran::of(&mut command(&url, &args)).expect(0);
+        assert_eq!(
+            ran.stdout.matches("delete,7,").count(),
+            chosen,
+            "{age}: {}",
+            ran.stdout
+        );
+    }
 }

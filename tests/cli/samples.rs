@@ -93,6 +93,7 @@ fn empty_tenant() -> Snapshot {
             listing(Kind::portal_link(), Vec::new()),
             listing(Kind::from_name("user-portal").unwrap(), portals),
         ],
+        ..Snapshot::default()
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn items_planned(path: &Path) -> Result<u32, PlanError> {
     };
     let snapshot = Snapshot {
         listings: rows.scopes().into_iter().map(empty).collect(),
+        ..Snapshot::default()
     };
     let limits = Limits {
         links: u32::MAX,

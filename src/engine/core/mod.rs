@@ -511,6 +511,8 @@ impl Core {
                 self.looked_up(&listing, read_at, now);
             }
             Step::Listed(Purpose::Snapshot, listing, _) => {
+                let told = self.snapshot.server_time.max(listing.server_time);
+                self.snapshot.server_time = told;
                 self.snapshot.listings.push(plan::Listing {
                     scope: listing.scope,
                     objects: listing.objects,
