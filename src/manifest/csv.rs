@@ -6,8 +6,8 @@ use std::io::{self, BufRead};
 use csv::StringRecord;
 
 use super::bounds::{
-    LONGEST_ROW, MOST_COLUMNS, Step, cell_too_long, changed, row_too_long, title_too_long,
-    too_many_columns,
+    LONGEST_CELL, LONGEST_ROW, MOST_COLUMNS, Step, cell_too_long, changed, row_too_long,
+    title_too_long, too_many_columns,
 };
 use super::formula::restore;
 use super::records::Records;
@@ -150,6 +150,9 @@ impl<R: BufRead> Rows<R> {
     }
 
     fn is_short(&self, problems: &mut Problems) -> bool {
+        if self.cells.as_slice().len() <= LONGEST_CELL {
+            return true;
+        }
         let number = self.records.number();
         let cells = self.cells.iter().zip(&self.titles);
         let too_long =

@@ -114,6 +114,9 @@ impl<R: BufRead> Records<R> {
 /// Returns the number of rows between the last record and the end of this one, which is so many lines: the record itself,
 /// and the empty lines before it.
 fn rows_passed(lines: u64, text: &[u8]) -> u32 {
+    if lines <= 1 {
+        return 1;
+    }
     let inside = text.split(|byte| *byte == b'\n').skip(1).count() as u64;
     let rows = u32::try_from(lines.saturating_sub(inside));
     rows.unwrap_or(u32::MAX).max(1)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use super::Draft;
 use super::columns::Layout;
@@ -16,7 +16,36 @@ use crate::wire::quoted;
 /// rows have the same hash once in 10^26 manifests.
 #[derive(Debug, Default)]
 pub struct Duplicates {
-    first: HashMap<[u64; 2], Place>,
+    first: HashMap<NameHash, Place, BuildHasherDefault<Hashed>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct NameHash(u64, u64);
+
+impl Hash for NameHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+/// The hasher of what is a hash already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 /// A row of a manifest.
@@ -58,12 +87,13 @@ impl Duplicates {
     }
 }
 
-fn hash(draft: &Draft<'_>, naming: Naming, name: &str) -> [u64; 2] {
-    [0, 1].map(|half| {
-        let mut hasher = DefaultHasher::new();
-        (half, naming, draft.kind, draft.part, draft.home(), name).hash(&mut hasher);
-        hasher.finish()
-    })
+/// Returns two hashes of the same state of 256 bits, the second after one more byte.
+fn hash(draft: &Draft<'_>, naming: Naming, name: &str) -> NameHash {
+    let mut hasher = DefaultHasher::new();
+    (naming, draft.kind, draft.part, draft.home(), name).hash(&mut hasher);
+    let first = hasher.finish();
+    hasher.write_u8(0);
+    NameHash(first, hasher.finish())
 }
 
 fn repeated(draft: &Draft<'_>, naming: Naming, first: Place, layout: &Layout) -> Problem {
