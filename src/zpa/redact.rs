@@ -23,6 +23,14 @@ const REMEMBERED: usize = 16;
 /// The most secrets in one text. One with more is replaced as a whole: each mark may be longer than its secret.
 const MOST: usize = 10_000;
 
+/// The most steps of a search for each byte of a text, and those that any text may take. A text that takes more is
+/// replaced as a whole: it was made to look like the beginning of a secret everywhere.
+const STEPS_PER_BYTE: usize = 16;
+const STEPS: usize = 1 << 20;
+
+/// The most backslashes before a character in JSON: those of JSON within JSON, four times.
+const MOST_SLASHES: usize = 16;
+
 /// The secrets of a client.
 #[derive(Default)]
 pub(super) struct Redactor(RwLock<Known>);
@@ -101,9 +109,14 @@ fn forms(secret: &[u8]) -> Secret {
 fn replaced(text: &[u8], secrets: &[&[u8]]) -> Option<Vec<u8>> {
     let by_first = by_first_byte(secrets);
     let (mut out, mut found, mut copied, mut at) = (Vec::new(), 0, 0, 0);
+    let mut steps = STEPS + STEPS_PER_BYTE * text.len();
     while let Some(rest @ [byte, ..]) = text.get(at..) {
-        let candidates = by_first.get(usize::from(*byte)).into_iter().flatten();
-        let lengths = candidates.filter_map(|secret| length(rest, secret));
+        let encoded = readings(rest).into_iter().flatten();
+        let firsts = encoded.map(|(value, _)| value).chain([u32::from(*byte)]);
+        let candidates = firsts.filter_map(|first| by_first.get(usize::try_from(first).ok()?));
+        let lengths = candidates
+            .flatten()
+            .filter_map(|secret| length(rest, secret, &mut steps));
         let Some(length) = lengths.max() else {
             at += 1;
             continue;
@@ -114,29 +127,32 @@ fn replaced(text: &[u8], secrets: &[&[u8]]) -> Option<Vec<u8>> {
         at += length;
         copied = at;
     }
-    out.extend_from_slice(text.get(copied..)?);
     match found {
-        0 => None,
-        1..=MOST => Some(out),
-        _ => Some(MARK.into()),
+        _ if steps == 0 => return Some(MARK.into()),
+        0 => return None,
+        1..=MOST => {}
+        _ => return Some(MARK.into()),
     }
+    out.extend_from_slice(text.get(copied..)?);
+    Some(out)
 }
 
-/// Returns the secrets that may begin with each byte: as they are, or encoded.
+/// Returns the secrets that begin with each byte.
 fn by_first_byte<'s>(secrets: &[&'s [u8]]) -> Vec<Vec<&'s [u8]>> {
-    let begins = |byte: u8| {
-        let may_begin =
-            move |secret: &&&[u8]| secret.first() == Some(&byte) || b"%+\\&".contains(&byte);
-        secrets.iter().filter(may_begin).copied().collect()
+    let begin = |byte: u8| {
+        let begins = move |secret: &&&[u8]| secret.first() == Some(&byte);
+        secrets.iter().filter(begins).copied().collect()
     };
-    (0..=u8::MAX).map(begins).collect()
+    (0..=u8::MAX).map(begin).collect()
 }
 
-/// Returns the number of bytes at the beginning of `text` that stand for the secret, if they do.
-fn length(text: &[u8], secret: &[u8]) -> Option<usize> {
+/// Returns the number of bytes at the beginning of `text` that stand for the secret, if they do. Takes from `steps` those
+/// that it takes, and finds nothing once there are none left.
+fn length(text: &[u8], secret: &[u8], steps: &mut usize) -> Option<usize> {
     let (mut at, mut done) = (0, 0);
     let mut other_ways = Vec::new();
     while let Some(wanted) = secret.get(done) {
+        *steps = steps.checked_sub(1)?;
         let rest = text.get(at..)?;
         let plain = rest.first() == Some(wanted);
         match (plain, encoded(rest, *wanted)) {
@@ -153,30 +169,42 @@ fn length(text: &[u8], secret: &[u8]) -> Option<usize> {
 
 /// Returns the length of the encoding of `wanted` at the beginning of `text`, if there is one.
 fn encoded(text: &[u8], wanted: u8) -> Option<usize> {
-    match text {
-        [b'+', ..] if wanted == b' ' => Some(1),
-        [b'%', digits @ ..] => (hex(digits.get(..2)?)? == u32::from(wanted)).then_some(3),
-        [b'\\', ..] => escaped(text, wanted),
+    let mut readings = readings(text).into_iter().flatten();
+    let fitting = readings.find(|(value, _)| *value == u32::from(wanted));
+    fitting.map(|(_, length)| length)
+}
+
+/// A character and the length of its encoding.
+type Reading = Option<(u32, usize)>;
+
+/// Returns the characters that may be encoded at the beginning of `text`.
+fn readings(text: &[u8]) -> [Reading; 2] {
+    let reading = match text {
+        [b'+', ..] => Some((' '.into(), 1)),
+        [b'%', digits @ ..] => digits.get(..2).and_then(hex).map(|value| (value, 3)),
+        [b'\\', ..] => return escaped(text),
         [b'&', rest @ ..] => {
-            let end = rest.iter().take(8).position(|byte| *byte == b';')?;
-            let stands_for = entity(rest.get(..end)?)?;
-            (stands_for == u32::from(wanted)).then_some(end + 2)
+            let end = rest.iter().take(8).position(|byte| *byte == b';');
+            end.and_then(|end| Some((entity(rest.get(..end)?)?, end + 2)))
         }
         _ => None,
-    }
+    };
+    [reading, None]
 }
 
 /// Reads an escape of JSON. JSON within JSON has several backslashes in place of one.
-fn escaped(text: &[u8], wanted: u8) -> Option<usize> {
-    let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
-    if wanted == b'\\' && slashes > 1 {
-        return Some(2);
-    }
-    match text.get(slashes..)? {
-        [b'u', digits @ ..] if hex(digits.get(..4)?) == Some(wanted.into()) => Some(slashes + 5),
-        [byte @ (b'"' | b'\'' | b'/'), ..] if *byte == wanted => Some(slashes + 1),
+fn escaped(text: &[u8]) -> [Reading; 2] {
+    let slashes = text.iter().take(MOST_SLASHES);
+    let slashes = slashes.take_while(|byte| **byte == b'\\').count();
+    let after = match text.get(slashes..).unwrap_or_default() {
+        [b'u', digits @ ..] => {
+            let value = digits.get(..4).and_then(hex);
+            value.map(|value| (value, slashes + 5))
+        }
+        [byte @ (b'"' | b'\'' | b'/'), ..] => Some((u32::from(*byte), slashes + 1)),
         _ => None,
-    }
+    };
+    [(slashes > 1).then_some(('\\'.into(), 2)), after]
 }
 
 /// Returns the character of an HTML entity without `&` and `;`.
@@ -284,6 +312,18 @@ mod tests {
     fn a_text_of_secrets_does_not_grow() {
         let text = "secret ".repeat(MOST + 1);
         assert_eq!(redacted("secret", &text), MARK);
+    }
+
+    #[test]
+    fn the_search_takes_no_time_without_end() {
+        // Each begins the secret everywhere: in many ways, or for long.
+        let slashes = "\\".repeat(64) + "b";
+        let long = format!("{}b", "a".repeat(1 << 15));
+        for (secret, text) in [(&slashes, "\\"), (&long, "a")] {
+            assert_eq!(redacted(secret, &text.repeat(1 << 18)), MARK);
+        }
+        let text = "\\".repeat(1 << 18);
+        assert_eq!(redacted("secret", &text), text);
     }
 
     #[test]
