@@ -18,6 +18,28 @@ pub(super) const SMALL: usize = 64 * KIB;
 /// The most bytes of a body that are read while another large body is read.
 const BESIDE_OTHERS: usize = MIB;
 
+/// The most objects, and the most values of any kind, in one body. An object takes some 700 bytes of memory even if it has
+/// two bytes in the body. A full page of 500 links with ten portals each has 5,500 objects and 90,000 values.
+const OBJECTS: usize = 50_000;
+const VALUES: usize = 250_000;
+
+/// Tells whether a JSON document would take much more memory than it has bytes.
+pub(super) fn has_too_many_values(body: &[u8]) -> bool {
+    let (mut objects, mut values) = (0, 0);
+    let (mut in_text, mut is_escaped) = (false, false);
+    for byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' if !in_text => objects += 1,
+            b'[' | b',' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    objects > OBJECTS || objects + values > VALUES
+}
+
 /// Returns the most bytes of the answer to a request that succeeded.
 ///
 /// An icon has at most 32x32 pixels (`zpa-api.md`, section 3), which is some 11 KiB in base64. So a full page of 500

@@ -204,6 +204,10 @@ impl HttpApi {
                 let why = format!("the answer is larger than {}", body::shown(most));
                 return (Reply::TooLarge(why), headers);
             }
+            Ok(body) if status.is_success() && body::has_too_many_values(&body.bytes) => {
+                let why = "the answer has more than 50,000 objects or 250,000 values".to_owned();
+                return (Reply::TooLarge(why), headers);
+            }
             Ok(body) => body.bytes,
             Err(error) if status.is_success() => return (Reply::Lost(describe(&error)), headers),
             Err(_) => Vec::new(),

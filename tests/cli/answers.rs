@@ -105,6 +105,24 @@ fn a_body_of_a_gibibyte_ends_at_its_bound() {
 }
 
 #[test]
+fn a_body_of_many_tiny_values_is_refused() {
+    let ids: Vec<String> = (1_000_000..2_500_000)
+        .map(|id| format!("{{\"id\":{id}}}"))
+        .collect();
+    for list in [ids.join(","), vec!["[]"; 10 << 20].join(",")] {
+        let body = format!(r#"{{"totalPages":"1","totalCount":"1","list":[{list}]}}"#);
+        let hostile = Hostile::start(move |asked, stream| match &*asked.path {
+            "/signin" => json(stream, 200, TOKEN),
+            _ => json(stream, 200, &body),
+        });
+        let (ran, memory) = measured(&mut hostile.command(&["plan", "links.csv"]));
+        let says = "the answer has more than 50,000 objects or 250,000 values";
+        assert_contains(&ran.expect(1).stderr, says);
+        assert!(memory < 100, "{memory} MiB");
+    }
+}
+
+#[test]
 fn several_large_bodies_are_read_one_by_one() {
     let hostile = Hostile::start(|asked, stream| match &*asked.path {
         "/signin" => json(stream, 200, TOKEN),
