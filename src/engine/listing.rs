@@ -34,6 +34,9 @@ const ALWAYS: Size = Size {
     objects: 50_000,
 };
 
+/// The most bytes of the pages of one listing: 60,000 connectors have some 100 MiB.
+const MOST_BYTES: usize = 128 << 20;
+
 const NO_LISTING: &str = "the answer is not a listing";
 
 #[derive(Clone, Copy)]
@@ -66,6 +69,8 @@ pub(super) struct ListingReader {
     page: u32,
     total: Option<Value>,
     pages: Option<u64>,
+    /// The number of bytes of the pages.
+    bytes: usize,
     restarts: u32,
     /// The server's time at its last page.
     pub(super) server_time: Option<Timestamp>,
@@ -82,6 +87,7 @@ impl ListingReader {
             page: 1,
             total: None,
             pages: None,
+            bytes: 0,
             restarts: 0,
             server_time: None,
         }
@@ -115,6 +121,7 @@ impl ListingReader {
     /// Takes an answer in, and refuses a listing that is too long.
     pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> PageResult {
         self.server_time = answer.server_time();
+        self.bytes += answer.body.len();
         let read = self.read(answer, now)?;
         self.check_size()?;
         Ok(read)
@@ -190,6 +197,9 @@ impl ListingReader {
 
     /// Refuses a listing that promises more than any can have, or has more than it promises.
     fn check_size(&self) -> Result<(), &'static str> {
+        if self.bytes > MOST_BYTES {
+            return Err("the listing is larger than 128 MiB");
+        }
         let total = self.total();
         let pages = self.pages.unwrap_or(0).max(u64::from(self.page));
         if pages > MOST.pages || total > MOST.objects {
@@ -246,6 +256,7 @@ impl ListingReader {
         self.seen.clear();
         self.total = None;
         self.pages = None;
+        self.bytes = 0;
         self.page = 1;
         Ok(PageRead::More(1))
     }
@@ -320,6 +331,27 @@ mod tests {
     fn page(total: &str, pages: &str, ids: &[&str]) -> Value {
         let list: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
         json!({"totalCount": total, "totalPages": pages, "list": list})
+    }
+
+    #[test]
+    fn pages_of_many_bytes_are_refused() {
+        let (mut listing, now) = (listing(), Instant::now());
+        let mut taken = 0;
+        let refused = loop {
+            let mut page = page("50000", "100", &[&taken.to_string()]).to_string();
+            page.push_str(&" ".repeat(16 << 20));
+            let answer = Answer {
+                status: 200,
+                retry_after: None,
+                date: None,
+                body: page.into_bytes(),
+            };
+            match listing.take_answer(&answer, now) {
+                Ok(_) => taken += 1,
+                Err(why) => break why,
+            }
+        };
+        assert_eq!((taken, refused), (7, "the listing is larger than 128 MiB"));
     }
 
     #[test]
