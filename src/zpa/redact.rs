@@ -28,8 +28,8 @@ const MOST: usize = 10_000;
 const STEPS_PER_BYTE: usize = 16;
 const STEPS: usize = 1 << 20;
 
-/// The most backslashes before a character in JSON: those of JSON within JSON, four times.
-const MOST_SLASHES: usize = 16;
+/// The most signs of an encoding before a character: the backslashes of JSON within JSON, four times.
+const MOST_SIGNS: usize = 16;
 
 /// The secrets of a client.
 #[derive(Default)]
@@ -181,7 +181,7 @@ type Reading = Option<(u32, usize)>;
 fn readings(text: &[u8]) -> [Reading; 2] {
     let reading = match text {
         [b'+', ..] => Some((' '.into(), 1)),
-        [b'%', digits @ ..] => digits.get(..2).and_then(hex).map(|value| (value, 3)),
+        [b'%', digits @ ..] => return percent(digits),
         [b'\\', ..] => return escaped(text),
         [b'&', rest @ ..] => {
             let end = rest.iter().take(8).position(|byte| *byte == b';');
@@ -192,9 +192,21 @@ fn readings(text: &[u8]) -> [Reading; 2] {
     [reading, None]
 }
 
+/// Reads the digits behind a percent sign. An address within an address has `%25` in place of the sign.
+fn percent(digits: &[u8]) -> [Reading; 2] {
+    let signs = digits.chunks(2).take(MOST_SIGNS);
+    let signs = signs.take_while(|digits| digits == b"25").count();
+    let reading = |signs: usize| {
+        let digits = digits.get(2 * signs..)?.get(..2)?;
+        Some((hex(digits)?, 2 * signs + 3))
+    };
+    let within = (signs > 0).then(|| reading(signs)).flatten();
+    [reading(0), within]
+}
+
 /// Reads an escape of JSON. JSON within JSON has several backslashes in place of one.
 fn escaped(text: &[u8]) -> [Reading; 2] {
-    let slashes = text.iter().take(MOST_SLASHES);
+    let slashes = text.iter().take(MOST_SIGNS);
     let slashes = slashes.take_while(|byte| **byte == b'\\').count();
     let after = match text.get(slashes..).unwrap_or_default() {
         [b'u', digits @ ..] => {
@@ -268,6 +280,8 @@ mod tests {
             r"a\u002bb/c\u003Dd \u0022e\u005cf\u0026g",
             r#"a+b/c\\u003dd \\\"e\\f&g"#,
             "a&#x2B;b&#47;c=d &quot;e\\f&amp;g",
+            "a%252Bb%252Fc%253Dd%2520%2522e%255Cf%2526g",
+            "a%25252bb%25252fc%25253dd%252520%252522e%25255cf%252526g",
             "%61%2Bb%2Fc%3Dd%20%22e%5Cf%26%67",
         ] {
             let around = format!("x{text}y");
