@@ -132,14 +132,11 @@ impl<R: BufRead> Rows<R> {
     /// Takes over the cells of the record. False if they are no row.
     fn fill(&mut self, problems: &mut Problems) -> bool {
         self.cells.clear();
-        let mut texts = self.records.cells().map(str::from_utf8);
-        if texts
-            .try_for_each(|text| text.map(|text| self.cells.push_field(&restore(text))))
-            .is_err()
-        {
+        let Some(texts) = self.records.texts() else {
             self.report_encoding(problems);
             return false;
-        }
+        };
+        texts.for_each(|text| self.cells.push_field(&restore(text)));
         !self.is_blank() && self.is_whole(problems) && self.is_short(problems)
     }
 

@@ -4,6 +4,7 @@
 //! takes both, so the records are read with csv's own core.
 
 use std::io::{self, BufRead};
+use std::ops::Range;
 
 use csv_core::{ReadRecordResult, Reader};
 
@@ -50,11 +51,22 @@ impl<R: BufRead> Records<R> {
 
     /// Returns the cells of the record, but none behind the first [`MOST_COLUMNS`].
     pub(super) fn cells(&self) -> impl Iterator<Item = &[u8]> {
+        self.places().map_while(|place| self.text.get(place))
+    }
+
+    /// Returns the same cells as texts; `None` if one of them is not UTF-8.
+    pub(super) fn texts(&self) -> Option<impl Iterator<Item = &str>> {
+        let end = self.places().last().map_or(0, |place| place.end);
+        // All at once takes less than each by itself. A cell that begins or ends within a character is none of its own.
+        let all = str::from_utf8(self.text.get(..end)?).ok()?;
+        let is_whole = |place: Range<usize>| all.is_char_boundary(place.end);
+        let are_whole = self.places().all(is_whole);
+        are_whole.then(|| self.places().map_while(|place| all.get(place)))
+    }
+
+    fn places(&self) -> impl Iterator<Item = Range<usize>> {
         let ends = self.ends.iter().take(self.cells.min(MOST_COLUMNS));
-        ends.scan(0, |start, end| {
-            let start = std::mem::replace(start, *end);
-            self.text.get(start..*end)
-        })
+        ends.scan(0, |start, end| Some(std::mem::replace(start, *end)..*end))
     }
 
     /// Returns the input, of which all up to the end of the last record has been read.

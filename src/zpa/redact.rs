@@ -31,6 +31,9 @@ const STEPS: usize = 1 << 20;
 /// The most signs of an encoding before a character: the backslashes of JSON within JSON, four times.
 const MOST_SIGNS: usize = 16;
 
+/// The signs with which encodings of a character begin.
+const SIGNS: [u8; 4] = *b"+%\\&";
+
 /// The secrets of a client.
 #[derive(Default)]
 pub(super) struct Redactor(RwLock<Known>);
@@ -108,9 +111,21 @@ fn forms(secret: &[u8]) -> Secret {
 /// Returns the text with the mark in place of all `secrets`. Returns `None` if it holds none.
 fn replaced(text: &[u8], secrets: &[&[u8]]) -> Option<Vec<u8>> {
     let by_first = by_first_byte(secrets);
+    let may_begin: Vec<bool> = (0..=u8::MAX)
+        .zip(&by_first)
+        .map(|(byte, begun)| !begun.is_empty() || SIGNS.contains(&byte))
+        .collect();
+    let is_begin = |byte: &u8| may_begin.get(usize::from(*byte)) == Some(&true);
     let (mut out, mut found, mut copied, mut at) = (Vec::new(), 0, 0, 0);
     let mut steps = STEPS + STEPS_PER_BYTE * text.len();
-    while let Some(rest @ [byte, ..]) = text.get(at..) {
+    while let Some(next) = text
+        .get(at..)
+        .and_then(|rest| rest.iter().position(is_begin))
+    {
+        at += next;
+        let Some(rest @ [byte, ..]) = text.get(at..) else {
+            break;
+        };
         let encoded = readings(rest).into_iter().flatten();
         let firsts = encoded.map(|(value, _)| value).chain([u32::from(*byte)]);
         let candidates = firsts.filter_map(|first| by_first.get(usize::try_from(first).ok()?));
