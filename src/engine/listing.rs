@@ -34,8 +34,14 @@ const ALWAYS: Size = Size {
     objects: 50_000,
 };
 
-/// The most bytes of the pages of one listing: 60,000 connectors have some 100 MiB.
-const MOST_BYTES: usize = 128 << 20;
+/// The most bytes that one listing may take, as [`weight`] estimates them: those of some 11,000 connectors.
+const MOST_BYTES: usize = 48 << 20;
+
+/// Estimates the memory that the values of a body take: their text, and 64 bytes for each of them.
+fn weight(body: &[u8]) -> usize {
+    let values = body.split(|byte| *byte == b',').count();
+    body.len() + 64 * values
+}
 
 const NO_LISTING: &str = "the answer is not a listing";
 
@@ -121,7 +127,10 @@ impl ListingReader {
     /// Takes an answer in, and refuses a listing that is too long.
     pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> PageResult {
         self.server_time = answer.server_time();
-        self.bytes += answer.body.len();
+        self.bytes += weight(&answer.body);
+        if self.bytes > MOST_BYTES {
+            return Err("the listing is larger than 48 MiB");
+        }
         let read = self.read(answer, now)?;
         self.check_size()?;
         Ok(read)
@@ -197,9 +206,6 @@ impl ListingReader {
 
     /// Refuses a listing that promises more than any can have, or has more than it promises.
     fn check_size(&self) -> Result<(), &'static str> {
-        if self.bytes > MOST_BYTES {
-            return Err("the listing is larger than 128 MiB");
-        }
         let total = self.total();
         let pages = self.pages.unwrap_or(0).max(u64::from(self.page));
         if pages > MOST.pages || total > MOST.objects {
@@ -351,7 +357,7 @@ mod tests {
                 Err(why) => break why,
             }
         };
-        assert_eq!((taken, refused), (7, "the listing is larger than 128 MiB"));
+        assert_eq!((taken, refused), (2, "the listing is larger than 48 MiB"));
     }
 
     #[test]
