@@ -1,10 +1,11 @@
-//! The files of runs and of the program's state: one way to open them, and one way to replace them.
+//! The files of runs and of the program's state: one way to open them, and one way to replace them. Whatever is read whole is
+//! read within a bound.
 //!
 //! A run directory may come from elsewhere, and a name in it may lead anywhere. So a file is opened only if it is a
 //! regular file with one name. Links are not followed, and a pipe is not waited for.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufWriter, Read as _, Write};
+use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::platform::{self, follow_no_link, is_link, private_file, sync_dir};
@@ -46,13 +47,35 @@ pub fn create(path: &Path) -> io::Result<File> {
 /// # Errors
 /// The same as for [`open`], and [`io::ErrorKind::FileTooLarge`].
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_within(open(path)?, most)
+}
+
+/// Reads all of an input that has at most `most` bytes.
+///
+/// # Errors
+/// An [`io::Error`] if it cannot be read, and [`io::ErrorKind::FileTooLarge`].
+pub fn read_within(input: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    input.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        let message = format!("it is longer than {most} bytes");
+        let (size, unit) = match (most >> 20, most >> 10) {
+            (0, 0) => (most, "bytes"),
+            (0, size) => (size, "KiB"),
+            (size, _) => (size, "MiB"),
+        };
+        let message = format!("it is larger than {size} {unit}");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
+}
+
+/// Reads all of a text in UTF-8 that has at most `most` bytes.
+///
+/// # Errors
+/// The same as for [`read_within`], and [`io::ErrorKind::InvalidData`].
+pub fn read_text_within(input: impl Read, most: u64) -> io::Result<String> {
+    let text = String::from_utf8(read_within(input, most)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
 }
 
 /// The most bytes of one line: a row of a plan with the largest cells takes less.

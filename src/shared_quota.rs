@@ -6,7 +6,7 @@
 //! cannot be trusted is replaced, and nothing is sent for one window, since the calls before are not known.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
@@ -112,8 +112,7 @@ impl SharedQuota {
     ) -> io::Result<T> {
         let mut file = files::open_or_create(path)?;
         lock(&file)?;
-        let mut bytes = Vec::new();
-        (&file).take(LONGEST_FILE).read_to_end(&mut bytes)?;
+        let bytes = files::read_within(&file, LONGEST_FILE)?;
         let now = wall();
         let before = Slots::decode(&bytes, now);
         let mut slots = before.clone().unwrap_or_else(|distrust| {

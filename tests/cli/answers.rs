@@ -11,10 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::support::command::{Ran, assert_contains, rows as rows_of, run_dirs, spawn};
-use crate::support::scratch;
-use crate::support::scripted::{
-    self, Asked, NONE, Seen, TOKEN, raw_server, write_answer, write_flood,
-};
+use crate::support::scripted::{Asked, Hostile, NONE, TOKEN, write_answer, write_flood};
 
 const GIBIBYTE: u64 = 1024 * 1024 * 1024;
 
@@ -23,38 +20,8 @@ const LISTED: &str = r#"{"totalPages":"1","totalCount":"1","list":[
     {"id":"7","name":"Wiki","link":"wiki.example","protocol":"https://","enabled":true}]}"#;
 
 /// A directory with a manifest of one link, and a server.
-struct Hostile {
-    dir: tempfile::TempDir,
-    url: String,
-    seen: Seen,
-}
-
-impl Hostile {
-    fn start(
-        answer: impl Fn(&Asked, &TcpStream) -> io::Result<()> + Send + Sync + 'static,
-    ) -> Self {
-        let dir = scratch();
-        fs::write(
-            dir.path().join("links.csv"),
-            "name,url\nWiki,https://wiki.example\n",
-        )
-        .unwrap();
-        let (url, seen) = raw_server(answer);
-        Self { dir, url, seen }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = scripted::command(&self.url, args);
-        command
-            .current_dir(self.dir.path())
-            .env("ZPA_BULK_READ_QUOTA", "off");
-        command
-    }
-
-    fn asked(&self, line: &str) -> usize {
-        let seen = self.seen.lock().unwrap();
-        seen.iter().filter(|asked| asked.contains(line)).count()
-    }
+fn start(answer: impl Fn(&Asked, &TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Hostile {
+    Hostile::start("name,url\nWiki,https://wiki.example\n", answer)
 }
 
 fn json(stream: &TcpStream, status: u16, body: &str) -> io::Result<()> {
@@ -90,7 +57,7 @@ fn a_body_of_a_gibibyte_ends_at_its_bound() {
         ),
         ("/userPortalLink", 403, 6, "the server answered 403"),
     ] {
-        let hostile = Hostile::start(move |asked, stream| {
+        let hostile = start(move |asked, stream| {
             if asked.path.contains(floods) {
                 write_flood(stream, status, GIBIBYTE)
             } else {
@@ -111,7 +78,7 @@ fn a_body_of_many_tiny_values_is_refused() {
         .collect();
     for list in [ids.join(","), vec!["[]"; 10 << 20].join(",")] {
         let body = format!(r#"{{"totalPages":"1","totalCount":"1","list":[{list}]}}"#);
-        let hostile = Hostile::start(move |asked, stream| match &*asked.path {
+        let hostile = start(move |asked, stream| match &*asked.path {
             "/signin" => json(stream, 200, TOKEN),
             _ => json(stream, 200, &body),
         });
@@ -124,7 +91,7 @@ fn a_body_of_many_tiny_values_is_refused() {
 
 #[test]
 fn several_large_bodies_are_read_one_by_one() {
-    let hostile = Hostile::start(|asked, stream| match &*asked.path {
+    let hostile = start(|asked, stream| match &*asked.path {
         "/signin" => json(stream, 200, TOKEN),
         _ => write_flood(stream, 200, GIBIBYTE),
     });
@@ -144,7 +111,7 @@ fn several_large_bodies_are_read_one_by_one() {
 #[test]
 fn a_create_with_too_large_an_answer_is_looked_up() {
     let created = AtomicBool::new(false);
-    let hostile = Hostile::start(move |asked, stream| match (&*asked.method, &*asked.path) {
+    let hostile = start(move |asked, stream| match (&*asked.method, &*asked.path) {
         (_, "/signin") => json(stream, 200, TOKEN),
         ("POST", _) => {
             created.store(true, Ordering::Relaxed);
@@ -172,7 +139,7 @@ fn a_long_reason_is_cut_wherever_it_is_written() {
         (60_000, "é… [cut from 60000 bytes]"),
         (1 << 20, "the server answered 400"),
     ] {
-        let hostile = Hostile::start(move |asked, stream| match (&*asked.method, &*asked.path) {
+        let hostile = start(move |asked, stream| match (&*asked.method, &*asked.path) {
             (_, "/signin") => json(stream, 200, TOKEN),
             ("POST", _) => json(stream, 400, &refusal(reason)),
             _ => json(stream, 200, NONE),
@@ -204,7 +171,7 @@ fn pages_without_an_end_are_refused() {
         let (_, rest) = asked.path.split_once("page=").unwrap();
         rest.split('&').next().unwrap().parse::<u32>().unwrap()
     };
-    let endless = Hostile::start(move |asked, stream| {
+    let endless = start(move |asked, stream| {
         if asked.signs_in() {
             return json(stream, 200, TOKEN);
         }
@@ -230,7 +197,7 @@ fn pages_without_an_end_are_refused() {
         assert_eq!(endless.asked(&format!("/{path}?")), 100);
         assert!(memory < 100, "{memory} MiB");
     }
-    let promising = Hostile::start(|asked, stream| {
+    let promising = start(|asked, stream| {
         let page = r#"{"totalCount":"0","totalPages":"999999999","list":[{"id":"1"}]}"#;
         json(stream, 200, if asked.signs_in() { TOKEN } else { page })
     });
@@ -244,7 +211,7 @@ const BUSY: &str = r#"{"id":"invalid.toomanyrequests","reason":"busy"}"#;
 fn busy(method: &'static str, path: &'static str, pause: &'static str, times: usize) -> Hostile {
     let left = AtomicUsize::new(times);
     let take = |left: usize| left.checked_sub(1);
-    Hostile::start(move |asked, stream| {
+    start(move |asked, stream| {
         let meant = asked.method == method && asked.path.contains(path);
         if meant
             && left
@@ -316,7 +283,7 @@ fn a_full_page_of_links_with_icons_is_read() {
         r#"{{"totalPages":"1","totalCount":"500","list":[{}]}}"#,
         rows.join(",")
     );
-    let tenant = Hostile::start(move |asked, stream| match &*asked.path {
+    let tenant = start(move |asked, stream| match &*asked.path {
         "/signin" => json(stream, 200, TOKEN),
         path if path.contains("/userPortalLink?") => json(stream, 200, &page),
         _ => json(stream, 200, NONE),
@@ -330,7 +297,7 @@ fn a_full_page_of_links_with_icons_is_read() {
 #[test]
 fn an_id_that_is_a_path_leads_nowhere() {
     let listing = LISTED.replace(r#""id":"7""#, r#""id":"7/../../userPortal/8""#);
-    let hostile = Hostile::start(move |asked, stream| match &*asked.path {
+    let hostile = start(move |asked, stream| match &*asked.path {
         "/signin" => json(stream, 200, TOKEN),
         _ => json(stream, 200, &listing),
     });
@@ -354,7 +321,7 @@ fn an_id_that_is_a_path_leads_nowhere() {
 #[test]
 fn a_create_answered_with_a_path_is_looked_up() {
     let created = AtomicBool::new(false);
-    let hostile = Hostile::start(move |asked, stream| match (&*asked.method, &*asked.path) {
+    let hostile = start(move |asked, stream| match (&*asked.method, &*asked.path) {
         (_, "/signin") => json(stream, 200, TOKEN),
         ("POST", _) => {
             created.store(true, Ordering::Relaxed);

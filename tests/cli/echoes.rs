@@ -13,36 +13,29 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::support::command::{Ran, assert_contains, rows, run_dirs, run_name};
-use crate::support::scratch;
-use crate::support::scripted::{self, Asked, NONE, Seen, raw_server, write_answer};
+use crate::support::scripted::{Asked, Hostile, NONE, write_answer};
 
 const SECRET: &str = "s3cr3t/of+the=tenant&more";
 const ACCESS: &str = "eyJhbGciOiJub25lIn0.token-of-the-tenant.c2lnbmVk";
 const MARK: &str = "[redacted by zpa-bulk]";
 
 /// A directory with a manifest of one link, and a server.
-struct Echo {
-    dir: tempfile::TempDir,
-    url: String,
-    seen: Seen,
-}
+struct Echo(Hostile);
 
 impl Echo {
     fn start(
         answer: impl Fn(&Asked, &TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        let dir = scratch();
-        let manifest = "name,url,enabled\nWiki,https://wiki.example,no\n";
-        fs::write(dir.path().join("links.csv"), manifest).unwrap();
-        let (url, seen) = raw_server(answer);
-        Self { dir, url, seen }
+        Self(Hostile::start(
+            "name,url,enabled\nWiki,https://wiki.example,no\n",
+            answer,
+        ))
     }
 
     /// The command that says as much as it can.
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = scripted::command(&self.url, args);
+        let mut command = self.0.command(args);
         command
-            .current_dir(self.dir.path())
             .env("ZPA_CLIENT_SECRET", SECRET)
             .env("ZPA_BULK_LOG", "trace");
         command
@@ -59,17 +52,12 @@ impl Echo {
     #[track_caller]
     fn assert_discreet(&self, ran: &Ran, secrets: &[&str]) {
         let mut texts = vec![ran.stdout.clone(), ran.stderr.clone()];
-        collect(self.dir.path(), &mut texts);
+        collect(self.0.dir.path(), &mut texts);
         for secret in secrets.iter().flat_map(|secret| forms(secret)) {
             for text in &texts {
                 assert!(!text.contains(&secret), "{secret:?} is in:\n{text}");
             }
         }
-    }
-
-    fn asked(&self, line: &str) -> usize {
-        let seen = self.seen.lock().unwrap();
-        seen.iter().filter(|asked| asked.contains(line)).count()
     }
 }
 
@@ -143,7 +131,7 @@ fn refusals_that_repeat_the_request_are_redacted() {
         });
         let ran = echo.run(&["apply", "links.csv", "--yes"]).expect(4);
         assert_contains(&ran.stderr, "reply");
-        let error = rows(&run_dirs(echo.dir.path())[0].join("errors.csv"))[0]["_error"].clone();
+        let error = rows(&run_dirs(echo.0.dir.path())[0].join("errors.csv"))[0]["_error"].clone();
         assert_contains(&error, MARK);
         for args in [
             &["retry"][..],
@@ -184,7 +172,7 @@ fn an_assertion_that_is_repeated_is_redacted() {
         .env("ZSCALER_CLIENT_ID", "me")
         .env("ZSCALER_PRIVATE_KEY", key);
     let ran = Ran::of(&mut command).expect(6);
-    let seen = echo.seen.lock().unwrap().join("\n");
+    let seen = echo.0.seen.lock().unwrap().join("\n");
     let (_, assertion) = seen.split_once("client_assertion=").unwrap();
     let assertion = assertion.split('&').next().unwrap();
     assert_contains(&ran.stdout, MARK);
@@ -235,10 +223,10 @@ fn an_object_with_a_secret_is_never_written_back() {
         let echo = secretive(secret);
         let ran = echo.run(&["apply", "links.csv", "--yes"]).expect(4);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-        let errors = rows(&run_dirs(echo.dir.path())[0].join("errors.csv"));
+        let errors = rows(&run_dirs(echo.0.dir.path())[0].join("errors.csv"));
         assert_contains(&errors[0]["_error"], "remove the secret from the object");
-        assert_eq!(echo.asked("redacted"), 0);
-        assert_eq!(echo.asked("\"name\":\"Wiki\""), 0, "sent");
+        assert_eq!(echo.0.asked("redacted"), 0);
+        assert_eq!(echo.0.asked("\"name\":\"Wiki\""), 0, "sent");
     }
 }
 
@@ -246,11 +234,11 @@ fn an_object_with_a_secret_is_never_written_back() {
 fn a_deleted_object_with_a_secret_is_not_recreated() {
     let echo = secretive(SECRET);
     let manifest = "name,url,action\nWiki,https://wiki.example,delete\n";
-    fs::write(echo.dir.path().join("delete.csv"), manifest).unwrap();
+    fs::write(echo.0.dir.path().join("delete.csv"), manifest).unwrap();
     echo.run(&["apply", "delete.csv", "--yes"]).expect(0);
-    let run = run_name(&run_dirs(echo.dir.path())[0]).to_owned();
+    let run = run_name(&run_dirs(echo.0.dir.path())[0]).to_owned();
     echo.run(&["undo", &run, "--yes"]).expect(4);
-    assert_eq!(echo.asked("\"name\":\"Wiki\""), 0, "sent");
+    assert_eq!(echo.0.asked("\"name\":\"Wiki\""), 0, "sent");
 }
 
 #[test]
@@ -284,9 +272,9 @@ fn a_row_with_the_mark_fails_alone() {
     let manifest = format!(
         "name,url,description\nA,https://a.example,a\nB,https://b.example,{MARK}\nC,https://c.example,c\n"
     );
-    fs::write(echo.dir.path().join("links.csv"), manifest).unwrap();
+    fs::write(echo.0.dir.path().join("links.csv"), manifest).unwrap();
     echo.run(&["apply", "links.csv", "--yes"]).expect(4);
-    let errors = rows(&run_dirs(echo.dir.path())[0].join("errors.csv"));
+    let errors = rows(&run_dirs(echo.0.dir.path())[0].join("errors.csv"));
     assert_eq!((errors.len(), &*errors[0]["name"]), (1, "B"));
-    assert_eq!(echo.asked("redacted"), 0);
+    assert_eq!(echo.0.asked("redacted"), 0);
 }

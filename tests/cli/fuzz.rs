@@ -20,7 +20,7 @@ use zpa_bulk::retry::{self, Call, Verdict};
 use zpa_bulk::wire::{Answer, Failure, Id, Method, Reply};
 
 use crate::support::manifests::items_planned;
-use crate::support::random::Random;
+use crate::support::random::{Random, variable};
 use crate::support::scratch;
 
 /// The time for each target, unless another is given.
@@ -63,10 +63,6 @@ const WORDS: [&[u8]; 28] = [
     b"1m30s",
     b"Sun, 01 Mar 2026 12:00:20 GMT",
 ];
-
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap())
-}
 
 /// Hands mutations of `corpus` to `check` until the time is up.
 fn hunt(name: &str, corpus: &[Vec<u8>], mut check: impl FnMut(&[u8])) {

@@ -20,7 +20,7 @@ use zpa_bulk::wire::Id;
 
 use crate::support::command::{Ran, assert_contains, in_place_of};
 use crate::support::manifests::manifest;
-use crate::support::random::Random;
+use crate::support::random::{Random, variable};
 use crate::support::scratch;
 use crate::support::tenant::{OPEN, TWINS, Tenant};
 
@@ -350,8 +350,17 @@ fn hostile(random: &mut Random, name: &str, url: &str, marker: &Path, pipe: &Pat
     }
 }
 
-/// A short hunt. `ZPA_BULK_FUZZ=600 cargo test --test cli no_mutated_header` hunts for ten minutes, and `ZPA_BULK_SEED=7` begins with
-/// another seed.
+/// The seed and the rounds of a hunt, a short one unless told. `ZPA_BULK_FUZZ=600 cargo test --test cli trust` hunts for ten
+/// minutes on each target, and `ZPA_BULK_SEED=7` begins with another seed.
+fn hunt() -> (u64, u64) {
+    const A_SECOND: u64 = 20;
+    let seconds = variable("ZPA_BULK_FUZZ");
+    (
+        variable("ZPA_BULK_SEED").unwrap_or(1),
+        seconds.map_or(24, |seconds| seconds * A_SECOND),
+    )
+}
+
 #[test]
 fn no_mutated_header_reaches_outside() {
     const NAMES: [&str; 16] = [
@@ -372,13 +381,7 @@ fn no_mutated_header_reaches_outside() {
         "style",
         "write_quota",
     ];
-    let variable = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .map(|text| text.parse::<u64>().unwrap())
-    };
-    let seed = variable("ZPA_BULK_SEED").unwrap_or(1);
-    let count = variable("ZPA_BULK_FUZZ").map_or(24, |seconds| seconds * 20);
+    let (seed, count) = hunt();
     let mut random = Random(seed);
     let prey = Prey::new();
     let (url, met) = trap();
@@ -474,16 +477,9 @@ fn odd_event(random: &mut Random) -> Event {
     }
 }
 
-/// A short hunt, as above.
 #[test]
 fn no_spoilt_run_panics_or_strays() {
-    let variable = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .map(|text| text.parse::<u64>().unwrap())
-    };
-    let seed = variable("ZPA_BULK_SEED").unwrap_or(1);
-    let count = variable("ZPA_BULK_FUZZ").map_or(24, |seconds| seconds * 20);
+    let (seed, count) = hunt();
     let mut random = Random(seed);
     let prey = Prey::new();
     let honest =

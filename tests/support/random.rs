@@ -36,3 +36,8 @@ impl Random {
         }
     }
 }
+
+/// The number in a variable of the environment, if it is set.
+pub(crate) fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
+}

@@ -1,5 +1,6 @@
 //! A server on loopback that answers as a test decides, for what no simulated tenant does.
 
+use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::command::zpa_bulk;
+use super::scratch;
 
 /// The answer to a sign-in.
 pub(crate) const TOKEN: &str = r#"{"access_token":"t","expires_in":"3600"}"#;
@@ -149,4 +151,39 @@ fn request(reader: &mut BufReader<&TcpStream>) -> Option<Asked> {
         headers,
         body,
     })
+}
+
+/// A directory with a manifest, and a server that answers as a test decides.
+pub(crate) struct Hostile {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) url: String,
+    pub(crate) seen: Seen,
+}
+
+impl Hostile {
+    /// Writes the manifest as `links.csv`, and starts the server.
+    pub(crate) fn start(
+        manifest: &str,
+        answer: impl Fn(&Asked, &TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let dir = scratch();
+        fs::write(dir.path().join("links.csv"), manifest).unwrap();
+        let (url, seen) = raw_server(answer);
+        Self { dir, url, seen }
+    }
+
+    /// The command in this directory with the address of this server, as fast as it can read.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = command(&self.url, args);
+        command
+            .current_dir(self.dir.path())
+            .env("ZPA_BULK_READ_QUOTA", "off");
+        command
+    }
+
+    /// The number of requests with that text in them.
+    pub(crate) fn asked(&self, text: &str) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|asked| asked.contains(text)).count()
+    }
 }

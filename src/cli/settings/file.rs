@@ -6,9 +6,12 @@ use std::path::Path;
 
 use super::layer::Settings;
 use super::secret::refuse_if_open_to_others;
-use super::text_file::{LARGEST, read_text};
+use crate::files::read_text_within;
 use crate::ops::{Error, shell_word};
 use crate::platform::opening_for_others;
+
+/// The most bytes of a settings file, a scenario, a list of names or a file of certificates.
+pub(crate) const LARGEST: u64 = 1 << 20;
 
 /// Reads the settings file, if one is named. The settings of `profile` override those outside all profiles.
 ///
@@ -28,7 +31,7 @@ pub(crate) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Setting
     let shown = path.display().to_string();
     let failed = |error: std::io::Error| Error::usage(format!("{shown}: {error}"));
     let file = File::open(path).map_err(failed)?;
-    let text = read_text(&file, LARGEST).map_err(failed)?;
+    let text = read_text_within(&file, LARGEST).map_err(failed)?;
     let mut settings = parse(&text, &shown)?;
     let profiles = std::mem::take(&mut settings.profiles);
     let all = || profiles.values().chain([&settings]);

@@ -5,11 +5,11 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::file::refuse_if_others_can_change;
+use super::file::{LARGEST, refuse_if_others_can_change};
 use super::layer::Settings;
 use super::secret::expanded;
-use super::text_file::{LARGEST, read_bytes};
 use crate::engine::EngineSettings;
+use crate::files::read_within;
 use crate::ops::Error;
 use crate::pacer::Pace;
 use crate::plan::{Guards, Limits, Share};
@@ -130,7 +130,7 @@ fn certificates(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |error| Error::usage(format!("{}: {error}", path.display()));
     let file = File::open(path).map_err(failed)?;
     refuse_if_others_can_change(path, &file, "says whom to trust")?;
-    read_bytes(&file, LARGEST).map_err(failed)
+    read_within(&file, LARGEST).map_err(failed)
 }
 
 fn connection(settings: &Settings) -> Result<Connection, Error> {

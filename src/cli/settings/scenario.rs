@@ -6,8 +6,9 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
+use super::file::LARGEST;
 use super::layer::Settings;
-use super::text_file::{LARGEST, read_text};
+use crate::files::read_text_within;
 use crate::ops::Error;
 use crate::sim::{Scenario, Server, ServerOptions};
 use crate::zpa::Style;
@@ -21,7 +22,7 @@ pub(crate) fn scenario(path: Option<&Path>) -> Result<Scenario, Error> {
         return Ok(Scenario::default());
     };
     let shown = path.display();
-    let text = File::open(path).and_then(|file| read_text(file, LARGEST));
+    let text = File::open(path).and_then(|file| read_text_within(file, LARGEST));
     let text = text.map_err(|error| Error::usage(format!("{shown}: {error}")))?;
     Scenario::parse(&text).map_err(|error| {
         let line = error

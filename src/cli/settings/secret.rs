@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use super::layer::Settings;
-use super::text_file::read_text;
+use crate::files::read_text_within;
 use crate::ops::{Error, shell_word};
 use crate::platform::is_open_to_others;
 use crate::zpa::{PrivateKey, Proof};
@@ -95,7 +95,7 @@ fn from_file(path: &Path) -> Result<SecretString, Error> {
     let failed = |error: io::Error| Error::usage(format!("{shown}: {error}"));
     let file = File::open(&path).map_err(failed)?;
     refuse_if_open_to_others(&path, &file)?;
-    let text = read_text(&file, LONGEST).map_err(failed)?;
+    let text = read_text_within(&file, LONGEST).map_err(failed)?;
     one_secret(&shown.to_string(), &text)
 }
 

@@ -12,10 +12,10 @@ use std::path::Path;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use secrecy::SecretString;
 
-use super::file::refuse_if_others_can_change;
+use super::file::{LARGEST, refuse_if_others_can_change};
 use super::layer::Settings;
 use super::secret::refuse_if_open_to_others;
-use super::text_file::{LARGEST, read_text};
+use crate::files::read_text_within;
 use crate::ops::Error;
 
 /// The path of the file below the home directory.
@@ -35,7 +35,7 @@ pub(super) fn read(home: Option<&Path>) -> Result<Settings, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Settings::default()),
         Err(error) => return Err(failed(error)),
     };
-    let text = read_text(&file, LARGEST).map_err(failed)?;
+    let text = read_text_within(&file, LARGEST).map_err(failed)?;
     let settings = parse(&text).map_err(|line| {
         Error::usage(format!("{shown}:{line}: this is not YAML"))
             .hint("mend the file, or name the client in the environment or a file of --config")

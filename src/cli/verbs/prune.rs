@@ -11,8 +11,10 @@ use wildmatch::WildMatch;
 
 use super::context::Context;
 use crate::cli::flags::{GuardArgs, WorkArgs};
-use crate::cli::settings::{LARGEST, duration, read_text};
+use crate::cli::settings::duration;
+use crate::cli::settings::file::LARGEST;
 use crate::cli::ui::{Terminal, Watcher, choice, exit, finish, output};
+use crate::files::read_text_within;
 use crate::manifest::Format;
 use crate::ops::{Connect as _, Error, Tenant, counted, prune};
 use crate::plan::prune::Criteria;
@@ -172,7 +174,7 @@ fn protected(given: &[String]) -> Result<HashSet<String>, Error> {
             protected.insert(one.clone());
             continue;
         }
-        let text = File::open(one).and_then(|file| read_text(file, LARGEST));
+        let text = File::open(one).and_then(|file| read_text_within(file, LARGEST));
         let text = text.map_err(|error| Error::usage(format!("{one}: {error}")))?;
         let lines = text.lines().map(str::trim);
         protected.extend(

@@ -32,7 +32,7 @@ use self::model::{History, violations};
 use self::rows::Row;
 use crate::support::desk::{Desk, outcomes, released, started};
 use crate::support::in_memory::InMemory;
-use crate::support::random::Random;
+use crate::support::random::{Random, variable};
 use crate::support::wire::CUSTOMER;
 
 /// The time for histories, unless their number is given.
@@ -84,10 +84,6 @@ fn every_row_ends_once_and_as_it_says() {
             wrong.join("\n")
         );
     }
-}
-
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
 /// Lives the history of that seed on a stopped clock of its own. Answers the violations.
