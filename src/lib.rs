@@ -17,7 +17,7 @@
 //! | 3 | [`engine`] | one select loop around a synchronous core: events in, effects out |
 //! | 2 | [`manifest`] | CSV and JSON Lines into rows that know where they stand |
 //! | 2 | [`journal`] | append, group commit, replay, lock |
-//! | 2 | [`shared_quota`] | the quota that the processes of a machine share |
+//! | 2 | [`coordination`] | what the processes of a user must know of each other |
 //! | 2 | [`zpa`] | the HTTP edge; the only user of reqwest |
 //! | 1 | [`plan`] | rows and live state into items and calls |
 //! | 1 | [`pacer`] | when the next call of a quota class may go |
@@ -57,6 +57,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod coordination;
 pub mod engine;
 pub mod files;
 pub mod item;
@@ -71,7 +72,6 @@ pub mod report;
 pub mod resource;
 pub mod retry;
 pub mod run;
-pub mod shared_quota;
 pub mod sim;
 pub mod wire;
 pub mod zpa;

@@ -9,6 +9,8 @@
 //! | A secret's file that others can read | refused | not noticed |
 //! | A settings file that others can change | refused if it says where to connect, what to run or which file to read | not noticed |
 //! | Names of new files after a crash of the machine | on disk: directories are synced | as the file system keeps them |
+//! | The clock of the slots that processes share | runs on while the machine sleeps, and nobody sets it (Linux; elsewhere as Windows) | the wall clock |
+//! | A state directory on a network file system | named in a warning (Linux) | not noticed |
 //! | Stopping in order | Ctrl-C, SIGTERM and SIGHUP | Ctrl-C |
 //! | A lock file that was replaced meanwhile | noticed by device and inode | cannot happen: an open file cannot be removed |
 //!
@@ -216,6 +218,62 @@ pub fn make_private(file: &File) -> io::Result<()> {
         file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     }
     Ok(())
+}
+
+/// Returns the id of this start of the machine, and the nanoseconds since then, on a clock that nobody sets and that goes on
+/// while the machine sleeps. Returns `None` if the system has no such clock.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn since_boot() -> Option<(&'static str, i64)> {
+    use rustix::time::{ClockId, clock_gettime};
+    use std::sync::OnceLock;
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    let boot = BOOT.get_or_init(read).as_deref()?.trim_end();
+    let time = clock_gettime(ClockId::Boottime);
+    Some((
+        boot,
+        time.tv_sec
+            .checked_mul(1_000_000_000)?
+            .checked_add(time.tv_nsec)?,
+    ))
+}
+
+/// Returns `None`.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn since_boot() -> Option<(&'static str, i64)> {
+    None
+}
+
+/// Returns the kind of the network file system that a directory is on; `None` if it is on another, or the system does not
+/// tell.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn network_filesystem(dir: &Path) -> Option<&'static str> {
+    // The numbers of statfs(2).
+    const KINDS: [(u64, &str); 9] = [
+        (0x6969, "NFS"),
+        (0xff53_4d42, "CIFS"),
+        (0xfe53_4d42, "SMB"),
+        (0x517b, "SMB"),
+        (0x5346_414f, "AFS"),
+        (0x00c3_6400, "Ceph"),
+        (0x0bd0_0bd0, "Lustre"),
+        (0x0102_1997, "9p"),
+        (0x0116_1970, "GFS2"),
+    ];
+    let found = rustix::fs::statfs(dir).ok()?;
+    let magic = u64::try_from(found.f_type).ok()? & 0xffff_ffff;
+    let kind = KINDS.iter().find(|(number, _)| *number == magic)?;
+    Some(kind.1)
+}
+
+/// Returns `None`: the kind of a file system is not looked at.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn network_filesystem(_: &Path) -> Option<&'static str> {
+    None
 }
 
 /// Tells whether a file is a pipe.

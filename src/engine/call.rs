@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::listing::ListingReader;
 use super::merge::Merge;
 use crate::item::{Change, Event, Item, ItemNumber};
-use crate::resource::Scope;
+use crate::resource::{Part, Scope};
 use crate::wire::{Failure, Fields, Id, Method, Request};
 
 /// The number of a call in its run, in the order in which calls were submitted.
@@ -64,6 +64,22 @@ impl Call {
             Self::WriteList(merge, _) => numbers(merge.items()),
             Self::Put(item, _) | Self::DeleteOne(item) => vec![item.item],
             Self::Read(_) | Self::Check(..) | Self::Page(..) | Self::ReadList(_) => Vec::new(),
+        }
+    }
+
+    /// The object or list that the call reads or changes, by the name that all runs give it. Objects that are deleted
+    /// together have one name, since a group of them keeps some. `None` if the call depends on no reading.
+    pub(super) fn object(&self) -> Option<String> {
+        match self {
+            Self::Read(item)
+            | Self::Check(item, _)
+            | Self::Put(item, _)
+            | Self::DeleteOne(item) => object_of(item),
+            Self::Delete(items) => group_of(items),
+            Self::ReadList(merge) | Self::WriteList(merge, _) => {
+                Some(format!("list {}", name_of(&merge.items().first()?.scope())))
+            }
+            Self::Create(_) | Self::Page(..) => None,
         }
     }
 
@@ -167,6 +183,23 @@ impl Call {
 
 pub(super) fn numbers(items: &[Item<'_>]) -> Vec<ItemNumber> {
     items.iter().map(|item| item.item).collect()
+}
+
+/// The object of an item, by the name that all runs give it.
+pub(super) fn object_of(item: &Item<'_>) -> Option<String> {
+    Some(format!("{} {}", item.resource.name(), target(item)?))
+}
+
+/// All objects among which some are deleted together, by the name that all runs give them.
+pub(super) fn group_of(items: &[Item<'_>]) -> Option<String> {
+    Some(format!("all {}", name_of(&items.first()?.scope())))
+}
+
+fn name_of(scope: &Scope) -> String {
+    let part = scope.part.as_ref().map_or("", Part::as_str);
+    // A call that names no microtenant means the Default one, whose id is 0.
+    let microtenant = scope.microtenant.as_ref().map_or("0", Id::as_str);
+    format!("{} {part} {microtenant}", scope.kind.name())
 }
 
 fn delete(items: &[Item<'_>]) -> Option<Request> {

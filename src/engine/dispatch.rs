@@ -7,7 +7,7 @@
 //!
 //! Pure: time comes in, effects go out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,6 +114,12 @@ impl Pending {
         self.call.is_read_first() && !self.read_at.is_some_and(is_fresh)
     }
 
+    /// Returns true if the call reads an object that is to be changed, depends on such a reading, or is on its way.
+    fn uses_reading(&self) -> bool {
+        let waits = matches!(self.stage, Stage::Queued | Stage::Delayed);
+        !self.call.is_read_first() || !waits || self.read_at.is_some()
+    }
+
     fn as_sent(&self) -> retry::Call {
         retry::Call {
             method: self.call.method(),
@@ -212,7 +218,7 @@ impl Dispatcher {
             }
             for lane in self.lanes.waiting(class) {
                 self.demote_stale(&lane, now);
-                self.claim(&lane, now, &mut effects);
+                self.request_slot(&lane, now, &mut effects);
                 self.hand_out_unread(&lane, now, &mut unread);
                 self.prepare(&lane, now, &mut effects);
                 self.admit(&lane, now, &mut effects, &mut unread);
@@ -379,6 +385,12 @@ impl Dispatcher {
         self.calls.values().map(|pending| &pending.call)
     }
 
+    /// The objects that calls have read and depend on, or are changing.
+    pub(super) fn objects_in_use(&self) -> HashSet<String> {
+        let in_use = self.calls.values().filter(|pending| pending.uses_reading());
+        in_use.filter_map(|pending| pending.call.object()).collect()
+    }
+
     /// Returns how often the call was sent. Times at which it was throttled do not count.
     pub(super) fn attempts(&self, id: CallId) -> u32 {
         self.calls.get(&id).map_or(0, |pending| pending.attempt)
@@ -455,7 +467,7 @@ impl Dispatcher {
         self.in_flight.limit(self.lanes.flow(), now)
     }
 
-    fn claim(&mut self, lane: &LaneKey, now: Instant, effects: &mut Vec<Effect>) {
+    fn request_slot(&mut self, lane: &LaneKey, now: Instant, effects: &mut Vec<Effect>) {
         if self.in_flight.len() < self.limit(now) {
             let first = self.lanes.front(lane).and_then(|id| self.calls.get(&id));
             // A slot that comes before the reading is over would be lost.
@@ -463,8 +475,8 @@ impl Dispatcher {
                 Some(first) if first.is_unread(now, self.freshness) => now + self.reading_lead(),
                 _ => now,
             };
-            let claim = self.lanes.claim(lane, ready, ready + LEAD);
-            effects.extend(claim.map(|claim| Effect::Claim(lane.clone(), claim)));
+            let request = self.lanes.request_slot(lane, ready, ready + LEAD);
+            effects.extend(request.map(|request| Effect::TakeSlot(lane.clone(), request)));
         }
     }
 

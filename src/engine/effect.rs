@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::call::CallId;
 use super::lanes::LaneKey;
 use crate::item::Event;
-use crate::pacer::Claim;
+use crate::pacer::SlotRequest;
 use crate::plan::Work;
 use crate::wire::{QuotaClass, Request};
 
@@ -16,10 +16,16 @@ pub(super) enum Effect {
     SignIn,
     /// Load the items of this work from the plan, then call `Core::loaded`.
     Load(Work),
-    /// Take a slot of the quota that processes share, then call `Core::claimed`.
-    Claim(LaneKey, Claim),
+    /// Take a slot of the quota that processes share, then call `Lanes::take_slot`.
+    TakeSlot(LaneKey, SlotRequest),
     /// Tell the processes that share the quota of this class to send nothing before that instant.
     Pause(QuotaClass, Instant),
+    /// Claim this object against other runs, then call `Core::claimed`.
+    Claim(String),
+    /// Let other runs change these objects again.
+    Release(Vec<String>),
+    /// Note that this run has created or adopted these objects, by their ids.
+    Own(Vec<String>),
     /// Put this intent on disk, then call `Core::recorded`.
     Record(CallId, Event),
     /// Send this request, then call `Core::replied`.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::call::CallId;
 use super::settings::EngineSettings;
 use super::shared_slot::SharedSlot;
-use crate::pacer::{Admission, Claim, Flow, Pace, Pacer, QuotaScope, Refusal};
+use crate::pacer::{Admission, Flow, Pace, Pacer, QuotaScope, Refusal, SlotRequest};
 use crate::plan::CallCounts;
 use crate::wire::QuotaClass;
 
@@ -213,13 +213,18 @@ impl Lanes {
         self.shared = shared;
     }
 
-    /// Returns the claim for the slot of the lane's first call, if that may go by `soon` and none was claimed yet.
-    pub(super) fn claim(&mut self, key: &LaneKey, now: Instant, soon: Instant) -> Option<Claim> {
+    /// Returns the request for the slot of the lane's first call, if that may go by `soon` and none was requested yet.
+    pub(super) fn request_slot(
+        &mut self,
+        key: &LaneKey,
+        now: Instant,
+        soon: Instant,
+    ) -> Option<SlotRequest> {
         let lane = self.each.get_mut(key).filter(|_| self.shared)?;
         let own = lane.pacer.terms()?;
         let earliest = lane.pacer.not_before().max(self.gateway.not_before());
         let earliest = earliest.unwrap_or(now).max(now);
-        lane.slot.claim(earliest, soon, now).then(|| Claim {
+        lane.slot.request(earliest, soon, now).then(|| SlotRequest {
             class: key.class,
             path: Arc::clone(&key.path),
             own,
@@ -229,7 +234,7 @@ impl Lanes {
     }
 
     /// Notes that other processes let a call of the lane go between these instants.
-    pub(super) fn claimed(&mut self, key: &LaneKey, from: Instant, until: Instant) {
+    pub(super) fn take_slot(&mut self, key: &LaneKey, from: Instant, until: Instant) {
         if let Some(lane) = self.each.get_mut(key) {
             let interval = lane.pacer.flow().map_or(Duration::ZERO, |f| f.interval);
             lane.slot.take(from, until, interval);
@@ -477,22 +482,22 @@ mod tests {
         let mut slot = start;
         for call in 0..15 {
             let wants = slot + SECOND * 2;
-            let claim = lanes.claim(&key, slot, wants);
+            let claim = lanes.request_slot(&key, slot, wants);
             assert!(claim.is_some_and(|claim| claim.earliest <= wants));
-            assert_eq!(lanes.claim(&key, slot, wants), None, "one at a time");
+            assert_eq!(lanes.request_slot(&key, slot, wants), None, "one at a time");
             slot += SECOND * 4;
             assert_eq!(lanes.admit(&key, slot), None, "not without a slot");
-            lanes.claimed(&key, slot, slot + SECOND);
+            lanes.take_slot(&key, slot, slot + SECOND);
             assert_eq!(lanes.admit(&key, slot), Some(call));
         }
         let now = slot + SECOND;
         let left = lanes.time_for(QuotaClass::Write, CallCounts::default(), now);
         assert!((SECOND * 18..=SECOND * 20).contains(&left), "{left:?}");
-        let claim = lanes.claim(&key, now, now + SECOND).unwrap();
-        lanes.claimed(&key, claim.earliest, now);
+        let claim = lanes.request_slot(&key, now, now + SECOND).unwrap();
+        lanes.take_slot(&key, claim.earliest, now);
         let missed = now + SECOND * 2;
         assert!(
-            lanes.claim(&key, missed, missed).is_some(),
+            lanes.request_slot(&key, missed, missed).is_some(),
             "missed slots are lost"
         );
     }

@@ -6,6 +6,7 @@
 
 mod batch_limit;
 mod call;
+mod coordinator;
 mod core;
 mod delayed;
 mod dispatch;
@@ -25,6 +26,7 @@ mod shell;
 mod unresolved;
 mod workload;
 
+pub use self::coordinator::Member;
 pub use self::id_remap::IdRemap;
 pub use self::listing::check_listing;
 pub use self::progress::{ClassProgress, Progress};

@@ -126,4 +126,6 @@ pub enum End {
     SignIn(SignInError),
     /// Live state could not be read.
     Unreadable(Kind, Failure),
+    /// The table that processes share could not be used any more, for this reason.
+    Uncoordinated(String),
 }

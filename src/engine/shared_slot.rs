@@ -10,7 +10,7 @@ enum Slot {
     #[default]
     Wanted,
     /// Asked for, from that instant on.
-    Claimed(Instant),
+    Requested(Instant),
     /// A call may go between these instants.
     Taken(Instant, Instant),
 }
@@ -27,21 +27,21 @@ pub(super) struct SharedSlot {
 
 impl SharedSlot {
     /// Asks for a slot from `earliest` on, if there is none and it is needed by `soon`. Returns whether it is to be
-    /// claimed.
-    pub(super) fn claim(&mut self, earliest: Instant, soon: Instant, now: Instant) -> bool {
+    /// requested.
+    pub(super) fn request(&mut self, earliest: Instant, soon: Instant, now: Instant) -> bool {
         if matches!(self.slot, Slot::Taken(_, until) if until < now) {
             self.slot = Slot::Wanted;
         }
         let is_due = self.slot == Slot::Wanted && earliest <= soon;
         if is_due {
-            self.slot = Slot::Claimed(earliest);
+            self.slot = Slot::Requested(earliest);
         }
         is_due
     }
 
     /// Takes the slot between these instants. The quota alone would have given slots at that interval.
     pub(super) fn take(&mut self, from: Instant, until: Instant, interval: Duration) {
-        if let (Slot::Claimed(earliest), Some(last)) = (self.slot, self.last) {
+        if let (Slot::Requested(earliest), Some(last)) = (self.slot, self.last) {
             // While nothing waited, no slot was taken either.
             let wanted = earliest.checked_sub(interval).unwrap_or(earliest);
             let between = from.saturating_duration_since(last.max(wanted));
@@ -63,7 +63,7 @@ impl SharedSlot {
     pub(super) fn opens_at(&self) -> Option<Instant> {
         match self.slot {
             Slot::Taken(from, _) => Some(from),
-            Slot::Wanted | Slot::Claimed(_) => None,
+            Slot::Wanted | Slot::Requested(_) => None,
         }
     }
 

@@ -7,27 +7,26 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::sleep_until;
 
 use super::call::CallId;
+use super::coordinator::{Ask, Coordinator, Member, Told};
 use super::core::Core;
 use super::effect::Effect;
-use super::lanes::LaneKey;
 use super::listing::ListingReader;
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings};
 use super::workload::Workload;
-use crate::clock::{monotonic, random_bits, wall};
+use crate::clock::{monotonic, random_bits, since_boot, wall};
+use crate::coordination::{Coordination, CoordinationError, Now};
 use crate::item::{Event, Item, ItemNumber};
 use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
-use crate::pacer::Claim;
 use crate::plan::{Snapshot, Work};
 use crate::resource::Scope;
-use crate::shared_quota::SharedQuota;
 use crate::wire::{Id, Object, QuotaClass, Reply};
 use crate::zpa::{Api, SignInError};
 
@@ -59,7 +58,9 @@ pub struct Engine<A> {
     calls: JoinSet<(CallId, Reply)>,
     signing_in: Option<JoinHandle<Result<Duration, SignInError>>>,
     recorder: Recorder,
-    sharing: Option<Sharing>,
+    coordinator: Option<Coordinator>,
+    /// True if the table knows calls that were sent before this process began.
+    knows_sent: bool,
     progress: watch::Sender<Option<Progress>>,
     stop: watch::Receiver<bool>,
 }
@@ -73,35 +74,34 @@ impl<A: Api> Engine<A> {
             calls: JoinSet::new(),
             signing_in: None,
             recorder: Recorder::default(),
-            sharing: None,
+            coordinator: None,
+            knows_sent: false,
             progress: watch::Sender::new(None),
             stop,
         }
     }
 
-    /// Shares the quotas with the other processes that drive this tenant.
+    /// Shares the tenant with the other processes that drive it: its quotas, and its objects.
     ///
     /// # Errors
     /// The error with which the calls that they sent cannot be read.
-    pub fn share(&mut self, quota: SharedQuota) -> io::Result<()> {
-        let mut knows_sent = false;
+    pub fn share(&mut self, table: Coordination) -> Result<(), CoordinationError> {
         for class in [QuotaClass::Read, QuotaClass::Write] {
-            let sent = quota.recent(class)?;
-            knows_sent |= !sent.is_empty();
-            self.prime(class, &sent);
+            let sent = table.change(Now::read(), |table| table.recent(class))?;
+            self.knows_sent |= !sent.is_empty();
+            let sent = sent.into_iter().filter_map(instant_of_uptime).collect();
+            self.core.lanes().prime(class, sent);
         }
-        self.core.lanes().share(true);
-        self.sharing = Some(Sharing {
-            quota,
-            knows_sent,
-            claims: JoinSet::new(),
-        });
+        self.core.share();
+        self.coordinator = Some(Coordinator::new(table));
         Ok(())
     }
 
-    fn prime(&mut self, class: QuotaClass, sent: &[Timestamp]) {
-        let sent = sent.iter().copied().filter_map(instant_of).collect();
-        self.core.lanes().prime(class, sent);
+    /// Claims objects for that run from now on, if the tenant is shared.
+    pub fn join(&mut self, run: Member) {
+        if let Some(coordinator) = &mut self.coordinator {
+            coordinator.join(run);
+        }
     }
 
     /// The channel on which the engine publishes its progress, after everything that happens.
@@ -166,8 +166,10 @@ impl<A: Api> Engine<A> {
         workload: Workload,
         items: &impl Items,
     ) -> Result<(End, Ledger), EngineError> {
-        if !self.sharing.as_ref().is_some_and(|it| it.knows_sent) {
-            self.prime(QuotaClass::Write, &workload.sent_before);
+        if !self.knows_sent {
+            let sent = workload.sent_before.iter().copied();
+            let sent = sent.filter_map(instant_of).collect();
+            self.core.lanes().prime(QuotaClass::Write, sent);
         }
         self.recorder.journal = Some(self.core.start(workload, now()));
         let end = self.drive(items).await?;
@@ -177,9 +179,13 @@ impl<A: Api> Engine<A> {
     async fn drive(&mut self, items: &impl Items) -> Result<End, EngineError> {
         loop {
             self.carry_effects(items)?;
+            if let Some(coordinator) = &mut self.coordinator {
+                coordinator.begin();
+            }
             self.recorder.write(self.core.is_done());
             self.progress.send_replace(Some(self.core.progress(now())));
-            if self.core.is_done() && self.recorder.is_idle() {
+            let is_told = self.coordinator.as_ref().is_none_or(Coordinator::is_idle);
+            if self.core.is_done() && self.recorder.is_idle() && is_told {
                 return Ok(self.core.end());
             }
             self.wait().await?;
@@ -196,8 +202,14 @@ impl<A: Api> Engine<A> {
             for effect in effects {
                 match effect {
                     Effect::SignIn => self.sign_in(),
-                    Effect::Claim(lane, claim) => self.claim(lane, claim),
-                    Effect::Pause(class, until) => self.pause(class, until),
+                    Effect::TakeSlot(lane, request) => {
+                        let earliest = uptime_of(request.earliest);
+                        self.ask(Ask::Slot(lane, request, earliest));
+                    }
+                    Effect::Pause(class, until) => self.ask(Ask::Pause(class, uptime_of(until))),
+                    Effect::Claim(object) => self.ask(Ask::Claim(object)),
+                    Effect::Release(objects) => self.ask(Ask::Release(objects)),
+                    Effect::Own(ids) => self.ask(Ask::Own(ids)),
                     Effect::Send(id, request) => {
                         let api = Arc::clone(&self.api);
                         self.calls
@@ -219,38 +231,28 @@ impl<A: Api> Engine<A> {
         self.signing_in = Some(tokio::spawn(async move { api.sign_in().await }));
     }
 
-    fn claim(&mut self, lane: LaneKey, claim: Claim) {
-        if let Some(sharing) = &mut self.sharing {
-            let quota = sharing.quota.clone();
-            sharing.claims.spawn_blocking(move || {
-                let slot = quota.take(&claim, timestamp_of(claim.earliest))?;
-                Ok(Some((lane, slot, claim.tolerance())))
-            });
+    fn ask(&mut self, ask: Ask) {
+        if let Some(coordinator) = &mut self.coordinator {
+            coordinator.ask(ask);
         }
     }
 
-    fn pause(&mut self, class: QuotaClass, until: std::time::Instant) {
-        if let Some(sharing) = &mut self.sharing {
-            let quota = sharing.quota.clone();
-            sharing.claims.spawn_blocking(move || {
-                quota.pause(class, timestamp_of(until))?;
-                Ok(None)
-            });
-        }
-    }
-
-    /// Takes in a claim. If the quota cannot be shared, this process goes on with one of its own.
-    fn claimed(&mut self, claimed: Claimed) {
-        match claimed {
-            Ok(Some((lane, slot, tolerance))) => {
-                let from = instant_at(slot);
-                self.core.lanes().claimed(&lane, from, from + tolerance);
-            }
-            Ok(None) => {}
+    /// Takes in answers of the table. Without the table nothing more is sent.
+    fn told(&mut self, answers: Result<Vec<Told>, CoordinationError>) {
+        let answers = match answers {
+            Ok(answers) => answers,
             Err(error) => {
-                tracing::warn!(%error, "the quota cannot be shared with other processes; this run takes all of it");
-                self.core.lanes().share(false);
-                self.sharing = None;
+                self.coordinator = None;
+                return self.core.stop(End::Uncoordinated(error.to_string()));
+            }
+        };
+        for answer in answers {
+            match answer {
+                Told::Slot(lane, slot, tolerance) => {
+                    let from = instant_at(slot);
+                    self.core.lanes().take_slot(&lane, from, from + tolerance);
+                }
+                Told::Claimed(object, is_granted) => self.core.claimed(&object, is_granted, now()),
             }
         }
     }
@@ -263,14 +265,11 @@ impl<A: Api> Engine<A> {
                 || !self.calls.is_empty()
                 || self.signing_in.is_some()
                 || self.recorder.committing.is_some()
-                || self
-                    .sharing
-                    .as_ref()
-                    .is_some_and(|it| !it.claims.is_empty()),
+                || !self.coordinator.as_ref().is_none_or(Coordinator::is_idle),
             "nothing is under way and nothing is to come: {:?}",
             self.core
         );
-        let claims = self.sharing.as_mut().map(|it| it.claims.join_next());
+        let told = self.coordinator.as_mut().map(Coordinator::answered);
         tokio::select! {
             Some(joined) = self.calls.join_next() => {
                 self.take(joined);
@@ -279,7 +278,7 @@ impl<A: Api> Engine<A> {
                     self.take(joined);
                 }
             }
-            Some(claimed) = or_never(claims) => self.claimed(unwind(claimed)),
+            answers = or_never(told) => self.told(unwind(answers)),
             result = or_never(self.signing_in.as_mut()) => {
                 self.signing_in = None;
                 self.core.signed_in(unwind(result), now(), wall(), random());
@@ -304,18 +303,6 @@ impl<A> Engine<A> {
         self.core.replied(id, &reply, now(), wall(), random());
     }
 }
-
-/// The quota that this process shares with others.
-#[derive(Debug)]
-struct Sharing {
-    quota: SharedQuota,
-    /// True if it knows calls that were sent before this process began.
-    knows_sent: bool,
-    claims: JoinSet<Claimed>,
-}
-
-/// A slot for a call of a lane, and how much later than that the call may go.
-type Claimed = io::Result<Option<(LaneKey, Timestamp, Duration)>>;
 
 /// Collects events, and puts them on disk while the loop goes on. All that arrive during a sync share the next one.
 /// Outcomes alone are not worth a sync of their own.
@@ -423,18 +410,23 @@ fn instant_of(past: Timestamp) -> Option<std::time::Instant> {
     now().checked_sub(Duration::try_from(ago).unwrap_or(Duration::ZERO))
 }
 
-/// The instant of a time, in the past or in the future.
-fn instant_at(time: Timestamp) -> std::time::Instant {
-    let ahead = time.duration_since(wall());
-    now() + Duration::try_from(ahead).unwrap_or(Duration::ZERO)
+/// The instant of a time by the clock that processes share. A time in the past counts as now.
+fn instant_at(uptime: i64) -> std::time::Instant {
+    let ahead = uptime.saturating_sub(since_boot().1);
+    now() + Duration::from_nanos(ahead.try_into().unwrap_or(0))
 }
 
-/// The time of an instant that is now or to come.
-fn timestamp_of(instant: std::time::Instant) -> Timestamp {
+/// The instant of a time in the past, by the clock that processes share.
+fn instant_of_uptime(past: i64) -> Option<std::time::Instant> {
+    let ago = since_boot().1.saturating_sub(past);
+    now().checked_sub(Duration::from_nanos(ago.try_into().unwrap_or(0)))
+}
+
+/// The time of an instant that is now or to come, by the clock that processes share.
+fn uptime_of(instant: std::time::Instant) -> i64 {
     let ahead = instant.saturating_duration_since(now());
-    let ahead = SignedDuration::try_from(ahead).unwrap_or(SignedDuration::MAX);
-    let time = wall().checked_add(ahead);
-    time.unwrap_or(Timestamp::MAX)
+    let ahead = i64::try_from(ahead.as_nanos()).unwrap_or(i64::MAX);
+    since_boot().1.saturating_add(ahead)
 }
 
 /// The instant by tokio's clock, which tests can stop.

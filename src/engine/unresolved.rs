@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::call::{Batch, CallId};
+use super::call::{Batch, CallId, group_of, object_of};
 use super::listing::ListingReader;
 use crate::item::Item;
 use crate::resource::Scope;
@@ -85,6 +85,14 @@ impl Unresolved {
         self.items.first().map(Item::scope)
     }
 
+    fn objects(&self) -> Vec<String> {
+        match self.reason {
+            Reason::Create(_) => Vec::new(),
+            Reason::Delete(_) => group_of(&self.items).into_iter().collect(),
+            Reason::Change => self.items.iter().filter_map(object_of).collect(),
+        }
+    }
+
     pub(super) fn is_answered_by(&self, listing: &ListingReader) -> bool {
         self.due <= listing.begun && self.scope().is_some_and(|scope| scope == listing.scope)
     }
@@ -97,6 +105,11 @@ pub(super) struct Reconciliation(Vec<Unresolved>);
 impl Reconciliation {
     pub(super) fn keep(&mut self, unresolved: Unresolved) {
         self.0.push(unresolved);
+    }
+
+    /// The objects that may still be changed by calls of these items, or are listed before they are deleted.
+    pub(super) fn objects(&self) -> impl Iterator<Item = String> {
+        self.0.iter().flat_map(Unresolved::objects)
     }
 
     /// Hands all of them out, for a listing.

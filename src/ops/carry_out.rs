@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::{Error, ErrorKind};
+use super::known_runs;
 use super::session::Session;
 use super::tenant::Tenant;
 use super::text::shell_word;
@@ -58,6 +59,12 @@ pub(super) async fn carry_out(
     } else {
         end
     };
+    if end == End::Finished
+        && let Err(error) = known_runs::finish(&directory, &header, tenant)
+    {
+        // The next run finds out by itself.
+        session.observer.warn_of(&error);
+    }
     let elapsed = monotonic().saturating_duration_since(session.started);
     let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let progress = tenant.engine.progress_now();

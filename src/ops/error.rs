@@ -7,6 +7,7 @@ use std::io;
 use jiff::tz::TimeZone;
 
 use super::text::{chain, counted, rounded, shell_word};
+use crate::coordination::CoordinationError;
 use crate::engine::{End, EngineError, Parked};
 use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
@@ -229,6 +230,12 @@ impl From<EngineError> for Error {
     }
 }
 
+impl From<CoordinationError> for Error {
+    fn from(error: CoordinationError) -> Self {
+        Self::usage(chain(&error)).hint(UNSHARED)
+    }
+}
+
 impl From<ConnectionError> for Error {
     fn from(error: ConnectionError) -> Self {
         Self::usage(error.to_string())
@@ -249,6 +256,10 @@ impl From<TransportError> for Error {
         Self::usage(error.to_string()).hint(hint)
     }
 }
+
+/// The next step for a user whose table cannot be used.
+pub(super) const UNSHARED: &str = "other runs are known by way of this file, so make it usable; --no-shared-state goes on \
+                                   without it, if no other run works on the tenant";
 
 fn describe_parked(parked: &Parked) -> String {
     match parked {
@@ -294,6 +305,7 @@ pub fn of_end(end: &End, temporary: ErrorKind) -> Option<Error> {
             Error::new(temporary, error.to_string())
                 .hint("check the address and the network; zpa-bulk doctor looks at both"),
         ),
+        End::Uncoordinated(reason) => Some(Error::new(ErrorKind::Stopped, reason.clone()).hint(UNSHARED)),
         End::Unreadable(kind, failure) => {
             let message = format!(
                 "the {}s of the tenant cannot be read: {failure}",

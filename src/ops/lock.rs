@@ -1,6 +1,5 @@
-//! Waits for the planning lock: in one directory of runs, one process at a time plans and starts a run.
+//! Waits for the planning lock: one process at a time plans and starts a run of a tenant.
 
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -8,32 +7,35 @@ use tokio::time::sleep;
 use super::error::{Error, ErrorKind};
 use super::session::Session;
 use crate::clock::monotonic;
-use crate::run::PlanningLock;
+use crate::coordination::{Coordination, PlanningLock};
 
 /// The longest wait for another process: enough to plan for a large tenant, not for a question that nobody answers.
 const LONGEST: Duration = Duration::from_secs(600);
 
 const POLL: Duration = Duration::from_millis(100);
 
-/// Waits until no other process is about to start or resume a run below `runs`.
+/// Waits until no other process is about to start or resume a run of the tenant. Without a table no process waits.
 ///
 /// # Errors
-/// [`ErrorKind::Run`] if the wait takes longer than ten minutes or is stopped; [`ErrorKind::Usage`] or
-/// [`ErrorKind::Unexpected`] if the lock's file cannot be made.
-pub(super) async fn acquire(runs: &Path, session: &Session<'_>) -> Result<PlanningLock, Error> {
+/// [`ErrorKind::Run`] if the wait takes longer than ten minutes or is stopped; [`ErrorKind::Usage`] if the lock's file
+/// cannot be made.
+pub(super) async fn acquire(
+    table: Option<&Coordination>,
+    session: &Session<'_>,
+) -> Result<Option<PlanningLock>, Error> {
+    let Some(table) = table else {
+        return Ok(None);
+    };
     let begun = monotonic();
     let mut announced = false;
     loop {
-        let owner = match PlanningLock::begin(runs)? {
-            Ok(lock) => return Ok(lock),
+        let owner = match table.lock_planning()? {
+            Ok(lock) => return Ok(Some(lock)),
             Err(owner) => owner.0,
         };
         if *session.stop.borrow() || monotonic() > begun + LONGEST {
-            let shown = runs.display();
-            let message = format!("process {owner} is about to start a run in {shown}");
-            return Err(Error::new(ErrorKind::Run, message).hint(
-                "answer its question or end it; runs in another --runs-dir do not wait for each other",
-            ));
+            let message = format!("process {owner} is about to start a run on this tenant");
+            return Err(Error::new(ErrorKind::Run, message).hint("answer its question or end it"));
         }
         if !std::mem::replace(&mut announced, true) {
             session.observer.say(&format!(

@@ -7,6 +7,7 @@
 mod carry_out;
 mod error;
 mod export;
+mod known_runs;
 mod lock;
 mod other_runs;
 mod plan;
@@ -35,7 +36,7 @@ pub use self::retry::retry;
 pub use self::session::{Later, Observer, Prompt, Session};
 pub use self::show::show;
 pub use self::start::{ApplyOptions, apply};
-pub use self::tenant::{Connect, Tenant};
+pub use self::tenant::{Connect, Sharing, Tenant};
 pub use self::text::{chain, counted, listed, rounded, shell_word};
 pub use self::undo::{UndoOptions, undo};
 pub use self::verify::{Verified, verify};

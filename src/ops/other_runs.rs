@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::error::{Error, ErrorKind};
+use super::known_runs::KnownRuns;
 use super::plan_input::PlanInput;
 use super::recorded::recorded;
 use super::session::Session;
@@ -20,11 +21,12 @@ use super::text::{rounded, shell_word};
 use crate::clock::{monotonic, wall};
 use crate::engine::Items as _;
 use crate::item::{Item, Operation, Status};
+use crate::journal;
 use crate::ledger::State;
 use crate::plan::{LiveCheck, Snapshot};
 use crate::report::{self, Outcomes};
 use crate::resource::{Kind, Part, Shape};
-use crate::run::{self, Lineage, Run, RunDirectory, RunError, RunState};
+use crate::run::{Run, RunDirectory, RunError, RunState};
 use crate::wire::Id;
 
 /// The operations that two processes must not do at once on the same object or list. Both would create the object. Both
@@ -49,18 +51,19 @@ pub(super) struct OtherRuns {
     /// Runs that cannot be read. Nobody knows which calls of theirs may still arrive.
     unreadable: Vec<RunDirectory>,
     read_at: Instant,
-    /// The names of the unfinished runs that the new run replaces.
-    superseded: Vec<String>,
+    known: KnownRuns,
+    /// The unfinished runs that the new run replaces.
+    superseded: Vec<RunDirectory>,
 }
 
 impl OtherRuns {
-    /// Returns no runs, for a simulated tenant that is new.
-    pub(super) fn none() -> Self {
+    fn none() -> Self {
         Self {
             unfinished: Vec::new(),
             replaced: Vec::new(),
             unreadable: Vec::new(),
             read_at: monotonic(),
+            known: KnownRuns::default(),
             superseded: Vec::new(),
         }
     }
@@ -73,39 +76,55 @@ impl OtherRuns {
         self
     }
 
-    /// Finds the runs of that tenant below `runs`. Warns of a run that cannot be read.
-    pub(super) fn find(runs: &Path, tenant: &str, session: &Session<'_>) -> Result<Self, Error> {
+    /// Finds the runs of the tenant that have not finished: those below `runs`, and those that the table knows. Warns of
+    /// a run that cannot be read.
+    pub(super) fn find(runs: &Path, tenant: &Tenant, session: &Session<'_>) -> Result<Self, Error> {
         let mut others = Self::none();
-        let lineage = Lineage::read(runs)?;
-        for directory in run::list(runs)? {
-            let name = directory.name().to_string();
-            if report::says_finished(directory.path()) {
-                continue;
-            }
-            match RunState::read(directory.clone()) {
-                Ok(run_state) => {
-                    let recorded = recorded(&run_state.header)?;
-                    let is_of_tenant = run_state.header.tenant == tenant && !recorded.simulated;
-                    if !is_of_tenant || run_state.is_finished() {
-                        continue;
-                    }
-                    if lineage.superseded_by(&name).is_none() {
-                        others.unfinished.push(run_state);
-                    } else if wall()
-                        .saturating_sub(recorded.settle())
-                        .is_ok_and(|settled| settled < run_state.last)
-                    {
-                        others.replaced.push(run_state);
-                    }
-                }
-                Err(error) => {
-                    session.observer.warn_of(&Error::from(error).of_run(&name));
-                    others.unreadable.push(directory);
-                }
+        let known = KnownRuns::find(runs, tenant)?;
+        for directory in known.unfinished() {
+            if let Err(error) = others.add(directory, &known, &tenant.connection.customer) {
+                let name = directory.name().to_string();
+                session.observer.warn_of(&error.of_run(&name));
+                others.unreadable.push(directory.clone());
             }
         }
         others.read_at = monotonic();
+        others.known = known;
         Ok(others)
+    }
+
+    fn add(
+        &mut self,
+        directory: &RunDirectory,
+        known: &KnownRuns,
+        customer: &str,
+    ) -> Result<(), Error> {
+        let header = journal::read_header(directory.path()).map_err(RunError::from)?;
+        let recorded = recorded(&header)?;
+        if header.tenant != customer || recorded.simulated {
+            return Ok(());
+        }
+        if report::says_finished(directory.path()) {
+            return known.take_in(directory, true);
+        }
+        let run_state = RunState::read(directory.clone())?;
+        known.take_in(directory, run_state.is_finished())?;
+        let settled = wall().saturating_sub(recorded.settle());
+        if run_state.is_finished() {
+            return Ok(());
+        }
+        let name = directory.name().to_string();
+        if known.replaced_by(&name).is_none() {
+            self.unfinished.push(run_state);
+        } else if settled.is_ok_and(|settled| settled < run_state.last) {
+            self.replaced.push(run_state);
+        }
+        Ok(())
+    }
+
+    /// Returns the run that was started in the place of the run of that name.
+    pub(super) fn replaced_by(&self, name: &str) -> Option<&str> {
+        self.known.replaced_by(name)
     }
 
     /// Tells the user of unfinished runs of one of these manifests, and asks whether the new run replaces them.
@@ -149,7 +168,7 @@ impl OtherRuns {
                      are new, changed or unfinished"
                 )));
             }
-            self.superseded.push(run_state.directory.name().to_string());
+            self.superseded.push(run_state.directory.clone());
         }
         Ok(())
     }
@@ -240,7 +259,11 @@ impl OtherRuns {
         for run_state in self.unfinished.iter().chain(&self.replaced) {
             let items = run_state.items(|_, state| state == State::InDoubt)?;
             let sent_again = |item: &Item<'_>| run_state.ledger.attempts(item.item) > 1;
-            let items = items.iter().filter(|item| sent_again(item) || unseen(item));
+            // An object that a process is changing is claimed, and nobody else changes it meanwhile.
+            let claimed =
+                |item: &Item<'_>| run_state.active && !EXCLUSIVE.contains(&Operation::of(item));
+            let items = items.iter().filter(|item| !claimed(item));
+            let items = items.filter(|item| sent_again(item) || unseen(item));
             found.extend(items.flat_map(marks));
         }
         Ok(found)
@@ -277,23 +300,14 @@ impl OtherRuns {
         refused
     }
 
-    /// Returns the work that other processes have still to do, and that nobody may do besides them: creates, changes to
-    /// lists, and updates in doubt. Each comes with its run.
+    /// Returns the work that other processes have still to do, and that nobody may do besides them: creates and changes to
+    /// lists. Each comes with its run.
     fn claimed(&self) -> Result<HashMap<(Operation, Mark), &RunState>, Error> {
         let mut claimed = HashMap::new();
         for run in self.unfinished.iter().filter(|run| run.active) {
             let mut claim =
                 |item: &Item<'_>| claimed.extend(operation_marks(item).map(|mark| (mark, run)));
             run.plan.each_open(&run.ledger, &EXCLUSIVE, &mut claim)?;
-            let in_doubt = |item: &Item<'_>| run.ledger.state(item.item) == State::InDoubt;
-            let mut claim_in_doubt = |item: &Item<'_>| {
-                if in_doubt(item) {
-                    claim(item);
-                }
-            };
-            let updates = [Operation::Update];
-            run.plan
-                .each_open(&run.ledger, &updates, &mut claim_in_doubt)?;
         }
         Ok(claimed)
     }
@@ -305,10 +319,7 @@ impl OtherRuns {
         retried: Option<&RunState>,
         live: &Snapshot,
     ) -> Result<HashSet<Id>, Error> {
-        let is_superseded = |run_state: &&RunState| {
-            let name = run_state.directory.name().to_string();
-            self.superseded.contains(&name)
-        };
+        let is_superseded = |run_state: &&RunState| self.superseded.contains(&run_state.directory);
         let mut ids = HashSet::new();
         for run_state in self.unfinished.iter().filter(is_superseded).chain(retried) {
             ids.extend(created(run_state, live)?);
@@ -316,9 +327,9 @@ impl OtherRuns {
         Ok(ids)
     }
 
-    /// Returns the names of the runs that the new run replaces.
-    pub(super) fn superseded(&self) -> Vec<String> {
-        self.superseded.clone()
+    /// Returns the directories of the runs that the new run replaces.
+    pub(super) fn superseded(&self) -> Vec<&RunDirectory> {
+        self.superseded.iter().collect()
     }
 
     /// Returns the times of the last writes of these runs and of `previous`, oldest first. They count against the
@@ -380,7 +391,6 @@ fn refuse_claimed(
     let (noun, key) = (item.resource.noun(), &item.key);
     let what = match Operation::of(item) {
         Operation::Merge => format!("change the list that the {noun} {key:?} is in"),
-        Operation::Update => format!("update the {noun} {key:?}"),
         _ => format!("create the {noun} {key:?}"),
     };
     let directory = run.directory.path().display();

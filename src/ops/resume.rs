@@ -5,19 +5,19 @@ use std::path::Path;
 
 use super::carry_out::{RunEnd, carry_out};
 use super::error::{Error, ErrorKind};
-use super::lock;
 use super::other_runs::OtherRuns;
 use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::select_run::{is_reported, newest_unfinished};
 use super::session::Session;
 use super::tenant::{Connect, Tenant};
 use super::text::shell_word;
+use super::{known_runs, lock};
 use crate::clock::wall;
 use crate::item::{Item, Operation};
 use crate::journal;
 use crate::ledger::State;
 use crate::plan::LiveCheck;
-use crate::run::{self, Lineage, Run, RunDirectory, RunError, RunState};
+use crate::run::{self, Run, RunDirectory, RunError, RunState};
 
 /// The result of a use case that may find nothing to do.
 #[derive(Debug)]
@@ -52,13 +52,19 @@ pub async fn resume(
     // Before anything is written there.
     let header = journal::read_header(directory.path()).map_err(RunError::from)?;
     let recorded = believed(connect, &directory, &header)?;
-    let lock = lock::acquire(&its_runs, session).await?;
-    let run_state = RunState::read(directory)?;
+    let run_state = RunState::read(directory.clone())?;
     if run_state.is_finished() && is_reported(&run_state) {
         let failed = run_state.ledger.tally().failed > 0;
         return Ok(Conclusion::NothingLeft { failed });
     }
-    refuse_superseded(&run_state)?;
+    refuse_rehearsal(&recorded)?;
+    let mut tenant = connect
+        .connect(Some(&recorded), session.stop.clone())
+        .await?;
+    let lock = lock::acquire(tenant.table()?, session).await?;
+    let others = OtherRuns::find(&its_runs, &tenant, session)?;
+    let run_state = RunState::read(directory)?;
+    refuse_superseded(&run_state, &others)?;
     if run_state.lost {
         session.observer.warn(
             "the end of the journal is lost, and it may have named calls that were sent: every row without an outcome \
@@ -67,14 +73,11 @@ pub async fn resume(
         run::repair(&run_state.directory, wall())?;
     }
     let run = run::resume(run_state.directory)?;
-    let others = OtherRuns::find(&its_runs, &run.header.tenant, session)?.without(&run);
+    let others = others.without(&run);
     others.refuse_shared_in(&run)?;
+    known_runs::join(&run, &[], &mut tenant)?;
     // The run's own lock is held by now, and other processes see it.
     drop(lock);
-    refuse_rehearsal(&recorded)?;
-    let mut tenant = connect
-        .connect(Some(&recorded), session.stop.clone())
-        .await?;
     others.wait_for_conflicts(&run, &tenant, session).await?;
     let run = without_forestalled(run, &mut tenant).await?;
     let ended = carry_out(run, &mut tenant, session).await?;
@@ -82,9 +85,9 @@ pub async fn resume(
 }
 
 /// Refuses an unfinished run that another run has replaced. The other run may have carried out its rows by now.
-fn refuse_superseded(run: &RunState) -> Result<(), Error> {
+fn refuse_superseded(run: &RunState, others: &OtherRuns) -> Result<(), Error> {
     let name = run.directory.name().to_string();
-    match Lineage::around(&run.directory)?.superseded_by(&name) {
+    match others.replaced_by(&name) {
         Some(other) if !run.is_finished() => {
             let message = format!("{other} was started in the place of this run");
             let other = shell_word(other);
@@ -109,7 +112,7 @@ async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, E
     if scopes.is_empty() {
         return Ok(run);
     }
-    run.workload.created_by_others = run::created_by_others(&run.directory, &run.header)?;
+    run.workload.created_by_others = known_runs::owned_by_others(&run, tenant)?;
     let live = tenant
         .snapshot(scopes.into_iter().collect(), ErrorKind::Stopped)
         .await?;

@@ -1,6 +1,6 @@
 //! The start of runs: one sequence for every new run.
 //!
-//! 1. Lock: take the planning lock. One process at a time plans for the runs of a directory.
+//! 1. Lock: take the planning lock. One process at a time plans for the runs of a tenant.
 //! 2. Other runs: ask whether to replace an unfinished run of the same manifest. Wait for calls of other runs that may
 //!    still arrive.
 //! 3. Plan: read live state, and write the plan into the new run's directory. The guards on deletes may refuse it.
@@ -16,13 +16,13 @@ use std::path::Path;
 
 use super::carry_out::{RunEnd, carry_out};
 use super::error::{Error, ErrorKind};
-use super::lock;
 use super::other_runs::OtherRuns;
 use super::plan::{ItemSink, Manifests, check, plan_rows};
 use super::plan_input::{PlanInput, StartOptions};
 use super::preview::{PlanSummary, Preview};
 use super::session::{Later, Session};
 use super::tenant::Tenant;
+use super::{known_runs, lock};
 use crate::clock::wall;
 use crate::journal::{FORMAT, Header};
 use crate::plan::Snapshot;
@@ -42,17 +42,9 @@ pub(super) async fn start(
     session: &Session<'_>,
 ) -> Result<Option<RunEnd>, Error> {
     run::refuse_open_to_others(options.runs)?;
-    // No other process works on an embedded simulated tenant.
-    let lock = if tenant.is_simulated() {
-        None
-    } else {
-        Some(lock::acquire(options.runs, session).await?)
-    };
+    let lock = lock::acquire(tenant.table()?, session).await?;
     input.recheck()?;
-    let mut others = match &lock {
-        None => OtherRuns::none(),
-        Some(_) => OtherRuns::find(options.runs, &tenant.connection.customer, session)?,
-    };
+    let mut others = OtherRuns::find(options.runs, tenant, session)?;
     others
         .offer_to_replace(&input.manifests(), options.yes, session)
         .await?;
@@ -80,6 +72,7 @@ pub(super) async fn start(
         }
     };
     let mut run = run::start(directory, header, wall())?;
+    known_runs::join(&run, &others.superseded(), tenant)?;
     drop(lock);
     run.workload.sent_before = others.sent(options.previous);
     carry_out(run, tenant, session).await.map(Some)
@@ -95,7 +88,11 @@ fn plan_into<'s>(
     tenant: &Tenant,
 ) -> Result<(Header, Preview<'s>), Error> {
     let origin = Origin {
-        supersedes: others.superseded(),
+        supersedes: others
+            .superseded()
+            .iter()
+            .map(|run| run.name().to_string())
+            .collect(),
         ..input.origin()
     };
     let mut writer = PlanWriter::create(directory.path(), &origin)?;

@@ -2,8 +2,9 @@
 
 use tokio::sync::watch;
 
-use super::error::{Error, ErrorKind, unread};
+use super::error::{Error, ErrorKind, UNSHARED, unread};
 use super::session::Later;
+use crate::coordination::Coordination;
 use crate::engine::{Engine, EngineSettings};
 use crate::plan::{Guards, Limits, Snapshot};
 use crate::resource::Scope;
@@ -28,14 +29,23 @@ pub struct Tenant {
     pub guards: Guards,
     /// The settings as a run records them.
     pub recorded: RecordedSettings,
+    /// The way in which the tenant is shared with other runs.
+    pub sharing: Sharing,
     /// The user's seal for new runs; `None` if the user's state cannot be used.
     pub sealer: Option<Sealer>,
 }
 
 impl Tenant {
-    /// Tells whether this is an embedded simulated tenant, on which no other process works.
-    pub(super) fn is_simulated(&self) -> bool {
-        self.recorded.simulated
+    /// Returns the table by which runs know of each other; `None` if no other run works on the tenant.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] if the table cannot be used.
+    pub(super) fn table(&self) -> Result<Option<&Coordination>, Error> {
+        match &self.sharing {
+            Sharing::None => Ok(None),
+            Sharing::Table(table) => Ok(Some(table)),
+            Sharing::Unusable(reason) => Err(Error::usage(reason.clone()).hint(UNSHARED)),
+        }
     }
 
     /// Reads all objects of these scopes. `temporary` is the kind of the error for failures that another attempt may
@@ -48,9 +58,23 @@ impl Tenant {
         scopes: Vec<Scope>,
         temporary: ErrorKind,
     ) -> Result<Snapshot, Error> {
+        if let Sharing::Unusable(reason) = &self.sharing {
+            tracing::warn!("{reason}: calls of other processes are not known");
+        }
         let snapshot = self.engine.snapshot(scopes).await;
         snapshot.map_err(|end| unread(&end, temporary))
     }
+}
+
+/// The way in which a tenant is shared with other runs.
+#[derive(Clone, Debug)]
+pub enum Sharing {
+    /// No other run works on the tenant: it is simulated, or the user says so.
+    None,
+    /// Runs know of each other by way of this table.
+    Table(Coordination),
+    /// The table cannot be used, for this reason. Nothing may be changed.
+    Unusable(String),
 }
 
 /// The way to a tenant: the user's settings. A run that is resumed, retried, undone or verified adds those that it

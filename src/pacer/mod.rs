@@ -24,4 +24,4 @@ mod throughput;
 pub use self::admission::{Admission, Flow, Refusal};
 pub use self::class::Pacer;
 pub use self::quota::{Burst, Margin, Pace, Paces, Quota, QuotaError, QuotaScope, parse_duration};
-pub use self::slots::{Claim, Distrust, Slots, Terms};
+pub use self::slots::{SlotRequest, Terms};

@@ -111,6 +111,16 @@ impl RunDirectory {
         })
     }
 
+    /// Returns the directory of a run that is no longer there.
+    #[must_use]
+    pub fn removed(path: &Path, name: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            name: RunName(name.to_owned()),
+            made_runs_dir: false,
+        }
+    }
+
     /// Finds the run that `text` names: by the path of its directory, by its name below `runs`, or by the beginning of
     /// that name.
     ///

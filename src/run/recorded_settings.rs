@@ -12,7 +12,7 @@ use crate::journal::Header;
 use crate::pacer::{Pace, Quota, parse_duration};
 
 /// The settings that a run carries on when it is resumed, by the names that settings files give them.
-const CARRIED: [&str; 20] = [
+const CARRIED: [&str; 19] = [
     "microtenant_id",
     "timeout",
     "connect_timeout",
@@ -22,7 +22,6 @@ const CARRIED: [&str; 20] = [
     "gateway_quota",
     "adaptive",
     "quota_ceiling",
-    "no_shared_quota",
     "guard",
     "burst",
     "jobs",
@@ -158,7 +157,7 @@ mod tests {
             Value::Object(settings.of_stranger().carried)
         };
         let faster = json!({
-            "read_quota": "off", "write_quota": "11/10s", "settle": "0s", "jobs": 9, "no_shared_quota": true,
+            "read_quota": "off", "write_quota": "11/10s", "settle": "0s", "jobs": 9, "no_shared_state": true,
         });
         assert_eq!(of_stranger(faster), json!({}));
         let slower = json!({ "read_quota": "1/10s", "write_quota": "5/10s", "settle": "5m" });

@@ -150,32 +150,6 @@ impl Connection {
         is_plain(&self.base_url) || is_plain(&self.token_url)
     }
 
-    /// Returns a name for the tenant, made of its API's address and its customer id. All spellings of one address give
-    /// the same name:
-    ///
-    /// - upper or lower case, a default port, a slash or a dot at the end;
-    /// - other names of this machine's loopback interface;
-    /// - the prefix of `OneAPI`, since both styles reach the same tenant at one host.
-    ///
-    /// Hosts with different names give different names, even if they lead to the same server.
-    #[must_use]
-    pub fn tenant(&self) -> String {
-        let text = format!("{}{}", self.base_url, self.prefix());
-        let Ok(url) = Url::parse(&text) else {
-            return format!("{text} {}", self.customer);
-        };
-        let host = url.host_str().unwrap_or_default().trim_end_matches('.');
-        let host = match host {
-            "127.0.0.1" | "[::1]" => "localhost",
-            other => other,
-        };
-        let port = url.port_or_known_default().unwrap_or_default();
-        let path = url.path().trim_end_matches('/');
-        let path = path.strip_suffix("/zpa").unwrap_or(path);
-        let path = path.trim_end_matches('/');
-        format!("{}://{host}:{port}{path} {}", url.scheme(), self.customer)
-    }
-
     /// Returns the prefix of every path.
     fn prefix(&self) -> &'static str {
         match self.style {
@@ -382,57 +356,6 @@ mod tests {
         assert!(
             url(Style::Legacy).starts_with("https://config.private.zscaler.com/mgmtconfig/v1/")
         );
-    }
-
-    fn tenant(style: Style, base: &str, customer: &str) -> String {
-        let connection = Connection::new(style, "", None, Some(base), None, customer);
-        connection.unwrap().tenant()
-    }
-
-    #[test]
-    fn all_spellings_of_an_address_name_one_tenant() {
-        use Style::{Legacy, OneApi};
-        let api = tenant(Legacy, "https://config.private.zscaler.com", "145");
-        assert_eq!(api, connection(Legacy, "", None).tenant());
-        for base in [
-            "https://config.private.zscaler.com/",
-            "HTTPS://Config.Private.Zscaler.Com",
-            "https://config.private.zscaler.com:443//",
-            "https://config.private.zscaler.com.",
-            "https://config.private.zscaler.com/zpa/",
-        ] {
-            assert_eq!(tenant(Legacy, base, "145"), api, "{base}");
-        }
-        let local = tenant(Legacy, "http://127.0.0.1:8700", "1");
-        for base in [
-            "http://localhost:8700",
-            "http://LOCALHOST:8700/",
-            "http://[::1]:8700",
-        ] {
-            assert_eq!(tenant(Legacy, base, "1"), local, "{base}");
-            assert_eq!(tenant(OneApi, base, "1"), local, "{base}");
-        }
-    }
-
-    #[test]
-    fn addresses_of_other_tenants_are_told_apart() {
-        let local = tenant(Style::Legacy, "http://127.0.0.1:8700", "1");
-        for (base, customer) in [
-            ("http://127.0.0.1:8700", "2"),
-            ("http://127.0.0.1:8701", "1"),
-            ("http://127.0.0.2:8700", "1"),
-            ("http://127.0.0.1:8700/other", "1"),
-            ("https://127.0.0.1:8700", "1"),
-            ("https://proxy.corp:8700", "1"),
-        ] {
-            assert_ne!(
-                tenant(Style::Legacy, base, customer),
-                local,
-                "{base} {customer}"
-            );
-        }
-        let one_api = connection(Style::OneApi, "", Some("acme")).tenant();
-        assert_ne!(connection(Style::Legacy, "", None).tenant(), one_api);
     }
 
     #[test]

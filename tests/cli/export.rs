@@ -387,7 +387,13 @@ fn a_failed_export_leaves_the_file_as_it_was() {
     files.sort();
     assert_eq!(
         files,
-        ["m.csv", "old.csv", "requests.jsonl", "scenario.toml"]
+        [
+            "m.csv",
+            "old.csv",
+            "requests.jsonl",
+            "scenario.toml",
+            "state"
+        ]
     );
 }
 

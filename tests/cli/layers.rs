@@ -15,7 +15,7 @@ const LADDER: [(&str, u8); 19] = [
     ("engine", 3),
     ("manifest", 2),
     ("journal", 2),
-    ("shared_quota", 2),
+    ("coordination", 2),
     ("zpa", 2),
     ("plan", 1),
     ("pacer", 1),
@@ -30,7 +30,7 @@ const LADDER: [(&str, u8); 19] = [
 ];
 
 /// Modules of one layer that may name one another, with the reason.
-const NEIGHBOURS: [(&str, &str); 6] = [
+const NEIGHBOURS: [(&str, &str); 7] = [
     // Results are those of a run.
     ("report", "run"),
     // A plan is priced at a pace.
@@ -39,7 +39,8 @@ const NEIGHBOURS: [(&str, &str); 6] = [
     ("item", "resource"),
     ("item", "wire"),
     ("resource", "wire"),
-    // Files are opened by the rules of the system.
+    // Files are opened by the rules of the system, and clocks are read by them.
+    ("clock", "platform"),
     ("files", "platform"),
 ];
 

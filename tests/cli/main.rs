@@ -12,6 +12,7 @@
 
 mod answers;
 mod apply;
+mod company;
 mod crash;
 mod damage;
 mod docs;

@@ -244,7 +244,9 @@ fn a_link_of_uncertain_origin_survives_the_undo() {
     let text = "name,url\nX,https://x.example\n";
     let old = parked(&tenant, "one.csv", text);
     let apply = ["apply", "one.csv", "--yes", "--runs-dir", "elsewhere"];
-    tenant.run(&apply).expect(0);
+    let mut apply = tenant.command(&apply);
+    apply.env("XDG_STATE_HOME", tenant.path("another machine"));
+    Ran::of(&mut apply).expect(0);
     let journal = old.join("journal.jsonl");
     let whole = fs::read_to_string(&journal).unwrap();
     let header = whole.split_inclusive('\n').next().unwrap();

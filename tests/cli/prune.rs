@@ -5,11 +5,11 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use serde_json::Value;
-use zpa_bulk::run::PlanningLock;
+use zpa_bulk::coordination::{Coordination, Now};
 
 use crate::support::command::{Ran, assert_contains, rows};
 use crate::support::scripted::{NONE, TOKEN, command, server_at};
-use crate::support::tenant::{QUICK, Tenant};
+use crate::support::tenant::{CUSTOMER, QUICK, Tenant};
 
 fn start(scenario: &str) -> Tenant {
     let tenant = Tenant::start(&format!("{QUICK}{scenario}"));
@@ -350,8 +350,9 @@ fn a_connector_enrolled_anew_is_another() {
 #[test]
 fn it_waits_while_another_process_plans() {
     let tenant = start("");
-    let other = PlanningLock::begin(&tenant.path("zpa-bulk-runs")).unwrap();
-    let other = other.unwrap();
+    let state = tenant.path("state/zpa-bulk/tenants");
+    let table = Coordination::open(&state, CUSTOMER, Now::read()).unwrap();
+    let other = table.lock_planning().unwrap().unwrap();
     let mut child = tenant
         .command(&prune(&["--max-deletes=10", CONFIRM]))
         .stdout(Stdio::null())

@@ -308,7 +308,7 @@ fn the_settings_file_names_every_setting() {
             "links_per_portal_limit",
             "max_attempts",
             "microtenant_id",
-            "no_shared_quota",
+            "no_shared_state",
             "private_key_command",
             "private_key_file",
             "profiles",

@@ -47,14 +47,6 @@ fn start() -> (Tenant, Vec<String>) {
     (tenant, ids)
 }
 
-/// The command with a quota that is shared by way of a file of this tenant.
-fn command(tenant: &Tenant, args: &[&str]) -> Command {
-    let mut command = tenant.command(args);
-    command.env_remove("ZPA_BULK_NO_SHARED_QUOTA");
-    command.env("XDG_STATE_HOME", tenant.path("state"));
-    command
-}
-
 /// Applies that many links in a microtenant, one a call.
 fn apply(tenant: &Tenant, microtenant: &str, links: usize) -> Command {
     let mut text = "name,url,portal\n".to_owned();
@@ -65,7 +57,7 @@ fn apply(tenant: &Tenant, microtenant: &str, links: usize) -> Command {
     let file = tenant.write(&format!("{microtenant}.csv"), &text);
     let runs = format!("runs-{microtenant}");
     let args = ["apply", "--yes", "--microtenant", microtenant];
-    let mut command = command(tenant, &args);
+    let mut command = tenant.command(&args);
     command.arg(file).args(["--runs-dir", &runs]);
     command
 }
@@ -140,7 +132,7 @@ fn a_killed_process_is_resumed_inside_the_quota() {
     }
     let runs = format!("runs-{}", microtenants[victim]);
     let resume = ["resume", "--settle", "1s", "--runs-dir", &runs];
-    if Ran::of(&mut command(&tenant, &resume)).code != Some(0) {
+    if tenant.run(&resume).code != Some(0) {
         // It was killed before it began.
         Ran::of(&mut apply(&tenant, &microtenants[victim], each)).expect(0);
     }
@@ -185,54 +177,53 @@ fn spellings_of_an_address_share_one_quota() {
     assert!(most_in_any_window(&all(&writes), WINDOW) <= LIMIT);
 }
 
-fn quota_files(tenant: &Tenant) -> Vec<PathBuf> {
-    let files = fs::read_dir(tenant.path("state/zpa-bulk/quota"));
+fn tables(tenant: &Tenant) -> Vec<PathBuf> {
+    let files = fs::read_dir(tenant.path("state/zpa-bulk/tenants"));
     let files = files.into_iter().flatten();
-    files.map(|entry| entry.unwrap().path()).collect()
+    let paths = files.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "db"))
+        .collect()
 }
 
-/// Changes the file of a quota between two runs.
-fn replaced_with_a_warning(change: impl FnOnce(&mut Vec<u8>)) {
+#[test]
+fn a_damaged_table_is_replaced_with_a_warning() {
     let (tenant, microtenants) = start();
     Ran::of(&mut apply(&tenant, &microtenants[0], 1)).expect(0);
-    let files = quota_files(&tenant);
-    assert_eq!(files.len(), 1, "reads are not paced here: {files:?}");
+    let files = tables(&tenant);
+    assert_eq!(files.len(), 1, "{files:?}");
     let mode = fs::metadata(&files[0]).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "private to its owner");
-    let mut bytes = fs::read(&files[0]).unwrap();
-    change(&mut bytes);
-    fs::write(&files[0], bytes).unwrap();
+    fs::write(&files[0], "something else").unwrap();
     let ran = Ran::of(&mut apply(&tenant, &microtenants[1], 1)).expect(0);
-    assert_contains(&ran.stderr, "damaged");
-    assert_contains(&ran.stderr, "it is replaced");
+    assert_contains(&ran.stderr, "it is moved aside");
     let ran = Ran::of(&mut apply(&tenant, &microtenants[1], 2)).expect(0);
-    assert!(!ran.stderr.contains("replaced"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("moved aside"), "{}", ran.stderr);
 }
 
 #[test]
-fn a_damaged_file_is_replaced_with_a_warning() {
-    replaced_with_a_warning(|bytes| *bytes.last_mut().unwrap() ^= 1);
-}
-
-#[test]
-fn another_file_is_replaced_with_a_warning() {
-    replaced_with_a_warning(|bytes| *bytes = b"something else".to_vec());
-}
-
-#[test]
-fn a_quota_that_is_not_shared_leaves_no_file() {
+fn a_state_that_is_not_shared_leaves_no_file() {
     let (tenant, microtenants) = start();
     let mut alone = apply(&tenant, &microtenants[0], 1);
-    Ran::of(alone.arg("--no-shared-quota")).expect(0);
-    assert_eq!(quota_files(&tenant), Vec::<PathBuf>::new());
+    Ran::of(alone.arg("--no-shared-state")).expect(0);
+    assert_eq!(tables(&tenant), Vec::<PathBuf>::new());
 }
 
 #[test]
-fn a_quota_that_cannot_be_shared_is_a_warning() {
+fn nothing_is_changed_without_a_usable_state() {
     let (tenant, microtenants) = start();
     let file = tenant.write("a file", "");
-    let mut nowhere = apply(&tenant, &microtenants[0], 1);
-    let ran = Ran::of(nowhere.env("XDG_STATE_HOME", file)).expect(0);
-    let said = "a file/zpa-bulk/quota: Not a directory (os error 20): the quota cannot be shared";
-    assert_contains(&ran.stderr, said);
+    let nowhere = || {
+        let mut apply = apply(&tenant, &microtenants[0], 1);
+        apply.env("XDG_STATE_HOME", &file);
+        apply
+    };
+    let ran = Ran::of(&mut nowhere()).expect(2);
+    assert_contains(&ran.stderr, "a file/zpa-bulk/tenants");
+    assert_contains(&ran.stderr, "Not a directory");
+    assert_contains(&ran.stderr, "--no-shared-state");
+    assert_eq!(tenant.log_of("write").len(), 0);
+    Ran::of(nowhere().arg("--no-shared-state")).expect(0);
+    let mut plan = nowhere();
+    Ran::of(plan.env("ZPA_BULK_NO_SHARED_STATE", "false")).expect(2);
 }

@@ -261,17 +261,27 @@ fn no_file_of_a_run_is_written_through_a_link() {
 }
 
 #[test]
-fn the_planning_lock_is_not_written_through_a_link() {
+fn the_shared_state_is_not_written_through_a_link() {
     let tenant = Tenant::start(OPEN);
     tenant.write("links.csv", "name,url\nA,https://a.example\n");
     let victim = tenant.write("victim", "precious");
-    fs::create_dir(tenant.path("zpa-bulk-runs")).unwrap();
-    symlink(&victim, tenant.path("zpa-bulk-runs/.planning")).unwrap();
-    let ran = tenant.run(&["apply", "links.csv", "--yes"]);
-    assert_ne!(ran.code, Some(0));
-    assert_contains(&ran.stderr, "symbolic link");
-    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
-    assert!(tenant.log_of("write").is_empty());
+    tenant.run(&["plan", "links.csv"]).expect(0);
+    let table = fs::read_dir(tenant.path("state/zpa-bulk/tenants"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .find(|path| path.extension().is_some_and(|ending| ending == "db"))
+        .unwrap();
+    for ending in ["planning", "db"] {
+        let path = table.with_extension(ending);
+        let _ = fs::remove_file(&path);
+        symlink(&victim, &path).unwrap();
+        let ran = tenant.run(&["apply", "links.csv", "--yes"]);
+        assert_ne!(ran.code, Some(0));
+        assert_contains(&ran.stderr, "symbolic link");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(tenant.log_of("write").is_empty());
+        fs::remove_file(&path).unwrap();
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) fn zpa_bulk() -> Command {
     }
     command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
     // Commands that follow one another at once would wait for each other's slots.
-    command.env("ZPA_BULK_NO_SHARED_QUOTA", "true");
+    command.env("ZPA_BULK_NO_SHARED_STATE", "true");
     command.stdin(Stdio::null());
     command
 }

@@ -102,6 +102,9 @@ impl Tenant {
             .current_dir(self.dir.path())
             .env("ZPA_CUSTOMER_ID", CUSTOMER)
             .env("ZPA_BULK_BASE_URL", &self.url)
+            // What runs know of each other ends with the tenant.
+            .env("XDG_STATE_HOME", self.path("state"))
+            .env_remove("ZPA_BULK_NO_SHARED_STATE")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .args(args);
         command

@@ -10,11 +10,11 @@ use super::layer::Settings;
 use super::resolved::Resolved;
 use super::scenario::{embedded, simulated};
 use super::{secret, vendor_file};
+use crate::coordination::{Coordination, Now};
 use crate::engine::{Bounds, Engine};
-use crate::ops::{Connect, Error, ErrorKind, Later, Tenant};
+use crate::ops::{Connect, Error, ErrorKind, Later, Sharing, Tenant};
 use crate::plan::Share;
 use crate::run::{Addresses, RecordedSettings, Sealer};
-use crate::shared_quota::SharedQuota;
 use crate::sim::Server;
 use crate::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
 
@@ -177,9 +177,11 @@ impl Connector {
         let guards = resolved.guards(self.max_deletes);
         let mut engine = Engine::new(api, resolved.engine.clone(), stop);
         // No other process works on an embedded simulated tenant.
-        if !is_simulated && resolved.shares_quota {
-            share(&mut engine, &resolved.connection);
-        }
+        let sharing = if is_simulated || !resolved.shares_state {
+            Sharing::None
+        } else {
+            share(&mut engine, &resolved.connection.customer)
+        };
         engine.stop_at(self.bounds);
         Ok(Tenant {
             engine,
@@ -189,6 +191,7 @@ impl Connector {
             limits: resolved.limits,
             guards,
             recorded,
+            sharing,
             sealer: self.sealer.clone(),
         })
     }
@@ -251,19 +254,20 @@ fn sealer() -> Option<Sealer> {
         .ok()
 }
 
-/// Shares the quotas with the other processes that drive this tenant. If that is impossible, warns and goes on, since
-/// most machines run one process at a time.
-fn share(engine: &mut Engine<HttpApi>, connection: &Connection) {
-    const UNSHARED: &str =
-        "the quota cannot be shared with other processes; --no-shared-quota turns sharing off";
+/// Shares the tenant with the other processes that drive it.
+fn share(engine: &mut Engine<HttpApi>, customer: &str) -> Sharing {
     let Some(dir) = state_dir() else {
-        tracing::warn!("neither XDG_STATE_HOME nor HOME names a directory: {UNSHARED}");
-        return;
+        let reason = "neither XDG_STATE_HOME nor HOME names a directory";
+        return Sharing::Unusable(reason.to_owned());
     };
-    let dir = dir.join("zpa-bulk").join("quota");
-    let shared = SharedQuota::open(&dir, &connection.tenant());
-    if let Err(error) = shared.and_then(|shared_quota| engine.share(shared_quota)) {
-        tracing::warn!("{}: {error}: {UNSHARED}", dir.display());
+    let table = Coordination::open(&dir.join("zpa-bulk/tenants"), customer, Now::read());
+    let shared = table.and_then(|table| {
+        engine.share(table.clone())?;
+        Ok(table)
+    });
+    match shared {
+        Ok(table) => Sharing::Table(table),
+        Err(error) => Sharing::Unusable(error.to_string()),
     }
 }
 

@@ -146,10 +146,11 @@ settings! {
     /// larger finds higher limits [default: 5]
     #[arg(long, value_name = "TIMES", env = "ZPA_BULK_QUOTA_CEILING", help_heading = ENGINE)]
     quota_ceiling: NonZeroU32,
-    /// Do not share the quotas with other zpa-bulk processes of this user that drive the same tenant
-    #[arg(long, env = "ZPA_BULK_NO_SHARED_QUOTA", default_missing_value = "true", num_args = 0..=1,
+    /// Do not share quotas and knowledge of runs with other zpa-bulk processes of this user: no other run may work on the
+    /// tenant meanwhile
+    #[arg(long, env = "ZPA_BULK_NO_SHARED_STATE", default_missing_value = "true", num_args = 0..=1,
           require_equals = true, value_name = "BOOL", help_heading = ENGINE)]
-    no_shared_quota: bool,
+    no_shared_state: bool,
     /// Share by which each quota's window is lengthened, since calls may bunch up on their way: 0% to 50%. Smaller is
     /// faster and risks refusals [default: 2%]
     #[arg(long, value_name = "PERCENT", env = "ZPA_BULK_WINDOW_MARGIN", help_heading = ENGINE)]

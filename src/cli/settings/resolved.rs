@@ -33,7 +33,7 @@ pub(crate) struct Resolved {
     pub(crate) keep_per_group: u32,
     pub(crate) limits: Limits,
     pub(crate) microtenant: Option<Id>,
-    pub(crate) shares_quota: bool,
+    pub(crate) shares_state: bool,
 }
 
 impl Resolved {
@@ -66,7 +66,7 @@ impl Resolved {
                     .unwrap_or(limits.links_per_portal),
             },
             microtenant: microtenant(settings)?,
-            shares_quota: !settings.no_shared_quota.unwrap_or(false),
+            shares_state: !settings.no_shared_state.unwrap_or(false),
         })
     }
 

@@ -31,6 +31,7 @@
 
 mod attempts;
 mod changes;
+mod claims;
 mod creates;
 mod lists;
 mod loader;
@@ -45,6 +46,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use self::attempts::Attempts;
+use self::claims::Claims;
 use self::creates::Creates;
 use self::loader::{Loader, UnderWay};
 use self::step::{Judged, Step, Steps};
@@ -61,7 +63,7 @@ use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings, Parked};
 use super::unresolved::{Reason, Reconciliation, Unresolved};
 use super::workload::Workload;
-use crate::item::{Event, Item, Outcome};
+use crate::item::{Event, Item, Outcome, Status};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::plan::{self, CallCounts, Snapshot, Work};
@@ -81,6 +83,7 @@ pub(super) struct Core {
     reconciliation: Reconciliation,
     attempts: Attempts,
     unanswered: Unanswered,
+    claims: Claims,
     snapshot: Snapshot,
     effects: Vec<Effect>,
     begun: Instant,
@@ -99,6 +102,7 @@ impl Core {
             reconciliation: Reconciliation::default(),
             attempts: Attempts::new(&settings),
             unanswered: Unanswered::default(),
+            claims: Claims::default(),
             snapshot: Snapshot::default(),
             effects: Vec::new(),
             begun: now,
@@ -106,6 +110,12 @@ impl Core {
             end: None,
             settings,
         }
+    }
+
+    /// Claims objects against other runs from now on.
+    pub(super) fn share(&mut self) {
+        self.claims.shared = true;
+        self.dispatcher.lanes_mut().share(true);
     }
 
     pub(super) fn stop_at(&mut self, bounds: Bounds) {
@@ -169,13 +179,41 @@ impl Core {
             }
             self.effects.extend(effects);
             if unread.is_empty() {
-                return std::mem::take(&mut self.effects);
+                break;
             }
             for Unread { call, recorded } in unread {
                 let void = recorded.and_then(|id| call.void(id));
                 self.append(void);
-                self.carry(repeats::reading(call, now), now);
+                if let Some(call) = self.claims.admit(call, &mut self.effects) {
+                    self.carry(repeats::reading(call, now), now);
+                }
             }
+        }
+        let asked_again = self.claims.ask_again(now);
+        self.effects.extend(asked_again);
+        self.release_claims(now);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Lets other runs change the objects on which no call of this one depends any more.
+    fn release_claims(&mut self, now: Instant) {
+        if self.claims.holds_none() {
+            return;
+        }
+        let mut in_use = self.dispatcher.objects_in_use();
+        in_use.extend(self.reconciliation.objects());
+        let is_open = |item| self.unanswered.open_until(item, now).is_some();
+        let released = self.claims.release(&in_use, is_open);
+        self.effects.extend(released);
+    }
+
+    /// Takes in whether an object is this run's to change.
+    pub(super) fn claimed(&mut self, object: &str, is_granted: bool, now: Instant) {
+        if !is_granted {
+            return self.claims.refused(object, now);
+        }
+        for call in self.claims.granted(object) {
+            self.carry(repeats::reading(call, now), now);
         }
     }
 
@@ -191,6 +229,7 @@ impl Core {
         lookups
             .chain(calls)
             .chain(self.unanswered.ends())
+            .chain(self.claims.retries())
             .chain(self.settings.bounds.deadline)
             .min()
     }
@@ -210,6 +249,7 @@ impl Core {
             && self.reconciliation.is_empty()
             && self.creates.holds_none()
             && self.unanswered.is_empty()
+            && self.claims.waiting() == 0
     }
 
     pub(super) fn end(&self) -> End {
@@ -477,7 +517,10 @@ impl Core {
         let calls = || self.dispatcher.calls();
         let is_deleting = calls().any(Call::deletes_from_groups);
         let under_way = UnderWay {
-            room: self.dispatcher.appetite(now),
+            room: self
+                .dispatcher
+                .appetite(now)
+                .saturating_sub(self.claims.waiting()),
             may_free: calls().any(Call::may_free) || self.reconciliation.may_free(),
             is_deleting: is_deleting || self.reconciliation.awaits_deletes(),
             is_probing: self.creates.is_probing(),
@@ -533,11 +576,25 @@ impl Core {
         for outcome in &outcomes {
             self.id_remap.note(outcome);
         }
+        self.own(&outcomes);
         self.append([Event::Outcomes(outcomes)]);
         let (failed, items) = (self.attempts.failures(), self.ledger().tally().items);
         let halt = self.settings.bounds.halt_on_failures;
         if halt.is_some_and(|most| failed > 0 && failed >= most.of(items)) {
             self.stop(End::Parked(Parked::Failing(failed)));
+        }
+    }
+
+    /// Notes the objects that this run has created or adopted.
+    fn own(&mut self, outcomes: &[Outcome]) {
+        let is_own =
+            |outcome: &&Outcome| matches!(outcome.status, Status::Created | Status::Recovered);
+        let own = outcomes.iter().filter(is_own);
+        let ids: Vec<String> = own
+            .filter_map(|outcome| Some(outcome.id.as_ref()?.to_string()))
+            .collect();
+        if self.claims.shared && !ids.is_empty() {
+            self.effects.push(Effect::Own(ids));
         }
     }
 

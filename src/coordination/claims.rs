@@ -1,0 +1,107 @@
+//! Claims: the objects that a run is about to change. And owners: the run that an object belongs to.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::OptionalExtension as _;
+
+use super::runs::RunId;
+use super::store::Table;
+
+/// The run that holds an object which another run wants to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The directory of the run.
+    pub directory: PathBuf,
+}
+
+/// A claim as the table has it.
+struct Claim {
+    run: RunId,
+    /// The end of a claim that an earlier process of the run has left.
+    until: Option<i64>,
+    directory: String,
+    /// The instant until which the last write of the run may still be carried out.
+    settled: Option<i64>,
+}
+
+impl Table<'_> {
+    /// Claims an object for a run, until the run releases it or ends. If another run holds it, returns that run. A run
+    /// holds what it has claimed while a process works on it (`is_active` of its directory), and until its last write has
+    /// settled.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be read or written.
+    pub fn claim(
+        &self,
+        object: &str,
+        run: RunId,
+        is_active: impl FnOnce(&Path) -> bool,
+    ) -> rusqlite::Result<Option<Holder>> {
+        let holder = self.claim_on(object)?.filter(|claim| claim.run != run);
+        if let Some(claim) = holder {
+            let directory = PathBuf::from(claim.directory);
+            let is_held = match claim.until {
+                Some(until) => until > self.now.uptime,
+                None => claim.settled > Some(self.now.uptime) || is_active(&directory),
+            };
+            if is_held {
+                return Ok(Some(Holder { directory }));
+            }
+        }
+        self.transaction.execute(
+            "INSERT OR REPLACE INTO claims VALUES (?1, ?2, NULL)",
+            (object, run),
+        )?;
+        Ok(None)
+    }
+
+    /// Releases an object, if the run holds it.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be written.
+    pub fn release(&self, object: &str, run: RunId) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "DELETE FROM claims WHERE object = ?1 AND run = ?2",
+            (object, run),
+        )?;
+        Ok(())
+    }
+
+    /// Notes that the run has created or adopted an object, unless it belongs to another run.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be written.
+    pub fn own(&self, object: &str, run: &str) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "INSERT OR IGNORE INTO owners VALUES (?1, ?2)",
+            (object, run),
+        )?;
+        Ok(())
+    }
+
+    /// Returns the objects that belong to other runs than the one of that name.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be read.
+    pub fn owned_by_others(&self, run: &str) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self
+            .transaction
+            .prepare("SELECT object FROM owners WHERE run <> ?1")?;
+        let rows = statement.query_map([run], |row| row.get(0))?;
+        rows.collect()
+    }
+
+    fn claim_on(&self, object: &str) -> rusqlite::Result<Option<Claim>> {
+        const CLAIM: &str = "SELECT run, until, directory, sent + settle
+            FROM claims JOIN runs ON runs.id = claims.run WHERE object = ?1";
+        let claim = self.transaction.query_row(CLAIM, [object], |row| {
+            Ok(Claim {
+                run: row.get(0)?,
+                until: row.get(1)?,
+                directory: row.get(2)?,
+                settled: row.get(3)?,
+            })
+        });
+        claim.optional()
+    }
+}

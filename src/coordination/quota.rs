@@ -1,0 +1,133 @@
+//! The quota of a tenant: slots that were taken, and pauses that the server asked for.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::now::nanos;
+use super::runs::RunId;
+use super::store::Table;
+use crate::pacer::SlotRequest;
+use crate::wire::QuotaClass;
+
+/// The pool of all calls, if every path has a quota of its own.
+const BY_PATH: &str = "by-path";
+
+/// The end of a pause that never was. Far from the least number, so that times can be converted.
+const NEVER: i64 = i64::MIN / 2;
+
+/// The least time for which slots are kept: other processes may have a longer window than this one.
+const KEPT: Duration = Duration::from_secs(60);
+
+impl Table<'_> {
+    /// Takes the next free slot for a call that cannot go before `earliest`. Returns the slot. If `run` sends a write, its
+    /// last write is noted.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be read or written.
+    pub fn take_slot(
+        &self,
+        request: &SlotRequest,
+        earliest: i64,
+        run: Option<RunId>,
+    ) -> rusqlite::Result<i64> {
+        let class = request.class.to_string();
+        let (pool, path) = if request.path.is_empty() {
+            (class.as_str(), String::new())
+        } else {
+            (BY_PATH, format!("{class} {}", request.path))
+        };
+        let paused_until = self.keep_for(pool, request.window())?;
+        let taken = |n| self.taken(pool, n);
+        let taken_by_path = |n| self.taken_by(pool, &path, n);
+        let own = request.own.free_at(taken_by_path)?;
+        let gateway = request.gateway.map_or(Ok(None), |all| all.free_at(taken))?;
+        let known = self.known_from(request.window())?;
+        let at = [
+            taken(0)?,
+            own,
+            gateway,
+            known,
+            Some(paused_until),
+            Some(self.now.uptime),
+        ];
+        let at = at.into_iter().flatten().fold(earliest, i64::max);
+        self.transaction.execute(
+            "INSERT INTO slots VALUES (?1, ?2, ?3)",
+            params![pool, path, at],
+        )?;
+        if let Some(run) = run.filter(|_| request.class == QuotaClass::Write) {
+            self.note_sent(run, at)?;
+        }
+        Ok(at)
+    }
+
+    /// Keeps every process from taking a slot of the class before `until`.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be written.
+    pub fn pause(&self, class: QuotaClass, until: i64) -> rusqlite::Result<()> {
+        const PAUSE: &str = "INSERT INTO pools VALUES (?1, ?2, 0)
+            ON CONFLICT DO UPDATE SET paused_until = max(paused_until, excluded.paused_until)";
+        self.transaction
+            .execute(PAUSE, (class.to_string(), until))?;
+        Ok(())
+    }
+
+    /// Returns the instants of the calls of the class that may still count, oldest first.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be read.
+    pub fn recent(&self, class: QuotaClass) -> rusqlite::Result<Vec<i64>> {
+        const RECENT: &str = "SELECT at FROM slots WHERE pool = ?1 AND at <= ?2 ORDER BY at";
+        let mut statement = self.transaction.prepare(RECENT)?;
+        let rows = statement.query_map((class.to_string(), self.now.uptime), |row| row.get(0))?;
+        rows.collect()
+    }
+
+    /// Forgets the slots that no process needs any more, and returns the end of the pause.
+    fn keep_for(&self, pool: &str, window: Duration) -> rusqlite::Result<i64> {
+        const NOTE: &str = "INSERT INTO pools VALUES (?1, ?2, ?3)
+            ON CONFLICT DO UPDATE SET longest = max(longest, excluded.longest)
+            RETURNING longest, paused_until";
+        let note = (pool, NEVER, nanos(window));
+        let (longest, paused_until): (i64, i64) =
+            self.transaction
+                .query_row(NOTE, note, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let kept = longest.saturating_mul(2).max(nanos(KEPT));
+        let forgotten = self.now.uptime.saturating_sub(kept);
+        self.transaction.execute(
+            "DELETE FROM slots WHERE pool = ?1 AND at < ?2",
+            (pool, forgotten),
+        )?;
+        Ok(paused_until)
+    }
+
+    /// Returns the slot of the pool that was taken before `n` others.
+    fn taken(&self, pool: &str, n: u32) -> rusqlite::Result<Option<i64>> {
+        const TAKEN: &str =
+            "SELECT at FROM slots WHERE pool = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2";
+        let slot = self
+            .transaction
+            .query_row(TAKEN, (pool, n), |row| row.get(0));
+        slot.optional()
+    }
+
+    /// Returns the slot of the path that was taken before `n` others of it.
+    fn taken_by(&self, pool: &str, path: &str, n: u32) -> rusqlite::Result<Option<i64>> {
+        const TAKEN: &str =
+            "SELECT at FROM slots WHERE pool = ?1 AND path = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3";
+        let slot = self
+            .transaction
+            .query_row(TAKEN, (pool, path, n), |row| row.get(0));
+        slot.optional()
+    }
+
+    /// Returns the instant from which on all calls are known that count in the window, if calls before are not known.
+    fn known_from(&self, window: Duration) -> rusqlite::Result<Option<i64>> {
+        let unknown: Option<i64> =
+            self.transaction
+                .query_row("SELECT unknown_before FROM clock", (), |row| row.get(0))?;
+        Ok(unknown.map(|before| before.saturating_add(nanos(window))))
+    }
+}

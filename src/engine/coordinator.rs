@@ -1,0 +1,155 @@
+//! The coordinator: takes the core's questions to the table that processes share, in their order, and brings the
+//! answers back. Questions that come while others are answered share the next transaction.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+
+use super::lanes::LaneKey;
+use crate::coordination::{Coordination, CoordinationError, Now, RunId};
+use crate::journal;
+use crate::pacer::SlotRequest;
+use crate::wire::QuotaClass;
+
+/// A question to the table, or a change of it.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// The next free slot for a call, not before that time.
+    Slot(LaneKey, SlotRequest, i64),
+    Pause(QuotaClass, i64),
+    Claim(String),
+    Release(Vec<String>),
+    Own(Vec<String>),
+}
+
+/// An answer of the table. Times are nanoseconds since the start of the machine.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// The slot of a call of the lane, and how much later than that the call may go.
+    Slot(LaneKey, i64, Duration),
+    /// True if the object is this run's.
+    Claimed(String, bool),
+}
+
+type Answers = Result<Vec<Told>, CoordinationError>;
+
+/// The way to the table.
+#[derive(Debug)]
+pub(super) struct Coordinator {
+    table: Coordination,
+    run: Option<Member>,
+    asks: Vec<Ask>,
+    asking: Option<JoinHandle<Answers>>,
+}
+
+/// The run for which claims are made.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The number of the run in the table.
+    pub id: RunId,
+    /// The name of the run.
+    pub name: String,
+}
+
+impl Coordinator {
+    pub(super) fn new(table: Coordination) -> Self {
+        Self {
+            table,
+            run: None,
+            asks: Vec::new(),
+            asking: None,
+        }
+    }
+
+    /// Makes all claims from now on for that run.
+    pub(super) fn join(&mut self, run: Member) {
+        self.run = Some(run);
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) {
+        self.asks.push(ask);
+    }
+
+    /// Takes the questions to the table, unless others are on their way.
+    pub(super) fn begin(&mut self) {
+        if self.asks.is_empty() || self.asking.is_some() {
+            return;
+        }
+        let asks = std::mem::take(&mut self.asks);
+        let (table, run) = (self.table.clone(), self.run.clone());
+        self.asking = Some(spawn_blocking(move || {
+            patiently(|| answer(&table, run.as_ref(), &asks))
+        }));
+    }
+
+    /// Waits for the answers, for ever if nothing was asked.
+    pub(super) async fn answered(&mut self) -> Result<Answers, JoinError> {
+        match &mut self.asking {
+            None => std::future::pending().await,
+            Some(asking) => {
+                let answers = asking.await;
+                self.asking = None;
+                answers
+            }
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.asks.is_empty() && self.asking.is_none()
+    }
+}
+
+/// Tries for some time: another process may have been stopped while it held the table, or the disk may be full for a while.
+fn patiently(mut answer: impl FnMut() -> Answers) -> Answers {
+    const TRIES: u32 = 10;
+    const PAUSE: Duration = Duration::from_secs(1);
+    for attempt in 1..TRIES {
+        match answer() {
+            Err(error) if attempt == 1 => {
+                tracing::warn!(%error, "the table that processes share cannot be used; nothing is sent until it can");
+            }
+            Err(_) => {}
+            answers => return answers,
+        }
+        sleep(PAUSE);
+    }
+    answer()
+}
+
+fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
+    table.change(Now::read(), |table| {
+        let mut told = Vec::new();
+        for ask in asks {
+            match (ask, run) {
+                (Ask::Slot(lane, request, earliest), _) => {
+                    let run = run.map(|run| run.id);
+                    let slot = table.take_slot(request, *earliest, run)?;
+                    told.push(Told::Slot(lane.clone(), slot, request.tolerance()));
+                }
+                (Ask::Pause(class, until), _) => table.pause(*class, *until)?,
+                (Ask::Claim(object), Some(run)) => {
+                    let holder = table.claim(object, run.id, journal::is_locked)?;
+                    if let Some(holder) = &holder {
+                        let holder = holder.directory.display();
+                        tracing::debug!(object, %holder, "another run is about to change it");
+                    }
+                    told.push(Told::Claimed(object.clone(), holder.is_none()));
+                }
+                (Ask::Claim(object), None) => told.push(Told::Claimed(object.clone(), true)),
+                (Ask::Release(objects), Some(run)) => {
+                    objects
+                        .iter()
+                        .try_for_each(|object| table.release(object, run.id))?;
+                }
+                (Ask::Own(objects), Some(run)) => {
+                    objects
+                        .iter()
+                        .try_for_each(|object| table.own(object, &run.name))?;
+                }
+                (Ask::Release(_) | Ask::Own(_), None) => {}
+            }
+        }
+        Ok(told)
+    })
+}
