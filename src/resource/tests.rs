@@ -38,6 +38,20 @@ fn a_replacement_keeps_all_but_the_servers_own_fields() {
 }
 
 #[test]
+fn a_link_as_recorded_equals_its_row() {
+    let live = object(json!({
+        "id": "1", "name": "wiki", "microtenantName": "Default", "creationTime": "5",
+        "userPortals": [{"id": "7", "name": "P", "extLabel": "p", "domain": "p-acme-com.p.zscalerportal.net",
+            "extDomainTranslation": "acme.com", "enabled": true}],
+    }));
+    let kind = Kind::portal_link();
+    assert_eq!(kind.changed_fields(&live, &link("wiki")), [""; 0]);
+    let set = Fields(vec![("link".into(), FieldValue::Text("wiki".into()))]);
+    let body = kind.replace(&Id::from(1), None, &live, &set).body.unwrap();
+    assert!(body.get("microtenantName").is_none());
+}
+
+#[test]
 fn several_bodies_go_out_as_one_bulk_call() {
     let (a, b) = (link("a"), link("b"));
     let request = Kind::portal_link().create(&[&a, &b], None);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::call::{Call, Route};
@@ -12,7 +12,7 @@ use super::http::Answer;
 use super::listing::ListQuery;
 use super::refusal::Refusal;
 use super::scenario::{BadItems, BulkAnswer, BulkOrder};
-use super::tenant::Tenant;
+use super::tenant::{DEFAULT_NAME, Tenant};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "v1", "userPortalLink", list),
@@ -29,13 +29,53 @@ pub(super) const ROUTES: &[Route] = &[
     Route::new("POST", "v2", "userPortalLink/bulk", create_bulk),
 ];
 
-/// A link as an answer shows it. `P` is the form of its portals.
+/// The fields of a portal that a link does not show.
+const NOT_IN_LINK: [&str; 3] = ["extDomain", "extDomainName", "scopeName"];
+
+/// A posted link that passed the checks that need no other object.
+struct NewLink {
+    posted: Posted,
+    /// The name as it was posted.
+    untrimmed: String,
+}
+
+/// A link that a call created.
+struct Created {
+    id: Id,
+    untrimmed: String,
+}
+
+/// A link as a `GET` shows it. Unlike other objects it names the Default microtenant too.
 #[derive(Serialize)]
-pub(super) struct LinkView<'a, P> {
+#[serde(rename_all = "camelCase")]
+pub(super) struct LinkView<'a> {
     #[serde(flatten)]
     fields: &'a Object,
-    #[serde(rename = "userPortals", skip_serializing_if = "Vec::is_empty")]
-    portals: Vec<P>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    microtenant_name: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    user_portals: Vec<PortalInLink<'a>>,
+}
+
+/// A link as the answer to a `POST` shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreatedView<'a> {
+    #[serde(flatten)]
+    fields: &'a Object,
+    name_without_trim: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    user_portals: Vec<PortalRef<'a>>,
+}
+
+/// A portal as a `GET` of its link shows it.
+struct PortalInLink<'a>(&'a Object);
+
+impl Serialize for PortalInLink<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let is_shown = |field: &str| !NOT_IN_LINK.contains(&field);
+        serializer.collect_map(self.0.iter().filter(|(field, _)| is_shown(field)))
+    }
 }
 
 /// A portal as the answer to a `POST` shows it.
@@ -50,12 +90,12 @@ struct PortalRef<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BulkBody<'a> {
-    user_portal_links: Vec<&'a Object>,
+    user_portal_links: Vec<CreatedView<'a>>,
     user_portals: Vec<PortalRef<'a>>,
 }
 
 /// Every link as `GET` shows it, in order of creation.
-pub(super) fn state(tenant: &Tenant) -> Vec<LinkView<'_, &Object>> {
+pub(super) fn state(tenant: &Tenant) -> Vec<LinkView<'_>> {
     let ids = tenant.links.all_ids();
     ids.filter_map(|id| view(tenant, id)).collect()
 }
@@ -98,20 +138,22 @@ fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let (link, portals) = posted_link(call, None)?;
     check_limits(call, &portals, 1)?;
-    let id = add(call, link, &portals);
-    Ok(Answer::json(201, &created_view(call.tenant, id)))
+    let created = add(call, link, &portals);
+    let portals = portal_refs(call.tenant, &portals);
+    Ok(Answer::json(201, &created_view(call, &created, portals)))
 }
 
 /// Replaces the whole link. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.existing(&call.tenant.links)?;
-    let (mut link, portals) = posted_link(call, Some(id))?;
+    let (link, portals) = posted_link(call, Some(id))?;
     let attached = call.tenant.attachments.portals_of(id);
     let mut added = portals.clone();
     added.retain(|portal| !attached.contains(portal));
     check_portal_limit(call, &added, 1)?;
-    call.stamp(&mut link.fields, id, call.tenant.links.fields(id));
-    call.tenant.links.replace(id, link.name, link.fields);
+    let Posted { name, mut fields } = link.posted;
+    call.stamp(&mut fields, id, call.tenant.links.fields(id));
+    call.tenant.links.replace(id, name, fields);
     call.tenant.attachments.attach(id, &portals);
     Ok(Answer::empty(204))
 }
@@ -142,8 +184,8 @@ fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
     check_limits(call, &portals, links.len())?;
     let links = links.into_iter();
-    let ids = links.map(|link| add(call, link, &portals)).collect();
-    refusal.map_or_else(|| Ok(bulk_answer(call, ids, &portals)), Err)
+    let created = links.map(|link| add(call, link, &portals)).collect();
+    refusal.map_or_else(|| Ok(bulk_answer(call, created, &portals)), Err)
 }
 
 /// The items of a batch. An empty or too large batch is refused.
@@ -162,7 +204,7 @@ fn batch(body: &Object, max: u32) -> Result<&[Value], Refusal> {
 }
 
 /// The valid items of a batch, and the refusal of the first invalid one.
-fn validate_batch(call: &Call<'_>, items: &[Value]) -> (Vec<Posted>, Option<Refusal>) {
+fn validate_batch(call: &Call<'_>, items: &[Value]) -> (Vec<NewLink>, Option<Refusal>) {
     let mut names = HashSet::new();
     let (mut valid, mut invalid) = (Vec::with_capacity(items.len()), None);
     for item in items {
@@ -179,35 +221,35 @@ fn validate_item(
     call: &Call<'_>,
     item: &Value,
     names: &mut HashSet<String>,
-) -> Result<Posted, Refusal> {
+) -> Result<NewLink, Refusal> {
     let item = item.as_object();
     let item = item.ok_or_else(|| fields::wrong_type("userPortalLinks"))?;
     let link = read_link(item).map_err(|refusal| refusal.with_name_of(item))?;
-    call.check_name(&call.tenant.links, &link.name, None)?;
-    if !names.insert(link.name.clone()) && call.service.scenario.bulk.unique_names {
-        return Err(Refusal::duplicate(&link.name));
+    let name = &link.posted.name;
+    call.check_name(&call.tenant.links, name, None)?;
+    if !names.insert(name.clone()) && call.service.scenario.bulk.unique_names {
+        return Err(Refusal::duplicate(name));
     }
     Ok(link)
 }
 
 /// Reads and checks the posted link and its portals. `replaced` is the link that it replaces.
-fn posted_link(call: &Call<'_>, replaced: Option<Id>) -> Result<(Posted, Vec<Id>), Refusal> {
+fn posted_link(call: &Call<'_>, replaced: Option<Id>) -> Result<(NewLink, Vec<Id>), Refusal> {
     let body = call.object()?;
     let checked = read_link(&body).and_then(|link| {
-        call.check_name(&call.tenant.links, &link.name, replaced)?;
+        call.check_name(&call.tenant.links, &link.posted.name, replaced)?;
         Ok((link, portals_of_body(call, &body)?))
     });
     checked.map_err(|refusal| refusal.with_name_of(&body))
 }
 
-fn read_link(body: &Object) -> Result<Posted, Refusal> {
-    let posted = fields::required(body, "name")?;
+fn read_link(body: &Object) -> Result<NewLink, Refusal> {
+    let untrimmed = fields::required(body, "name")?.to_owned();
     check_link(fields::required(body, "link")?)?;
     check_protocol(fields::text(body, "protocol")?)?;
-    let name = posted.trim().to_owned();
+    let name = untrimmed.trim().to_owned();
     let mut fields = Object::new();
     fields::set(&mut fields, "name", fields::escape(&name));
-    fields::set(&mut fields, "nameWithoutTrim", posted);
     fields::copy_escaped(body, "description", &mut fields)?;
     let texts = ["link", "linkPath", "protocol", "iconText"];
     fields::copy_text(body, &texts, &mut fields)?;
@@ -215,7 +257,8 @@ fn read_link(body: &Object) -> Result<Posted, Refusal> {
     if let Some(application) = fields::id(body, "applicationId")? {
         fields::set(&mut fields, "applicationId", application);
     }
-    Ok(Posted { name, fields })
+    let posted = Posted { name, fields };
+    Ok(NewLink { posted, untrimmed })
 }
 
 /// Refuses a link with a scheme or a path. A link is a host name or an IP address.
@@ -286,43 +329,52 @@ fn fits(present: usize, count: usize, limit: u32) -> bool {
     count == 0 || u32::try_from(present.saturating_add(count)).is_ok_and(|total| total <= limit)
 }
 
-fn add(call: &mut Call<'_>, mut link: Posted, portals: &[Id]) -> Id {
+fn add(call: &mut Call<'_>, link: NewLink, portals: &[Id]) -> Created {
     let id = call.service.ids.next_id();
-    call.stamp(&mut link.fields, id, None);
+    let Posted { name, mut fields } = link.posted;
+    call.stamp(&mut fields, id, None);
     let links = &mut call.tenant.links;
-    links.insert(id, call.microtenant, link.name, link.fields);
+    links.insert(id, call.microtenant, name, fields);
     call.tenant.attachments.attach(id, portals);
-    id
+    let untrimmed = link.untrimmed;
+    Created { id, untrimmed }
 }
 
-/// A link as `GET` shows it, with each portal in full.
-fn view(tenant: &Tenant, id: Id) -> Option<LinkView<'_, &Object>> {
+fn view(tenant: &Tenant, id: Id) -> Option<LinkView<'_>> {
+    let fields = tenant.links.fields(id)?;
+    let is_named = fields.contains_key("microtenantName");
     let portals = tenant.attachments.portals_of(id).iter();
+    let portals = portals.filter_map(|id| tenant.portals.fields(*id));
     Some(LinkView {
-        fields: tenant.links.fields(id)?,
-        portals: portals
-            .filter_map(|id| tenant.portals.fields(*id))
-            .collect(),
+        fields,
+        microtenant_name: (!is_named).then_some(DEFAULT_NAME),
+        user_portals: portals.map(PortalInLink).collect(),
     })
 }
 
-/// A link as the answer to its `POST` shows it, with the id and the enabled flag of each portal.
-fn created_view(tenant: &Tenant, id: Id) -> Option<LinkView<'_, PortalRef<'_>>> {
-    Some(LinkView {
-        fields: tenant.links.fields(id)?,
-        portals: portal_refs(tenant, tenant.attachments.portals_of(id)),
+fn created_view<'c>(
+    call: &'c Call<'_>,
+    created: &'c Created,
+    portals: Vec<PortalRef<'c>>,
+) -> Option<CreatedView<'c>> {
+    Some(CreatedView {
+        fields: call.tenant.links.fields(created.id)?,
+        name_without_trim: &created.untrimmed,
+        user_portals: portals,
     })
 }
 
-fn bulk_answer(call: &Call<'_>, mut links: Vec<Id>, portals: &[Id]) -> Answer {
-    let (tenant, rules) = (&*call.tenant, &call.service.scenario.bulk);
+/// The answer to a bulk call. The portals stand beside the links, not in them.
+fn bulk_answer(call: &Call<'_>, mut created: Vec<Created>, portals: &[Id]) -> Answer {
+    let rules = &call.service.scenario.bulk;
     if rules.order == BulkOrder::Reversed {
-        links.reverse();
+        created.reverse();
     }
-    let links = links.iter().filter_map(|id| tenant.links.fields(*id));
+    let links = created.iter();
+    let links = links.filter_map(|link| created_view(call, link, Vec::new()));
     let body = BulkBody {
         user_portal_links: links.collect(),
-        user_portals: portal_refs(tenant, portals),
+        user_portals: portal_refs(call.tenant, portals),
     };
     match rules.answer {
         BulkAnswer::Empty => Answer::empty(201),

@@ -11,6 +11,9 @@ use super::random::SplitMix64;
 use super::refusal::Refusal;
 use super::scenario::Scenario;
 
+/// The name of the Default microtenant.
+pub(super) const DEFAULT_NAME: &str = "Default";
+
 /// The state that all tenants share: the scenario, the microtenants, and the source of ids.
 #[derive(Debug)]
 pub(super) struct Service {
@@ -64,7 +67,7 @@ impl Service {
 
     /// The name of a microtenant in `scopeName`.
     pub(super) fn scope_name(&self, microtenant: Microtenant) -> &str {
-        self.name(microtenant).unwrap_or("Default")
+        self.name(microtenant).unwrap_or(DEFAULT_NAME)
     }
 
     /// Adds the fields that an object has only outside the Default microtenant.

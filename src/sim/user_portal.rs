@@ -30,8 +30,8 @@ const FIRST_NAMES: [&str; 4] = [
     "Partner Portal",
 ];
 
-/// The fields that a `GET` shows and the answer to a `POST` leaves out.
-const NOT_IN_CREATED: [&str; 2] = ["scopeName", "extDomainName"];
+/// The field that a `GET` shows as the server makes it, and the answer to a `POST` as it was sent.
+const ECHOED: &str = "extDomainName";
 
 /// Gives a new tenant the scenario's portals.
 pub(super) fn seed(call: &mut Call<'_>) {
@@ -62,17 +62,21 @@ fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let portal = posted_portal(call, None)?;
+    let body = call.object()?;
+    let mut echoed = Object::new();
+    fields::copy_text(&body, &[ECHOED], &mut echoed)?;
+    let portal = posted_portal(call, &body, None)?;
     let id = add(call, portal);
     let mut answer = call.tenant.portals.fields(id).cloned().unwrap_or_default();
-    answer.retain(|field, _| !NOT_IN_CREATED.contains(&field.as_str()));
+    answer.retain(|field, _| field != ECHOED && field != "scopeName");
+    answer.extend(echoed);
     Ok(Answer::json(201, &answer))
 }
 
 /// Replaces the whole portal. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.existing(&call.tenant.portals)?;
-    let mut portal = posted_portal(call, Some(id))?;
+    let mut portal = posted_portal(call, &call.object()?, Some(id))?;
     complete(call, id, &mut portal.fields, call.tenant.portals.fields(id));
     call.tenant.portals.replace(id, portal.name, portal.fields);
     Ok(Answer::empty(204))
@@ -92,9 +96,8 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// Reads and checks the posted portal. `replaced` is the portal that it replaces.
-fn posted_portal(call: &Call<'_>, replaced: Option<Id>) -> Result<Posted, Refusal> {
-    let body = call.object()?;
-    let portal = read_portal(&body).map_err(|refusal| refusal.with_name_of(&body))?;
+fn posted_portal(call: &Call<'_>, body: &Object, replaced: Option<Id>) -> Result<Posted, Refusal> {
+    let portal = read_portal(body).map_err(|refusal| refusal.with_name_of(body))?;
     call.check_name(&call.tenant.portals, &portal.name, replaced)?;
     Ok(portal)
 }
@@ -129,7 +132,7 @@ fn add_managed_domain(body: &Object, fields: &mut Object) -> Result<(), Refusal>
     let domain = fields::required(body, "extDomain")?;
     let managed_domain = format!("{}.p.zscalerportal.net", domain.replace('.', "-"));
     fields::set(fields, "domain", format!("{label}-{managed_domain}"));
-    fields::set(fields, "extDomainName", managed_domain);
+    fields::set(fields, ECHOED, managed_domain);
     fields::set(fields, "extDomainTranslation", domain);
     Ok(())
 }

@@ -42,6 +42,33 @@ async fn a_created_link_gets_server_fields_and_portals() {
 }
 
 #[tokio::test]
+async fn a_read_link_has_the_recorded_shape() {
+    let tenant = tenant("").await;
+    let portal = tenant.portals().await.remove(0);
+    let mut body = link("a");
+    body["userPortalId"] = json!(portal);
+    let created = tenant.post(LINKS, body).await;
+    assert!(created.body.get("microtenantName").is_none());
+    let read = tenant.get(&format!("{LINKS}/{}", created.id())).await.body;
+    let of_portal = tenant.get(&format!("{LINKS}/userPortal/{portal}")).await;
+    for shown in [
+        &read,
+        &tenant.get(LINKS).await.rows()[0],
+        &of_portal.rows()[0],
+    ] {
+        assert_eq!(shown["microtenantName"], "Default");
+        assert!(shown.get("nameWithoutTrim").is_none());
+        let portal = shown["userPortals"][0].as_object().unwrap();
+        for field in ["id", "name", "extLabel", "domain", "extDomainTranslation"] {
+            assert!(portal.contains_key(field), "{field}");
+        }
+        for field in ["extDomain", "extDomainName", "scopeName"] {
+            assert!(!portal.contains_key(field), "{field}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn portal_ids_may_be_numbers_or_a_single_field() {
     let tenant = tenant("").await;
     let portals = tenant.portals().await;
@@ -373,6 +400,8 @@ async fn a_bulk_call_puts_every_link_on_every_portal() {
     );
     assert_eq!(reply.body["userPortals"][1]["id"], json!(portals[1]));
     for link in created {
+        assert_eq!(link["nameWithoutTrim"], link["name"]);
+        assert!(link.get("userPortals").is_none());
         let read = tenant
             .get(&format!("{LINKS}/{}", link["id"].as_str().unwrap()))
             .await;

@@ -43,6 +43,25 @@ async fn a_managed_portal_gets_its_domain_from_the_server() {
 }
 
 #[tokio::test]
+async fn a_created_portal_echoes_its_external_domain() {
+    let tenant = tenant("").await;
+    let body = |name: &str| json!({"name": name, "managedByZs": true, "extLabel": "new", "extDomain": "corp.com"});
+    let silent = tenant.post(PORTALS, body("a")).await;
+    assert!(silent.body.get("extDomainName").is_none());
+    let mut sent = body("b");
+    sent["extDomainName"] = json!("-corp-com.p.zscalerportal.net");
+    let created = tenant.post(PORTALS, sent.clone()).await;
+    assert_eq!(created.body["extDomainName"], sent["extDomainName"]);
+    let read = tenant.get(&format!("{PORTALS}/{}", created.id())).await;
+    assert_eq!(read.body["extDomainName"], "corp-com.p.zscalerportal.net");
+    sent["name"] = json!("c");
+    sent["extDomainName"] = json!(5);
+    let refused = tenant.post(PORTALS, sent).await;
+    assert_eq!(refused.refusal(), (400, "invalid.json"));
+    assert_eq!(tenant.portals().await.len(), 6);
+}
+
+#[tokio::test]
 async fn a_portal_with_links_cannot_be_deleted() {
     let tenant = tenant("").await;
     let portal = tenant.portals().await.remove(0);

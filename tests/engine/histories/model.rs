@@ -1,5 +1,6 @@
 //! An account of the tenant after a run, which knows nothing of the engine.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -158,7 +159,7 @@ impl History<'_> {
                 .cloned()
                 .unwrap_or_default()
                 .into_iter();
-            let others = objects.filter(|object| !about.contains(key_of(resource, object)));
+            let others = objects.filter(|object| !about.contains(&*key_of(resource, object)));
             others
                 .map(|object| (object["id"].to_string(), without_times(resource, object)))
                 .collect()
@@ -216,14 +217,32 @@ fn expect(fits: bool, status: Status) -> Result<(), String> {
     }
 }
 
-fn key_of<'o>(resource: &str, object: &'o Value) -> &'o str {
+/// The key of an object as a row writes it. The names of links have characters that answers escape.
+fn key_of<'o>(resource: &str, object: &'o Value) -> Cow<'o, str> {
     let field = match resource {
         "domain" => "domain",
-        // Its name as it was posted; in "name" some characters are escaped.
-        "portal-link" => "nameWithoutTrim",
         _ => "name",
     };
-    object[field].as_str().unwrap_or_default().trim()
+    let key = object[field].as_str().unwrap_or_default();
+    match resource {
+        "portal-link" => unescaped(key).into(),
+        _ => key.into(),
+    }
+}
+
+fn unescaped(text: &str) -> String {
+    let escapes = [
+        ("&#x2a;", "*"),
+        ("&#x27;", "'"),
+        ("&quot;", "\""),
+        ("&gt;", ">"),
+        ("&lt;", "<"),
+        ("&amp;", "&"),
+    ];
+    let each = escapes.into_iter();
+    each.fold(text.to_owned(), |text, (escaped, plain)| {
+        text.replace(escaped, plain)
+    })
 }
 
 /// The objects that a row is about.
