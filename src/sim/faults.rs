@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::http::{Answer, Delivery, Request};
 use super::random::SplitMix64;
+use super::refusal::injected;
 use super::scenario::{Fault, FaultKind};
 
 /// The purpose of the first fault's random numbers. Each fault has a stream of its own, so that adding
@@ -162,6 +163,14 @@ impl Injection {
             Some(FaultKind::DropAfterCommit) => (answer, Delivery::Dropped, on_time),
             Some(FaultKind::Timeout { delay: None }) => (answer, Delivery::Withheld, on_time),
             Some(FaultKind::Timeout { delay: Some(delay) }) => (answer, whole, *delay),
+            Some(FaultKind::StatusAfterCommit {
+                status,
+                retry_after,
+                id,
+            }) if answer.status < 400 => {
+                let error = injected(*status, id.as_deref(), retry_after.as_deref());
+                (error, whole, on_time)
+            }
             Some(FaultKind::Html) => (html_page(answer.status), whole, on_time),
             Some(FaultKind::Truncated) if answer.body.is_empty() => {
                 (answer, Delivery::Dropped, on_time)

@@ -120,7 +120,7 @@ impl Refusal {
     }
 }
 
-/// The answer of a `status` fault. Without an error id in the scenario it has the usual one of its status.
+/// The answer of a fault that names a status. Without an error id in the scenario it has the usual one of its status.
 pub(super) fn injected(status: u16, id: Option<&str>, retry_after: Option<&str>) -> Answer {
     let usual = match status {
         401 => "access.denied",

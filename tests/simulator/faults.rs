@@ -12,7 +12,8 @@ use zpa_bulk::zpa::{Api as _, SignInError};
 use crate::support::api::text;
 use crate::support::in_memory::InMemory;
 use crate::support::served::{
-    BULK, BULK_DELETE, LINKS, PORTALS, SUFFIXES, Tenant, in_memory, link, links, tenant,
+    BULK, BULK_DELETE, CONNECTORS, LINKS, PORTALS, SCHEDULE, SUFFIXES, Tenant, in_memory, link,
+    links, tenant,
 };
 use crate::support::state::{names, objects};
 
@@ -138,6 +139,75 @@ async fn a_status_has_its_usual_id_unless_told_otherwise() {
         let answer = tenant.post(BULK, batch(&["a"])).await;
         assert_eq!(answer.refusal(), (status, id));
         assert_eq!(answer.retry_after, None);
+    }
+}
+
+/// Every call is carried out and answered as a failure.
+const UNSAID: &str = "[[fault]]\nkind = \"status-after-commit\"\nmatch = \"* /mgmt*\"\n";
+
+#[tokio::test]
+async fn a_status_after_commit_hides_what_was_done() {
+    let words = "status = 409\nretry_after = \"2s\"\nid = \"db.simultaneous.request\"\n";
+    let tenant = tenant(&format!("{}{words}", on_bulk("status-after-commit"))).await;
+    let answer = tenant.post(BULK, batch(&["a"])).await;
+    assert_eq!(answer.refusal(), (409, "db.simultaneous.request"));
+    assert_eq!(answer.retry_after.as_deref(), Some("2s"));
+    assert_eq!(stored(&tenant), ["a"]);
+    assert_eq!(
+        last(&tenant.server.log()),
+        (409, Some("status-after-commit"))
+    );
+    assert_eq!(tenant.post(BULK, batch(&["b"])).await.status, 201);
+}
+
+#[tokio::test]
+async fn every_write_may_fail_after_its_commit() {
+    let tenant = tenant(UNSAID).await;
+    let hidden = (503, "retryable.server.error");
+    let portal = json!({"name": "p", "extLabel": "abc", "extDomain": "example.com"});
+    let schedule = json!({"frequency": "days", "frequencyInterval": 7});
+    for (path, body) in [
+        (LINKS, link("a")),
+        (BULK, batch(&["b", "c"])),
+        (PORTALS, portal),
+        (SUFFIXES, json!([{"domain": "a.example.com"}])),
+        (SCHEDULE, schedule.clone()),
+    ] {
+        assert_eq!(tenant.post(path, body).await.refusal(), hidden, "{path}");
+    }
+    let first = |of: &str| text(&tenant.stored(of)[0], "id").to_owned();
+    let update = json!({"name": "d", "description": "", "enabled": true, "link": "b.c"});
+    let link = format!("{LINKS}/{}", first("portal_links"));
+    let connector = format!("{CONNECTORS}/{}", first("connectors"));
+    for path in [&link, &connector] {
+        assert_eq!(tenant.put(path, update.clone()).await.refusal(), hidden);
+    }
+    let id = tenant.stored("connector_schedule")["id"].clone();
+    let path = format!("{SCHEDULE}/{}", id.as_str().unwrap());
+    assert_eq!(tenant.put(&path, schedule).await.refusal(), hidden);
+    assert_eq!(stored(&tenant), ["b", "c", "d"]);
+    assert_eq!(tenant.stored("user_portals")[4]["name"], "p");
+    assert_eq!(tenant.stored("domains")[0]["domain"], "a.example.com");
+    assert_eq!(tenant.stored("connectors")[0]["name"], "d");
+
+    assert_eq!(tenant.delete(&link).await.refusal(), hidden);
+    let ids = json!({ "ids": [first("connectors")] });
+    assert_eq!(tenant.post(BULK_DELETE, ids).await.refusal(), hidden);
+    assert_eq!(stored(&tenant), ["b", "c"]);
+    assert_ne!(tenant.stored("connectors")[0]["name"], "d");
+}
+
+#[tokio::test]
+async fn a_refused_call_keeps_its_own_refusal() {
+    let tenant = tenant(UNSAID).await;
+    let refused = tenant.post(LINKS, json!({"name": "b"})).await;
+    assert_eq!(refused.refusal(), (400, "required.field.missing"));
+    let limited = in_memory(&format!("quota = {{ write = \"1/1h\" }}\n{UNSAID}")).await;
+    for status in [503, 429] {
+        assert!(matches!(
+            create(&limited, &["a"]).await,
+            Reply::Answer(answer) if answer.status == status
+        ));
     }
 }
 

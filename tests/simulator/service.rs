@@ -353,7 +353,7 @@ fn the_other_samples_differ_where_they_say() {
     let faults = sample("scenario-faults.toml").unwrap().faults;
     let kinds: std::collections::BTreeSet<&str> =
         faults.iter().map(|fault| fault.kind.name()).collect();
-    assert_eq!(kinds.len(), 11, "one of every kind: {kinds:?}");
+    assert_eq!(kinds.len(), 12, "one of every kind: {kinds:?}");
     let rough = sample("scenario-rough.toml").unwrap();
     assert!(rough.quota.counts_refused && rough.quota.co_tenant.calls > 0);
     assert!(rough.storm.until > rough.storm.from && !rough.latency.travel_jitter.is_zero());

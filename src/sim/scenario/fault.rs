@@ -24,11 +24,13 @@ const STATUS: Form<u16> = Form::new("a status from 400 to 599", |value| {
     (400..=599).contains(&status).then_some(status)
 });
 
+const STATUS_KINDS: &str = "\"status\" and \"status-after-commit\"";
+
 /// The keys that only some kinds use, and these kinds.
 const KEYS_OF_KINDS: [(&str, &str); 5] = [
-    ("status", "\"status\""),
-    ("retry_after", "\"status\""),
-    ("id", "\"status\""),
+    ("status", STATUS_KINDS),
+    ("retry_after", STATUS_KINDS),
+    ("id", STATUS_KINDS),
     ("delay", "\"late-commit\" and \"timeout\""),
     ("name", "\"poison\""),
 ];
@@ -75,6 +77,16 @@ pub enum FaultKind {
     },
     /// `status`: the call is refused, and not executed.
     Status {
+        /// The status, 400 to 599; 503 by default.
+        status: u16,
+        /// The text of the header `retry-after`, in any form; no such header by default.
+        retry_after: Option<String>,
+        /// The error id; the usual one of the status by default.
+        id: Option<String>,
+    },
+    /// `status-after-commit`: the call is executed, and answered as if it had been refused. A call that is
+    /// refused anyway keeps its own answer.
+    StatusAfterCommit {
         /// The status, 400 to 599; 503 by default.
         status: u16,
         /// The text of the header `retry-after`, in any form; no such header by default.
@@ -146,6 +158,7 @@ impl FaultKind {
             Self::LateCommit { .. } => "late-commit",
             Self::Timeout { .. } => "timeout",
             Self::Status { .. } => "status",
+            Self::StatusAfterCommit { .. } => "status-after-commit",
             Self::Html => "html",
             Self::Truncated => "truncated",
             Self::PartialBatch => "partial-batch",
@@ -183,8 +196,7 @@ impl Fault {
 
 impl FaultKind {
     /// Every kind, with its default settings.
-    fn all() -> [Self; 11] {
-        let (retry_after, id, name) = (None, None, String::new());
+    fn all() -> [Self; 12] {
         [
             Self::ResetBefore,
             Self::DropAfterCommit,
@@ -194,15 +206,22 @@ impl FaultKind {
             Self::Timeout { delay: None },
             Self::Status {
                 status: DEFAULT_STATUS,
-                retry_after,
-                id,
+                retry_after: None,
+                id: None,
+            },
+            Self::StatusAfterCommit {
+                status: DEFAULT_STATUS,
+                retry_after: None,
+                id: None,
             },
             Self::Html,
             Self::Truncated,
             Self::PartialBatch,
             Self::ExpireToken,
             Self::SigninDown,
-            Self::Poison { name },
+            Self::Poison {
+                name: String::new(),
+            },
         ]
     }
 
@@ -220,6 +239,11 @@ impl FaultKind {
             Self::LateCommit { delay } => section.value("delay", delay, &DURATION)?,
             Self::Timeout { delay } => *delay = section.optional("delay", &DURATION)?,
             Self::Status {
+                status,
+                retry_after,
+                id,
+            }
+            | Self::StatusAfterCommit {
                 status,
                 retry_after,
                 id,
@@ -254,8 +278,8 @@ mod tests {
 
     #[test]
     fn a_table_is_read_with_all_of_its_keys() {
-        let text = r#"
-            kind = "status"
+        let text = |kind: &str| {
+            let keys = r#"
             match = "POST */userPortalLink/bulk"
             probability = 0.25
             after = "1m"
@@ -264,12 +288,16 @@ mod tests {
             status = 409
             retry_after = "2s"
             id = "api.concurrent.access.error"
-        "#;
-        let expected = Fault {
+            "#;
+            format!("kind = \"{kind}\"\n{keys}")
+        };
+        let (status, retry_after) = (409, Some("2s".to_owned()));
+        let id = Some("api.concurrent.access.error".to_owned());
+        let mut expected = Fault {
             kind: FaultKind::Status {
-                status: 409,
-                retry_after: Some("2s".to_owned()),
-                id: Some("api.concurrent.access.error".to_owned()),
+                status,
+                retry_after: retry_after.clone(),
+                id: id.clone(),
             },
             calls: CallPattern::parse("POST */userPortalLink/bulk").unwrap(),
             probability: 0.25,
@@ -277,7 +305,13 @@ mod tests {
             duration: Some(Duration::from_secs(60)),
             times: NonZeroU32::new(5),
         };
-        assert_eq!(read(text), expected);
+        assert_eq!(read(&text("status")), expected);
+        expected.kind = FaultKind::StatusAfterCommit {
+            status,
+            retry_after,
+            id,
+        };
+        assert_eq!(read(&text("status-after-commit")), expected);
     }
 
     #[test]
@@ -292,6 +326,14 @@ mod tests {
                 },
             ),
             ("kind = \"timeout\"", FaultKind::Timeout { delay: None }),
+            (
+                "kind = \"status-after-commit\"",
+                FaultKind::StatusAfterCommit {
+                    status: 503,
+                    retry_after: None,
+                    id: None,
+                },
+            ),
             ("kind = \"html\"", FaultKind::Html),
             ("kind = \"truncated\"", FaultKind::Truncated),
             ("kind = \"partial-batch\"", FaultKind::PartialBatch),
