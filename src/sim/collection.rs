@@ -67,8 +67,9 @@ impl fmt::Display for Microtenant {
     }
 }
 
-#[derive(Debug)]
-struct Record {
+/// One object of a collection.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
     microtenant: Microtenant,
     /// The name that must be unique: trimmed, not escaped.
     name: String,
@@ -76,15 +77,38 @@ struct Record {
     fields: Object,
 }
 
+/// The keys of what has changed since they were last taken. Nothing is kept before the first taking.
+#[derive(Debug, Clone)]
+pub(super) struct Changed<K>(Option<Vec<K>>);
+
+impl<K> Default for Changed<K> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<K> Changed<K> {
+    pub(super) fn add(&mut self, key: K) {
+        if let Some(keys) = &mut self.0 {
+            keys.push(key);
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Vec<K> {
+        self.0.replace(Vec::new()).unwrap_or_default()
+    }
+}
+
 /// All objects of one kind, by id and, within each microtenant, in order of creation.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Collection {
     records: BTreeMap<Id, Record>,
     microtenants: HashMap<Microtenant, MicrotenantIndex>,
+    changed: Changed<Id>,
 }
 
 /// The objects of one microtenant: their ids in order of creation, and how many have each name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct MicrotenantIndex {
     ids: Vec<Id>,
     name_counts: HashMap<String, usize>,
@@ -128,6 +152,7 @@ impl Collection {
             fields,
         };
         self.records.insert(id, record);
+        self.changed.add(id);
     }
 
     /// Replaces the name and the fields of an object. An unknown id is ignored.
@@ -138,6 +163,7 @@ impl Collection {
             index.add_name(&name);
             record.name = name;
             record.fields = fields;
+            self.changed.add(id);
         }
     }
 
@@ -147,7 +173,27 @@ impl Collection {
             let index = self.microtenants.entry(record.microtenant).or_default();
             index.remove_name(&record.name);
             remove_sorted(&mut index.ids, id);
+            self.changed.add(id);
         }
+    }
+
+    /// Makes an object what it was in another collection; none removes it.
+    pub(super) fn put(&mut self, id: Id, record: Option<Record>) {
+        match record {
+            None => self.remove(id),
+            Some(record) if self.records.contains_key(&id) => {
+                self.replace(id, record.name, record.fields);
+            }
+            Some(record) => self.insert(id, record.microtenant, record.name, record.fields),
+        }
+    }
+
+    /// The objects that have changed since this was last called, as they are now.
+    pub(super) fn take_changes(&mut self) -> Vec<(Id, Option<Record>)> {
+        let changed = self.changed.take().into_iter();
+        changed
+            .map(|id| (id, self.records.get(&id).cloned()))
+            .collect()
     }
 
     /// Reads the id of an object; none if `microtenant` has no object of this id.
@@ -164,6 +210,7 @@ impl Collection {
 
     /// The fields of an object, to be changed without its name.
     pub(super) fn fields_mut(&mut self, id: Id) -> Option<&mut Object> {
+        self.changed.add(id);
         self.records.get_mut(&id).map(|record| &mut record.fields)
     }
 
@@ -199,7 +246,7 @@ impl Collection {
 }
 
 /// The relation between links and portals, indexed from both sides.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Attachments {
     portals: HashMap<Id, Vec<Id>>,
     /// The links of each portal, in order of creation.

@@ -34,7 +34,7 @@ pub(super) const READ_ONLY: &str = "readOnly";
 pub(super) const ZSCALER_MANAGED: &str = "zscalerManaged";
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let connectors = &call.tenant.connectors;
+    let connectors = &call.tenant.listed().connectors;
     let ids = connectors.ids(call.microtenant);
     let page = ListQuery::parse_sorted(&call.query)?.page(ids, connectors);
     let answer = page.answer(|id| connectors.fields(id));
@@ -45,8 +45,8 @@ fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = call.existing(&call.tenant.connectors)?;
-    let answer = Answer::json(200, &call.tenant.connectors.fields(id));
+    let id = call.existing(&call.tenant.live.connectors)?;
+    let answer = Answer::json(200, &call.tenant.live.connectors.fields(id));
     reconnect(call, id);
     Ok(answer)
 }
@@ -57,12 +57,12 @@ fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.object()?;
     let posted = read_connector(&body).map_err(|refusal| refusal.with_name_of(&body))?;
     call.refuse_poisoned(&posted.name)?;
-    let old = call.tenant.connectors.fields(id);
+    let old = call.tenant.live.connectors.fields(id);
     let mut fields = old.cloned().unwrap_or_default();
     fields.retain(|field, _| !WRITABLE.contains(&field.as_str()));
     fields.extend(posted.fields);
     call.stamp(&mut fields, id, old);
-    call.tenant.connectors.replace(id, posted.name, fields);
+    call.tenant.live.connectors.replace(id, posted.name, fields);
     Ok(Answer::empty(204))
 }
 
@@ -94,7 +94,7 @@ fn to_delete(call: &Call<'_>, body: &Object) -> Result<HashSet<Id>, Refusal> {
     let mut to_delete = HashSet::new();
     for item in items {
         let text = fields::id_text(item).ok_or_else(|| fields::wrong_type("ids"))?;
-        let Some(id) = call.tenant.connectors.find(&text, call.microtenant) else {
+        let Some(id) = call.tenant.live.connectors.find(&text, call.microtenant) else {
             refuse_unless_ignored(rules.unknown_ids, "resource.not.found", &text)?;
             continue;
         };
@@ -143,7 +143,7 @@ fn read_connector(body: &Object) -> Result<Posted, Refusal> {
 
 /// The connector whose id is in the path, if it is not protected.
 fn existing_unprotected(call: &Call<'_>) -> Result<Id, Refusal> {
-    let id = call.existing(&call.tenant.connectors)?;
+    let id = call.existing(&call.tenant.live.connectors)?;
     if is_protected(call, id) {
         let reason = "The connector is read-only or managed by Zscaler.";
         return Err(Refusal::bad_request("resource.read.only", reason).with_item(call.param));
@@ -153,7 +153,7 @@ fn existing_unprotected(call: &Call<'_>) -> Result<Id, Refusal> {
 
 fn is_protected(call: &Call<'_>, id: Id) -> bool {
     let is_true = |field| {
-        let fields = call.tenant.connectors.fields(id);
+        let fields = call.tenant.live.connectors.fields(id);
         fields.and_then(|fields| fields.get(field)) == Some(&Value::Bool(true))
     };
     is_true(READ_ONLY) || is_true(ZSCALER_MANAGED)
@@ -165,13 +165,13 @@ fn reconnect(call: &mut Call<'_>, id: Id) {
     if !call.tenant.reconnecting.remove(&id) {
         return;
     }
-    if let Some(fields) = call.tenant.connectors.fields_mut(id) {
+    if let Some(fields) = call.tenant.live.connectors.fields_mut(id) {
         fields::set(fields, "controlChannelStatus", CONNECTED);
         fields::set(fields, "lastBrokerConnectTime", call.time.to_string());
     }
 }
 
 fn remove(call: &mut Call<'_>, id: Id) {
-    call.tenant.connectors.remove(id);
+    call.tenant.live.connectors.remove(id);
     call.tenant.reconnecting.remove(&id);
 }

@@ -182,7 +182,7 @@ fn enrol(call: &mut Call<'_>, connector: NewConnector, group: &Group) -> Id {
     let (microtenant, time) = (call.microtenant, created.to_string().into());
     call.service
         .stamp(&mut fields, id, microtenant, time, created);
-    let connectors = &mut call.tenant.connectors;
+    let connectors = &mut call.tenant.live.connectors;
     connectors.insert(id, microtenant, connector.name, fields);
     id
 }

@@ -9,9 +9,9 @@ use super::call::{Call, Route};
 use super::collection::Id;
 use super::fields::{self, Object};
 use super::http::Answer;
+use super::objects::DomainKey;
 use super::refusal::Refusal;
 use super::scenario::DomainPost;
-use super::tenant::DomainKey;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "v1", "v2/associationtype/{type}/domains", list),
@@ -32,8 +32,8 @@ pub(super) fn seed(call: &mut Call<'_>) {
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let key = list_key(call)?;
-    let answer = Answer::json(200, &domain_list(call, key));
-    call.tenant.domains.reads += 1;
+    let answer = Answer::json(200, &call.tenant.listed().domains.list(key));
+    call.tenant.domain_reads += 1;
     add_intruder(call, key);
     Ok(answer)
 }
@@ -41,7 +41,7 @@ fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 /// Adds the domain of another administrator, once, after the reading that the scenario names.
 fn add_intruder(call: &mut Call<'_>, key: DomainKey) {
     let rules = &call.service.scenario.domains;
-    if call.tenant.domains.reads != rules.intruder_after.get() {
+    if call.tenant.domain_reads != rules.intruder_after.get() {
         return;
     }
     if let Some(domain) = rules.intruder.clone() {
@@ -54,10 +54,10 @@ fn add(call: &mut Call<'_>, key: DomainKey, domain: String) {
     let mut fields = Object::new();
     fields::set(&mut fields, "domain", domain);
     fields::set(&mut fields, "capture", false);
-    let mut list = domain_list(call, key).to_vec();
+    let mut list = call.tenant.live.domains.list(key).to_vec();
     if position(&list, &fields).is_none() {
         list.push(complete(call, key, fields, None));
-        call.tenant.domains.lists.insert(key, list);
+        call.tenant.live.domains.replace(key, list);
     }
 }
 
@@ -68,7 +68,7 @@ fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     for fields in &posted {
         call.refuse_poisoned(domain_of(fields))?;
     }
-    let old = domain_list(call, key).to_vec();
+    let old = call.tenant.live.domains.list(key).to_vec();
     let mut list = match call.service.scenario.domains.post {
         DomainPost::Replace => Vec::new(),
         DomainPost::Add => old.clone(),
@@ -84,7 +84,7 @@ fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
             None => list.push(fields),
         }
     }
-    call.tenant.domains.lists.insert(key, list);
+    call.tenant.live.domains.replace(key, list);
     Ok(Answer::empty(204))
 }
 
@@ -105,11 +105,6 @@ fn list_key(call: &Call<'_>) -> Result<DomainKey, Refusal> {
         Refusal::bad_request("invalid.association.type", reason)
     })?;
     Ok((call.microtenant, association))
-}
-
-fn domain_list<'c>(call: &'c Call<'_>, key: DomainKey) -> &'c [Object] {
-    let list = call.tenant.domains.lists.get(&key);
-    list.map_or(&[], Vec::as_slice)
 }
 
 /// Reads posted domains; a domain that occurs twice is refused.

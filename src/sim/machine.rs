@@ -252,7 +252,8 @@ impl Sim {
         check_media_type(request)?;
         let microtenant = service.microtenant(query.value("microtenantId"))?;
         let time = service.epoch.saturating_add_unsigned(now.as_secs());
-        handler(&mut Call {
+        tenant.catch_up(now);
+        let mut call = Call {
             service,
             tenant,
             microtenant,
@@ -262,7 +263,10 @@ impl Sim {
             body,
             poisoned,
             time,
-        })
+        };
+        let result = handler(&mut call);
+        call.tenant.note_changes(now);
+        result
     }
 }
 

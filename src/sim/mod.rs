@@ -25,7 +25,7 @@
 //! only if the scenario gives the key. For these reasons the server listens on loopback only.
 //!
 //! To add a resource, write one file with its `ROUTES`, list it in `registry.rs`, and add its collection
-//! to `tenant.rs`. Its settings are a table in `scenario/resources.rs`. To add a kind of fault, add a
+//! to `objects.rs`. Its settings are a table in `scenario/resources.rs`. To add a kind of fault, add a
 //! [`FaultKind`] and one line where the fault acts: before the call is executed, or on its answer.
 
 mod access;
@@ -44,6 +44,7 @@ mod limiter;
 mod listing;
 mod log;
 mod machine;
+mod objects;
 mod portal_link;
 mod quotas;
 mod random;
@@ -62,8 +63,8 @@ pub use machine::Sim;
 pub use scenario::{
     AbsentSchedule, BadItems, BulkAnswer, BulkDeleteRules, BulkOrder, BulkRules, CallPattern,
     CoTenant, ConnectorRules, DeletePortal, DomainPost, DomainRules, FailureRules, Fault,
-    FaultKind, FeatureRules, Latency, Limits, MicrotenantRules, NumberForm, PortalRules, Quota,
-    QuotaRules, QuotaScope, Scenario, ScenarioError, ScheduleRules, SignInRules, StormRules,
-    TenantStart, TokenRules, Treatment, Window,
+    FaultKind, FeatureRules, Latency, Limits, ListingRules, MicrotenantRules, NumberForm,
+    PortalRules, Quota, QuotaRules, QuotaScope, Scenario, ScenarioError, ScheduleRules,
+    SignInRules, StormRules, TenantStart, TokenRules, Treatment, Window,
 };
 pub use server::{Server, ServerOptions};

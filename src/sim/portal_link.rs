@@ -10,9 +10,10 @@ use super::collection::Id;
 use super::fields::{self, Object, Posted};
 use super::http::Answer;
 use super::listing::ListQuery;
+use super::objects::Objects;
 use super::refusal::Refusal;
 use super::scenario::{BadItems, BulkAnswer, BulkOrder};
-use super::tenant::{DEFAULT_NAME, Tenant};
+use super::tenant::DEFAULT_NAME;
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new("GET", "v1", "userPortalLink", list),
@@ -95,14 +96,14 @@ struct BulkBody<'a> {
 }
 
 /// Every link as `GET` shows it, in order of creation.
-pub(super) fn state(tenant: &Tenant) -> Vec<LinkView<'_>> {
-    let ids = tenant.links.all_ids();
-    ids.filter_map(|id| view(tenant, id)).collect()
+pub(super) fn state(objects: &Objects) -> Vec<LinkView<'_>> {
+    let ids = objects.links.all_ids();
+    ids.filter_map(|id| view(objects, id)).collect()
 }
 
 /// Gives a new tenant the scenario's links, spread evenly over its portals.
 pub(super) fn seed(call: &mut Call<'_>) {
-    let portals = call.tenant.portals.ids(call.microtenant).to_vec();
+    let portals = call.tenant.live.portals.ids(call.microtenant).to_vec();
     let mut next_portal = portals.chunks(1).cycle();
     for number in 1..=call.service.scenario.tenant.links {
         let link = format!("seeded-{number:04}.example.com");
@@ -114,54 +115,54 @@ pub(super) fn seed(call: &mut Call<'_>) {
 }
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let tenant = &*call.tenant;
-    let ids = tenant.links.ids(call.microtenant);
-    let page = ListQuery::parse(&call.query)?.page(ids, &tenant.links);
-    Ok(page.answer(|id| view(tenant, id)))
+    let listed = call.tenant.listed();
+    let ids = listed.links.ids(call.microtenant);
+    let page = ListQuery::parse(&call.query)?.page(ids, &listed.links);
+    Ok(page.answer(|id| view(listed, id)))
 }
 
 /// Lists the links of one portal. A link and its portals are in the same microtenant, so the caller may
 /// see all of them.
 fn list_of_portal(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let tenant = &*call.tenant;
-    let portal = call.existing(&tenant.portals)?;
-    let ids = tenant.attachments.links_of(portal);
-    let page = ListQuery::parse(&call.query)?.page(ids, &tenant.links);
-    Ok(page.answer(|id| view(tenant, id)))
+    let portal = call.existing(&call.tenant.live.portals)?;
+    let listed = call.tenant.listed();
+    let ids = listed.attachments.links_of(portal);
+    let page = ListQuery::parse(&call.query)?.page(ids, &listed.links);
+    Ok(page.answer(|id| view(listed, id)))
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = call.existing(&call.tenant.links)?;
-    Ok(Answer::json(200, &view(call.tenant, id)))
+    let id = call.existing(&call.tenant.live.links)?;
+    Ok(Answer::json(200, &view(&call.tenant.live, id)))
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let (link, portals) = posted_link(call, None)?;
     check_limits(call, &portals, 1)?;
     let created = add(call, link, &portals);
-    let portals = portal_refs(call.tenant, &portals);
+    let portals = portal_refs(&call.tenant.live, &portals);
     Ok(Answer::json(201, &created_view(call, &created, portals)))
 }
 
 /// Replaces the whole link. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = call.existing(&call.tenant.links)?;
+    let id = call.existing(&call.tenant.live.links)?;
     let (link, portals) = posted_link(call, Some(id))?;
-    let attached = call.tenant.attachments.portals_of(id);
+    let attached = call.tenant.live.attachments.portals_of(id);
     let mut added = portals.clone();
     added.retain(|portal| !attached.contains(portal));
     check_portal_limit(call, &added, 1)?;
     let Posted { name, mut fields } = link.posted;
-    call.stamp(&mut fields, id, call.tenant.links.fields(id));
-    call.tenant.links.replace(id, name, fields);
-    call.tenant.attachments.attach(id, &portals);
+    call.stamp(&mut fields, id, call.tenant.live.links.fields(id));
+    call.tenant.live.links.replace(id, name, fields);
+    call.tenant.live.attachments.attach(id, &portals);
     Ok(Answer::empty(204))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = call.existing(&call.tenant.links)?;
-    call.tenant.links.remove(id);
-    call.tenant.attachments.detach(id);
+    let id = call.existing(&call.tenant.live.links)?;
+    call.tenant.live.links.remove(id);
+    call.tenant.live.attachments.detach(id);
     Ok(Answer::empty(204))
 }
 
@@ -226,7 +227,7 @@ fn validate_item(
     let item = item.ok_or_else(|| fields::wrong_type("userPortalLinks"))?;
     let link = read_link(item).map_err(|refusal| refusal.with_name_of(item))?;
     let name = &link.posted.name;
-    call.check_name(&call.tenant.links, name, None)?;
+    call.check_name(&call.tenant.live.links, name, None)?;
     if !names.insert(name.clone()) && call.service.scenario.bulk.unique_names {
         return Err(Refusal::duplicate(name));
     }
@@ -237,7 +238,7 @@ fn validate_item(
 fn posted_link(call: &Call<'_>, replaced: Option<Id>) -> Result<(NewLink, Vec<Id>), Refusal> {
     let body = call.object()?;
     let checked = read_link(&body).and_then(|link| {
-        call.check_name(&call.tenant.links, &link.posted.name, replaced)?;
+        call.check_name(&call.tenant.live.links, &link.posted.name, replaced)?;
         Ok((link, portals_of_body(call, &body)?))
     });
     checked.map_err(|refusal| refusal.with_name_of(&body))
@@ -292,7 +293,7 @@ fn portals_of_body(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
     named.extend(fields::id(body, "userPortalId")?);
     let mut portals = Vec::with_capacity(named.len());
     for text in named {
-        let Some(id) = call.tenant.portals.find(&text, call.microtenant) else {
+        let Some(id) = call.tenant.live.portals.find(&text, call.microtenant) else {
             let reason = format!("User portal not found: {text}.");
             return Err(Refusal::bad_request("resource.not.found", reason));
         };
@@ -306,7 +307,7 @@ fn portals_of_body(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
 /// Refuses `count` new links if they would exceed a limit of the tenant or of a portal.
 fn check_limits(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
     let limit = call.service.scenario.limits.links;
-    if !fits(call.tenant.links.len(), count, limit) {
+    if !fits(call.tenant.live.links.len(), count, limit) {
         let reason = format!("An organization may have {limit} user portal links.");
         return Err(Refusal::limit_exceeded(reason));
     }
@@ -315,7 +316,7 @@ fn check_limits(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Ref
 
 fn check_portal_limit(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
     let limit = call.service.scenario.limits.links_per_portal;
-    let attachments = &call.tenant.attachments;
+    let attachments = &call.tenant.live.attachments;
     let has_room = |portal: &Id| fits(attachments.links_of(*portal).len(), count, limit);
     if !portals.iter().all(has_room) {
         let reason = format!("A user portal may have {limit} links.");
@@ -333,18 +334,18 @@ fn add(call: &mut Call<'_>, link: NewLink, portals: &[Id]) -> Created {
     let id = call.service.ids.next_id();
     let Posted { name, mut fields } = link.posted;
     call.stamp(&mut fields, id, None);
-    let links = &mut call.tenant.links;
+    let links = &mut call.tenant.live.links;
     links.insert(id, call.microtenant, name, fields);
-    call.tenant.attachments.attach(id, portals);
+    call.tenant.live.attachments.attach(id, portals);
     let untrimmed = link.untrimmed;
     Created { id, untrimmed }
 }
 
-fn view(tenant: &Tenant, id: Id) -> Option<LinkView<'_>> {
-    let fields = tenant.links.fields(id)?;
+fn view(objects: &Objects, id: Id) -> Option<LinkView<'_>> {
+    let fields = objects.links.fields(id)?;
     let is_named = fields.contains_key("microtenantName");
-    let portals = tenant.attachments.portals_of(id).iter();
-    let portals = portals.filter_map(|id| tenant.portals.fields(*id));
+    let portals = objects.attachments.portals_of(id).iter();
+    let portals = portals.filter_map(|id| objects.portals.fields(*id));
     Some(LinkView {
         fields,
         microtenant_name: (!is_named).then_some(DEFAULT_NAME),
@@ -358,7 +359,7 @@ fn created_view<'c>(
     portals: Vec<PortalRef<'c>>,
 ) -> Option<CreatedView<'c>> {
     Some(CreatedView {
-        fields: call.tenant.links.fields(created.id)?,
+        fields: call.tenant.live.links.fields(created.id)?,
         name_without_trim: &created.untrimmed,
         user_portals: portals,
     })
@@ -374,7 +375,7 @@ fn bulk_answer(call: &Call<'_>, mut created: Vec<Created>, portals: &[Id]) -> An
     let links = links.filter_map(|link| created_view(call, link, Vec::new()));
     let body = BulkBody {
         user_portal_links: links.collect(),
-        user_portals: portal_refs(call.tenant, portals),
+        user_portals: portal_refs(&call.tenant.live, portals),
     };
     match rules.answer {
         BulkAnswer::Empty => Answer::empty(201),
@@ -383,10 +384,10 @@ fn bulk_answer(call: &Call<'_>, mut created: Vec<Created>, portals: &[Id]) -> An
     }
 }
 
-fn portal_refs<'t>(tenant: &'t Tenant, portals: &[Id]) -> Vec<PortalRef<'t>> {
+fn portal_refs<'o>(objects: &'o Objects, portals: &[Id]) -> Vec<PortalRef<'o>> {
     let portal_ref = |id: &Id| PortalRef {
         id: id.to_string(),
-        enabled: tenant
+        enabled: objects
             .portals
             .fields(*id)
             .and_then(|fields| fields.get("enabled")),

@@ -21,13 +21,11 @@ const TABLES: [(&str, &[Route]); 5] = [
 
 /// Creates a tenant with the objects that the scenario gives it.
 pub(super) fn new_tenant(service: &mut Service, customer: &str) -> Tenant {
-    let mut tenant = Tenant {
-        quotas: Quotas::new(&service.scenario.quota),
-        ..Tenant::default()
-    };
+    let mut tenant = Tenant::new(Quotas::new(&service.scenario.quota));
     for microtenant in service.microtenant_ids() {
         seed(service, &mut tenant, customer, microtenant);
     }
+    tenant.list_after(service.scenario.listing.lag);
     tenant
 }
 
@@ -53,10 +51,10 @@ fn seed(service: &mut Service, tenant: &mut Tenant, customer: &str, microtenant:
 /// Every object of a tenant as `GET` shows it.
 pub(super) fn state(tenant: &Tenant) -> Value {
     json!({
-        "portal_links": portal_link::state(tenant),
-        "user_portals": tenant.portals.all_fields(),
-        "connectors": tenant.connectors.all_fields(),
-        "domains": tenant.domains.lists.values().flatten().collect::<Vec<_>>(),
+        "portal_links": portal_link::state(&tenant.live),
+        "user_portals": tenant.live.portals.all_fields(),
+        "connectors": tenant.live.connectors.all_fields(),
+        "domains": tenant.live.domains.all(),
         "connector_schedule": connector_schedule::state(tenant),
         "microtenant_connector_schedules": connector_schedule::microtenant_state(tenant),
     })

@@ -1,11 +1,13 @@
 //! The state of one tenant, and the state that all tenants share.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::collection::{Attachments, Collection, Id, IdSource, Microtenant};
+use super::collection::{Id, IdSource, Microtenant};
 use super::fields::{Object, set};
+use super::objects::{Objects, Replica};
 use super::quotas::Quotas;
 use super::random::SplitMix64;
 use super::refusal::Refusal;
@@ -113,24 +115,51 @@ impl Service {
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
     pub(super) quotas: Quotas,
-    pub(super) portals: Collection,
-    pub(super) links: Collection,
-    pub(super) attachments: Attachments,
-    pub(super) connectors: Collection,
+    /// The objects as they are.
+    pub(super) live: Objects,
+    /// The objects as listings show them, if listings lag behind.
+    replica: Option<Replica>,
     /// The disconnected connectors that connect again after they are read for the first time.
     pub(super) reconnecting: HashSet<Id>,
-    pub(super) domains: Domains,
+    /// The number of times that any list of domains was read.
+    pub(super) domain_reads: u32,
     pub(super) schedules: BTreeMap<Microtenant, Schedule>,
 }
 
-/// The key of a domain list: its microtenant and its association type.
-pub(super) type DomainKey = (Microtenant, &'static str);
+impl Tenant {
+    /// Creates a tenant without objects.
+    pub(super) fn new(quotas: Quotas) -> Self {
+        Self {
+            quotas,
+            ..Self::default()
+        }
+    }
 
-#[derive(Debug, Default)]
-pub(super) struct Domains {
-    pub(super) lists: BTreeMap<DomainKey, Vec<Object>>,
-    /// The number of times that any list was read.
-    pub(super) reads: u32,
+    /// Lets listings show every later change only after this time. Without it, as with zero, they show it at once.
+    pub(super) fn list_after(&mut self, lag: Duration) {
+        if !lag.is_zero() {
+            self.replica = Some(Replica::of(&mut self.live, lag));
+        }
+    }
+
+    /// The objects as a listing shows them.
+    pub(super) fn listed(&self) -> &Objects {
+        self.replica.as_ref().map_or(&self.live, Replica::objects)
+    }
+
+    /// Lets listings show the changes whose time has come.
+    pub(super) fn catch_up(&mut self, now: Duration) {
+        if let Some(replica) = &mut self.replica {
+            replica.catch_up(now);
+        }
+    }
+
+    /// Takes down the changes that a call made at `now`.
+    pub(super) fn note_changes(&mut self, now: Duration) {
+        if let Some(replica) = &mut self.replica {
+            replica.note(now, self.live.take_changes());
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -51,14 +51,14 @@ pub(super) fn seed(call: &mut Call<'_>) {
 }
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let portals = &call.tenant.portals;
+    let portals = &call.tenant.listed().portals;
     let page = ListQuery::parse(&call.query)?.page(portals.ids(call.microtenant), portals);
     Ok(page.answer(|id| portals.fields(id)))
 }
 
 fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = call.existing(&call.tenant.portals)?;
-    Ok(Answer::json(200, &call.tenant.portals.fields(id)))
+    let id = call.existing(&call.tenant.live.portals)?;
+    Ok(Answer::json(200, &call.tenant.live.portals.fields(id)))
 }
 
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -67,7 +67,8 @@ fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     fields::copy_text(&body, &[ECHOED], &mut echoed)?;
     let portal = posted_portal(call, &body, None)?;
     let id = add(call, portal);
-    let mut answer = call.tenant.portals.fields(id).cloned().unwrap_or_default();
+    let created = call.tenant.live.portals.fields(id);
+    let mut answer = created.cloned().unwrap_or_default();
     answer.retain(|field, _| field != ECHOED && field != "scopeName");
     answer.extend(echoed);
     Ok(Answer::json(201, &answer))
@@ -75,30 +76,32 @@ fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 /// Replaces the whole portal. A field that is left out is removed.
 fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = call.existing(&call.tenant.portals)?;
+    let id = call.existing(&call.tenant.live.portals)?;
     let mut portal = posted_portal(call, &call.object()?, Some(id))?;
-    complete(call, id, &mut portal.fields, call.tenant.portals.fields(id));
-    call.tenant.portals.replace(id, portal.name, portal.fields);
+    let old = call.tenant.live.portals.fields(id);
+    complete(call, id, &mut portal.fields, old);
+    let portals = &mut call.tenant.live.portals;
+    portals.replace(id, portal.name, portal.fields);
     Ok(Answer::empty(204))
 }
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let id = call.existing(&call.tenant.portals)?;
-    let has_links = !call.tenant.attachments.links_of(id).is_empty();
+    let id = call.existing(&call.tenant.live.portals)?;
+    let has_links = !call.tenant.live.attachments.links_of(id).is_empty();
     let refuses = call.service.scenario.user_portals.delete_with_links == DeletePortal::Refuse;
     if refuses && has_links {
         let reason = "The user portal still has links.";
         return Err(Refusal::bad_request("resource.in.use", reason));
     }
     // Links skip portals that do not exist, and ids are never used again: nothing to detach here.
-    call.tenant.portals.remove(id);
+    call.tenant.live.portals.remove(id);
     Ok(Answer::empty(204))
 }
 
 /// Reads and checks the posted portal. `replaced` is the portal that it replaces.
 fn posted_portal(call: &Call<'_>, body: &Object, replaced: Option<Id>) -> Result<Posted, Refusal> {
     let portal = read_portal(body).map_err(|refusal| refusal.with_name_of(body))?;
-    call.check_name(&call.tenant.portals, &portal.name, replaced)?;
+    call.check_name(&call.tenant.live.portals, &portal.name, replaced)?;
     Ok(portal)
 }
 
@@ -185,7 +188,7 @@ fn check_label(label: Option<&str>) -> Result<(), Refusal> {
 fn add(call: &mut Call<'_>, mut portal: Posted) -> Id {
     let id = call.service.ids.next_id();
     complete(call, id, &mut portal.fields, None);
-    let portals = &mut call.tenant.portals;
+    let portals = &mut call.tenant.live.portals;
     portals.insert(id, call.microtenant, portal.name, portal.fields);
     id
 }

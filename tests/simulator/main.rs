@@ -13,6 +13,7 @@ mod connectors;
 mod domains;
 mod faults;
 mod links;
+mod listings;
 mod microtenants;
 mod portals;
 mod service;

@@ -120,6 +120,7 @@ pub(crate) async fn in_memory(scenario: &str) -> InMemory {
 pub(crate) struct Offline {
     sim: Sim,
     token: String,
+    now: Duration,
 }
 
 impl Offline {
@@ -129,11 +130,24 @@ impl Offline {
         let mut offline = Self {
             sim: Sim::new(scenario, seed, 1_700_000_000),
             token: String::new(),
+            now: Duration::ZERO,
         };
         let form = Some("client_id=me&client_secret=s");
         let answer = offline.send("POST", "/signin", "application/x-www-form-urlencoded", form);
         text(&answer.1, "access_token").clone_into(&mut offline.token);
         offline
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// The body of an answer with status 200.
+    pub(crate) fn get(&mut self, path: &str) -> Value {
+        let (status, body) = self.call("GET", path, None);
+        assert_eq!(status, 200, "{path}");
+        body
     }
 
     /// Status and body (null when there is none).
@@ -158,7 +172,7 @@ impl Offline {
             content_type: Some(content_type.to_owned()),
             body: body.unwrap_or_default().into(),
         };
-        let response = self.sim.handle(Duration::ZERO, &request);
+        let response = self.sim.handle(self.now, &request);
         let body = serde_json::from_slice(&response.body).unwrap_or_default();
         (response.status, body)
     }

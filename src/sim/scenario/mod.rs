@@ -21,8 +21,8 @@ pub use self::fault::{CallPattern, Fault, FaultKind};
 use self::form::{COUNT, FLAG, Form, LIFETIME, POSITIVE, SEEDED, SEEDED_LINKS};
 pub use self::resources::{
     AbsentSchedule, BulkDeleteRules, ConnectorRules, DeletePortal, DomainPost, DomainRules,
-    FailureRules, FeatureRules, MicrotenantRules, NumberForm, PortalRules, ScheduleRules,
-    Treatment,
+    FailureRules, FeatureRules, ListingRules, MicrotenantRules, NumberForm, PortalRules,
+    ScheduleRules, Treatment,
 };
 use self::section::{Rules, Section, rules};
 pub use self::traffic::{CoTenant, Latency, Quota, QuotaRules, QuotaScope, StormRules, Window};
@@ -61,6 +61,8 @@ pub struct Scenario {
     pub connector_schedule: ScheduleRules,
     /// The resources without a licence.
     pub features: FeatureRules,
+    /// The differences between listings and the objects as they are.
+    pub listing: ListingRules,
     /// The calls that always fail.
     pub failures: FailureRules,
     /// The faults that act on calls, in their order.
@@ -217,6 +219,7 @@ impl Scenario {
         root.table("domains", &mut scenario.domains)?;
         root.table("connector_schedule", &mut scenario.connector_schedule)?;
         root.table("features", &mut scenario.features)?;
+        root.table("listing", &mut scenario.listing)?;
         root.table("faults", &mut scenario.failures)?;
         scenario.faults = root.tables("fault", Fault::read)?;
         Ok(scenario)
@@ -252,6 +255,7 @@ mod tests {
             domains = { post = "add", seed = ["a.example.com"], intruder = "b.example.com", intruder_after = 2 }
             connector_schedule = { absent = "empty", numbers = "numbers" }
             features = { off = ["domain"] }
+            listing = { lag = "3s" }
             faults = { fail_page = 3, fail_paths = ["connector"] }
         "#;
         let public_key = include_str!("../../../tests/keys/public.pem");
@@ -300,6 +304,7 @@ mod tests {
         expected.connector_schedule.absent = AbsentSchedule::Empty;
         expected.connector_schedule.numbers = NumberForm::Numbers;
         expected.features.off = vec!["domain".to_owned()];
+        expected.listing.lag = Duration::from_secs(3);
         expected.failures.fail_page = 3;
         expected.failures.fail_paths = vec!["connector".to_owned()];
         expected

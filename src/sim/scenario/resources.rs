@@ -2,11 +2,12 @@
 //! documentation leaves open.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::error::ScenarioError;
-use super::form::{COUNT, Form, NAMES, POSITIVE, SEEDED, SHARE, TEXTS, names, texts};
+use super::form::{COUNT, DURATION, Form, NAMES, POSITIVE, SEEDED, SHARE, TEXTS, names, texts};
 use super::section::{Rules, Section, rules};
 use crate::sim::fields::is_domain;
 
@@ -162,6 +163,15 @@ pub enum NumberForm {
     Strings,
     /// `numbers`: as JSON numbers.
     Numbers,
+}
+
+rules! {
+    /// The differences between a listing and the objects as they are.
+    ListingRules {
+        /// The time, up to 1 h, after which a listing shows a change; none by default. A call on a single object by
+        /// its id shows it at once.
+        lag: Duration = Duration::ZERO, DURATION;
+    }
 }
 
 const OFF: Form<Vec<String>> = Form::new(
