@@ -171,7 +171,8 @@ fn reconnect(call: &mut Call<'_>, id: Id) {
     }
 }
 
-fn remove(call: &mut Call<'_>, id: Id) {
+/// Removes a connector. An unknown id is ignored.
+pub(super) fn remove(call: &mut Call<'_>, id: Id) {
     call.tenant.live.connectors.remove(id);
     call.tenant.reconnecting.remove(&id);
 }

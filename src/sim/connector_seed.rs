@@ -160,7 +160,6 @@ fn never_connected_ages(random: &mut SplitMix64, count: u32) -> Vec<u64> {
 }
 
 fn enrol(call: &mut Call<'_>, connector: NewConnector, group: &Group) -> Id {
-    let id = call.service.ids.next_id();
     let before = |age: u64| call.time.saturating_sub_unsigned(age);
     let random = &mut call.service.connector_random;
     let outage_start = connector.age + MINUTE + random.below(20 * MINUTE);
@@ -177,7 +176,37 @@ fn enrol(call: &mut Call<'_>, connector: NewConnector, group: &Group) -> Id {
         State::NeverConnected => (Map::new(), connector.age),
     };
     let created = before(created);
-    let mut fields = other_fields(random, &connector, group);
+    add(call, connector, group, connection_fields, created)
+}
+
+/// Enrols a connector that has just connected for the first time, in a group of its own.
+pub(super) fn enrol_now(call: &mut Call<'_>, name: String) -> Id {
+    let group = Group {
+        id: call.service.ids.next_id(),
+        name: format!("Group of {name}"),
+        key: call.service.ids.next_id(),
+    };
+    let connector = NewConnector {
+        name,
+        state: State::Live,
+        age: 0,
+        group: 0,
+        protection: None,
+    };
+    let now = call.time;
+    let connection_fields = connection_fields(CONNECTED, now, now);
+    add(call, connector, &group, connection_fields, now)
+}
+
+fn add(
+    call: &mut Call<'_>,
+    connector: NewConnector,
+    group: &Group,
+    connection_fields: Object,
+    created: i64,
+) -> Id {
+    let id = call.service.ids.next_id();
+    let mut fields = other_fields(&mut call.service.connector_random, &connector, group);
     fields.extend(connection_fields);
     let (microtenant, time) = (call.microtenant, created.to_string().into());
     call.service

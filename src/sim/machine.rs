@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::access::{Tokens, is_content_type};
 use super::call::Call;
+use super::churn;
 use super::faults::{Faults, Injection};
 use super::gateway::Gateway;
 use super::http::{Answer, Delivery, Pairs, Request, Response};
@@ -264,6 +265,7 @@ impl Sim {
             poisoned,
             time,
         };
+        churn::before_page(&mut call, &request.method, path);
         let result = handler(&mut call);
         call.tenant.note_changes(now);
         result

@@ -31,6 +31,7 @@
 mod access;
 mod assertion;
 mod call;
+mod churn;
 mod collection;
 mod connector;
 mod connector_schedule;

@@ -103,15 +103,20 @@ pub(super) fn state(objects: &Objects) -> Vec<LinkView<'_>> {
 
 /// Gives a new tenant the scenario's links, spread evenly over its portals.
 pub(super) fn seed(call: &mut Call<'_>) {
-    let portals = call.tenant.live.portals.ids(call.microtenant).to_vec();
+    let mut portals = call.tenant.live.portals.ids(call.microtenant).to_vec();
+    portals.retain(|portal| !call.tenant.is_guest(*portal));
     let mut next_portal = portals.chunks(1).cycle();
     for number in 1..=call.service.scenario.tenant.links {
         let link = format!("seeded-{number:04}.example.com");
         let posted = json!({"name": format!("Seeded Link {number:04}"), "link": link, "protocol": "https://", "enabled": true});
-        if let Some(Ok(link)) = posted.as_object().map(read_link) {
-            add(call, link, next_portal.next().unwrap_or_default());
-        }
+        create_posted(call, &posted, next_portal.next().unwrap_or_default());
     }
+}
+
+/// Creates a link that no client posted.
+pub(super) fn create_posted(call: &mut Call<'_>, posted: &Value, portals: &[Id]) -> Option<Id> {
+    let link = read_link(posted.as_object()?).ok()?;
+    Some(add(call, link, portals).id)
 }
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -161,9 +166,14 @@ fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.existing(&call.tenant.live.links)?;
+    remove(call, id);
+    Ok(Answer::empty(204))
+}
+
+/// Removes a link. An unknown id is ignored.
+pub(super) fn remove(call: &mut Call<'_>, id: Id) {
     call.tenant.live.links.remove(id);
     call.tenant.live.attachments.detach(id);
-    Ok(Answer::empty(204))
 }
 
 /// Creates many links at once. The call names the portals once, for all of its links.

@@ -8,7 +8,9 @@ use super::http::Pairs;
 use super::quotas::Quotas;
 use super::refusal::Refusal;
 use super::tenant::{Service, Tenant};
-use super::{connector, connector_schedule, connector_seed, domain, portal_link, user_portal};
+use super::{
+    churn, connector, connector_schedule, connector_seed, domain, portal_link, user_portal,
+};
 
 /// The name and the routes of every resource. The first route that matches is taken.
 const TABLES: [(&str, &[Route]); 5] = [
@@ -29,7 +31,8 @@ pub(super) fn new_tenant(service: &mut Service, customer: &str) -> Tenant {
     tenant
 }
 
-/// Creates the scenario's objects in one microtenant. Portals come first, because links refer to them.
+/// Creates the scenario's objects in one microtenant. Those of the other administrator come first, so that they are the
+/// oldest. Portals come before links, because links refer to them.
 fn seed(service: &mut Service, tenant: &mut Tenant, customer: &str, microtenant: Microtenant) {
     let mut call = Call {
         time: service.epoch,
@@ -42,6 +45,7 @@ fn seed(service: &mut Service, tenant: &mut Tenant, customer: &str, microtenant:
         body: &[],
         poisoned: &[],
     };
+    churn::seed(&mut call);
     user_portal::seed(&mut call);
     portal_link::seed(&mut call);
     connector_seed::seed(&mut call);

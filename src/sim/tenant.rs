@@ -1,6 +1,6 @@
 //! The state of one tenant, and the state that all tenants share.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub(super) struct Service {
     pub(super) ids: IdSource,
     /// The random numbers that shape the connectors of new tenants.
     pub(super) connector_random: SplitMix64,
+    /// The random numbers that decide when listings change between two pages.
+    pub(super) churn_random: SplitMix64,
     /// The unix time at which the simulation starts.
     pub(super) epoch: i64,
     /// The administrator named in `modifiedBy` of every object.
@@ -43,6 +45,7 @@ impl Service {
             scenario,
             ids,
             connector_random: SplitMix64::new(seed, 4),
+            churn_random: SplitMix64::new(seed, 7),
             epoch,
             administrator,
             microtenants,
@@ -124,6 +127,17 @@ pub(super) struct Tenant {
     /// The number of times that any list of domains was read.
     pub(super) domain_reads: u32,
     pub(super) schedules: BTreeMap<Microtenant, Schedule>,
+    /// The objects of the other administrator, by their microtenant and resource.
+    pub(super) guests: BTreeMap<(Microtenant, &'static str), Guests>,
+}
+
+/// The objects of one kind that the other administrator created.
+#[derive(Debug, Default)]
+pub(super) struct Guests {
+    /// The ids of those that it has not deleted, the oldest first.
+    pub(super) ids: VecDeque<Id>,
+    /// The number of objects created so far.
+    pub(super) created: u32,
 }
 
 impl Tenant {
@@ -133,6 +147,11 @@ impl Tenant {
             quotas,
             ..Self::default()
         }
+    }
+
+    /// Returns true if the other administrator created this object.
+    pub(super) fn is_guest(&self, id: Id) -> bool {
+        self.guests.values().any(|guests| guests.ids.contains(&id))
     }
 
     /// Lets listings show every later change only after this time. Without it, as with zero, they show it at once.

@@ -5,7 +5,7 @@
 //! `managedByZs`, such as an answer sent back, therefore means a managed portal unless it names a
 //! certificate.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::{Call, Route};
 use super::collection::Id;
@@ -44,10 +44,14 @@ pub(super) fn seed(call: &mut Call<'_>) {
     for name in names.take(count) {
         let label = name.to_lowercase().replace(' ', "-");
         let posted = json!({"name": name, "enabled": true, "managedByZs": true, "extLabel": label, "extDomain": "example.com"});
-        if let Some(Ok(portal)) = posted.as_object().map(read_portal) {
-            add(call, portal);
-        }
+        create_posted(call, &posted);
     }
+}
+
+/// Creates a portal that no client posted.
+pub(super) fn create_posted(call: &mut Call<'_>, posted: &Value) -> Option<Id> {
+    let portal = read_portal(posted.as_object()?).ok()?;
+    Some(add(call, portal))
 }
 
 fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -87,6 +91,12 @@ fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.existing(&call.tenant.live.portals)?;
+    remove(call, id)?;
+    Ok(Answer::empty(204))
+}
+
+/// Removes a portal, unless it has links and the scenario refuses that.
+pub(super) fn remove(call: &mut Call<'_>, id: Id) -> Result<(), Refusal> {
     let has_links = !call.tenant.live.attachments.links_of(id).is_empty();
     let refuses = call.service.scenario.user_portals.delete_with_links == DeletePortal::Refuse;
     if refuses && has_links {
@@ -95,7 +105,7 @@ fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
     // Links skip portals that do not exist, and ids are never used again: nothing to detach here.
     call.tenant.live.portals.remove(id);
-    Ok(Answer::empty(204))
+    Ok(())
 }
 
 /// Reads and checks the posted portal. `replaced` is the portal that it replaces.
@@ -202,8 +212,6 @@ fn complete(call: &Call<'_>, id: Id, fields: &mut Object, old: Option<&Object>) 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn read(body: &Value) -> Result<Object, u16> {

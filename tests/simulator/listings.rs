@@ -182,3 +182,110 @@ proptest! {
         }
     }
 }
+
+// Churn between pages
+
+/// A scenario in which the listings of these resources change before every later page.
+fn churning(of: &str, rest: &str) -> Offline {
+    let listing = format!("listing = {{ churn = 1.0, churn_of = [{of}], churn_rows = 2 }}\n");
+    Offline::new(&format!("{listing}{rest}"), 1)
+}
+
+fn page(tenant: &mut Offline, path: &str, number: usize, size: usize) -> Value {
+    tenant.get(&format!("{path}?page={number}&pagesize={size}"))
+}
+
+#[test]
+fn a_row_goes_and_one_comes_between_two_pages() {
+    let mut tenant = churning("\"portal-link\"", "tenant = { links = 4 }");
+    let [first, second] = [1, 2].map(|number| page(&mut tenant, LINKS, number, 3));
+    assert_eq!(
+        names(&first),
+        ["Churn 1", "Churn 2", "Seeded Link 0001"],
+        "the oldest rows are the administrator's"
+    );
+    assert_eq!(
+        names(&second),
+        ["Seeded Link 0003", "Seeded Link 0004", "Churn 3"],
+        "a row has moved to the first page"
+    );
+    for body in [first, second] {
+        assert_eq!(
+            (&body["totalCount"], &body["totalPages"]),
+            (&json!("6"), &json!("2"))
+        );
+    }
+    let gone = tenant.get(LINKS);
+    assert_eq!(names(&gone)[..2], ["Churn 2", "Seeded Link 0001"]);
+}
+
+#[test]
+fn portals_and_connectors_are_churned_too() {
+    let mut tenant = churning(
+        "\"user-portal\", \"connector\"",
+        "tenant = { portals = 2, links = 2 }\nconnectors = { live = 2, stale = 0, never_connected = 0, read_only = 0 }",
+    );
+    for (path, moved) in [(PORTALS, "Engineering Portal"), (CONNECTORS, "live-02")] {
+        let [first, second] = [1, 2].map(|number| page(&mut tenant, path, number, 2));
+        assert_eq!(names(&first), ["Churn 1", "Churn 2"]);
+        assert_eq!(names(&second), [moved, "Churn 3"]);
+        assert_eq!(second["totalCount"], "4");
+    }
+    let connectors = rows(&tenant.get(CONNECTORS));
+    assert_eq!(
+        connectors[0]["controlChannelStatus"],
+        "ZPN_STATUS_AUTHENTICATED"
+    );
+    let links = rows(&page(&mut tenant, LINKS, 2, 1));
+    assert_eq!(links[0]["name"], "Seeded Link 0002");
+    assert_eq!(links[0]["userPortals"][0]["name"], "Engineering Portal");
+}
+
+#[test]
+fn only_later_pages_of_a_whole_collection_are_churned() {
+    let mut tenant = churning("\"portal-link\"", "tenant = { links = 2 }");
+    let before = names(&tenant.get(LINKS));
+    let portal = text(&rows(&tenant.get(PORTALS))[0], "id").to_owned();
+    page(&mut tenant, &format!("{LINKS}/userPortal/{portal}"), 2, 1);
+    page(&mut tenant, PORTALS, 2, 1);
+    page(&mut tenant, CONNECTORS, 2, 1);
+    page(&mut tenant, LINKS, 1, 1);
+    assert_eq!(names(&tenant.get(LINKS)), before);
+    page(&mut tenant, LINKS, 2, 1);
+    assert_ne!(names(&tenant.get(LINKS)), before);
+}
+
+#[test]
+fn churn_takes_none_but_its_own_objects() {
+    let mut tenant = churning("\"user-portal\"", "tenant = { portals = 1 }");
+    let [used, gone, other] = rows(&tenant.get(PORTALS)).try_into().unwrap();
+    let mut body = link("a");
+    body["userPortalId"] = used["id"].clone();
+    tenant.call("POST", LINKS, Some(&body));
+    let path = format!("{PORTALS}/{}", text(&gone, "id"));
+    assert_eq!(tenant.call("DELETE", &path, None).0, 204);
+    for _ in 0..3 {
+        page(&mut tenant, PORTALS, 2, 1);
+    }
+    let left = tenant.get(PORTALS);
+    assert_eq!(names(&left), [text(&used, "name"), text(&other, "name")]);
+}
+
+#[test]
+fn the_seed_decides_between_which_pages_rows_change() {
+    let changes = |seed: u64| -> Vec<bool> {
+        let scenario = "listing = { churn = 0.5 }\nconnectors = { never_connected = 0 }";
+        let mut tenant = Offline::new(scenario, seed);
+        let changed = |_| {
+            let before = names(&tenant.get(CONNECTORS));
+            page(&mut tenant, CONNECTORS, 2, 20);
+            names(&tenant.get(CONNECTORS)) != before
+        };
+        (0..60).map(changed).collect()
+    };
+    let one = changes(1);
+    let count = one.iter().filter(|changed| **changed).count();
+    assert!((15..45).contains(&count), "{count}");
+    assert_eq!(one, changes(1));
+    assert_ne!(one, changes(2));
+}

@@ -329,7 +329,7 @@ fn the_default_sample_shows_every_default() {
         "groups dark_groups come_back unknown_ids repeated_ids post seed intruder intruder_after",
         "absent numbers off fail_page fail_paths write window counts_refused scope gateway",
         "retry_after_padding co_tenant travel travel_jitter statuses from until every share retry_after",
-        "bad_items answer order lag",
+        "bad_items answer order lag churn churn_of churn_rows",
     ];
     for key in keys.iter().flat_map(|line| line.split(' ')) {
         assert!(text.contains(&format!("\n{key} = ")), "{key}");

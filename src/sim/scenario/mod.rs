@@ -255,7 +255,7 @@ mod tests {
             domains = { post = "add", seed = ["a.example.com"], intruder = "b.example.com", intruder_after = 2 }
             connector_schedule = { absent = "empty", numbers = "numbers" }
             features = { off = ["domain"] }
-            listing = { lag = "3s" }
+            listing = { lag = "3s", churn = 0.5, churn_of = ["connector"], churn_rows = 7 }
             faults = { fail_page = 3, fail_paths = ["connector"] }
         "#;
         let public_key = include_str!("../../../tests/keys/public.pem");
@@ -305,6 +305,9 @@ mod tests {
         expected.connector_schedule.numbers = NumberForm::Numbers;
         expected.features.off = vec!["domain".to_owned()];
         expected.listing.lag = Duration::from_secs(3);
+        expected.listing.churn = 0.5;
+        expected.listing.churn_of = vec!["connector".to_owned()];
+        expected.listing.churn_rows = NonZeroU32::new(7).unwrap();
         expected.failures.fail_page = 3;
         expected.failures.fail_paths = vec!["connector".to_owned()];
         expected
@@ -403,6 +406,10 @@ mod tests {
             "bulk.bad_items = \"some\"",
             "bulk.answer = \"bare\"",
             "bulk.order = \"sorted\"",
+            "listing.lag = \"2h\"",
+            "listing.churn = 1.5",
+            "listing.churn_of = [\"domain\"]",
+            "listing.churn_rows = 0",
             "limits.links = 1.5",
             "limits = 500",
             "microtenants.names = [\"a\", \"a\"]",

@@ -46,7 +46,7 @@ pub enum DeletePortal {
     Detach,
 }
 
-const GROUPS: Form<NonZeroU32> = Form::new("a whole number from 1 to 10000", |value| {
+const SOME_SEEDED: Form<NonZeroU32> = Form::new("a whole number from 1 to 10000", |value| {
     NonZeroU32::new((SEEDED.read)(value)?)
 });
 
@@ -65,7 +65,7 @@ rules! {
         /// the third and so on are `readOnly`, the others `zscalerManaged`.
         read_only: u32 = 1, SEEDED;
         /// The number of groups over which the connectors are spread; 3 by default.
-        groups: NonZeroU32 = NonZeroU32::MIN.saturating_add(2), GROUPS;
+        groups: NonZeroU32 = NonZeroU32::MIN.saturating_add(2), SOME_SEEDED;
         /// The number of groups without a connected one, in addition to `groups`; none by default. The first
         /// of the `stale` connectors are in them.
         dark_groups: u32 = 0, SEEDED;
@@ -165,12 +165,28 @@ pub enum NumberForm {
     Numbers,
 }
 
+/// The resources whose listings have pages.
+pub(in crate::sim) const PAGED: [&str; 3] = ["portal-link", "user-portal", "connector"];
+
+const CHURNED: Form<Vec<String>> =
+    Form::new("a list of portal-link, user-portal, connector", |value| {
+        texts(value).filter(|of| of.iter().all(|name| PAGED.contains(&&**name)))
+    });
+
 rules! {
     /// The differences between a listing and the objects as they are.
     ListingRules {
         /// The time, up to 1 h, after which a listing shows a change; none by default. A call on a single object by
         /// its id shows it at once.
         lag: Duration = Duration::ZERO, DURATION;
+        /// The probability, 0 to 1, that another administrator changes a collection before a listing of it answers a
+        /// page after the first; 0 by default. One of its own objects goes, and another comes. The seed decides.
+        churn: f64 = 0.0, SHARE;
+        /// The resources (`portal-link`, `user-portal`, `connector`) whose listings so change; all by default.
+        churn_of: Vec<String> = PAGED.map(str::to_owned).to_vec(), CHURNED;
+        /// The number of objects of each of them, in each microtenant, that the other administrator has at the start,
+        /// unless `churn` is 0; 10 by default. They are the oldest.
+        churn_rows: NonZeroU32 = NonZeroU32::MIN.saturating_add(9), SOME_SEEDED;
     }
 }
 
