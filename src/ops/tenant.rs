@@ -10,13 +10,13 @@ use crate::plan::{Guards, Limits, Snapshot};
 use crate::resource::Scope;
 use crate::run::{RecordedSettings, Sealer};
 use crate::wire::Id;
-use crate::zpa::{Connection, HttpApi};
+use crate::zpa::{AnyApi, Connection};
 
 /// A tenant that is ready for work: the engine, and the settings with which it was set up.
 #[derive(Debug)]
 pub struct Tenant {
     /// The engine that sends the calls.
-    pub engine: Engine<HttpApi>,
+    pub engine: Engine<AnyApi>,
     /// The settings of that engine.
     pub engine_settings: EngineSettings,
     /// The addresses and the customer id.

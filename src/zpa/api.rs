@@ -1,6 +1,9 @@
 //! The API of a tenant, as the engine sees it.
 
+use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::wire::{Failure, Reply, Request};
@@ -15,6 +18,52 @@ pub trait Api: Send + Sync + 'static {
     /// # Errors
     /// [`SignInError`] if there is no new token; the old one stays in use.
     fn sign_in(&self) -> impl Future<Output = Result<Duration, SignInError>> + Send;
+}
+
+/// An API of any kind, for those who need not know which: over HTTP, or a simulated tenant in memory.
+#[derive(Clone)]
+pub struct AnyApi(Arc<dyn Erased>);
+
+impl AnyApi {
+    /// Hides the kind of an API.
+    pub fn new(api: impl Api) -> Self {
+        Self(Arc::new(api))
+    }
+}
+
+impl fmt::Debug for AnyApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyApi").finish_non_exhaustive()
+    }
+}
+
+impl Api for AnyApi {
+    fn send(&self, request: Request) -> impl Future<Output = Reply> + Send {
+        self.0.send(request)
+    }
+
+    fn sign_in(&self) -> impl Future<Output = Result<Duration, SignInError>> + Send {
+        self.0.sign_in()
+    }
+}
+
+type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The same as [`Api`], with futures of one type.
+trait Erased: Send + Sync {
+    fn send(&self, request: Request) -> Later<'_, Reply>;
+
+    fn sign_in(&self) -> Later<'_, Result<Duration, SignInError>>;
+}
+
+impl<A: Api> Erased for A {
+    fn send(&self, request: Request) -> Later<'_, Reply> {
+        Box::pin(Api::send(self, request))
+    }
+
+    fn sign_in(&self) -> Later<'_, Result<Duration, SignInError>> {
+        Box::pin(Api::sign_in(self))
+    }
 }
 
 /// A sign-in that brought no token.

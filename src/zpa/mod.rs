@@ -10,7 +10,7 @@ mod key;
 mod redact;
 mod transport;
 
-pub use self::api::{Api, SignInError};
+pub use self::api::{AnyApi, Api, SignInError};
 pub use self::connection::{Connection, ConnectionError, Style};
 pub use self::http::{Credentials, HttpApi, Probe, Proof};
 pub use self::key::{KeyError, PrivateKey};

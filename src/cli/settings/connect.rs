@@ -16,7 +16,7 @@ use crate::ops::{Connect, Error, ErrorKind, Later, Sharing, Tenant};
 use crate::plan::Share;
 use crate::run::{Addresses, RecordedSettings, Sealer};
 use crate::sim::Server;
-use crate::zpa::{Connection, Credentials, HttpApi, Proof, Style, Transport};
+use crate::zpa::{AnyApi, Connection, Credentials, HttpApi, Proof, Style, Transport};
 
 /// All layers of settings, merged, and the proxy of the environment.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Connector {
         let api = gathered.api(&resolved).await?;
         let recorded = resolved.recorded(&gathered.settings, is_simulated)?;
         let guards = resolved.guards(self.max_deletes);
-        let mut engine = Engine::new(api, resolved.engine.clone(), stop);
+        let mut engine = Engine::new(AnyApi::new(api), resolved.engine.clone(), stop);
         // No other process works on an embedded simulated tenant.
         let sharing = if is_simulated || !resolved.shares_state {
             Sharing::None
@@ -255,7 +255,7 @@ fn sealer() -> Option<Sealer> {
 }
 
 /// Shares the tenant with the other processes that drive it.
-fn share(engine: &mut Engine<HttpApi>, customer: &str) -> Sharing {
+fn share(engine: &mut Engine<AnyApi>, customer: &str) -> Sharing {
     let Some(dir) = state_dir() else {
         let reason = "neither XDG_STATE_HOME nor HOME names a directory";
         return Sharing::Unusable(reason.to_owned());
