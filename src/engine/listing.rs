@@ -2,12 +2,14 @@
 //!
 //! A collection is read page by page, a list or a single object at once. The API's listings are not snapshots:
 //! objects that come or go meanwhile shift the rows of later pages, and a row may be skipped. So a listing whose
-//! total changes on the way begins again.
+//! total changes on the way begins again. One object may go while another comes, and then the totals agree. So all pages
+//! before the last are read once more in the end. If their rows are the same, none has moved.
 //!
 //! A listing may be as long as its own first page promises, and what it promises is bounded too. So no listing goes on
 //! for ever.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -75,6 +77,10 @@ pub(super) struct ListingReader {
     page: u32,
     total: Option<Value>,
     pages: Option<u64>,
+    /// A mark of the rows of every page that was read, in their order.
+    marks: Vec<u64>,
+    /// True while the pages before the last are read once more.
+    is_check: bool,
     /// The number of bytes of the pages.
     bytes: usize,
     restarts: u32,
@@ -93,6 +99,8 @@ impl ListingReader {
             page: 1,
             total: None,
             pages: None,
+            marks: Vec::new(),
+            is_check: false,
             bytes: 0,
             restarts: 0,
             server_time: None,
@@ -121,13 +129,15 @@ impl ListingReader {
 
     /// Returns true if rows may move from one page to another while the listing is read.
     pub(super) fn spans_pages(&self) -> bool {
-        self.page > 1 || self.restarts > 0
+        self.page > 1 || self.restarts > 0 || self.is_check
     }
 
     /// Takes an answer in, and refuses a listing that is too long.
     pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> PageResult {
         self.server_time = answer.server_time();
-        self.bytes += weight(&answer.body);
+        if !self.is_check {
+            self.bytes += weight(&answer.body);
+        }
         if self.bytes > MOST_BYTES {
             return Err("the listing is larger than 48 MiB");
         }
@@ -178,7 +188,8 @@ impl ListingReader {
         }
         let total = envelope.get("totalCount").cloned();
         let pages = envelope.get("totalPages").and_then(number);
-        if self.page > 1 && (&total, pages) != (&self.total, self.pages) {
+        let is_later = self.page > 1 || self.is_check;
+        if is_later && (&total, pages) != (&self.total, self.pages) {
             return self.restart(now);
         }
         (self.total, self.pages) = (total, pages);
@@ -187,6 +198,10 @@ impl ListingReader {
             None | Some(Value::Null) => Vec::new(),
             Some(_) => return Err("the answer's list is not one"),
         };
+        if self.is_check {
+            return self.check_page(mark(&rows), now);
+        }
+        self.marks.push(mark(&rows));
         let full = rows.len() >= index(PAGE_SIZE);
         let before = self.objects.len();
         if !rows.into_iter().all(|row| self.add(row)) {
@@ -234,7 +249,28 @@ impl ListingReader {
         if self.total() > self.len() {
             return self.restart(now);
         }
-        Ok(PageRead::Complete)
+        if self.page == 1 {
+            return Ok(PageRead::Complete);
+        }
+        self.is_check = true;
+        self.page = 1;
+        Ok(PageRead::More(1))
+    }
+
+    /// Compares a page that was read once more with its first reading.
+    fn check_page(&mut self, mark: u64, now: Instant) -> PageResult {
+        let place = index(self.page).saturating_sub(1);
+        if self.marks.get(place) != Some(&mark) {
+            return self.restart(now);
+        }
+        self.page += 1;
+        // The last page was read after all others, so its rows may have moved without harm.
+        let is_over = index(self.page) >= self.marks.len();
+        Ok(if is_over {
+            PageRead::Complete
+        } else {
+            PageRead::More(self.page)
+        })
     }
 
     /// Keeps a row, once. Returns false if it has no id: its object would look absent.
@@ -262,10 +298,22 @@ impl ListingReader {
         self.seen.clear();
         self.total = None;
         self.pages = None;
+        self.marks.clear();
+        self.is_check = false;
         self.bytes = 0;
         self.page = 1;
         Ok(PageRead::More(1))
     }
+}
+
+/// Returns a mark of the ids of these rows and their order.
+fn mark(rows: &[Value]) -> u64 {
+    let mut mark = DefaultHasher::new();
+    for row in rows {
+        let id = row.get("id").map(Value::to_string);
+        id.hash(&mut mark);
+    }
+    mark.finish()
 }
 
 /// Checks that an answer is a listing of that scope, or one page of it.
@@ -366,8 +414,24 @@ mod tests {
         let first = listing.take(Some(page("3", "2", &["1", "2"])), now);
         assert_eq!(first, Ok(More(2)));
         let second = listing.take(Some(page("3", "2", &["2", "3"])), now);
-        assert_eq!(second, Ok(Complete));
+        assert_eq!(second, Ok(More(1)), "to be checked");
+        let again = listing.take(Some(page("3", "2", &["1", "2"])), now);
+        assert_eq!(again, Ok(Complete));
         assert_eq!(listing.objects.len(), 3);
+    }
+
+    #[test]
+    fn a_row_that_moved_to_an_earlier_page_is_not_missed() {
+        let (mut listing, now) = (listing(), Instant::now());
+        let mut take = |ids: &[&str]| listing.take(Some(page("4", "2", ids)), now);
+        assert_eq!(take(&["1", "2"]), Ok(More(2)));
+        // Row 1 went and row 5 came: row 3 is on the first page now.
+        assert_eq!(take(&["4", "5"]), Ok(More(1)));
+        assert_eq!(take(&["2", "3"]), Ok(More(1)), "it begins again");
+        assert_eq!(take(&["2", "3"]), Ok(More(2)));
+        assert_eq!(take(&["4", "5"]), Ok(More(1)));
+        assert_eq!(take(&["2", "3"]), Ok(Complete));
+        assert_eq!(listing.objects.len(), 4);
     }
 
     #[test]
@@ -428,6 +492,8 @@ mod tests {
             let mut body = says(page);
             body["list"] = json!([{"id": page}]);
             match listing.take_answer(&answer(&body), now) {
+                // All pages are read, and are read once more.
+                Ok(More(_)) if listing.is_check => return (page, Ok(Complete)),
                 Ok(More(_)) => {}
                 end => return (page, end),
             }
@@ -500,7 +566,8 @@ mod tests {
             Some(json!({ "list": rows }))
         };
         assert_eq!(listing.take(page(0, PAGE_SIZE), now), Ok(More(2)));
-        assert_eq!(listing.take(page(PAGE_SIZE, 3), now), Ok(Complete));
+        assert_eq!(listing.take(page(PAGE_SIZE, 3), now), Ok(More(1)));
+        assert_eq!(listing.take(page(0, PAGE_SIZE), now), Ok(Complete));
     }
 
     #[test]
