@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Status;
+use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::wire::{Method, Request};
 
 use crate::support::desk::{Desk, outcomes};
@@ -350,4 +351,21 @@ async fn one_listing_settles_all_lost_deletes() {
     }
     let most = lasted[0] * 2 + Duration::from_secs(60);
     assert!(lasted[1] <= most, "{lasted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_moves_to_a_page_that_was_read_is_seen() {
+    let churn = "listing = { churn = 0.5, churn_of = [\"portal-link\"] }\n";
+    let wire = Wire::new(&format!("{ROOMY}\ntenant = {{ links = 520 }}\n{churn}"));
+    let links = Scope::of(Kind::portal_link(), None);
+    for _ in 0..20 {
+        let mut engine = Desk::new().engine(wire.clone());
+        let live = engine.snapshot(vec![links.clone()]).await.unwrap();
+        let names = live
+            .objects(&links)
+            .iter()
+            .filter_map(|link| link["name"].as_str());
+        let lasting = names.filter(|name| name.starts_with("Seeded"));
+        assert_eq!(lasting.count(), 520);
+    }
 }
