@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Zoned;
+use jiff::{SignedDuration, Zoned};
 
 use super::settings::{ChangeWindow, Settings, duration, size};
 use crate::clock::monotonic;
@@ -156,13 +156,16 @@ impl StoppingArgs {
                 Error::usage(message).hint("nothing was sent")
             })
         });
-        let left = self
+        let window_end = window.transpose()?.and_then(|left| {
+            let left = SignedDuration::try_from(left).ok()?;
+            now.timestamp().checked_add(left).ok()
+        });
+        let deadline = self
             .max_duration
-            .into_iter()
-            .chain(window.transpose()?)
-            .min();
+            .and_then(|left| monotonic().into_std().checked_add(left));
         Ok(Bounds {
-            deadline: left.and_then(|left| monotonic().into_std().checked_add(left)),
+            deadline,
+            window_end,
             halt_on_failures: self.halt_on_failures,
             ..bounds
         })

@@ -50,6 +50,8 @@ pub struct Bounds {
     pub max_wait: Duration,
     /// Nothing is started from this instant on.
     pub deadline: Option<Instant>,
+    /// Nothing is started from this time on, by the wall clock: it may be set meanwhile, or go on while the machine sleeps.
+    pub window_end: Option<Timestamp>,
     /// The number of items that may fail in this process: a count, or a share of all items of the run.
     pub halt_on_failures: Option<Share>,
 }
@@ -59,6 +61,7 @@ impl Default for Bounds {
         Self {
             max_wait: Duration::from_secs(3600),
             deadline: None,
+            window_end: None,
             halt_on_failures: None,
         }
     }
@@ -74,7 +77,7 @@ pub enum Parked {
         /// The end of the pause.
         until: Timestamp,
     },
-    /// [`Bounds::deadline`] came.
+    /// [`Bounds::deadline`] or [`Bounds::window_end`] came.
     TimeIsUp,
     /// So many items failed, as many as [`Bounds::halt_on_failures`] allows.
     Failing(u64),

@@ -62,6 +62,7 @@ pub struct Engine<A> {
     /// True if the table knows calls that were sent before this process began.
     knows_sent: bool,
     progress: watch::Sender<Option<Progress>>,
+    window_end: Option<Timestamp>,
     stop: watch::Receiver<bool>,
 }
 
@@ -77,6 +78,7 @@ impl<A: Api> Engine<A> {
             coordinator: None,
             knows_sent: false,
             progress: watch::Sender::new(None),
+            window_end: None,
             stop,
         }
     }
@@ -118,6 +120,7 @@ impl<A: Api> Engine<A> {
 
     /// Sets the bounds at which a run is parked before its end.
     pub fn stop_at(&mut self, bounds: Bounds) {
+        self.window_end = bounds.window_end;
         self.core.stop_at(bounds);
     }
 
@@ -194,6 +197,9 @@ impl<A: Api> Engine<A> {
 
     /// Carries effects out until there are none, since loading items may lead to more.
     fn carry_effects(&mut self, items: &impl Items) -> Result<(), EngineError> {
+        // Judged anew each time, since the wall clock may have been set.
+        let window_end = self.window_end.map(instant_of_wall);
+        self.core.window_ends(window_end);
         loop {
             let effects = self.core.pump(now());
             if effects.is_empty() {
@@ -420,6 +426,12 @@ fn instant_at(uptime: i64) -> std::time::Instant {
 fn instant_of_uptime(past: i64) -> Option<std::time::Instant> {
     let ago = since_boot().1.saturating_sub(past);
     now().checked_sub(Duration::from_nanos(ago.try_into().unwrap_or(0)))
+}
+
+/// The instant of a time by the wall clock. A time in the past counts as now.
+fn instant_of_wall(time: Timestamp) -> std::time::Instant {
+    let left = time.duration_since(wall());
+    now() + Duration::try_from(left).unwrap_or(Duration::ZERO)
 }
 
 /// The time of an instant that is now or to come, by the clock that processes share.

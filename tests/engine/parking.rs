@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use jiff::SignedDuration;
+use tokio::time::{Instant, sleep};
+use zpa_bulk::clock;
 use zpa_bulk::engine::{Bounds, End, Parked};
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::Share;
@@ -45,6 +47,28 @@ async fn a_run_out_of_time_leaves_nothing_unresolved() {
     assert!(last <= Duration::from_secs(31), "{last:?}");
     assert_eq!(second.end, End::Finished);
     assert_eq!(wire.links(), expected(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_window_ends_by_the_wall_clock() {
+    let (desk, wire) = (Desk::new().batch_size(1), Wire::new(ROOMY));
+    let minute = SignedDuration::from_mins(1);
+    let bounds = Bounds {
+        window_end: Some(clock::wall() + minute * 10),
+        ..Bounds::default()
+    };
+    // As it happens to a machine that sleeps.
+    let slept = tokio::spawn(async move {
+        sleep(Duration::from_secs(30)).await;
+        clock::set_wall(minute * 10);
+    });
+    let [first, second] = parked_and_resumed(&desk, &wire, 60, bounds).await;
+    slept.await.unwrap();
+    clock::set_wall(-minute * 10);
+    assert_eq!(first.end, End::Parked(Parked::TimeIsUp));
+    let created = first.ledger.tally().created;
+    assert!((25..=33).contains(&created), "{created}");
+    assert_eq!(second.end, End::Finished);
 }
 
 #[tokio::test(start_paused = true)]

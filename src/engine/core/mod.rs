@@ -88,6 +88,7 @@ pub(super) struct Core {
     effects: Vec<Effect>,
     begun: Instant,
     pumped: Instant,
+    window_end: Option<Instant>,
     end: Option<End>,
 }
 
@@ -107,6 +108,7 @@ impl Core {
             effects: Vec::new(),
             begun: now,
             pumped: now,
+            window_end: None,
             end: None,
             settings,
         }
@@ -116,6 +118,17 @@ impl Core {
     pub(super) fn share(&mut self) {
         self.claims.shared = true;
         self.dispatcher.lanes_mut().share(true);
+    }
+
+    /// Notes that the change window ends at that instant, by the wall clock as it is now.
+    pub(super) fn window_ends(&mut self, at: Option<Instant>) {
+        self.window_end = at;
+    }
+
+    /// Returns the instant from which on nothing is started.
+    fn deadline(&self) -> Option<Instant> {
+        let bounds = [self.settings.bounds.deadline, self.window_end];
+        bounds.into_iter().flatten().min()
     }
 
     pub(super) fn stop_at(&mut self, bounds: Bounds) {
@@ -160,8 +173,7 @@ impl Core {
     /// Returns what is to be done at `now`. To be called after everything that happened.
     pub(super) fn pump(&mut self, now: Instant) -> Vec<Effect> {
         self.pumped = now;
-        let deadline = self.settings.bounds.deadline;
-        if deadline.is_some_and(|deadline| deadline <= now) && !self.is_done() {
+        if self.deadline().is_some_and(|deadline| deadline <= now) && !self.is_done() {
             self.stop(End::Parked(Parked::TimeIsUp));
         }
         let withheld = self.unanswered.release();
@@ -230,7 +242,7 @@ impl Core {
             .chain(calls)
             .chain(self.unanswered.ends())
             .chain(self.claims.retries())
-            .chain(self.settings.bounds.deadline)
+            .chain(self.deadline())
             .min()
     }
 
