@@ -21,7 +21,7 @@ struct Claim {
     until: Option<i64>,
     directory: String,
     /// The instant until which the last write of the run may still be carried out.
-    settled: Option<i64>,
+    settled: i64,
 }
 
 impl Table<'_> {
@@ -42,7 +42,7 @@ impl Table<'_> {
             let directory = PathBuf::from(claim.directory);
             let is_held = match claim.until {
                 Some(until) => until > self.now.uptime,
-                None => claim.settled > Some(self.now.uptime) || is_active(&directory),
+                None => claim.settled > self.now.uptime || is_active(&directory),
             };
             if is_held {
                 return Ok(Some(Holder { directory }));

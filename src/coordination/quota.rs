@@ -57,7 +57,7 @@ impl Table<'_> {
             params![pool, path, at],
         )?;
         if let Some(run) = run.filter(|_| request.class == QuotaClass::Write) {
-            self.note_sent(run, at)?;
+            self.sends_at(run, at)?;
         }
         Ok(at)
     }

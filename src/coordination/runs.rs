@@ -37,6 +37,8 @@ pub struct KnownRun {
     pub name: String,
     /// True if every item of the run has ended.
     pub finished: bool,
+    /// True if none of its writes can still be carried out, as far as the table knows of them.
+    pub settled: bool,
     /// The name of the run that was started in its place.
     pub replaced_by: Option<String>,
 }
@@ -47,15 +49,16 @@ impl Coordination {
     /// # Errors
     /// [`CoordinationError`] if the table cannot be read.
     pub fn runs(&self, now: Now) -> Result<Vec<KnownRun>, CoordinationError> {
-        const RUNS: &str = "SELECT directory, name, finished, replaced_by FROM runs ORDER BY name";
+        const RUNS: &str = "SELECT directory, name, finished, replaced_by, sent + settle <= ?1 FROM runs ORDER BY name";
         self.change(now, |table| {
             let mut statement = table.transaction.prepare(RUNS)?;
-            let rows = statement.query_map((), |row| {
+            let rows = statement.query_map([table.now.uptime], |row| {
                 Ok(KnownRun {
                     directory: PathBuf::from(row.get::<_, String>(0)?),
                     name: row.get(1)?,
                     finished: row.get(2)?,
                     replaced_by: row.get(3)?,
+                    settled: row.get(4)?,
                 })
             })?;
             rows.collect()
@@ -70,15 +73,16 @@ impl Table<'_> {
     /// # Errors
     /// A [`rusqlite::Error`] if the table cannot be written.
     pub fn begin(&self, directory: &str, name: &str, settle: Duration) -> rusqlite::Result<RunId> {
-        const BEGIN: &str = "INSERT INTO runs (directory, name, settle, finished) VALUES (?1, ?2, ?3, 0)
+        const BEGIN: &str =
+            "INSERT INTO runs (directory, name, settle, sent, finished) VALUES (?1, ?2, ?3, ?4, 0)
             ON CONFLICT (directory) DO UPDATE SET name = excluded.name, settle = excluded.settle, finished = 0
             RETURNING id";
         const LEAVE: &str =
-            "UPDATE claims SET until = (SELECT coalesce(sent + settle, ?2) FROM runs WHERE id = ?1)
+            "UPDATE claims SET until = (SELECT sent + settle FROM runs WHERE id = ?1)
             WHERE run = ?1 AND until IS NULL";
-        let begin = (directory, name, nanos(settle));
+        let begin = (directory, name, nanos(settle), self.now.uptime);
         let run = self.transaction.query_row(BEGIN, begin, |row| row.get(0))?;
-        self.transaction.execute(LEAVE, (run, self.now.uptime))?;
+        self.transaction.execute(LEAVE, [run])?;
         Ok(run)
     }
 
@@ -123,16 +127,23 @@ impl Table<'_> {
     /// # Errors
     /// A [`rusqlite::Error`] if the table cannot be written.
     pub fn forget(&self, directory: &str) -> rusqlite::Result<bool> {
-        const FORGET: &str =
-            "DELETE FROM runs WHERE directory = ?1 AND coalesce(sent + settle, ?2) <= ?2";
+        const FORGET: &str = "DELETE FROM runs WHERE directory = ?1 AND sent + settle <= ?2";
         let forgotten = self
             .transaction
             .execute(FORGET, (directory, self.now.uptime))?;
         Ok(forgotten > 0)
     }
 
-    pub(super) fn note_sent(&self, run: RunId, at: i64) -> rusqlite::Result<()> {
-        let note = "UPDATE runs SET sent = ?2 WHERE id = ?1";
+    /// Notes that a run sends a write now.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be written.
+    pub fn sends(&self, run: RunId) -> rusqlite::Result<()> {
+        self.sends_at(run, self.now.uptime)
+    }
+
+    pub(super) fn sends_at(&self, run: RunId, at: i64) -> rusqlite::Result<()> {
+        let note = "UPDATE runs SET sent = max(sent, ?2) WHERE id = ?1";
         self.transaction.execute(note, (run, at))?;
         Ok(())
     }

@@ -29,7 +29,7 @@ const SCHEMA: &str = "
         directory TEXT NOT NULL UNIQUE,
         name TEXT NOT NULL,
         settle INTEGER NOT NULL,
-        sent INTEGER,
+        sent INTEGER NOT NULL,
         finished INTEGER NOT NULL,
         replaced_by TEXT
     ) STRICT;

@@ -21,6 +21,8 @@ pub(super) enum Ask {
     Claim(String),
     Release(Vec<String>),
     Own(Vec<String>),
+    /// Note that the run sends a write.
+    Sends,
 }
 
 /// An answer of the table. Times are nanoseconds since the start of the machine.
@@ -68,7 +70,10 @@ impl Coordinator {
     }
 
     pub(super) fn ask(&mut self, ask: Ask) {
-        self.asks.push(ask);
+        let is_repeated = matches!((&ask, self.asks.last()), (Ask::Sends, Some(Ask::Sends)));
+        if !is_repeated {
+            self.asks.push(ask);
+        }
     }
 
     /// Takes the questions to the table, unless others are on their way.
@@ -147,7 +152,8 @@ fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
                         .iter()
                         .try_for_each(|object| table.own(object, &run.name))?;
                 }
-                (Ask::Release(_) | Ask::Own(_), None) => {}
+                (Ask::Sends, Some(run)) => table.sends(run.id)?,
+                (Ask::Release(_) | Ask::Own(_) | Ask::Sends, None) => {}
             }
         }
         Ok(told)

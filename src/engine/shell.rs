@@ -217,6 +217,9 @@ impl<A: Api> Engine<A> {
                     Effect::Release(objects) => self.ask(Ask::Release(objects)),
                     Effect::Own(ids) => self.ask(Ask::Own(ids)),
                     Effect::Send(id, request) => {
+                        if request.method.class() == QuotaClass::Write {
+                            self.ask(Ask::Sends);
+                        }
                         let api = Arc::clone(&self.api);
                         self.calls
                             .spawn(async move { (id, api.send(request).await) });

@@ -77,6 +77,12 @@ impl KnownRuns {
         self.directories.iter().filter(is_finished)
     }
 
+    /// Tells whether no write of the run can still be carried out, as far as the table knows.
+    pub(super) fn is_settled(&self, directory: &RunDirectory) -> bool {
+        let known = self.known.get(&place(directory));
+        known.is_none_or(|run| run.settled)
+    }
+
     /// Returns the run that was started in the place of the run of that name.
     pub(super) fn replaced_by(&self, name: &str) -> Option<&str> {
         self.replaced.get(name).map(String::as_str)

@@ -116,7 +116,9 @@ impl OtherRuns {
         let name = directory.name().to_string();
         if known.replaced_by(&name).is_none() {
             self.unfinished.push(run_state);
-        } else if settled.is_ok_and(|settled| settled < run_state.last) {
+        } else if settled.is_ok_and(|settled| settled < run_state.last)
+            || !known.is_settled(directory)
+        {
             self.replaced.push(run_state);
         }
         Ok(())
