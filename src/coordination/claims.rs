@@ -1,9 +1,11 @@
 //! Claims: the objects that a run is about to change. And owners: the run that an object belongs to.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::OptionalExtension as _;
 
+use super::now::nanos;
 use super::runs::RunId;
 use super::store::Table;
 
@@ -77,6 +79,33 @@ impl Table<'_> {
             (object, run),
         )?;
         Ok(())
+    }
+
+    /// Notes that an object was deleted.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be written.
+    pub fn delete(&self, object: &str) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "INSERT OR REPLACE INTO deleted VALUES (?1, ?2)",
+            (object, self.now.uptime),
+        )?;
+        Ok(())
+    }
+
+    /// Returns the objects that were deleted within ten minutes: a listing that lags behind may still show them. Forgets
+    /// the others.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be read or written.
+    pub fn deleted(&self) -> rusqlite::Result<Vec<String>> {
+        const LAG: Duration = Duration::from_secs(600);
+        let forgotten = self.now.uptime.saturating_sub(nanos(LAG));
+        self.transaction
+            .execute("DELETE FROM deleted WHERE at < ?1", [forgotten])?;
+        let mut statement = self.transaction.prepare("SELECT object FROM deleted")?;
+        let rows = statement.query_map((), |row| row.get(0))?;
+        rows.collect()
     }
 
     /// Returns the objects that belong to other runs than the one of that name.

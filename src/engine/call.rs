@@ -14,6 +14,9 @@ use crate::wire::{Failure, Fields, Id, Method, Request};
 /// The number of a call in its run, in the order in which calls were submitted.
 pub(super) type CallId = u32;
 
+/// The beginning of the name of all objects among which some are deleted together.
+const ALL: &str = "all ";
+
 pub(super) type Batch = Vec<Item<'static>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +195,12 @@ pub(super) fn object_of(item: &Item<'_>) -> Option<String> {
 
 /// All objects among which some are deleted together, by the name that all runs give them.
 pub(super) fn group_of(items: &[Item<'_>]) -> Option<String> {
-    Some(format!("all {}", name_of(&items.first()?.scope())))
+    Some(format!("{ALL}{}", name_of(&items.first()?.scope())))
+}
+
+/// Tells whether a name is that of all objects among which some are deleted together.
+pub(super) fn is_group(name: &str) -> bool {
+    name.starts_with(ALL)
 }
 
 fn name_of(scope: &Scope) -> String {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
+use super::call::is_group;
 use super::lanes::LaneKey;
 use crate::coordination::{Coordination, CoordinationError, Now, RunId};
 use crate::journal;
 use crate::pacer::SlotRequest;
-use crate::wire::QuotaClass;
+use crate::wire::{Id, QuotaClass};
 
 /// A question to the table, or a change of it.
 #[derive(Debug)]
@@ -20,7 +21,8 @@ pub(super) enum Ask {
     Pause(QuotaClass, i64),
     Claim(String),
     Release(Vec<String>),
-    Own(Vec<String>),
+    Own(Vec<Id>),
+    Deleted(Vec<Id>),
     /// Note that the run sends a write.
     Sends,
 }
@@ -32,6 +34,8 @@ pub(super) enum Told {
     Slot(LaneKey, i64, Duration),
     /// True if the object is this run's.
     Claimed(String, bool),
+    /// Objects that runs have deleted lately.
+    Deleted(Vec<Id>),
 }
 
 type Answers = Result<Vec<Told>, CoordinationError>;
@@ -139,6 +143,11 @@ fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
                         let holder = holder.directory.display();
                         tracing::debug!(object, %holder, "another run is about to change it");
                     }
+                    if holder.is_none() && is_group(object) {
+                        let deleted = table.deleted()?;
+                        let ids = deleted.iter().filter_map(|id| Id::parse(id));
+                        told.push(Told::Deleted(ids.collect()));
+                    }
                     told.push(Told::Claimed(object.clone(), holder.is_none()));
                 }
                 (Ask::Claim(object), None) => told.push(Told::Claimed(object.clone(), true)),
@@ -147,10 +156,12 @@ fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
                         .iter()
                         .try_for_each(|object| table.release(object, run.id))?;
                 }
-                (Ask::Own(objects), Some(run)) => {
-                    objects
-                        .iter()
-                        .try_for_each(|object| table.own(object, &run.name))?;
+                (Ask::Own(ids), Some(run)) => {
+                    ids.iter()
+                        .try_for_each(|id| table.own(id.as_str(), &run.name))?;
+                }
+                (Ask::Deleted(ids), _) => {
+                    ids.iter().try_for_each(|id| table.delete(id.as_str()))?;
                 }
                 (Ask::Sends, Some(run)) => table.sends(run.id)?,
                 (Ask::Release(_) | Ask::Own(_) | Ask::Sends, None) => {}

@@ -7,7 +7,7 @@ use super::lanes::LaneKey;
 use crate::item::Event;
 use crate::pacer::SlotRequest;
 use crate::plan::Work;
-use crate::wire::{QuotaClass, Request};
+use crate::wire::{Id, QuotaClass, Request};
 
 /// One thing that the shell is to do. `Core` is [`super::core::Core`].
 #[derive(Debug, PartialEq)]
@@ -25,7 +25,9 @@ pub(super) enum Effect {
     /// Let other runs change these objects again.
     Release(Vec<String>),
     /// Note that this run has created or adopted these objects, by their ids.
-    Own(Vec<String>),
+    Own(Vec<Id>),
+    /// Note that this run has deleted these objects.
+    Deleted(Vec<Id>),
     /// Put this intent on disk, then call `Core::recorded`.
     Record(CallId, Event),
     /// Send this request, then call `Core::replied`.

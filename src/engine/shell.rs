@@ -216,6 +216,7 @@ impl<A: Api> Engine<A> {
                     Effect::Claim(object) => self.ask(Ask::Claim(object)),
                     Effect::Release(objects) => self.ask(Ask::Release(objects)),
                     Effect::Own(ids) => self.ask(Ask::Own(ids)),
+                    Effect::Deleted(ids) => self.ask(Ask::Deleted(ids)),
                     Effect::Send(id, request) => {
                         if request.method.class() == QuotaClass::Write {
                             self.ask(Ask::Sends);
@@ -261,6 +262,7 @@ impl<A: Api> Engine<A> {
                     let from = instant_at(slot);
                     self.core.lanes().take_slot(&lane, from, from + tolerance);
                 }
+                Told::Deleted(ids) => self.core.deleted(ids),
                 Told::Claimed(object, is_granted) => self.core.claimed(&object, is_granted, now()),
             }
         }

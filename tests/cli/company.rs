@@ -110,7 +110,7 @@ fn groups(tenant: &Tenant) -> BTreeMap<String, usize> {
 
 #[test]
 fn two_runs_leave_every_group_its_last_connector() {
-    for batch in ["1", "150"] {
+    for (batch, lag) in [("1", "0s"), ("150", "0s"), ("1", "5s"), ("150", "5s")] {
         // The second plans before the first has deleted anything.
         let call = if batch == "1" {
             "DELETE *"
@@ -123,7 +123,7 @@ fn two_runs_leave_every_group_its_last_connector() {
         let tenant = start(
             "200ms",
             &format!(
-                "connectors = {{ live = 0, stale = 24, never_connected = 0, read_only = 0, dark_groups = 6 }}\n{paused}"
+                "connectors = {{ live = 0, stale = 24, never_connected = 0, read_only = 0, dark_groups = 6 }}\nlisting = {{ lag = \"{lag}\" }}\n{paused}"
             ),
         );
         tenant.wake();
@@ -167,7 +167,7 @@ fn two_runs_leave_every_group_its_last_connector() {
         assert_eq!(
             groups(&tenant).len(),
             before.len(),
-            "{batch}: {:?}",
+            "{batch} {lag}: {:?}",
             groups(&tenant)
         );
     }

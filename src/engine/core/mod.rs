@@ -41,6 +41,7 @@ mod repeats;
 mod step;
 mod unanswered;
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -69,7 +70,7 @@ use crate::ledger::Ledger;
 use crate::plan::{self, CallCounts, Snapshot, Work};
 use crate::resource::Scope;
 use crate::retry::{self, Verdict};
-use crate::wire::{Failure, Method, QuotaClass, Reply};
+use crate::wire::{Failure, Id, Method, Object, QuotaClass, Reply};
 use crate::zpa::SignInError;
 
 /// The state of the engine for one tenant.
@@ -84,6 +85,8 @@ pub(super) struct Core {
     attempts: Attempts,
     unanswered: Unanswered,
     claims: Claims,
+    /// Objects that were deleted. A listing that lags behind may still show them.
+    deleted: HashSet<Id>,
     snapshot: Snapshot,
     effects: Vec<Effect>,
     begun: Instant,
@@ -104,6 +107,7 @@ impl Core {
             attempts: Attempts::new(&settings),
             unanswered: Unanswered::default(),
             claims: Claims::default(),
+            deleted: HashSet::new(),
             snapshot: Snapshot::default(),
             effects: Vec::new(),
             begun: now,
@@ -481,7 +485,11 @@ impl Core {
 
     /// Resolves the items for which this listing answers.
     fn looked_up(&mut self, listing: &ListingReader, read_at: Instant, now: Instant) {
-        let lookup = Lookup::new(listing.scope.kind, &listing.objects);
+        let objects = listing.objects.iter();
+        let is_deleted =
+            |object: &Object| Id::of(object).is_some_and(|id| self.deleted.contains(&id));
+        let there: Vec<&Object> = objects.filter(|object| !is_deleted(object)).collect();
+        let lookup = Lookup::new(listing.scope.kind, &there);
         for unresolved in self.reconciliation.take_all() {
             if unresolved.is_answered_by(listing) {
                 let steps = self.resolve(unresolved, &lookup, listing.begun, read_at);
@@ -588,7 +596,7 @@ impl Core {
         for outcome in &outcomes {
             self.id_remap.note(outcome);
         }
-        self.own(&outcomes);
+        self.note_objects(&outcomes);
         self.append([Event::Outcomes(outcomes)]);
         let (failed, items) = (self.attempts.failures(), self.ledger().tally().items);
         let halt = self.settings.bounds.halt_on_failures;
@@ -597,17 +605,28 @@ impl Core {
         }
     }
 
-    /// Notes the objects that this run has created or adopted.
-    fn own(&mut self, outcomes: &[Outcome]) {
-        let is_own =
-            |outcome: &&Outcome| matches!(outcome.status, Status::Created | Status::Recovered);
-        let own = outcomes.iter().filter(is_own);
-        let ids: Vec<String> = own
-            .filter_map(|outcome| Some(outcome.id.as_ref()?.to_string()))
-            .collect();
-        if self.claims.shared && !ids.is_empty() {
-            self.effects.push(Effect::Own(ids));
+    /// Notes the objects that this run has created, adopted or deleted.
+    fn note_objects(&mut self, outcomes: &[Outcome]) {
+        let ids = |wanted: &[Status]| -> Vec<Id> {
+            let of = outcomes
+                .iter()
+                .filter(|outcome| wanted.contains(&outcome.status));
+            of.filter_map(|outcome| outcome.id.clone()).collect()
+        };
+        let own = ids(&[Status::Created, Status::Recovered]);
+        let deleted = ids(&[Status::Deleted]);
+        self.deleted.extend(deleted.iter().cloned());
+        if self.claims.shared {
+            self.effects
+                .extend((!own.is_empty()).then_some(Effect::Own(own)));
+            self.effects
+                .extend((!deleted.is_empty()).then_some(Effect::Deleted(deleted)));
         }
+    }
+
+    /// Takes in objects that other runs have deleted lately.
+    pub(super) fn deleted(&mut self, ids: Vec<Id>) {
+        self.deleted.extend(ids);
     }
 
     fn append(&mut self, events: impl IntoIterator<Item = Event>) {

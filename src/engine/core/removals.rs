@@ -120,7 +120,9 @@ fn go_on(
         DeleteReason::Refused(failure) => fail_each(items, &failure, attempts),
         DeleteReason::Deleted if was_alone => {
             let reason = "the server reported that it deleted it, and it is still there";
-            fail_each(items, &Failure::new(reason), attempts)
+            // The listing may lag behind, and the object itself tells.
+            let look = |item| Step::retry(Call::Check(item, Failure::new(reason)));
+            items.into_iter().map(look).collect()
         }
         // The server took the others and left these: each alone says why.
         DeleteReason::Deleted => items.into_iter().map(|item| send(vec![item])).collect(),
