@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::listing::ListingReader;
 use super::merge::Merge;
-use crate::item::{Change, Event, Item, ItemNumber};
+use crate::item::{Change, Event, Item, ItemNumber, Outcome};
 use crate::resource::{Part, Scope};
-use crate::wire::{Failure, Fields, Id, Method, Request};
+use crate::wire::{Fields, Id, Method, Request};
 
 /// The number of a call in its run, in the order in which calls were submitted.
 pub(super) type CallId = u32;
@@ -25,6 +25,8 @@ pub(super) enum Purpose {
     Snapshot,
     /// To find out what has become of items.
     Lookup,
+    /// To find the objects that refer to the one that this item deletes.
+    Referrers(ItemNumber),
 }
 
 #[derive(Debug)]
@@ -35,8 +37,8 @@ pub(super) enum Call {
     Read(Item<'static>),
     /// Writes the object that was read, with the item's fields in it. There is no request until it was read.
     Put(Item<'static>, Option<Box<Request>>),
-    /// Reads the object of an item once more. Unless the object is as asked, the item fails for this reason.
-    Check(Item<'static>, Failure),
+    /// Reads the object of an item once more. Unless the object is as asked, this is the item's outcome.
+    Check(Item<'static>, Outcome),
     /// Deletes the object that was read.
     DeleteOne(Item<'static>),
     /// Deletes these together. They were listed before and are looked up afterwards.
@@ -121,7 +123,12 @@ impl Call {
     pub(super) fn may_free(&self) -> bool {
         matches!(
             self,
-            Self::Read(_) | Self::Put(..) | Self::DeleteOne(_) | Self::Check(..) | Self::Delete(_)
+            Self::Read(_)
+                | Self::Put(..)
+                | Self::DeleteOne(_)
+                | Self::Check(..)
+                | Self::Delete(_)
+                | Self::Page(Purpose::Referrers(_), _)
         )
     }
 

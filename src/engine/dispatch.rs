@@ -504,9 +504,13 @@ impl Dispatcher {
         let is_reading =
             |pending: &&Pending| pending.call.is_reading() && lane.counts(&pending.path);
         let readings = self.calls.values().filter(is_reading).count();
-        for id in self.lanes.first(lane, room.saturating_sub(readings)) {
+        // A reading need not outlast a slot that is free already.
+        let free = self.lanes.room_in(lane, now + LEAD);
+        let first = self.lanes.first(lane, room.saturating_sub(readings));
+        for (place, id) in first.into_iter().enumerate() {
+            let slot = if place < free { now + LEAD } else { soon };
             let is_due = |pending: &Pending| {
-                pending.stage == Stage::Queued && pending.is_unread(soon, self.freshness)
+                pending.stage == Stage::Queued && pending.is_unread(slot, self.freshness)
             };
             if self.calls.get(&id).is_some_and(is_due)
                 && let Some(call) = self.take(id)

@@ -5,6 +5,7 @@
 mod change;
 mod event;
 mod operation;
+mod referrer;
 mod row;
 mod undo;
 mod work_item;
@@ -12,6 +13,7 @@ mod work_item;
 pub use self::change::{Change, FieldChange};
 pub use self::event::{Event, Outcome, PRESUMED, Status};
 pub use self::operation::Operation;
+pub use self::referrer::{Referrer, referred_to};
 pub use self::row::{Cells, Problem, Problems, Row};
 pub use self::undo::{Undo, changed_since};
 pub use self::work_item::{Item, ItemNumber, index};

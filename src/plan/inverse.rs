@@ -15,10 +15,9 @@ use std::collections::{HashMap, HashSet};
 use super::compare::error;
 use super::live_index::{LiveObject, id_of};
 use super::snapshot::Snapshot;
-use super::wording::counted;
 use super::{Limits, Planner};
-use crate::item::{Change, Item, Undo, changed_since};
-use crate::resource::{Action, Column, Scope, Shape, live_refs};
+use crate::item::{Change, Item, Referrer, Undo, changed_since, referred_to};
+use crate::resource::{Action, Column, Kind, Scope, Shape, live_refs};
 use crate::wire::{Failure, FieldValue, Fields, Id, Object, Reference};
 
 /// A change that a run made.
@@ -78,8 +77,8 @@ pub fn scopes(item: &Item<'_>) -> impl Iterator<Item = Scope> {
 #[derive(Debug)]
 pub struct InversePlanner<'s> {
     planner: Planner<'s>,
-    /// The ids of the objects that refer to an object, by its id.
-    referrers: HashMap<&'s str, Vec<&'s str>>,
+    /// The objects that refer to an object, by its id, and their kinds.
+    referrers: HashMap<&'s str, Vec<(Kind, &'s Object)>>,
     deleted: HashSet<&'s str>,
     /// The new ids of objects that were deleted and exist again, by their former ids.
     new_ids: HashMap<Id, &'s str>,
@@ -94,13 +93,14 @@ impl<'s> InversePlanner<'s> {
     /// Makes a planner that takes a run back on a tenant with these live objects.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
-        let mut referrers: HashMap<&'s str, Vec<&'s str>> = HashMap::new();
+        let mut referrers: HashMap<&'s str, Vec<(Kind, &'s Object)>> = HashMap::new();
         for listing in &snapshot.listings {
-            let columns = listing.scope.kind.columns().iter();
+            let kind = listing.scope.kind;
+            let columns = kind.columns().iter();
             for column in columns.filter(|column| column.target().is_some()) {
                 for object in &listing.objects {
                     for id in live_refs(column.wire, object) {
-                        referrers.entry(id).or_default().extend(id_of(object));
+                        referrers.entry(id).or_default().push((kind, object));
                     }
                 }
             }
@@ -203,14 +203,8 @@ impl<'s> InversePlanner<'s> {
         if !changed.is_empty() {
             return (spared(past, Some(live), changed_since(&changed)), None);
         }
-        let referrers = self.referrers.get(live.id).into_iter().flatten();
-        let remaining = referrers.filter(|id| !self.deleted.contains(*id)).count();
-        if remaining > 0 {
-            let objects = counted(remaining as u64, "object");
-            let refer = if remaining == 1 { "refers" } else { "refer" };
-            let why =
-                format!("{objects} that this undo does not delete {refer} to it; it is left alone");
-            return (spared(past, Some(live), Failure::new(why)), None);
+        if let Some(why) = self.referred_to(live.id) {
+            return (spared(past, Some(live), why), None);
         }
         self.deleted.insert(live.id);
         let id = self.planner.remove(live);
@@ -220,6 +214,18 @@ impl<'s> InversePlanner<'s> {
         };
         let condition = None;
         (Change::Delete { id, condition }, Some(undo))
+    }
+
+    /// Returns the reason to leave an object alone to which objects refer that this undo does not delete.
+    fn referred_to(&self, id: &str) -> Option<Failure> {
+        let referrers = self.referrers.get(id).into_iter().flatten();
+        let is_deleted =
+            |object: &Object| id_of(object).is_some_and(|id| self.deleted.contains(id));
+        let remaining = referrers.filter(|(_, object)| !is_deleted(object));
+        let remaining: Vec<Referrer> = remaining
+            .map(|(kind, object)| Referrer::of(*kind, object))
+            .collect();
+        referred_to(&remaining)
     }
 
     fn restore_fields(

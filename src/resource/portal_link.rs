@@ -10,7 +10,7 @@ use super::part::Part;
 use super::schema::{Bulk, Column, Form, Kind, Resource, facts};
 use super::text;
 use super::user_portal::UserPortal;
-use crate::wire::{FieldValue, Path, Version};
+use crate::wire::{FieldValue, Id, Path, Version};
 
 #[derive(Debug)]
 pub(super) struct PortalLink;
@@ -66,6 +66,10 @@ impl Resource for PortalLink {
             Some(Part::Portal(id)) => all.join("userPortal").id(id),
             _ => all,
         }
+    }
+
+    fn part_referring_to(&self, id: &Id) -> Option<Part> {
+        Some(Part::Portal(id.clone()))
     }
 
     /// Ignores case in host names (RFC 4343). The path `/` equals the empty path (RFC 9110, section 4.2.3).

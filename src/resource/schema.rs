@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::action::Action;
 use super::part::Part;
 use super::text::{self, SplitText};
-use crate::wire::{FieldValue, Fields, Object, Path, Version, quoted};
+use crate::wire::{FieldValue, Fields, Id, Object, Path, Version, quoted};
 
 /// The form of a column's cells, and the value that the API is sent for them.
 #[derive(Clone, Copy, Debug)]
@@ -235,6 +235,12 @@ pub trait Resource: fmt::Debug + Sync {
     /// compared.
     fn rewritten(&self, _wire: &str, _live: &Object, _row: &Fields<'_>) -> bool {
         false
+    }
+
+    /// Returns the part that has all objects that refer to the object with that id. Default: there is no such part, and
+    /// all objects of the kind have to be listed.
+    fn part_referring_to(&self, _id: &Id) -> Option<Part> {
+        None
     }
 
     /// Returns the group of the live object, if the kind has groups that must keep some of their objects.

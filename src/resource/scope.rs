@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::live::live_refs;
 use super::part::Part;
 use super::schema::{Kind, Shape};
 use crate::wire::{Id, Method, Object, Path, Request};
@@ -44,6 +45,31 @@ impl Scope {
             [] => vec![scope(None)],
             parts => parts.iter().map(|part| scope(Some(part))).collect(),
         }
+    }
+
+    /// Returns the scopes that together hold all objects that refer to the object of `kind` with that id.
+    #[must_use]
+    pub fn referring_to(kind: Kind, id: &Id, microtenant: Option<&Id>) -> Vec<Self> {
+        let scope = |referrer: Kind| Self {
+            kind: referrer,
+            part: referrer.part_referring_to(id),
+            microtenant: microtenant.cloned(),
+        };
+        kind.referrers().map(scope).collect()
+    }
+
+    /// Tells whether a live object of this scope refers to the object with that id.
+    ///
+    /// The objects of a part that [refers](super::Resource::part_referring_to) to one object all do.
+    #[must_use]
+    pub fn refers_to(&self, live: &Object, id: &Id) -> bool {
+        let columns = self.kind.columns().iter();
+        let own = self.kind.part_referring_to(id);
+        let is_part = own.is_some() && own == self.part;
+        is_part
+            || columns
+                .filter(|column| column.target().is_some())
+                .any(|column| live_refs(column.wire, live).contains(&id.as_str()))
     }
 
     /// Returns the request that lists one page of the objects, or all of them if the kind is not listed page by page.

@@ -9,10 +9,11 @@ use super::error::RunError;
 use super::plan_file::PlanFile;
 use super::state::{finished_by_plan, learn};
 use crate::engine::Workload;
-use crate::item::{Event, Operation, Outcome};
+use crate::item::{Event, Operation, Outcome, Status};
 use crate::journal::{Header, Journal};
 use crate::ledger::{Ledger, State};
 use crate::plan::Backlog;
+use crate::wire::Id;
 
 /// A run that is open and can be carried out.
 #[derive(Debug)]
@@ -98,6 +99,7 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = finished_by_plan(&plan);
     let mut id_remap = plan.id_remap().clone();
+    let mut deleted = keeps_deleted(&plan);
     let mut batch_size = None;
     let (journal, replayed) = Journal::open(directory.path(), |event| {
         if let Event::BatchSize(size) = event {
@@ -105,10 +107,14 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
         }
         ledger.apply(&event);
         learn(&mut id_remap, &event);
+        if let Some(deleted) = &mut deleted {
+            deleted.extend(deleted_by(&event));
+        }
     })?;
     plan.verify(&replayed.header)?;
     let workload = Workload {
         id_remap,
+        deleted,
         batch_size,
         ..workload(&plan, ledger, journal, replayed.last_intents())
     };
@@ -135,10 +141,26 @@ fn workload(
         id_remap: plan.id_remap().clone(),
         in_doubt,
         created_by_others: HashSet::new(),
+        deleted: keeps_deleted(plan),
         batch_size: None,
         sent_before,
         journal,
     }
+}
+
+/// Returns an empty set for the run of an undo, which must know the objects that it has deleted.
+fn keeps_deleted(plan: &PlanFile) -> Option<HashSet<Id>> {
+    plan.origin().undoes.is_some().then(HashSet::new)
+}
+
+/// Returns the objects that were deleted, by this event.
+fn deleted_by(event: &Event) -> impl Iterator<Item = Id> {
+    let outcomes = match event {
+        Event::Outcomes(outcomes) => outcomes.as_slice(),
+        _ => &[],
+    };
+    let deleted = outcomes.iter().filter(|o| o.status == Status::Deleted);
+    deleted.filter_map(|outcome| outcome.id.clone())
 }
 
 /// Returns the items that wait, those that begin when all others have ended, and the creates in doubt.

@@ -346,12 +346,45 @@ fn a_portal_that_others_have_put_links_on_stays() {
     let (summary, undone) = undo(&tenant, &made, 0);
     assert_eq!(summary["spared"], 1);
     let skipped = results(&tenant, &undone, "skipped.csv");
-    assert!(
-        skipped[0]["_error"].starts_with("1 object that this undo does not delete refers to it"),
-        "{}",
-        skipped[0]["_error"]
-    );
+    assert_names_theirs(&tenant, &skipped[0]["_error"]);
     assert_eq!(tenant.links()[0].1, ["Field"]);
+}
+
+/// Fails unless the reason names the link of that name.
+#[track_caller]
+fn assert_names_theirs(tenant: &Tenant, why: &str) {
+    let id = tenant.id("portal_links", "Theirs");
+    let expected = format!("the portal link \"Theirs\" ({id}) refers to it");
+    assert!(why.starts_with(&expected), "{why}");
+}
+
+#[test]
+fn a_link_put_on_a_portal_during_a_pause_saves_it() {
+    let throttled = "[[fault]]\nkind = \"status\"\nmatch = \"DELETE */userPortal/*\"\nstatus = 429\n\
+                     retry_after = \"4s\"\ntimes = 1\n";
+    // This tenant would delete the portal and leave the link without it.
+    let tenant = start(&format!(
+        "user_portals = {{ delete_with_links = \"detach\" }}\n{throttled}"
+    ));
+    let made = apply(&tenant, FIELD);
+    let mut undo = tenant.met_after(1, &mut tenant.command(&["undo", &made, "--yes"]));
+    tenant.write(
+        "theirs.csv",
+        "name,url,user_portals\nTheirs,https://t.example,Field\n",
+    );
+    tenant
+        .run(&["apply", "theirs.csv", "--yes", "--runs-dir", "theirs"])
+        .expect(0);
+    assert_eq!(undo.wait().unwrap().code(), Some(0));
+    let undone = tenant.newest_run();
+    let skipped = results(&tenant, run_name(&undone), "skipped.csv");
+    assert_names_theirs(&tenant, &skipped[0]["_error"]);
+    assert_eq!(tenant.links()[0].1, ["Field"]);
+    assert_eq!(
+        tenant.writes(),
+        3,
+        "the portal, the delete that was refused, the link"
+    );
 }
 
 #[test]

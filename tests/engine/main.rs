@@ -16,6 +16,7 @@ mod links;
 mod lists;
 mod pacing;
 mod parking;
+mod portals;
 mod removals;
 mod scopes;
 #[path = "../support/mod.rs"]

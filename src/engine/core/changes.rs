@@ -3,18 +3,18 @@
 //! An item that is to fail although an attempt at it may have been carried out is checked first: its object is read
 //! once more after the settle time.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
-use super::super::call::{Batch, Call, target};
+use super::super::call::{Batch, Call, Purpose, target};
 use super::super::dispatch::Priority;
+use super::super::listing::ListingReader;
 use super::super::lookup::Lookup;
-use super::super::outcomes::{barred, done, failure_of, give_way, spared};
+use super::super::outcomes::{barred, done, failed, failure_of, give_way, spared};
 use super::super::settings::End;
 use super::attempts::Attempts;
+use super::referrers::{Referrers, Seen};
 use super::step::{Judged, Step, Steps};
-use crate::item::{Change, Event, Item, Outcome, Status};
+use crate::item::{Change, Event, Item, ItemNumber, Outcome, Status};
 use crate::retry::Verdict;
 use crate::wire::{Failure, Fields, Id, Object, Request};
 
@@ -33,44 +33,77 @@ pub(super) fn begin(items: Batch) -> Steps {
     items.into_iter().map(write).collect()
 }
 
-/// Takes in the object that the item is to change.
-pub(super) fn read(item: Item<'static>, judged: Judged<'_>, attempts: &Attempts) -> Steps {
+/// Takes in the object that the item is to change. Goes on once all was read on which the change depends.
+pub(super) fn read(
+    item: Item<'static>,
+    judged: Judged<'_>,
+    referrers: &mut Referrers,
+    attempts: &Attempts,
+) -> Steps {
     let deletes = matches!(item.change, Change::Delete { .. });
-    let read_at = judged.read_at;
-    let live = match judged.verdict {
-        Verdict::Success => live_object(&item, judged.json()),
-        Verdict::Absent(_) if deletes => return vec![Step::finish(attempts.gone(&item))],
-        Verdict::Absent(failure) => return vec![Step::fail(&item, failure)],
-        verdict => Err(failure_of(verdict)),
+    let (read_at, now) = (judged.read_at, judged.now);
+    let ended = match judged.verdict {
+        Verdict::Success => match live_object(&item, judged.json()) {
+            Ok(live) => {
+                let seen = referrers.object(item, live, read_at, now);
+                return seen.map_or_else(Vec::new, |seen| change(seen, attempts));
+            }
+            Err(failure) => unread(&item, failure, attempts),
+        },
+        Verdict::Absent(_) if deletes => Step::finish(attempts.gone(&item)),
+        Verdict::Absent(failure) => Step::fail(&item, failure),
+        verdict => unread(&item, failure_of(verdict), attempts),
     };
-    match live {
-        Ok(live) => change(item, &live, read_at, attempts),
-        Err(failure) => vec![unread(&item, failure, attempts)],
+    referrers.forget(&item);
+    vec![ended]
+}
+
+/// Takes in a page of the listing of what refers to the object of an item.
+pub(super) fn referrers_read(
+    number: ItemNumber,
+    reader: Box<ListingReader>,
+    judged: Judged<'_>,
+    referrers: &mut Referrers,
+    attempts: &Attempts,
+) -> Steps {
+    match referrers.page(number, reader, judged) {
+        Ok(Some(seen)) => change(seen, attempts),
+        Ok(None) => Vec::new(),
+        Err(reader) => vec![Step::retry(Call::Page(Purpose::Referrers(number), reader))],
     }
 }
 
 /// Changes the object that was read, if there is anything to change.
-fn change(mut item: Item<'static>, live: &Object, read_at: Instant, attempts: &Attempts) -> Steps {
+fn change(seen: Seen, attempts: &Attempts) -> Steps {
+    let Seen {
+        mut item,
+        live,
+        read_at,
+        ..
+    } = seen;
+    let live = &live;
+    if let Some(failure) = seen.unknown {
+        return vec![unread(&item, failure, attempts)];
+    }
     let in_doubt = attempts.in_doubt(&item);
-    let next = match give_way(&mut item, live) {
+    let kept = give_way(&mut item, live).and(seen.kept.map_or(Ok(()), Err));
+    let next = match kept {
         Ok(()) => next(&item, live, attempts),
-        Err(reason) if in_doubt => return vec![check(item, reason, attempts)],
-        Err(reason) => return vec![Step::finish(spared(&item, reason))],
+        Err(reason) => return vec![leave(item, reason, attempts)],
     };
     let request = match next {
         // An earlier delete may still be carried out.
-        Ok(Next::Finish(Outcome {
-            failure: Some(reason),
-            ..
-        })) if in_doubt => return vec![check(item, reason, attempts)],
+        Ok(Next::Finish(ended)) if in_doubt && ended.failure.is_some() => {
+            return vec![check(item, ended, attempts)];
+        }
         Ok(Next::Finish(ended)) => return vec![Step::finish(ended)],
         Ok(_) if attempts.is_spent(&item) => {
             let failure = attempts.given_up(&Failure::new("the object is as it was"));
-            return vec![check(item, failure, attempts)];
+            return vec![check_failed(item, failure, attempts)];
         }
         Ok(Next::Put(request)) => Some(request),
         Ok(Next::Delete) => None,
-        Err(failure) if in_doubt => return vec![check(item, failure, attempts)],
+        Err(failure) if in_doubt => return vec![check_failed(item, failure, attempts)],
         Err(failure) => return vec![Step::fail(&item, failure)],
     };
     let mut steps = Vec::from_iter(before(&item, live, attempts));
@@ -152,22 +185,39 @@ pub(super) fn deleted(item: Item<'static>, verdict: Verdict, attempts: &Attempts
 /// checked first.
 pub(super) fn fail_or_check(item: Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
     if attempts.of(&item) > 1 {
-        check(item, failure, attempts)
+        check_failed(item, failure, attempts)
     } else {
         Step::fail(&item, failure)
     }
 }
 
-/// Reads the object of an item that is to fail, once no call for it can still be under way.
-pub(super) fn check(item: Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
-    let priority = Priority::RetryAfter(attempts.settle());
-    Step::Submit(Call::Check(item, failure), priority)
+/// Leaves the object of an item alone for that reason. If a call for it may still be under way, the object is checked
+/// first.
+fn leave(item: Item<'static>, reason: Failure, attempts: &Attempts) -> Step {
+    let end = spared(&item, reason);
+    if attempts.in_doubt(&item) {
+        check(item, end, attempts)
+    } else {
+        Step::finish(end)
+    }
 }
 
-/// Takes in that reading. The item fails for the given reason, unless its object is as asked after all.
+/// Checks the object of an item that is to fail.
+pub(super) fn check_failed(item: Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
+    let end = failed(&item, failure);
+    check(item, end, attempts)
+}
+
+/// Reads the object of an item that is to end so, once no call for it can still be under way.
+fn check(item: Item<'static>, end: Outcome, attempts: &Attempts) -> Step {
+    let priority = Priority::RetryAfter(attempts.settle());
+    Step::Submit(Call::Check(item, end), priority)
+}
+
+/// Takes in that reading. The item ends as it was to, unless its object is as asked after all.
 pub(super) fn checked(
     item: &Item<'static>,
-    failure: Failure,
+    end: Outcome,
     judged: Judged<'_>,
     attempts: &Attempts,
 ) -> Step {
@@ -181,7 +231,7 @@ pub(super) fn checked(
             };
             if set.0.is_empty() {
                 // Nothing is left to be put back: others have changed all of it.
-                return Step::finish(spared(item, failure));
+                return Step::finish(end);
             }
             let as_asked = replacement(item, id, set, &live) == Ok(None);
             as_asked.then_some(Status::Recovered)
@@ -199,7 +249,7 @@ pub(super) fn checked(
     };
     match status {
         Some(status) => Step::finish(done(item, status, target(item))),
-        None => Step::fail(item, failure),
+        None => Step::finish(end),
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! - A call that changes anything is sent only after its intent is on disk.
 //! - A change that depends on what was read is sent only while the reading is fresh.
+//! - An undo deletes an object only while a fresh reading shows that nothing refers to it.
 //! - The state of an object is written down before the object is changed.
 //! - No item ends while a call of its own that would change the outcome may still be carried out.
 //! - Every item ends with exactly one outcome.
@@ -36,6 +37,7 @@ mod creates;
 mod lists;
 mod loader;
 mod pages;
+mod referrers;
 mod removals;
 mod repeats;
 mod step;
@@ -50,6 +52,7 @@ use self::attempts::Attempts;
 use self::claims::Claims;
 use self::creates::Creates;
 use self::loader::{Loader, UnderWay};
+use self::referrers::Referrers;
 use self::step::{Judged, Step, Steps};
 use self::unanswered::Unanswered;
 use super::call::{Batch, Call, CallId, Purpose};
@@ -87,6 +90,7 @@ pub(super) struct Core {
     claims: Claims,
     /// Objects that were deleted. A listing that lags behind may still show them.
     deleted: HashSet<Id>,
+    referrers: Referrers,
     snapshot: Snapshot,
     effects: Vec<Effect>,
     begun: Instant,
@@ -108,6 +112,7 @@ impl Core {
             unanswered: Unanswered::default(),
             claims: Claims::default(),
             deleted: HashSet::new(),
+            referrers: Referrers::new(settings.freshness),
             snapshot: Snapshot::default(),
             effects: Vec::new(),
             begun: now,
@@ -160,6 +165,7 @@ impl Core {
         let batch_size = taken.unwrap_or(own);
         self.creates.start(batch_size, workload.created_by_others);
         self.attempts.start(workload.ledger);
+        self.referrers.start(workload.deleted);
         self.id_remap = workload.id_remap;
         self.loader
             .start(workload.backlog, workload.deferred, workload.in_doubt);
@@ -201,7 +207,7 @@ impl Core {
                 let void = recorded.and_then(|id| call.void(id));
                 self.append(void);
                 if let Some(call) = self.claims.admit(call, &mut self.effects) {
-                    self.carry(repeats::reading(call, now), now);
+                    self.begin_reading(call, now);
                 }
             }
         }
@@ -218,6 +224,7 @@ impl Core {
         }
         let mut in_use = self.dispatcher.objects_in_use();
         in_use.extend(self.reconciliation.objects());
+        in_use.extend(self.referrers.objects());
         let is_open = |item| self.unanswered.open_until(item, now).is_some();
         let released = self.claims.release(&in_use, is_open);
         self.effects.extend(released);
@@ -229,8 +236,15 @@ impl Core {
             return self.claims.refused(object, now);
         }
         for call in self.claims.granted(object) {
-            self.carry(repeats::reading(call, now), now);
+            self.begin_reading(call, now);
         }
+    }
+
+    /// Reads what a call depends on.
+    fn begin_reading(&mut self, call: Call, now: Instant) {
+        let listings = self.referrers.begin(&call, now);
+        self.carry(repeats::reading(call, now), now);
+        self.carry_all(listings, now);
     }
 
     /// Returns when to call [`Core::pump`] again if nothing happens before: the first instant after the last pump at
@@ -459,13 +473,16 @@ impl Core {
         let (now, attempts) = (judged.now, &self.attempts);
         let steps = match call {
             Call::Create(items) => self.creates.judged(items, judged, attempts),
-            Call::Read(item) => changes::read(item, judged, attempts),
+            Call::Read(item) => changes::read(item, judged, &mut self.referrers, attempts),
             Call::Put(item, _) => vec![changes::written(item, judged.verdict, attempts)],
             Call::DeleteOne(item) => vec![changes::deleted(item, judged.verdict, attempts)],
-            Call::Check(item, why) => vec![changes::checked(&item, why, judged, attempts)],
+            Call::Check(item, end) => vec![changes::checked(&item, end, judged, attempts)],
             Call::Delete(items) => removals::judged(items, judged, attempts),
             Call::ReadList(merge) => lists::read(*merge, judged, attempts),
             Call::WriteList(merge, _) => lists::written(*merge, judged, attempts),
+            Call::Page(Purpose::Referrers(item), reader) => {
+                changes::referrers_read(item, reader, judged, &mut self.referrers, attempts)
+            }
             Call::Page(purpose, reader) => vec![pages::read(purpose, reader, judged)],
         };
         self.carry_all(steps, now);
@@ -581,6 +598,8 @@ impl Core {
                     objects: listing.objects,
                 });
             }
+            // Such a listing is taken in page by page.
+            Step::Listed(Purpose::Referrers(_), ..) => {}
             Step::Append(event) => self.append([event]),
             Step::Finish(outcomes) => self.finish(outcomes),
             Step::Stop(end) => self.stop(end),
@@ -595,6 +614,7 @@ impl Core {
         }
         for outcome in &outcomes {
             self.id_remap.note(outcome);
+            self.referrers.note(outcome);
         }
         self.note_objects(&outcomes);
         self.append([Event::Outcomes(outcomes)]);

@@ -9,10 +9,10 @@ use std::time::Instant;
 use super::super::call::{Batch, Call, CallId, target};
 use super::super::dispatch::Priority;
 use super::super::lookup::Lookup;
-use super::super::outcomes::{barred, failure_of, spared};
+use super::super::outcomes::{barred, failed, failure_of, spared};
 use super::super::unresolved::{DeleteReason, Reason};
 use super::attempts::Attempts;
-use super::changes::{self, before, check, fail_or_check};
+use super::changes::{self, before, check_failed, fail_or_check};
 use super::step::{Judged, Step, Steps};
 use super::unanswered::Unanswered;
 use crate::item::{Item, Outcome};
@@ -121,7 +121,10 @@ fn go_on(
         DeleteReason::Deleted if was_alone => {
             let reason = "the server reported that it deleted it, and it is still there";
             // The listing may lag behind, and the object itself tells.
-            let look = |item| Step::retry(Call::Check(item, Failure::new(reason)));
+            let look = |item| {
+                let failure = failed(&item, Failure::new(reason));
+                Step::retry(Call::Check(item, failure))
+            };
             items.into_iter().map(look).collect()
         }
         // The server took the others and left these: each alone says why.
@@ -144,7 +147,7 @@ fn delete(
     send: impl Fn(Batch) -> Step,
 ) -> Steps {
     let (spent, left) = attempts.split_spent(items);
-    let give_up = |item| check(item, attempts.given_up(reason), attempts);
+    let give_up = |item| check_failed(item, attempts.given_up(reason), attempts);
     let mut steps: Steps = spent.into_iter().map(give_up).collect();
     if !left.is_empty() {
         steps.push(send(left));

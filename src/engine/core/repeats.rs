@@ -35,7 +35,7 @@ pub(super) fn after_look(id: CallId, call: Call, due: Instant) -> Step {
 pub(super) fn later(call: Call, wait: Duration, failure: &Failure, attempts: &Attempts) -> Step {
     match call {
         Call::Put(item, _) | Call::DeleteOne(item) if attempts.is_spent(&item) => {
-            changes::check(item, attempts.given_up(failure), attempts)
+            changes::check_failed(item, attempts.given_up(failure), attempts)
         }
         call => Step::Submit(call.unread(), Priority::RetryAfter(wait)),
     }
