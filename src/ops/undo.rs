@@ -15,7 +15,7 @@ use super::tenant::{Connect, Tenant};
 use super::text::shell_word;
 use crate::plan::Snapshot;
 use crate::resource::Scope;
-use crate::run::{self, Lineage, Origin, PlanError, RunDirectory, RunEffects, RunState};
+use crate::run::{self, Lineage, Origin, PlanError, Replaced, RunDirectory, RunEffects, RunState};
 use crate::wire::Id;
 
 /// The options of [`undo`].
@@ -51,9 +51,9 @@ pub async fn undo(
     let recorded = believed(connect, &past.directory, &past.header)?;
     refuse_unfinished(&past)?;
     refuse_rehearsal(&recorded)?;
+    let replaced = replaced_by(&past, connect, session)?;
     let mut input = Undo {
-        effects: RunEffects::read(&past.directory)?,
-        past: &past,
+        effects: RunEffects::read(&past.directory, &replaced)?,
         runs,
         yes,
     };
@@ -71,20 +71,65 @@ pub async fn undo(
     start(&mut input, options, &mut tenant, session).await
 }
 
+/// Returns the unfinished runs whose place the run took, newest first. Their changes are taken back with it.
+fn replaced_by(
+    past: &RunState,
+    connect: &dyn Connect,
+    session: &Session<'_>,
+) -> Result<Vec<RunDirectory>, Error> {
+    let replaced = Replaced::by(&past.directory)?;
+    for name in &replaced.missing {
+        session.observer.warn(&format!(
+            "this run took the place of {name}, which is not there any more: what that run changed stays as it is"
+        ));
+    }
+    for directory in &replaced.found {
+        let name = directory.name().to_string();
+        check_replaced(directory, past, connect).map_err(|error| error.of_run(&name))?;
+        session.observer.say(&format!(
+            "this run took the place of {name}, which was not finished: what that run changed is taken back too"
+        ));
+    }
+    Ok(replaced.found)
+}
+
+/// Refuses a replaced run that is not to be believed, or on which a process works.
+fn check_replaced(
+    directory: &RunDirectory,
+    past: &RunState,
+    connect: &dyn Connect,
+) -> Result<(), Error> {
+    let replaced = RunState::read(directory.clone())?;
+    believed(connect, directory, &replaced.header)?;
+    if replaced.header.tenant != past.header.tenant {
+        let message = format!("this run is of tenant {}", replaced.header.tenant);
+        return Err(Error::new(ErrorKind::Run, message));
+    }
+    if replaced.active {
+        let message = "a process is working on this run, so its changes are not final";
+        return Err(Error::new(ErrorKind::Run, message).hint("wait for it, or stop it"));
+    }
+    Ok(())
+}
+
 struct Undo<'u> {
     effects: RunEffects,
-    past: &'u RunState,
     runs: &'u Path,
     yes: bool,
 }
 
 impl PlanInput for Undo<'_> {
-    /// Refuses a second undo of the same run: both would create the same deleted objects again.
+    /// Refuses a second undo of one of the same runs: both would create the same deleted objects again.
     fn recheck(&self) -> Result<(), Error> {
-        let name = self.past.directory.name().to_string();
+        let own = self.effects.origin();
         for directory in run::list(self.runs)? {
-            let undoes = Origin::read(directory.path()).ok().and_then(|o| o.undoes);
-            if undoes.as_ref() == Some(&name) && !RunState::read(directory.clone())?.is_finished() {
+            let Ok(other) = Origin::read(directory.path()) else {
+                continue;
+            };
+            let is_shared = other
+                .undone()
+                .any(|name| own.undone().any(|own| own == name));
+            if is_shared && !RunState::read(directory.clone())?.is_finished() {
                 let directory = shell_word(directory.path().display());
                 return Err(Error::usage("an undo of this run is not finished")
                     .hint(format!("to go on with it: zpa-bulk resume {directory}")));
@@ -139,9 +184,10 @@ fn refuse_unfinished(past: &RunState) -> Result<(), Error> {
         return Ok(());
     }
     let name = past.directory.name().to_string();
-    if let Some(other) = Lineage::around(&past.directory)?.superseded_by(&name) {
+    if let Some(other) = Lineage::around(&past.directory)?.successor_of(&name) {
         let message = format!("this run was not finished: {other} was started in its place");
-        return Err(Error::usage(message));
+        let other = shell_word(past.directory.runs_dir().join(other).display());
+        return Err(Error::usage(message).hint(format!("to take back both: zpa-bulk undo {other}")));
     }
     let directory = shell_word(past.directory.path().display());
     Err(

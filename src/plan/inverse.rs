@@ -13,25 +13,14 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::compare::error;
+use super::composite::Share;
 use super::live_index::{LiveObject, id_of};
+use super::past_change::PastChange;
 use super::snapshot::Snapshot;
 use super::{Limits, Planner};
 use crate::item::{Change, Item, Referrer, Undo, changed_since, referred_to};
 use crate::resource::{Action, Column, Kind, Scope, Shape, live_refs};
 use crate::wire::{Failure, FieldValue, Fields, Id, Object, Reference};
-
-/// A change that a run made.
-#[derive(Clone, Debug)]
-pub struct PastChange {
-    /// The item that made the change, as it was planned.
-    pub item: Item<'static>,
-    /// The id of the object, from the item's outcome.
-    pub id: Option<Id>,
-    /// True if the run certainly made the change. False if somebody else may have made the same change first.
-    pub proven: bool,
-    /// The object before the change, if the journal has it.
-    pub before: Option<Object>,
-}
 
 /// The stage of an undo in which a change is taken back.
 ///
@@ -76,7 +65,7 @@ pub fn scopes(item: &Item<'_>) -> impl Iterator<Item = Scope> {
 /// Plans the items of an undo, one at a time, in the order of their [`Stage`].
 #[derive(Debug)]
 pub struct InversePlanner<'s> {
-    planner: Planner<'s>,
+    pub(super) planner: Planner<'s>,
     /// The objects that refer to an object, by its id, and their kinds.
     referrers: HashMap<&'s str, Vec<(Kind, &'s Object)>>,
     deleted: HashSet<&'s str>,
@@ -116,8 +105,27 @@ impl<'s> InversePlanner<'s> {
 
     /// Plans the item that takes `past` back.
     pub fn plan(&mut self, past: &PastChange) -> Item<'static> {
+        let inverse = self.inverse(past, &past.item.scope());
+        self.item(past, inverse)
+    }
+
+    /// Plans the item of one of several changes of an object, which are taken back together.
+    pub fn plan_share(&mut self, past: &PastChange, share: &Share) -> Item<'static> {
+        let inverse = match share {
+            Share::Whole(whole) => return self.plan(whole),
+            Share::None => (
+                Change::Unchanged {
+                    id: past.id.clone(),
+                },
+                None,
+            ),
+            Share::Spared(why) => (spared(past, None, why.clone()), None),
+        };
+        self.item(past, inverse)
+    }
+
+    fn item(&mut self, past: &PastChange, (change, undo): Inverse) -> Item<'static> {
         let scope = past.item.scope();
-        let (change, undo) = self.inverse(past, &scope);
         let mut item = Item {
             item: self.planner.totals().items,
             file: past.item.file,
@@ -284,7 +292,9 @@ impl<'s> InversePlanner<'s> {
         let old_id = Id::of(before);
         if let Some(live) = live {
             let differing = kind.changed_fields(live.object, &body);
-            if differing.is_empty() {
+            // A delete that was not answered may never have been carried out.
+            let is_same = kind.shape() == Shape::Collection && old_id == Some(live.id());
+            if differing.is_empty() || is_same {
                 self.new_ids.extend(old_id.map(|old| (old, live.id)));
                 let id = Some(live.id());
                 return (Change::Unchanged { id }, None);

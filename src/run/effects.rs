@@ -1,84 +1,73 @@
 //! The effects of a run: the changes it made, read from its directory, and the plan that undoes them.
 //!
-//! Every row of the run that changed something becomes one item, under its own file and row. Its result row has the
+//! A run may have taken the place of others that were not finished. What those changed is undone with it, newest first.
+//!
+//! Every row of a run that changed something becomes one item, under its own file and row. Its result row has the
 //! cells of a manifest that does the same. There, `id` is the id that the run left, or that a deleted object had. `_id`
 //! beside it is the new id, if the undo creates the object again.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
-
-use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::error::RunError;
+use super::outcomes::created_by_others;
+use super::past_run::PastRun;
 use super::planning::within_limits;
-use super::state::learn;
-use super::{Origin, PlanError, PlanFile, RunDirectory};
-use crate::engine::IdRemap;
-use crate::item::{Change, Event, Item, ItemNumber, Outcome, Status};
-use crate::journal::{self, Header};
-use crate::plan::inverse::{InversePlanner, PastChange, Stage, scopes};
-use crate::plan::{Limits, Planner, Snapshot};
+use super::shared_objects::{self, At};
+use super::{Lineage, Origin, PlanError, RunDirectory};
+use crate::item::{Change, Item};
+use crate::plan::composite::Share;
+use crate::plan::inverse::{InversePlanner, Stage, scopes};
+use crate::plan::{Limits, PastChange, Planner, Snapshot};
 use crate::resource::{Action, Column, Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Fields, Id};
 
 /// The columns before those of the resources.
 const COMMON_COLUMNS: [&str; 4] = ["resource", "action", "id", "microtenant"];
 
-const UNREADABLE: &str = "the plan cannot be read";
-
-/// The changes that a run made.
+/// The changes that a run made, and those of the unfinished runs whose place it took.
 #[derive(Debug)]
 pub struct RunEffects {
-    plan: PlanFile,
-    header: Header,
-    id_remap: IdRemap,
-    ends: HashMap<ItemNumber, End>,
-    /// The objects as they were, as JSON text: a tenth of the memory.
-    before: HashMap<ItemNumber, String>,
+    /// The newest run first.
+    runs: Vec<PastRun>,
+    files: Vec<String>,
     /// The items in the order in which they are undone.
-    order: Vec<(Stage, Reverse<ItemNumber>)>,
+    order: Vec<(Stage, At)>,
+    /// The objects that runs are known to have created, if calls of these runs were not answered.
+    owned: HashSet<Id>,
+    /// True if the run was undone before.
+    undone_before: bool,
     scopes: BTreeSet<Scope>,
     columns: Vec<&'static str>,
 }
 
 impl RunEffects {
-    /// Reads the changes that the run in `directory` made.
+    /// Reads the changes that the run in `directory` made, and those of the unfinished runs `replaced`, newest first.
     ///
     /// # Errors
-    /// [`RunError`] if the plan or the journal cannot be read or used.
-    pub fn read(directory: &RunDirectory) -> Result<Self, RunError> {
-        let plan = PlanFile::open(directory.path())?;
-        let mut id_remap = plan.id_remap().clone();
-        let mut ends = HashMap::new();
-        let mut before = HashMap::new();
-        let replayed = journal::replay(directory.path(), |event| {
-            learn(&mut id_remap, &event);
-            match event {
-                Event::Outcomes(outcomes) => {
-                    for outcome in outcomes.into_iter().filter(|o| is_change(o.status)) {
-                        ends.entry(outcome.item).or_insert(End::from(outcome));
-                    }
-                }
-                Event::Before { item, object } => {
-                    before.insert(item, Value::Object(object).to_string());
-                }
-                _ => {}
-            }
-        })?;
-        plan.verify(&replayed.header)?;
-        before.retain(|item, _| ends.contains_key(item));
+    /// [`RunError`] if a plan or a journal cannot be read or used.
+    pub fn read(directory: &RunDirectory, replaced: &[RunDirectory]) -> Result<Self, RunError> {
+        let mut runs = vec![PastRun::read(directory)?];
+        for other in replaced {
+            runs.push(PastRun::read_unfinished(other)?);
+        }
+        let mut files = Vec::new();
+        for run in &mut runs {
+            run.number_files(&mut files);
+        }
         let mut effects = Self {
-            plan,
-            header: replayed.header,
-            id_remap,
-            ends,
-            before,
+            runs,
+            files,
             order: Vec::new(),
+            owned: HashSet::new(),
+            undone_before: false,
             scopes: BTreeSet::new(),
             columns: Vec::new(),
         };
-        let failed = RunError::io(directory.path(), UNREADABLE);
-        effects.sort().map_err(failed)?;
+        effects.sort()?;
+        if effects.runs.iter().any(PastRun::has_doubts) {
+            effects.find_owned(directory)?;
+        }
         Ok(effects)
     }
 
@@ -88,14 +77,16 @@ impl RunEffects {
         self.scopes.iter().cloned().collect()
     }
 
-    /// Returns the origin of the undo's rows: manifests, columns, and the run that is undone.
+    /// Returns the origin of the undo's rows: manifests, columns, and the runs that are undone.
     #[must_use]
     pub fn origin(&self) -> Origin {
         let columns = COMMON_COLUMNS.iter().chain(&self.columns);
+        let mut names = self.runs.iter().map(|run| run.header.run.clone());
         Origin {
-            files: self.plan.origin().files.clone(),
+            files: self.files.clone(),
             columns: columns.map(|name| (*name).to_owned()).collect(),
-            undoes: Some(self.header.run.clone()),
+            undoes: names.next(),
+            undoes_replaced: names.collect(),
             ..Origin::default()
         }
     }
@@ -104,7 +95,7 @@ impl RunEffects {
     /// order of [`RunEffects::origin`]'s columns.
     ///
     /// # Errors
-    /// [`PlanError::Problems`] with every limit of the tenant that would be exceeded, [`PlanError::Run`] if the run
+    /// [`PlanError::Problems`] with every limit of the tenant that would be exceeded, [`PlanError::Run`] if a run
     /// cannot be read, and the errors of `keep`.
     pub fn plan<'s>(
         &self,
@@ -113,9 +104,14 @@ impl RunEffects {
         mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
     ) -> Result<Planner<'s>, PlanError> {
         let mut inverse = InversePlanner::new(snapshot, limits);
-        for (_, Reverse(number)) in &self.order {
-            let past = self.past(*number)?;
-            let item = inverse.plan(&past);
+        let shares = self.shares(&inverse)?;
+        for (_, at) in &self.order {
+            let past = self.past(*at)?;
+            let item = match shares.get(at) {
+                None => inverse.plan(&past),
+                Some(Some(share)) => inverse.plan_share(&past, share),
+                Some(None) => continue,
+            };
             let cells = self.cells(&past, &item);
             let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
             keep(&item, &cells)?;
@@ -123,13 +119,41 @@ impl RunEffects {
         within_limits(inverse.into_planner())
     }
 
-    fn sort(&mut self) -> std::io::Result<()> {
+    /// Returns the shares of the changes that are not taken back each by itself. A change without a share needs no row.
+    fn shares(&self, inverse: &InversePlanner<'_>) -> Result<HashMap<At, Option<Share>>, RunError> {
+        if self.runs.len() == 1 {
+            return Ok(HashMap::new());
+        }
+        let changes = self.order.iter().map(|(_, at)| *at).collect();
+        let known = shared_objects::Known {
+            owned: &self.owned,
+            undone_before: self.undone_before,
+        };
+        shared_objects::shares(&self.runs, changes, inverse, &known)
+    }
+
+    /// Finds the objects that runs are known to have created.
+    fn find_owned(&mut self, directory: &RunDirectory) -> Result<(), RunError> {
+        let Some(newest) = self.runs.first() else {
+            return Ok(());
+        };
+        self.owned = created_by_others(directory, &newest.header)?;
+        self.owned
+            .extend(self.runs.iter().flat_map(PastRun::created));
+        let name = directory.name().to_string();
+        self.undone_before = Lineage::around(directory)?.undone_by(&name).is_some();
+        Ok(())
+    }
+
+    fn sort(&mut self) -> Result<(), RunError> {
         let mut kinds = BTreeSet::new();
-        for number in self.ends.keys().copied() {
-            let item = self.plan.line(number)?.item;
-            self.order.push((Stage::of(&item), Reverse(number)));
-            self.scopes.extend(scopes(&item));
-            kinds.insert(item.resource);
+        for (rank, run) in self.runs.iter().enumerate() {
+            for number in run.changes() {
+                let item = run.item(number)?;
+                self.order.push((Stage::of(&item), (rank, Reverse(number))));
+                self.scopes.extend(scopes(&item));
+                kinds.insert(item.resource);
+            }
         }
         self.order.sort_unstable();
         let columns = kinds.into_iter().flat_map(sendable);
@@ -141,21 +165,8 @@ impl RunEffects {
         Ok(())
     }
 
-    fn past(&self, number: ItemNumber) -> Result<PastChange, RunError> {
-        let failed = RunError::io(self.plan.path(), UNREADABLE);
-        let mut item = self.plan.line(number).map_err(failed)?.item;
-        // References to objects that the run created again are compared under their new ids.
-        if let Err(why) = self.id_remap.rename(&mut item) {
-            tracing::debug!(number, %why, "a reference stays as it was planned");
-        }
-        let before = self.before.get(&number);
-        let end = self.ends.get(&number);
-        Ok(PastChange {
-            item,
-            id: end.and_then(|end| end.id.clone()),
-            proven: end.is_some_and(|end| end.proven),
-            before: before.and_then(|text| serde_json::from_str(text).ok()),
-        })
+    fn past(&self, (rank, Reverse(number)): At) -> Result<PastChange, RunError> {
+        shared_objects::past(&self.runs, (rank, Reverse(number)))
     }
 
     /// Returns the cells of a manifest row that does the same as the item.
@@ -185,31 +196,6 @@ impl RunEffects {
         });
         first.into_iter().chain(own).collect()
     }
-}
-
-/// The end of an item that changed something.
-#[derive(Debug)]
-struct End {
-    id: Option<Id>,
-    /// True if it is certain that the run changed the object.
-    proven: bool,
-}
-
-impl From<Outcome> for End {
-    fn from(outcome: Outcome) -> Self {
-        Self {
-            proven: outcome.status != Status::Recovered || outcome.failure.is_none(),
-            id: outcome.id,
-        }
-    }
-}
-
-/// Tells whether an item that ended with this status changed something.
-fn is_change(status: Status) -> bool {
-    matches!(
-        status,
-        Status::Created | Status::Updated | Status::Deleted | Status::Recovered
-    )
 }
 
 /// Returns the action of a manifest row that undoes this item.

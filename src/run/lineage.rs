@@ -29,7 +29,8 @@ impl Lineage {
             for earlier in origin.supersedes {
                 lineage.superseded.insert(earlier, name.clone());
             }
-            if let Some(earlier) = origin.undoes {
+            let undone = origin.undoes.into_iter().chain(origin.undoes_replaced);
+            for earlier in undone {
                 lineage.undone.insert(earlier, name.clone());
             }
             if let Some(earlier) = origin.retries {
@@ -57,6 +58,20 @@ impl Lineage {
     #[must_use]
     pub fn undone_by(&self, run: &str) -> Option<&str> {
         self.undone.get(run).map(String::as_str)
+    }
+
+    /// Returns the run that replaces the run of that name, or the one that replaces that one in its turn, and so on.
+    #[must_use]
+    pub fn successor_of(&self, run: &str) -> Option<&str> {
+        let mut successor = self.superseded_by(run)?;
+        // A circle ends after as many steps as there are runs.
+        for _ in 0..self.superseded.len() {
+            match self.superseded_by(successor) {
+                Some(next) => successor = next,
+                None => break,
+            }
+        }
+        Some(successor)
     }
 
     /// Returns the newest run that replaces the run of that name.

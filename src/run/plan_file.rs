@@ -45,9 +45,18 @@ pub struct Origin {
     /// The run that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
+    /// The unfinished runs whose place that run took, newest first. This run undoes them too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undoes_replaced: Vec<String>,
 }
 
 impl Origin {
+    /// Returns the runs that this one undoes.
+    pub fn undone(&self) -> impl Iterator<Item = &str> {
+        let undone = self.undoes.iter().chain(&self.undoes_replaced);
+        undone.map(String::as_str)
+    }
+
     /// Reads the origin of the plan in the run directory `directory`.
     ///
     /// # Errors

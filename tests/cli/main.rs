@@ -25,6 +25,7 @@ mod layers;
 mod manifests;
 mod others;
 mod prune;
+mod replaced;
 mod resources;
 mod runs;
 mod samples;

@@ -281,7 +281,7 @@ async fn a_journal_without_old_states_undoes_what_it_can() {
 async fn an_undo_lists_its_objects_and_their_references() {
     let (desk, wire) = (Desk::new(), Wire::new(""));
     let past = applied(&desk, &wire, LINKS).await;
-    let deeds = RunEffects::read(&RunDirectory::open(&past).unwrap()).unwrap();
+    let deeds = RunEffects::read(&RunDirectory::open(&past).unwrap(), &[]).unwrap();
     let kinds: Vec<String> = deeds.scopes().iter().map(|s| s.kind.to_string()).collect();
     assert_eq!(kinds, ["portal-link", "user-portal"]);
     let mut planned = 0;

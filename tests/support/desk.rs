@@ -14,7 +14,7 @@ use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::plan::{Defaults, Limits};
-use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Run, RunDirectory, RunEffects};
+use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Replaced, Run, RunDirectory, RunEffects};
 use zpa_bulk::wire::Failure;
 use zpa_bulk::zpa::Api;
 
@@ -61,7 +61,7 @@ impl Desk {
 
     /// Plans the undo of the run in `past` and starts it, as `undo` does.
     pub(crate) async fn start_undo<A: Api>(&self, engine: &mut Engine<A>, past: &Path) -> Run {
-        let deeds = RunEffects::read(&RunDirectory::open(past).unwrap()).unwrap();
+        let deeds = effects(past);
         let snapshot = engine.snapshot(deeds.scopes()).await.unwrap();
         begin(self.dir.path(), &deeds.origin(), |keep| {
             deeds.plan(&snapshot, ROOM, keep).unwrap();
@@ -97,6 +97,13 @@ impl Desk {
         let run = run::resume(directory).unwrap();
         carry_out(&mut self.engine(wire.clone()), run).await
     }
+}
+
+/// Reads the changes of the run in `past`, and of those whose place it took.
+fn effects(past: &Path) -> RunEffects {
+    let past = RunDirectory::open(past).unwrap();
+    let replaced = Replaced::by(&past).unwrap();
+    RunEffects::read(&past, &replaced.found).unwrap()
 }
 
 /// Carries the run out until that time, if it has not ended. Whatever is under way then is dropped, as it is when a
