@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rusqlite::OptionalExtension as _;
 
-use super::now::nanos;
+use super::error::CoordinationError;
+use super::now::{Now, nanos};
 use super::runs::RunId;
-use super::store::Table;
+use super::store::{Coordination, Table};
 
 /// The run that holds an object which another run wants to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,22 @@ struct Claim {
     directory: String,
     /// The instant until which the last write of the run may still be carried out.
     settled: i64,
+}
+
+impl Coordination {
+    /// Returns every object that belongs to a run, with the name of the run.
+    ///
+    /// # Errors
+    /// [`CoordinationError`] if the table cannot be read.
+    pub fn owners(&self, now: Now) -> Result<Vec<(String, String)>, CoordinationError> {
+        self.change(now, |table| {
+            let mut statement = table
+                .transaction
+                .prepare("SELECT object, run FROM owners")?;
+            let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+    }
 }
 
 impl Table<'_> {
@@ -105,18 +122,6 @@ impl Table<'_> {
             .execute("DELETE FROM deleted WHERE at < ?1", [forgotten])?;
         let mut statement = self.transaction.prepare("SELECT object FROM deleted")?;
         let rows = statement.query_map((), |row| row.get(0))?;
-        rows.collect()
-    }
-
-    /// Returns the objects that belong to other runs than the one of that name.
-    ///
-    /// # Errors
-    /// A [`rusqlite::Error`] if the table cannot be read.
-    pub fn owned_by_others(&self, run: &str) -> rusqlite::Result<Vec<String>> {
-        let mut statement = self
-            .transaction
-            .prepare("SELECT object FROM owners WHERE run <> ?1")?;
-        let rows = statement.query_map([run], |row| row.get(0))?;
         rows.collect()
     }
 

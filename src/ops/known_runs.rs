@@ -158,14 +158,18 @@ pub(super) fn finish(
     Ok(())
 }
 
-/// Returns the objects that belong to other runs than this one.
-pub(super) fn owned_by_others(run: &Run, tenant: &Tenant) -> Result<HashSet<Id>, Error> {
+/// Returns the objects that belong to other runs than these.
+pub(super) fn owned_by_others(
+    runs: &[&RunDirectory],
+    tenant: &Tenant,
+) -> Result<HashSet<Id>, Error> {
     let Some(table) = tenant.table()? else {
         return Ok(HashSet::new());
     };
-    let name = run.directory.name().to_string();
-    let ids = table.change(Now::read(), |table| table.owned_by_others(&name))?;
-    Ok(ids.iter().filter_map(|id| Id::parse(id)).collect())
+    let own: HashSet<String> = runs.iter().map(|run| run.name().to_string()).collect();
+    let owners = table.owners(Now::read())?;
+    let others = owners.iter().filter(|(_, run)| !own.contains(run));
+    Ok(others.filter_map(|(id, _)| Id::parse(id)).collect())
 }
 
 /// Returns the path of a run's directory without links, by which the table knows it.

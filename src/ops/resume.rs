@@ -112,7 +112,7 @@ async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, E
     if scopes.is_empty() {
         return Ok(run);
     }
-    run.workload.created_by_others = known_runs::owned_by_others(&run, tenant)?;
+    run.workload.created_by_others = known_runs::owned_by_others(&[&run.directory], tenant)?;
     let live = tenant
         .snapshot(scopes.into_iter().collect(), ErrorKind::Stopped)
         .await?;

@@ -1,10 +1,12 @@
 //! The use case `undo`: starts a new run that takes back the changes of another.
 
 use std::collections::HashSet;
+use std::iter::once;
 use std::path::Path;
 
 use super::carry_out::RunEnd;
 use super::error::{Error, ErrorKind};
+use super::known_runs;
 use super::plan::ItemSink;
 use super::plan_input::{PlanInput, StartOptions};
 use super::preview::{PlanSummary, Preview};
@@ -52,15 +54,17 @@ pub async fn undo(
     refuse_unfinished(&past)?;
     refuse_rehearsal(&recorded)?;
     let replaced = replaced_by(&past, connect, session)?;
+    let mut tenant = connect
+        .connect(Some(&recorded), session.stop.clone())
+        .await?;
+    let runs_undone: Vec<&RunDirectory> = once(&past.directory).chain(&replaced).collect();
+    let others = known_runs::owned_by_others(&runs_undone, &tenant)?;
     let mut input = Undo {
-        effects: RunEffects::read(&past.directory, &replaced)?,
+        effects: RunEffects::read(&past.directory, &replaced, others)?,
         runs,
         yes,
     };
     input.recheck()?;
-    let mut tenant = connect
-        .connect(Some(&recorded), session.stop.clone())
-        .await?;
     let options = StartOptions {
         runs,
         previous: Some(&past),

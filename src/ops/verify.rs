@@ -74,9 +74,7 @@ pub async fn verify(
             .await?;
         let scopes = scopes.into_iter().collect();
         let live = tenant.snapshot(scopes, ErrorKind::Unexpected).await?;
-        confirmed = verification
-            .claims(&live, &mut findings)
-            .map_err(unreadable)?;
+        confirmed = verification.claims(&live, &mut findings)?;
     }
     Ok(Verified::new(&run_state, rows, confirmed, findings))
 }

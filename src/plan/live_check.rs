@@ -1,12 +1,12 @@
 //! Checks of items against the live objects of a tenant.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::live_index::LiveIndex;
 use super::snapshot::Snapshot;
 use crate::item::{Change, Item, Outcome, Status};
-use crate::resource::Scope;
+use crate::resource::{Scope, unescape};
 use crate::wire::{Failure, Fields, Id, Object};
 
 /// The live objects of a tenant, against which items are checked.
@@ -80,6 +80,78 @@ impl LiveCheck<'_> {
         let mut namesakes = namesakes(self.indexes.get(&item.scope())?, item).iter();
         let other = namesakes.find_map(|live| Id::of(live))?;
         Some(ended(Status::Failed, None, Some(conflict(item, &other))))
+    }
+}
+
+/// The trace of a change on the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appearance {
+    /// The id of the object, if it has one.
+    pub id: Option<Id>,
+    /// The words for what the tenant shows.
+    pub found: String,
+}
+
+impl LiveCheck<'_> {
+    /// Says how the tenant shows the change of an item that was not carried out, or returns `None` if it does not. For a
+    /// spared object, the change is its delete.
+    ///
+    /// A flag that the answer leaves out shows nothing.
+    #[must_use]
+    pub fn appearance(&self, item: &Item<'_>) -> Option<Appearance> {
+        let index = self.indexes.get(&item.scope())?;
+        let id = item.change.id().filter(|id| !id.is_none()).cloned();
+        let shown = match &item.change {
+            Change::Create { .. } => return self.copy_of(item).map(created),
+            Change::Update { set, .. } => {
+                let live = object_of(index, item, id.as_ref())?;
+                let left = item.resource.differing(live, set.to_owned_fields());
+                left.0.is_empty().then_some("it is as the row asks")
+            }
+            Change::Delete { id, .. } | Change::Spared { id, .. } => {
+                (!is_there(index, item, id)).then_some("it is gone")
+            }
+            Change::Unchanged { .. } | Change::Error { .. } => None,
+        };
+        shown.map(|found| Appearance {
+            id,
+            found: found.to_owned(),
+        })
+    }
+
+    /// Returns the ids of the live objects that have the item's name, if there are several. The name counts as the
+    /// tenant answers it, and unescaped.
+    #[must_use]
+    pub fn namesakes(&self, item: &Item<'_>) -> Vec<Id> {
+        if item.key.is_empty() || item.resource.key().is_none() {
+            return Vec::new();
+        }
+        let Some(index) = self.indexes.get(&item.scope()) else {
+            return Vec::new();
+        };
+        let unescaped = item.resource.comparable_key(unescape(&item.key));
+        let as_unescaped = index.by_key.get(&*unescaped).into_iter().flatten();
+        let all = namesakes(index, item).iter().chain(as_unescaped);
+        let ids: BTreeSet<Id> = all.filter_map(|live| Id::of(live)).collect();
+        if ids.len() > 1 {
+            ids.into_iter().collect()
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+fn created(id: Id) -> Appearance {
+    Appearance {
+        found: format!("it is there as the row asks, with the id {id}"),
+        id: Some(id),
+    }
+}
+
+fn object_of<'s>(index: &LiveIndex<'s>, item: &Item<'_>, id: Option<&Id>) -> Option<&'s Object> {
+    match id {
+        Some(id) => index.by_id.get(id.as_str()).copied(),
+        None => namesakes(index, item).first().copied(),
     }
 }
 
@@ -213,6 +285,65 @@ mod tests {
         };
         assert_eq!(named("Docs"), None);
         assert_eq!(named("Wiki").unwrap(), "its name is \"Wiki\", not \"Docs\"");
+    }
+
+    /// Returns the ids of several live links of the name `key`. The links have these ids and names.
+    fn namesakes_of(key: &str, live: &[(&str, &str)]) -> Vec<String> {
+        let item: Item<'static> = serde_json::from_value(json!({
+            "item": 0, "file": 0, "row": 2, "resource": "portal-link", "key": key,
+            "op": "create", "body": {},
+        }))
+        .unwrap();
+        let object = |(id, name): &(&str, &str)| {
+            let object = json!({"id": id, "name": name});
+            object.as_object().unwrap().clone()
+        };
+        let snapshot = Snapshot {
+            listings: vec![Listing {
+                scope: item.scope(),
+                objects: live.iter().map(object).collect(),
+            }],
+            ..Snapshot::default()
+        };
+        let ids = LiveCheck::new(&snapshot).namesakes(&item);
+        ids.iter().map(Id::to_string).collect()
+    }
+
+    #[test]
+    fn names_are_the_same_as_answered_and_unescaped() {
+        let both = [("1", "R&D"), ("2", "R&amp;D"), ("3", "Other")];
+        for key in ["R&D", "R&amp;D", " R&D "] {
+            assert_eq!(namesakes_of(key, &both), ["1", "2"], "{key}");
+        }
+        assert!(namesakes_of("Other", &both).is_empty());
+        // One object has both names.
+        assert!(namesakes_of("R&D", &both[1..]).is_empty());
+        assert!(namesakes_of("", &[("1", ""), ("2", "")]).is_empty());
+    }
+
+    #[test]
+    fn a_flag_missing_from_the_answer_shows_no_update() {
+        let item = |set: Value| -> Item<'static> {
+            serde_json::from_value(json!({
+                "item": 0, "file": 0, "row": 2, "resource": "portal-link", "key": "Wiki",
+                "op": "update", "id": "7", "set": set, "changes": [],
+            }))
+            .unwrap()
+        };
+        let live = json!({"id": "7", "name": "Wiki", "link": "wiki.example"});
+        let snapshot = Snapshot {
+            listings: vec![Listing {
+                scope: item(json!({})).scope(),
+                objects: vec![live.as_object().unwrap().clone()],
+            }],
+            ..Snapshot::default()
+        };
+        let live_check = LiveCheck::new(&snapshot);
+        let shown = |set| live_check.appearance(&item(set)).map(|shown| shown.found);
+        assert_eq!(shown(json!({"enabled": true})), None);
+        assert_eq!(shown(json!({"link": "new.example"})), None);
+        let as_asked = shown(json!({"link": "wiki.example"}));
+        assert_eq!(as_asked.as_deref(), Some("it is as the row asks"));
     }
 
     #[test]

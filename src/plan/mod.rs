@@ -44,7 +44,7 @@ pub use self::estimate::{CallCounts, Estimate};
 pub use self::filter::{Condition, Filter, FilterError};
 pub use self::guards::{Guards, Share};
 pub use self::limits::Limits;
-pub use self::live_check::{LiveCheck, conflict};
+pub use self::live_check::{Appearance, LiveCheck, conflict};
 pub use self::names::Resolver;
 pub use self::past_change::PastChange;
 pub use self::snapshot::{Listing, Snapshot};

@@ -6,11 +6,10 @@
 //! - every row of the result files with the plan and the journal;
 //! - each file with its SHA-256 in the report;
 //! - the numbers of the report with those of the journal;
-//! - the changes that the run claims with the tenant.
+//! - the changes that the run claims with the tenant, see [`tenant`](self::tenant).
 //!
-//! One item is in memory at a time, besides ten bytes of each.
+//! One item is in memory at a time, besides some thirty bytes of each.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -18,16 +17,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
+mod tenant;
+
 use super::document::{FILE_NAME, SavedReport, saved_report};
 use super::outcomes::Outcomes;
 use super::rows::{ResultFile, ResultRow, Results};
 use crate::files;
-use crate::item::{ItemNumber, Status};
+use crate::item::Status;
 use crate::journal;
-use crate::ledger::State;
 use crate::manifest::CsvReader;
-use crate::plan::{LiveCheck, Snapshot};
-use crate::resource::Scope;
 use crate::run::digest::Digested;
 use crate::run::{PlanLine, RunState};
 
@@ -304,59 +302,6 @@ impl<'r> Verification<'r> {
             );
         }
         Ok(counted)
-    }
-
-    /// Returns the scopes to list in order to check the claims of the run.
-    ///
-    /// # Errors
-    /// An [`io::Error`] if the plan cannot be read.
-    pub fn scopes(&self) -> io::Result<BTreeSet<Scope>> {
-        let mut scopes = BTreeSet::new();
-        self.each_success(|_, line, _| {
-            scopes.insert(line.item.scope());
-        })?;
-        Ok(scopes)
-    }
-
-    /// Compares the changes that the run claims with the tenant, and returns the number of claims that hold.
-    ///
-    /// # Errors
-    /// An [`io::Error`] if the plan cannot be read.
-    pub fn claims(&self, snapshot: &Snapshot, findings: &mut Findings) -> io::Result<u64> {
-        let live_check = LiveCheck::new(snapshot);
-        let results = self.results();
-        let mut confirmed = 0;
-        self.each_success(|number, line, status| {
-            let id = self.outcomes.id(number);
-            // The failure of an undo names the fields that it left alone. It claims nothing about these.
-            let partly = line.item.undo.is_some() && self.outcomes.failure(number).is_some();
-            let found = live_check.mismatch(&line.item, id.as_ref());
-            let Some(found) = found.filter(|_| !partly) else {
-                confirmed += 1;
-                return;
-            };
-            let claimed = match id {
-                Some(id) => format!("{} with the id {id}", status.name()),
-                None => status.name().to_owned(),
-            };
-            findings.add_of_row("tenant", (&results, line), claimed, found);
-        })?;
-        Ok(confirmed)
-    }
-
-    fn each_success(&self, mut visit: impl FnMut(ItemNumber, &PlanLine, Status)) -> io::Result<()> {
-        for number in 0..self.run_state.plan.len() {
-            let state = self.run_state.ledger.state(number);
-            if let State::Finished(status) = state
-                && ResultFile::of(state) == ResultFile::Success
-            {
-                let mut line = self.run_state.plan.line(number)?;
-                // An item that succeeded refers to no object that failed to come back.
-                let _ = self.run_state.id_remap.rename(&mut line.item);
-                visit(number, &line, status);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::error::RunError;
-use super::outcomes::created_by_others;
 use super::past_run::PastRun;
 use super::planning::within_limits;
 use super::shared_objects::{self, At};
@@ -33,6 +32,8 @@ pub struct RunEffects {
     files: Vec<String>,
     /// The items in the order in which they are undone.
     order: Vec<(Stage, At)>,
+    /// The objects that belong to other runs.
+    others: HashSet<Id>,
     /// The objects that runs are known to have created, if calls of these runs were not answered.
     owned: HashSet<Id>,
     /// True if the run was undone before.
@@ -42,11 +43,16 @@ pub struct RunEffects {
 }
 
 impl RunEffects {
-    /// Reads the changes that the run in `directory` made, and those of the unfinished runs `replaced`, newest first.
+    /// Reads the changes that the run in `directory` made, and those of the unfinished runs `replaced`, newest first. The
+    /// objects `others` belong to other runs, and are left alone.
     ///
     /// # Errors
     /// [`RunError`] if a plan or a journal cannot be read or used.
-    pub fn read(directory: &RunDirectory, replaced: &[RunDirectory]) -> Result<Self, RunError> {
+    pub fn read(
+        directory: &RunDirectory,
+        replaced: &[RunDirectory],
+        others: HashSet<Id>,
+    ) -> Result<Self, RunError> {
         let mut runs = vec![PastRun::read(directory)?];
         for other in replaced {
             runs.push(PastRun::read_unfinished(other)?);
@@ -59,6 +65,7 @@ impl RunEffects {
             runs,
             files,
             order: Vec::new(),
+            others,
             owned: HashSet::new(),
             undone_before: false,
             scopes: BTreeSet::new(),
@@ -134,10 +141,7 @@ impl RunEffects {
 
     /// Finds the objects that runs are known to have created.
     fn find_owned(&mut self, directory: &RunDirectory) -> Result<(), RunError> {
-        let Some(newest) = self.runs.first() else {
-            return Ok(());
-        };
-        self.owned = created_by_others(directory, &newest.header)?;
+        self.owned.clone_from(&self.others);
         self.owned
             .extend(self.runs.iter().flat_map(PastRun::created));
         let name = directory.name().to_string();
@@ -166,7 +170,13 @@ impl RunEffects {
     }
 
     fn past(&self, (rank, Reverse(number)): At) -> Result<PastChange, RunError> {
-        shared_objects::past(&self.runs, (rank, Reverse(number)))
+        let past = shared_objects::past(&self.runs, (rank, Reverse(number)))?;
+        let is_others = past.id.as_ref().is_some_and(|id| self.others.contains(id));
+        let creates = matches!(past.item.change, Change::Create { .. });
+        Ok(PastChange {
+            proven: past.proven && !(creates && is_others),
+            ..past
+        })
     }
 
     /// Returns the cells of a manifest row that does the same as the item.

@@ -38,7 +38,7 @@ pub use self::effects::RunEffects;
 pub use self::error::RunError;
 pub use self::lineage::Lineage;
 pub use self::open_run::{Run, resume, start};
-pub use self::outcomes::{created, outcomes};
+pub use self::outcomes::{created, ends_in_others, outcomes};
 pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::planning::{Checked, PlanError, check, check_named, plan};
 pub use self::recorded_settings::{Addresses, RecordedSettings};

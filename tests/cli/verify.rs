@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::command::{Ran, assert_contains};
-use crate::support::tenant::{OPEN, Tenant};
+use crate::support::command::{Ran, assert_contains, rows};
+use crate::support::tenant::{CUSTOMER, OPEN, TWINS, Tenant};
 
 const LINKS: &str = "name,url,user_portals\n\
                      Wiki,https://wiki.example,Employee Portal\n\
@@ -380,4 +382,176 @@ fn an_unfinished_run_is_called_so() {
     assert_eq!(document["findings"], serde_json::json!([]));
     tenant.run(&["resume", run.to_str().unwrap()]).expect(0);
     verify(&tenant, &run).expect(0);
+}
+
+/// Refuses the next such call, for good.
+fn refused(call: &str) -> String {
+    format!("[[fault]]\nkind = \"status\"\nmatch = \"{call}\"\nstatus = 403\ntimes = 1\n")
+}
+
+const THREE: &str =
+    "name,url,description\nA,https://a.example,\nB,https://b.example,\nC,https://c.example,\n";
+
+/// A run that is to create D, to update A and to delete B.
+const REFUSED: &str =
+    "action,name,url,description\n,D,https://d.example,\nupdate,A,,new\ndelete,B,,\n";
+
+/// Applies [`REFUSED`] on a tenant that refuses all of it once.
+fn all_refused() -> (Tenant, PathBuf) {
+    let calls = ["POST */userPortalLink", "PUT *", "DELETE *"];
+    let faults: String = calls.into_iter().map(refused).collect();
+    let tenant = Tenant::start(&format!("{OPEN}{faults}")).unpaced();
+    behind_its_back(&tenant, THREE);
+    let run = applied(&tenant, REFUSED, 4);
+    verify(&tenant, &run).expect(0);
+    (tenant, run)
+}
+
+#[test]
+fn failures_that_are_done_after_all_are_named() {
+    let (tenant, run) = all_refused();
+    behind_its_back(&tenant, REFUSED);
+    let id = tenant.id("portal_links", "D");
+    let found = findings(&verify(&tenant, &run).expect(4));
+    let created = format!("it is there as the row asks, with the id {id}");
+    assert_eq!(
+        found,
+        [
+            format!("tenant | mine.csv:2 | D | failed | {created}"),
+            "tenant | mine.csv:3 | A | failed | it is as the row asks".to_owned(),
+            "tenant | mine.csv:4 | B | failed | it is gone".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn failures_that_a_later_run_made_good_are_no_findings() {
+    let (tenant, run) = all_refused();
+    let retry = ["retry", run.to_str().unwrap(), "--yes"];
+    tenant.run(&retry).expect(0);
+    verify(&tenant, &run).expect(0);
+    verify(&tenant, &tenant.newest_run()).expect(0);
+    let (tenant, run) = all_refused();
+    tenant.apply("again.csv", REFUSED).expect(0);
+    verify(&tenant, &run).expect(0);
+    // A retry that finds all of it done takes the rows over too.
+    let (tenant, run) = all_refused();
+    behind_its_back(&tenant, REFUSED);
+    tenant
+        .run(&["retry", run.to_str().unwrap(), "--yes"])
+        .expect(0);
+    verify(&tenant, &run).expect(0);
+}
+
+#[test]
+fn another_change_than_the_failed_one_is_no_finding() {
+    let (tenant, run) = all_refused();
+    behind_its_back(
+        &tenant,
+        "name,url,description\nD,https://other.example,\nA,https://a.example,other\n",
+    );
+    verify(&tenant, &run).expect(0);
+}
+
+#[test]
+fn a_spared_object_that_is_gone_is_named() {
+    let connectors = "connectors = { stale = 3, live = 2, come_back = 1.0 }\n";
+    let tenant = Tenant::start(&format!("{OPEN}{connectors}")).unpaced();
+    let confirm = format!("--confirm={CUSTOMER}");
+    let prune = [
+        "prune",
+        "connectors",
+        "--disconnected-for=30d",
+        "--max-deletes=100%",
+        &confirm,
+    ];
+    tenant.run(&prune).expect(0);
+    let run = tenant.newest_run();
+    verify(&tenant, &run).expect(0);
+    let spared = rows(&run.join("skipped.csv"));
+    let deleted = |id: &str, more: &[&str]| {
+        let manifest = format!("resource,action,id\nconnector,delete,{id}\n");
+        tenant.write("delete.csv", &manifest);
+        let guards = ["--max-deletes=5", "--keep-per-group=0"];
+        let mut apply = tenant.command(&["apply", "delete.csv", "--yes"]);
+        Ran::of(apply.args(guards).args(more)).expect(0);
+    };
+    // This run has nothing but objects that its plan spares.
+    fs::copy(run.join("skipped.csv"), tenant.path("again.csv")).unwrap();
+    let ran = tenant.run(&["apply", "again.csv", "--yes", "--json"]);
+    assert_eq!(ran.summary()["spared"], 2);
+    let planned = tenant.newest_run();
+    // The later run tells that it deleted this one.
+    deleted(&spared[0]["_id"], &[]);
+    verify(&tenant, &run).expect(0);
+    deleted(&spared[1]["_id"], &["--runs-dir", "theirs"]);
+    let found = findings(&verify(&tenant, &run).expect(4));
+    let name = &spared[1]["name"];
+    assert_eq!(
+        found,
+        [format!(
+            "tenant | prune connectors:3 | {name} | spared | it is gone"
+        )]
+    );
+    let found = findings(&verify(&tenant, &planned).expect(4));
+    assert_eq!(
+        found,
+        [format!(
+            "tenant | again.csv:3 | {name} | spared | it is gone"
+        )]
+    );
+}
+
+#[test]
+fn a_link_that_is_there_twice_is_named() {
+    let late = "[[fault]]\nkind = \"late-commit\"\nmatch = \"POST */userPortalLink\"\ntimes = 1\n\
+                delay = \"3s\"\n";
+    let tenant = Tenant::start(&format!("{OPEN}{TWINS}{late}"))
+        .unpaced()
+        .with("ZPA_BULK_SETTLE", "1ms");
+    let manifest = "name,url\nR&D,https://rd.example\n";
+    tenant.write("mine.csv", manifest);
+    tenant.killed_after(1, &mut tenant.command(&["apply", "mine.csv", "--yes"]));
+    tenant.apply("mine.csv", manifest).expect(0);
+    let run = tenant.newest_run();
+    verify(&tenant, &run).expect(0);
+    thread::sleep(Duration::from_secs(3));
+    let links = tenant.objects("portal_links");
+    let ids = links.iter().map(|link| link["id"].as_str().unwrap());
+    let mut ids: Vec<&str> = ids.collect();
+    ids.sort_unstable();
+    let found = findings(&verify(&tenant, &run).expect(4));
+    let twice = format!("2 portal links have this name: {}", ids.join(", "));
+    assert_eq!(
+        found,
+        [format!("tenant | mine.csv:2 | R&D | created | {twice}")]
+    );
+}
+
+/// Computes the checksums of a journal anew.
+fn with_checksums(text: &str) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    let line = |line: &str| {
+        let (body, _) = line.rsplit_once(",\"crc\"").unwrap();
+        hasher.update(body.as_bytes());
+        let crc = hasher.clone().finalize();
+        format!("{body},\"crc\":\"{crc:08x}\"}}\n")
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn an_object_that_stands_for_two_rows_is_named() {
+    let tenant = Tenant::start(OPEN).unpaced();
+    let run = applied(&tenant, LINKS, 0);
+    let id = |name: &str| tenant.id("portal_links", name);
+    let (wiki, docs) = (id("Wiki"), id("Docs"));
+    let ran = with(&tenant, &run, "journal.jsonl", |text| {
+        with_checksums(&text.replace(&docs, &wiki))
+    });
+    let found = findings(&ran.expect(4));
+    let expected = format!(
+        "tenant | mine.csv:3 | Docs | created with the id {wiki} | it is also the id of mine.csv:2"
+    );
+    assert!(found.contains(&expected), "{found:#?}");
 }

@@ -1,5 +1,6 @@
 //! Undoing runs while others change the same objects, answers are lost and processes die.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -281,7 +282,7 @@ async fn a_journal_without_old_states_undoes_what_it_can() {
 async fn an_undo_lists_its_objects_and_their_references() {
     let (desk, wire) = (Desk::new(), Wire::new(""));
     let past = applied(&desk, &wire, LINKS).await;
-    let deeds = RunEffects::read(&RunDirectory::open(&past).unwrap(), &[]).unwrap();
+    let deeds = RunEffects::read(&RunDirectory::open(&past).unwrap(), &[], HashSet::new()).unwrap();
     let kinds: Vec<String> = deeds.scopes().iter().map(|s| s.kind.to_string()).collect();
     assert_eq!(kinds, ["portal-link", "user-portal"]);
     let mut planned = 0;

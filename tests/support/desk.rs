@@ -1,6 +1,6 @@
 //! A desk from which an engine is run on a stopped clock, as the command runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ impl Desk {
 fn effects(past: &Path) -> RunEffects {
     let past = RunDirectory::open(past).unwrap();
     let replaced = Replaced::by(&past).unwrap();
-    RunEffects::read(&past, &replaced.found).unwrap()
+    RunEffects::read(&past, &replaced.found, HashSet::new()).unwrap()
 }
 
 /// Carries the run out until that time, if it has not ended. Whatever is under way then is dropped, as it is when a
