@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::command::{assert_contains, rows, run_name};
+use crate::support::command::{Ran, assert_contains, rows, run_name};
 use crate::support::tenant::{OPEN, Tenant};
 
 /// A tenant that answers so slowly that a run can be met on its way.
@@ -195,8 +195,8 @@ const B: &str = "name,url\nB,https://b.example\n";
 /// Applies a manifest as another user, whose runs are elsewhere.
 fn behind_its_back(tenant: &Tenant, manifest: &str) {
     tenant.write("theirs.csv", manifest);
-    let args = ["apply", "theirs.csv", "--yes", "--runs-dir", "theirs"];
-    tenant.run(&args).expect(0);
+    let mut apply = tenant.command(&["apply", "theirs.csv", "--yes", "--runs-dir", "theirs"]);
+    Ran::of(apply.env("XDG_STATE_HOME", tenant.path("their state"))).expect(0);
 }
 
 #[test]
