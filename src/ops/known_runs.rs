@@ -9,7 +9,7 @@ use super::tenant::Tenant;
 use crate::coordination::{Coordination, KnownRun, Now};
 use crate::engine::Member;
 use crate::journal::Header;
-use crate::run::{self, Origin, Run, RunDirectory, RunError};
+use crate::run::{self, Origin, Run, RunDirectory};
 use crate::wire::Id;
 
 /// The runs that may be about the objects of a new one.
@@ -94,7 +94,7 @@ impl KnownRuns {
         else {
             return Ok(());
         };
-        let created = run::created(directory.path()).map_err(RunError::from)?;
+        let created = run::created(directory.path())?;
         let (path, name) = (path.to_string_lossy(), directory.name().to_string());
         table.change(Now::read(), |table| {
             created

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::directory::{RunDirectory, list};
 use super::error::RunError;
-use crate::item::{Event, Outcome, Status};
+use super::plan_file::PlanFile;
+use crate::item::{Event, ItemNumber, Operation, Outcome, Status};
 use crate::journal::{self, Header, JournalError, Replayed};
 use crate::wire::Id;
 
@@ -27,11 +28,21 @@ pub fn outcomes(
 /// Returns the ids of the objects that a run has created or adopted.
 ///
 /// # Errors
-/// [`JournalError`] if the journal is damaged or cannot be read.
-pub fn created(directory: &Path) -> Result<Vec<Id>, JournalError> {
+/// [`RunError`] if the plan or the journal is damaged or cannot be read.
+pub fn created(directory: &Path) -> Result<Vec<Id>, RunError> {
+    let plan = PlanFile::open(directory)?;
+    let creates = plan
+        .entries()
+        .filter(|(_, entry)| entry.operation == Operation::Create);
+    let creates: HashSet<ItemNumber> = creates.map(|(number, _)| number).collect();
     let mut ids = Vec::new();
     outcomes(directory, |outcome| {
-        let is_own = matches!(outcome.status, Status::Created | Status::Recovered);
+        let is_own = match outcome.status {
+            Status::Created => true,
+            // An update that was recovered changed an object of somebody else.
+            Status::Recovered => creates.contains(&outcome.item),
+            _ => false,
+        };
         ids.extend(outcome.id.filter(|_| is_own));
     })?;
     Ok(ids)

@@ -24,6 +24,7 @@ mod fuzz;
 mod layers;
 mod manifests;
 mod others;
+mod processes;
 mod prune;
 mod replaced;
 mod resources;

@@ -297,6 +297,12 @@ impl Creates {
                 steps.push(Step::CutCreates(most));
             }
         }
+        let adopted = outcomes
+            .iter()
+            .filter(|ended| ended.status == Status::Recovered);
+        steps.push(Step::Own(
+            adopted.filter_map(|ended| ended.id.clone()).collect(),
+        ));
         steps.push(Step::Finish(outcomes));
         steps
     }

@@ -601,6 +601,7 @@ impl Core {
             // Such a listing is taken in page by page.
             Step::Listed(Purpose::Referrers(_), ..) => {}
             Step::Append(event) => self.append([event]),
+            Step::Own(ids) => self.own(ids),
             Step::Finish(outcomes) => self.finish(outcomes),
             Step::Stop(end) => self.stop(end),
         }
@@ -625,22 +626,24 @@ impl Core {
         }
     }
 
-    /// Notes the objects that this run has created, adopted or deleted.
+    /// Notes the objects that this run has created or adopted.
+    fn own(&mut self, ids: Vec<Id>) {
+        if self.claims.shared && !ids.is_empty() {
+            self.effects.push(Effect::Own(ids));
+        }
+    }
+
+    /// Notes the objects that this run has created or deleted.
     fn note_objects(&mut self, outcomes: &[Outcome]) {
-        let ids = |wanted: &[Status]| -> Vec<Id> {
-            let of = outcomes
-                .iter()
-                .filter(|outcome| wanted.contains(&outcome.status));
+        let ids = |wanted: Status| -> Vec<Id> {
+            let of = outcomes.iter().filter(|outcome| outcome.status == wanted);
             of.filter_map(|outcome| outcome.id.clone()).collect()
         };
-        let own = ids(&[Status::Created, Status::Recovered]);
-        let deleted = ids(&[Status::Deleted]);
+        self.own(ids(Status::Created));
+        let deleted = ids(Status::Deleted);
         self.deleted.extend(deleted.iter().cloned());
-        if self.claims.shared {
-            self.effects
-                .extend((!own.is_empty()).then_some(Effect::Own(own)));
-            self.effects
-                .extend((!deleted.is_empty()).then_some(Effect::Deleted(deleted)));
+        if self.claims.shared && !deleted.is_empty() {
+            self.effects.push(Effect::Deleted(deleted));
         }
     }
 

@@ -12,7 +12,7 @@ use super::super::settings::End;
 use super::super::unresolved::{Reason, Unresolved};
 use crate::item::{Event, Item, Outcome};
 use crate::retry::Verdict;
-use crate::wire::{Answer, Failure, Reply};
+use crate::wire::{Answer, Failure, Id, Reply};
 
 #[derive(Debug)]
 pub(super) struct Judged<'a> {
@@ -65,6 +65,8 @@ pub(super) enum Step {
     /// Take in a listing that was read to its end. The age of what it shows counts from that instant on.
     Listed(Purpose, Box<ListingReader>, Instant),
     Append(Event),
+    /// Note that this run has adopted these objects.
+    Own(Vec<Id>),
     Finish(Vec<Outcome>),
     /// Start nothing any more.
     Stop(End),
