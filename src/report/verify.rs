@@ -6,7 +6,7 @@
 //! - every row of the result files with the plan and the journal;
 //! - each file with its SHA-256 in the report;
 //! - the numbers of the report with those of the journal;
-//! - the changes that the run claims with the tenant, see [`tenant`](self::tenant).
+//! - the changes that the run claims with the tenant, in `tenant`.
 //!
 //! One item is in memory at a time, besides some thirty bytes of each.
 

@@ -13,22 +13,7 @@
 //! - No item ends while a call of its own that would change the outcome may still be carried out.
 //! - Every item ends with exactly one outcome.
 //!
-//! The life of an item, by what becomes of its call:
-//!
-//! | Call | Create | Update, delete alone | Delete together | Element of a list |
-//! |---|---|---|---|---|
-//! | to be sent | at once | object read when the slot is near | listed | list read |
-//! | success | confirmed: ends; else looked up | ends | looked up | list read: ends, or written again |
-//! | no answer, 502, 504 | looked up now and after the settle time, then sent again | looked up with all others, then sent again | looked up, then sent again | read now and after the settle time, then written again |
-//! | refused for its content | alone: fails; else looked up, then halved | fails | alone: fails; else looked up, then halved | alone: fails; else halved |
-//! | refused for good | alone: fails; else looked up, fails unless there | fails | alone: fails; else looked up, fails unless gone | fails |
-//! | not executed: 429, 401, no connection | waits | waits, read again | waits, listed again | waits, read again |
-//! | 503 with Retry-After | looked up after the pause, then sent again | waits, read again | the same as a create | read now and after the settle time |
-//! | attempts used up | fails | checked, fails unless as asked | checked, fails unless gone | fails unless as asked |
-//! | process killed | looked up | read again | listed | read now and after the settle time |
-//!
-//! A create that is refused because the object exists is looked up. An item that is changed or deleted is checked
-//! before it fails if it was sent before. A refused list is read before its items fail if an earlier write was taken.
+#![doc = include_str!("../../../docs/item-life.md")]
 
 mod attempts;
 mod changes;
