@@ -276,7 +276,7 @@ impl Dispatcher {
         let Stage::InFlight(sent, generation) = pending.stage else {
             return Disposition::Requeued;
         };
-        self.in_flight.answered(id, sent, now);
+        self.in_flight.answered(id, pending.class(), sent, now);
         let call = pending.as_sent();
         match retry::judge(call, reply, wall, random) {
             Verdict::Throttled(wait) => {
@@ -455,7 +455,7 @@ impl Dispatcher {
 
     /// Returns the time between the beginning of a reading and the slot of the change for which it is made.
     fn reading_lead(&self) -> Duration {
-        (self.in_flight.latency() + LEAD).min(self.freshness / 2)
+        (self.in_flight.reading() + LEAD).min(self.freshness / 2)
     }
 
     /// Returns how many calls may be made ready: no more than can replace all that are in flight.

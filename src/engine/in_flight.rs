@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::call::CallId;
 use super::settings::EngineSettings;
 use crate::pacer::Flow;
+use crate::wire::QuotaClass;
 
 /// The time that a call is taken to last until the first one was answered.
 const FIRST_GUESS: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub(super) struct InFlight {
     /// The time that calls last. It rises at once and falls slowly: too few calls in flight leave the quota unused,
     /// too many do no harm.
     latency: Duration,
+    /// The time that reads last, once one was answered. It rises at once and falls fast: what is read too early grows old.
+    reading: Option<Duration>,
 }
 
 impl InFlight {
@@ -36,6 +39,7 @@ impl InFlight {
             calls: BTreeSet::new(),
             fixed: settings.jobs.map(Into::into),
             latency: FIRST_GUESS,
+            reading: None,
         }
     }
 
@@ -43,15 +47,19 @@ impl InFlight {
         self.calls.insert((now, id));
     }
 
-    pub(super) fn answered(&mut self, id: CallId, sent: Instant, now: Instant) {
+    pub(super) fn answered(&mut self, id: CallId, class: QuotaClass, sent: Instant, now: Instant) {
         self.calls.remove(&(sent, id));
         let took = now.saturating_duration_since(sent);
         self.latency = took.max((self.latency * 7 + took) / 8);
+        if class == QuotaClass::Read {
+            let before = self.reading.unwrap_or(took);
+            self.reading = Some(took.max((before + took) / 2));
+        }
     }
 
-    /// Returns the time that a call is taken to last.
-    pub(super) fn latency(&self) -> Duration {
-        self.latency
+    /// Returns the time that a read is taken to last.
+    pub(super) fn reading(&self) -> Duration {
+        self.reading.unwrap_or(self.latency)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -105,7 +113,8 @@ mod tests {
     fn the_limit_is_rate_times_latency_and_one() {
         let start = Instant::now();
         let mut in_flight = with_calls(200, start);
-        (0..200).for_each(|id| in_flight.answered(id, start, start + SECOND / 10));
+        (0..200)
+            .for_each(|id| in_flight.answered(id, QuotaClass::Write, start, start + SECOND / 10));
         let limit = |interval| in_flight.limit(Some(flow(interval, 1)), start);
         assert_eq!(limit(SECOND / 3), 1);
         assert_eq!(limit(SECOND / 35), 1 + 3);
