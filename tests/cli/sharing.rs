@@ -202,6 +202,24 @@ fn a_damaged_table_is_replaced_with_a_warning() {
 }
 
 #[test]
+fn nothing_is_sent_while_another_process_holds_the_table() {
+    let (tenant, microtenants) = start();
+    let mut apply = one_by_one(apply(&tenant, &microtenants[0], 12));
+    let child = tenant.met_after(2, &mut apply);
+    let table = rusqlite::Connection::open(&tables(&tenant)[0]).unwrap();
+    // As by a process that was stopped in the middle of a change.
+    table.execute_batch("BEGIN IMMEDIATE").unwrap();
+    sleep(Duration::from_millis(500));
+    let before = tenant.writes();
+    sleep(Duration::from_secs(3));
+    assert_eq!(tenant.writes(), before);
+    table.execute_batch("ROLLBACK").unwrap();
+    wait(child, 0);
+    assert_eq!(tenant.links().len(), 12);
+    assert!(most_in_any_window(&all(&writes(&tenant)), WINDOW) <= LIMIT);
+}
+
+#[test]
 fn a_state_that_is_not_shared_leaves_no_file() {
     let (tenant, microtenants) = start();
     let mut alone = apply(&tenant, &microtenants[0], 1);
