@@ -20,7 +20,7 @@ use super::tenant::Tenant;
 use super::text::{rounded, shell_word};
 use crate::clock::{monotonic, wall};
 use crate::engine::Items as _;
-use crate::item::{Item, Operation, Status};
+use crate::item::{Change, Item, Operation, Status};
 use crate::journal;
 use crate::ledger::State;
 use crate::plan::{LiveCheck, Snapshot};
@@ -29,8 +29,7 @@ use crate::resource::{Kind, Part, Shape};
 use crate::run::{Run, RunDirectory, RunError, RunState};
 use crate::wire::Id;
 
-/// The operations that two processes must not do at once on the same object or list. Both would create the object. Both
-/// would write the whole list, each without the other's changes.
+/// The operations that two processes must not do at once on the same object or list.
 const EXCLUSIVE: [Operation; 2] = [Operation::Create, Operation::Merge];
 
 const ALL: [Operation; 4] = [
@@ -191,7 +190,7 @@ impl OtherRuns {
             self.wait(tenant, session).await?;
             live = tenant.snapshot(input.scopes(), unread).await?;
         }
-        self.refuse_shared(&live, input, tenant)?;
+        self.refuse_claimed(|see| each_planned(&live, input, tenant, see))?;
         Ok(live)
     }
 
@@ -271,21 +270,12 @@ impl OtherRuns {
         Ok(found)
     }
 
-    /// Refuses a plan if it shares an object or a list with the work of another process (see [`OtherRuns::claimed`]).
-    fn refuse_shared(
-        &self,
-        live: &Snapshot,
-        input: &dyn PlanInput,
-        tenant: &Tenant,
-    ) -> Result<(), Error> {
-        self.refuse_claimed(|see| each_planned(live, input, tenant, see))
-    }
-
     /// Refuses to resume a run if the rest of its work shares an object or a list with the work of another process.
     pub(super) fn refuse_shared_in(&self, run: &Run) -> Result<(), Error> {
         self.refuse_claimed(|see| each_left(run, see))
     }
 
+    /// Refuses work that shares an object or a list with that of another process (see [`OtherRuns::claimed`]).
     fn refuse_claimed(
         &self,
         each: impl FnOnce(Visitor<'_>) -> Result<(), Error>,
@@ -302,14 +292,14 @@ impl OtherRuns {
         refused
     }
 
-    /// Returns the work that other processes have still to do, and that nobody may do besides them: creates and changes to
-    /// lists. Each comes with its run.
+    /// Returns the work that other processes have still to do, and that nobody may do besides them. Each comes with its
+    /// run.
     fn claimed(&self) -> Result<HashMap<(Operation, Mark), &RunState>, Error> {
         let mut claimed = HashMap::new();
         for run in self.unfinished.iter().filter(|run| run.active) {
             let mut claim =
-                |item: &Item<'_>| claimed.extend(operation_marks(item).map(|mark| (mark, run)));
-            run.plan.each_open(&run.ledger, &EXCLUSIVE, &mut claim)?;
+                |item: &Item<'_>| claimed.extend(exclusive(item).map(|mark| (mark, run)));
+            run.plan.each_open(&run.ledger, &ALL, &mut claim)?;
         }
         Ok(claimed)
     }
@@ -387,12 +377,13 @@ fn refuse_claimed(
     item: &Item<'_>,
     claimed: &HashMap<(Operation, Mark), &RunState>,
 ) -> Result<(), Error> {
-    let Some(run) = operation_marks(item).find_map(|mark| claimed.get(&mark)) else {
+    let Some(run) = exclusive(item).find_map(|mark| claimed.get(&mark)) else {
         return Ok(());
     };
     let (noun, key) = (item.resource.noun(), &item.key);
     let what = match Operation::of(item) {
         Operation::Merge => format!("change the list that the {noun} {key:?} is in"),
+        Operation::Update => format!("use the new name of the {noun} {key:?}"),
         _ => format!("create the {noun} {key:?}"),
     };
     let directory = run.directory.path().display();
@@ -400,12 +391,26 @@ fn refuse_claimed(
     Err(Error::new(ErrorKind::Run, message).hint("wait for it, or stop it, and try again"))
 }
 
-fn operation_marks(item: &Item<'_>) -> impl Iterator<Item = (Operation, Mark)> + use<> {
-    let operation = Operation::of(item);
-    marks(item).map(move |mark| (operation, mark))
+/// Returns the marks of work that two processes must not do at once: creating an object, giving a name to one, and changing
+/// a list. Both would create the object. Both would write the whole list, each without the other's changes.
+fn exclusive(item: &Item<'_>) -> impl Iterator<Item = (Operation, Mark)> + use<> {
+    let operation = match Operation::of(item) {
+        Operation::Update if new_name(item).is_some() => Some(Operation::Create),
+        operation => Some(operation).filter(|operation| EXCLUSIVE.contains(operation)),
+    };
+    let marks = operation.map(|operation| marks(item).map(move |mark| (operation, mark)));
+    marks.into_iter().flatten()
 }
 
-/// Returns the marks of an item: the name and the id of its object, or the list of which the object is an element. A
+/// Returns the name that an update gives to its object, if it gives one.
+fn new_name<'i>(item: &'i Item<'_>) -> Option<&'i str> {
+    match &item.change {
+        Change::Update { set, .. } => set.text(item.resource.key_field()),
+        _ => None,
+    }
+}
+
+/// Returns the marks of an item: the names and the id of its object, or the list of which the object is an element. A
 /// list is written as a whole.
 fn marks(item: &Item<'_>) -> impl Iterator<Item = Mark> + use<> {
     let kind = item.resource;
@@ -414,9 +419,12 @@ fn marks(item: &Item<'_>) -> impl Iterator<Item = Mark> + use<> {
     let names = match kind.shape() {
         Shape::List => vec![item.part.as_ref().map_or("", Part::as_str).to_owned()],
         Shape::Collection | Shape::Single => {
-            let key = kind.comparable_key(item.key.as_ref().into()).into_owned();
-            let id = item.change.id().map(|id| format!("id {id}"));
-            [format!("key {key}")].into_iter().chain(id).collect()
+            let names = [Some(item.key.as_ref()), new_name(item)]
+                .into_iter()
+                .flatten();
+            let keys = names.map(|name| format!("key {}", kind.comparable_key(name.into())));
+            keys.chain(item.change.id().map(|id| format!("id {id}")))
+                .collect()
         }
     };
     names

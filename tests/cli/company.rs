@@ -225,3 +225,33 @@ fn an_object_belongs_to_one_run() {
     Ran::of(&mut in_place(&undo, "one")).expect(0);
     assert_eq!(tenant.names("portal_links"), ["X"]);
 }
+
+#[test]
+fn a_name_that_a_run_is_to_create_is_not_given_to_another() {
+    let paused = "[[fault]]\nkind = \"status\"\nmatch = \"POST */userPortalLink\"\ntimes = 1\nstatus = 429\nretry_after = \"2s\"\n";
+    let tenant = start("1ms", &format!("tenant = {{ links = 1 }}\n{paused}"));
+    tenant.wake();
+    let id = tenant.id("portal_links", "Seeded Link 0001");
+    tenant.write(
+        "new.csv",
+        "name,url\nS,https://s.example\nT,https://t.example\nU,https://u.example\nV,https://v.example\nX,https://x.example\n",
+    );
+    let rename = format!("resource,action,id,name\nportal-link,update,{id},X\n");
+    let one_by_one = [
+        "apply",
+        "new.csv",
+        "--yes",
+        "--batch-size",
+        "1",
+        "--jobs",
+        "1",
+    ];
+    let mut creating = tenant.met_after(1, &mut tenant.command(&one_by_one));
+    let ran = tenant.apply("rename.csv", &rename).expect(7);
+    assert_contains(&ran.stderr, "a process is working on");
+    assert!(creating.wait().unwrap().success());
+    assert_eq!(
+        tenant.names("portal_links"),
+        ["S", "Seeded Link 0001", "T", "U", "V", "X"]
+    );
+}
