@@ -1,5 +1,6 @@
 //! Claims: the objects that a run is about to change. And owners: the run that an object belongs to.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ pub struct Holder {
     pub directory: PathBuf,
 }
 
+/// The longest time for which a listing is taken to lag behind.
+const LAG: Duration = Duration::from_secs(600);
+
 /// A claim as the table has it.
 struct Claim {
     run: RunId,
@@ -28,6 +32,21 @@ struct Claim {
 }
 
 impl Coordination {
+    /// Returns the object of each scope that a run has changed last, if that was within ten minutes.
+    ///
+    /// # Errors
+    /// [`CoordinationError`] if the table cannot be read.
+    pub fn latest(&self, now: Now) -> Result<HashMap<String, String>, CoordinationError> {
+        self.change(now, |table| {
+            let since = now.uptime.saturating_sub(nanos(LAG));
+            let mut statement = table
+                .transaction
+                .prepare("SELECT scope, object FROM latest WHERE at >= ?1")?;
+            let rows = statement.query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+    }
+
     /// Returns every object that belongs to a run, with the name of the run.
     ///
     /// # Errors
@@ -110,13 +129,24 @@ impl Table<'_> {
         Ok(())
     }
 
+    /// Notes the object of a scope that was created, changed or deleted last.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be written.
+    pub fn touch(&self, scope: &str, object: &str) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "INSERT OR REPLACE INTO latest VALUES (?1, ?2, ?3)",
+            (scope, object, self.now.uptime),
+        )?;
+        Ok(())
+    }
+
     /// Returns the objects that were deleted within ten minutes: a listing that lags behind may still show them. Forgets
     /// the others.
     ///
     /// # Errors
     /// A [`rusqlite::Error`] if the table cannot be read or written.
     pub fn deleted(&self) -> rusqlite::Result<Vec<String>> {
-        const LAG: Duration = Duration::from_secs(600);
         let forgotten = self.now.uptime.saturating_sub(nanos(LAG));
         self.transaction
             .execute("DELETE FROM deleted WHERE at < ?1", [forgotten])?;

@@ -7,6 +7,7 @@
 //! | `slots`, `pools` | the calls that were sent and are about to be sent, and the pauses that the server asked for |
 //! | `runs` | every run of the tenant: its directory, its last write, and the run that replaced it |
 //! | `claims` | the objects that a run has read and is about to change |
+//! | `latest` | the object of each scope that a run has changed last |
 //! | `deleted` | the objects that were deleted lately, since listings may lag behind |
 //! | `owners` | the run that created or adopted an object: one for each id |
 //!

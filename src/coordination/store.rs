@@ -34,6 +34,7 @@ const SCHEMA: &str = "
         replaced_by TEXT
     ) STRICT;
     CREATE TABLE claims (object TEXT PRIMARY KEY, run INTEGER NOT NULL, until INTEGER) STRICT;
+    CREATE TABLE latest (scope TEXT PRIMARY KEY, object TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
     CREATE TABLE deleted (object TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
     CREATE TABLE owners (object TEXT PRIMARY KEY, run TEXT NOT NULL) STRICT;
     PRAGMA user_version = 1;
@@ -150,6 +151,7 @@ impl Table<'_> {
                     "pools SET paused_until = min(paused_until + ?1, ?2)",
                     furthest,
                 ),
+                ("latest SET at = min(at + ?1, ?2)", now.uptime),
                 ("deleted SET at = min(at + ?1, ?2)", now.uptime),
                 (
                     "clock SET unknown_before = min(unknown_before + ?1, ?2)",

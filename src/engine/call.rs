@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::listing::ListingReader;
 use super::merge::Merge;
 use crate::item::{Change, Event, Item, ItemNumber, Outcome};
-use crate::resource::{Part, Scope};
+use crate::resource::Scope;
 use crate::wire::{Fields, Id, Method, Request};
 
 /// The number of a call in its run, in the order in which calls were submitted.
@@ -81,9 +81,10 @@ impl Call {
             | Self::Put(item, _)
             | Self::DeleteOne(item) => object_of(item),
             Self::Delete(items) => group_of(items),
-            Self::ReadList(merge) | Self::WriteList(merge, _) => {
-                Some(format!("list {}", name_of(&merge.items().first()?.scope())))
-            }
+            Self::ReadList(merge) | Self::WriteList(merge, _) => Some(format!(
+                "list {}",
+                merge.items().first()?.scope().shared_name()
+            )),
             Self::Create(_) | Self::Page(..) => None,
         }
     }
@@ -202,19 +203,12 @@ pub(super) fn object_of(item: &Item<'_>) -> Option<String> {
 
 /// All objects among which some are deleted together, by the name that all runs give them.
 pub(super) fn group_of(items: &[Item<'_>]) -> Option<String> {
-    Some(format!("{ALL}{}", name_of(&items.first()?.scope())))
+    Some(format!("{ALL}{}", items.first()?.scope().shared_name()))
 }
 
 /// Tells whether a name is that of all objects among which some are deleted together.
 pub(super) fn is_group(name: &str) -> bool {
     name.starts_with(ALL)
-}
-
-fn name_of(scope: &Scope) -> String {
-    let part = scope.part.as_ref().map_or("", Part::as_str);
-    // A call that names no microtenant means the Default one, whose id is 0.
-    let microtenant = scope.microtenant.as_ref().map_or("0", Id::as_str);
-    format!("{} {part} {microtenant}", scope.kind.name())
 }
 
 fn delete(items: &[Item<'_>]) -> Option<Request> {

@@ -23,6 +23,7 @@ pub(super) enum Ask {
     Release(Vec<String>),
     Own(Vec<Id>),
     Deleted(Vec<Id>),
+    Touched(Vec<(String, Id)>),
     /// Note that the run sends a write.
     Sends,
 }
@@ -163,6 +164,9 @@ fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
                 (Ask::Deleted(ids), _) => {
                     ids.iter().try_for_each(|id| table.delete(id.as_str()))?;
                 }
+                (Ask::Touched(last), _) => last
+                    .iter()
+                    .try_for_each(|(scope, id)| table.touch(scope, id.as_str()))?,
                 (Ask::Sends, Some(run)) => table.sends(run.id)?,
                 (Ask::Release(_) | Ask::Own(_) | Ask::Sends, None) => {}
             }

@@ -28,6 +28,8 @@ pub(super) enum Effect {
     Own(Vec<Id>),
     /// Note that this run has deleted these objects.
     Deleted(Vec<Id>),
+    /// Note that this run has changed these objects, each the last one of the scope of that name.
+    Touched(Vec<(String, Id)>),
     /// Put this intent on disk, then call `Core::recorded`.
     Record(CallId, Event),
     /// Send this request, then call `Core::replied`.

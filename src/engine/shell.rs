@@ -216,6 +216,7 @@ impl<A: Api> Engine<A> {
                     Effect::Claim(object) => self.ask(Ask::Claim(object)),
                     Effect::Release(objects) => self.ask(Ask::Release(objects)),
                     Effect::Own(ids) => self.ask(Ask::Own(ids)),
+                    Effect::Touched(last) => self.ask(Ask::Touched(last)),
                     Effect::Deleted(ids) => self.ask(Ask::Deleted(ids)),
                     Effect::Send(id, request) => {
                         if request.method.class() == QuotaClass::Write {

@@ -1,13 +1,18 @@
 //! The tenant that a use case works on, and the way to it.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::error::{Error, ErrorKind, UNSHARED, unread};
 use super::session::Later;
-use crate::coordination::Coordination;
+use crate::clock::monotonic;
+use crate::coordination::{Coordination, Now};
 use crate::engine::{Engine, EngineSettings};
 use crate::plan::{Guards, Limits, Snapshot};
-use crate::resource::Scope;
+use crate::resource::{Scope, Shape};
 use crate::run::{RecordedSettings, Sealer};
 use crate::wire::Id;
 use crate::zpa::{AnyApi, Connection};
@@ -35,6 +40,12 @@ pub struct Tenant {
     pub sealer: Option<Sealer>,
 }
 
+/// The longest time for which a listing that lags behind is read again.
+const LONGEST_LAG: Duration = Duration::from_secs(60);
+
+/// The pause before a listing that lags behind is read again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 impl Tenant {
     /// Returns the table by which runs know of each other; `None` if no other run works on the tenant.
     ///
@@ -61,8 +72,50 @@ impl Tenant {
         if let Sharing::Unusable(reason) = &self.sharing {
             tracing::warn!("{reason}: calls of other processes are not known");
         }
-        let snapshot = self.engine.snapshot(scopes).await;
-        snapshot.map_err(|end| unread(&end, temporary))
+        let until = monotonic() + LONGEST_LAG;
+        loop {
+            let snapshot = self.engine.snapshot(scopes.clone()).await;
+            let snapshot = snapshot.map_err(|end| unread(&end, temporary))?;
+            if !self.is_behind(&snapshot, temporary).await? {
+                return Ok(snapshot);
+            }
+            if monotonic() > until {
+                tracing::warn!(
+                    "a listing of the tenant does not show what a run has changed; it is used as it is"
+                );
+                return Ok(snapshot);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Tells whether a listing lags behind the changes of runs. The object that a run has changed last tells, read by its
+    /// id.
+    async fn is_behind(&mut self, live: &Snapshot, temporary: ErrorKind) -> Result<bool, Error> {
+        let latest = match &self.sharing {
+            Sharing::Table(table) => table.latest(Now::read())?,
+            Sharing::None | Sharing::Unusable(_) => HashMap::new(),
+        };
+        for listing in &live.listings {
+            let id = latest
+                .get(&listing.scope.shared_name())
+                .and_then(|id| Id::parse(id));
+            let Some(id) = id.filter(|_| listing.scope.kind.shape() == Shape::Collection) else {
+                continue;
+            };
+            let exact = self.engine.read(listing.scope.clone(), id.clone()).await;
+            let exact = exact.map_err(|end| unread(&end, temporary))?;
+            let mut rows = listing.objects.iter();
+            let listed = rows.find(|row| Id::of(row).as_ref() == Some(&id));
+            let is_same = match (listed, &exact) {
+                (Some(listed), Some(exact)) => listing.scope.kind.is_same(listed, exact),
+                (listed, exact) => listed.is_none() == exact.is_none(),
+            };
+            if !is_same {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -133,6 +133,17 @@ impl Kind {
             })
     }
 
+    /// Says whether two answers show the same state of an object. Fields that only one of them has are not compared, nor are
+    /// references, which listings may expand in another way.
+    #[must_use]
+    pub fn is_same(self, one: &Object, other: &Object) -> bool {
+        let mut names = self.columns().iter().map(|column| column.wire);
+        names.all(|wire| match (one.get(wire), other.get(wire)) {
+            (None | Some(Value::Array(_)), _) | (_, None) => true,
+            (Some(_), Some(_)) => self.show(wire, one) == self.show(wire, other),
+        })
+    }
+
     /// Formats the live value of a field for people.
     #[must_use]
     pub fn show(self, wire: &str, live: &Object) -> String {

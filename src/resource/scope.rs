@@ -33,6 +33,14 @@ impl Scope {
         }
     }
 
+    /// Returns a name that is the same for all runs. A scope that names no microtenant means the Default one, whose id is 0.
+    #[must_use]
+    pub fn shared_name(&self) -> String {
+        let part = self.part.as_ref().map_or("", Part::as_str);
+        let microtenant = self.microtenant.as_ref().map_or("0", Id::as_str);
+        format!("{} {part} {microtenant}", self.kind.name())
+    }
+
     /// Returns the scopes that together hold all objects of a kind in a microtenant.
     #[must_use]
     pub fn all(kind: Kind, microtenant: Option<&Id>) -> Vec<Self> {

@@ -8,7 +8,7 @@ use std::process::Child;
 use serde_json::Value;
 
 use crate::support::command::{Ran, assert_contains, kill, spawn};
-use crate::support::tenant::{QUICK, Tenant};
+use crate::support::tenant::{OPEN, QUICK, TWINS, Tenant};
 
 const LINKS: usize = 20;
 
@@ -254,4 +254,28 @@ fn a_name_that_a_run_is_to_create_is_not_given_to_another() {
         tenant.names("portal_links"),
         ["S", "Seeded Link 0001", "T", "U", "V", "X"]
     );
+}
+
+#[test]
+fn a_listing_that_lags_behind_is_read_again() {
+    let scenario = format!("{OPEN}{TWINS}listing = {{ lag = \"3s\" }}\n");
+    let tenant = Tenant::start(&scenario).unpaced();
+    let row = |text: &str| format!("name,url,description\nX,https://x.example,{text}\n");
+    tenant.apply("one.csv", &row("first")).expect(0);
+    assert_eq!(
+        tenant.apply("two.csv", &row("first")).summary()["unchanged"],
+        1
+    );
+    tenant.apply("three.csv", &row("second")).expect(0);
+    assert_eq!(
+        tenant.apply("four.csv", &row("first")).summary()["updated"],
+        1
+    );
+    let gone = "resource,action,name\nportal-link,delete,X\n";
+    tenant.apply("gone.csv", gone).expect(0);
+    assert_eq!(
+        tenant.apply("again.csv", &row("first")).summary()["created"],
+        1
+    );
+    assert_eq!(tenant.names("portal_links"), ["X"]);
 }

@@ -28,7 +28,7 @@ mod repeats;
 mod step;
 mod unanswered;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -52,7 +52,7 @@ use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings, Parked};
 use super::unresolved::{Reason, Reconciliation, Unresolved};
 use super::workload::Workload;
-use crate::item::{Event, Item, Outcome, Status};
+use crate::item::{Event, Item, ItemNumber, Outcome, Status};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::plan::{self, CallCounts, Snapshot, Work};
@@ -75,6 +75,8 @@ pub(super) struct Core {
     claims: Claims,
     /// Objects that were deleted. A listing that lags behind may still show them.
     deleted: HashSet<Id>,
+    /// The names of the scopes of items that were loaded and have not ended.
+    scopes: HashMap<ItemNumber, String>,
     referrers: Referrers,
     snapshot: Snapshot,
     effects: Vec<Effect>,
@@ -97,6 +99,7 @@ impl Core {
             unanswered: Unanswered::default(),
             claims: Claims::default(),
             deleted: HashSet::new(),
+            scopes: HashMap::new(),
             referrers: Referrers::new(settings.freshness),
             snapshot: Snapshot::default(),
             effects: Vec::new(),
@@ -334,6 +337,12 @@ impl Core {
         }
         if renamed.is_empty() {
             return;
+        }
+        if self.claims.shared {
+            let scopes = renamed
+                .iter()
+                .map(|item| (item.item, item.scope().shared_name()));
+            self.scopes.extend(scopes);
         }
         let steps = match work {
             Work::Create(_) => creates::begin(renamed, &self.attempts, now),
@@ -625,10 +634,28 @@ impl Core {
             of.filter_map(|outcome| outcome.id.clone()).collect()
         };
         self.own(ids(Status::Created));
+        self.note_last(outcomes);
         let deleted = ids(Status::Deleted);
         self.deleted.extend(deleted.iter().cloned());
         if self.claims.shared && !deleted.is_empty() {
             self.effects.push(Effect::Deleted(deleted));
+        }
+    }
+
+    /// Notes the last object of each scope that this run has changed.
+    fn note_last(&mut self, outcomes: &[Outcome]) {
+        let mut last = BTreeMap::new();
+        for outcome in outcomes {
+            let scope = self.scopes.remove(&outcome.item);
+            let is_change = !matches!(
+                outcome.status,
+                Status::Unchanged | Status::Spared | Status::Failed
+            );
+            last.extend(scope.zip(outcome.id.clone()).filter(|_| is_change));
+        }
+        if self.claims.shared && !last.is_empty() {
+            self.effects
+                .push(Effect::Touched(last.into_iter().collect()));
         }
     }
 
