@@ -420,6 +420,7 @@ impl<'s> Planner<'s> {
         match (Operation::of(item), &item.change) {
             (Operation::Merge, _) => Some(self.groups.of(scope)),
             (Operation::Delete, _) => kind.bulk_delete().map(|_| self.groups.of(scope)),
+            (_, Change::Create { .. }) if kind.bulk().is_none() => Some(self.groups.alone()),
             (_, Change::Create { body }) => {
                 let shared = shared_refs(kind, body);
                 Some(self.groups.add(scope, shared))

@@ -69,6 +69,11 @@ impl Groups {
             .get_or_insert_with(scope, || start(groups, Group::default()))
     }
 
+    /// Returns the number of a new group, for a create that shares no call.
+    pub(super) fn alone(&mut self) -> u32 {
+        start(&mut self.all, Group::default())
+    }
+
     /// Adds one create to the group of its scope and shared references, and returns the number of that group.
     pub(super) fn add(&mut self, scope: &Scope, shared: &[Reference<'_>]) -> u32 {
         let numbers = self.creates.get_or_insert_with(scope, HashMap::default);

@@ -494,3 +494,17 @@ async fn a_portal_is_deleted_after_its_links() {
     let last = wire.log(Class::Write).pop().unwrap();
     assert!(last.path.contains("/userPortal/"), "{}", last.path);
 }
+
+#[tokio::test(start_paused = true)]
+async fn portals_are_created_one_by_one_without_a_wait() {
+    let wire = Wire::new("");
+    let manifest = "resource,name,ext_label,ext_domain\n\
+        user-portal,North,north,acme.com\nuser-portal,South,south,acme.com\nuser-portal,West,west,acme.com\n";
+    let applied = Desk::new().apply(&wire, manifest).await;
+    assert_eq!(applied.ledger.tally().created, 3);
+    let writes = wire.times(Class::Write);
+    assert_eq!(writes.len(), 3);
+    // An object that no answer confirms would be waited for.
+    let took = writes[2].saturating_sub(writes[0]);
+    assert!(took < Duration::from_secs(1), "{writes:?}");
+}
