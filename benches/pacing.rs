@@ -16,6 +16,13 @@
 mod in_memory;
 #[path = "common/planned.rs"]
 mod planned;
+#[path = "../tests/support/trace.rs"]
+#[allow(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "tests use all of it, and fail by panicking"
+)]
+mod trace;
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};

@@ -18,6 +18,7 @@ use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Replaced, Run, RunDirec
 use zpa_bulk::wire::Failure;
 use zpa_bulk::zpa::Api;
 
+use super::random::Random;
 use super::scratch;
 use super::wire::{CUSTOMER, Wire};
 
@@ -196,4 +197,22 @@ pub(crate) fn released(directory: &Path) {
     while journal::is_locked(directory) {
         std::thread::yield_now();
     }
+}
+
+/// Takes records from the journal that were never synced, as a crash may. The rest may end in the middle of one.
+pub(crate) fn lose(random: &mut Random, directory: &Path) {
+    let path = directory.join("journal.jsonl");
+    let journal = std::fs::read(&path).unwrap();
+    let mark = std::fs::read_to_string(directory.join("journal.synced")).unwrap();
+    let synced: usize = mark.trim_end().parse().unwrap();
+    let kept = match random.below(3) {
+        0 => journal.len(),
+        1 => synced + random.index(journal.len() - synced + 1),
+        _ => synced,
+    };
+    let mut left = journal[..kept].to_vec();
+    if random.percent(20) {
+        left.extend_from_slice(&journal[..random.index(synced.min(40))]);
+    }
+    std::fs::write(&path, left).unwrap();
 }

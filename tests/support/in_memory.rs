@@ -16,13 +16,17 @@ use zpa_bulk::sim::{Delivery, LogEntry, Request, Response, Scenario, Sim};
 use zpa_bulk::wire::{self, Answer, Failure, Reply};
 use zpa_bulk::zpa::{Api, SignInError};
 
+use super::trace::{Client, Trace, Traced};
+
 /// The time that a client waits for an answer by default.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// One tenant of a simulator in memory. Clones share the simulator and its clock.
+/// One tenant of a simulator in memory. Clones share the simulator, its clock and the token.
 #[derive(Clone, Debug)]
 pub(crate) struct InMemory {
     shared: Arc<Shared>,
+    token: Arc<Mutex<Option<String>>>,
+    client: Client,
     customer: String,
     patience: Duration,
 }
@@ -31,7 +35,7 @@ pub(crate) struct InMemory {
 struct Shared {
     start: Instant,
     sim: Mutex<Sim>,
-    token: Mutex<Option<String>>,
+    trace: Option<Mutex<Trace>>,
 }
 
 impl InMemory {
@@ -41,8 +45,10 @@ impl InMemory {
             shared: Arc::new(Shared {
                 start: Instant::now(),
                 sim: Mutex::new(Sim::new(scenario, seed, 1_700_000_000)),
-                token: Mutex::new(None),
+                trace: None,
             }),
+            token: Arc::default(),
+            client: 0,
             customer: customer.to_owned(),
             patience: DEFAULT_PATIENCE,
         }
@@ -53,10 +59,42 @@ impl InMemory {
         Self { patience, ..self }
     }
 
+    /// Creates the same, with a trace of all calls. All late commits of the scenario come so long after their calls.
+    pub(crate) fn traced(scenario: Scenario, seed: u64, customer: &str, late: Duration) -> Self {
+        let mut created = Self::new(scenario, seed, customer);
+        if let Some(shared) = Arc::get_mut(&mut created.shared) {
+            shared.trace = Some(Mutex::new(Trace::new(customer, late)));
+        }
+        created
+    }
+
+    /// Another client of the same tenant, with a token of its own.
+    pub(crate) fn client(&self, client: Client) -> Self {
+        Self {
+            token: Arc::default(),
+            client,
+            ..self.clone()
+        }
+    }
+
+    /// The time since the start of the simulator.
+    pub(crate) fn now(&self) -> Duration {
+        self.shared.start.elapsed()
+    }
+
+    /// All calls so far, in order of sending.
+    pub(crate) fn trace(&self) -> Vec<Traced> {
+        let trace = self.shared.trace.as_ref().unwrap();
+        trace.lock().unwrap().calls().to_vec()
+    }
+
     /// The state of all tenants, as [`Sim::state`] returns it.
     pub(crate) fn state(&self) -> Value {
         let mut sim = self.shared.sim.lock().unwrap();
-        sim.advance(self.shared.start.elapsed());
+        if let Some(trace) = &self.shared.trace {
+            trace.lock().unwrap().land(&mut sim, self.now());
+        }
+        sim.advance(self.now());
         sim.state()
     }
 
@@ -66,21 +104,35 @@ impl InMemory {
     }
 
     async fn exchange(&self, request: &Request) -> Reply {
-        let reply = tokio::time::timeout(self.patience, self.round_trip(request)).await;
+        let call = self.traced_call(|trace| trace.sent(self.client, request, self.now()));
+        let trip = self.round_trip(request, call);
+        let reply = tokio::time::timeout(self.patience, trip).await;
+        self.traced_call(|trace| trace.answered(call, self.now()));
         reply.unwrap_or_else(|_| Reply::Lost("timed out".to_owned()))
     }
 
-    async fn round_trip(&self, request: &Request) -> Reply {
+    fn traced_call<T: Default>(&self, note: impl FnOnce(&mut Trace) -> T) -> T {
+        let trace = self.shared.trace.as_ref();
+        trace.map_or_else(T::default, |trace| note(&mut trace.lock().unwrap()))
+    }
+
+    fn handle(&self, request: &Request, call: usize) -> Response {
+        let mut sim = self.shared.sim.lock().unwrap();
+        match &self.shared.trace {
+            Some(trace) => {
+                let mut trace = trace.lock().unwrap();
+                trace.handle(&mut sim, self.now(), request, call)
+            }
+            None => sim.handle(self.now(), request),
+        }
+    }
+
+    async fn round_trip(&self, request: &Request, call: usize) -> Reply {
         let travel = self.shared.sim.lock().unwrap().travel(request);
         if !travel.is_zero() {
             sleep(travel).await;
         }
-        let response = self
-            .shared
-            .sim
-            .lock()
-            .unwrap()
-            .handle(self.shared.start.elapsed(), request);
+        let response = self.handle(request, call);
         sleep(response.delay).await;
         match response.delivery {
             Delivery::Whole => Reply::Answer(to_client(response)),
@@ -105,7 +157,7 @@ impl InMemory {
         let query: Vec<String> = query
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let token = self.shared.token.lock().unwrap().clone();
+        let token = self.token.lock().unwrap().clone();
         let body = request.body.as_ref().map(ToString::to_string);
         Request {
             method: request.method.to_string(),
@@ -149,7 +201,7 @@ impl Api for InMemory {
         ) else {
             return Err(SignInError::Refused(Failure::new(answer.to_string())));
         };
-        *self.shared.token.lock().unwrap() = Some(token.to_owned());
+        *self.token.lock().unwrap() = Some(token.to_owned());
         Ok(Duration::from_secs(seconds.parse().unwrap_or(0)))
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod desk;
 pub(crate) mod in_memory;
 pub(crate) mod manifests;
 pub(crate) mod random;
+pub(crate) mod rows;
+pub(crate) mod scenarios;
 #[cfg(unix)]
 pub(crate) mod scripted;
 pub(crate) mod served;
@@ -18,6 +20,7 @@ pub(crate) mod state;
 #[cfg(unix)]
 pub(crate) mod tenant;
 pub(crate) mod tokens;
+pub(crate) mod trace;
 pub(crate) mod wire;
 
 /// A new directory, in memory where there is such a place: most of the time of a run on disk is spent on syncing.

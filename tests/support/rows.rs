@@ -1,11 +1,11 @@
-//! The rows of a history's manifest.
+//! The rows of a generated manifest.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::support::manifests::PORTALS;
-use crate::support::random::Random;
+use super::manifests::PORTALS;
+use super::random::Random;
 
 /// Names that have made trouble.
 const AWKWARD: [&str; 14] = [
@@ -204,10 +204,17 @@ fn domains(random: &mut Random, rows: &mut Vec<Row>) {
 
 /// The rows as a file: its ending and its text.
 pub(crate) fn manifest(random: &mut Random, rows: &[Row]) -> (&'static str, String) {
-    if random.percent(50) {
-        ("jsonl", rows.iter().map(json_line).collect())
+    let json = random.percent(50);
+    let ending = if json { "jsonl" } else { "csv" };
+    (ending, text(rows, json))
+}
+
+/// The rows as the text of a file, in JSON Lines or as CSV.
+pub(crate) fn text(rows: &[Row], json: bool) -> String {
+    if json {
+        rows.iter().map(json_line).collect()
     } else {
-        ("csv", csv(rows))
+        csv(rows)
     }
 }
 

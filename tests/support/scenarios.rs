@@ -1,8 +1,8 @@
-//! The tenant of a history, and the faults of its calls.
+//! Generated tenants, and the faults of their calls.
 
 use std::fmt::Write as _;
 
-use crate::support::random::Random;
+use super::random::Random;
 
 /// The longest time that a late change comes after its call: shorter than the settle time.
 pub(crate) const LATEST_SECONDS: u64 = 55;

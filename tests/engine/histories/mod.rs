@@ -6,13 +6,11 @@
 //! seed. With `--release` five times as many are lived in the same time; `.ci/run` does so with thousands.
 
 mod model;
-mod rows;
-mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,10 +27,11 @@ use zpa_bulk::wire::{Method, Request};
 use zpa_bulk::zpa::Api as _;
 
 use self::model::{History, violations};
-use self::rows::Row;
-use crate::support::desk::{Desk, outcomes, released, started};
+use crate::support::desk::{Desk, lose, outcomes, released, started};
 use crate::support::in_memory::InMemory;
 use crate::support::random::{Random, variable};
+use crate::support::rows::{self, Row};
+use crate::support::scenarios::{self, LATEST_SECONDS};
 use crate::support::wire::CUSTOMER;
 
 /// The time for histories, unless their number is given.
@@ -98,7 +97,7 @@ fn live(seed: u64) -> Vec<String> {
 
 async fn history(seed: u64) -> Vec<String> {
     let mut random = Random(seed);
-    let server = server::server(&mut random);
+    let server = scenarios::server(&mut random);
     // What the tenant holds depends on the seed, and rows are about that: so it is asked first.
     let before = state(&InMemory::new(
         Scenario::parse(&server.scenario).unwrap(),
@@ -116,7 +115,7 @@ async fn history(seed: u64) -> Vec<String> {
         Err(why) => return vec![why, scenario],
     };
     // Whatever is under way on the server lands.
-    sleep(Duration::from_secs(2 * server::LATEST_SECONDS)).await;
+    sleep(Duration::from_secs(2 * LATEST_SECONDS)).await;
     let after = life.tenant.state()["tenants"][CUSTOMER].clone();
     let mut wrong = violations(&History {
         rows: &rows,
@@ -232,7 +231,7 @@ impl Life {
                 Err(_) if crashes => {
                     self.crashes_left -= 1;
                     self.story.push(format!("crashed after {patience:?}"));
-                    self.lose(directory.path());
+                    lose(&mut self.random, directory.path());
                 }
                 Err(_) => return Err("the run hangs".to_owned()),
             }
@@ -256,23 +255,5 @@ impl Life {
             sleep(Duration::from_secs(self.random.below(60))).await;
         }
         Err(format!("it is never planned: {:?}", self.story))
-    }
-
-    /// Takes records from the journal that were never synced, as a crash may. The rest may end in the middle of one.
-    fn lose(&mut self, directory: &Path) {
-        let path = directory.join("journal.jsonl");
-        let journal = std::fs::read(&path).unwrap();
-        let mark = std::fs::read_to_string(directory.join("journal.synced")).unwrap();
-        let synced: usize = mark.trim_end().parse().unwrap();
-        let kept = match self.random.below(3) {
-            0 => journal.len(),
-            1 => synced + self.random.index(journal.len() - synced + 1),
-            _ => synced,
-        };
-        let mut left = journal[..kept].to_vec();
-        if self.random.percent(20) {
-            left.extend_from_slice(&journal[..self.random.index(synced.min(40))]);
-        }
-        std::fs::write(&path, left).unwrap();
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use zpa_bulk::item::{Outcome, Status};
 use zpa_bulk::ledger::{Ledger, State};
 
-use super::rows::Row;
+use crate::support::rows::Row;
 
 /// A history at its end.
 pub(crate) struct History<'h> {

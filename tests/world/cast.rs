@@ -1,0 +1,177 @@
+//! The plan of a history: the tenant, the processes with their steps, the administrator, and who sets the clock.
+//!
+//! A plan is data, so that a history can be lived again with a part of it.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use zpa_bulk::sim::Scenario;
+use zpa_bulk::wire::{Method, Request};
+use zpa_bulk::zpa::Api as _;
+
+use crate::administrator::{self, Act};
+use crate::support::in_memory::InMemory;
+use crate::support::random::Random;
+use crate::support::rows::{self, Row};
+use crate::support::scenarios::{self, LATEST_SECONDS};
+use crate::support::wire::CUSTOMER;
+
+/// A history that is to be lived.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    /// The scenario without its faults.
+    pub(crate) scenario: String,
+    pub(crate) faults: Vec<String>,
+    /// The time by which every late commit comes after its call.
+    pub(crate) late: Duration,
+    pub(crate) write_quota: &'static str,
+    /// True if all processes have their runs in one directory.
+    pub(crate) shares_runs: bool,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) acts: Vec<Act>,
+    /// The steps of the wall clock, each with the wait before it.
+    pub(crate) clock: Vec<(Duration, SignedDuration)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) batch_size: u32,
+    pub(crate) jobs: usize,
+    pub(crate) max_attempts: u32,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One command of a process.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// The time since the end of the command before.
+    pub(crate) wait: Duration,
+    pub(crate) verb: Verb,
+    /// The time after which the process is killed, unless the command has ended by then.
+    pub(crate) killed: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Verb {
+    Apply { rows: Vec<Row>, json: bool },
+    Resume,
+}
+
+impl Plan {
+    pub(crate) fn text(&self) -> String {
+        let faults = self
+            .faults
+            .iter()
+            .map(|fault| format!("[[fault]]\n{fault}"));
+        format!("{}\n{}", self.scenario, faults.collect::<String>())
+    }
+
+    pub(crate) fn tenant(&self) -> InMemory {
+        let scenario = Scenario::parse(&self.text()).unwrap();
+        InMemory::traced(scenario, self.seed, CUSTOMER, self.late)
+    }
+}
+
+/// Generates the history of a seed.
+pub(crate) async fn plan(seed: u64) -> Plan {
+    let mut random = Random(seed);
+    let (mut plan, tenant) = empty(seed, &mut random);
+    let before = first_state(&tenant).await;
+    for _ in 0..2 + random.below(2) {
+        plan.processes.push(process(&mut random, &before));
+    }
+    if random.percent(60) {
+        plan.acts = administrator::acts(&mut random);
+    }
+    if random.percent(20) {
+        plan.clock = clock(&mut random);
+    }
+    plan
+}
+
+fn empty(seed: u64, random: &mut Random) -> (Plan, InMemory) {
+    let late = Duration::from_secs(1 + random.below(LATEST_SECONDS));
+    let server = scenarios::server(random);
+    let mut parts = server.scenario.split("[[fault]]\n");
+    let plan = Plan {
+        seed,
+        scenario: parts.next().unwrap_or_default().to_owned(),
+        faults: parts.map(|fault| with_delay(fault, late)).collect(),
+        late,
+        write_quota: ["10/10s", "10/10s", "10/1s"][random.index(3)],
+        shares_runs: random.percent(50),
+        processes: Vec::new(),
+        acts: Vec::new(),
+        clock: Vec::new(),
+    };
+    let tenant = plan.tenant();
+    (plan, tenant)
+}
+
+/// Sets the delay of a late commit, so that the trace knows when each lands.
+fn with_delay(fault: &str, late: Duration) -> String {
+    if !fault.contains("late-commit") {
+        return fault.to_owned();
+    }
+    let lines = fault.lines().filter(|line| !line.starts_with("delay"));
+    let lines: String = lines.map(|line| format!("{line}\n")).collect();
+    format!("{lines}delay = \"{}s\"\n", late.as_secs())
+}
+
+/// The state of the tenant from its first call on.
+pub(crate) async fn first_state(tenant: &InMemory) -> Value {
+    tenant.sign_in().await.unwrap();
+    let request = Request::new(Method::Get, "connectorSchedule", None);
+    tenant.send(request).await;
+    tenant.state()["tenants"][CUSTOMER].clone()
+}
+
+fn process(random: &mut Random, before: &Value) -> Process {
+    let steps = 1 + random.below(4);
+    let mut process = Process {
+        batch_size: *random.one(&[1, 2, 5, 150, 150]),
+        jobs: *random.one(&[0, 1, 3, 32]),
+        max_attempts: *random.one(&[2, 8, 8]),
+        steps: Vec::new(),
+    };
+    for number in 0..steps {
+        process.steps.push(step(random, before, number == 0));
+    }
+    process
+}
+
+fn step(random: &mut Random, before: &Value, is_first: bool) -> Step {
+    let longest = *random.one(&[2_000, 20_000, 90_000]);
+    let wait = Duration::from_millis(random.below(longest));
+    let span = *random.one(&[1_000, 5_000, 60_000, 200_000]);
+    let killed = Duration::from_millis(random.below(span));
+    Step {
+        wait,
+        verb: verb(random, before, is_first),
+        killed: random.percent(40).then_some(killed),
+    }
+}
+
+fn verb(random: &mut Random, before: &Value, is_first: bool) -> Verb {
+    if !is_first && random.percent(40) {
+        return Verb::Resume;
+    }
+    let mut rows = rows::rows(random, before);
+    rows.truncate(1 + random.index(8));
+    Verb::Apply {
+        rows,
+        json: random.percent(50),
+    }
+}
+
+fn clock(random: &mut Random) -> Vec<(Duration, SignedDuration)> {
+    let mut step = |_| {
+        let wait = Duration::from_secs(random.below(60));
+        let by = *random.one(&[1_i64, 30, 3_600, 200_000]);
+        let by = if random.percent(50) { by } else { -by };
+        (wait, SignedDuration::from_secs(by))
+    };
+    (0..3).map(&mut step).collect()
+}
