@@ -12,7 +12,7 @@ use zpa_bulk::zpa::Api as _;
 
 use crate::administrator::{self, Act};
 use crate::support::in_memory::InMemory;
-use crate::support::random::Random;
+use crate::support::random::{Random, variable};
 use crate::support::rows::{self, Row};
 use crate::support::scenarios::{self, LATEST_SECONDS};
 use crate::support::wire::CUSTOMER;
@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<String>,
     /// The time by which every late commit comes after its call.
     pub(crate) late: Duration,
+    /// The time by which listings are behind.
+    pub(crate) lag: Duration,
     pub(crate) write_quota: &'static str,
     /// True if all processes have their runs in one directory.
     pub(crate) shares_runs: bool,
@@ -55,8 +57,18 @@ pub(crate) struct Step {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Verb {
-    Apply { rows: Vec<Row>, json: bool },
+    Apply {
+        rows: Vec<Row>,
+        json: bool,
+    },
+    /// Applies the last manifest of the process once more.
+    ApplyAgain,
     Resume,
+    Retry,
+    /// Undoes a run, counted from the newest.
+    Undo(usize),
+    Prune,
+    Verify,
 }
 
 impl Plan {
@@ -95,9 +107,11 @@ fn empty(seed: u64, random: &mut Random) -> (Plan, InMemory) {
     let late = Duration::from_secs(1 + random.below(LATEST_SECONDS));
     let server = scenarios::server(random);
     let mut parts = server.scenario.split("[[fault]]\n");
-    let plan = Plan {
+    let (scenario, lag) = with_more(random, parts.next().unwrap_or_default());
+    let mut plan = Plan {
         seed,
-        scenario: parts.next().unwrap_or_default().to_owned(),
+        scenario,
+        lag,
         faults: parts.map(|fault| with_delay(fault, late)).collect(),
         late,
         write_quota: ["10/10s", "10/10s", "10/1s"][random.index(3)],
@@ -106,8 +120,43 @@ fn empty(seed: u64, random: &mut Random) -> (Plan, InMemory) {
         acts: Vec::new(),
         clock: Vec::new(),
     };
+    if random.percent(30) {
+        plan.faults.push(status_after_commit(random));
+    }
     let tenant = plan.tenant();
     (plan, tenant)
+}
+
+/// Adds behaviour that makes a difference only in company. Returns the lag of listings too.
+fn with_more(random: &mut Random, scenario: &str) -> (String, Duration) {
+    let connectors = format!(
+        "groups = {}, come_back = {}",
+        1 + random.below(3),
+        random.one(&["0.0", "0.5"])
+    );
+    let mut text = scenario.replace("read_only = 1", &format!("read_only = 1, {connectors}"));
+    let (lags, lag) = (random.percent(20), 1 + random.below(8));
+    // Not yet right with listings that are behind: lists and bulk deletes that are looked up too soon count as failed.
+    let lags = lags && variable("ZPA_BULK_LAG").is_some();
+    let lag = if lags { lag } else { 0 };
+    let churn = if random.percent(15) { "0.3" } else { "0.0" };
+    text.push_str(&format!(
+        "listing = {{ lag = \"{lag}s\", churn = {churn} }}\n"
+    ));
+    (text, Duration::from_secs(lag))
+}
+
+fn status_after_commit(random: &mut Random) -> String {
+    let calls = random.one(&["POST /mgmt*", "PUT *", "DELETE *"]);
+    let status = random.one(&[
+        "status = 500",
+        "status = 503\nretry_after = \"3s\"",
+        "status = 504",
+    ]);
+    let times = 1 + random.below(5);
+    format!(
+        "kind = \"status-after-commit\"\nmatch = \"{calls}\"\nafter = \"5s\"\ntimes = {times}\nprobability = 0.4\n{status}\n"
+    )
 }
 
 /// Sets the delay of a late commit, so that the trace knows when each lands.
@@ -155,10 +204,22 @@ fn step(random: &mut Random, before: &Value, is_first: bool) -> Step {
 }
 
 fn verb(random: &mut Random, before: &Value, is_first: bool) -> Verb {
-    if !is_first && random.percent(40) {
-        return Verb::Resume;
+    if !is_first && random.percent(60) {
+        return match random.below(9) {
+            0..3 => Verb::Resume,
+            3 => Verb::Retry,
+            4 | 5 => Verb::Undo(random.index(3)),
+            6 => Verb::Prune,
+            7 => Verb::Verify,
+            _ => Verb::ApplyAgain,
+        };
+    }
+    if random.percent(8) {
+        return Verb::Prune;
     }
     let mut rows = rows::rows(random, before);
+    // Another administrator has these, and deletes and creates them all the time.
+    rows.retain(|row| !row.key().starts_with("Churn"));
     rows.truncate(1 + random.index(8));
     Verb::Apply {
         rows,

@@ -15,8 +15,12 @@ use zpa_bulk::engine::Items as _;
 use zpa_bulk::item::{Item, Outcome};
 use zpa_bulk::journal;
 use zpa_bulk::manifest::LARGEST_MANIFEST;
+use zpa_bulk::ops::prune::prune;
 use zpa_bulk::ops::select_run::{is_reported, newest_unfinished};
-use zpa_bulk::ops::{self, ApplyOptions, Conclusion, Error, Manifests, RunEnd, Session};
+use zpa_bulk::ops::{
+    self, ApplyOptions, Conclusion, Error, Manifests, RunEnd, Session, Tenant, UndoOptions,
+};
+use zpa_bulk::plan::prune::Criteria;
 use zpa_bulk::resource::Action;
 use zpa_bulk::run::{self, RecordedSettings, RunDirectory, RunState};
 
@@ -79,6 +83,7 @@ pub(crate) struct History {
     /// Violations that showed on the way.
     pub(crate) found: Vec<Violation>,
     pub(crate) freshness: Duration,
+    pub(crate) lag: Duration,
     pub(crate) write_quota: &'static str,
 }
 
@@ -132,6 +137,8 @@ struct Stage {
     tenant: InMemory,
     desks: Vec<Desk>,
     commands: Mutex<Vec<Command>>,
+    /// The last manifest of each process.
+    manifests: Mutex<BTreeMap<usize, PathBuf>>,
     found: Mutex<Vec<Violation>>,
 }
 
@@ -146,6 +153,7 @@ impl Stage {
             tenant: plan.tenant(),
             home,
             commands: Mutex::default(),
+            manifests: Mutex::default(),
             found: Mutex::default(),
         }
     }
@@ -161,7 +169,7 @@ impl Stage {
 
     /// Carries a command of a process out.
     async fn command(&self, number: usize, step: &Step) {
-        let run = resumed(&self.desks[number], &step.verb);
+        let run = about(&self.desks[number], &step.verb);
         self.carry_out(number, &step.verb, step.killed, run).await;
     }
 
@@ -174,7 +182,8 @@ impl Stage {
         run: Option<PathBuf>,
     ) {
         let desk = &self.desks[process];
-        let client = self.begin(process, verb, run.clone());
+        let resumed = run.clone().filter(|_| matches!(verb, Verb::Resume));
+        let client = self.begin(process, verb, resumed);
         let line = desk.line(&self.tenant, client, self.seed_of(client));
         let work = self.use_case(verb, desk, line, run.as_deref(), client);
         // The future is large.
@@ -204,7 +213,7 @@ impl Stage {
         let mut commands = self.commands.lock().unwrap();
         let rows = match verb {
             Verb::Apply { rows, .. } => rows.clone(),
-            Verb::Resume => Vec::new(),
+            _ => Vec::new(),
         };
         commands.push(Command {
             process,
@@ -269,7 +278,7 @@ impl Stage {
         verb: &Verb,
         desk: &Desk,
         mut line: Line,
-        resumed: Option<&Path>,
+        run: Option<&Path>,
         client: Client,
     ) -> Result<String, Error> {
         // The sender lives as long as the command: without one, nobody could ever stop it.
@@ -281,42 +290,66 @@ impl Stage {
             observer: &observer,
             prompt: &Agreeable,
         };
-        match verb {
-            Verb::Apply { rows, json } => {
-                let manifests = self.manifests(rows, *json, client);
-                let options = ApplyOptions {
-                    manifests: &manifests,
-                    runs: &desk.runs,
-                    yes: true,
-                };
-                let mut tenant = line.tenant(stop)?;
-                let end = ops::apply(options, &mut tenant, &session).await?;
-                Ok(shown(end.as_ref()))
+        let name = run.map(|run| run.display().to_string());
+        let (runs, name) = (&*desk.runs, name.as_deref());
+        match (verb, name) {
+            (Verb::Resume | Verb::Undo(_), None) => Ok("there is no such run".to_owned()),
+            (Verb::Apply { rows, json }, _) => {
+                let manifests = self.manifests(rows, *json, desk, client);
+                apply(&manifests, runs, &mut line.tenant(stop)?, &session).await
             }
-            Verb::Resume => {
-                let Some(run) = resumed else {
-                    return Ok("nothing to resume".to_owned());
+            (Verb::ApplyAgain, _) => {
+                let Some(manifests) = self.last_manifest(desk) else {
+                    return Ok("there is no manifest".to_owned());
                 };
-                let name = run.display().to_string();
-                let end = ops::resume(&desk.runs, Some(&name), &mut line, &session).await?;
-                Ok(match end {
+                apply(&manifests, runs, &mut line.tenant(stop)?, &session).await
+            }
+            (Verb::Resume, name) => {
+                Ok(match ops::resume(runs, name, &mut line, &session).await? {
                     Conclusion::NothingLeft { .. } => "nothing left".to_owned(),
                     Conclusion::Ended(end) => shown(Some(&end)),
                 })
             }
+            (Verb::Retry, _) => {
+                let end = ops::retry(runs, None, true, &mut line, &session).await?;
+                Ok(shown(end.as_ref()))
+            }
+            (Verb::Undo(_), Some(name)) => {
+                let options = UndoOptions {
+                    runs,
+                    name,
+                    full: false,
+                    yes: true,
+                };
+                let end = ops::undo(options, &mut line, &session).await?;
+                Ok(shown(end.as_ref()))
+            }
+            (Verb::Prune, _) => {
+                let confirm = Some(CUSTOMER.to_owned());
+                let mut tenant = line.tenant(stop)?;
+                let end = prune(runs, criteria(), confirm, &mut tenant, &session).await?;
+                Ok(shown(end.as_ref()))
+            }
+            (Verb::Verify, _) => {
+                let verified = ops::verify(runs, None, &mut line, &session).await?;
+                Ok(format!("holds: {}", verified.holds))
+            }
         }
     }
 
-    fn manifests(&self, rows: &[Row], json: bool, client: Client) -> Manifests {
+    /// Writes a manifest, which is the last one of its process from then on.
+    fn manifests(&self, rows: &[Row], json: bool, desk: &Desk, client: Client) -> Manifests {
         let ending = if json { "jsonl" } else { "csv" };
         let path = self.home.path().join(format!("m-{client}.{ending}"));
         std::fs::write(&path, rows::text(rows, json)).unwrap();
-        Manifests {
-            paths: vec![path],
-            largest: LARGEST_MANIFEST,
-            resource: None,
-            action: Action::Ensure,
-        }
+        let mut last = self.manifests.lock().unwrap();
+        last.insert(desk.number, path.clone());
+        manifest_at(path)
+    }
+
+    fn last_manifest(&self, desk: &Desk) -> Option<Manifests> {
+        let last = self.manifests.lock().unwrap();
+        last.get(&desk.number).cloned().map(manifest_at)
     }
 
     fn directories(&self) -> Vec<RunDirectory> {
@@ -404,6 +437,7 @@ impl Stage {
             runs,
             found: self.found.lock().unwrap().clone(),
             freshness: self.desks[0].settings.freshness,
+            lag: self.plan.lag,
             write_quota: self.plan.write_quota,
         }
     }
@@ -446,7 +480,12 @@ impl Verb {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Apply { .. } => "apply",
+            Self::ApplyAgain => "apply again",
             Self::Resume => "resume",
+            Self::Retry => "retry",
+            Self::Undo(_) => "undo",
+            Self::Prune => "prune",
+            Self::Verify => "verify",
         }
     }
 }
@@ -458,11 +497,55 @@ fn shown(end: Option<&RunEnd>) -> String {
     }
 }
 
-/// The run that a resume goes on with.
-fn resumed(desk: &Desk, verb: &Verb) -> Option<PathBuf> {
-    if !matches!(verb, Verb::Resume) {
-        return None;
+/// The run that a command is about.
+fn about(desk: &Desk, verb: &Verb) -> Option<PathBuf> {
+    let directory = match verb {
+        Verb::Resume => {
+            newest_unfinished(&desk.runs, &Quiet::default())
+                .ok()?
+                .directory
+        }
+        Verb::Undo(back) => run::list(&desk.runs)
+            .unwrap()
+            .into_iter()
+            .rev()
+            .nth(*back)?,
+        _ => return None,
+    };
+    Some(directory.path().to_owned())
+}
+
+async fn apply(
+    manifests: &Manifests,
+    runs: &Path,
+    tenant: &mut Tenant,
+    session: &Session<'_>,
+) -> Result<String, Error> {
+    let options = ApplyOptions {
+        manifests,
+        runs,
+        yes: true,
+    };
+    let end = ops::apply(options, tenant, session).await?;
+    Ok(shown(end.as_ref()))
+}
+
+fn manifest_at(path: PathBuf) -> Manifests {
+    Manifests {
+        paths: vec![path],
+        largest: LARGEST_MANIFEST,
+        resource: None,
+        action: Action::Ensure,
     }
-    let newest = newest_unfinished(&desk.runs, &Quiet::default());
-    newest.ok().map(|run| run.directory.path().to_owned())
+}
+
+/// Chooses every connector that is out of contact, but for the last one of a group.
+fn criteria() -> Criteria {
+    Criteria {
+        disconnected_for: Some(SignedDuration::from_hours(1)),
+        never_connected_for: Some(SignedDuration::from_hours(1)),
+        include_dark_groups: true,
+        keep_per_group: 1,
+        ..Criteria::default()
+    }
 }

@@ -229,10 +229,15 @@ impl<'h> Model<'h> {
                     || self.was(run, &place, |object| fits(&body.to_object(), object))
             }
             (Status::Updated, Change::Update { set, .. }) => {
-                self.put(run, &place.1, |body| fits(&set.to_object(), Some(body)))
+                // A remark says which fields were left alone.
+                let in_part = outcome.failure.is_some();
+                self.put(run, &place.1, |body| {
+                    in_part || fits(&set.to_object(), Some(body))
+                })
             }
             (Status::Recovered | Status::Unchanged, Change::Update { set, .. }) => {
-                self.was(run, &place, |object| fits(&set.to_object(), object))
+                outcome.failure.is_some()
+                    || self.was(run, &place, |object| fits(&set.to_object(), object))
             }
             (Status::Unchanged, Change::Create { .. }) => {
                 self.was(run, &place, |object| object.is_some())
@@ -280,7 +285,7 @@ impl<'h> Model<'h> {
             let (Some(change), Some(at)) = (change, call.at) else {
                 continue;
             };
-            if at >= run.began && since <= until && like(now) {
+            if at + self.history.lag >= run.began && since <= until && like(now) {
                 return true;
             }
             (now, since) = (change.after.as_ref(), at);

@@ -24,6 +24,8 @@ use crate::support::wire::CUSTOMER;
 /// The user's files and settings of one command.
 #[derive(Clone, Debug)]
 pub(crate) struct Desk {
+    /// The number of the process.
+    pub(crate) number: usize,
     pub(crate) state: PathBuf,
     pub(crate) runs: PathBuf,
     pub(crate) settings: EngineSettings,
@@ -43,6 +45,7 @@ impl Desk {
             ..EngineSettings::default()
         };
         Self {
+            number,
             sealer: Sealer::open(&state).unwrap(),
             state,
             runs: home.join(format!("runs-{runs}")),
