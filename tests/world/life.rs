@@ -264,13 +264,15 @@ impl Stage {
         }
     }
 
+    /// True if a living process works on the run, or is about to.
     fn is_held_by_another(&self, client: Client, path: &Path) -> bool {
-        let commands = self.commands.lock().unwrap();
-        let others = (1..)
-            .zip(commands.iter())
-            .filter(|(number, _)| *number != client);
-        let mut others = others.map(|(_, command)| command);
-        others.any(|other| other.ended == Duration::MAX && other.run.as_deref() == Some(path))
+        let commands = self.commands.lock().unwrap().clone();
+        let living = (1..)
+            .zip(commands)
+            .filter(|(number, command)| *number != client && command.ended == Duration::MAX);
+        let run =
+            |(number, command): (Client, Command)| command.run.or_else(|| self.started_by(number));
+        living.filter_map(run).any(|run| run == path)
     }
 
     async fn use_case(
