@@ -143,6 +143,10 @@ impl Call {
         matches!(self, Self::Delete(_))
     }
 
+    pub(super) fn creates(&self) -> bool {
+        matches!(self, Self::Create(_))
+    }
+
     pub(super) fn creates_more_than(&self, most: usize) -> bool {
         matches!(self, Self::Create(items) if items.len() > most)
     }

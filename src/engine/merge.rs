@@ -98,14 +98,15 @@ impl Merge {
         self.written = None;
     }
 
-    /// Notes a refusal. Hands it back, unless the list must be read first for what an earlier write has done.
-    pub(super) fn refuse(&mut self, refused: Refused) -> Option<Refused> {
+    /// Notes a refusal. The list is to be read first for what this write or an earlier one has done.
+    pub(super) fn refuse(&mut self, refused: Refused) {
         self.written = None;
-        if !self.landed {
-            return Some(refused);
-        }
         self.refused = Some(refused);
-        None
+    }
+
+    /// Returns true if the server has taken a write.
+    pub(super) fn has_landed(&self) -> bool {
+        self.landed
     }
 
     pub(super) fn take_refused(&mut self) -> Option<Refused> {

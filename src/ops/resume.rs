@@ -113,6 +113,8 @@ async fn without_forestalled(mut run: Run, tenant: &mut Tenant) -> Result<Run, E
         return Ok(run);
     }
     run.workload.created_by_others = known_runs::owned_by_others(&[&run.directory], tenant)?;
+    let of_other_items = run.objects_of_items()?;
+    run.workload.created_by_others.extend(of_other_items);
     let live = tenant
         .snapshot(scopes.into_iter().collect(), ErrorKind::Stopped)
         .await?;

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::directory::RunDirectory;
 use super::error::RunError;
+use super::outcomes::outcomes;
 use super::plan_file::PlanFile;
 use super::state::{finished_by_plan, learn};
-use crate::engine::Workload;
+use crate::engine::{Items as _, Workload};
 use crate::item::{Event, Operation, Outcome, Status};
 use crate::journal::{Header, Journal};
 use crate::ledger::{Ledger, State};
@@ -29,6 +30,24 @@ pub struct Run {
 }
 
 impl Run {
+    /// Returns the objects that items of the run change or delete, and those that items have ended with. No create in doubt
+    /// has made one of them.
+    ///
+    /// # Errors
+    /// [`RunError`] if the plan or the journal cannot be read.
+    pub fn objects_of_items(&self) -> Result<HashSet<Id>, RunError> {
+        let mut ids = HashSet::new();
+        for (number, entry) in self.plan.entries() {
+            if matches!(entry.operation, Operation::Update | Operation::Delete) {
+                let item = self.plan.load(number);
+                let item = item.map_err(|source| self.directory.unreadable(source))?;
+                ids.extend(item.change.id().cloned());
+            }
+        }
+        outcomes(self.directory.path(), |outcome| ids.extend(outcome.id))?;
+        Ok(ids)
+    }
+
     /// Writes these outcomes into the journal, and returns the run with its items ended.
     ///
     /// # Errors

@@ -152,6 +152,9 @@ fn status_after_commit(random: &mut Random) -> String {
         "status = 500",
         "status = 503\nretry_after = \"3s\"",
         "status = 504",
+        "status = 409\nid = \"api.concurrent.access.error\"",
+        "status = 400\nid = \"not.liked\"",
+        "status = 403\nid = \"not.allowed\"",
     ]);
     let times = 1 + random.below(5);
     format!(

@@ -181,13 +181,14 @@ pub(super) fn deleted(item: Item<'static>, verdict: Verdict, attempts: &Attempts
     Step::finish(done(&item, status, target(&item)))
 }
 
-/// Fails an item that was refused. If an earlier attempt may be under way that was never answered, the object is
-/// checked first.
+/// Checks the object of an item whose call was refused: a gateway may refuse what the server has carried out. If an earlier
+/// attempt may be under way that was never answered, the object is checked after the settle time.
 pub(super) fn fail_or_check(item: Item<'static>, failure: Failure, attempts: &Attempts) -> Step {
     if attempts.of(&item) > 1 {
         check_failed(item, failure, attempts)
     } else {
-        Step::fail(&item, failure)
+        let end = failed(&item, failure);
+        Step::retry(Call::Check(item, end))
     }
 }
 
@@ -227,7 +228,7 @@ pub(super) fn checked(
         (Change::Update { id, set, .. }, Verdict::Success) => {
             let Some(Value::Object(live)) = body else {
                 let reason = "the object that was read is not one";
-                return unread(item, Failure::new(reason), attempts);
+                return unchecked(item, end, Failure::new(reason), attempts);
             };
             if set.0.is_empty() {
                 // Nothing is left to be put back: others have changed all of it.
@@ -245,11 +246,20 @@ pub(super) fn checked(
             None
         }
         (_, Verdict::Success | Verdict::Absent(_)) => None,
-        (_, verdict) => return unread(item, failure_of(verdict), attempts),
+        (_, verdict) => return unchecked(item, end, failure_of(verdict), attempts),
     };
     match status {
         Some(status) => Step::finish(done(item, status, target(item))),
         None => Step::finish(end),
+    }
+}
+
+/// Ends an item whose object could not be checked. A single call that was refused counts as it was answered.
+fn unchecked(item: &Item<'static>, end: Outcome, failure: Failure, attempts: &Attempts) -> Step {
+    if attempts.of(item) > 1 {
+        unread(item, failure, attempts)
+    } else {
+        Step::finish(end)
     }
 }
 

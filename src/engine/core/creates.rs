@@ -48,6 +48,11 @@ impl Creates {
         self.created_by_others = created_by_others;
     }
 
+    /// Takes in objects that no create in doubt has made: those that other items are about.
+    pub(super) fn exclude(&mut self, ids: impl IntoIterator<Item = Id>) {
+        self.created_by_others.extend(ids);
+    }
+
     /// The most objects in one create, as far as is known.
     pub(super) fn batch_size(&self) -> u32 {
         u32::try_from(self.batch_limit.most()).unwrap_or(u32::MAX)
@@ -101,7 +106,6 @@ impl Creates {
             {
                 CreateReason::Rejected(failure)
             }
-            verdict if is_alone => return self.fail_all(&items, &failure_of(verdict)),
             verdict => CreateReason::Refused(failure_of(verdict)),
         };
         if matches!(reason, CreateReason::Rejected(_) | CreateReason::Refused(_)) {

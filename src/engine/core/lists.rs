@@ -60,6 +60,9 @@ pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) ->
         Ok(live) => return compare(merge, &live, attempts, now, read_at),
         Err(failure) => failure,
     };
+    if let Some(refused) = merge.take_refused() {
+        return fail(merge, &refused);
+    }
     let mut items = merge.items().iter();
     if let Some(item) = items.find(|item| attempts.in_doubt(item)) {
         // Nobody can say what became of a write that was not answered.
@@ -205,19 +208,23 @@ fn rejected(call: CallId, mut merge: Merge, failure: Failure) -> Steps {
     vec![void, again(merge)]
 }
 
-/// Ends the items of a list that was refused where halving does not help. If the server has taken an earlier write,
-/// the list is read first.
+/// Reads a list that was refused where halving does not help: the server may have taken this write or an earlier one.
 fn refused(mut merge: Merge, refused: Refused) -> Steps {
-    match merge.refuse(refused) {
-        None => vec![again(merge)],
-        Some(refused) => fail(merge, &refused),
-    }
+    merge.refuse(refused);
+    vec![again(merge)]
 }
 
-/// Ends the items of a list that was refused after an earlier write had been taken: the list shows which came
-/// through.
+/// Ends the items of a list that was refused: the list shows which came through all the same.
 fn end_refused(mut merge: Merge, refused: &Refused, kind: Kind, live: &[Object]) -> Steps {
     merge.compare(kind, live);
+    let has_landed = merge.has_landed();
+    let status = |item: &Item<'_>| {
+        if has_landed {
+            status(item)
+        } else {
+            Status::Recovered
+        }
+    };
     let there =
         merge.end_items(|item, _| is_done(item, live).then(|| ended(item, status(item), live)));
     if refused.for_good {

@@ -40,7 +40,7 @@ use self::loader::{Loader, UnderWay};
 use self::referrers::Referrers;
 use self::step::{Judged, Step, Steps};
 use self::unanswered::Unanswered;
-use super::call::{Batch, Call, CallId, Purpose};
+use super::call::{Batch, Call, CallId, Purpose, target};
 use super::dispatch::{Dispatcher, Disposition, Unread};
 use super::effect::Effect;
 use super::id_remap::IdRemap;
@@ -50,7 +50,7 @@ use super::lookup::Lookup;
 use super::outcomes::given_up;
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings, Parked};
-use super::unresolved::{Reason, Reconciliation, Unresolved};
+use super::unresolved::{CreateReason, Reason, Reconciliation, Unresolved};
 use super::workload::Workload;
 use crate::item::{Event, Item, ItemNumber, Outcome, Status};
 use crate::journal::Journal;
@@ -338,6 +338,7 @@ impl Core {
         if renamed.is_empty() {
             return;
         }
+        self.creates.exclude(renamed.iter().filter_map(target));
         if self.claims.shared {
             let scopes = renamed
                 .iter()
@@ -446,6 +447,13 @@ impl Core {
                 repeats::later(call, wait, failure, &self.attempts)
             };
             return self.carry(repeated, now);
+        }
+        // Whatever the server answers, it may have carried the call out before.
+        let is_answered = matches!(reply, Reply::Answer(_));
+        if is_answered && let Some(Call::Create(items)) = self.dispatcher.take_if(id, Call::creates)
+        {
+            let reason = Reason::Create(CreateReason::Lost(failure.clone(), now));
+            return self.carry(Step::look_up(id, items, reason, now + wait), now);
         }
         let Some(call) = self.dispatcher.call(id) else {
             return;
@@ -611,6 +619,8 @@ impl Core {
             self.id_remap.note(outcome);
             self.referrers.note(outcome);
         }
+        let ids = outcomes.iter().filter_map(|outcome| outcome.id.clone());
+        self.creates.exclude(ids);
         self.note_objects(&outcomes);
         self.append([Event::Outcomes(outcomes)]);
         let (failed, items) = (self.attempts.failures(), self.ledger().tally().items);
