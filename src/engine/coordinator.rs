@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::call::is_group;
 use super::lanes::LaneKey;
-use crate::coordination::{Coordination, CoordinationError, Now, RunId};
+use crate::coordination::{Coordination, CoordinationError, Holder, Now, RunId};
 use crate::journal;
 use crate::pacer::SlotRequest;
 use crate::wire::{Id, QuotaClass};
@@ -33,8 +33,8 @@ pub(super) enum Ask {
 pub(super) enum Told {
     /// The slot of a call of the lane, and how much later than that the call may go.
     Slot(LaneKey, i64, Duration),
-    /// True if the object is this run's.
-    Claimed(String, bool),
+    /// The run that holds the object; `None` if this one does.
+    Claimed(String, Option<Holder>),
     /// Objects that runs have deleted lately.
     Deleted(Vec<Id>),
 }
@@ -140,18 +140,14 @@ fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
                 (Ask::Pause(class, until), _) => table.pause(*class, *until)?,
                 (Ask::Claim(object), Some(run)) => {
                     let holder = table.claim(object, run.id, journal::is_locked)?;
-                    if let Some(holder) = &holder {
-                        let holder = holder.directory.display();
-                        tracing::debug!(object, %holder, "another run is about to change it");
-                    }
                     if holder.is_none() && is_group(object) {
                         let deleted = table.deleted()?;
                         let ids = deleted.iter().filter_map(|id| Id::parse(id));
                         told.push(Told::Deleted(ids.collect()));
                     }
-                    told.push(Told::Claimed(object.clone(), holder.is_none()));
+                    told.push(Told::Claimed(object.clone(), holder));
                 }
-                (Ask::Claim(object), None) => told.push(Told::Claimed(object.clone(), true)),
+                (Ask::Claim(object), None) => told.push(Told::Claimed(object.clone(), None)),
                 (Ask::Release(objects), Some(run)) => {
                     objects
                         .iter()

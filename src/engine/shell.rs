@@ -264,7 +264,9 @@ impl<A: Api> Engine<A> {
                     self.core.lanes().take_slot(&lane, from, from + tolerance);
                 }
                 Told::Deleted(ids) => self.core.deleted(ids),
-                Told::Claimed(object, is_granted) => self.core.claimed(&object, is_granted, now()),
+                Told::Claimed(object, holder) => {
+                    self.core.claimed(&object, holder.as_ref(), now());
+                }
             }
         }
     }

@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::super::call::Call;
 use super::super::effect::Effect;
+use crate::coordination::Holder;
 use crate::item::ItemNumber;
 
 /// The time after which a claim is tried again that another run holds.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The time for which every claim is refused until the user is told.
+const WORTH_SAYING: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 enum Claim {
@@ -29,6 +33,10 @@ pub(super) struct Claims {
     /// True if other runs may change the tenant meanwhile.
     pub(super) shared: bool,
     claims: HashMap<String, Claim>,
+    /// The instant from which on every claim was refused.
+    refused_since: Option<Instant>,
+    /// True once the user was told.
+    has_told: bool,
 }
 
 impl Claims {
@@ -54,6 +62,7 @@ impl Claims {
 
     /// Takes in that the object is this run's. Returns the calls that waited for it.
     pub(super) fn granted(&mut self, object: &str) -> Vec<Call> {
+        self.refused_since = None;
         let Some(claim) = self.claims.get_mut(object) else {
             return Vec::new();
         };
@@ -71,7 +80,13 @@ impl Claims {
     }
 
     /// Takes in that another run holds the object.
-    pub(super) fn refused(&mut self, object: &str, now: Instant) {
+    pub(super) fn refused(&mut self, object: &str, holder: &Holder, now: Instant) {
+        let since = *self.refused_since.get_or_insert(now);
+        if !self.has_told && now.duration_since(since) >= WORTH_SAYING {
+            self.has_told = true;
+            let run = holder.directory.display();
+            tracing::warn!(%run, "another run is about to change an object of this run, which waits for it");
+        }
         if let Some(Claim::Asked(waiting)) = self.claims.get_mut(object) {
             let waiting = std::mem::take(waiting);
             let refused = Claim::Refused(waiting, now + PATIENCE);

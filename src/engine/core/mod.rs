@@ -52,6 +52,7 @@ use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings, Parked};
 use super::unresolved::{CreateReason, Reason, Reconciliation, Unresolved};
 use super::workload::Workload;
+use crate::coordination::Holder;
 use crate::item::{Event, Item, ItemNumber, Outcome, Status};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
@@ -219,9 +220,9 @@ impl Core {
     }
 
     /// Takes in whether an object is this run's to change.
-    pub(super) fn claimed(&mut self, object: &str, is_granted: bool, now: Instant) {
-        if !is_granted {
-            return self.claims.refused(object, now);
+    pub(super) fn claimed(&mut self, object: &str, holder: Option<&Holder>, now: Instant) {
+        if let Some(holder) = holder {
+            return self.claims.refused(object, holder, now);
         }
         for call in self.claims.granted(object) {
             self.begin_reading(call, now);
