@@ -453,6 +453,11 @@ impl Dispatcher {
         room.saturating_sub(self.lanes.queued(QuotaClass::Write) + readings)
     }
 
+    /// Returns the time that a reading is taken to last.
+    pub(super) fn usual_reading(&self) -> Duration {
+        self.in_flight.reading()
+    }
+
     /// Returns the time between the beginning of a reading and the slot of the change for which it is made.
     fn reading_lead(&self) -> Duration {
         (self.in_flight.reading() + LEAD).min(self.freshness / 2)

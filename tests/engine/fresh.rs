@@ -98,3 +98,14 @@ async fn slow_answers_are_no_reason_to_read_for_ever() {
     let wire = Wire::new("latency = { base = \"5s\", jitter = \"0s\" }");
     update(&Desk::new(), &wire, 5).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_late_for_once_is_read_again() {
+    // As it happens to a process that is stopped while it waits for the answer.
+    let late = "[[fault]]\nkind = \"timeout\"\nmatch = \"GET */userPortalLink/*\"\ntimes = 1\ndelay = \"20s\"\n";
+    let wire = Wire::new(&format!("{ROOMY}\n{late}"));
+    update(&Desk::new(), &wire, 3).await;
+    let ages = ages(&wire);
+    assert_eq!(ages.len(), 3);
+    assert!(ages.iter().all(|age| *age <= BOUND), "{ages:?}");
+}

@@ -380,10 +380,7 @@ impl Core {
                 self.unanswered.expect(item, now, &self.attempts);
             }
         }
-        // A reading that takes long counts as half as old as it may be, so that a slow server is not read for ever.
-        let sent = self.dispatcher.sent_at(id).unwrap_or(now);
-        let half = now.checked_sub(self.settings.freshness / 2);
-        let read_at = sent.max(half.unwrap_or(now));
+        let read_at = self.read_at(id, now);
         match self.dispatcher.replied(id, reply, now, wall, random) {
             Disposition::Requeued => self.requeued(id, now),
             Disposition::Paused(wait) => {
@@ -405,6 +402,18 @@ impl Core {
                 self.judged(call, Judged::new(id, verdict, reply, now, read_at));
             }
         }
+    }
+
+    /// Returns the instant from which on the age of what a call has read counts. On a server whose readings usually take
+    /// long, one counts as at most half as old as it may be, so that the server is not read for ever. One that took
+    /// longer than usual is as old as it is: the process may have been stopped meanwhile.
+    fn read_at(&self, id: CallId, now: Instant) -> Instant {
+        let sent = self.dispatcher.sent_at(id).unwrap_or(now);
+        if now.duration_since(sent) > 2 * self.dispatcher.usual_reading() {
+            return sent;
+        }
+        let half = now.checked_sub(self.settings.freshness / 2);
+        sent.max(half.unwrap_or(now))
     }
 
     fn paused(&mut self, class: QuotaClass, wait: Duration, now: Instant, wall: Timestamp) {
