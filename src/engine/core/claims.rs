@@ -32,7 +32,7 @@ enum Claim {
 pub(super) struct Claims {
     /// True if other runs may change the tenant meanwhile.
     pub(super) shared: bool,
-    claims: HashMap<String, Claim>,
+    objects: HashMap<String, Claim>,
     /// The instant from which on every claim was refused.
     refused_since: Option<Instant>,
     /// True once the user was told.
@@ -46,7 +46,7 @@ impl Claims {
         let Some(object) = call.object().filter(|_| self.shared) else {
             return Some(call);
         };
-        match self.claims.get_mut(&object) {
+        match self.objects.get_mut(&object) {
             Some(Claim::Held(items)) => {
                 items.extend(call.items());
                 return Some(call);
@@ -54,7 +54,7 @@ impl Claims {
             Some(Claim::Asked(waiting) | Claim::Refused(waiting, _)) => waiting.push(call),
             None => {
                 effects.push(Effect::Claim(object.clone()));
-                self.claims.insert(object, Claim::Asked(vec![call]));
+                self.objects.insert(object, Claim::Asked(vec![call]));
             }
         }
         None
@@ -63,7 +63,7 @@ impl Claims {
     /// Takes in that the object is this run's. Returns the calls that waited for it.
     pub(super) fn granted(&mut self, object: &str) -> Vec<Call> {
         self.refused_since = None;
-        let Some(claim) = self.claims.get_mut(object) else {
+        let Some(claim) = self.objects.get_mut(object) else {
             return Vec::new();
         };
         match std::mem::replace(claim, Claim::Held(BTreeSet::new())) {
@@ -87,17 +87,17 @@ impl Claims {
             let run = holder.directory.display();
             tracing::warn!(%run, "another run is about to change an object of this run, which waits for it");
         }
-        if let Some(Claim::Asked(waiting)) = self.claims.get_mut(object) {
+        if let Some(Claim::Asked(waiting)) = self.objects.get_mut(object) {
             let waiting = std::mem::take(waiting);
             let refused = Claim::Refused(waiting, now + PATIENCE);
-            self.claims.insert(object.to_owned(), refused);
+            self.objects.insert(object.to_owned(), refused);
         }
     }
 
     /// Asks again for the objects that other runs held.
     pub(super) fn ask_again(&mut self, now: Instant) -> Vec<Effect> {
         let mut effects = Vec::new();
-        for (object, claim) in &mut self.claims {
+        for (object, claim) in &mut self.objects {
             if let Claim::Refused(waiting, at) = claim
                 && *at <= now
             {
@@ -121,7 +121,7 @@ impl Claims {
             }
             Claim::Asked(_) | Claim::Refused(..) => false,
         };
-        let over = self.claims.extract_if(is_over);
+        let over = self.objects.extract_if(is_over);
         let mut over: Vec<String> = over.map(|(object, _)| object).collect();
         over.sort_unstable();
         (!over.is_empty()).then_some(Effect::Release(over))
@@ -130,14 +130,14 @@ impl Claims {
     /// Returns true if this run holds no object.
     pub(super) fn holds_none(&self) -> bool {
         !self
-            .claims
+            .objects
             .values()
             .any(|claim| matches!(claim, Claim::Held(_)))
     }
 
     /// Returns the number of calls that wait for their objects.
     pub(super) fn waiting(&self) -> usize {
-        let waiting = self.claims.values().map(|claim| match claim {
+        let waiting = self.objects.values().map(|claim| match claim {
             Claim::Asked(waiting) | Claim::Refused(waiting, _) => waiting.len(),
             Claim::Held(_) => 0,
         });
@@ -146,7 +146,7 @@ impl Claims {
 
     /// Returns the instants at which objects are asked for again.
     pub(super) fn retries(&self) -> impl Iterator<Item = Instant> {
-        self.claims.values().filter_map(|claim| match claim {
+        self.objects.values().filter_map(|claim| match claim {
             Claim::Refused(_, at) => Some(*at),
             Claim::Asked(_) | Claim::Held(_) => None,
         })
