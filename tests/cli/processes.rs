@@ -283,7 +283,7 @@ fn lived(histories: u64, processes: usize) {
 
 #[test]
 fn two_processes_keep_the_peace() {
-    lived(variable("ZPA_BULK_PROCESSES").unwrap_or(4), 2);
+    lived(variable("ZPA_BULK_PROCESSES").unwrap_or(2), 2);
 }
 
 #[test]

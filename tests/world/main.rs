@@ -37,7 +37,7 @@ use self::model::Violation;
 use self::support::random::variable;
 
 /// The time for histories, unless their number is given.
-const SPAN: Duration = Duration::from_secs(10);
+const SPAN: Duration = Duration::from_secs(6);
 
 #[test]
 fn processes_keep_out_of_each_others_way() {
