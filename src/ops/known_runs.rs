@@ -38,10 +38,8 @@ impl KnownRuns {
                 .extend(origin.supersedes.into_iter().map(|run| (run, by.clone())));
         }
         let here: Vec<PathBuf> = found.directories.iter().map(place).collect();
-        let known = match &found.table {
-            Some(table) => table.runs(Now::read())?,
-            None => Vec::new(),
-        };
+        let table = found.table.as_ref();
+        let known = table.map_or(Ok(Vec::new()), |table| table.runs(Now::read()))?;
         for run in known {
             found
                 .replaced
@@ -69,12 +67,16 @@ impl KnownRuns {
     }
 
     /// Returns the runs that are not known to have finished.
-    pub(super) fn unfinished(&self) -> impl Iterator<Item = &RunDirectory> {
-        let is_finished = |directory: &&RunDirectory| {
+    pub(super) fn unfinished(&self) -> Vec<RunDirectory> {
+        let finished = |directory: &RunDirectory| {
             let known = self.known.get(&place(directory));
-            !known.is_some_and(|run| run.finished)
+            known.is_some_and(|run| run.finished)
         };
-        self.directories.iter().filter(is_finished)
+        let directories = self.directories.iter();
+        directories
+            .filter(|directory| !finished(directory))
+            .cloned()
+            .collect()
     }
 
     /// Tells whether no write of the run can still be carried out, as far as the table knows.

@@ -56,17 +56,6 @@ pub(super) struct OtherRuns {
 }
 
 impl OtherRuns {
-    fn none() -> Self {
-        Self {
-            unfinished: Vec::new(),
-            replaced: Vec::new(),
-            unreadable: Vec::new(),
-            read_at: monotonic(),
-            known: KnownRuns::default(),
-            superseded: Vec::new(),
-        }
-    }
-
     /// Returns the same runs without that one.
     pub(super) fn without(mut self, run: &Run) -> Self {
         let other = |run_state: &RunState| run_state.directory.name() != run.directory.name();
@@ -78,46 +67,45 @@ impl OtherRuns {
     /// Finds the runs of the tenant that have not finished: those below `runs`, and those that the table knows. Warns of
     /// a run that cannot be read.
     pub(super) fn find(runs: &Path, tenant: &Tenant, session: &Session<'_>) -> Result<Self, Error> {
-        let mut others = Self::none();
-        let known = KnownRuns::find(runs, tenant)?;
-        for directory in known.unfinished() {
-            if let Err(error) = others.add(directory, &known, &tenant.connection.customer) {
+        let mut others = Self {
+            known: KnownRuns::find(runs, tenant)?,
+            read_at: monotonic(),
+            unfinished: Vec::new(),
+            replaced: Vec::new(),
+            unreadable: Vec::new(),
+            superseded: Vec::new(),
+        };
+        for directory in others.known.unfinished() {
+            if let Err(error) = others.add(&directory, &tenant.connection.customer) {
                 let name = directory.name().to_string();
                 session.observer.warn_of(&error.of_run(&name));
-                others.unreadable.push(directory.clone());
+                others.unreadable.push(directory);
             }
         }
         others.read_at = monotonic();
-        others.known = known;
         Ok(others)
     }
 
-    fn add(
-        &mut self,
-        directory: &RunDirectory,
-        known: &KnownRuns,
-        customer: &str,
-    ) -> Result<(), Error> {
+    fn add(&mut self, directory: &RunDirectory, customer: &str) -> Result<(), Error> {
         let header = journal::read_header(directory.path()).map_err(RunError::from)?;
         let recorded = recorded(&header)?;
         if header.tenant != customer || recorded.simulated {
             return Ok(());
         }
         if report::says_finished(directory.path()) {
-            return known.take_in(directory, true);
+            return self.known.take_in(directory, true);
         }
         let run_state = RunState::read(directory.clone())?;
-        known.take_in(directory, run_state.is_finished())?;
+        self.known.take_in(directory, run_state.is_finished())?;
         let settled = wall().saturating_sub(recorded.settle());
+        let is_settled = settled.is_ok_and(|settled| settled >= run_state.last);
+        let name = directory.name().to_string();
         if run_state.is_finished() {
             return Ok(());
         }
-        let name = directory.name().to_string();
-        if known.replaced_by(&name).is_none() {
+        if self.replaced_by(&name).is_none() {
             self.unfinished.push(run_state);
-        } else if settled.is_ok_and(|settled| settled < run_state.last)
-            || !known.is_settled(directory)
-        {
+        } else if !is_settled || !self.known.is_settled(directory) {
             self.replaced.push(run_state);
         }
         Ok(())
