@@ -19,17 +19,17 @@
 //!
 //! The items of a run stay in its directory. Their journal is the truth of what was sent, for this run and for others.
 
-mod claims;
 mod error;
 mod now;
+mod objects;
 mod planning_lock;
 mod quota;
 mod runs;
 mod store;
 
-pub use self::claims::Holder;
 pub use self::error::CoordinationError;
 pub use self::now::Now;
+pub use self::objects::Holder;
 pub use self::planning_lock::{Busy, PlanningLock};
 pub use self::runs::{KnownRun, RunId};
 pub use self::store::{Coordination, Table};

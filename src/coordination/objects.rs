@@ -1,4 +1,5 @@
-//! Claims: the objects that a run is about to change. And owners: the run that an object belongs to.
+//! What runs must know of single objects: the run that is about to change one (its claim), the run that one belongs to (its
+//! owner), and which were changed and deleted lately.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
