@@ -254,9 +254,10 @@ pub(super) fn checked(
     }
 }
 
-/// Ends an item whose object could not be checked. A single call that was refused counts as it was answered.
+/// Ends an item whose object could not be checked. A single call that was refused counts as it was answered, if the API
+/// itself refuses the reading too. An answer without an id may come from anything on the way.
 fn unchecked(item: &Item<'static>, end: Outcome, failure: Failure, attempts: &Attempts) -> Step {
-    if attempts.of(item) > 1 {
+    if attempts.of(item) > 1 || failure.error_id.is_none() {
         unread(item, failure, attempts)
     } else {
         Step::finish(end)
