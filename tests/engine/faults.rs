@@ -1,17 +1,19 @@
 //! The faults of a tenant, one by one; `histories` generates whole histories of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Status;
 use zpa_bulk::resource::{Kind, Scope};
-use zpa_bulk::wire::{Method, Request};
+use zpa_bulk::wire::{Id, Method, Path, Request};
 
 use crate::support::desk::{Desk, outcomes};
 use crate::support::manifests::{expected, manifest};
-use crate::support::wire::{Fault, ROOMY, Wire};
+use crate::support::wire::{Fault, ROOMY, Wire, then};
 
 fn fault(kind: &str, calls: &str, more: &str) -> String {
     format!("[[fault]]\nkind = \"{kind}\"\nmatch = \"{calls}\"\n{more}\n")
@@ -368,4 +370,104 @@ async fn a_link_that_moves_to_a_page_that_was_read_is_seen() {
         let lasting = names.filter(|name| name.starts_with("Seeded"));
         assert_eq!(lasting.count(), 520);
     }
+}
+
+/// Statuses that a gateway may answer after the server has carried a call out.
+const REFUSALS: [&str; 4] = [
+    "status = 409\nid = \"api.concurrent.access.error\"",
+    "status = 400\nid = \"db.simultaneous.request\"",
+    "status = 400\nid = \"not.liked\"",
+    "status = 403\nid = \"not.allowed\"",
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_is_refused_after_it_was_made_is_there_once() {
+    for refusal in REFUSALS {
+        for links in [1, 3] {
+            let refused = fault("status-after-commit", "POST */userPortalLink*", refusal);
+            let wire = Wire::new(&format!(
+                "{ROOMY}\nbulk = {{ unique_names = false }}\n{refused}times = 1\n"
+            ));
+            let applied = Desk::new().apply(&wire, &manifest(links)).await;
+            assert_eq!(wire.links(), expected(links), "{refusal}");
+            let tally = applied.ledger.tally();
+            assert!(tally.recovered > 0, "{refusal}: {tally:?}");
+            assert_eq!(
+                tally.recovered + tally.created,
+                links as u64,
+                "{refusal}: {tally:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_refused_after_it_was_made_has_not_failed() {
+    for refusal in REFUSALS {
+        for (calls, rows, end) in [
+            ("PUT *", CHANGE, Status::Recovered),
+            ("DELETE *", DELETE, Status::Deleted),
+        ] {
+            let late = format!("after = \"30s\"\ntimes = 1\n{refusal}");
+            let (wire, desk) = with_a_link(&fault("status-after-commit", calls, &late)).await;
+            let rows = rows.replace("a.example", "c.example");
+            let applied = desk.apply(&wire, &rows).await;
+            assert_eq!(applied.outcomes[&0].status, end, "{calls} {refusal}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_refused_after_it_was_written_has_not_failed() {
+    for refusal in REFUSALS {
+        let refused = fault("status-after-commit", "POST */domains", refusal);
+        let wire = Wire::new(&format!("{refused}times = 1\n"));
+        let row = "resource,domain\ndomain,new.example\n";
+        let applied = Desk::new().apply(&wire, row).await;
+        assert_eq!(applied.failures(), [], "{refusal}");
+        assert_eq!(wire.objects("domains").len(), 1, "{refusal}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_delete_that_cannot_be_checked_stops_the_run() {
+    let late = "after = \"30s\"\ntimes = 1\nstatus = 403\nid = \"not.allowed\"";
+    let (mut wire, desk) = with_a_link(&fault("status-after-commit", "DELETE *", late)).await;
+    // A page on the way answers in place of the API, once.
+    let answered = AtomicBool::new(false);
+    wire.rewords = Some(Arc::new(move |_, text| {
+        let is_page =
+            text.contains("resource.not.found") && !answered.swap(true, Ordering::Relaxed);
+        if is_page { "<html>".to_owned() } else { text }
+    }));
+    let (applied, directory) = desk.applied_in(&wire, DELETE).await;
+    assert!(
+        matches!(applied.end, End::Unreadable(..)),
+        "{:?}",
+        applied.end
+    );
+    let resumed = desk.resume(&wire, directory).await;
+    assert_eq!(resumed.outcomes[&0].status, Status::Deleted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_in_doubt_takes_no_object_of_another_row() {
+    let never = fault(
+        "reset-before",
+        "POST */userPortalLink*",
+        "after = \"30s\"\ntimes = 1",
+    );
+    let (mut wire, desk) = with_a_link(&never).await;
+    let link = wire.objects("portal_links").remove(0);
+    // A person gives the link of the second row the name that the first row asks for.
+    let id = Id::parse(link["id"].as_str().unwrap()).unwrap();
+    let path = Path::from("userPortalLink").id(&id);
+    let mut renamed = link.clone();
+    renamed["name"] = "New".into();
+    let rename = Request::new(Method::Put, path, None).with_body(renamed);
+    wire.other = then(|ours| ours.method == Method::Post, rename);
+    let rows = "name,url,description,action\nNew,https://a.example,,create\nSeeded Link 0001,https://a.example,ours,update\n";
+    let applied = desk.apply(&wire, rows).await;
+    assert_eq!(applied.outcomes[&0].status, Status::Unchanged);
+    assert_eq!(applied.outcomes[&1].status, Status::Updated);
 }
