@@ -1,5 +1,5 @@
-//! What runs must know of single objects: the run that is about to change one (its claim), the run that one belongs to (its
-//! owner), and which were changed and deleted lately.
+//! Single objects in the table: the run that is about to change one (its claim), the run that one belongs to (its owner), and
+//! the objects that were changed and deleted lately.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

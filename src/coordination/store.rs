@@ -88,12 +88,7 @@ impl Coordination {
         now: Now,
         change: impl FnOnce(&Table<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, CoordinationError> {
-        let mut connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        change_within(&mut connection, now, change)
-            .map_err(|error| Reason::from(error).at(&self.path))
+        self.with_connection(|connection| change_within(connection, now, change))
     }
 
     /// Changes the table in one transaction that is on disk afterwards. Other changes may be lost with the machine, and
@@ -106,16 +101,23 @@ impl Coordination {
         now: Now,
         change: impl FnOnce(&Table<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, CoordinationError> {
+        self.with_connection(|connection| {
+            synchronous(connection, "FULL")?;
+            let changed = change_within(connection, now, change);
+            synchronous(connection, "NORMAL")?;
+            changed
+        })
+    }
+
+    fn with_connection<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, CoordinationError> {
         let mut connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let changed = synchronous(&connection, "FULL").and_then(|()| {
-            let changed = change_within(&mut connection, now, change);
-            synchronous(&connection, "NORMAL")?;
-            changed
-        });
-        changed.map_err(|error| Reason::from(error).at(&self.path))
+        work(&mut connection).map_err(|error| Reason::from(error).at(&self.path))
     }
 }
 

@@ -132,6 +132,12 @@ impl ListingReader {
         self.page > 1 || self.restarts > 0 || self.is_check
     }
 
+    /// Leaves out objects that a listing may still show though they were deleted.
+    pub(super) fn leave_out(&mut self, deleted: &HashSet<Id>) {
+        let is_deleted = |object: &Object| Id::of(object).is_some_and(|id| deleted.contains(&id));
+        self.objects.retain(|object| !is_deleted(object));
+    }
+
     /// Takes an answer in, and refuses a listing that is too long.
     pub(super) fn take_answer(&mut self, answer: &Answer, now: Instant) -> PageResult {
         self.server_time = answer.server_time();

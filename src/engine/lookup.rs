@@ -32,15 +32,16 @@ pub(super) struct Lookup<'l> {
 }
 
 impl<'l> Lookup<'l> {
-    pub(super) fn new(kind: Kind, objects: &[&'l Object]) -> Self {
+    pub(super) fn new(kind: Kind, objects: &'l [Object]) -> Self {
         let mut by_key: HashMap<Cow<'l, str>, Vec<&'l Object>> = HashMap::new();
-        for object in objects.iter().copied() {
+        for object in objects {
             for key in kind.keys_of(object) {
                 by_key.entry(key).or_default().push(object);
             }
         }
-        let objects = objects.iter().copied();
-        let with_id = objects.filter_map(|object| Some((Id::of(object)?, object)));
+        let with_id = objects
+            .iter()
+            .filter_map(|object| Some((Id::of(object)?, object)));
         Self {
             kind,
             by_id: with_id.collect(),
@@ -106,8 +107,7 @@ pub(super) fn confirm(
     items: &[Item<'_>],
     objects: &[Object],
 ) -> (Vec<Option<Id>>, bool) {
-    let each: Vec<&Object> = objects.iter().collect();
-    let lookup = Lookup::new(kind, &each);
+    let lookup = Lookup::new(kind, objects);
     let named: Vec<Option<Id>> = items
         .iter()
         .map(|item| {

@@ -62,7 +62,6 @@ pub struct Engine<A> {
     /// True if the table knows calls that were sent before this process began.
     knows_sent: bool,
     progress: watch::Sender<Option<Progress>>,
-    window_end: Option<Timestamp>,
     stop: watch::Receiver<bool>,
 }
 
@@ -78,7 +77,6 @@ impl<A: Api> Engine<A> {
             coordinator: None,
             knows_sent: false,
             progress: watch::Sender::new(None),
-            window_end: None,
             stop,
         }
     }
@@ -120,7 +118,6 @@ impl<A: Api> Engine<A> {
 
     /// Sets the bounds at which a run is parked before its end.
     pub fn stop_at(&mut self, bounds: Bounds) {
-        self.window_end = bounds.window_end;
         self.core.stop_at(bounds);
     }
 
@@ -198,7 +195,7 @@ impl<A: Api> Engine<A> {
     /// Carries effects out until there are none, since loading items may lead to more.
     fn carry_effects(&mut self, items: &impl Items) -> Result<(), EngineError> {
         // Judged anew each time, since the wall clock may have been set.
-        let window_end = self.window_end.map(instant_of_wall);
+        let window_end = self.core.window_end().map(instant_of_wall);
         self.core.window_ends(window_end);
         loop {
             let effects = self.core.pump(now());

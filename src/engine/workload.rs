@@ -25,8 +25,8 @@ pub struct Workload {
     pub in_doubt: Backlog,
     /// Objects that others are known to have created, although this run could have created them as they are.
     pub created_by_others: HashSet<Id>,
-    /// The objects that the run has deleted, if it is to keep them in mind.
-    pub deleted: Option<HashSet<Id>>,
+    /// The objects that the run has deleted. A listing that lags behind may still show them.
+    pub deleted: HashSet<Id>,
     /// The most objects that the server was seen to take in one create, if they are fewer than it was sent.
     pub batch_size: Option<u32>,
     /// The times at which an earlier process sent its last writes, oldest first. They count against the quota.

@@ -90,10 +90,14 @@ impl KnownRuns {
         self.replaced.get(name).map(String::as_str)
     }
 
-    /// Takes in a run of the tenant that the table does not know, with the objects that it has created.
+    /// Takes in a run of the tenant that the table does not know, or not as finished, with the objects that it has created.
     pub(super) fn take_in(&self, directory: &RunDirectory, is_finished: bool) -> Result<(), Error> {
-        let (Some(table), Err(path)) = (&self.table, self.known_place(directory, is_finished))
-        else {
+        let path = place(directory);
+        let is_known = self
+            .known
+            .get(&path)
+            .is_some_and(|run| run.finished == is_finished);
+        let Some(table) = self.table.as_ref().filter(|_| !is_known) else {
             return Ok(());
         };
         let created = run::created(directory.path())?;
@@ -111,15 +115,6 @@ impl KnownRuns {
             }
         })?;
         Ok(())
-    }
-
-    /// Returns the place of the run as the error, if the table does not know the run, or not that it has finished.
-    fn known_place(&self, directory: &RunDirectory, is_finished: bool) -> Result<(), PathBuf> {
-        let place = place(directory);
-        match self.known.get(&place) {
-            Some(run) if run.finished == is_finished => Ok(()),
-            _ => Err(place),
-        }
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Share {
     Whole(Box<PastChange>),
     /// Nothing: the item of another change takes this one back too.
     None,
-    /// It is left alone for this reason.
+    /// The object is left alone for this reason.
     Spared(Failure),
 }
 
@@ -78,13 +78,13 @@ pub fn shares(changes: Vec<PastChange>) -> Vec<Share> {
 /// The way in which an older change joined newer ones.
 enum Added {
     Fully,
-    /// It created the object that the others changed.
+    /// The change created the object that the others changed.
     Beginning,
-    /// It deleted an object that came before the one that the others created.
+    /// The change deleted an object that came before the one that the others created.
     Earlier,
     /// Somebody else has changed these fields since.
     Except(Vec<String>),
-    /// It is taken back by itself.
+    /// The change is taken back by itself.
     Not,
 }
 

@@ -118,7 +118,7 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
     let plan = PlanFile::open(directory.path())?;
     let mut ledger = finished_by_plan(&plan);
     let mut id_remap = plan.id_remap().clone();
-    let mut deleted = keeps_deleted(&plan);
+    let mut deleted = HashSet::new();
     let mut batch_size = None;
     let (journal, replayed) = Journal::open(directory.path(), |event| {
         if let Event::BatchSize(size) = event {
@@ -126,9 +126,7 @@ pub fn resume(directory: RunDirectory) -> Result<Run, RunError> {
         }
         ledger.apply(&event);
         learn(&mut id_remap, &event);
-        if let Some(deleted) = &mut deleted {
-            deleted.extend(deleted_by(&event));
-        }
+        deleted.extend(deleted_by(&event));
     })?;
     plan.verify(&replayed.header)?;
     let workload = Workload {
@@ -160,16 +158,11 @@ fn workload(
         id_remap: plan.id_remap().clone(),
         in_doubt,
         created_by_others: HashSet::new(),
-        deleted: keeps_deleted(plan),
+        deleted: HashSet::new(),
         batch_size: None,
         sent_before,
         journal,
     }
-}
-
-/// Returns an empty set for the run of an undo, which must know the objects that it has deleted.
-fn keeps_deleted(plan: &PlanFile) -> Option<HashSet<Id>> {
-    plan.origin().undoes.is_some().then(HashSet::new)
 }
 
 /// Returns the objects that were deleted, by this event.

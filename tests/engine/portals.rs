@@ -2,7 +2,7 @@
 //! links without it.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,18 +21,6 @@ const FIELD: &str = "resource,name,ext_label,ext_domain\nuser-portal,Field,field
 
 /// The bound on the age of a reading, and the way of the calls to the tenant.
 const BOUND: Duration = Duration::from_millis(2100);
-
-async fn applied(desk: &Desk, wire: &Wire, manifest: &str) -> PathBuf {
-    let (applied, directory) = desk.applied_in(wire, manifest).await;
-    assert_eq!(applied.failures(), []);
-    directory.path().to_owned()
-}
-
-async fn undone(desk: &Desk, wire: &Wire, past: &Path) -> Applied {
-    let mut engine = desk.engine(wire.clone());
-    let run = desk.start_undo(&mut engine, past).await;
-    carry_out(&mut engine, run).await
-}
 
 fn portal(wire: &Wire) -> Option<String> {
     let portals = wire.objects("user_portals").into_iter();
@@ -88,14 +76,14 @@ fn ages(wire: &Wire, portal: &str) -> Vec<Duration> {
 #[tokio::test(start_paused = true)]
 async fn a_link_put_on_it_after_the_plan_saves_a_portal() {
     let (desk, mut wire) = (Desk::new(), Wire::new(DETACH));
-    let past = applied(&desk, &wire, FIELD).await;
+    let past = desk.applied(&wire, FIELD).await;
     let request = theirs(&portal(&wire).unwrap());
     let done = AtomicBool::new(false);
     wire.other = Arc::new(move |ours, _| {
         let now = is_of_portal(ours, Method::Get) && !done.swap(true, Ordering::Relaxed);
         now.then(|| request.clone())
     });
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_spared(&wire, &ended);
 }
 
@@ -107,10 +95,10 @@ async fn a_link_put_on_it_during_a_pause_saves_a_portal() {
         let mut wire = Wire::new(&format!("{DETACH}{throttled}"));
         let mut desk = Desk::new();
         desk.settings.quota_scope = scope;
-        let past = applied(&desk, &wire, FIELD).await;
+        let past = desk.applied(&wire, FIELD).await;
         let request = theirs(&portal(&wire).unwrap());
         wire.other = then(|ours| is_of_portal(ours, Method::Delete), request);
-        let ended = undone(&desk, &wire, &past).await;
+        let ended = desk.undone(&wire, &past).await;
         assert_spared(&wire, &ended);
     }
 }
@@ -123,9 +111,9 @@ async fn both_readings_are_fresh_after_every_pause() {
         let latency = format!("latency = {{ base = \"{base}\", jitter = \"0s\" }}\n");
         let wire = Wire::new(&format!("{latency}{throttled}"));
         let desk = Desk::new();
-        let past = applied(&desk, &wire, FIELD).await;
+        let past = desk.applied(&wire, FIELD).await;
         let id = portal(&wire).unwrap();
-        let ended = undone(&desk, &wire, &past).await;
+        let ended = desk.undone(&wire, &past).await;
         assert_eq!(ended.ledger.tally().deleted, 1);
         let ages = ages(&wire, &id);
         assert_eq!(ages.len(), 4);
@@ -136,12 +124,12 @@ async fn both_readings_are_fresh_after_every_pause() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_delete_is_not_repeated_once_a_link_is_there() {
     let (desk, mut wire) = (Desk::new(), Wire::new(DETACH));
-    let past = applied(&desk, &wire, FIELD).await;
+    let past = desk.applied(&wire, FIELD).await;
     let request = theirs(&portal(&wire).unwrap());
     wire.other = then(|ours| is_of_portal(ours, Method::Delete), request);
     let writes = *wire.writes.lock().unwrap();
     wire.fault = Arc::new(move |_, write| (write == writes).then_some(Fault::LoseRequest));
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_spared(&wire, &ended);
 }
 
@@ -149,10 +137,10 @@ async fn a_lost_delete_is_not_repeated_once_a_link_is_there() {
 async fn a_lost_answer_leaves_no_portal_behind() {
     for fault in [Fault::LoseAnswer, Fault::LoseRequest, Fault::Answer(502)] {
         let (desk, mut wire) = (Desk::new(), Wire::new(DETACH));
-        let past = applied(&desk, &wire, FIELD).await;
+        let past = desk.applied(&wire, FIELD).await;
         let writes = *wire.writes.lock().unwrap();
         wire.fault = Arc::new(move |_, write| (write == writes).then_some(fault));
-        let ended = undone(&desk, &wire, &past).await;
+        let ended = desk.undone(&wire, &past).await;
         assert_eq!(
             ended.ledger.tally().deleted,
             1,
@@ -165,15 +153,11 @@ async fn a_lost_answer_leaves_no_portal_behind() {
 
 /// Deletes a portal with a link on it and undoes that: a run whose undo deletes both.
 async fn recreated(desk: &Desk, wire: &Wire) -> PathBuf {
-    applied(desk, wire, FIELD).await;
-    applied(
-        desk,
-        wire,
-        "name,url,user_portals\nOurs,https://ours.example,Field\n",
-    )
-    .await;
+    desk.applied(wire, FIELD).await;
+    let ours = "name,url,user_portals\nOurs,https://ours.example,Field\n";
+    desk.applied(wire, ours).await;
     let clear = "resource,action,name\nportal-link,delete,Ours\nuser-portal,delete,Field\n";
-    let cleared = applied(desk, wire, clear).await;
+    let cleared = desk.applied(wire, clear).await;
     let mut engine = desk.engine(wire.clone());
     let run = desk.start_undo(&mut engine, &cleared).await;
     let undone = run.directory.path().to_owned();
@@ -208,7 +192,7 @@ async fn a_listing_that_lags_behind_spares_no_portal() {
     let (desk, mut wire) = (Desk::new(), Wire::new(DETACH));
     let past = recreated(&desk, &wire).await;
     lag(&mut wire);
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_eq!(ended.ledger.tally().deleted, 2, "{:?}", ended.outcomes);
     assert_eq!(portal(&wire), None);
 }
@@ -239,8 +223,8 @@ async fn links_that_cannot_be_listed_save_a_portal() {
     let missing = "[[fault]]\nkind = \"status\"\nstatus = 404\nmatch = \"GET */userPortalLink/userPortal/*\"\n\
                    id = \"resource.not.found\"\n";
     let (desk, wire) = (Desk::new(), Wire::new(&format!("{DETACH}{missing}")));
-    let past = applied(&desk, &wire, FIELD).await;
-    let ended = undone(&desk, &wire, &past).await;
+    let past = desk.applied(&wire, FIELD).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_eq!(ended.ledger.tally().failed, 1, "{:?}", ended.outcomes);
     assert!(portal(&wire).is_some());
 }
@@ -248,9 +232,9 @@ async fn links_that_cannot_be_listed_save_a_portal() {
 #[tokio::test(start_paused = true)]
 async fn a_quota_too_small_for_two_fresh_readings_ends() {
     let (mut desk, wire) = (Desk::new(), Wire::new(DETACH));
-    let past = applied(&desk, &wire, FIELD).await;
+    let past = desk.applied(&wire, FIELD).await;
     desk.settings.read_quota = Pace::At(Quota::new(NonZeroU32::MIN, Duration::from_secs(10)));
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     let failures = ended.failures();
     assert!(
         failures[0].1.message.contains("--freshness"),
@@ -265,8 +249,8 @@ async fn slow_answers_still_let_a_portal_be_deleted() {
         Desk::new(),
         Wire::new("latency = { base = \"5s\", jitter = \"0s\" }"),
     );
-    let past = applied(&desk, &wire, FIELD).await;
-    let ended = undone(&desk, &wire, &past).await;
+    let past = desk.applied(&wire, FIELD).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_eq!(ended.ledger.tally().deleted, 1, "{:?}", ended.outcomes);
 }
 
@@ -275,10 +259,10 @@ async fn a_portal_is_not_called_spared_and_deleted_late() {
     let late = "[[fault]]\nkind = \"late-commit\"\nmatch = \"DELETE */userPortal/*\"\ntimes = 1\n\
                 delay = \"40s\"\n";
     let (desk, mut wire) = (Desk::new(), Wire::new(&format!("{DETACH}{late}")));
-    let past = applied(&desk, &wire, FIELD).await;
+    let past = desk.applied(&wire, FIELD).await;
     let request = theirs(&portal(&wire).unwrap());
     wire.other = then(|ours| is_of_portal(ours, Method::Delete), request);
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_eq!(ended.ledger.tally().deleted, 1, "{:?}", ended.outcomes);
     assert_eq!(portal(&wire), None);
 }

@@ -1,36 +1,20 @@
 //! Undoing runs while others change the same objects, answers are lost and processes die.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use zpa_bulk::engine::End;
 use zpa_bulk::item::{Event, Item};
 use zpa_bulk::journal::{Header, Journal};
 use zpa_bulk::plan::{Limits, Snapshot};
 use zpa_bulk::run::{RunDirectory, RunEffects, RunState};
 use zpa_bulk::wire::{self, Id, Method, Request};
 
-use crate::support::desk::{Applied, Desk, carry_out, die, outcomes};
+use crate::support::desk::{Desk, carry_out, die, outcomes};
 use crate::support::manifests::PORTALS;
 use crate::support::wire::{Fault, Wire};
-
-/// Applies a manifest without a failure, and answers where its run is.
-async fn applied(desk: &Desk, wire: &Wire, manifest: &str) -> PathBuf {
-    let (applied, directory) = desk.applied_in(wire, manifest).await;
-    assert_eq!(applied.end, End::Finished);
-    assert_eq!(applied.failures(), []);
-    directory.path().to_owned()
-}
-
-async fn undone(desk: &Desk, wire: &Wire, past: &Path) -> Applied {
-    let mut engine = desk.engine(wire.clone());
-    let run = desk.start_undo(&mut engine, past).await;
-    carry_out(&mut engine, run).await
-}
 
 fn link(wire: &Wire, name: &str) -> Value {
     let links = wire.objects("portal_links").into_iter();
@@ -58,12 +42,12 @@ const LINKS: &str = "name,url,description\nA,https://a.example/,first\nB,https:/
 #[tokio::test(start_paused = true)]
 async fn an_object_changed_after_the_plan_is_left_alone() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
-    let past = applied(&desk, &wire, LINKS).await;
+    let past = desk.applied(&wire, LINKS).await;
     let id = link(&wire, "A")["id"].as_str().unwrap().to_owned();
     let theirs = json!({"name": "A", "link": "a.example", "protocol": "https://",
         "linkPath": "/", "enabled": true, "description": "theirs"});
     meddles(&mut wire, Method::Get, &id, theirs);
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     let tally = ended.ledger.tally();
     assert_eq!((tally.deleted, tally.spared), (1, 1));
     assert_eq!(wire.names(), ["A"]);
@@ -74,16 +58,16 @@ async fn an_object_changed_after_the_plan_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_change_during_a_lost_answer_is_left_alone() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
-    applied(&desk, &wire, LINKS).await;
+    desk.applied(&wire, LINKS).await;
     let changed = "name,url\nA,https://changed.example/\n";
-    let past = applied(&desk, &wire, changed).await;
+    let past = desk.applied(&wire, changed).await;
     let id = link(&wire, "A")["id"].as_str().unwrap().to_owned();
     let fields =
         json!({"name": "A", "link": "theirs.example", "protocol": "https://", "enabled": true});
     meddles(&mut wire, Method::Put, &id, fields);
     let writes = *wire.writes.lock().unwrap();
     wire.fault = Arc::new(move |_, write| (write == writes).then_some(Fault::LoseRequest));
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_eq!(ended.ledger.tally().spared, 1, "{:?}", ended.outcomes);
     assert_eq!(link(&wire, "A")["link"], "theirs.example");
 }
@@ -91,15 +75,15 @@ async fn a_change_during_a_lost_answer_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn only_a_field_changed_after_the_plan_is_left_alone() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
-    applied(&desk, &wire, LINKS).await;
+    desk.applied(&wire, LINKS).await;
     let update = "resource,action,name,url,description\n\
                   portal-link,update,A,https://new.example/,second\n";
-    let past = applied(&desk, &wire, update).await;
+    let past = desk.applied(&wire, update).await;
     let id = link(&wire, "A")["id"].as_str().unwrap().to_owned();
     let theirs = json!({"name": "A", "link": "new.example", "protocol": "https://",
         "linkPath": "/", "enabled": true, "description": "theirs"});
     meddles(&mut wire, Method::Get, &id, theirs);
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_eq!(ended.ledger.tally().updated, 1);
     let now = link(&wire, "A");
     assert_eq!(
@@ -114,8 +98,8 @@ async fn only_a_field_changed_after_the_plan_is_left_alone() {
 async fn what_was_recovered_is_undone_like_what_was_created() {
     let desk = Desk::new();
     let wire = Wire::with_faults("", |_, write| (write == 0).then_some(Fault::LoseAnswer));
-    let past = applied(&desk, &wire, LINKS).await;
-    let ended = undone(&desk, &wire, &past).await;
+    let past = desk.applied(&wire, LINKS).await;
+    let ended = desk.undone(&wire, &past).await;
     assert_eq!(ended.ledger.tally().deleted, 2);
     assert!(wire.names().is_empty());
 }
@@ -137,9 +121,9 @@ fn forestalled() -> Wire {
 #[tokio::test(start_paused = true)]
 async fn a_link_created_by_another_meanwhile_is_left_alone() {
     let (desk, mut wire) = (Desk::new(), forestalled());
-    let past = applied(&desk, &wire, LINKS).await;
+    let past = desk.applied(&wire, LINKS).await;
     wire.other = Arc::new(|_, _| None);
-    undone(&desk, &wire, &past).await;
+    desk.undone(&wire, &past).await;
     assert_eq!(wire.names(), ["A"], "it is not the run's");
 }
 
@@ -166,7 +150,7 @@ async fn a_resumed_run_knows_that_a_batch_was_refused() {
     wire.other = Arc::new(|_, _| None);
     let ended = desk.resume(&wire, RunDirectory::open(&past).unwrap()).await;
     assert_eq!(ended.ledger.tally().recovered, 1);
-    undone(&desk, &wire, &past).await;
+    desk.undone(&wire, &past).await;
     assert_eq!(wire.names(), ["A"], "it is not the run's");
 }
 
@@ -177,13 +161,13 @@ const CHANGES: &str = "resource,action,name,url,description\n\
 
 async fn before_changes(desk: &Desk, wire: &Wire) -> Vec<(String, Vec<String>, String)> {
     let portal = "resource,name,ext_label,ext_domain\nuser-portal,Field,field-1,acme.com\n";
-    applied(desk, wire, portal).await;
+    desk.applied(wire, portal).await;
     let links = format!(
         "name,url,user_portals,description\nA,https://a.example/,{},first\n\
          B,https://b.example/,,\nC,https://c.example/,Field,third\n",
         PORTALS[0]
     );
-    applied(desk, wire, &links).await;
+    desk.applied(wire, &links).await;
     described(wire)
 }
 
@@ -204,10 +188,10 @@ async fn lost_answers_leave_nothing_twice_and_nothing_out() {
         for nth in 0..5 {
             let (desk, mut wire) = (Desk::new(), Wire::new(""));
             let before = before_changes(&desk, &wire).await;
-            let past = applied(&desk, &wire, CHANGES).await;
+            let past = desk.applied(&wire, CHANGES).await;
             let writes = *wire.writes.lock().unwrap();
             wire.fault = Arc::new(move |_, write| (write == writes + nth).then_some(fault));
-            let ended = undone(&desk, &wire, &past).await;
+            let ended = desk.undone(&wire, &past).await;
             assert_eq!(ended.failures(), [], "{fault:?} at {nth}");
             assert_eq!(described(&wire), before, "{fault:?} at {nth}");
         }
@@ -219,7 +203,7 @@ async fn an_undo_cut_off_is_finished_from_its_directory() {
     for cut in 0..40 {
         let (desk, wire) = (Desk::new().batch_size(1), Wire::new(""));
         let before = before_changes(&desk, &wire).await;
-        let past = applied(&desk, &wire, CHANGES).await;
+        let past = desk.applied(&wire, CHANGES).await;
         let mut engine = desk.engine(wire.clone());
         let run = desk.start_undo(&mut engine, &past).await;
         let moment = Duration::from_millis(25 * cut);
@@ -237,19 +221,19 @@ async fn an_undo_cut_off_is_finished_from_its_directory() {
 async fn a_link_without_its_portal_is_not_put_elsewhere() {
     let (desk, mut wire) = (Desk::new(), Wire::new(""));
     before_changes(&desk, &wire).await;
-    let past = applied(&desk, &wire, CHANGES).await;
+    let past = desk.applied(&wire, CHANGES).await;
     wire.fault = Arc::new(|request, _| {
         let portal = request.method == Method::Post && request.path.to_string() == "userPortal";
         portal.then_some(Fault::Refuse(400))
     });
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     let failures = ended.failures();
     assert_eq!(failures.len(), 2, "{failures:?}");
     let why = &failures[1].1.message;
     assert!(why.ends_with("was not created again"), "{why}");
     assert_eq!(wire.names(), ["A", "B"]);
     wire.fault = Arc::new(|_, _| None);
-    let ended = undone(&desk, &wire, &past).await;
+    let ended = desk.undone(&wire, &past).await;
     let tally = ended.ledger.tally();
     assert_eq!((tally.created, tally.unchanged), (2, 2), "the rest of it");
 }
@@ -258,7 +242,7 @@ async fn a_link_without_its_portal_is_not_put_elsewhere() {
 async fn a_journal_without_old_states_undoes_what_it_can() {
     let (desk, wire) = (Desk::new(), Wire::new(""));
     before_changes(&desk, &wire).await;
-    let past = applied(&desk, &wire, CHANGES).await;
+    let past = desk.applied(&wire, CHANGES).await;
     let old = desk.dir.path().join("20200101T000000.000Z-0000");
     std::fs::create_dir(&old).unwrap();
     std::fs::copy(past.join("plan.jsonl"), old.join("plan.jsonl")).unwrap();
@@ -273,7 +257,7 @@ async fn a_journal_without_old_states_undoes_what_it_can() {
     journal.append(&outcomes, Timestamp::now()).unwrap();
     journal.commit().unwrap();
     drop(journal);
-    let ended = undone(&desk, &wire, &old).await;
+    let ended = desk.undone(&wire, &old).await;
     assert_eq!(ended.ledger.tally().failed, 4);
     assert_eq!(wire.names(), ["A"]);
 }
@@ -281,7 +265,7 @@ async fn a_journal_without_old_states_undoes_what_it_can() {
 #[tokio::test(start_paused = true)]
 async fn an_undo_lists_its_objects_and_their_references() {
     let (desk, wire) = (Desk::new(), Wire::new(""));
-    let past = applied(&desk, &wire, LINKS).await;
+    let past = desk.applied(&wire, LINKS).await;
     let deeds = RunEffects::read(&RunDirectory::open(&past).unwrap(), &[], HashSet::new()).unwrap();
     let kinds: Vec<String> = deeds.scopes().iter().map(|s| s.kind.to_string()).collect();
     assert_eq!(kinds, ["portal-link", "user-portal"]);

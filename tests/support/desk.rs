@@ -1,7 +1,7 @@
 //! A desk from which an engine is run on a stopped clock, as the command runs it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -79,6 +79,21 @@ impl Desk {
         let run = self.start(&mut engine, manifest).await;
         let directory = run.directory.clone();
         (carry_out(&mut engine, run).await, directory)
+    }
+
+    /// Applies the manifest without a failure. Returns where the run is.
+    pub(crate) async fn applied(&self, wire: &Wire, manifest: &str) -> PathBuf {
+        let (applied, directory) = self.applied_in(wire, manifest).await;
+        assert_eq!(applied.end, End::Finished);
+        assert_eq!(applied.failures(), []);
+        directory.path().to_owned()
+    }
+
+    /// Undoes the run in `past`.
+    pub(crate) async fn undone(&self, wire: &Wire, past: &Path) -> Applied {
+        let mut engine = self.engine(wire.clone());
+        let run = self.start_undo(&mut engine, past).await;
+        carry_out(&mut engine, run).await
     }
 
     /// Starts a run of the manifest that dies after that time, if it has not ended.

@@ -7,6 +7,7 @@ pub(crate) mod api;
 #[cfg(unix)]
 pub(crate) mod command;
 pub(crate) mod desk;
+pub(crate) mod hunt;
 pub(crate) mod in_memory;
 pub(crate) mod manifests;
 pub(crate) mod random;

@@ -49,3 +49,19 @@ pub(crate) fn most_in_any_window(at: &[Duration], window: Duration) -> usize {
     };
     at.iter().map(|from| within(*from)).max().unwrap_or(0)
 }
+
+/// A text as it was before the server escaped it.
+pub(crate) fn unescaped(text: &str) -> String {
+    let escapes = [
+        ("&#x2a;", "*"),
+        ("&#x27;", "'"),
+        ("&quot;", "\""),
+        ("&gt;", ">"),
+        ("&lt;", "<"),
+        ("&amp;", "&"),
+    ];
+    let each = escapes.into_iter();
+    each.fold(text.to_owned(), |text, (escaped, plain)| {
+        text.replace(escaped, plain)
+    })
+}

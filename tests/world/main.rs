@@ -24,54 +24,26 @@ mod shrink;
 mod support;
 mod writes;
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use zpa_bulk::clock;
 
 use self::cast::Plan;
 use self::model::Violation;
-use self::support::random::variable;
+use self::support::hunt::{Hunt, hunt};
 
 /// The time for histories, unless their number is given.
 const SPAN: Duration = Duration::from_secs(6);
 
 #[test]
 fn processes_keep_out_of_each_others_way() {
-    let first = variable("ZPA_BULK_SEED").unwrap_or(1);
-    let count = variable("ZPA_BULK_WORLDS");
-    let next = AtomicU64::new(first);
-    let failed = Mutex::new(BTreeMap::new());
-    let began = std::time::Instant::now();
-    let is_over = |seed| match count {
-        Some(count) => seed >= first + count,
-        None => began.elapsed() > SPAN,
-    };
-    let lived = AtomicU64::new(0);
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if is_over(seed) {
-                return;
-            }
-            let wrong = lived_by(seed);
-            lived.fetch_add(1, Ordering::Relaxed);
-            if !wrong.is_empty() {
-                failed.lock().unwrap().insert(seed, wrong);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    let (lived, took) = (lived.into_inner(), began.elapsed());
-    println!("{lived} worlds from seed {first} on in {took:.1?}");
-    let failed = failed.into_inner().unwrap();
+    let Hunt {
+        lived,
+        took,
+        failed,
+    } = hunt("ZPA_BULK_WORLDS", SPAN, lived_by);
+    println!("{lived} worlds lived in {took:.1?}");
     if let Some((seed, wrong)) = failed.first_key_value() {
         for (seed, wrong) in &failed {
             println!("seed {seed}: {}", wrong[0].line());

@@ -8,6 +8,7 @@ use serde_json::Value;
 use zpa_bulk::item::{Change, Item, Outcome, Status};
 
 use crate::life::{Command, HAND, History, Run};
+use crate::support::state::unescaped;
 use crate::support::trace::{Changed, Place, Traced, objects};
 use crate::writes;
 
@@ -408,19 +409,4 @@ pub(crate) fn is_same(field: &str, one: &Value, other: Option<&Value>) -> bool {
 fn ids(references: &Value) -> BTreeSet<String> {
     let references = references.as_array().into_iter().flatten();
     references.map(|one| one["id"].to_string()).collect()
-}
-
-fn unescaped(text: &str) -> String {
-    let escapes = [
-        ("&#x2a;", "*"),
-        ("&#x27;", "'"),
-        ("&quot;", "\""),
-        ("&gt;", ">"),
-        ("&lt;", "<"),
-        ("&amp;", "&"),
-    ];
-    let each = escapes.into_iter();
-    each.fold(text.to_owned(), |text, (escaped, plain)| {
-        text.replace(escaped, plain)
-    })
 }

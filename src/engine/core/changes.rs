@@ -3,6 +3,8 @@
 //! An item that is to fail although an attempt at it may have been carried out is checked first: its object is read
 //! once more after the settle time.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::super::call::{Batch, Call, Purpose, target};
@@ -64,9 +66,10 @@ pub(super) fn referrers_read(
     reader: Box<ListingReader>,
     judged: Judged<'_>,
     referrers: &mut Referrers,
+    deleted: &HashSet<Id>,
     attempts: &Attempts,
 ) -> Steps {
-    match referrers.page(number, reader, judged) {
+    match referrers.page(number, reader, judged, deleted) {
         Ok(Some(seen)) => change(seen, attempts),
         Ok(None) => Vec::new(),
         Err(reader) => vec![Step::retry(Call::Page(Purpose::Referrers(number), reader))],

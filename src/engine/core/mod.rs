@@ -59,7 +59,7 @@ use crate::ledger::Ledger;
 use crate::plan::{self, CallCounts, Snapshot, Work};
 use crate::resource::Scope;
 use crate::retry::{self, Verdict};
-use crate::wire::{Failure, Id, Method, Object, QuotaClass, Reply};
+use crate::wire::{Failure, Id, Method, QuotaClass, Reply};
 use crate::zpa::SignInError;
 
 /// The state of the engine for one tenant.
@@ -118,6 +118,11 @@ impl Core {
         self.dispatcher.lanes_mut().share(true);
     }
 
+    /// Returns the end of the change window, by the wall clock.
+    pub(super) fn window_end(&self) -> Option<Timestamp> {
+        self.settings.bounds.window_end
+    }
+
     /// Notes that the change window ends at that instant, by the wall clock as it is now.
     pub(super) fn window_ends(&mut self, at: Option<Instant>) {
         self.window_end = at;
@@ -154,7 +159,7 @@ impl Core {
         let batch_size = taken.unwrap_or(own);
         self.creates.start(batch_size, workload.created_by_others);
         self.attempts.start(workload.ledger);
-        self.referrers.start(workload.deleted);
+        self.deleted = workload.deleted;
         self.id_remap = workload.id_remap;
         self.loader
             .start(workload.backlog, workload.deferred, workload.in_doubt);
@@ -493,7 +498,8 @@ impl Core {
             Call::ReadList(merge) => lists::read(*merge, judged, attempts),
             Call::WriteList(merge, _) => lists::written(*merge, judged, attempts),
             Call::Page(Purpose::Referrers(item), reader) => {
-                changes::referrers_read(item, reader, judged, &mut self.referrers, attempts)
+                let (referrers, deleted) = (&mut self.referrers, &self.deleted);
+                changes::referrers_read(item, reader, judged, referrers, deleted, attempts)
             }
             Call::Page(purpose, reader) => vec![pages::read(purpose, reader, judged)],
         };
@@ -513,14 +519,11 @@ impl Core {
     }
 
     /// Resolves the items for which this listing answers.
-    fn looked_up(&mut self, listing: &ListingReader, read_at: Instant, now: Instant) {
-        let objects = listing.objects.iter();
-        let is_deleted =
-            |object: &Object| Id::of(object).is_some_and(|id| self.deleted.contains(&id));
-        let there: Vec<&Object> = objects.filter(|object| !is_deleted(object)).collect();
-        let lookup = Lookup::new(listing.scope.kind, &there);
+    fn looked_up(&mut self, mut listing: ListingReader, read_at: Instant, now: Instant) {
+        listing.leave_out(&self.deleted);
+        let lookup = Lookup::new(listing.scope.kind, &listing.objects);
         for unresolved in self.reconciliation.take_all() {
-            if unresolved.is_answered_by(listing) {
+            if unresolved.is_answered_by(&listing) {
                 let steps = self.resolve(unresolved, &lookup, listing.begun, read_at);
                 self.carry_all(steps, now);
             } else {
@@ -600,7 +603,7 @@ impl Core {
             }
             Step::LookUp(unresolved) => self.reconciliation.keep(unresolved),
             Step::Listed(Purpose::Lookup, listing, read_at) => {
-                self.looked_up(&listing, read_at, now);
+                self.looked_up(*listing, read_at, now);
             }
             Step::Listed(Purpose::Snapshot, listing, _) => {
                 let told = self.snapshot.server_time.max(listing.server_time);
@@ -627,7 +630,6 @@ impl Core {
         }
         for outcome in &outcomes {
             self.id_remap.note(outcome);
-            self.referrers.note(outcome);
         }
         let ids = outcomes.iter().filter_map(|outcome| outcome.id.clone());
         self.creates.exclude(ids);

@@ -10,7 +10,7 @@ use super::super::call::{Call, Purpose, target};
 use super::super::listing::{ListingReader, PageRead};
 use super::pages;
 use super::step::{Judged, Steps};
-use crate::item::{Change, Item, ItemNumber, Outcome, Referrer, Status, referred_to};
+use crate::item::{Change, Item, ItemNumber, Referrer, referred_to};
 use crate::resource::Scope;
 use crate::wire::{Failure, Id, Object};
 
@@ -25,8 +25,6 @@ pub(super) struct Referrers {
     under_way: HashMap<ItemNumber, Round>,
     /// The number of rounds in a row that were too late.
     late: HashMap<ItemNumber, u32>,
-    /// The objects that this run has deleted, if it keeps them in mind. A listing may show them for a while.
-    deleted: Option<HashSet<Id>>,
 }
 
 /// The readings for one delete.
@@ -63,19 +61,6 @@ impl Referrers {
             freshness,
             under_way: HashMap::new(),
             late: HashMap::new(),
-            deleted: None,
-        }
-    }
-
-    /// Begins with a run that has deleted these objects, if it keeps such in mind.
-    pub(super) fn start(&mut self, deleted: Option<HashSet<Id>>) {
-        self.deleted = deleted;
-    }
-
-    /// Takes in how an item has ended.
-    pub(super) fn note(&mut self, outcome: &Outcome) {
-        if let (Some(deleted), Status::Deleted) = (&mut self.deleted, outcome.status) {
-            deleted.extend(outcome.id.clone());
         }
     }
 
@@ -143,7 +128,7 @@ impl Referrers {
         self.complete(number, now)
     }
 
-    /// Takes in a page of a listing. Returns what was seen, once all was read.
+    /// Takes in a page of a listing. Returns what was seen, once all was read. The listing may still show `deleted` objects.
     ///
     /// # Errors
     /// The listing, if another page of it is to be read.
@@ -152,6 +137,7 @@ impl Referrers {
         number: ItemNumber,
         mut reader: Box<ListingReader>,
         judged: Judged<'_>,
+        deleted: &HashSet<Id>,
     ) -> Result<Option<Seen>, Box<ListingReader>> {
         let (now, read_at) = (judged.now, judged.read_at);
         // The age of a listing of several pages is that of the first.
@@ -168,7 +154,10 @@ impl Referrers {
             round.listings = round.listings.saturating_sub(1);
             round.read(read_at);
             match taken {
-                Ok(_) => round.note(&reader, self.deleted.as_ref()),
+                Ok(_) => {
+                    reader.leave_out(deleted);
+                    round.note(&reader);
+                }
                 Err(failure) => round.failure = Some(failure),
             }
         }
@@ -215,17 +204,12 @@ impl Round {
     }
 
     /// Notes the objects of a listing that refer to the one to be deleted.
-    fn note(&mut self, listing: &ListingReader, deleted: Option<&HashSet<Id>>) {
-        let is_deleted = |object: &&Object| {
-            let id = Id::of(object);
-            id.is_some_and(|id| deleted.is_some_and(|deleted| deleted.contains(&id)))
-        };
+    fn note(&mut self, listing: &ListingReader) {
         let scope = &listing.scope;
         let objects = listing.objects.iter();
-        let remaining =
-            objects.filter(|object| scope.refers_to(object, &self.id) && !is_deleted(object));
+        let referring = objects.filter(|object| scope.refers_to(object, &self.id));
         self.found
-            .extend(remaining.map(|object| Referrer::of(scope.kind, object)));
+            .extend(referring.map(|object| Referrer::of(scope.kind, object)));
     }
 }
 

@@ -63,7 +63,7 @@ async fn create_with(
         deferred: Backlog::default(),
         id_remap: IdRemap::default(),
         created_by_others: HashSet::new(),
-        deleted: None,
+        deleted: HashSet::new(),
         batch_size: None,
         sent_before: Vec::new(),
         journal: journal(created),

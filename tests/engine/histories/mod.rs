@@ -11,8 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -28,8 +26,9 @@ use zpa_bulk::zpa::Api as _;
 
 use self::model::{History, violations};
 use crate::support::desk::{Desk, lose, outcomes, released, started};
+use crate::support::hunt::{Hunt, hunt};
 use crate::support::in_memory::InMemory;
-use crate::support::random::{Random, variable};
+use crate::support::random::Random;
 use crate::support::rows::{self, Row};
 use crate::support::scenarios::{self, LATEST_SECONDS};
 use crate::support::wire::CUSTOMER;
@@ -42,37 +41,12 @@ const MOST_RESUMES: u32 = 60;
 
 #[test]
 fn every_row_ends_once_and_as_it_says() {
-    let first = variable("ZPA_BULK_SEED").unwrap_or(1);
-    let count = variable("ZPA_BULK_HISTORIES");
-    let next = AtomicU64::new(first);
-    let failed = Mutex::new(BTreeMap::new());
-    let lived = AtomicU64::new(0);
-    let began = std::time::Instant::now();
-    let is_over = |seed| match count {
-        Some(count) => seed >= first + count,
-        None => began.elapsed() > SPAN,
-    };
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if is_over(seed) {
-                return;
-            }
-            let wrong = live(seed);
-            lived.fetch_add(1, Ordering::Relaxed);
-            if !wrong.is_empty() {
-                failed.lock().unwrap().insert(seed, wrong);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    let (lived, took) = (lived.into_inner(), began.elapsed());
-    println!("{lived} histories from seed {first} on in {took:.1?}");
-    let failed = failed.into_inner().unwrap();
+    let Hunt {
+        lived,
+        took,
+        failed,
+    } = hunt("ZPA_BULK_HISTORIES", SPAN, live);
+    println!("{lived} histories lived in {took:.1?}");
     if let Some((seed, wrong)) = failed.first_key_value() {
         for (seed, wrong) in &failed {
             println!("seed {seed}: {}", wrong[0]);

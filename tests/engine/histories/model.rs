@@ -8,6 +8,7 @@ use zpa_bulk::item::{Outcome, Status};
 use zpa_bulk::ledger::{Ledger, State};
 
 use crate::support::rows::Row;
+use crate::support::state::unescaped;
 
 /// A history at its end.
 pub(crate) struct History<'h> {
@@ -228,21 +229,6 @@ fn key_of<'o>(resource: &str, object: &'o Value) -> Cow<'o, str> {
         "portal-link" => unescaped(key).into(),
         _ => key.into(),
     }
-}
-
-fn unescaped(text: &str) -> String {
-    let escapes = [
-        ("&#x2a;", "*"),
-        ("&#x27;", "'"),
-        ("&quot;", "\""),
-        ("&gt;", ">"),
-        ("&lt;", "<"),
-        ("&amp;", "&"),
-    ];
-    let each = escapes.into_iter();
-    each.fold(text.to_owned(), |text, (escaped, plain)| {
-        text.replace(escaped, plain)
-    })
 }
 
 /// The objects that a row is about.
