@@ -61,7 +61,8 @@ impl Coordination {
     /// [`CoordinationError`] if the file cannot be used, or if others can change what is in `dir`.
     pub fn open(dir: &Path, customer: &str, now: Now) -> Result<Self, CoordinationError> {
         let path = dir.join(format!("{}.db", file_name(customer)));
-        let opened = private(dir).and_then(|dir| open_or_replace(&dir, &path, now));
+        let dir = private(dir).map_err(|reason| reason.at(dir))?;
+        let opened = open_or_replace(&dir, &path, now);
         let (connection, path) = opened.map_err(|reason| reason.at(&path))?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
@@ -229,7 +230,7 @@ fn replace(path: &Path, damage: &Reason, now: Now) -> Result<Connection, Reason>
         }
     }
     tracing::warn!(
-        "{}: {damage}: it is moved aside to {}, and a new one takes its place; {} runs that it tells of are kept",
+        "{}: {damage}: it is moved aside to {}, and a new one takes its place; unfinished runs that it tells of: {}",
         path.display(),
         aside.display(),
         known.len()

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::error::{Error, ErrorKind};
 use super::session::Session;
 use crate::clock::monotonic;
-use crate::coordination::{Coordination, PlanningLock};
+use crate::coordination::{Busy, Coordination, PlanningLock};
 
 /// The longest wait for another process: enough to plan for a large tenant, not for a question that nobody answers.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -31,7 +31,8 @@ pub(super) async fn acquire(
     loop {
         let owner = match table.lock_planning()? {
             Ok(lock) => return Ok(Some(lock)),
-            Err(owner) => owner.0,
+            Err(Busy(owner)) if owner.is_empty() => "of another command".to_owned(),
+            Err(Busy(owner)) => owner,
         };
         if *session.stop.borrow() || monotonic() > begun + LONGEST {
             let message = format!("process {owner} is about to start a run on this tenant");

@@ -324,7 +324,9 @@ impl OtherRuns {
 
 /// Tells whether both names mean the same file; `one` is relative to `base`. Standard input is never the same.
 fn is_same_file(base: &Path, one: &str, other: &str) -> bool {
-    one != "-" && absolute(base.join(one)).ok() == absolute(other).ok()
+    // A file that is gone is still known by its path.
+    let place = |path: &Path| path.canonicalize().or_else(|_| absolute(path)).ok();
+    one != "-" && place(&base.join(one)) == place(Path::new(other))
 }
 
 /// Takes the items of a plan, one by one.

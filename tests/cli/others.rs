@@ -222,6 +222,23 @@ fn manifests_in_other_directories_are_others() {
 }
 
 #[test]
+fn one_manifest_is_known_from_any_directory() {
+    let tenant = start(&throttled("POST */userPortalLink"));
+    tenant.write("links.csv", "name,url\nX,https://x.example\n");
+    let from = |dir: &str| {
+        fs::create_dir(tenant.path(dir)).unwrap();
+        let mut apply = tenant.command(&["apply", "../links.csv", "--yes"]);
+        apply.args(PARKED).current_dir(tenant.path(dir));
+        Ran::of(&mut apply)
+    };
+    from("p").expect(5);
+    assert_contains(
+        &from("q").expect(0).stderr,
+        "a run of this manifest is unfinished",
+    );
+}
+
+#[test]
 fn an_object_with_other_values_is_left_alone() {
     let tenant = start(&throttled("POST */userPortalLink"));
     let header = "name,url,description,action\n";
