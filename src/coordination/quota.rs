@@ -37,7 +37,7 @@ impl Table<'_> {
         } else {
             (BY_PATH, format!("{class} {}", request.path))
         };
-        let paused_until = self.keep_for(pool, request.window())?;
+        self.forget_before_window(pool, request.window())?;
         let taken = |n| self.taken(pool, n);
         let taken_by_path = |n| self.taken_by(pool, &path, n);
         let own = request.own.free_at(taken_by_path)?;
@@ -48,7 +48,7 @@ impl Table<'_> {
             own,
             gateway,
             known,
-            Some(paused_until),
+            Some(self.paused_until(pool)?),
             Some(self.now.uptime),
         ];
         let at = at.into_iter().flatten().fold(earliest, i64::max);
@@ -85,22 +85,25 @@ impl Table<'_> {
         rows.collect()
     }
 
-    /// Forgets the slots that no process needs any more, and returns the end of the pause.
-    fn keep_for(&self, pool: &str, window: Duration) -> rusqlite::Result<i64> {
+    /// Forgets the slots that count in no window, neither in this one nor in the longest that a process has named.
+    fn forget_before_window(&self, pool: &str, window: Duration) -> rusqlite::Result<()> {
         const NOTE: &str = "INSERT INTO pools VALUES (?1, ?2, ?3)
-            ON CONFLICT DO UPDATE SET longest = max(longest, excluded.longest)
-            RETURNING longest, paused_until";
+            ON CONFLICT DO UPDATE SET longest = max(longest, excluded.longest) RETURNING longest";
         let note = (pool, NEVER, nanos(window));
-        let (longest, paused_until): (i64, i64) =
-            self.transaction
-                .query_row(NOTE, note, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let longest: i64 = self.transaction.query_row(NOTE, note, |row| row.get(0))?;
         let kept = longest.saturating_mul(2).max(nanos(KEPT));
         let forgotten = self.now.uptime.saturating_sub(kept);
         self.transaction.execute(
             "DELETE FROM slots WHERE pool = ?1 AND at < ?2",
             (pool, forgotten),
         )?;
-        Ok(paused_until)
+        Ok(())
+    }
+
+    /// Returns the end of the pause that the server asked for.
+    fn paused_until(&self, pool: &str) -> rusqlite::Result<i64> {
+        let until = "SELECT paused_until FROM pools WHERE pool = ?1";
+        self.transaction.query_row(until, [pool], |row| row.get(0))
     }
 
     /// Returns the slot of the pool that was taken before `n` others.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::call::is_group;
+use super::effect::Tell;
 use super::lanes::LaneKey;
-use crate::coordination::{Coordination, CoordinationError, Holder, Now, RunId};
+use crate::coordination::{Coordination, CoordinationError, Holder, Now, RunId, Table};
 use crate::journal;
 use crate::pacer::SlotRequest;
 use crate::wire::{Id, QuotaClass};
@@ -19,11 +20,7 @@ pub(super) enum Ask {
     /// The next free slot for a call, not before that time.
     Slot(LaneKey, SlotRequest, i64),
     Pause(QuotaClass, i64),
-    Claim(String),
-    Release(Vec<String>),
-    Own(Vec<Id>),
-    Deleted(Vec<Id>),
-    Touched(Vec<(String, Id)>),
+    Tell(Tell),
     /// Note that the run sends a write.
     Sends,
 }
@@ -138,35 +135,42 @@ fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
                     told.push(Told::Slot(lane.clone(), slot, request.tolerance()));
                 }
                 (Ask::Pause(class, until), _) => table.pause(*class, *until)?,
-                (Ask::Claim(object), Some(run)) => {
-                    let holder = table.claim(object, run.id, journal::is_locked)?;
-                    if holder.is_none() && is_group(object) {
-                        let deleted = table.deleted()?;
-                        let ids = deleted.iter().filter_map(|id| Id::parse(id));
-                        told.push(Told::Deleted(ids.collect()));
-                    }
-                    told.push(Told::Claimed(object.clone(), holder));
-                }
-                (Ask::Claim(object), None) => told.push(Told::Claimed(object.clone(), None)),
-                (Ask::Release(objects), Some(run)) => {
-                    objects
-                        .iter()
-                        .try_for_each(|object| table.release(object, run.id))?;
-                }
-                (Ask::Own(ids), Some(run)) => {
-                    ids.iter()
-                        .try_for_each(|id| table.own(id.as_str(), &run.name))?;
-                }
-                (Ask::Deleted(ids), _) => {
-                    ids.iter().try_for_each(|id| table.delete(id.as_str()))?;
-                }
-                (Ask::Touched(last), _) => last
-                    .iter()
-                    .try_for_each(|(scope, id)| table.touch(scope, id.as_str()))?,
+                (Ask::Tell(tell), Some(run)) => told.extend(tell_of(table, run, tell)?),
                 (Ask::Sends, Some(run)) => table.sends(run.id)?,
-                (Ask::Release(_) | Ask::Own(_) | Ask::Sends, None) => {}
+                // Nothing is changed before there is a run.
+                (Ask::Tell(_) | Ask::Sends, None) => {}
             }
         }
         Ok(told)
     })
+}
+
+/// Tells the table of a run, and returns its answers.
+fn tell_of(table: &Table<'_>, run: &Member, tell: &Tell) -> rusqlite::Result<Vec<Told>> {
+    match tell {
+        Tell::Claim(object) => return claim(table, run, object),
+        Tell::Release(objects) => objects
+            .iter()
+            .try_for_each(|object| table.release(object, run.id)),
+        Tell::Own(ids) => ids
+            .iter()
+            .try_for_each(|id| table.own(id.as_str(), &run.name)),
+        Tell::Deleted(ids) => ids.iter().try_for_each(|id| table.delete(id.as_str())),
+        Tell::Touched(last) => last
+            .iter()
+            .try_for_each(|(scope, id)| table.touch(scope, id.as_str())),
+    }?;
+    Ok(Vec::new())
+}
+
+fn claim(table: &Table<'_>, run: &Member, object: &str) -> rusqlite::Result<Vec<Told>> {
+    let holder = table.claim(object, run.id, journal::is_locked)?;
+    let mut told = Vec::new();
+    if holder.is_none() && is_group(object) {
+        let deleted = table.deleted()?;
+        let ids = deleted.iter().filter_map(|id| Id::parse(id));
+        told.push(Told::Deleted(ids.collect()));
+    }
+    told.push(Told::Claimed(object.to_owned(), holder));
+    Ok(told)
 }

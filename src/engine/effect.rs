@@ -20,20 +20,27 @@ pub(super) enum Effect {
     TakeSlot(LaneKey, SlotRequest),
     /// Tell the processes that share the quota of this class to send nothing before that instant.
     Pause(QuotaClass, Instant),
-    /// Claim this object against other runs, then call `Core::claimed`.
-    Claim(String),
-    /// Let other runs change these objects again.
-    Release(Vec<String>),
-    /// Note that this run has created or adopted these objects, by their ids.
-    Own(Vec<Id>),
-    /// Note that this run has deleted these objects.
-    Deleted(Vec<Id>),
-    /// Note that this run has changed these objects, each the last one of the scope of that name.
-    Touched(Vec<(String, Id)>),
+    /// Tell the table of this, or ask it. Answers come to `Core::claimed` and `Core::deleted`.
+    Tell(Tell),
     /// Put this intent on disk, then call `Core::recorded`.
     Record(CallId, Event),
     /// Send this request, then call `Core::replied`.
     Send(CallId, Request),
     /// Write this event down. Nothing waits for it.
     Append(Event),
+}
+
+/// A question to the table that processes share, or a change of it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Tell {
+    /// Claim this object against other runs.
+    Claim(String),
+    /// Let other runs change these objects again.
+    Release(Vec<String>),
+    /// This run has created or adopted these objects.
+    Own(Vec<Id>),
+    /// This run has deleted these objects.
+    Deleted(Vec<Id>),
+    /// This run has changed these objects, each the last one of the scope of that name.
+    Touched(Vec<(String, Id)>),
 }

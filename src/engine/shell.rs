@@ -210,11 +210,7 @@ impl<A: Api> Engine<A> {
                         self.ask(Ask::Slot(lane, request, earliest));
                     }
                     Effect::Pause(class, until) => self.ask(Ask::Pause(class, uptime_of(until))),
-                    Effect::Claim(object) => self.ask(Ask::Claim(object)),
-                    Effect::Release(objects) => self.ask(Ask::Release(objects)),
-                    Effect::Own(ids) => self.ask(Ask::Own(ids)),
-                    Effect::Touched(last) => self.ask(Ask::Touched(last)),
-                    Effect::Deleted(ids) => self.ask(Ask::Deleted(ids)),
+                    Effect::Tell(tell) => self.ask(Ask::Tell(tell)),
                     Effect::Send(id, request) => {
                         if request.method.class() == QuotaClass::Write {
                             self.ask(Ask::Sends);

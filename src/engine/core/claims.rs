@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::super::call::Call;
-use super::super::effect::Effect;
+use super::super::effect::{Effect, Tell};
 use crate::coordination::Holder;
 use crate::item::ItemNumber;
 
@@ -53,7 +53,7 @@ impl Claims {
             }
             Some(Claim::Asked(waiting) | Claim::Refused(waiting, _)) => waiting.push(call),
             None => {
-                effects.push(Effect::Claim(object.clone()));
+                effects.push(Effect::Tell(Tell::Claim(object.clone())));
                 self.objects.insert(object, Claim::Asked(vec![call]));
             }
         }
@@ -102,7 +102,7 @@ impl Claims {
                 && *at <= now
             {
                 *claim = Claim::Asked(std::mem::take(waiting));
-                effects.push(Effect::Claim(object.clone()));
+                effects.push(Effect::Tell(Tell::Claim(object.clone())));
             }
         }
         effects
@@ -124,7 +124,7 @@ impl Claims {
         let over = self.objects.extract_if(is_over);
         let mut over: Vec<String> = over.map(|(object, _)| object).collect();
         over.sort_unstable();
-        (!over.is_empty()).then_some(Effect::Release(over))
+        (!over.is_empty()).then_some(Effect::Tell(Tell::Release(over)))
     }
 
     /// Returns true if this run holds no object.

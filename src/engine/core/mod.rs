@@ -42,7 +42,7 @@ use self::step::{Judged, Step, Steps};
 use self::unanswered::Unanswered;
 use super::call::{Batch, Call, CallId, Purpose, target};
 use super::dispatch::{Dispatcher, Disposition, Unread};
-use super::effect::Effect;
+use super::effect::{Effect, Tell};
 use super::id_remap::IdRemap;
 use super::lanes::Lanes;
 use super::listing::ListingReader;
@@ -645,7 +645,7 @@ impl Core {
     /// Notes the objects that this run has created or adopted.
     fn own(&mut self, ids: Vec<Id>) {
         if self.claims.shared && !ids.is_empty() {
-            self.effects.push(Effect::Own(ids));
+            self.effects.push(Effect::Tell(Tell::Own(ids)));
         }
     }
 
@@ -660,7 +660,7 @@ impl Core {
         let deleted = ids(Status::Deleted);
         self.deleted.extend(deleted.iter().cloned());
         if self.claims.shared && !deleted.is_empty() {
-            self.effects.push(Effect::Deleted(deleted));
+            self.effects.push(Effect::Tell(Tell::Deleted(deleted)));
         }
     }
 
@@ -677,7 +677,7 @@ impl Core {
         }
         if self.claims.shared && !last.is_empty() {
             self.effects
-                .push(Effect::Touched(last.into_iter().collect()));
+                .push(Effect::Tell(Tell::Touched(last.into_iter().collect())));
         }
     }
 
