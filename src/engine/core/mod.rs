@@ -40,7 +40,7 @@ use self::loader::{Loader, UnderWay};
 use self::referrers::Referrers;
 use self::step::{Judged, Step, Steps};
 use self::unanswered::Unanswered;
-use super::call::{Batch, Call, CallId, Purpose, target};
+use super::call::{Batch, Call, CallId, Purpose};
 use super::dispatch::{Dispatcher, Disposition, Unread};
 use super::effect::{Effect, Tell};
 use super::id_remap::IdRemap;
@@ -344,7 +344,6 @@ impl Core {
         if renamed.is_empty() {
             return;
         }
-        self.creates.exclude(renamed.iter().filter_map(target));
         if self.claims.shared {
             let scopes = renamed
                 .iter()
