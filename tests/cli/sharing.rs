@@ -220,6 +220,28 @@ fn nothing_is_sent_while_another_process_holds_the_table() {
 }
 
 #[test]
+fn a_run_stops_where_the_table_is_lost() {
+    let (tenant, microtenants) = start();
+    let mut apply = one_by_one(apply(&tenant, &microtenants[0], 12));
+    let child = tenant.met_after(2, &mut apply);
+    let path = tables(&tenant).remove(0);
+    let table = rusqlite::Connection::open(&path).unwrap();
+    table.execute_batch("DROP TABLE slots").unwrap();
+    let before = tenant.writes();
+    let ran = Ran::from(child.wait_with_output().unwrap()).expect(5);
+    assert_contains(&ran.stderr, "to go on: zpa-bulk resume");
+    // One slot may have been taken before.
+    assert!(tenant.writes() <= before + 1);
+    drop(table);
+    fs::remove_file(path).unwrap();
+    let runs = format!("runs-{}", microtenants[0]);
+    tenant
+        .run(&["resume", "--settle", "1s", "--runs-dir", &runs])
+        .expect(0);
+    assert_eq!(tenant.links().len(), 12);
+}
+
+#[test]
 fn a_state_that_is_not_shared_leaves_no_file() {
     let (tenant, microtenants) = start();
     let mut alone = apply(&tenant, &microtenants[0], 1);

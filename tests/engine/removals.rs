@@ -257,3 +257,13 @@ async fn one_by_one_a_group_keeps_its_last_connector_too() {
     assert_eq!((tally.deleted, tally.spared), (2, 1), "{tally:?}");
     assert_eq!(wire.objects("connectors").len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_a_listing_still_shows_is_gone_all_the_same() {
+    for batch_size in [1, 150] {
+        let wire = Wire::new(&format!("{TENANT}\nlisting = {{ lag = \"3s\" }}\n"));
+        let desk = Desk::new().batch_size(batch_size);
+        let applied = desk.apply(&wire, &manifest()).await;
+        assert_eq!(applied.ledger.tally().deleted, 8, "{batch_size}");
+    }
+}
