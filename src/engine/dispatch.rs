@@ -241,6 +241,7 @@ impl Dispatcher {
         let reads = self.lanes.slots(QuotaClass::Read, false);
         let writes = self.lanes.slots(QuotaClass::Write, more_writes);
         let to_read = self.lanes.slots(QuotaClass::Write, more_writes);
+        let to_read = to_read.chain(self.lanes.gateway_opens(now));
         let to_read = to_read.filter_map(|slot| slot.checked_sub(self.reading_lead()));
         let token = self.session.waits_until();
         let instants = reads.chain(writes).map(early);
@@ -511,7 +512,10 @@ impl Dispatcher {
         let readings = self.calls.values().filter(is_reading).count();
         // A reading need not outlast a slot that is free already.
         let free = self.lanes.room_in(lane, now + LEAD);
-        let first = self.lanes.first(lane, room.saturating_sub(readings));
+        let most = room.saturating_sub(readings);
+        let first = self
+            .lanes
+            .first(lane, most.min(self.readings_left(soon, unread.len())));
         for (place, id) in first.into_iter().enumerate() {
             let slot = if place < free { now + LEAD } else { soon };
             let is_due = |pending: &Pending| {
@@ -526,6 +530,22 @@ impl Dispatcher {
                 });
             }
         }
+    }
+
+    /// Returns how many readings may begin so that the gateway, which counts them too, has room by then for the changes
+    /// for which they are made. Otherwise these would wait until their readings are old. `begun` are about to begin.
+    fn readings_left(&self, by: Instant, begun: usize) -> usize {
+        let room = self.lanes.gateway_room(by);
+        if room == usize::MAX {
+            return room;
+        }
+        let calls_ahead = |pending: &Pending| match pending.stage {
+            Stage::InFlight(..) => usize::from(pending.call.is_reading()),
+            _ if pending.call.is_reading() => 2,
+            _ => usize::from(pending.read_at.is_some()),
+        };
+        let ahead: usize = self.calls.values().map(calls_ahead).sum();
+        room.saturating_sub(ahead + 2 * begun) / 2
     }
 
     fn prepare(&mut self, lane: &LaneKey, now: Instant, effects: &mut Vec<Effect>) {

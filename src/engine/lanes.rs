@@ -65,7 +65,6 @@ impl Lane {
 #[derive(Debug)]
 struct Class {
     pace: Pace,
-    expected: u64,
     /// Calls that count though no lane of this process sent them.
     sent_before: Vec<Instant>,
 }
@@ -88,7 +87,6 @@ impl Lanes {
     pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
         let class = |pace| Class {
             pace,
-            expected: u64::MAX,
             sent_before: Vec::new(),
         };
         let gateway = match settings.quota_scope {
@@ -192,6 +190,25 @@ impl Lanes {
         }
     }
 
+    /// Guesses how many calls could go by `at`, whatever their paths, if the gateway counts them by windows.
+    pub(super) fn gateway_room(&self, at: Instant) -> usize {
+        if self.gateway_goes_by_window() {
+            self.gateway.room_by(at)
+        } else {
+            usize::MAX
+        }
+    }
+
+    /// Returns the instant at which the gateway has room for a reading and a change, if it counts them by windows.
+    pub(super) fn gateway_opens(&self, now: Instant) -> Option<Instant> {
+        self.gateway_goes_by_window()
+            .then(|| now + self.gateway.time_for(2, now))
+    }
+
+    fn gateway_goes_by_window(&self) -> bool {
+        self.gateway.flow().is_some_and(|flow| flow.burst > 1)
+    }
+
     /// Returns the instants at which more calls of the class may go: those that wait, and, with `more`, those to
     /// come.
     pub(super) fn slots(&self, class: QuotaClass, more: bool) -> impl Iterator<Item = Instant> {
@@ -236,7 +253,7 @@ impl Lanes {
     /// Notes that other processes let a call of the lane go between these instants.
     pub(super) fn take_slot(&mut self, key: &LaneKey, from: Instant, until: Instant) {
         if let Some(lane) = self.each.get_mut(key) {
-            let interval = lane.pacer.flow().map_or(Duration::ZERO, |f| f.interval);
+            let interval = lane.pacer.terms().and_then(|terms| terms.spacing);
             lane.slot.take(from, until, interval);
         }
     }
@@ -244,17 +261,6 @@ impl Lanes {
     /// Returns true if all processes that share the quotas pause together.
     pub(super) fn pauses_all(&self) -> bool {
         self.shared && self.scope == QuotaScope::Tenant
-    }
-
-    /// Announces how many calls of the class are expected from now on, at most.
-    pub(super) fn expect(&mut self, class: QuotaClass, calls: u64, now: Instant) {
-        self.class_mut(class).expected = calls;
-        let lanes = self.each.iter_mut();
-        for (_, lane) in lanes.filter(|(key, _)| key.class == class) {
-            lane.pacer.expect(calls, now);
-        }
-        let all = self.read.expected.saturating_add(self.write.expected);
-        self.gateway.expect(all, now);
     }
 
     /// Counts calls of the class that another process sent at these instants, oldest first. Their paths are not
@@ -279,8 +285,6 @@ impl Lanes {
         if self.scope == QuotaScope::Tenant || known || (refusal.by_quota && used_up) {
             return;
         }
-        // No more bursts: fewer calls are under way when the next one is refused.
-        self.gateway.expect(u64::MAX, refusal.at);
         self.strikes += u32::from(refusal.by_quota);
         if self.strikes >= STRIKES {
             tracing::warn!("the tenant counts all paths together; so does this run from now on");
@@ -380,7 +384,6 @@ impl Lanes {
         self.each.entry(key).or_insert_with(|| {
             let mut pacer = Pacer::new(class.pace, begun);
             pacer.prime(class.sent_before.iter().copied());
-            pacer.expect(class.expected, begun);
             Lane {
                 pacer,
                 queue: BTreeSet::new(),
@@ -432,6 +435,7 @@ mod tests {
     fn by_endpoint(now: Instant) -> Lanes {
         let settings = EngineSettings {
             quota_scope: QuotaScope::Endpoint,
+            write_quota: "1/10s".parse().unwrap(),
             ..EngineSettings::default()
         };
         Lanes::new(&settings, now)

@@ -1,6 +1,6 @@
 //! The progress of a run, for whoever shows it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::dispatch::Dispatcher;
 use super::settings::EngineSettings;
@@ -25,9 +25,9 @@ pub struct Progress {
     pub unavailable: u64,
     /// The number of calls under way.
     pub in_flight: usize,
-    /// The time that the calls that are left need at the quota, if none of them fails. If a call without an answer
-    /// may still be carried out after that, the time until it no longer can be.
-    pub time_left: Duration,
+    /// The instant at which the last of the calls that are left goes, if none of them fails. If a call without an answer
+    /// may still be carried out after that, the instant from which on it no longer can be.
+    pub ends_at: Instant,
 }
 
 /// The progress of the calls of one quota class.
@@ -39,8 +39,8 @@ pub struct ClassProgress {
     pub sent: u64,
     /// The number of calls that are known to be left.
     pub left: u64,
-    /// The time for which nothing is sent, because the server refused a call.
-    pub paused_for: Option<Duration>,
+    /// The instant before which nothing is sent, because the server refused a call.
+    pub paused_until: Option<Instant>,
 }
 
 impl Progress {
@@ -55,20 +55,19 @@ impl Progress {
         now: Instant,
     ) -> Self {
         let (lanes, counts) = (dispatcher.lanes(), dispatcher.counts());
-        let until = |instant: Instant| instant.saturating_duration_since(now);
         let class = |class, quota, sent, waiting: u64| ClassProgress {
             quota,
             sent,
             left: waiting + u64::try_from(lanes.queued(class)).unwrap_or(u64::MAX),
-            paused_for: lanes.paused_until(class, now).map(until),
+            paused_until: lanes.paused_until(class, now),
         };
         let (read, write) = (QuotaClass::Read, QuotaClass::Write);
         let times = [
             lanes.time_for(read, waiting, now),
             lanes.time_for(write, waiting, now),
-            open_until.map(until).unwrap_or_default(),
             dispatcher.time_to_repeat(now),
         ];
+        let all_sent = now + times.into_iter().max().unwrap_or_default();
         let sent = counts.sent;
         Self {
             tally,
@@ -77,7 +76,7 @@ impl Progress {
             throttled: counts.throttled,
             unavailable: counts.unavailable,
             in_flight: dispatcher.in_flight(),
-            time_left: times.into_iter().max().unwrap_or_default(),
+            ends_at: open_until.map_or(all_sent, |open| all_sent.max(open)),
         }
     }
 }

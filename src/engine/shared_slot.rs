@@ -3,7 +3,11 @@
 //! A lane asks for one slot at a time, shortly before a call may go. A slot that was missed is lost: by then it would
 //! be too near to the next one.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+/// The number of slots over which the pace is averaged: two windows of the published quota of reads.
+const REMEMBERED: usize = 40;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Slot {
@@ -20,9 +24,8 @@ enum Slot {
 pub(super) struct SharedSlot {
     slot: Slot,
     last: Option<Instant>,
-    /// The time from one slot to the next, smoothed. It is longer than the interval of the quota while other
-    /// processes take their slots.
-    between: Duration,
+    /// The times for which the last calls waited for their slots, though the quota alone would have let them go.
+    waits: VecDeque<Duration>,
 }
 
 impl SharedSlot {
@@ -39,13 +42,16 @@ impl SharedSlot {
         is_due
     }
 
-    /// Takes the slot between these instants. The quota alone would have given slots at that interval.
-    pub(super) fn take(&mut self, from: Instant, until: Instant, interval: Duration) {
+    /// Takes the slot between these instants. `spacing` is the time between two calls, if they are spread smoothly.
+    pub(super) fn take(&mut self, from: Instant, until: Instant, spacing: Option<Duration>) {
         if let (Slot::Requested(earliest), Some(last)) = (self.slot, self.last) {
             // While nothing waited, no slot was taken either.
-            let wanted = earliest.checked_sub(interval).unwrap_or(earliest);
-            let between = from.saturating_duration_since(last.max(wanted));
-            self.between = (self.between * 3 + between) / 4;
+            let wanted = earliest.checked_sub(spacing.unwrap_or_default());
+            let wait = from.saturating_duration_since(last.max(wanted.unwrap_or(earliest)));
+            if self.waits.len() >= REMEMBERED {
+                self.waits.pop_front();
+            }
+            self.waits.push_back(wait);
         }
         self.last = Some(from);
         self.slot = Slot::Taken(from, until);
@@ -69,7 +75,9 @@ impl SharedSlot {
 
     /// Returns the time in which so many slots come, if they come as they came.
     pub(super) fn time_for(&self, calls: u64) -> Duration {
+        let all: Duration = self.waits.iter().sum();
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
-        self.between.saturating_mul(calls)
+        let mean = all.checked_div(u32::try_from(self.waits.len()).unwrap_or(u32::MAX));
+        mean.unwrap_or_default().saturating_mul(calls)
     }
 }

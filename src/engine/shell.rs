@@ -126,11 +126,6 @@ impl<A: Api> Engine<A> {
     /// # Errors
     /// The [`End`] that came before all was read.
     pub async fn snapshot(&mut self, scopes: Vec<Scope>) -> Result<Snapshot, End> {
-        // The number of pages is not known yet. A few at once make most plans quick; the pacer keeps every window
-        // inside the quota whatever comes after.
-        const EXPECTED: u64 = 4;
-        let expected = EXPECTED.max(scopes.len() as u64);
-        self.core.lanes().expect(QuotaClass::Read, expected, now());
         for scope in scopes {
             self.core.list(ListingReader::new(scope, now()), now());
         }
@@ -171,7 +166,7 @@ impl<A: Api> Engine<A> {
             let sent = sent.filter_map(instant_of).collect();
             self.core.lanes().prime(QuotaClass::Write, sent);
         }
-        self.recorder.journal = Some(self.core.start(workload, now()));
+        self.recorder.journal = Some(self.core.start(workload));
         let end = self.drive(items).await?;
         Ok((end, self.core.ledger().clone()))
     }

@@ -1,23 +1,14 @@
 //! The pacer of one quota class.
 
-use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use governor::clock::{Clock, FakeRelativeClock};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota as GovernorQuota, RateLimiter};
-
 use super::admission::{Admission, Flow, Refusal};
-use super::quota::{Pace, Quota};
+use super::cells::Cells;
+use super::quota::{Pace, Quota, Shape};
 use super::search::Search;
-use super::shape::Shape;
 use super::slots::Terms;
 use super::throughput::Throughput;
-
-type Limiter = RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>;
 
 /// Paces one quota class.
 #[derive(Debug)]
@@ -30,19 +21,13 @@ pub struct Pacer {
 #[derive(Debug)]
 struct Paced {
     quota: Quota,
-    shape: Shape,
-    /// Set by a refusal: the server counts calls differently from us, so nothing is sent in bursts again.
-    burst_refused: bool,
-    limiter: Limiter,
-    clock: FakeRelativeClock,
-    now: Instant,
-    /// The last L admissions, oldest first.
-    admitted: VecDeque<Instant>,
-    /// Learnt from a check that the limiter refused. The limiter is not asked again before this instant.
-    not_before: Option<Instant>,
-    /// True while a call that the limiter has admitted is still to be charged.
-    granted: bool,
-    search: Option<Search>,
+    /// A cell for each call that the window may hold.
+    window: Cells,
+    /// The cell that spaces calls evenly, if the pace is smooth.
+    spacing: Option<Cells>,
+    search: Search,
+    /// The instant of the last refusal that changed the pace. A call that was sent before shows nothing new.
+    changed: Option<Instant>,
 }
 
 impl Pacer {
@@ -57,13 +42,6 @@ impl Pacer {
             paced,
             paused_until: None,
             throughput: Throughput::default(),
-        }
-    }
-
-    /// Sets the number of calls that are expected from now on; the burst follows from this number.
-    pub fn expect(&mut self, calls: u64, now: Instant) {
-        if let Some(paced) = &mut self.paced {
-            paced.expect(calls, now);
         }
     }
 
@@ -122,7 +100,7 @@ impl Pacer {
     /// Returns the instant at which [`Pacer::room_by`] next grows, if it is known.
     #[must_use]
     pub fn not_before(&self) -> Option<Instant> {
-        let not_before = self.paced.as_ref().and_then(Paced::next_slot);
+        let not_before = self.paced.as_ref().and_then(Paced::not_before);
         self.paused_until.max(not_before)
     }
 
@@ -130,7 +108,7 @@ impl Pacer {
     #[must_use]
     pub fn is_used_up(&self, now: Instant) -> bool {
         let paced = self.paced.as_ref();
-        paced.is_some_and(|paced| paced.in_window(now) >= paced.capacity())
+        paced.is_some_and(|paced| paced.window.free(now) == 0)
     }
 
     /// Tells whether a new pacer would serve as well: nothing pauses the class, and no call before `now` counts any
@@ -138,28 +116,34 @@ impl Pacer {
     #[must_use]
     pub fn is_idle(&self, now: Instant) -> bool {
         let paced = self.paced.as_ref();
-        self.paused_until(now).is_none() && paced.is_none_or(|paced| paced.in_window(now) == 0)
+        self.paused_until(now).is_none() && paced.is_none_or(|paced| paced.window.used(now) == 0)
     }
 
-    /// Pauses the class after a refusal, until one interval after [`Refusal::until`]. From then on nothing goes in
-    /// bursts.
+    /// Pauses the class after a refusal, until one interval after [`Refusal::until`]. A refusal by the quota may make
+    /// the pace smooth, or slower.
     pub fn pause(&mut self, refusal: &Refusal) {
         self.throughput.refused();
-        let mut spacing = Duration::ZERO;
+        let mut interval = Duration::ZERO;
         if let Some(paced) = &mut self.paced {
-            paced.refused(refusal);
-            spacing = paced.shape.interval;
+            if refusal.by_quota {
+                paced.refused(refusal);
+            }
+            interval = paced.quota.spacing();
         }
-        self.paused_until = self.paused_until.max(Some(refusal.until + spacing));
+        self.paused_until = self.paused_until.max(Some(refusal.until + interval));
     }
 
     /// Returns the rhythm of the calls; `None` if they are not paced.
     #[must_use]
     pub fn flow(&self) -> Option<Flow> {
-        let shape = self.paced.as_ref()?.shape;
+        let paced = self.paced.as_ref()?;
+        let burst = match paced.spacing {
+            Some(_) => 1,
+            None => paced.window.most(),
+        };
         Some(Flow {
-            interval: shape.interval,
-            burst: usize::try_from(shape.burst.get()).unwrap_or(usize::MAX),
+            interval: paced.quota.spacing(),
+            burst,
         })
     }
 
@@ -167,10 +151,9 @@ impl Pacer {
     #[must_use]
     pub fn terms(&self) -> Option<Terms> {
         let paced = self.paced.as_ref()?;
-        let steady = paced.shape.burst == NonZeroU32::MIN;
         Some(Terms {
             quota: paced.quota,
-            spacing: steady.then_some(paced.shape.interval),
+            spacing: paced.spacing.as_ref().map(|_| paced.quota.spacing()),
         })
     }
 
@@ -184,12 +167,11 @@ impl Pacer {
     /// refused again and again, assumes instead that this goes on.
     #[must_use]
     pub fn time_for(&self, calls: u64, now: Instant) -> Duration {
-        let pause = self
-            .paused_until
-            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let from = self.paused_until.map_or(now, |until| now.max(until));
         let paced = self.paced.as_ref();
-        let unrefused = pause + paced.map_or(Duration::ZERO, |paced| paced.time_for(calls, now));
-        let spacing = paced.map_or(Duration::ZERO, |paced| paced.shape.interval);
+        let last = paced.map_or(from, |paced| paced.last_of(calls, from));
+        let unrefused = last.saturating_duration_since(now);
+        let spacing = paced.map_or(Duration::ZERO, |paced| paced.quota.spacing());
         let with_refusals = self.throughput.time_for(calls, spacing, now);
         with_refusals.map_or(unrefused, |time| time.max(unrefused))
     }
@@ -197,177 +179,99 @@ impl Pacer {
 
 impl Paced {
     fn new(quota: Quota, now: Instant) -> Self {
-        let clock = FakeRelativeClock::default();
-        let shape = Shape::new(quota, u64::MAX);
+        let is_smooth = quota.shape == Shape::Smooth;
         Self {
             quota,
-            shape,
-            burst_refused: false,
-            limiter: limiter(shape, &clock),
-            clock,
-            now,
-            admitted: VecDeque::new(),
-            not_before: None,
-            granted: false,
-            search: quota
-                .ceiling
-                .map(|ceiling| Search::new(quota, ceiling.get())),
+            window: Cells::new(quota.calls, quota.with_margin(), now),
+            spacing: is_smooth.then(|| Cells::new(NonZeroU32::MIN, quota.spacing(), now)),
+            search: Search::new(quota),
+            changed: None,
         }
     }
 
-    fn expect(&mut self, calls: u64, now: Instant) {
-        self.advance(now);
-        let used = u64::try_from(self.in_window(now)).unwrap_or(u64::MAX);
-        let shape = if self.burst_refused {
-            Shape::steady(self.quota)
-        } else if used.saturating_add(calls) > u64::from(self.quota.calls.get()) {
-            Shape::new(self.quota, u64::MAX)
-        } else {
-            Shape::new(self.quota, calls.max(1))
-        };
-        if shape != self.shape {
-            self.shape = shape;
-            self.limiter = limiter(shape, &self.clock);
-            self.not_before = None;
-        }
-    }
-
-    /// Asks the limiter and the log of the window. The log holds the instants at which calls were sent, since the
-    /// server counts them there; a call may be sent later than it was admitted.
     fn ask(&mut self, now: Instant) -> Admission {
-        if self.granted {
-            return Admission::Admitted;
-        }
-        if let Some(until) = self.not_before
-            && now < until
-        {
-            return Admission::NotBefore(until);
-        }
-        self.advance(now);
-        let refused = match self.window_opens() {
-            Some(opens) if now < opens => Some(opens),
-            _ => match self.limiter.check() {
-                Ok(()) => None,
-                Err(not_until) => Some(now + not_until.wait_time_from(self.clock.now())),
-            },
-        };
-        self.not_before = refused;
-        self.granted = refused.is_none();
+        let cells = [Some(&mut self.window), self.spacing.as_mut()];
+        let asked = cells.into_iter().flatten().map(|cells| cells.ask(now));
+        let refused = asked.filter_map(Result::err).max();
         refused.map_or(Admission::Admitted, Admission::NotBefore)
     }
 
     fn charge(&mut self, now: Instant) {
-        self.granted = false;
         self.log(now);
-        if let Some(quota) = self.search.as_mut().and_then(|search| search.sent(now)) {
-            self.switch_to(quota);
+        if let Some(quota) = self.search.sent(now, self.spacing.is_some()) {
+            self.switch_to(quota, now);
         }
-    }
-
-    fn refused(&mut self, refusal: &Refusal) {
-        self.burst_refused = true;
-        self.expect(u64::MAX, refusal.at);
-        let Some(search) = self.search.as_mut().filter(|_| refusal.by_quota) else {
-            return;
-        };
-        if let Some(quota) = search.refused(refusal, &self.admitted) {
-            self.switch_to(quota);
-        }
-    }
-
-    /// Goes on with another quota, without bursts.
-    fn switch_to(&mut self, quota: Quota) {
-        self.quota = quota;
-        self.shape = Shape::steady(quota);
-        self.limiter = limiter(self.shape, &self.clock);
-        // A new limiter knows nothing of the last call.
-        let last = self.admitted.back();
-        self.not_before = last.map(|last| *last + self.shape.interval);
     }
 
     fn log(&mut self, at: Instant) {
-        while self.admitted.len() >= self.capacity() {
-            self.admitted.pop_front();
+        self.window.charge(at);
+        if let Some(spacing) = &mut self.spacing {
+            spacing.charge(at);
         }
-        self.admitted.push_back(at);
     }
 
-    /// Returns the instant at which the call L calls ago leaves the window and makes room for another.
-    fn window_opens(&self) -> Option<Instant> {
-        let before = self.admitted.len().checked_sub(self.capacity())?;
-        let oldest = self.admitted.get(before)?;
-        Some(*oldest + self.quota.with_margin())
+    /// Goes on smoothly if the calls of the last window do not explain the refusal, or else, or if it is smooth already,
+    /// at a lower rate.
+    fn refused(&mut self, refusal: &Refusal) {
+        if self.changed.is_some_and(|changed| refusal.sent <= changed) {
+            return;
+        }
+        self.changed = Some(refusal.at);
+        let window = self.quota.window;
+        let before = |at: &Instant| *at < refusal.sent && refusal.sent < *at + window;
+        let passed = self.window.calls().filter(before).count();
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+        let is_explained = passed >= self.search.published().calls.get();
+        if self.quota.shape == Shape::Auto && self.spacing.is_none() && !is_explained {
+            let last = self.window.calls().next_back();
+            let mut spacing = Cells::new(NonZeroU32::MIN, self.quota.spacing(), refusal.at);
+            if let Some(last) = last {
+                spacing.charge(last);
+            }
+            self.spacing = Some(spacing);
+            return;
+        }
+        let quota = self.search.refused(refusal, passed, self.spacing.is_some());
+        self.switch_to(quota, refusal.at);
+    }
+
+    /// Goes on with another quota.
+    fn switch_to(&mut self, quota: Quota, now: Instant) {
+        self.quota = quota;
+        self.window.resize(quota.calls, quota.with_margin(), now);
+        if let Some(spacing) = &mut self.spacing {
+            spacing.resize(NonZeroU32::MIN, quota.spacing(), now);
+        }
     }
 
     fn room_by(&self, at: Instant) -> usize {
-        if self.next_slot().is_some_and(|slot| at < slot) {
-            return 0;
-        }
-        let open = self.capacity() - self.in_window(at).min(self.capacity());
-        let burst = usize::try_from(self.shape.burst.get()).unwrap_or(usize::MAX);
-        open.min(burst)
+        let spaced = self
+            .spacing
+            .as_ref()
+            .map_or(usize::MAX, |cells| cells.free(at));
+        self.window.free(at).min(spaced)
     }
 
-    /// Returns the instant before which no call goes. This is the latest of three: the end of the wait that the
-    /// limiter asked for, one interval after the last call (without bursts), and the window's next opening.
-    fn next_slot(&self) -> Option<Instant> {
-        if self.granted {
-            return None;
-        }
-        let last = self
-            .admitted
-            .back()
-            .filter(|_| self.shape.burst == NonZeroU32::MIN);
-        let spaced = last.map(|last| *last + self.shape.interval);
-        self.not_before.max(spaced).max(self.window_opens())
+    fn not_before(&self) -> Option<Instant> {
+        let spaced = self.spacing.as_ref().and_then(Cells::not_before);
+        self.window.not_before().max(spaced)
     }
 
-    fn in_window(&self, at: Instant) -> usize {
-        let window = self.quota.with_margin();
-        self.admitted
-            .iter()
-            .filter(|sent| at < **sent + window)
-            .count()
+    /// Returns the instant at which the last of so many calls goes, if all go as soon as they may from `from` on.
+    fn last_of(&self, calls: u64, from: Instant) -> Instant {
+        let Some(others) = calls.checked_sub(1) else {
+            return from;
+        };
+        let spaced = self.spacing.as_ref().map(|cells| cells.nth(others, from));
+        self.window.nth(others, from).max(spaced.unwrap_or(from))
     }
-
-    fn time_for(&self, calls: u64, now: Instant) -> Duration {
-        let burst_left = u64::try_from(self.room_by(now)).unwrap_or(u64::MAX);
-        let waits = calls.saturating_sub(burst_left.max(1));
-        let first = self
-            .not_before
-            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        let nanos = self
-            .shape
-            .interval
-            .as_nanos()
-            .saturating_mul(u128::from(waits));
-        first + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-    }
-
-    fn capacity(&self) -> usize {
-        usize::try_from(self.quota.calls.get()).unwrap_or(usize::MAX)
-    }
-
-    /// Brings governor's clock to `now`.
-    fn advance(&mut self, now: Instant) {
-        self.clock.advance(now.saturating_duration_since(self.now));
-        self.now = self.now.max(now);
-    }
-}
-
-fn limiter(shape: Shape, clock: &FakeRelativeClock) -> Limiter {
-    let interval = shape.interval.max(Duration::from_nanos(1));
-    let quota = GovernorQuota::with_period(interval)
-        .unwrap_or(GovernorQuota::per_second(NonZeroU32::MIN))
-        .allow_burst(shape.burst);
-    RateLimiter::direct_with_clock(quota, clock.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Burst, Margin};
+    use super::super::Margin;
     use super::*;
 
     fn quota(calls: u32, window: Duration) -> Quota {
@@ -414,23 +318,44 @@ mod tests {
         sent.iter().map(within).max().unwrap_or(0)
     }
 
+    fn smooth(quota: Quota) -> Pacer {
+        let pace = Pace::At(quota).with(quota.margin, Shape::Smooth);
+        Pacer::new(pace, Instant::now())
+    }
+
     #[test]
-    fn ten_thousand_calls_take_1_03_of_the_least_time() {
+    fn any_number_of_calls_takes_1_02_of_the_least_time() {
+        for calls in [5, 11, 20, 60, 100, 500, 1000, 10_000] {
+            let start = Instant::now();
+            let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
+            let estimated = pacer.time_for(calls.try_into().unwrap(), start);
+            let sent = send(&mut pacer, start, calls, &[]);
+            let took = *sent.last().unwrap() - start;
+            let windows = u32::try_from(calls.div_ceil(10) - 1).unwrap();
+            assert_eq!(took, Duration::from_millis(10_200) * windows, "{calls}");
+            assert_eq!(took, estimated, "{calls}");
+            assert_eq!(
+                most_in_any_window(&sent, Duration::from_secs(10)),
+                calls.min(10)
+            );
+        }
+    }
+
+    #[test]
+    fn smooth_calls_are_spread_evenly() {
+        let mut pacer = smooth(Quota::WRITE);
         let start = Instant::now();
-        let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
-        pacer.expect(10_000, start);
-        let sent = send(&mut pacer, start, 10_000, &[]);
-        let took = *sent.last().unwrap() - start;
-        let least = Duration::from_secs(10) * 999;
-        assert!(took <= least.mul_f64(1.03), "{took:?} against {least:?}");
-        assert_eq!(most_in_any_window(&sent, Duration::from_secs(10)), 10);
+        let estimated = pacer.time_for(25, start);
+        let sent = send(&mut pacer, start, 25, &[]);
+        let spaced = |pair: &[Instant]| pair[1] - pair[0] == Duration::from_millis(1020);
+        assert!(sent.windows(2).all(spaced), "{sent:?}");
+        assert_eq!(sent[24] - start, estimated);
     }
 
     #[test]
     fn calls_that_fit_into_one_window_go_at_once() {
         let start = Instant::now();
         let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
-        pacer.expect(10, start);
         assert_eq!(send(&mut pacer, start, 10, &[]), [start; 10]);
         assert_eq!(
             pacer.admit(start),
@@ -441,7 +366,7 @@ mod tests {
     #[test]
     fn a_call_goes_at_the_promised_instant_and_no_sooner() {
         let start = Instant::now();
-        let mut pacer = Pacer::new(Pace::At(quota(3, Duration::from_secs(1))), start);
+        let mut pacer = smooth(quota(3, Duration::from_secs(1)));
         assert_eq!(pacer.admit(start), Admission::Admitted);
         let Admission::NotBefore(promised) = pacer.admit(start) else {
             panic!("the second call went at once");
@@ -453,11 +378,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_holds_the_whole_class_and_ends_bursts() {
+    fn a_refusal_that_the_calls_do_not_explain_makes_the_pace_smooth() {
         let start = Instant::now();
         let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
-        pacer.expect(10, start);
-        assert_eq!(pacer.admit(start), Admission::Admitted);
+        assert_eq!(send(&mut pacer, start, 4, &[]), [start; 4]);
         pacer.pause(&refusal(start, start + Duration::from_secs(4)));
         let until = start + Duration::from_millis(5020);
         assert_eq!(pacer.admit(start), Admission::NotBefore(until));
@@ -465,6 +389,45 @@ mod tests {
         assert_eq!(pacer.admit(until), Admission::Admitted);
         let next = until + Duration::from_millis(1020);
         assert_eq!(pacer.admit(until), Admission::NotBefore(next));
+        // The other three calls were sent before the pace became smooth: their refusals show nothing new.
+        pacer.pause(&refusal(start, start + Duration::from_secs(4)));
+        let after = send(&mut pacer, next, 20, &[]);
+        assert_eq!(after[19] - after[0], Duration::from_millis(1020) * 19);
+    }
+
+    #[test]
+    fn a_refusal_of_smooth_calls_lowers_the_rate_for_some_windows() {
+        let mut pacer = smooth(Quota::WRITE);
+        let sent = send(&mut pacer, Instant::now(), 8, &[]);
+        let last = sent[7];
+        pacer.pause(&refusal(last, last + Duration::from_secs(3)));
+        let Admission::NotBefore(until) = pacer.admit(last) else {
+            panic!("a paused class let a call through");
+        };
+        let after = send(&mut pacer, until, 200, &[]);
+        let gap = |n: usize| after[n + 1] - after[n];
+        let lowered = Duration::from_nanos(10_200_000_000_u64.div_ceil(7));
+        assert_eq!(gap(0), lowered, "0.7 of the rate");
+        let most = Duration::from_millis(10_200) / 8;
+        assert!(
+            gap(150) > most,
+            "no more than passed before: {:?}",
+            gap(150)
+        );
+    }
+
+    #[test]
+    fn a_server_with_troubles_of_its_own_changes_no_pace() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
+        assert_eq!(pacer.admit(start), Admission::Admitted);
+        let until = start + Duration::from_secs(4);
+        pacer.pause(&Refusal {
+            by_quota: false,
+            ..refusal(start, until)
+        });
+        let until = until + Duration::from_millis(1020);
+        assert_eq!(send(&mut pacer, until, 9, &[]), [until; 9]);
     }
 
     #[test]
@@ -473,7 +436,6 @@ mod tests {
         let mut pacer = Pacer::new(Pace::At(Quota::WRITE), start);
         let later = start + Duration::from_secs(4);
         pacer.prime([start; 7]);
-        pacer.expect(5, later);
         let sent = send(&mut pacer, later, 5, &[]);
         let mut all = vec![start; 7];
         all.extend(sent);
@@ -502,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn margins_and_bursts_are_read_and_written() {
+    fn margins_and_shapes_are_read_and_written() {
         for (text, written) in [
             ("2%", "2%"),
             ("0.5%", "0.50%"),
@@ -514,34 +476,10 @@ mod tests {
         for wrong in ["", "2", "%", "51%", "-1%", "1.234%", "a%", "1.x%", "+2%"] {
             assert!(wrong.parse::<Margin>().is_err(), "{wrong}");
         }
-        assert_eq!("AUTO".parse(), Ok(Burst::Auto));
-        assert_eq!("7".parse::<Burst>().unwrap().to_string(), "7");
-        for wrong in ["", "0", "-1", "all"] {
-            assert!(wrong.parse::<Burst>().is_err(), "{wrong}");
+        for shape in [Shape::Auto, Shape::Window, Shape::Smooth] {
+            assert_eq!(shape.to_string().to_uppercase().parse(), Ok(shape));
         }
-    }
-
-    #[test]
-    fn a_fixed_burst_goes_at_once_and_lowers_the_rate() {
-        let start = Instant::now();
-        let five = Burst::Fixed(NonZeroU32::new(5).unwrap());
-        let pace = Pace::At(Quota::WRITE).with(Margin::default(), five);
-        let mut pacer = Pacer::new(pace, start);
-        pacer.expect(1000, start);
-        let sent = send(&mut pacer, start, 30, &[]);
-        assert_eq!(sent[4], start);
-        assert_eq!(sent[5] - start, Duration::from_millis(10_200) / 6);
-        assert_eq!(most_in_any_window(&sent, Duration::from_secs(10)), 10);
-        pacer.pause(&refusal(sent[29], start + Duration::from_secs(60)));
-        let Admission::NotBefore(until) = pacer.admit(sent[29]) else {
-            panic!("a paused class let a call through");
-        };
-        let after = send(&mut pacer, until, 3, &[]);
-        assert_eq!(
-            after[1] - after[0],
-            Duration::from_millis(1020),
-            "no burst after a refusal"
-        );
+        assert!("burst".parse::<Shape>().is_err());
     }
 
     #[test]
@@ -558,25 +496,23 @@ mod tests {
         fn no_window_ever_holds_more_than_the_quota(
             calls in 1_u32..30,
             window_ms in 1_u64..20_000,
-            phases in prop::collection::vec((0_u64..60, 0_u64..40), 1..6),
+            phases in prop::collection::vec(0_usize..40, 1..6),
             idle_us in prop::collection::vec(0_u64..3_000_000, 1..8),
             pauses in prop::collection::vec(any::<bool>(), 6),
             margin in 0_u32..=5000,
-            burst in prop::option::of(1_u32..40),
+            shape in prop::sample::select(vec![Shape::Auto, Shape::Window, Shape::Smooth]),
             jitter in prop::collection::vec(0_u32..1000, 1..8),
         ) {
             let window = Duration::from_millis(window_ms);
             let start = Instant::now();
             let margin = Margin { hundredths: margin };
-            let burst = burst.and_then(NonZeroU32::new).map_or(Burst::Auto, Burst::Fixed);
-            let pace = Pace::At(quota(calls, window)).with(margin, burst);
+            let pace = Pace::At(quota(calls, window)).with(margin, shape);
             let mut pacer = Pacer::new(pace, start);
             let idle: Vec<Duration> = idle_us.iter().map(|us| Duration::from_micros(*us)).collect();
             let mut sent = vec![];
             let mut now = start;
-            for ((expected, calls), pause) in phases.into_iter().zip(pauses) {
-                pacer.expect(expected, now);
-                sent.extend(send(&mut pacer, now, usize::try_from(calls).unwrap(), &idle));
+            for (calls, pause) in phases.into_iter().zip(pauses) {
+                sent.extend(send(&mut pacer, now, calls, &idle));
                 now = sent.last().copied().unwrap_or(now);
                 if pause {
                     pacer.pause(&refusal(now, now + window / 3));

@@ -1,9 +1,11 @@
-//! Quotas, and the settings that go with them: the margin on the window, the burst, the quota scope.
+//! Quotas, and the settings that go with them: the margin on the window, the shape, the quota scope.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
+
+use super::cells::times;
 
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 const MOST_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
@@ -17,10 +19,11 @@ pub struct Quota {
     pub window: Duration,
     /// The share of the window that is added to it.
     pub margin: Margin,
-    /// The number of calls that may go at once.
-    pub burst: Burst,
-    /// The most that a search for the real limit may reach, as a multiple of this quota. Default: no search.
-    pub ceiling: Option<NonZeroU32>,
+    /// The way in which calls are spread over the window.
+    pub shape: Shape,
+    /// The most that a search for the real limit may reach, as a multiple of this quota. Default: 1, so that calls only
+    /// become fewer, where another program uses a part of the limit.
+    pub ceiling: NonZeroU32,
 }
 
 /// The share of the window that is added to it, since calls may bunch up on their way: 0 % to 50 %, by default 2 %.
@@ -80,36 +83,38 @@ impl fmt::Display for Margin {
     }
 }
 
-/// The number of calls that may go at once. A larger burst lowers the rate after it, since the burst and the calls that
-/// follow it must fit into one window together.
+/// The way in which the calls of a class are spread over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Burst {
-    /// The burst with which the expected calls end soonest: all at once if they fit into one window, else one at a
-    /// time.
+pub enum Shape {
+    /// By windows, until a refusal shows that the server does not count windows; then smoothly.
     #[default]
     Auto,
-    /// A fixed number of calls, but no more than the quota has.
-    Fixed(NonZeroU32),
+    /// By windows: a call goes whenever fewer than L calls went in the last window. This ends soonest.
+    Window,
+    /// Smoothly: one call every W / L. This suits servers that count otherwise, such as small token buckets.
+    Smooth,
 }
 
-impl FromStr for Burst {
+impl FromStr for Shape {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.eq_ignore_ascii_case("auto") {
-            return Ok(Self::Auto);
+        match text.trim().to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "window" => Ok(Self::Window),
+            "smooth" => Ok(Self::Smooth),
+            _ => Err(format!("{text:?} is neither auto nor window nor smooth")),
         }
-        let calls = text.trim().parse().map(Self::Fixed);
-        calls.map_err(|_| format!("{text:?} is neither a number of calls nor auto"))
     }
 }
 
-impl fmt::Display for Burst {
+impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Fixed(calls) => calls.fmt(f),
-        }
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Window => "window",
+            Self::Smooth => "smooth",
+        })
     }
 }
 
@@ -158,20 +163,30 @@ pub struct Paces {
 }
 
 impl Quota {
-    /// Returns a quota of `calls` calls in any window of that length, with the default margin and burst.
+    /// Returns a quota of `calls` calls in any window of that length, with the default margin and shape.
     #[must_use]
     pub const fn new(calls: NonZeroU32, window: Duration) -> Self {
         Self {
             calls,
             window,
             margin: Margin::DEFAULT,
-            burst: Burst::Auto,
-            ceiling: None,
+            shape: Shape::Auto,
+            ceiling: NonZeroU32::MIN,
         }
     }
 
     pub(super) fn with_margin(self) -> Duration {
         self.margin.over(self.window)
+    }
+
+    /// Returns the time between two calls that are spread smoothly, rounded up: with a nanosecond less, one more call
+    /// fits into the window.
+    pub(super) fn spacing(self) -> Duration {
+        let nanos = self
+            .with_margin()
+            .as_nanos()
+            .div_ceil(self.calls.get().into());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// The published limit for reads: 20 per 10 s (ZPA API documentation, Understanding Rate Limiting).
@@ -245,13 +260,28 @@ impl fmt::Display for Pace {
 }
 
 impl Pace {
-    /// Returns the same pace with that margin and burst.
+    /// Returns the least time from the first to the last of `calls` calls.
     #[must_use]
-    pub fn with(self, margin: Margin, burst: Burst) -> Self {
+    pub fn least_time(self, calls: u64) -> Duration {
+        let Self::At(quota) = self else {
+            return Duration::ZERO;
+        };
+        let waits = calls.saturating_sub(1);
+        match quota.shape {
+            Shape::Smooth => times(quota.spacing(), waits),
+            Shape::Auto | Shape::Window => {
+                times(quota.with_margin(), waits / u64::from(quota.calls.get()))
+            }
+        }
+    }
+
+    /// Returns the same pace with that margin and shape.
+    #[must_use]
+    pub fn with(self, margin: Margin, shape: Shape) -> Self {
         match self {
             Self::At(quota) => Self::At(Quota {
                 margin,
-                burst,
+                shape,
                 ..quota
             }),
             Self::Unlimited => Self::Unlimited,
@@ -261,7 +291,7 @@ impl Pace {
     /// Returns the same pace as the start of a search for the real limit. The search goes up to `ceiling` times the
     /// quota.
     #[must_use]
-    pub fn searching(self, ceiling: Option<NonZeroU32>) -> Self {
+    pub fn searching(self, ceiling: NonZeroU32) -> Self {
         match self {
             Self::At(quota) => Self::At(Quota { ceiling, ..quota }),
             Self::Unlimited => Self::Unlimited,

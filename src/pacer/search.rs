@@ -1,12 +1,12 @@
-//! The search for the real limit: additive increase and multiplicative decrease (as in RFC 5681), in calls per window.
+//! The search for the part of the limit that is ours: additive increase and multiplicative decrease (as in RFC 5681), in
+//! calls per window.
 //!
-//! The rate starts at the published quota. Each window without a refusal raises it by half while calls are waiting,
-//! until the first refusal or the ceiling. A refusal lowers the rate to 0.7 of the refused one. The calls that passed
-//! in the window before the refusal show where the limit is, so this number is remembered. Each window, the rate goes
-//! back towards it by half the way or by a tenth of the published quota, whichever is more. Ten minutes after the
-//! refusal it tries to pass the limit.
+//! The rate starts at the published quota. With a ceiling above 1, each window without a refusal raises it by half while
+//! calls are waiting, until the first refusal or the ceiling. A refusal lowers the rate to 0.7 of the refused one. The
+//! calls that passed in the window before the refusal show where the limit is, so this number is remembered. Each
+//! window, the rate goes back towards it by half the way or by a tenth of the published quota, whichever is more. Ten
+//! minutes after the refusal it tries to pass the limit.
 
-use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,11 @@ const LEFT: f64 = 0.7;
 /// The least that a window adds to the rate after the first refusal, as a share of the published quota.
 const STEP: f64 = 0.1;
 
-/// The lowest rate, as a share of the published quota; at least one call a window.
+/// The lowest rate, as a share of the published quota.
 const FLOOR: f64 = 0.1;
+
+/// The lowest rate, in calls per window, unless the published quota is lower: what another program always leaves us.
+const LEAST: f64 = 2.0;
 
 /// The largest share of a refused rate that is taken for the limit. So a few refusals find the limit even of a limiter
 /// that counts in its own way.
@@ -48,7 +51,6 @@ pub(super) struct Search {
     climbing: bool,
     window: Option<Window>,
     limit: Option<Limit>,
-    lowered: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,22 +67,27 @@ struct Limit {
 }
 
 impl Search {
-    /// Returns a search that begins at `published` and ends at `ceiling` times as much.
-    pub(super) fn new(published: Quota, ceiling: u32) -> Self {
+    /// Returns a search that begins at `published` and ends at its ceiling.
+    pub(super) fn new(published: Quota) -> Self {
         let rate = f64::from(published.calls.get());
         Self {
             published,
             rate,
-            most: rate * f64::from(ceiling),
+            most: rate * f64::from(published.ceiling.get()),
             climbing: true,
             window: None,
             limit: None,
-            lowered: None,
         }
     }
 
-    /// Counts a call that went at `now`. Returns the new quota if it changes.
-    pub(super) fn sent(&mut self, now: Instant) -> Option<Quota> {
+    /// The quota at which the search began.
+    pub(super) fn published(&self) -> Quota {
+        self.published
+    }
+
+    /// Counts a call that went at `now`. Returns the new quota if it changes, for calls that are spread smoothly or by
+    /// windows.
+    pub(super) fn sent(&mut self, now: Instant, is_smooth: bool) -> Option<Quota> {
         let length = self.published.with_margin();
         let window = self.window.get_or_insert(Window {
             began: now,
@@ -96,12 +103,12 @@ impl Search {
             began: now,
             sent: 1,
         };
-        (used >= USED * self.rate)
-            .then(|| self.raise(now))
-            .flatten()
+        let raised = used >= USED * self.rate && self.raise(now);
+        raised.then(|| self.quota(is_smooth))
     }
 
-    fn raise(&mut self, now: Instant) -> Option<Quota> {
+    /// Raises the rate as far as that is wise. Returns whether it is.
+    fn raise(&mut self, now: Instant) -> bool {
         self.limit = self.limit.filter(|limit| now < limit.believed_until);
         let step = STEP * f64::from(self.published.calls.get());
         let raised = match self.limit {
@@ -112,48 +119,47 @@ impl Search {
         let raised = raised.min(self.most);
         let changed = raised > self.rate;
         self.rate = raised.max(self.rate);
-        changed.then(|| self.quota())
+        changed
     }
 
-    /// Lowers the rate after a refusal and returns the new quota. `admitted` are the last calls, oldest first. A call
-    /// that was sent before the rate was last lowered shows nothing new, and changes nothing.
-    pub(super) fn refused(
-        &mut self,
-        refusal: &Refusal,
-        admitted: &VecDeque<Instant>,
-    ) -> Option<Quota> {
-        if self.lowered.is_some_and(|lowered| refusal.sent <= lowered) {
-            return None;
-        }
-        let refused = self.rate;
-        let floor = (FLOOR * f64::from(self.published.calls.get())).max(1.0);
+    /// Lowers the rate after a refusal and returns the new quota, for calls that are spread smoothly or by windows.
+    /// `passed` calls passed in the window before.
+    pub(super) fn refused(&mut self, refusal: &Refusal, passed: u32, is_smooth: bool) -> Quota {
+        let (refused, published) = (self.rate, f64::from(self.published.calls.get()));
+        let floor = (FLOOR * published).max(LEAST.min(published));
         self.rate = (LEFT * refused).max(floor);
-        let window = self.published.window;
-        let before = |at: &&Instant| **at < refusal.sent && refusal.sent < **at + window;
-        let passed = admitted.iter().filter(before).count();
-        let passed = f64::from(u32::try_from(passed).unwrap_or(u32::MAX));
         self.limit = Some(Limit {
-            rate: passed.clamp(self.rate, self.rate.max(BELOW * refused)),
+            rate: f64::from(passed).clamp(self.rate, self.rate.max(BELOW * refused)),
             believed_until: refusal.at + BELIEVED,
         });
         self.climbing = false;
         self.window = None;
-        self.lowered = Some(refusal.at);
-        Some(self.quota())
+        self.quota(is_smooth)
     }
 
-    /// Returns the rate as a quota: a whole number of calls in a window of fitting length.
-    fn quota(&self) -> Quota {
-        let calls = self.rate.round().clamp(1.0, f64::from(u32::MAX));
+    /// Returns the rate as a quota. Spread smoothly, it is a whole number of calls in a window of fitting length; by
+    /// windows, the length must stay.
+    fn quota(&self, is_smooth: bool) -> Quota {
+        let whole = if is_smooth {
+            self.rate.round()
+        } else {
+            self.rate.floor()
+        };
+        let whole = whole.clamp(1.0, f64::from(u32::MAX));
+        let stretched = self.published.window.mul_f64(whole / self.rate);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a whole number within the range"
         )]
-        let whole = NonZeroU32::new(calls as u32);
+        let calls = NonZeroU32::new(whole as u32);
         Quota {
-            calls: whole.unwrap_or(NonZeroU32::MIN),
-            window: self.published.window.mul_f64(calls / self.rate),
+            calls: calls.unwrap_or(NonZeroU32::MIN),
+            window: if is_smooth {
+                stretched
+            } else {
+                self.published.window
+            },
             ..self.published
         }
     }
@@ -161,6 +167,8 @@ impl Search {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::super::{Admission, Pace, Pacer};
     use super::*;
 
@@ -173,7 +181,7 @@ mod tests {
         const LATENCY: Duration = Duration::from_millis(120);
         let start = Instant::now();
         let (mut now, end) = (start, start + WINDOW * 360);
-        let pace = Pace::At(Quota::WRITE).searching(NonZeroU32::new(ceiling));
+        let pace = Pace::At(Quota::WRITE).searching(NonZeroU32::new(ceiling).unwrap());
         let mut pacer = Pacer::new(pace, start);
         let mut passed: VecDeque<Instant> = VecDeque::new();
         let mut refusals: VecDeque<Refusal> = VecDeque::new();
@@ -217,7 +225,13 @@ mod tests {
 
     #[test]
     fn a_limit_above_or_below_the_published_is_found() {
-        for (limit, ceiling, least) in [(26, 5, 0.85), (300, 50, 0.85), (6, 5, 0.9), (10, 5, 0.9)] {
+        for (limit, ceiling, least) in [
+            (26, 5, 0.85),
+            (300, 50, 0.85),
+            (6, 5, 0.9),
+            (10, 5, 0.9),
+            (7, 1, 0.9),
+        ] {
             let (used, refused) = an_hour(limit, ceiling);
             assert!(used >= least, "{used} of {limit} used");
             assert!(refused < 0.015, "{refused} of the calls refused at {limit}");

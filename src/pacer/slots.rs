@@ -1,7 +1,7 @@
 //! Slots: the instants at which the processes of a machine have sent calls and are about to send them.
 //!
 //! Each process takes the next free slot, and sends its call then. Slots are taken in order, and remembered for as long
-//! as they may count. So the calls of processes with different quotas, margins and bursts add up correctly.
+//! as they may count. So the calls of processes with different quotas, margins and shapes add up correctly.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub struct SlotRequest {
 pub struct Terms {
     /// The most calls in any window.
     pub quota: Quota,
-    /// The time between two calls; `None` if they go in bursts.
+    /// The time between two calls; `None` if they go by windows.
     pub spacing: Option<Duration>,
 }
 

@@ -23,7 +23,7 @@ const CARRIED: [&str; 19] = [
     "adaptive",
     "quota_ceiling",
     "guard",
-    "burst",
+    "pace",
     "jobs",
     "batch_size",
     "max_attempts",

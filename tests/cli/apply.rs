@@ -391,7 +391,7 @@ fn status_and_runs_show_where_a_run_stands() {
     let unknown = tenant.run(&["status", "no-such-run"]).expect(2);
     assert_contains(&unknown.stderr, "there is no run \"no-such-run\"");
     // A settings file may have numbers without quotes.
-    tenant.write("settings.toml", "burst = 5\n");
+    tenant.write("settings.toml", "jobs = 5\n");
     let args = ["apply", "links.csv", "--yes", "--config", "settings.toml"];
     tenant.run(&args).expect(0);
     let both = tenant.run(&["status", "2"]).expect(2);

@@ -62,9 +62,9 @@ fn apply(tenant: &Tenant, microtenant: &str, links: usize) -> Command {
     command
 }
 
-/// The same without a burst: calls that fit into one window would go at once.
-fn one_by_one(mut command: Command) -> Command {
-    command.env("ZPA_BULK_BURST", "1");
+/// The same with its calls spread evenly: by window, all would go at once.
+fn smoothly(mut command: Command) -> Command {
+    command.env("ZPA_BULK_PACE", "smooth");
     command
 }
 
@@ -95,7 +95,7 @@ fn eight_processes_share_one_window_fairly() {
     let each = writes_each();
     let processes: Vec<Child> = microtenants
         .iter()
-        .map(|id| spawn(&mut one_by_one(apply(&tenant, id, each))))
+        .map(|id| spawn(&mut apply(&tenant, id, each)))
         .collect();
     for process in processes {
         wait(process, 0);
@@ -120,7 +120,7 @@ fn a_killed_process_is_resumed_inside_the_quota() {
     let each = writes_each();
     let mut processes: Vec<Child> = microtenants
         .iter()
-        .map(|id| spawn(&mut one_by_one(apply(&tenant, id, each))))
+        .map(|id| spawn(&mut apply(&tenant, id, each)))
         .collect();
     let millis = 1000 + u64::from(std::process::id()) % 2500;
     sleep(Duration::from_millis(millis));
@@ -204,7 +204,7 @@ fn a_damaged_table_is_replaced_with_a_warning() {
 #[test]
 fn nothing_is_sent_while_another_process_holds_the_table() {
     let (tenant, microtenants) = start();
-    let mut apply = one_by_one(apply(&tenant, &microtenants[0], 12));
+    let mut apply = smoothly(apply(&tenant, &microtenants[0], 12));
     let child = tenant.met_after(2, &mut apply);
     let table = rusqlite::Connection::open(&tables(&tenant)[0]).unwrap();
     // As by a process that was stopped in the middle of a change.
@@ -222,7 +222,7 @@ fn nothing_is_sent_while_another_process_holds_the_table() {
 #[test]
 fn a_run_stops_where_the_table_is_lost() {
     let (tenant, microtenants) = start();
-    let mut apply = one_by_one(apply(&tenant, &microtenants[0], 12));
+    let mut apply = smoothly(apply(&tenant, &microtenants[0], 12));
     let child = tenant.met_after(2, &mut apply);
     let path = tables(&tenant).remove(0);
     let table = rusqlite::Connection::open(&path).unwrap();

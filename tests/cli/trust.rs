@@ -211,7 +211,7 @@ fn a_changed_header_needs_trust_and_stays_paced() {
     let mut apply = tenant.command(&["apply", "links.csv", "--yes", "--batch-size", "1"]);
     let run = tenant.killed_after(1, apply.args(["--jobs", "1", "--write-quota", "1/5s"]));
     reseal(&run, |header| {
-        let fast = json!({ "write_quota": "off", "guard": "0%", "burst": "40", "jobs": 64 });
+        let fast = json!({ "write_quota": "off", "guard": "0%", "pace": "window", "jobs": 64 });
         merge(&mut header.settings, &fast);
     });
     let resume = ["resume", run.to_str().unwrap(), "--batch-size", "1"];

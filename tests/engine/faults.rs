@@ -435,7 +435,7 @@ async fn a_refused_delete_that_cannot_be_checked_stops_the_run() {
     let (mut wire, desk) = with_a_link(&fault("status-after-commit", "DELETE *", late)).await;
     // A page on the way answers in place of the API, once.
     let answered = AtomicBool::new(false);
-    wire.rewords = Some(Arc::new(move |_, text| {
+    wire.rewords = Some(Arc::new(move |_, _, text| {
         let is_page =
             text.contains("resource.not.found") && !answered.swap(true, Ordering::Relaxed);
         if is_page { "<html>".to_owned() } else { text }

@@ -202,7 +202,7 @@ async fn one_bad_item_fails_alone_with_the_servers_words() {
 async fn a_name_returned_changed_is_not_created_again() {
     for count in [1, 6] {
         let mut wire = Wire::new(ROOMY);
-        wire.rewords = Some(std::sync::Arc::new(|_, body| {
+        wire.rewords = Some(std::sync::Arc::new(|_, _, body| {
             body.replace("\"Link 00000\"", "\"Link  00000\"")
         }));
         let applied = Desk::new().apply(&wire, &manifest(count)).await;
@@ -220,7 +220,7 @@ async fn a_traceless_success_is_repeated_only_when_safe() {
     assert_eq!(wire.links(), expected(1));
 
     let mut wire = Wire::with_faults(ROOMY, |_, _| Some(Fault::Answer(201)));
-    wire.rewords = Some(std::sync::Arc::new(|_, body| {
+    wire.rewords = Some(std::sync::Arc::new(|_, _, body| {
         body.replace("\"Link 00000\"", "\"Link  00000\"")
     }));
     let applied = Desk::new().apply(&wire, &manifest(1)).await;
@@ -446,7 +446,7 @@ async fn an_object_not_read_whole_is_not_overwritten() {
             .await;
         // The next two calls list links and portals; the one after them reads the link.
         let calls = *wire.calls.lock().unwrap();
-        wire.rewords = Some(std::sync::Arc::new(move |call, body| {
+        wire.rewords = Some(std::sync::Arc::new(move |_, call, body| {
             if call > calls { reword(body) } else { body }
         }));
         let applied = desk
@@ -468,7 +468,7 @@ async fn a_page_that_is_not_the_apis_is_no_empty_listing() {
         ("resource,domain\ndomain,a.example\n", "{\"error\": \"x\"}"),
     ] {
         let mut wire = Wire::new("connector_schedule = { absent = \"empty\" }");
-        wire.rewords = Some(std::sync::Arc::new(move |_, _| body.to_owned()));
+        wire.rewords = Some(std::sync::Arc::new(move |_, _, _| body.to_owned()));
         let desk = Desk::new();
         let path = desk.dir.path().join("m.csv");
         std::fs::write(&path, manifest).unwrap();

@@ -78,7 +78,7 @@ async fn the_real_limit_is_found_higher_or_lower() {
     for (limit, count, at_least) in [(26, 1400, 0.85), (6, 400, 0.9)] {
         let wire = Wire::new(&format!("{ROOMY}\n[quota]\nwrite = \"{limit}/10s\""));
         let mut desk = Desk::new().batch_size(1);
-        let searching = Pace::At(Quota::WRITE).searching(NonZeroU32::new(5));
+        let searching = Pace::At(Quota::WRITE).searching(NonZeroU32::new(5).unwrap());
         desk.settings.write_quota = searching;
         let applied = desk.apply(&wire, &manifest(count)).await;
         assert_eq!(applied.end, End::Finished);
@@ -90,7 +90,8 @@ async fn the_real_limit_is_found_higher_or_lower() {
         let used = f64::from(u32::try_from(late.len()).unwrap()) / (windows * f64::from(limit));
         assert!(used >= at_least, "{used:.3} of {limit}");
         let refused = wire.refusals();
-        assert!(refused * 1000 < 15 * count, "{refused} refused at {limit}");
+        // The first window is refused in part.
+        assert!(refused * 1000 < 25 * count, "{refused} refused at {limit}");
     }
 }
 
@@ -107,7 +108,8 @@ async fn times_left(quota: &str, count: usize) -> Vec<[f64; 2]> {
     let watching = tokio::spawn(async move {
         sleep(Duration::from_secs(30)).await;
         loop {
-            let left = progress.borrow().unwrap().time_left;
+            let ends_at = progress.borrow().unwrap().ends_at;
+            let left = ends_at.saturating_duration_since(Instant::now().into_std());
             notes.lock().unwrap().push((started.elapsed(), left));
             sleep(Duration::from_secs(10)).await;
         }
@@ -123,17 +125,30 @@ async fn times_left(quota: &str, count: usize) -> Vec<[f64; 2]> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_left_is_true_within_a_tenth() {
+async fn the_time_left_is_true() {
+    for count in [60, 200, 1000] {
+        for [said, was] in times_left("", count).await {
+            let near = (said - was).abs() <= f64::max(0.01 * was, 1.0);
+            assert!(
+                near,
+                "{said:.1} s were said and {was:.1} s were left: {count}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_left_is_true_where_the_limit_is_another() {
+    // A run needs some windows to find the limit.
+    const FOUND_AFTER: usize = 7;
     for quota in [
-        "",
         "write = \"6/10s\"",
         "write = \"6/10s\"\nwindow = \"sliding-log\"\nretry_after_padding = \"3s\"",
         "write = \"4/10s\"\nwindow = \"token-bucket\"\nretry_after_padding = \"2s\"",
     ] {
         let times = times_left(quota, 150).await;
         assert!(times.len() >= 10, "{times:?}");
-        for [said, was] in times {
-            // The last window is over before its time is.
+        for [said, was] in times.into_iter().skip(FOUND_AFTER) {
             let near = (said - was).abs() <= f64::max(0.1 * was, 10.0);
             assert!(
                 near,

@@ -168,18 +168,8 @@ async fn recreated(desk: &Desk, wire: &Wire) -> PathBuf {
 /// Lets the listing of the portal's links show the link that was there first, whatever has become of it since.
 fn lag(wire: &mut Wire) {
     let link = wire.objects("portal_links").remove(0);
-    let listed = Arc::new(AtomicBool::new(false));
-    let lists = Arc::clone(&listed);
-    wire.other = Arc::new(move |ours, _| {
-        let is_listing = ours
-            .path
-            .to_string()
-            .starts_with("userPortalLink/userPortal/");
-        lists.store(is_listing, Ordering::Relaxed);
-        None
-    });
-    wire.rewords = Some(Arc::new(move |_, body| {
-        if !listed.load(Ordering::Relaxed) {
+    wire.rewords = Some(Arc::new(move |path, _, body| {
+        if !path.starts_with("userPortalLink/userPortal/") {
             return body;
         }
         let body: Value = json!({"totalPages": "1", "totalCount": "1", "list": [link]});

@@ -144,7 +144,7 @@ async fn a_run_cut_off_is_finished_from_its_directory() {
 
 /// Connector `name` is connected again from the answer to that call on.
 fn comes_back(wire: &mut Wire, name: &'static str, from: usize) {
-    wire.rewords = Some(std::sync::Arc::new(move |call, body| {
+    wire.rewords = Some(std::sync::Arc::new(move |_, call, body| {
         let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(&body) else {
             return body;
         };

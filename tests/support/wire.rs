@@ -37,8 +37,8 @@ pub(crate) type Faults = dyn Fn(&Request, usize) -> Option<Fault> + Send + Sync;
 /// Decides what another does before a call, given the number of calls before it.
 pub(crate) type Other = dyn Fn(&Request, usize) -> Option<Request> + Send + Sync;
 
-/// Rewrites an answer, given the number of calls before it.
-pub(crate) type Rewording = dyn Fn(usize, String) -> String + Send + Sync;
+/// Rewrites an answer, given the path of its call and the number of calls before it.
+pub(crate) type Rewording = dyn Fn(&str, usize, String) -> String + Send + Sync;
 
 /// Another's request, once, just before the first call of ours that comes after a call that `is_first`.
 pub(crate) fn then(
@@ -98,19 +98,19 @@ impl Wire {
         (self.fault)(request, *writes - 1)
     }
 
-    fn reworded(&self, mut reply: Reply) -> Reply {
+    fn reworded(&self, path: &str, call: usize, mut reply: Reply) -> Reply {
         if let (Some(reword), Reply::Answer(answer)) = (&self.rewords, &mut reply) {
             let body = String::from_utf8(std::mem::take(&mut answer.body)).unwrap();
-            let calls = *self.calls.lock().unwrap();
-            answer.body = reword(calls - 1, body).into_bytes();
+            answer.body = reword(path, call, body).into_bytes();
         }
         reply
     }
 
-    fn next_of_another(&self, request: &Request) -> Option<Request> {
+    /// Counts a call. Returns the number of those before it.
+    fn count(&self) -> usize {
         let mut calls = self.calls.lock().unwrap();
         *calls += 1;
-        (self.other)(request, *calls - 1)
+        *calls - 1
     }
 
     /// The objects of one kind, by its name in the state.
@@ -152,7 +152,8 @@ impl Wire {
 
 impl Api for Wire {
     async fn send(&self, request: Request) -> Reply {
-        if let Some(request) = self.next_of_another(&request) {
+        let call = self.count();
+        if let Some(request) = (self.other)(&request, call) {
             self.tenant.send(request).await;
         }
         let fault = self.next_fault(&request);
@@ -168,7 +169,8 @@ impl Api for Wire {
                 body: br#"{"id":"not.liked","reason":"The server does not like it."}"#.to_vec(),
             });
         }
-        let reply = self.reworded(self.tenant.send(request).await);
+        let path = request.path.to_string();
+        let reply = self.reworded(&path, call, self.tenant.send(request).await);
         match (fault, reply) {
             (Some(Fault::LoseAnswer), _) => Reply::Lost("connection reset".to_owned()),
             (Some(Fault::Answer(status)), Reply::Answer(mut answer)) => {

@@ -153,7 +153,7 @@ mod tests {
             "read_quota = \"123454321\"",
             "jobs = \"123454321\"",
             "keep_per_group = 123454321123454321",
-            "burst = \"`123454321\\\"\"",
+            "pace = \"`123454321\\\"\"",
             "adaptive = \"123454321\"",
             "client_secret = \"123454321",
             "client_secret = 2026-123454321",
@@ -173,8 +173,8 @@ mod tests {
             "f:1: invalid type: string, expected a nonzero usize"
         );
         assert_eq!(
-            message("burst = \"x\""),
-            "f:1: the value is neither a number of calls nor auto"
+            message("pace = \"x\""),
+            "f:1: the value is neither auto nor window nor smooth"
         );
         assert!(message("client_secrt = 1").contains("unknown field `client_secrt`, expected"));
     }

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::typed::{self, duration};
-use crate::pacer::{Burst, Margin, Pace, QuotaScope};
+use crate::pacer::{Margin, Pace, QuotaScope, Shape};
 use crate::zpa::Style;
 
 const TENANT: &str = "Tenant";
@@ -156,11 +156,11 @@ settings! {
     #[arg(long, value_name = "PERCENT", env = "ZPA_BULK_WINDOW_MARGIN", help_heading = ENGINE)]
     #[serde(rename = "guard", alias = "window_margin", with = "typed")]
     window_margin: Margin,
-    /// Reads, or writes, that may go at once, or `auto`: all if they fit into one window, else one at a time
-    /// [default: auto]
-    #[arg(long, value_name = "N", env = "ZPA_BULK_BURST", help_heading = ENGINE)]
+    /// Spread calls by `window` (as soon as the last window has room), `smooth` (one every window / calls), or `auto`: by
+    /// window until the tenant refuses that [default: auto]
+    #[arg(long, value_name = "SHAPE", env = "ZPA_BULK_PACE", help_heading = ENGINE)]
     #[serde(with = "typed")]
-    burst: Burst,
+    pace: Shape,
     /// Most calls in flight, 1 to 1024 [default: as many as the quotas need at the measured latency]
     #[arg(long, value_name = "N", env = "ZPA_BULK_JOBS", help_heading = ENGINE)]
     jobs: NonZeroUsize,

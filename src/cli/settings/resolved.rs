@@ -156,11 +156,14 @@ fn engine(
 ) -> Result<EngineSettings, Error> {
     let default = EngineSettings::default();
     let margin = settings.window_margin.unwrap_or_default();
-    let burst = settings.burst.unwrap_or_default();
+    let shape = settings.pace.unwrap_or_default();
     let ceiling = settings.quota_ceiling.unwrap_or(DEFAULT_CEILING);
     within("quota_ceiling", &ceiling.get(), &1, &1000)?;
-    let ceiling = settings.adaptive.unwrap_or(false).then_some(ceiling);
-    let pace = |given: Option<Pace>, default: Pace| given.unwrap_or(default).with(margin, burst);
+    let ceiling = match settings.adaptive {
+        Some(true) => ceiling,
+        _ => NonZeroU32::MIN,
+    };
+    let pace = |given: Option<Pace>, default: Pace| given.unwrap_or(default).with(margin, shape);
     let resolved = EngineSettings {
         read_quota: pace(settings.read_quota, default.read_quota).searching(ceiling),
         write_quota: pace(settings.write_quota, default.write_quota).searching(ceiling),

@@ -70,7 +70,7 @@ async fn redraw(bar: ProgressBar, progress: watch::Receiver<Option<Progress>>) {
     let redraw = |now: &Progress, recent: &Recent| {
         bar.set_length(now.tally.items);
         bar.set_position(now.tally.finished());
-        bar.set_message(escape::line(&message(now, recent)));
+        bar.set_message(escape::line(&message(now, recent, monotonic().into_std())));
     };
     each_tick(progress, redraw).await;
 }
@@ -80,7 +80,7 @@ async fn lines(terminal: Terminal, progress: watch::Receiver<Option<Progress>>) 
     let say = |now: &Progress, recent: &Recent| {
         if monotonic() >= said + LINE_EVERY {
             said += LINE_EVERY;
-            terminal.say(&message(now, recent));
+            terminal.say(&message(now, recent, monotonic().into_std()));
         }
     };
     each_tick(progress, say).await;
@@ -147,11 +147,15 @@ impl Window {
 /// Returns the line below the bar. It names items, failures, and the time that is left or the end of a pause. After
 /// these come all calls, and those of the last window of each quota. A narrow terminal cuts off the end, so the most
 /// important parts come first.
-fn message(now: &Progress, recent: &Recent) -> String {
+fn message(now: &Progress, recent: &Recent, at: std::time::Instant) -> String {
     let calls = now.read.sent + now.write.sent;
-    let left = match now.read.paused_for.max(now.write.paused_for) {
-        Some(pause) => format!("throttled until {}", clock_in(pause)),
-        None => format!("{} left", rounded(now.time_left)),
+    let paused_until = now.read.paused_until.max(now.write.paused_until);
+    let left = match paused_until.filter(|until| at < *until) {
+        Some(until) => format!("throttled until {}", clock_in(until - at)),
+        None => format!(
+            "{} left",
+            rounded(now.ends_at.saturating_duration_since(at))
+        ),
     };
     let (finished, items) = (now.tally.finished(), now.tally.items);
     let mut parts = vec![
@@ -263,7 +267,7 @@ mod tests {
                 quota: "10/10s".parse().unwrap(),
                 sent,
                 left: 0,
-                paused_for: None,
+                paused_until: None,
             };
             window.record(class, begun + Duration::from_secs(seconds));
             rate("writes", class, &window)

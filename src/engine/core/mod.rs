@@ -153,7 +153,7 @@ impl Core {
     }
 
     /// Begins to carry a run out. Hands back its journal, which is for the shell to write.
-    pub(super) fn start(&mut self, workload: Workload, now: Instant) -> Journal {
+    pub(super) fn start(&mut self, workload: Workload) -> Journal {
         let own = self.settings.batch_size.get();
         let taken = workload.batch_size.map(|taken| taken.clamp(1, own));
         let batch_size = taken.unwrap_or(own);
@@ -163,10 +163,6 @@ impl Core {
         self.id_remap = workload.id_remap;
         self.loader
             .start(workload.backlog, workload.deferred, workload.in_doubt);
-        let calls = self.calls_left();
-        let lanes = self.dispatcher.lanes_mut();
-        lanes.expect(QuotaClass::Read, calls.read, now);
-        lanes.expect(QuotaClass::Write, calls.write, now);
         workload.journal
     }
 

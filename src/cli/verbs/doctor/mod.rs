@@ -122,7 +122,7 @@ async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Erro
     let (connection, engine) = (&resolved.connection, &resolved.engine);
     let api = gathered.api(&resolved).await?;
     found.push(checks::settings_accepted(connection));
-    let mut calls = Calls::new(engine.read_quota, connection);
+    let mut calls = Calls::new(engine.read_quota);
     let reachable = reach(gathered, connection, &api, &mut calls, found).await;
     if !reachable {
         return Ok(());
@@ -153,10 +153,8 @@ struct Calls {
 }
 
 impl Calls {
-    fn new(pace: Pace, connection: &Connection) -> Self {
-        let now = monotonic().into_std();
-        let mut pacer = Pacer::new(pace, now);
-        pacer.expect((connection.roots().len() + Kind::all().count()) as u64, now);
+    fn new(pace: Pace) -> Self {
+        let pacer = Pacer::new(pace, monotonic().into_std());
         Self { pacer, sent: 0 }
     }
 
