@@ -4,7 +4,8 @@
 //!
 //! | Table | Content |
 //! |---|---|
-//! | `slots`, `pools` | the calls that were sent and are about to be sent, and the pauses that the server asked for |
+//! | `slots`, `classes` | the calls that were sent and are about to be sent, and the pauses that the server asked for |
+//! | `learned` | what refusals have shown of the tenant's limits |
 //! | `runs` | every run of the tenant: its directory, its last write, and the run that replaced it |
 //! | `claims` | the objects that a run has read and is about to change |
 //! | `latest` | the object of each scope that a run has changed last |
@@ -20,6 +21,7 @@
 //! The items of a run stay in its directory. Their journal is the truth of what was sent, for this run and for others.
 
 mod error;
+mod learned;
 mod now;
 mod objects;
 mod planning_lock;
@@ -28,6 +30,7 @@ mod runs;
 mod store;
 
 pub use self::error::CoordinationError;
+pub use self::learned::Fact;
 pub use self::now::Now;
 pub use self::objects::Holder;
 pub use self::planning_lock::{Busy, PlanningLock};

@@ -7,11 +7,8 @@ use rusqlite::{OptionalExtension as _, params};
 use super::now::nanos;
 use super::runs::RunId;
 use super::store::Table;
-use crate::pacer::SlotRequest;
+use crate::pacer::{SlotRequest, Terms};
 use crate::wire::QuotaClass;
-
-/// The pool of all calls, if every path has a quota of its own.
-const BY_PATH: &str = "by-path";
 
 /// The end of a pause that never was. Far from the least number, so that times can be converted.
 const NEVER: i64 = i64::MIN / 2;
@@ -32,29 +29,24 @@ impl Table<'_> {
         run: Option<RunId>,
     ) -> rusqlite::Result<i64> {
         let class = request.class.to_string();
-        let (pool, path) = if request.path.is_empty() {
-            (class.as_str(), String::new())
-        } else {
-            (BY_PATH, format!("{class} {}", request.path))
+        let path = request.path.as_ref();
+        self.forget_before_window(&class, request.window())?;
+        let free = |terms: Option<Terms>, class: Option<&str>, path: Option<&str>| {
+            let taken = |n| self.taken(class, path, n);
+            terms.map_or(Ok(None), |terms| terms.free_at(taken))
         };
-        self.forget_before_window(pool, request.window())?;
-        let taken = |n| self.taken(pool, n);
-        let taken_by_path = |n| self.taken_by(pool, &path, n);
-        let own = request.own.free_at(taken_by_path)?;
-        let gateway = request.gateway.map_or(Ok(None), |all| all.free_at(taken))?;
-        let known = self.known_from(request.window())?;
         let at = [
-            taken(0)?,
-            own,
-            gateway,
-            known,
-            Some(self.paused_until(pool)?),
+            free(request.by_path, Some(&class), Some(path))?,
+            free(request.by_class, Some(&class), None)?,
+            free(request.by_all, None, None)?,
+            self.known_from(request.window())?,
+            Some(self.paused_until(&class)?),
             Some(self.now.uptime),
         ];
         let at = at.into_iter().flatten().fold(earliest, i64::max);
         self.transaction.execute(
             "INSERT INTO slots VALUES (?1, ?2, ?3)",
-            params![pool, path, at],
+            params![class, path, at],
         )?;
         if let Some(run) = run.filter(|_| request.class == QuotaClass::Write) {
             self.sends_at(run, at)?;
@@ -67,7 +59,7 @@ impl Table<'_> {
     /// # Errors
     /// A [`rusqlite::Error`] if the table cannot be written.
     pub fn pause(&self, class: QuotaClass, until: i64) -> rusqlite::Result<()> {
-        const PAUSE: &str = "INSERT INTO pools VALUES (?1, ?2, 0)
+        const PAUSE: &str = "INSERT INTO classes VALUES (?1, ?2, 0)
             ON CONFLICT DO UPDATE SET paused_until = max(paused_until, excluded.paused_until)";
         self.transaction
             .execute(PAUSE, (class.to_string(), until))?;
@@ -79,50 +71,56 @@ impl Table<'_> {
     /// # Errors
     /// A [`rusqlite::Error`] if the table cannot be read.
     pub fn recent(&self, class: QuotaClass) -> rusqlite::Result<Vec<i64>> {
-        const RECENT: &str = "SELECT at FROM slots WHERE pool = ?1 AND at <= ?2 ORDER BY at";
+        const RECENT: &str = "SELECT at FROM slots WHERE class = ?1 AND at <= ?2 ORDER BY at";
         let mut statement = self.transaction.prepare(RECENT)?;
         let rows = statement.query_map((class.to_string(), self.now.uptime), |row| row.get(0))?;
         rows.collect()
     }
 
     /// Forgets the slots that count in no window, neither in this one nor in the longest that a process has named.
-    fn forget_before_window(&self, pool: &str, window: Duration) -> rusqlite::Result<()> {
-        const NOTE: &str = "INSERT INTO pools VALUES (?1, ?2, ?3)
+    fn forget_before_window(&self, class: &str, window: Duration) -> rusqlite::Result<()> {
+        const NOTE: &str = "INSERT INTO classes VALUES (?1, ?2, ?3)
             ON CONFLICT DO UPDATE SET longest = max(longest, excluded.longest) RETURNING longest";
-        let note = (pool, NEVER, nanos(window));
+        let note = (class, NEVER, nanos(window));
         let longest: i64 = self.transaction.query_row(NOTE, note, |row| row.get(0))?;
         let kept = longest.saturating_mul(2).max(nanos(KEPT));
         let forgotten = self.now.uptime.saturating_sub(kept);
         self.transaction.execute(
-            "DELETE FROM slots WHERE pool = ?1 AND at < ?2",
-            (pool, forgotten),
+            "DELETE FROM slots WHERE class = ?1 AND at < ?2",
+            (class, forgotten),
         )?;
         Ok(())
     }
 
     /// Returns the end of the pause that the server asked for.
-    fn paused_until(&self, pool: &str) -> rusqlite::Result<i64> {
-        let until = "SELECT paused_until FROM pools WHERE pool = ?1";
-        self.transaction.query_row(until, [pool], |row| row.get(0))
+    fn paused_until(&self, class: &str) -> rusqlite::Result<i64> {
+        let until = "SELECT paused_until FROM classes WHERE class = ?1";
+        self.transaction.query_row(until, [class], |row| row.get(0))
     }
 
-    /// Returns the slot of the pool that was taken before `n` others.
-    fn taken(&self, pool: &str, n: u32) -> rusqlite::Result<Option<i64>> {
-        const TAKEN: &str =
-            "SELECT at FROM slots WHERE pool = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2";
-        let slot = self
-            .transaction
-            .query_row(TAKEN, (pool, n), |row| row.get(0));
-        slot.optional()
-    }
-
-    /// Returns the slot of the path that was taken before `n` others of it.
-    fn taken_by(&self, pool: &str, path: &str, n: u32) -> rusqlite::Result<Option<i64>> {
-        const TAKEN: &str =
-            "SELECT at FROM slots WHERE pool = ?1 AND path = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3";
-        let slot = self
-            .transaction
-            .query_row(TAKEN, (pool, path, n), |row| row.get(0));
+    /// Returns the slot that was taken before `n` others, of those of the class and the path, if any are named.
+    fn taken(
+        &self,
+        class: Option<&str>,
+        path: Option<&str>,
+        n: u32,
+    ) -> rusqlite::Result<Option<i64>> {
+        const LATEST: &str = "ORDER BY at DESC LIMIT 1 OFFSET";
+        let row = |row: &rusqlite::Row<'_>| row.get(0);
+        let table = &self.transaction;
+        let slot = match (class, path) {
+            (Some(class), Some(path)) => table.query_row(
+                &format!("SELECT at FROM slots WHERE class = ?1 AND path = ?2 {LATEST} ?3"),
+                (class, path, n),
+                row,
+            ),
+            (Some(class), None) => table.query_row(
+                &format!("SELECT at FROM slots WHERE class = ?1 {LATEST} ?2"),
+                (class, n),
+                row,
+            ),
+            (None, _) => table.query_row(&format!("SELECT at FROM slots {LATEST} ?1"), [n], row),
+        };
         slot.optional()
     }
 

@@ -16,14 +16,21 @@ use crate::files;
 use crate::platform;
 
 /// The version of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+
+/// The tables of the quota, which changed with version 2.
+const QUOTA_SCHEMA: &str = "
+    CREATE TABLE classes (class TEXT PRIMARY KEY, paused_until INTEGER NOT NULL, longest INTEGER NOT NULL) STRICT;
+    CREATE TABLE slots (class TEXT NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+    CREATE INDEX slots_by_time ON slots (at);
+    CREATE INDEX slots_by_class ON slots (class, at);
+    CREATE INDEX slots_by_path ON slots (class, path, at);
+    CREATE TABLE learned (fact TEXT PRIMARY KEY, value TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+    PRAGMA user_version = 2;
+";
 
 const SCHEMA: &str = "
     CREATE TABLE clock (boot TEXT NOT NULL, ahead INTEGER NOT NULL, unknown_before INTEGER);
-    CREATE TABLE pools (pool TEXT PRIMARY KEY, paused_until INTEGER NOT NULL, longest INTEGER NOT NULL) STRICT;
-    CREATE TABLE slots (pool TEXT NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
-    CREATE INDEX slots_by_time ON slots (pool, at);
-    CREATE INDEX slots_by_path ON slots (pool, path, at);
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
         directory TEXT NOT NULL UNIQUE,
@@ -37,11 +44,10 @@ const SCHEMA: &str = "
     CREATE TABLE latest (scope TEXT PRIMARY KEY, object TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
     CREATE TABLE deleted (object TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
     CREATE TABLE owners (object TEXT PRIMARY KEY, run TEXT NOT NULL) STRICT;
-    PRAGMA user_version = 1;
 ";
 
 /// The time after which a change gives up that waits for another process. Processes hold the table for microseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The furthest that a pause may lie in the future after a restart of the machine, which is told by the wall clock.
 const FURTHEST: Duration = Duration::from_secs(7200);
@@ -82,7 +88,7 @@ impl Coordination {
     /// Changes the table in one transaction.
     ///
     /// # Errors
-    /// [`CoordinationError`] if another process holds the table for two seconds, or it cannot be read or written. Then
+    /// [`CoordinationError`] if another process holds the table for five seconds, or it cannot be read or written. Then
     /// nothing was changed.
     pub fn change<T>(
         &self,
@@ -151,7 +157,7 @@ impl Table<'_> {
                 ("runs SET sent = min(sent + ?1, ?2)", now.uptime),
                 ("claims SET until = min(until + ?1, ?2)", furthest),
                 (
-                    "pools SET paused_until = min(paused_until + ?1, ?2)",
+                    "classes SET paused_until = min(paused_until + ?1, ?2)",
                     furthest,
                 ),
                 ("latest SET at = min(at + ?1, ?2)", now.uptime),
@@ -253,7 +259,7 @@ fn open(path: &Path, now: Now) -> Result<Connection, Reason> {
     let mut connection = connect(path)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
-        0 => create(&mut connection, now)?,
+        0 | 1 => create(&mut connection, now)?,
         VERSION => {}
         _ => return Err(Reason::Newer),
     }
@@ -289,6 +295,14 @@ fn create(connection: &mut Connection, now: Now) -> rusqlite::Result<()> {
         transaction.execute_batch(SCHEMA)?;
         let ahead = now.wall.saturating_sub(now.uptime);
         transaction.execute("INSERT INTO clock VALUES (?1, ?2, NULL)", (now.boot, ahead))?;
+    }
+    if version == 1 {
+        transaction.execute_batch("DROP TABLE slots; DROP TABLE pools;")?;
+        // The calls that were sent before are not known any more.
+        transaction.execute("UPDATE clock SET unknown_before = ?1", [now.uptime])?;
+    }
+    if version < VERSION {
+        transaction.execute_batch(QUOTA_SCHEMA)?;
     }
     transaction.commit()
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::pacer::{Quota, SlotRequest, Terms};
+use crate::pacer::{Learned, Quota, QuotaScope, Shape, SlotRequest, Terms};
 use crate::wire::QuotaClass;
 
 const SECOND: i64 = 1_000_000_000;
@@ -40,8 +40,9 @@ fn request(quota: Quota, spacing: Option<Duration>) -> SlotRequest {
     SlotRequest {
         class: QuotaClass::Write,
         path: Arc::default(),
-        own: Terms { quota, spacing },
-        gateway: None,
+        by_path: None,
+        by_class: Some(Terms { quota, spacing }),
+        by_all: None,
         earliest: Instant::now(),
     }
 }
@@ -92,7 +93,9 @@ fn each_path_has_a_quota_below_that_of_the_gateway() {
         spacing: Some(Duration::from_millis(12)),
     };
     let on = |path: &str| SlotRequest {
-        gateway: Some(gateway),
+        by_path: steady().by_class,
+        by_class: None,
+        by_all: Some(gateway),
         path: path.into(),
         ..steady()
     };
@@ -328,4 +331,80 @@ proptest! {
             prop_assert!(most <= usize::try_from(calls).unwrap());
         }
     }
+}
+
+#[test]
+fn calls_count_for_their_path_and_for_their_class() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = open(&dir);
+    let one = NonZeroU32::MIN;
+    let one = Some(Terms {
+        quota: Quota::new(one, Duration::from_secs(10)),
+        spacing: None,
+    });
+    let of = |path: &str, by_path, by_class| SlotRequest {
+        by_path,
+        by_class,
+        path: path.into(),
+        ..steady()
+    };
+    assert_eq!(take(&table, &of("1", one, None), START), START.uptime);
+    assert_eq!(take(&table, &of("2", one, None), START), START.uptime);
+    assert_eq!(take(&table, &of("1", one, None), START), uptime(10_200));
+    // Whoever counts all paths counts these as well.
+    assert_eq!(take(&table, &of("3", None, one), START), uptime(20_400));
+}
+
+#[test]
+fn what_was_learned_is_remembered_until_it_is_old_or_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = open(&dir);
+    let facts = |now: Now| -> Vec<Learned> {
+        let facts = open(&dir).learned(now).unwrap();
+        facts.into_iter().map(|fact| fact.learned).collect()
+    };
+    assert_eq!(facts(START), []);
+    let scope = Learned::Scope(QuotaScope::Endpoint);
+    let shape = |shape| Learned::Shape(QuotaClass::Write, shape);
+    for learned in [
+        Learned::Scope(QuotaScope::Tenant),
+        scope,
+        shape(Shape::Smooth),
+    ] {
+        table.change(START, |table| table.learn(learned)).unwrap();
+    }
+    assert_eq!(facts(START), [scope, shape(Shape::Smooth)]);
+    // It was wrong.
+    let wrong = shape(Shape::Auto);
+    table.change(START, |table| table.learn(wrong)).unwrap();
+    assert_eq!(facts(START), [scope]);
+    assert_eq!(facts(after(31 * 24 * 3_600_000)), []);
+    table.forget_learned(START).unwrap();
+    assert_eq!(facts(START), []);
+}
+
+#[test]
+fn a_table_of_the_first_version_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = open(&dir);
+    table
+        .change(START, |table| table.own("7", "a run"))
+        .unwrap();
+    drop(table);
+    let file = fs::read_dir(dir.path().join("tenants"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "db"));
+    let old = rusqlite::Connection::open(file.unwrap()).unwrap();
+    old.execute_batch(
+        "DROP TABLE slots; DROP TABLE classes; DROP TABLE learned;
+         CREATE TABLE slots (pool TEXT, path TEXT, at INTEGER); CREATE TABLE pools (pool TEXT);
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    let table = open(&dir);
+    assert_eq!(table.owners(START).unwrap().len(), 1);
+    // The calls before are not known.
+    assert_eq!(take(&table, &steady(), START), uptime(10_200));
 }

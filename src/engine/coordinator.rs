@@ -109,7 +109,7 @@ impl Coordinator {
 
 /// Tries for some time: another process may have been stopped while it held the table, or the disk may be full for a while.
 fn patiently(mut answer: impl FnMut() -> Answers) -> Answers {
-    const TRIES: u32 = 10;
+    const TRIES: u32 = 5;
     const PAUSE: Duration = Duration::from_secs(1);
     for attempt in 1..TRIES {
         match answer() {
@@ -135,6 +135,7 @@ fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
                     told.push(Told::Slot(lane.clone(), slot, request.tolerance()));
                 }
                 (Ask::Pause(class, until), _) => table.pause(*class, *until)?,
+                (Ask::Tell(Tell::Learned(learned)), _) => table.learn(*learned)?,
                 (Ask::Tell(tell), Some(run)) => told.extend(tell_of(table, run, tell)?),
                 (Ask::Sends, Some(run)) => table.sends(run.id)?,
                 // Nothing is changed before there is a run.
@@ -159,6 +160,7 @@ fn tell_of(table: &Table<'_>, run: &Member, tell: &Tell) -> rusqlite::Result<Vec
         Tell::Touched(last) => last
             .iter()
             .try_for_each(|(scope, id)| table.touch(scope, id.as_str())),
+        Tell::Learned(learned) => table.learn(*learned),
     }?;
     Ok(Vec::new())
 }

@@ -83,7 +83,7 @@ enum Stage {
 #[derive(Debug)]
 struct Pending {
     call: Call,
-    /// The endpoint to which it goes; empty where limits do not count endpoints.
+    /// The endpoint to which it goes.
     path: Arc<str>,
     stage: Stage,
     attempt: u32,
@@ -179,10 +179,9 @@ impl Dispatcher {
     ) {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
-        let endpoint = self.lanes.count_paths().then(|| call.endpoint());
         let pending = Pending {
+            path: call.endpoint(),
             call,
-            path: endpoint.unwrap_or_default(),
             stage: Stage::Queued,
             attempt: 0,
             refusals: 0,
@@ -278,6 +277,11 @@ impl Dispatcher {
             return Disposition::Requeued;
         };
         self.in_flight.answered(id, pending.class(), sent, now);
+        // Pauses and losses do not tell whether the quota had room.
+        let passed = matches!(reply, Reply::Answer(answer) if !matches!(answer.status, 429 | 503));
+        if !is_429(reply) {
+            self.lanes.answered(id, pending.class(), passed);
+        }
         let call = pending.as_sent();
         match retry::judge(call, reply, wall, random) {
             Verdict::Throttled(wait) => {
@@ -334,7 +338,8 @@ impl Dispatcher {
                 until: now + wait,
                 by_quota,
             };
-            self.lanes.pause(pending.class(), &pending.path, &refusal);
+            self.lanes
+                .pause(id, pending.class(), &pending.path, &refusal);
         }
     }
 
@@ -481,7 +486,10 @@ impl Dispatcher {
                 Some(first) if first.is_unread(now, self.freshness) => now + self.reading_lead(),
                 _ => now,
             };
-            let request = self.lanes.request_slot(lane, ready, ready + LEAD);
+            let path = first
+                .map(|first| Arc::clone(&first.path))
+                .unwrap_or_default();
+            let request = self.lanes.request_slot(lane, &path, ready, ready + LEAD);
             effects.extend(request.map(|request| Effect::TakeSlot(lane.clone(), request)));
         }
     }
@@ -532,20 +540,18 @@ impl Dispatcher {
         }
     }
 
-    /// Returns how many readings may begin so that the gateway, which counts them too, has room by then for the changes
-    /// for which they are made. Otherwise these would wait until their readings are old. `begun` are about to begin.
+    /// Returns how many readings may begin so that the changes for which they are made can go by then. Otherwise these would
+    /// wait until their readings are old. `begun` are about to begin.
     fn readings_left(&self, by: Instant, begun: usize) -> usize {
-        let room = self.lanes.gateway_room(by);
-        if room == usize::MAX {
-            return room;
+        let (mut readings, mut calls) = (begun, 2 * begun);
+        for pending in self.calls.values() {
+            let is_reading = pending.call.is_reading();
+            let is_sent = matches!(pending.stage, Stage::InFlight(..));
+            let is_ready = pending.read_at.is_some() && !is_sent;
+            readings += usize::from(is_reading || is_ready);
+            calls += usize::from(is_reading) + usize::from(is_ready || (is_reading && !is_sent));
         }
-        let calls_ahead = |pending: &Pending| match pending.stage {
-            Stage::InFlight(..) => usize::from(pending.call.is_reading()),
-            _ if pending.call.is_reading() => 2,
-            _ => usize::from(pending.read_at.is_some()),
-        };
-        let ahead: usize = self.calls.values().map(calls_ahead).sum();
-        room.saturating_sub(ahead + 2 * begun) / 2
+        self.lanes.changes_by(by, readings, calls)
     }
 
     fn prepare(&mut self, lane: &LaneKey, now: Instant, effects: &mut Vec<Effect>) {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::call::CallId;
 use super::lanes::LaneKey;
 use crate::item::Event;
-use crate::pacer::SlotRequest;
+use crate::pacer::{Learned, SlotRequest};
 use crate::plan::Work;
 use crate::wire::{Id, QuotaClass, Request};
 
@@ -43,4 +43,6 @@ pub(super) enum Tell {
     Deleted(Vec<Id>),
     /// This run has changed these objects, each the last one of the scope of that name.
     Touched(Vec<(String, Id)>),
+    /// The tenant has shown this of its limits.
+    Learned(Learned),
 }

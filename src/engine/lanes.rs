@@ -1,9 +1,10 @@
 //! Lanes: the queues of a tenant's calls, one for each thing that the tenant's limits count.
 //!
 //! With the scope `tenant` there are two lanes, for reads and for writes. With the scope `endpoint` every exact path
-//! has such a pair, and one gateway stands over all of them. A call goes when its lane and the gateway let it. The
-//! lane of a path is dropped once no limiter can remember its calls, so that memory does not grow with the number of
-//! ids.
+//! has such a pair, and one gateway stands over all of them. With the scope `auto`, a job of many single calls is the
+//! trial of which is true: it has a lane for each path, and keeps within the quota of all paths but for a few probes. A
+//! call goes when its lane, its class and the gateway let it, as far as they count. The lane of a path is dropped once no
+//! limiter can remember its calls, so that memory does not grow with the number of ids.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,7 +13,10 @@ use std::time::{Duration, Instant};
 use super::call::CallId;
 use super::settings::EngineSettings;
 use super::shared_slot::SharedSlot;
-use crate::pacer::{Admission, Flow, Pace, Pacer, QuotaScope, Refusal, SlotRequest};
+use super::trial::Trial;
+use crate::pacer::{
+    Admission, Flow, Learned, Pace, Pacer, QuotaScope, Refusal, SlotRequest, Terms,
+};
 use crate::plan::CallCounts;
 use crate::wire::QuotaClass;
 
@@ -26,6 +30,9 @@ const STRIKES: u32 = 3;
 
 /// The interval at which the lanes of idle paths are dropped.
 const SWEEP: Duration = Duration::from_secs(10);
+
+/// The number of windows that the single calls of a job must fill, so that the trial of the scope pays.
+const WORTH_A_TRIAL: u64 = 2;
 
 /// The calls that one limit counts: those of a class, on one path or, where it is empty, on all paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,76 +50,117 @@ impl LaneKey {
 
 #[derive(Debug)]
 struct Lane {
-    pacer: Pacer,
+    /// Paces the calls on its path; `None` if it is the lane of all paths.
+    by_path: Option<Pacer>,
     queue: BTreeSet<Rank>,
     slot: SharedSlot,
-}
-
-impl Lane {
-    /// Returns the time that so many calls need, if they go as they went.
-    fn time_for(&self, calls: u64, now: Instant) -> Duration {
-        let own = self.pacer.time_for(calls, now);
-        own.max(self.slot.time_for(calls))
-    }
-
-    /// Returns when a call may go, as far as that is known and not now.
-    fn not_before(&self) -> Option<Instant> {
-        self.pacer.not_before().max(self.slot.opens_at())
-    }
 }
 
 /// The common ground of all lanes of a class.
 #[derive(Debug)]
 struct Class {
     pace: Pace,
+    /// Paces all calls of the class together. It counts them whatever the scope is.
+    together: Pacer,
+    /// The end of a pause of all calls of the class.
+    paused_until: Option<Instant>,
     /// Calls that count though no lane of this process sent them.
     sent_before: Vec<Instant>,
 }
 
+impl Class {
+    fn new(pace: Pace, now: Instant) -> Self {
+        Self {
+            pace,
+            together: Pacer::new(pace, now),
+            paused_until: None,
+            sent_before: Vec::new(),
+        }
+    }
+
+    fn pause(&mut self, refusal: &Refusal) {
+        self.together.pause(refusal);
+        self.paused_until = self.together.paused_until(refusal.at);
+    }
+}
+
+/// What the limits count together, as far as it is known.
+#[derive(Debug)]
+enum Counting {
+    AllPaths,
+    /// Not known yet.
+    Trial(Trial),
+    EachPath,
+}
+
 #[derive(Debug)]
 pub(super) struct Lanes {
-    scope: QuotaScope,
+    counting: Counting,
+    /// True until it is known, or settled, what the limits count.
+    is_open: bool,
     read: Class,
     write: Class,
     gateway: Pacer,
+    gateway_pace: Pace,
     each: HashMap<LaneKey, Lane>,
     /// True if the quotas are shared with other processes.
     shared: bool,
     begun: Instant,
     sweep_at: Instant,
     strikes: u32,
+    /// The instant at which all paths were found to be counted together.
+    joined: Option<Instant>,
+    learned: Vec<Learned>,
 }
 
 impl Lanes {
     pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
-        let class = |pace| Class {
-            pace,
-            sent_before: Vec::new(),
-        };
-        let gateway = match settings.quota_scope {
-            QuotaScope::Tenant => Pace::Unlimited,
-            QuotaScope::Endpoint => settings.gateway_quota,
-        };
         let mut lanes = Self {
-            scope: settings.quota_scope,
-            read: class(settings.read_quota),
-            write: class(settings.write_quota),
-            gateway: Pacer::new(gateway, now),
+            counting: Counting::AllPaths,
+            is_open: settings.quota_scope == QuotaScope::Auto,
+            read: Class::new(settings.read_quota, now),
+            write: Class::new(settings.write_quota, now),
+            gateway: Pacer::new(Pace::Unlimited, now),
+            gateway_pace: settings.gateway_quota,
             each: HashMap::new(),
             shared: false,
             begun: now,
             sweep_at: now + SWEEP,
             strikes: 0,
+            joined: None,
+            learned: Vec::new(),
         };
-        if lanes.scope == QuotaScope::Tenant {
+        if settings.quota_scope == QuotaScope::Endpoint {
+            lanes.count_paths(Counting::EachPath);
+        } else {
             lanes.join();
         }
         lanes
     }
 
-    /// Returns true if limits count calls by their paths.
-    pub(super) fn count_paths(&self) -> bool {
-        self.scope == QuotaScope::Endpoint
+    /// Begins the trial of what the limits count, if that is not known and these calls are worth it.
+    pub(super) fn try_scope(&mut self, calls: CallCounts) {
+        let Pace::At(quota) = self.write.pace else {
+            return;
+        };
+        let apart = calls.write.saturating_sub(calls.together);
+        let is_worth_it = apart > WORTH_A_TRIAL * u64::from(quota.calls.get());
+        if self.is_open && is_worth_it && !self.has_queued() {
+            self.is_open = false;
+            self.count_paths(Counting::Trial(Trial::default()));
+        }
+    }
+
+    /// Goes over to a lane for each path.
+    fn count_paths(&mut self, counting: Counting) {
+        self.counting = counting;
+        self.gateway = Pacer::new(self.gateway_pace, self.begun);
+        self.each.clear();
+        // The paths of the calls by now are not known, so they count on each.
+        for class in [&mut self.read, &mut self.write] {
+            class.sent_before = class.together.recent().collect();
+            self.gateway.prime(class.sent_before.iter().copied());
+        }
     }
 
     pub(super) fn push(&mut self, class: QuotaClass, path: &Arc<str>, rank: Rank) {
@@ -151,52 +199,103 @@ impl Lanes {
 
     /// Takes the first call out of the lane and charges it, if it may go at `now`.
     pub(super) fn admit(&mut self, key: &LaneKey, now: Instant) -> Option<CallId> {
+        let class = match key.class {
+            QuotaClass::Read => &mut self.read,
+            QuotaClass::Write => &mut self.write,
+        };
         let lane = self.each.get_mut(key)?;
-        let shares = self.shared && lane.pacer.terms().is_some();
+        let by_path = lane.by_path.as_mut();
         let admitted = self.gateway.ask(now) == Admission::Admitted
-            && lane.pacer.ask(now) == Admission::Admitted
-            && (!shares || lane.slot.is_open_by(now));
+            && by_path.is_none_or(|pacer| pacer.ask(now) == Admission::Admitted)
+            && class.paused_until.is_none_or(|until| until <= now);
         if !admitted {
+            return None;
+        }
+        let is_probe = match &self.counting {
+            Counting::EachPath => false,
+            _ if class.together.ask(now) == Admission::Admitted => false,
+            Counting::Trial(trial) if trial.room() > 0 => true,
+            Counting::AllPaths | Counting::Trial(_) => return None,
+        };
+        let is_limited = matches!(class.pace, Pace::At(_));
+        if self.shared && is_limited && !lane.slot.is_open_by(now) {
             return None;
         }
         lane.slot.use_up();
         let (_, id) = lane.queue.pop_first()?;
         self.gateway.charge(now);
-        lane.pacer.charge(now);
+        class.together.charge(now);
+        if let Some(pacer) = &mut lane.by_path {
+            pacer.charge(now);
+        }
+        if let Counting::Trial(trial) = &mut self.counting
+            && is_probe
+        {
+            trial.sent(id, key.class, now);
+        }
         Some(id)
+    }
+
+    /// Takes in that a call was answered. `passed` is false if the answer does not tell whether it is one too many.
+    pub(super) fn answered(&mut self, id: CallId, class: QuotaClass, passed: bool) {
+        let Pace::At(quota) = self.class(class).pace else {
+            return;
+        };
+        if let Counting::Trial(trial) = &mut self.counting
+            && trial.answered(id, passed, quota)
+        {
+            self.counting = Counting::EachPath;
+            self.learned.push(Learned::Scope(QuotaScope::Endpoint));
+        }
     }
 
     /// Guesses how many calls of the lane could go by `at`, at most.
     pub(super) fn room_in(&self, key: &LaneKey, at: Instant) -> usize {
-        let lane = self.each.get(key);
-        let waits =
-            |lane: &Lane| self.shared && lane.pacer.terms().is_some() && !lane.slot.is_open_by(at);
-        if lane.is_some_and(waits) {
+        let Some(lane) = self.each.get(key) else {
+            return 0;
+        };
+        let is_limited = matches!(self.class(key.class).pace, Pace::At(_));
+        if self.shared && is_limited && !lane.slot.is_open_by(at) {
             return 0;
         }
-        let room = lane.map_or(usize::MAX, |lane| lane.pacer.room_by(at));
-        room.min(self.gateway.room_by(at))
+        let by_path = lane.by_path.as_ref();
+        let room = by_path.map_or(usize::MAX, |pacer| pacer.room_by(at));
+        room.min(self.room(key.class, at))
     }
 
     /// Guesses how many calls of the class could go by `at`, at most, whatever their paths and whatever other
     /// processes send.
     pub(super) fn room(&self, class: QuotaClass, at: Instant) -> usize {
-        match self.scope {
-            QuotaScope::Tenant => {
-                let lane = self.each.get(&whole(class));
-                lane.map_or(usize::MAX, |lane| lane.pacer.room_by(at))
-            }
-            QuotaScope::Endpoint => self.gateway.room_by(at),
+        let of_class = self.class(class);
+        if of_class.paused_until.is_some_and(|until| at < until) {
+            return 0;
+        }
+        let together = of_class.together.room_by(at);
+        match &self.counting {
+            Counting::AllPaths => together,
+            Counting::Trial(trial) => together
+                .saturating_add(trial.room())
+                .min(self.gateway.room_by(at)),
+            Counting::EachPath => self.gateway.room_by(at),
         }
     }
 
-    /// Guesses how many calls could go by `at`, whatever their paths, if the gateway counts them by windows.
-    pub(super) fn gateway_room(&self, at: Instant) -> usize {
-        if self.gateway_goes_by_window() {
-            self.gateway.room_by(at)
-        } else {
-            usize::MAX
-        }
+    /// Guesses how many more changes could go by `at` if `readings` were made for so many, and `calls` calls of all kinds
+    /// went before them. Whatever counts several lanes together counts here.
+    pub(super) fn changes_by(&self, at: Instant, readings: usize, calls: usize) -> usize {
+        let by_gateway = match self.counting {
+            Counting::AllPaths => usize::MAX,
+            // Each takes a reading and a change.
+            _ if self.gateway_goes_by_window() => {
+                self.gateway.room_by(at).saturating_sub(calls) / 2
+            }
+            _ => usize::MAX,
+        };
+        let by_class = match self.counting {
+            Counting::Trial(_) => self.room(QuotaClass::Write, at).saturating_sub(readings),
+            _ => usize::MAX,
+        };
+        by_gateway.min(by_class)
     }
 
     /// Returns the instant at which the gateway has room for a reading and a change, if it counts them by windows.
@@ -212,17 +311,35 @@ impl Lanes {
     /// Returns the instants at which more calls of the class may go: those that wait, and, with `more`, those to
     /// come.
     pub(super) fn slots(&self, class: QuotaClass, more: bool) -> impl Iterator<Item = Instant> {
-        let gateway = self.gateway.not_before();
-        let common = match self.scope {
-            QuotaScope::Tenant => self.each.get(&whole(class)),
-            QuotaScope::Endpoint => None,
-        };
-        let more = more.then(|| common.and_then(Lane::not_before).max(gateway));
+        let common = self.not_before(class);
         let lanes = self.of_class(class).filter(|(_, l)| !l.queue.is_empty());
+        let more = more.then(|| match self.counting {
+            Counting::AllPaths => {
+                let lane = self.each.get(&whole(class));
+                common.max(lane.and_then(|lane| lane.slot.opens_at()))
+            }
+            _ => common,
+        });
         lanes
-            .map(move |(_, lane)| lane.not_before().max(gateway))
+            .map(move |(_, lane)| {
+                let by_path = lane.by_path.as_ref().and_then(Pacer::not_before);
+                by_path.max(common).max(lane.slot.opens_at())
+            })
             .chain(more)
             .flatten()
+    }
+
+    /// Returns when a call of the class may go, as far as that is known, not now, and the same for all lanes.
+    fn not_before(&self, class: QuotaClass) -> Option<Instant> {
+        let class = self.class(class);
+        let together = match &self.counting {
+            Counting::AllPaths => class.together.not_before(),
+            Counting::Trial(trial) if trial.room() == 0 => class.together.not_before(),
+            Counting::Trial(_) | Counting::EachPath => None,
+        };
+        together
+            .max(class.paused_until)
+            .max(self.gateway.not_before())
     }
 
     /// Begins to share the quotas with other processes, or no longer does.
@@ -230,37 +347,68 @@ impl Lanes {
         self.shared = shared;
     }
 
-    /// Returns the request for the slot of the lane's first call, if that may go by `soon` and none was requested yet.
+    /// Returns the request for the slot of the lane's first call, which goes to `path`, if that may go by `soon` and none
+    /// was requested yet.
     pub(super) fn request_slot(
         &mut self,
         key: &LaneKey,
+        path: &Arc<str>,
         now: Instant,
         soon: Instant,
     ) -> Option<SlotRequest> {
-        let lane = self.each.get_mut(key).filter(|_| self.shared)?;
-        let own = lane.pacer.terms()?;
-        let earliest = lane.pacer.not_before().max(self.gateway.not_before());
-        let earliest = earliest.unwrap_or(now).max(now);
+        if !self.shared {
+            return None;
+        }
+        // What other lanes have requested uses up the room that they have in common.
+        let pending = |lane: &Lane| lane.by_path.is_some() && lane.slot.is_pending(now);
+        let pending = self.of_class(key.class).filter(|(_, lane)| pending(lane));
+        let pending = pending.count();
+        if pending >= self.room(key.class, soon) {
+            return None;
+        }
+        let common = self.not_before(key.class);
+        let by_class = self.terms_of_class(key.class, pending, soon);
+        let lane = self.each.get_mut(key)?;
+        let by_path = lane.by_path.as_ref().and_then(Pacer::terms);
+        if by_class.is_none() && by_path.is_none() {
+            return None;
+        }
+        let own = lane.by_path.as_ref().and_then(Pacer::not_before);
+        let earliest = own.max(common).unwrap_or(now).max(now);
         lane.slot.request(earliest, soon, now).then(|| SlotRequest {
             class: key.class,
-            path: Arc::clone(&key.path),
-            own,
-            gateway: self.gateway.terms(),
+            path: Arc::clone(path),
+            by_path,
+            by_class,
+            by_all: self.gateway.terms(),
             earliest,
         })
     }
 
+    /// Returns the terms that calls of the class keep together; `None` if they need not, or if the next one is a probe.
+    /// `pending` other calls of the class have slots.
+    fn terms_of_class(&self, class: QuotaClass, pending: usize, soon: Instant) -> Option<Terms> {
+        let class = self.class(class);
+        match self.counting {
+            Counting::EachPath => None,
+            Counting::Trial(_) if pending >= class.together.room_by(soon) => None,
+            Counting::AllPaths | Counting::Trial(_) => class.together.terms(),
+        }
+    }
+
     /// Notes that other processes let a call of the lane go between these instants.
     pub(super) fn take_slot(&mut self, key: &LaneKey, from: Instant, until: Instant) {
+        let class = self.class(key.class).together.terms();
         if let Some(lane) = self.each.get_mut(key) {
-            let interval = lane.pacer.terms().and_then(|terms| terms.spacing);
-            lane.slot.take(from, until, interval);
+            let own = lane.by_path.as_ref().map_or(class, Pacer::terms);
+            lane.slot
+                .take(from, until, own.and_then(|terms| terms.spacing));
         }
     }
 
     /// Returns true if all processes that share the quotas pause together.
     pub(super) fn pauses_all(&self) -> bool {
-        self.shared && self.scope == QuotaScope::Tenant
+        self.shared && matches!(self.counting, Counting::AllPaths)
     }
 
     /// Counts calls of the class that another process sent at these instants, oldest first. Their paths are not
@@ -268,37 +416,69 @@ impl Lanes {
     pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<Instant>) {
         let lanes = self.each.iter_mut();
         for (_, lane) in lanes.filter(|(key, _)| key.class == class) {
-            lane.pacer.prime(sent.iter().copied());
+            if let Some(pacer) = &mut lane.by_path {
+                pacer.prime(sent.iter().copied());
+            }
         }
         self.gateway.prime(sent.iter().copied());
-        self.class_mut(class).sent_before = sent;
+        let class = self.class_mut(class);
+        class.together.prime(sent.iter().copied());
+        class.sent_before = sent;
     }
 
     /// Pauses every call that the limit counts by which the server refused one, until `refusal.until`. If the path
     /// cannot have used up its quota, these are the calls of all paths.
-    pub(super) fn pause(&mut self, class: QuotaClass, path: &Arc<str>, refusal: &Refusal) {
+    pub(super) fn pause(
+        &mut self,
+        id: CallId,
+        class: QuotaClass,
+        path: &Arc<str>,
+        refusal: &Refusal,
+    ) {
         let key = self.key(class, path);
-        let lane = self.lane(key);
-        let known = lane.pacer.paused_until(refusal.at).is_some();
-        let used_up = lane.pacer.is_used_up(refusal.at);
-        lane.pacer.pause(refusal);
-        if self.scope == QuotaScope::Tenant || known || (refusal.by_quota && used_up) {
-            return;
+        let mut refusal = *refusal;
+        if let Some(pacer) = &mut self.lane(key).by_path {
+            let is_known = pacer.paused_until(refusal.at).is_some();
+            let used_up = pacer.is_used_up(refusal.at);
+            pacer.pause(&refusal);
+            if is_known || (refusal.by_quota && used_up) {
+                return;
+            }
+            let is_probe = matches!(&self.counting, Counting::Trial(trial) if trial.is_probe(id));
+            if refusal.by_quota {
+                self.refused_on_path(is_probe, refusal.at);
+            }
         }
-        self.strikes += u32::from(refusal.by_quota);
+        // What was sent beyond the quota of all paths says nothing about the pace of all together.
+        refusal.by_quota &= self.joined.is_none_or(|joined| joined < refusal.sent)
+            && matches!(self.counting, Counting::AllPaths);
+        let of_class = self.class_mut(class);
+        of_class.pause(&refusal);
+        if let Some(shape) = of_class.together.learned() {
+            self.learned.push(Learned::Shape(class, shape));
+        }
+    }
+
+    /// Takes in that a path was refused which had not used up its quota.
+    fn refused_on_path(&mut self, is_probe: bool, now: Instant) {
+        self.strikes += 1;
+        if is_probe {
+            self.learned.push(Learned::Scope(QuotaScope::Tenant));
+        }
         if self.strikes >= STRIKES {
             tracing::warn!("the tenant counts all paths together; so does this run from now on");
-            self.join();
+            self.learned.push(Learned::Scope(QuotaScope::Tenant));
         }
-        let lanes = self.each.iter_mut();
-        for (_, lane) in lanes.filter(|(key, _)| key.class == class) {
-            lane.pacer.pause(refusal);
+        if self.strikes >= STRIKES || matches!(self.counting, Counting::Trial(_)) {
+            self.joined = Some(now);
+            self.join();
         }
     }
 
     /// Goes over to one lane a class.
     fn join(&mut self) {
-        self.scope = QuotaScope::Tenant;
+        self.counting = Counting::AllPaths;
+        self.gateway = Pacer::new(Pace::Unlimited, self.begun);
         let lanes = std::mem::take(&mut self.each);
         self.lane(whole(QuotaClass::Read));
         self.lane(whole(QuotaClass::Write));
@@ -308,10 +488,17 @@ impl Lanes {
         }
     }
 
+    /// Takes what was learned of the tenant since it was last asked.
+    pub(super) fn take_learned(&mut self) -> Vec<Learned> {
+        std::mem::take(&mut self.learned)
+    }
+
     /// Returns the end of the pause of the class, if calls of it are paused at `now`.
     pub(super) fn paused_until(&self, class: QuotaClass, now: Instant) -> Option<Instant> {
         let lanes = self.of_class(class);
-        lanes.filter_map(|(_, l)| l.pacer.paused_until(now)).max()
+        let by_path = lanes.filter_map(|(_, l)| l.by_path.as_ref()?.paused_until(now));
+        let all = self.class(class).paused_until;
+        by_path.max().max(all.filter(|until| now < *until))
     }
 
     /// Returns the time that the calls of the class need that wait here or are among `more`, if none is refused.
@@ -320,26 +507,30 @@ impl Lanes {
             QuotaClass::Read => (more.read, 0),
             QuotaClass::Write => (more.write, more.together),
         };
-        let on_one_path = match self.scope {
-            QuotaScope::Tenant => more,
-            QuotaScope::Endpoint => together,
-        };
-        let longest = self.of_class(class).max_by_key(|(_, l)| l.queue.len());
-        let lane = longest.map_or_else(
-            || self.class(class).pace.least_time(on_one_path),
-            |(_, lane)| lane.time_for(count(lane.queue.len()) + on_one_path, now),
-        );
         let all = more + count(self.queued(class));
-        lane.max(self.gateway.time_for(all, now))
+        let of_class = self.class(class);
+        let own = match self.counting {
+            Counting::AllPaths | Counting::Trial(_) => of_class.together.time_for(all, now),
+            Counting::EachPath => {
+                let longest = self.of_class(class).max_by_key(|(_, l)| l.queue.len());
+                let pacer = longest.and_then(|(_, lane)| Some((lane, lane.by_path.as_ref()?)));
+                pacer.map_or_else(
+                    || of_class.pace.least_time(together),
+                    |(lane, pacer)| pacer.time_for(count(lane.queue.len()) + together, now),
+                )
+            }
+        };
+        let whole = self.each.get(&whole(class));
+        let shared = whole.map_or(Duration::ZERO, |lane| lane.slot.time_for(all));
+        own.max(shared).max(self.gateway.time_for(all, now))
     }
 
     /// Returns the flow of reads and writes together; none when some of them are not paced.
     pub(super) fn flow(&self) -> Option<Flow> {
-        if self.scope == QuotaScope::Endpoint {
+        if matches!(self.counting, Counting::EachPath) {
             return self.gateway.flow();
         }
-        let flow = |class| self.each.get(&whole(class))?.pacer.flow();
-        let (reads, writes) = (flow(QuotaClass::Read)?, flow(QuotaClass::Write)?);
+        let (reads, writes) = (self.read.together.flow()?, self.write.together.flow()?);
         let rate = reads.interval.as_secs_f64().recip() + writes.interval.as_secs_f64().recip();
         Some(Flow {
             interval: Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::ZERO),
@@ -358,17 +549,19 @@ impl Lanes {
 
     /// Drops the lanes of paths on which nothing waits and of which no limiter remembers anything.
     pub(super) fn sweep(&mut self, now: Instant) {
-        if self.scope == QuotaScope::Endpoint && now >= self.sweep_at {
+        if now >= self.sweep_at {
             self.sweep_at = now + SWEEP;
-            self.each
-                .retain(|_, lane| !lane.queue.is_empty() || !lane.pacer.is_idle(now));
+            self.each.retain(|_, lane| {
+                let by_path = lane.by_path.as_ref();
+                !lane.queue.is_empty() || by_path.is_none_or(|pacer| !pacer.is_idle(now))
+            });
         }
     }
 
     fn key(&self, class: QuotaClass, path: &Arc<str>) -> LaneKey {
-        match self.scope {
-            QuotaScope::Tenant => whole(class),
-            QuotaScope::Endpoint => LaneKey {
+        match self.counting {
+            Counting::AllPaths => whole(class),
+            Counting::Trial(_) | Counting::EachPath => LaneKey {
                 class,
                 path: Arc::clone(path),
             },
@@ -381,11 +574,15 @@ impl Lanes {
             QuotaClass::Read => &self.read,
             QuotaClass::Write => &self.write,
         };
+        let paces_paths = !matches!(self.counting, Counting::AllPaths);
         self.each.entry(key).or_insert_with(|| {
-            let mut pacer = Pacer::new(class.pace, begun);
-            pacer.prime(class.sent_before.iter().copied());
+            let by_path = paces_paths.then(|| {
+                let mut pacer = Pacer::new(class.pace, begun);
+                pacer.prime(class.sent_before.iter().copied());
+                pacer
+            });
             Lane {
-                pacer,
+                by_path,
                 queue: BTreeSet::new(),
                 slot: SharedSlot::default(),
             }
@@ -486,9 +683,13 @@ mod tests {
         let mut slot = start;
         for call in 0..15 {
             let wants = slot + SECOND * 2;
-            let claim = lanes.request_slot(&key, slot, wants);
+            let claim = lanes.request_slot(&key, &path(""), slot, wants);
             assert!(claim.is_some_and(|claim| claim.earliest <= wants));
-            assert_eq!(lanes.request_slot(&key, slot, wants), None, "one at a time");
+            assert_eq!(
+                lanes.request_slot(&key, &path(""), slot, wants),
+                None,
+                "one at a time"
+            );
             slot += SECOND * 4;
             assert_eq!(lanes.admit(&key, slot), None, "not without a slot");
             lanes.take_slot(&key, slot, slot + SECOND);
@@ -497,11 +698,15 @@ mod tests {
         let now = slot + SECOND;
         let left = lanes.time_for(QuotaClass::Write, CallCounts::default(), now);
         assert!((SECOND * 18..=SECOND * 20).contains(&left), "{left:?}");
-        let claim = lanes.request_slot(&key, now, now + SECOND).unwrap();
+        let claim = lanes
+            .request_slot(&key, &path(""), now, now + SECOND)
+            .unwrap();
         lanes.take_slot(&key, claim.earliest, now);
         let missed = now + SECOND * 2;
         assert!(
-            lanes.request_slot(&key, missed, missed).is_some(),
+            lanes
+                .request_slot(&key, &path(""), missed, missed)
+                .is_some(),
             "missed slots are lost"
         );
     }

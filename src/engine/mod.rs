@@ -23,6 +23,7 @@ mod session;
 mod settings;
 mod shared_slot;
 mod shell;
+mod trial;
 mod unresolved;
 mod workload;
 

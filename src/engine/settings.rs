@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::pacer::{Pace, Paces, Quota, QuotaScope};
+use crate::pacer::{Learned, Pace, Paces, Quota, QuotaScope};
 use crate::plan::Share;
 use crate::resource::Kind;
-use crate::wire::Failure;
+use crate::wire::{Failure, QuotaClass};
 use crate::zpa::SignInError;
 
 /// The settings of an engine.
@@ -18,10 +18,10 @@ pub struct EngineSettings {
     pub read_quota: Pace,
     /// The pace of writes. Default 10 per 10 s.
     pub write_quota: Pace,
-    /// The scope of both quotas. Default `tenant`. With `endpoint`, objects that are changed one by one go many times
+    /// The scope of both quotas. Default `auto`. With `endpoint`, objects that are changed one by one go many times
     /// faster. But a tenant that counts all paths together refuses some calls before that is noticed.
     pub quota_scope: QuotaScope,
-    /// The pace of all calls together, with the scope `endpoint`. Default 5000 per 60 s.
+    /// The pace of all calls together, unless the scope is `tenant`. Default 5000 per 60 s.
     pub gateway_quota: Pace,
     /// The most calls in flight. Default: as many as the quotas need, their rate times the time that calls last, and
     /// one (32 without quotas). Fewer may leave the quota unused, more gain nothing.
@@ -84,6 +84,26 @@ pub enum Parked {
 }
 
 impl EngineSettings {
+    /// Returns the same settings with what was learned of the tenant, where they leave that open.
+    #[must_use]
+    pub fn knowing(mut self, learned: impl IntoIterator<Item = Learned>) -> Self {
+        for learned in learned {
+            match learned {
+                Learned::Scope(scope) if self.quota_scope == QuotaScope::Auto => {
+                    self.quota_scope = scope;
+                }
+                Learned::Scope(_) => {}
+                Learned::Shape(QuotaClass::Read, shape) => {
+                    self.read_quota = self.read_quota.knowing(shape);
+                }
+                Learned::Shape(QuotaClass::Write, shape) => {
+                    self.write_quota = self.write_quota.knowing(shape);
+                }
+            }
+        }
+        self
+    }
+
     /// The paces of calls.
     #[must_use]
     pub fn paces(&self) -> Paces {

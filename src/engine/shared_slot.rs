@@ -57,6 +57,15 @@ impl SharedSlot {
         self.slot = Slot::Taken(from, until);
     }
 
+    /// Returns true if a slot was requested, and it is not missed yet.
+    pub(super) fn is_pending(&self, now: Instant) -> bool {
+        match self.slot {
+            Slot::Wanted => false,
+            Slot::Requested(_) => true,
+            Slot::Taken(_, until) => now <= until,
+        }
+    }
+
     pub(super) fn use_up(&mut self) {
         self.slot = Slot::Wanted;
     }

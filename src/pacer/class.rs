@@ -13,7 +13,7 @@ use super::throughput::Throughput;
 /// Paces one quota class.
 #[derive(Debug)]
 pub struct Pacer {
-    paced: Option<Paced>,
+    paced: Option<Box<Paced>>,
     paused_until: Option<Instant>,
     throughput: Throughput,
 }
@@ -28,6 +28,7 @@ struct Paced {
     search: Search,
     /// The instant of the last refusal that changed the pace. A call that was sent before shows nothing new.
     changed: Option<Instant>,
+    learned: Option<Shape>,
 }
 
 impl Pacer {
@@ -35,7 +36,7 @@ impl Pacer {
     #[must_use]
     pub fn new(pace: Pace, now: Instant) -> Self {
         let paced = match pace {
-            Pace::At(quota) => Some(Paced::new(quota, now)),
+            Pace::At(quota) => Some(Box::new(Paced::new(quota, now))),
             Pace::Unlimited => None,
         };
         Self {
@@ -100,7 +101,7 @@ impl Pacer {
     /// Returns the instant at which [`Pacer::room_by`] next grows, if it is known.
     #[must_use]
     pub fn not_before(&self) -> Option<Instant> {
-        let not_before = self.paced.as_ref().and_then(Paced::not_before);
+        let not_before = self.paced.as_deref().and_then(Paced::not_before);
         self.paused_until.max(not_before)
     }
 
@@ -157,6 +158,17 @@ impl Pacer {
         })
     }
 
+    /// Returns the instants of the last calls, oldest first, as many as the quota has.
+    pub fn recent(&self) -> impl Iterator<Item = Instant> {
+        self.paced.iter().flat_map(|paced| paced.window.calls())
+    }
+
+    /// Takes what a refusal has shown of the tenant's limiter, once: [`Shape::Smooth`] if it does not count windows,
+    /// [`Shape::Auto`] if that was wrong, since it refused smooth calls too.
+    pub fn learned(&mut self) -> Option<Shape> {
+        self.paced.as_mut()?.learned.take()
+    }
+
     /// Returns the end of the pause in which the class is at `now`, if it is paused.
     #[must_use]
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
@@ -186,6 +198,7 @@ impl Paced {
             spacing: is_smooth.then(|| Cells::new(NonZeroU32::MIN, quota.spacing(), now)),
             search: Search::new(quota),
             changed: None,
+            learned: None,
         }
     }
 
@@ -229,7 +242,11 @@ impl Paced {
                 spacing.charge(last);
             }
             self.spacing = Some(spacing);
+            self.learned = Some(Shape::Smooth);
             return;
+        }
+        if self.quota.shape == Shape::Auto && self.spacing.is_some() {
+            self.learned = Some(Shape::Auto);
         }
         let quota = self.search.refused(refusal, passed, self.spacing.is_some());
         self.switch_to(quota, refusal.at);

@@ -16,6 +16,7 @@
 mod admission;
 mod cells;
 mod class;
+mod learned;
 mod quota;
 mod search;
 mod slots;
@@ -23,5 +24,6 @@ mod throughput;
 
 pub use self::admission::{Admission, Flow, Refusal};
 pub use self::class::Pacer;
+pub use self::learned::Learned;
 pub use self::quota::{Margin, Pace, Paces, Quota, QuotaError, QuotaScope, Shape, parse_duration};
 pub use self::slots::{SlotRequest, Terms};

@@ -121,8 +121,11 @@ impl fmt::Display for Shape {
 /// The calls that a tenant's limit counts together. The ZPA API's documentation names both ways in different places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QuotaScope {
-    /// All calls of a class together, whatever their paths: safe under both readings.
+    /// As `tenant`, until a job of many single calls makes it worthwhile to try which is true. The answer is remembered for
+    /// the tenant.
     #[default]
+    Auto,
+    /// All calls of a class together, whatever their paths: safe under both readings.
     Tenant,
     /// The calls of a class on each exact path, with the gateway's quota over all of them.
     Endpoint,
@@ -133,9 +136,10 @@ impl FromStr for QuotaScope {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.trim().to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
             "tenant" => Ok(Self::Tenant),
             "endpoint" => Ok(Self::Endpoint),
-            _ => Err(format!("{text:?} is neither tenant nor endpoint")),
+            _ => Err(format!("{text:?} is neither auto nor tenant nor endpoint")),
         }
     }
 }
@@ -143,6 +147,7 @@ impl FromStr for QuotaScope {
 impl fmt::Display for QuotaScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Auto => "auto",
             Self::Tenant => "tenant",
             Self::Endpoint => "endpoint",
         })
@@ -158,7 +163,7 @@ pub struct Paces {
     pub write: Pace,
     /// The calls that each of both paces counts together.
     pub scope: QuotaScope,
-    /// The pace of all calls together. Counts only with the scope `endpoint`.
+    /// The pace of all calls together. Counts unless the scope is `tenant`.
     pub gateway: Pace,
 }
 
@@ -285,6 +290,15 @@ impl Pace {
                 ..quota
             }),
             Self::Unlimited => Self::Unlimited,
+        }
+    }
+
+    /// Returns the same pace with that shape, if it leaves the shape open.
+    #[must_use]
+    pub fn knowing(self, shape: Shape) -> Self {
+        match self {
+            Self::At(quota) if quota.shape == Shape::Auto => Self::At(Quota { shape, ..quota }),
+            known => known,
         }
     }
 

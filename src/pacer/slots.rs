@@ -14,12 +14,14 @@ use crate::wire::QuotaClass;
 pub struct SlotRequest {
     /// The class of the call.
     pub class: QuotaClass,
-    /// The path of the call, if every path has a quota of its own; else empty.
+    /// The path of the call.
     pub path: Arc<str>,
-    /// The terms of its path, or of its class.
-    pub own: Terms,
-    /// The terms of the gateway over all paths, if paths have quotas of their own.
-    pub gateway: Option<Terms>,
+    /// The terms of the calls of its class on its path, if each path has a quota of its own.
+    pub by_path: Option<Terms>,
+    /// The terms of all calls of its class, if they count together.
+    pub by_class: Option<Terms>,
+    /// The terms of all calls, if a gateway counts them.
+    pub by_all: Option<Terms>,
     /// The instant before which the call cannot go.
     pub earliest: Instant,
 }
@@ -39,17 +41,20 @@ impl SlotRequest {
     #[must_use]
     pub fn tolerance(&self) -> Duration {
         const LEAST: Duration = Duration::from_millis(5);
-        let quota = self.own.quota;
-        let margin = quota.with_margin().saturating_sub(quota.window);
+        let own = self.by_path.or(self.by_class);
+        let margin = own.map_or(Duration::ZERO, |terms| {
+            let quota = terms.quota;
+            quota.with_margin().saturating_sub(quota.window)
+        });
         (margin / 2).max(LEAST)
     }
 
     /// Returns the longest window for which the call counts, with its margin.
     #[must_use]
     pub fn window(&self) -> Duration {
-        let own = self.own.quota.with_margin();
-        self.gateway
-            .map_or(own, |all| own.max(all.quota.with_margin()))
+        let terms = [self.by_path, self.by_class, self.by_all].into_iter();
+        let windows = terms.flatten().map(|terms| terms.quota.with_margin());
+        windows.max().unwrap_or_default()
     }
 }
 

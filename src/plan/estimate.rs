@@ -47,7 +47,7 @@ impl Estimate {
             reads.max(paces.write.least_time(writes))
         };
         let least = match paces.scope {
-            QuotaScope::Tenant => each(calls.read, calls.write),
+            QuotaScope::Auto | QuotaScope::Tenant => each(calls.read, calls.write),
             QuotaScope::Endpoint => {
                 let all = paces.gateway.least_time(calls.read + calls.write);
                 all.max(each(0, calls.together))

@@ -16,7 +16,9 @@ use crate::support::tenant::Tenant;
 const SCENARIO: &str = "quota = { read = \"off\", write = \"off\" }\nlatency = { base = \"10ms\", jitter = \"0s\" }\n\
     bulk = { unique_names = false }\n";
 const LINKS: usize = 12;
-const ALONE: [&str; 6] = [
+const ALONE: [&str; 8] = [
+    "--pace",
+    "smooth",
     "--batch-size",
     "1",
     "--write-quota",

@@ -22,6 +22,7 @@ mod endpoints;
 mod export;
 mod fuzz;
 mod layers;
+mod limits;
 mod manifests;
 mod others;
 mod processes;

@@ -54,7 +54,9 @@ async fn update(desk: &Desk, wire: &Wire, links: usize) -> Applied {
 #[tokio::test(start_paused = true)]
 async fn updates_at_the_quota_are_read_just_before() {
     let wire = Wire::new("latency = { base = \"80ms\", jitter = \"0s\" }");
-    update(&Desk::new(), &wire, 60).await;
+    let mut desk = Desk::new();
+    desk.settings.quota_scope = QuotaScope::Tenant;
+    update(&desk, &wire, 60).await;
     let mut ages = ages(&wire);
     ages.sort();
     assert_eq!(ages.len(), 60);

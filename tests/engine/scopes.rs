@@ -80,3 +80,33 @@ async fn a_tenant_wide_limit_is_found_out_and_obeyed() {
         assert!(lasted < most, "{lasted:?} with {quota}");
     }
 }
+
+/// The most refusals that the trial of the scope may cost.
+const PRICE: usize = 3;
+
+fn auto(settings: &mut EngineSettings) {
+    settings.quota_scope = QuotaScope::Auto;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_on_each_path_is_found_out() {
+    for window in ["fixed", "first-call", "sliding-log"] {
+        let quota = format!("scope = \"endpoint\"\nwindow = \"{window}\"");
+        let wire = delete_all(&quota, auto).await;
+        let lasted = lasted(&wire);
+        assert!(lasted < Duration::from_secs(15), "{lasted:?} with {window}");
+        assert_eq!(wire.refusals(), 0, "{window}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_on_all_paths_costs_one_pause() {
+    for window in ["fixed", "first-call", "sliding-log", "token-bucket"] {
+        let quota = format!("window = \"{window}\"\nretry_after_padding = \"3s\"");
+        let wire = delete_all(&quota, auto).await;
+        let (refused, lasted) = (wire.refusals(), lasted(&wire));
+        assert!((1..=PRICE).contains(&refused), "{refused} with {window}");
+        let most = Duration::from_secs(490).mul_f64(1.02) + Duration::from_secs(16);
+        assert!(lasted < most, "{lasted:?} with {window}");
+    }
+}

@@ -266,6 +266,12 @@ impl Tenant {
     /// Starts the command and kills it after that many writes. Answers the directory of its run.
     pub(crate) fn killed_after(&self, writes: usize, command: &mut Command) -> PathBuf {
         kill(&mut self.met_after(writes, command));
+        // What it has sent may still arrive.
+        let mut arrived = 0;
+        while arrived < self.writes() {
+            arrived = self.writes();
+            thread::sleep(Duration::from_millis(100));
+        }
         self.newest_run()
     }
 }

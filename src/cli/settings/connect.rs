@@ -175,17 +175,28 @@ impl Connector {
         let api = gathered.api(&resolved).await?;
         let recorded = resolved.recorded(&gathered.settings, is_simulated)?;
         let guards = resolved.guards(self.max_deletes);
-        let mut engine = Engine::new(AnyApi::new(api), resolved.engine.clone(), stop);
         // No other process works on an embedded simulated tenant.
         let sharing = if is_simulated || !resolved.shares_state {
             Sharing::None
         } else {
-            share(&mut engine, &resolved.connection.customer)
+            share(&resolved.connection.customer)
         };
+        let (engine_settings, table) = match &sharing {
+            Sharing::Table(table) => {
+                let facts = table.learned(Now::read())?.into_iter();
+                let settings = resolved.engine.knowing(facts.map(|fact| fact.learned));
+                (settings, Some(table.clone()))
+            }
+            Sharing::None | Sharing::Unusable(_) => (resolved.engine, None),
+        };
+        let mut engine = Engine::new(AnyApi::new(api), engine_settings.clone(), stop);
+        if let Some(table) = table {
+            engine.share(table)?;
+        }
         engine.stop_at(self.bounds);
         Ok(Tenant {
             engine,
-            engine_settings: resolved.engine,
+            engine_settings,
             connection: resolved.connection,
             microtenant: resolved.microtenant,
             limits: resolved.limits,
@@ -254,18 +265,13 @@ fn sealer() -> Option<Sealer> {
         .ok()
 }
 
-/// Shares the tenant with the other processes that drive it.
-fn share(engine: &mut Engine<AnyApi>, customer: &str) -> Sharing {
+/// Opens the table by which the processes that drive the tenant know of each other.
+pub(crate) fn share(customer: &str) -> Sharing {
     let Some(dir) = state_dir() else {
         let reason = "neither XDG_STATE_HOME nor HOME names a directory";
         return Sharing::Unusable(reason.to_owned());
     };
-    let table = Coordination::open(&dir.join("zpa-bulk/tenants"), customer, Now::read());
-    let shared = table.and_then(|table| {
-        engine.share(table.clone())?;
-        Ok(table)
-    });
-    match shared {
+    match Coordination::open(&dir.join("zpa-bulk/tenants"), customer, Now::read()) {
         Ok(table) => Sharing::Table(table),
         Err(error) => Sharing::Unusable(error.to_string()),
     }

@@ -128,13 +128,13 @@ settings! {
     #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_WRITE_QUOTA", help_heading = ENGINE)]
     #[serde(with = "typed")]
     write_quota: Pace,
-    /// Scope of both quotas, `tenant` or `endpoint`. With `endpoint` every exact path has its own quota, which is many
-    /// times faster for objects that are changed one by one. A tenant that counts all paths together refuses some of
-    /// these calls, until the program notices [default: tenant]
+    /// Scope of both quotas: `tenant`, `endpoint` or `auto`. With `endpoint` every exact path has its own quota, which is
+    /// many times faster for objects that are changed one by one. With `auto`, a job of many such objects tries once which
+    /// is true, which costs up to three refused calls, and the answer is remembered [default: auto]
     #[arg(long, value_name = "SCOPE", env = "ZPA_BULK_QUOTA_SCOPE", help_heading = ENGINE)]
     #[serde(with = "typed")]
     quota_scope: QuotaScope,
-    /// Quota for all calls together with `--quota-scope endpoint`, calls/duration, or `off` [default: 5000/60s]
+    /// Quota for all calls together unless the scope is `tenant`, calls/duration, or `off` [default: 5000/60s]
     #[arg(long, value_name = "N/DURATION", env = "ZPA_BULK_GATEWAY_QUOTA", help_heading = ENGINE)]
     #[serde(with = "typed")]
     gateway_quota: Pace,

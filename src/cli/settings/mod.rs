@@ -13,7 +13,7 @@ mod typed;
 mod vendor_file;
 mod window;
 
-pub(super) use self::connect::{Connector, Gathered, Simulation};
+pub(super) use self::connect::{Connector, Gathered, Simulation, share};
 pub(super) use self::layer::Settings;
 pub(super) use self::resolved::{Resolved, runs_dir};
 pub(super) use self::scenario::scenario;

@@ -163,6 +163,8 @@ impl Core {
         self.id_remap = workload.id_remap;
         self.loader
             .start(workload.backlog, workload.deferred, workload.in_doubt);
+        let calls = self.calls_left();
+        self.dispatcher.lanes_mut().try_scope(calls);
         workload.journal
     }
 
@@ -190,6 +192,9 @@ impl Core {
                 }
             }
             self.effects.extend(effects);
+            let learned = self.dispatcher.lanes_mut().take_learned();
+            let learned = learned.into_iter().map(Tell::Learned);
+            self.effects.extend(learned.map(Effect::Tell));
             if unread.is_empty() {
                 break;
             }

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::ui::exit;
+use crate::coordination::Fact;
 use crate::engine::check_listing;
 use crate::ops::Error;
-use crate::pacer::Pace;
+use crate::pacer::{Learned, Pace, QuotaScope};
 use crate::resource::{Kind, Scope, Shape};
 use crate::wire::{Answer, Reply};
 use crate::zpa::{Connection, SignInError};
@@ -334,6 +335,35 @@ pub(super) fn quota(quotas: &Quotas) -> Check {
         _ => Check::new("quota", Status::Warn, found)
             .next("set --read-quota and --write-quota, or the server will refuse calls"),
     }
+}
+
+pub(super) fn nothing_learned() -> Check {
+    Check::ok("learned", "nothing of this tenant's limits")
+}
+
+/// Tells what runs have learned of the tenant's limits.
+pub(super) fn learned(facts: &[Fact]) -> Check {
+    if facts.is_empty() {
+        return nothing_learned();
+    }
+    let told: Vec<String> = facts.iter().map(told).collect();
+    Check::ok("learned", told.join("; ")).next("to try it anew: zpa-bulk doctor --forget")
+}
+
+fn told(fact: &Fact) -> String {
+    let what = match fact.learned {
+        Learned::Scope(QuotaScope::Endpoint) => "each path has a limit of its own".to_owned(),
+        Learned::Scope(_) => "the limits count all paths together".to_owned(),
+        Learned::Shape(class, _) => {
+            format!("{class} calls are refused when several go at once, so they go smoothly")
+        }
+    };
+    let at = Timestamp::from_nanosecond(fact.at.into());
+    let day = at.map_or_else(
+        |_| String::new(),
+        |at| at.strftime(" (%Y-%m-%d)").to_string(),
+    );
+    what + &day
 }
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ use clap::Args;
 use self::checks::{Check, Clock, Quotas};
 use super::context::Context;
 use crate::cli::flags::{JsonArg, TenantArgs};
-use crate::cli::settings::{Gathered, Resolved, Typed};
+use crate::cli::settings::{Gathered, Resolved, Typed, share};
 use crate::clock::{monotonic, wall};
-use crate::ops::Error;
+use crate::coordination::Now;
+use crate::ops::{Connect as _, Error, Sharing};
 use crate::pacer::{Admission, Pace, Pacer};
 use crate::resource::{Kind, Scope};
 use crate::wire::{Answer, Id, Reply, Request};
@@ -22,6 +23,9 @@ use crate::zpa::{Api as _, Connection, HttpApi};
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(crate) struct DoctorArgs {
+    /// Forget what runs have learned of the tenant's limits
+    #[arg(long)]
+    forget: bool,
     #[command(flatten)]
     json: JsonArg,
     #[command(flatten)]
@@ -45,7 +49,9 @@ pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Er
     match connector.gather(None).await {
         Ok(gathered) => {
             report.settings = given(&gathered, context.typed);
-            if let Err(error) = examine(&gathered, &mut report.checks).await {
+            // An embedded simulated tenant is new, so nothing is known of it.
+            let learned = (!connector.simulates()).then_some(args.forget);
+            if let Err(error) = examine(&gathered, learned, &mut report.checks).await {
                 report.checks.push(checks::settings_refused(&error));
             }
         }
@@ -117,11 +123,18 @@ fn given(gathered: &Gathered, typed: &Typed) -> Vec<Given> {
 ///
 /// # Errors
 /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) for settings that cannot be used.
-async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Error> {
+async fn examine(
+    gathered: &Gathered,
+    forgets: Option<bool>,
+    found: &mut Vec<Check>,
+) -> Result<(), Error> {
     let resolved = Resolved::of(&gathered.settings)?;
     let (connection, engine) = (&resolved.connection, &resolved.engine);
     let api = gathered.api(&resolved).await?;
     found.push(checks::settings_accepted(connection));
+    if let Some(forget) = forgets.filter(|_| resolved.shares_state) {
+        found.push(learned(&connection.customer, forget)?);
+    }
     let mut calls = Calls::new(engine.read_quota);
     let reachable = reach(gathered, connection, &api, &mut calls, found).await;
     if !reachable {
@@ -144,6 +157,17 @@ async fn examine(gathered: &Gathered, found: &mut Vec<Check>) -> Result<(), Erro
     quotas.read_calls = calls.sent;
     found.push(checks::quota(&quotas));
     Ok(())
+}
+
+/// Tells what runs have learned of the tenant's limits, or forgets it.
+fn learned(customer: &str, forget: bool) -> Result<Check, Error> {
+    let Sharing::Table(table) = share(customer) else {
+        return Ok(checks::nothing_learned());
+    };
+    if forget {
+        table.forget_learned(Now::read())?;
+    }
+    Ok(checks::learned(&table.learned(Now::read())?))
 }
 
 /// Paces and counts all calls except the sign-in.

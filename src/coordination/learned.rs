@@ -1,0 +1,90 @@
+//! What was learned of the tenant's limits: it holds for all later runs, until it is old or is told to be forgotten.
+
+use std::time::Duration;
+
+use super::error::CoordinationError;
+use super::now::{Now, nanos};
+use super::store::{Coordination, Table};
+use crate::pacer::{Learned, QuotaScope, Shape};
+use crate::wire::QuotaClass;
+
+/// The time for which something is believed that was learned. Then it is tried anew, at the price of a few refusals.
+const BELIEVED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Something that was learned of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What was learned.
+    pub learned: Learned,
+    /// When that was, in nanoseconds of the wall clock.
+    pub at: i64,
+}
+
+impl Coordination {
+    /// Returns what was learned of the tenant, if it is not older than thirty days.
+    ///
+    /// # Errors
+    /// [`CoordinationError`] if the table cannot be read.
+    pub fn learned(&self, now: Now) -> Result<Vec<Fact>, CoordinationError> {
+        self.change(now, |table| {
+            let mut statement = table
+                .transaction
+                .prepare("SELECT fact, value, at FROM learned WHERE at >= ?1 ORDER BY fact")?;
+            let since = now.wall.saturating_sub(nanos(BELIEVED));
+            let rows = statement.query_map([since], |row| {
+                let (name, value): (String, String) = (row.get(0)?, row.get(1)?);
+                let learned = parse(&name, &value);
+                Ok((learned, row.get(2)?))
+            })?;
+            let mut facts = Vec::new();
+            for row in rows {
+                let (learned, at) = row?;
+                facts.extend(learned.map(|learned| Fact { learned, at }));
+            }
+            Ok(facts)
+        })
+    }
+
+    /// Forgets what was learned of the tenant.
+    ///
+    /// # Errors
+    /// [`CoordinationError`] if the table cannot be written.
+    pub fn forget_learned(&self, now: Now) -> Result<(), CoordinationError> {
+        self.change(now, |table| {
+            table.transaction.execute("DELETE FROM learned", ())?;
+            Ok(())
+        })
+    }
+}
+
+impl Table<'_> {
+    /// Notes what was learned of the tenant.
+    ///
+    /// # Errors
+    /// A [`rusqlite::Error`] if the table cannot be written.
+    pub fn learn(&self, learned: Learned) -> rusqlite::Result<()> {
+        const NOTE: &str = "INSERT OR REPLACE INTO learned VALUES (?1, ?2, ?3)";
+        let (fact, value) = match learned {
+            Learned::Scope(scope) => ("scope".to_owned(), scope.to_string()),
+            Learned::Shape(class, shape) => (format!("shape {class}"), shape.to_string()),
+        };
+        self.transaction
+            .execute(NOTE, (fact, value, self.now.wall))?;
+        Ok(())
+    }
+}
+
+/// Reads a fact as [`Table::learn`] writes it.
+fn parse(name: &str, value: &str) -> Option<Learned> {
+    let shape = || value.parse().ok().filter(|shape| *shape == Shape::Smooth);
+    match name {
+        "scope" => value
+            .parse()
+            .ok()
+            .filter(|scope| *scope != QuotaScope::Auto)
+            .map(Learned::Scope),
+        "shape read" => Some(Learned::Shape(QuotaClass::Read, shape()?)),
+        "shape write" => Some(Learned::Shape(QuotaClass::Write, shape()?)),
+        _ => None,
+    }
+}

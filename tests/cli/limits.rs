@@ -1,0 +1,87 @@
+//! What a tenant's limits count is found out once, and remembered for the tenant.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::support::command::{Ran, assert_contains};
+use crate::support::tenant::{Tenant, at};
+
+/// More than fit into two windows.
+const LINKS: usize = 15;
+
+/// A tenant with that limiter of 5 writes in a window. The margin is for busy machines.
+fn start(limiter: &str, window: &str) -> Tenant {
+    let quota = format!("5/{window}");
+    Tenant::start(&format!(
+        "[quota]\nread = \"off\"\nwrite = \"{quota}\"\n{limiter}\n"
+    ))
+    .with("ZPA_BULK_READ_QUOTA", "off")
+    .with("ZPA_BULK_WRITE_QUOTA", quota)
+    .with("ZPA_BULK_WINDOW_MARGIN", "10%")
+}
+
+/// Creates links and deletes them one by one. Returns the number of refused deletes, and their time.
+fn create_and_delete(tenant: &Tenant, round: usize) -> (usize, Duration) {
+    let mut creates = "name,url,user_portals\n".to_owned();
+    let mut deletes = "resource,action,name\n".to_owned();
+    for number in 0..LINKS {
+        let name = format!("Link {round} {number:02}");
+        writeln!(creates, "{name},https://a.example.com/,Employee Portal").unwrap();
+        writeln!(deletes, "portal-link,delete,{name}").unwrap();
+    }
+    tenant.apply("creates.csv", &creates).expect(0);
+    let before = tenant.log().len();
+    let file = tenant.write("deletes.csv", &deletes);
+    let mut command = tenant.command(&["apply", "--yes", "--max-deletes", "100"]);
+    Ran::of(command.arg(file)).expect(0);
+    let log = tenant.log().split_off(before);
+    let of = |status: u64| {
+        log.iter()
+            .filter(move |entry| entry["method"] == "DELETE" && entry["status"] == status)
+    };
+    assert_eq!(of(204).count(), LINKS);
+    let (first, last) = (of(204).next().unwrap(), of(204).next_back().unwrap());
+    (of(429).count(), at(last).saturating_sub(at(first)))
+}
+
+fn learned(tenant: &Tenant) -> String {
+    let report = tenant.run(&["doctor"]).expect(0).stdout;
+    let lines = report.lines().filter(|line| line.contains("learned"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_limit_on_each_path_is_found_out_once() {
+    let tenant = start("scope = \"endpoint\"", "10s");
+    assert_contains(&learned(&tenant), "nothing");
+    for round in 0..2 {
+        let (refused, took) = create_and_delete(&tenant, round);
+        assert_eq!(refused, 0);
+        assert!(took < Duration::from_secs(18), "{took:?}");
+        assert_contains(&learned(&tenant), "each path has a limit of its own");
+    }
+}
+
+#[test]
+fn a_limit_on_all_paths_is_found_out_once() {
+    let tenant = start("window = \"sliding-log\"", "3s");
+    let (refused, _) = create_and_delete(&tenant, 0);
+    assert!((1..=3).contains(&refused), "{refused}");
+    assert_contains(&learned(&tenant), "the limits count all paths together");
+    assert_eq!(create_and_delete(&tenant, 1).0, 0);
+    let forgotten = tenant.run(&["doctor", "--forget"]).expect(0);
+    assert_contains(&forgotten.stdout, "nothing");
+    assert_contains(&learned(&tenant), "nothing");
+}
+
+#[test]
+fn a_small_bucket_is_found_out_once() {
+    let tenant = start("window = \"small-bucket\"", "3s").with("ZPA_BULK_QUOTA_SCOPE", "tenant");
+    let (refused, _) = create_and_delete(&tenant, 0);
+    assert!((1..5).contains(&refused), "{refused}");
+    assert_contains(
+        &learned(&tenant),
+        "write calls are refused when several go at once",
+    );
+    assert_eq!(create_and_delete(&tenant, 1).0, 0);
+}
