@@ -1,7 +1,7 @@
 //! The calls that wait to be sent again.
 //!
 //! A call goes on when its own wait is over and the retry budget has room for it, so that a server that fails is not
-//! flooded.
+//! flooded. A call that repeats nothing only waits.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use crate::retry::RetryBudget;
 #[derive(Debug, Default)]
 pub(super) struct Delayed {
     calls: BTreeSet<(Instant, CallId)>,
+    /// Those that cost nothing of the budget.
+    free: BTreeSet<(Instant, CallId)>,
     budget: RetryBudget,
 }
 
@@ -21,8 +23,16 @@ impl Delayed {
         self.calls.insert((until, id));
     }
 
+    /// Lets a call wait that repeats nothing.
+    pub(super) fn insert_free(&mut self, id: CallId, until: Instant) {
+        self.free.insert((until, id));
+    }
+
     /// Takes out the next call that may go on at `now`.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<CallId> {
+        if self.free.first().is_some_and(|(until, _)| *until <= now) {
+            return self.free.pop_first().map(|(_, id)| id);
+        }
         let (until, id) = self.calls.first().copied()?;
         if until > now || !self.budget.spend(now) {
             return None;
@@ -38,15 +48,18 @@ impl Delayed {
 
     /// Returns the instant at which the next call may go on, if none could at `now`.
     pub(super) fn wake_at(&self, now: Instant) -> Option<Instant> {
-        match self.calls.first()? {
-            (until, _) if *until <= now => self.budget.due(),
-            (until, _) => Some(*until),
-        }
+        let free = self.free.first().map(|(until, _)| *until);
+        let repeated = self.calls.first().and_then(|(until, _)| match *until {
+            until if until <= now => self.budget.due(),
+            until => Some(until),
+        });
+        free.into_iter().chain(repeated).min()
     }
 
     /// Returns the time until all of them may have gone on.
     pub(super) fn time_left(&self, now: Instant) -> Duration {
-        let last = self.calls.last().map(|(until, _)| *until);
+        let last = self.calls.last().max(self.free.last());
+        let last = last.map(|(until, _)| *until);
         let waits = last.map(|last| last.saturating_duration_since(now));
         let count = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
         waits

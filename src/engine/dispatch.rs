@@ -42,6 +42,8 @@ pub(super) enum Priority {
     Retry,
     /// The same, but not before this wait is over.
     RetryAfter(Duration),
+    /// The same, for a call that repeats none that failed.
+    After(Duration),
 }
 
 #[derive(Debug)]
@@ -182,7 +184,10 @@ impl Dispatcher {
         let pending = Pending {
             path: call.endpoint(),
             call,
-            stage: Stage::Queued,
+            stage: match priority {
+                Priority::Fresh | Priority::Retry => Stage::Queued,
+                Priority::RetryAfter(_) | Priority::After(_) => Stage::Delayed,
+            },
             attempt: 0,
             refusals: 0,
             renewed: false,
@@ -193,6 +198,7 @@ impl Dispatcher {
         match priority {
             Priority::Fresh | Priority::Retry => self.enqueue(id),
             Priority::RetryAfter(wait) => self.delay(id, wait, now),
+            Priority::After(wait) => self.delayed.insert_free(id, now + wait),
         }
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Merge {
     /// The number of writes of these items that the server said it has taken.
     taken: u32,
     owed: Vec<Object>,
+    /// True while the list that was written last is waited for.
+    pub(super) was_behind: bool,
     /// True once the list was read and empty, which is believed the second time.
     seen_empty: bool,
     /// True once the server said that it has taken a write of any of these items, with others or without.
@@ -41,10 +43,18 @@ pub(super) struct Refused {
 #[derive(Clone, Debug)]
 struct Written {
     list: Vec<Object>,
-    /// True if the server said that it has taken the list.
-    confirmed: bool,
-    /// The instant until which it may still be taken, if its answer was lost.
-    until: Instant,
+    /// The list as it was read before, unless an earlier process wrote this one.
+    base: Option<Vec<Object>>,
+    answer: WriteAnswer,
+}
+
+/// What is known of a write.
+#[derive(Clone, Copy, Debug)]
+enum WriteAnswer {
+    /// The server said at that instant that it has taken the list.
+    Confirmed(Instant),
+    /// There is no answer, or none that says so. The list may be taken until that instant.
+    Open(Instant),
 }
 
 impl Merge {
@@ -74,22 +84,37 @@ impl Merge {
         !std::mem::replace(&mut self.seen_empty, true)
     }
 
-    /// Notes that this list is written, or may have been, and may be carried out until then if it is not answered.
-    pub(super) fn sent(&mut self, list: Vec<Object>, until: Instant) {
+    /// Notes that an earlier process has written a list, which may be carried out until then.
+    pub(super) fn inherited(&mut self, until: Instant) {
         self.written = Some(Written {
-            list,
-            confirmed: false,
-            until,
+            list: Vec::new(),
+            base: None,
+            answer: WriteAnswer::Open(until),
         });
     }
 
-    /// Takes in the answer to the write. Without one, the write may be carried out until that instant.
-    pub(super) fn answered(&mut self, confirmed: bool, until: Instant) {
+    /// Notes that this list is written at `now`, in the place of the one that was read.
+    pub(super) fn sent(&mut self, list: Vec<Object>, base: Vec<Object>, now: Instant) {
+        self.written = Some(Written {
+            list,
+            base: Some(base),
+            answer: WriteAnswer::Open(now),
+        });
+    }
+
+    /// Notes that the server said at `now` that it has taken the write.
+    pub(super) fn confirmed(&mut self, now: Instant) {
         if let Some(written) = &mut self.written {
-            written.confirmed = confirmed;
-            written.until = until;
-            self.taken += u32::from(confirmed);
-            self.landed |= confirmed;
+            written.answer = WriteAnswer::Confirmed(now);
+            self.taken += 1;
+            self.landed = true;
+        }
+    }
+
+    /// Notes that nobody said so. The write may be carried out until that instant.
+    pub(super) fn unconfirmed(&mut self, until: Instant) {
+        if let Some(written) = &mut self.written {
+            written.answer = WriteAnswer::Open(until);
         }
     }
 
@@ -150,10 +175,21 @@ impl Merge {
 
     /// Returns the instant until which the last write may still be carried out, if nobody knows whether it was.
     pub(super) fn open_until(&self, live: &[Object], now: Instant) -> Option<Instant> {
-        let written = self.written.as_ref()?;
-        let is_open = !written.confirmed && now < written.until;
         let is_done = || self.items.iter().all(|item| is_done(item, live));
-        (is_open && !is_done()).then_some(written.until)
+        match self.written.as_ref()?.answer {
+            WriteAnswer::Open(until) if now < until && !is_done() => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Returns the instant at which the server said that it has taken the last write, if the list is exactly as it was read
+    /// before.
+    pub(super) fn is_behind(&self, live: &[Object]) -> Option<Instant> {
+        let written = self.written.as_ref()?;
+        match written.answer {
+            WriteAnswer::Confirmed(at) if written.base.as_deref() == Some(live) => Some(at),
+            _ => None,
+        }
     }
 
     /// Compares the list that was written with the one that is there. A missing element, apart from the items' own,
@@ -161,7 +197,8 @@ impl Merge {
     /// was not carried out, and nothing is missing.
     pub(super) fn compare(&mut self, kind: Kind, live: &[Object]) {
         if let Some(written) = self.written.take() {
-            let landed = written.confirmed || self.items.iter().any(|item| is_done(item, live));
+            let confirmed = matches!(written.answer, WriteAnswer::Confirmed(_));
+            let landed = confirmed || self.items.iter().any(|item| is_done(item, live));
             let own = |object: &Object| self.items.iter().any(|item| is_about(item, object));
             let missing = written
                 .list

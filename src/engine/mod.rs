@@ -13,6 +13,7 @@ mod dispatch;
 mod effect;
 mod id_remap;
 mod in_flight;
+mod lag;
 mod lanes;
 mod listing;
 mod lookup;

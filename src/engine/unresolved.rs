@@ -3,7 +3,7 @@
 //! Such items may have been created or deleted although nobody said so, or are listed before they are deleted
 //! together.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::call::{Batch, CallId, group_of, object_of};
 use super::listing::ListingReader;
@@ -39,8 +39,8 @@ pub(super) enum CreateReason {
     Unavailable,
     /// Their call was refused for good. Some may have been created before that.
     Refused(Failure),
-    /// The server says that the object exists.
-    Exists(Failure),
+    /// The server said at that instant that the object exists.
+    Exists(Failure, Instant),
 }
 
 impl CreateReason {
@@ -48,7 +48,7 @@ impl CreateReason {
     pub(super) fn may_appear_until(&self) -> Option<Instant> {
         match self {
             Self::Lost(_, until) | Self::Unconfirmed { until, .. } => Some(*until),
-            Self::Rejected(_) | Self::Unavailable | Self::Refused(_) | Self::Exists(_) => None,
+            Self::Rejected(_) | Self::Unavailable | Self::Refused(_) | Self::Exists(..) => None,
         }
     }
 }
@@ -58,8 +58,8 @@ impl CreateReason {
 pub(super) enum DeleteReason {
     /// Their objects are to be deleted, if these still are as they were when that was decided.
     Due,
-    /// The server said that it deleted them.
-    Deleted,
+    /// The server said at that instant that it deleted them.
+    Deleted(Instant),
     /// Their call was sent and no answer came.
     Lost(Failure),
     /// Their call was refused as a whole because of some of them.
@@ -85,11 +85,28 @@ impl Unresolved {
         self.items.first().map(Item::scope)
     }
 
+    /// Returns true if a listing that is behind would mislead.
+    fn depends_on_lag(&self) -> bool {
+        match self.reason {
+            Reason::Create(_) => true,
+            Reason::Delete(ref reason) => *reason != DeleteReason::Due,
+            // The object itself is read before the call is sent again.
+            Reason::Change => false,
+        }
+    }
+
     fn objects(&self) -> Vec<String> {
         match self.reason {
             Reason::Create(_) => Vec::new(),
             Reason::Delete(_) => group_of(&self.items).into_iter().collect(),
             Reason::Change => self.items.iter().filter_map(object_of).collect(),
+        }
+    }
+
+    /// Waits so much longer for a listing, if one that is behind would mislead.
+    pub(super) fn put_off(&mut self, wait: Duration) {
+        if self.depends_on_lag() {
+            self.due += wait;
         }
     }
 
@@ -105,6 +122,13 @@ pub(super) struct Reconciliation(Vec<Unresolved>);
 impl Reconciliation {
     pub(super) fn keep(&mut self, unresolved: Unresolved) {
         self.0.push(unresolved);
+    }
+
+    /// Gives later listings, which may be behind for so long.
+    pub(super) fn put_off(&mut self, wait: Duration) {
+        for unresolved in &mut self.0 {
+            unresolved.put_off(wait);
+        }
     }
 
     /// The objects that may still be changed by calls of these items, or are listed before they are deleted.

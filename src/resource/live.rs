@@ -134,10 +134,11 @@ impl Kind {
     }
 
     /// Says whether two answers show the same state of an object. Fields that only one of them has are not compared, nor are
-    /// references, which listings may expand in another way.
+    /// references, which listings may expand in another way. The time of the last change tells of those.
     #[must_use]
     pub fn is_same(self, one: &Object, other: &Object) -> bool {
-        let mut names = self.columns().iter().map(|column| column.wire);
+        let columns = self.columns().iter().map(|column| column.wire);
+        let mut names = columns.chain(["modifiedTime"]);
         names.all(|wire| match (one.get(wire), other.get(wire)) {
             (None | Some(Value::Array(_)), _) | (_, None) => true,
             (Some(_), Some(_)) => self.show(wire, one) == self.show(wire, other),

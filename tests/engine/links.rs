@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::watch;
 use zpa_bulk::engine::{End, Engine};
+use zpa_bulk::item::Status;
 use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::pacer::Pace;
 use zpa_bulk::plan::Defaults;
@@ -230,6 +231,21 @@ async fn a_traceless_success_is_repeated_only_when_safe() {
         "{failure:?}"
     );
     assert_eq!(wire.log(Class::Write).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unmentioned_link_with_other_values_is_remarked_on() {
+    // The server says that it has created the link, and does not. Another creates one of that name and address.
+    let mut wire = Wire::with_faults(ROOMY, |_, n| (n == 0).then_some(Fault::Refuse(201)));
+    let theirs = json!({"name": "Wiki", "link": "wiki.example", "protocol": "https://", "description": "theirs"});
+    let theirs = Request::new(Method::Post, "userPortalLink", None).with_body(theirs);
+    wire.other = then(|request| request.method == Method::Post, theirs);
+    let rows = "name,url,description\nWiki,https://wiki.example,ours\n";
+    let applied = Desk::new().apply(&wire, rows).await;
+    let outcome = &applied.outcomes[&0];
+    assert_eq!(outcome.status, Status::Recovered);
+    let remark = &outcome.failure.as_ref().unwrap().message;
+    assert!(remark.contains("another may have created"), "{remark}");
 }
 
 #[tokio::test(start_paused = true)]

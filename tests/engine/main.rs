@@ -12,6 +12,7 @@ mod before;
 mod faults;
 mod fresh;
 mod histories;
+mod lag;
 mod links;
 mod lists;
 mod pacing;

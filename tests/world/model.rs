@@ -301,13 +301,34 @@ impl<'h> Model<'h> {
             .filter(|(_, outcome)| outcome.status != Status::Failed)
             .filter_map(|(_, outcome)| outcome.id.as_ref().map(ToString::to_string))
             .collect();
-        let mut changes = self.by(run).filter(|change| {
+        let deeds = self
+            .deeds
+            .iter()
+            .filter(|call| run.clients.contains(&call.client) && !self.is_hidden(run, call));
+        let mut changes = deeds.flat_map(|call| &call.changes).filter(|change| {
             change.place.0 == of
                 && !confirmed.contains(&change.place.1)
                 && !self.is_touched_by_others(run, &change.place)
         });
         let effect = changes.find(|effect| is_effect(item, effect));
         effect.map(|effect| format!("it failed, and {:?} came of it", effect.place))
+    }
+
+    /// True if a call was refused for good after it was carried out, and the first reading after it was behind. A run that
+    /// has not seen a listing lag believes both.
+    fn is_hidden(&self, run: &Run, call: &Traced) -> bool {
+        let collection = call.path.trim_end_matches("/bulk");
+        let mut after = self.history.trace.iter().filter(|read| {
+            run.clients.contains(&read.client)
+                && read.method == "GET"
+                && read.path == collection
+                && Some(read.sent) >= call.answered
+        });
+        let (read, done) = (after.find_map(|read| read.at), call.at);
+        let is_behind = read
+            .zip(done)
+            .is_some_and(|(read, done)| read < done + self.history.lag);
+        matches!(call.status, 400 | 403) && is_behind
     }
 
     fn is_touched_by_others(&self, run: &Run, place: &Place) -> bool {

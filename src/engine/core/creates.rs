@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::super::batch_limit::{BatchLimit, Parts};
 use super::super::call::{Batch, Call, CallId, numbers};
+use super::super::lag;
 use super::super::lookup::{Lookup, Match, confirm};
 use super::super::outcomes::{failed, failure_of, outcome};
 use super::super::unresolved::{CreateReason, Reason};
@@ -99,7 +100,7 @@ impl Creates {
                 if items.iter().all(|item| attempts.of(item) <= 1) {
                     steps.push(Step::void(call, &items));
                 }
-                CreateReason::Exists(failure)
+                CreateReason::Exists(failure, now)
             }
             Verdict::Rejected(failure) | Verdict::Absent(failure) | Verdict::Exists(failure)
                 if !is_alone =>
@@ -118,9 +119,10 @@ impl Creates {
 
     /// Ends the items that a 2xx confirms. The others are looked up.
     fn confirmed(&mut self, items: Batch, judged: &Judged<'_>, attempts: &Attempts) -> Steps {
-        let Some(kind) = items.first().map(|item| item.resource) else {
+        let Some(scope) = items.first().map(Item::scope) else {
             return Vec::new();
         };
+        let kind = scope.kind;
         let objects = kind.created_objects(judged.json());
         let (ids, keeps_names) = confirm(kind, &items, &objects);
         self.keeps_names |= keeps_names;
@@ -134,7 +136,12 @@ impl Creates {
             }
         }
         let in_part = !outcomes.is_empty();
-        let mut steps = self.finish(outcomes);
+        let confirmed = outcomes.iter().find_map(|outcome| outcome.id.clone());
+        let mut steps: Steps = confirmed
+            .map(|id| Step::Confirm(scope, id))
+            .into_iter()
+            .collect();
+        steps.extend(self.finish(outcomes));
         if !unconfirmed.is_empty() {
             let until = attempts.settled_at(judged.now);
             let reason = Reason::Create(CreateReason::Unconfirmed { until, in_part });
@@ -184,8 +191,13 @@ impl Creates {
         let mut steps = self.finish(outcomes);
         if !absent.is_empty() {
             let renamed = !self.keeps_names && absent.iter().any(|item| lookup.may_hold(item));
-            if let Some(until) = until.filter(|_| is_open) {
-                steps.push(Step::look_up(call, absent, Reason::Create(reason), until));
+            let look_again = match &reason {
+                // The server knows better than a listing that lags behind.
+                CreateReason::Exists(_, at) => lag::read_again_at(*at, seen),
+                _ => until.filter(|_| is_open),
+            };
+            if let Some(due) = look_again {
+                steps.push(Step::look_up(call, absent, Reason::Create(reason), due));
             } else {
                 steps.extend(self.absent(call, absent, reason, renamed, attempts));
             }
@@ -204,7 +216,7 @@ impl Creates {
     ) -> Outcome {
         let status = match reason {
             _ if self.is_anothers(item, &id, reason, attempts) => Status::Unchanged,
-            CreateReason::Unconfirmed { .. } => Status::Created,
+            CreateReason::Unconfirmed { .. } if !alike => Status::Created,
             _ => Status::Recovered,
         };
         let mut found = outcome(item, status, Some(id));
@@ -225,7 +237,7 @@ impl Creates {
     ) -> bool {
         let is_first = attempts.of(item) <= 1;
         self.created_by_others.contains(id)
-            || (is_first && matches!(reason, CreateReason::Exists(_)))
+            || (is_first && matches!(reason, CreateReason::Exists(..)))
     }
 
     /// Goes on with items that are not there. With `renamed`, some may be there under other names.
@@ -253,7 +265,7 @@ impl Creates {
                     send_in(1, items)
                 }
             }
-            CreateReason::Exists(failure) | CreateReason::Refused(failure) => {
+            CreateReason::Exists(failure, _) | CreateReason::Refused(failure) => {
                 self.fail_all(&items, &failure)
             }
             CreateReason::Rejected(_) => {

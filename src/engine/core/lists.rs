@@ -1,12 +1,14 @@
 //! Decisions about items whose list is read and written as a whole.
 //!
 //! Read, merge, write, read again: an item has ended when the list is seen to be as it asks. An element that was
-//! written and is missing afterwards, because another administrator wrote at the same time, is put back.
+//! written and is missing afterwards, because another administrator wrote at the same time, is put back. A list that is
+//! after a write exactly as it was before may lag behind, and is only read again for a while.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::call::{Batch, Call, CallId, target};
 use super::super::dispatch::Priority;
+use super::super::lag::{self, Lag};
 use super::super::listing::elements;
 use super::super::merge::{Merge, Refused, element, is_done, status, takes_out};
 use super::super::outcomes::{done, failed, failure_of, give_way, spared};
@@ -28,7 +30,7 @@ pub(super) fn begin(items: Batch, attempts: &Attempts, now: Instant) -> Step {
     let in_doubt = items.iter().any(|item| attempts.in_doubt(item));
     let mut merge = Merge::new(items);
     if in_doubt {
-        merge.sent(Vec::new(), attempts.settled_at(now));
+        merge.inherited(attempts.settled_at(now));
     }
     if in_doubt {
         // What became of the write is read at once.
@@ -43,6 +45,10 @@ fn reading(merge: Merge) -> Call {
 
 fn again(merge: Merge) -> Step {
     Step::retry(reading(merge))
+}
+
+fn again_after(merge: Merge, wait: Duration) -> Step {
+    Step::Submit(reading(merge), Priority::After(wait))
 }
 
 /// Takes in the list, as it was read before a write or after one.
@@ -90,8 +96,16 @@ fn compare(
         let priority = Priority::RetryAfter(until - now);
         return vec![Step::Submit(reading(merge), priority)];
     }
-    merge.compare(kind, live);
+    let behind = merge.is_behind(live);
+    if let Some(at) = behind.and_then(|confirmed| lag::read_again_at(confirmed, read_at)) {
+        merge.was_behind = true;
+        return vec![again_after(merge, at.saturating_duration_since(now))];
+    }
     let mut steps = Vec::new();
+    if std::mem::take(&mut merge.was_behind) && behind.is_none() {
+        steps.push(Step::Lags);
+    }
+    merge.compare(kind, live);
     let spent = merge.items().iter().all(|item| attempts.is_spent(item));
     if merge.owed().is_empty() || spent {
         warn_of_lost(kind, merge.owed());
@@ -124,7 +138,7 @@ fn write_or_next(
     let before = items.filter_map(|item| before(item, element(item, live)?, attempts));
     let mut steps: Steps = before.collect();
     let list = merge.list(kind, live);
-    merge.sent(list.clone(), now);
+    merge.sent(list.clone(), live.to_vec(), now);
     let call = Call::WriteList(Box::new(merge), Some(Box::new(scope.write_list(list))));
     steps.push(Step::Write(call, Priority::Fresh, read_at));
     steps
@@ -181,37 +195,45 @@ fn ended(item: &Item<'_>, status: Status, live: &[Object]) -> Outcome {
 }
 
 /// Takes in the end of a write.
-pub(super) fn written(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) -> Steps {
-    let confirmed = judged.verdict == Verdict::Success;
-    merge.answered(confirmed, attempts.settled_at(judged.now));
+pub(super) fn written(
+    mut merge: Merge,
+    judged: Judged<'_>,
+    attempts: &Attempts,
+    lag: &Lag,
+) -> Steps {
+    if judged.verdict == Verdict::Success {
+        merge.confirmed(judged.now);
+    } else {
+        merge.unconfirmed(attempts.settled_at(judged.now));
+    }
     match judged.verdict {
         Verdict::Success | Verdict::Ambiguous(_) | Verdict::Unavailable(..) => vec![again(merge)],
         Verdict::Rejected(failure) | Verdict::Exists(failure) | Verdict::Absent(failure) => {
-            rejected(judged.call, merge, failure)
+            rejected(judged.call, merge, failure, lag)
         }
         verdict => {
             let failure = failure_of(verdict);
             let for_good = true;
-            refused(merge, Refused { failure, for_good })
+            refused(merge, Refused { failure, for_good }, lag)
         }
     }
 }
 
 /// Goes on by halves, since the list was refused because of some of its items.
-fn rejected(call: CallId, mut merge: Merge, failure: Failure) -> Steps {
+fn rejected(call: CallId, mut merge: Merge, failure: Failure, lag: &Lag) -> Steps {
     if merge.items().len() == 1 {
         let for_good = false;
-        return refused(merge, Refused { failure, for_good });
+        return refused(merge, Refused { failure, for_good }, lag);
     }
     let void = Step::void(call, merge.items());
     merge.halve();
-    vec![void, again(merge)]
+    vec![void, again_after(merge, lag.longest())]
 }
 
 /// Reads a list that was refused where halving does not help: the server may have taken this write or an earlier one.
-fn refused(mut merge: Merge, refused: Refused) -> Steps {
+fn refused(mut merge: Merge, refused: Refused, lag: &Lag) -> Steps {
     merge.refuse(refused);
-    vec![again(merge)]
+    vec![again_after(merge, lag.longest())]
 }
 
 /// Ends the items of a list that was refused: the list shows which came through all the same.

@@ -44,6 +44,7 @@ use super::call::{Batch, Call, CallId, Purpose};
 use super::dispatch::{Dispatcher, Disposition, Unread};
 use super::effect::{Effect, Tell};
 use super::id_remap::IdRemap;
+use super::lag::Lag;
 use super::lanes::Lanes;
 use super::listing::ListingReader;
 use super::lookup::Lookup;
@@ -73,6 +74,7 @@ pub(super) struct Core {
     reconciliation: Reconciliation,
     attempts: Attempts,
     unanswered: Unanswered,
+    lag: Lag,
     claims: Claims,
     /// Objects that were deleted. A listing that lags behind may still show them.
     deleted: HashSet<Id>,
@@ -98,6 +100,7 @@ impl Core {
             reconciliation: Reconciliation::default(),
             attempts: Attempts::new(&settings),
             unanswered: Unanswered::default(),
+            lag: Lag::default(),
             claims: Claims::default(),
             deleted: HashSet::new(),
             scopes: HashMap::new(),
@@ -351,16 +354,16 @@ impl Core {
                 .map(|item| (item.item, item.scope().shared_name()));
             self.scopes.extend(scopes);
         }
+        if matches!(work, Work::Update(_) | Work::Delete(_)) {
+            let in_doubt = |item: &&Item<'_>| self.attempts.in_doubt(item);
+            for item in renamed.iter().filter(in_doubt) {
+                self.unanswered
+                    .expect(item.item, self.begun, &self.attempts);
+            }
+        }
         let steps = match work {
             Work::Create(_) => creates::begin(renamed, &self.attempts, now),
-            Work::Update(_) => {
-                let in_doubt = |item: &&Item<'_>| self.attempts.in_doubt(item);
-                for item in renamed.iter().filter(in_doubt) {
-                    self.unanswered
-                        .expect(item.item, self.begun, &self.attempts);
-                }
-                changes::begin(renamed)
-            }
+            Work::Update(_) => changes::begin(renamed),
             Work::Delete(_) => removals::begin(renamed),
             Work::Merge(_) => vec![lists::begin(renamed, &self.attempts, now)],
         };
@@ -496,7 +499,7 @@ impl Core {
             Call::Check(item, end) => vec![changes::checked(&item, end, judged, attempts)],
             Call::Delete(items) => removals::judged(items, judged, attempts),
             Call::ReadList(merge) => lists::read(*merge, judged, attempts),
-            Call::WriteList(merge, _) => lists::written(*merge, judged, attempts),
+            Call::WriteList(merge, _) => lists::written(*merge, judged, attempts, &self.lag),
             Call::Page(Purpose::Referrers(item), reader) => {
                 let (referrers, deleted) = (&mut self.referrers, &self.deleted);
                 changes::referrers_read(item, reader, judged, referrers, deleted, attempts)
@@ -518,8 +521,18 @@ impl Core {
         }
     }
 
+    /// Takes in that listings lag behind. Those that were asked for before are waited for longer.
+    fn lags(&mut self) {
+        if self.lag.see() {
+            self.reconciliation.put_off(self.lag.longest());
+        }
+    }
+
     /// Resolves the items for which this listing answers.
     fn looked_up(&mut self, mut listing: ListingReader, read_at: Instant, now: Instant) {
+        if self.lag.is_behind(&listing, &self.deleted) {
+            self.lags();
+        }
         listing.leave_out(&self.deleted);
         let lookup = Lookup::new(listing.scope.kind, &listing.objects);
         for unresolved in self.reconciliation.take_all() {
@@ -549,6 +562,7 @@ impl Core {
             Reason::Delete(reason) => {
                 let seen = removals::Seen {
                     lookup,
+                    begun: seen,
                     read_at,
                     keep_per_group: keep,
                     unanswered: &self.unanswered,
@@ -601,7 +615,10 @@ impl Core {
                     }
                 }
             }
-            Step::LookUp(unresolved) => self.reconciliation.keep(unresolved),
+            Step::LookUp(mut unresolved) => {
+                unresolved.put_off(self.lag.longest());
+                self.reconciliation.keep(unresolved);
+            }
             Step::Listed(Purpose::Lookup, listing, read_at) => {
                 self.looked_up(*listing, read_at, now);
             }
@@ -615,6 +632,8 @@ impl Core {
             }
             // Such a listing is taken in page by page.
             Step::Listed(Purpose::Referrers(_), ..) => {}
+            Step::Confirm(scope, id) => self.lag.confirm(scope, id, now),
+            Step::Lags => self.lags(),
             Step::Append(event) => self.append([event]),
             Step::Own(ids) => self.own(ids),
             Step::Finish(outcomes) => self.finish(outcomes),

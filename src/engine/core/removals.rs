@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::super::call::{Batch, Call, CallId, target};
 use super::super::dispatch::Priority;
+use super::super::lag;
 use super::super::lookup::Lookup;
 use super::super::outcomes::{barred, failed, failure_of, spared};
 use super::super::unresolved::{DeleteReason, Reason};
@@ -37,7 +38,7 @@ pub(super) fn list(items: Batch, due: Instant) -> Step {
 pub(super) fn judged(items: Batch, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     let mut due = judged.now;
     let reason = match judged.verdict {
-        Verdict::Success => DeleteReason::Deleted,
+        Verdict::Success => DeleteReason::Deleted(judged.now),
         Verdict::Unavailable(wait, _) => {
             due += wait;
             DeleteReason::Unavailable
@@ -60,6 +61,8 @@ pub(super) fn judged(items: Batch, judged: Judged<'_>, attempts: &Attempts) -> S
 #[derive(Debug)]
 pub(super) struct Seen<'l> {
     pub(super) lookup: &'l Lookup<'l>,
+    /// The instant at which it began.
+    pub(super) begun: Instant,
     /// The instant from which on its age counts.
     pub(super) read_at: Instant,
     pub(super) keep_per_group: u32,
@@ -89,6 +92,8 @@ pub(super) fn resolve(
         if let Some(ended) = barred(&item, live).or_else(kept) {
             match seen.unanswered.open_until(item.item, read_at) {
                 Some(until) => steps.push(list(vec![item], until)),
+                // The listing may lag behind a delete that was carried out, and the object itself tells.
+                None if attempts.of(&item) > 0 => steps.push(Step::retry(Call::Check(item, ended))),
                 None => outcomes.push(ended),
             }
         } else {
@@ -98,7 +103,7 @@ pub(super) fn resolve(
     }
     steps.push(Step::Finish(outcomes));
     if !left.is_empty() {
-        steps.extend(go_on(call, left, reason, was_alone, read_at, attempts));
+        steps.extend(go_on(call, left, reason, was_alone, seen, attempts));
     }
     steps
 }
@@ -109,16 +114,17 @@ fn go_on(
     mut items: Batch,
     reason: DeleteReason,
     was_alone: bool,
-    read_at: Instant,
+    seen: &Seen<'_>,
     attempts: &Attempts,
 ) -> Steps {
+    let read_at = seen.read_at;
     let send = |items| Step::Write(Call::Delete(items), Priority::Retry, read_at);
     match reason {
         DeleteReason::Due => delete(items, &Failure::new("it was never deleted"), attempts, send),
         DeleteReason::Lost(failure) => delete(items, &failure, attempts, send),
         DeleteReason::Unavailable => vec![Step::void(call, &items), send(items)],
         DeleteReason::Refused(failure) => fail_each(items, &failure, attempts),
-        DeleteReason::Deleted if was_alone => {
+        DeleteReason::Deleted(_) if was_alone => {
             let reason = "the server reported that it deleted it, and it is still there";
             // The listing may lag behind, and the object itself tells.
             let look = |item| {
@@ -127,8 +133,11 @@ fn go_on(
             };
             items.into_iter().map(look).collect()
         }
-        // The server took the others and left these: each alone says why.
-        DeleteReason::Deleted => items.into_iter().map(|item| send(vec![item])).collect(),
+        DeleteReason::Deleted(at) => match lag::read_again_at(at, seen.begun) {
+            Some(due) => vec![Step::look_up(call, items, Reason::Delete(reason), due)],
+            // The server took the others and left these: each alone says why.
+            None => items.into_iter().map(|item| send(vec![item])).collect(),
+        },
         DeleteReason::Rejected(_) => {
             let mut steps = vec![Step::void(call, &items)];
             let half = items.split_off(items.len().div_ceil(2));

@@ -11,6 +11,7 @@ use super::super::outcomes::failed;
 use super::super::settings::End;
 use super::super::unresolved::{Reason, Unresolved};
 use crate::item::{Event, Item, Outcome};
+use crate::resource::Scope;
 use crate::retry::Verdict;
 use crate::wire::{Answer, Failure, Id, Reply};
 
@@ -64,6 +65,10 @@ pub(super) enum Step {
     LookUp(Unresolved),
     /// Take in a listing that was read to its end. The age of what it shows counts from that instant on.
     Listed(Purpose, Box<ListingReader>, Instant),
+    /// Note that the server said of this object of the scope that it was created.
+    Confirm(Scope, Id),
+    /// Note that a listing was behind.
+    Lags,
     Append(Event),
     /// Note that this run has adopted these objects.
     Own(Vec<Id>),

@@ -82,10 +82,15 @@ fn kind() -> Kind {
 }
 
 fn written(list: &[Value], confirmed: bool) -> Written {
+    let now = Instant::now();
     Written {
         list: objects(list),
-        confirmed,
-        until: Instant::now(),
+        base: Some(Vec::new()),
+        answer: if confirmed {
+            WriteAnswer::Confirmed(now)
+        } else {
+            WriteAnswer::Open(now)
+        },
     }
 }
 
@@ -146,11 +151,8 @@ fn elements_without_a_name_are_told_by_their_ids() {
         "one of the two of that name went: {union:?}"
     );
     assert_eq!(union[2]["id"], "2");
-    merge.written = Some(Written {
-        list: union.clone(),
-        confirmed: true,
-        until: Instant::now(),
-    });
+    merge.sent(union.clone(), live, Instant::now());
+    merge.confirmed(Instant::now());
     merge.compare(kind(), &union);
     assert!(merge.owed.is_empty());
 }
