@@ -17,6 +17,21 @@ use crate::support::rows::{self, Row};
 use crate::support::scenarios::{self, LATEST_SECONDS};
 use crate::support::wire::CUSTOMER;
 
+/// The number of writes that each process sends in a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WriteQuota {
+    pub(crate) limit: usize,
+    pub(crate) window: Duration,
+}
+
+/// With the last one, a process is at work for long, and others start meanwhile.
+const WRITE_QUOTAS: [WriteQuota; 4] = [
+    WriteQuota::new(10, 10),
+    WriteQuota::new(10, 10),
+    WriteQuota::new(10, 1),
+    WriteQuota::new(1, 5),
+];
+
 /// A history that is to be lived.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -28,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) late: Duration,
     /// The time by which listings are behind.
     pub(crate) lag: Duration,
-    pub(crate) write_quota: &'static str,
+    pub(crate) write_quota: WriteQuota,
     /// True if all processes have their runs in one directory.
     pub(crate) shares_runs: bool,
     pub(crate) processes: Vec<Process>,
@@ -69,6 +84,20 @@ pub(crate) enum Verb {
     Undo(usize),
     Prune,
     Verify,
+}
+
+impl WriteQuota {
+    const fn new(limit: usize, seconds: u64) -> Self {
+        Self {
+            limit,
+            window: Duration::from_secs(seconds),
+        }
+    }
+
+    /// The quota as a setting.
+    pub(crate) fn setting(&self) -> String {
+        format!("{}/{}s", self.limit, self.window.as_secs())
+    }
 }
 
 impl Plan {
@@ -116,7 +145,7 @@ fn empty(seed: u64, random: &mut Random) -> (Plan, InMemory) {
         lag,
         faults: parts.map(|fault| with_delay(fault, late)).collect(),
         late,
-        write_quota: ["10/10s", "10/10s", "10/1s"][random.index(3)],
+        write_quota: WRITE_QUOTAS[random.index(WRITE_QUOTAS.len())],
         shares_runs: random.percent(50),
         processes: Vec::new(),
         acts: Vec::new(),
@@ -124,6 +153,11 @@ fn empty(seed: u64, random: &mut Random) -> (Plan, InMemory) {
     };
     if random.percent(30) {
         plan.faults.push(status_after_commit(random));
+        if !lag.is_zero() {
+            // Nothing at all would tell that a refused create was carried out.
+            let told = "unique_names = true";
+            plan.scenario = plan.scenario.replace("unique_names = false", told);
+        }
     }
     let tenant = plan.tenant();
     (plan, tenant)

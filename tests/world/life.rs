@@ -25,7 +25,7 @@ use zpa_bulk::resource::Action;
 use zpa_bulk::run::{self, RecordedSettings, RunDirectory, RunState};
 
 use crate::administrator;
-use crate::cast::{Plan, Process, Step, Verb, first_state};
+use crate::cast::{Plan, Process, Step, Verb, WriteQuota, first_state};
 use crate::model::Violation;
 use crate::process::{Agreeable, Desk, Line, Quiet, address};
 use crate::support::desk::{lose, released};
@@ -84,7 +84,7 @@ pub(crate) struct History {
     pub(crate) found: Vec<Violation>,
     pub(crate) freshness: Duration,
     pub(crate) lag: Duration,
-    pub(crate) write_quota: &'static str,
+    pub(crate) write_quota: WriteQuota,
 }
 
 /// Lives a plan to its end.

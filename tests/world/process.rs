@@ -37,7 +37,7 @@ impl Desk {
         let runs = if plan.shares_runs { 0 } else { number };
         let state = home.join("state");
         let settings = EngineSettings {
-            write_quota: plan.write_quota.parse().unwrap(),
+            write_quota: plan.write_quota.setting().parse().unwrap(),
             batch_size: process.batch_size.try_into().unwrap(),
             jobs: NonZeroUsize::new(process.jobs),
             max_attempts: process.max_attempts.try_into().unwrap(),

@@ -164,11 +164,12 @@ fn readings_for(call: &Traced) -> Vec<&str> {
 
 /// No window is over the limit, whoever sent the calls.
 fn quotas(model: &mut Model<'_>) {
-    let writes = match model.history.write_quota {
-        "10/1s" => Duration::from_secs(1),
-        _ => WINDOW,
-    };
-    for (class, limit, window) in [("read", READS, WINDOW), ("write", 10, writes)] {
+    let writes = model.history.write_quota;
+    let quotas = [
+        ("read", READS, WINDOW),
+        ("write", writes.limit, writes.window),
+    ];
+    for (class, limit, window) in quotas {
         let calls = model.history.trace.iter().filter(|call| {
             call.client != HAND && !call.is_auth() && call.is_write() == (class == "write")
         });
