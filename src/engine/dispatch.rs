@@ -248,7 +248,7 @@ impl Dispatcher {
         let to_read = self.lanes.slots(QuotaClass::Write, more_writes);
         let to_read = to_read.chain(self.lanes.gateway_opens(now));
         let to_read = to_read.filter_map(|slot| slot.checked_sub(self.reading_lead()));
-        let token = self.session.waits_until();
+        let token = self.session.renews_at();
         let instants = reads.chain(writes).map(early);
         instants
             .chain(to_read.filter(|at| *at > now))

@@ -55,11 +55,12 @@ impl Session {
         due
     }
 
-    /// Returns the instant before which no token is fetched, while there is none.
-    pub(super) fn waits_until(&self) -> Option<Instant> {
+    /// Returns the instant at which a token is to be fetched for calls that wait. A token that ran out before a shared slot
+    /// would let the slot pass unused.
+    pub(super) fn renews_at(&self) -> Option<Instant> {
         match self.token {
-            Token::Awaited(until) => Some(until),
-            Token::Missing | Token::Renewing | Token::Valid(_) => None,
+            Token::Awaited(until) | Token::Valid(until) => Some(until),
+            Token::Missing | Token::Renewing => None,
         }
     }
 

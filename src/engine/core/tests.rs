@@ -17,3 +17,25 @@ fn a_past_instant_still_wakes_the_core() {
     assert_eq!(core.pump(due), [Effect::SignIn]);
     assert_eq!(core.wake_at(), None);
 }
+
+#[test]
+fn a_token_is_renewed_before_a_distant_slot() {
+    let start = Instant::now();
+    let mut core = Core::new(EngineSettings::default(), start);
+    core.share();
+    let scope = Scope::of(Kind::portal_link(), None);
+    core.list(ListingReader::new(scope, start), start);
+    assert_eq!(core.pump(start), [Effect::SignIn]);
+    let lifetime = Duration::from_secs(7);
+    core.signed_in(Ok(lifetime), start, Timestamp::UNIX_EPOCH, 0.5);
+    let asked = core.pump(start);
+    let [Effect::TakeSlot(lane, _)] = &asked[..] else {
+        panic!("{asked:?}");
+    };
+    let slot = start + 3 * lifetime;
+    core.lanes().take_slot(lane, slot, slot);
+    assert_eq!(core.pump(start), []);
+    let renewed = core.wake_at().unwrap();
+    assert!(renewed < start + lifetime);
+    assert_eq!(core.pump(renewed), [Effect::SignIn]);
+}
