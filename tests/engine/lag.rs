@@ -131,7 +131,7 @@ const DELETE: &str = "resource,action,name,disconnected_since\n\
 
 /// Lets listings say that a connector is connected again, from the answer to that call on.
 fn comes_back(wire: &mut Wire, name: &'static str, from: usize) {
-    wire.rewords = Some(Arc::new(move |call, body| {
+    wire.rewords = Some(Arc::new(move |_, call, body| {
         let Ok(mut answer) = serde_json::from_str::<Value>(&body) else {
             return body;
         };

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use zpa_bulk::coordination::{Coordination, Now};
 use zpa_bulk::engine::{Engine, EngineSettings, Progress};
 use zpa_bulk::ops::{Connect, Error, Later, Observer, Preview, Prompt, Sharing, Tenant};
+use zpa_bulk::pacer::QuotaScope;
 use zpa_bulk::plan::prune::Choice;
 use zpa_bulk::plan::{Guards, Limits};
 use zpa_bulk::run::{Addresses, RecordedSettings, Sealer};
@@ -38,6 +39,8 @@ impl Desk {
         let state = home.join("state");
         let settings = EngineSettings {
             write_quota: plan.write_quota.setting().parse().unwrap(),
+            // Nothing goes beyond the quota of all paths, since every window is checked.
+            quota_scope: QuotaScope::Tenant,
             batch_size: process.batch_size.try_into().unwrap(),
             jobs: NonZeroUsize::new(process.jobs),
             max_attempts: process.max_attempts.try_into().unwrap(),
