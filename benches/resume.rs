@@ -139,6 +139,8 @@ fn summary(tally: Tally, run: &Path) -> Summary {
         write_calls: 0,
         throttled: 0,
         unavailable: 0,
+        read_room: None,
+        write_room: None,
         elapsed_ms: 0,
         run_dir: run.to_owned(),
     }

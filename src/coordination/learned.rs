@@ -11,6 +11,9 @@ use crate::wire::QuotaClass;
 /// The time for which something is believed that was learned. Then it is tried anew, at the price of a few refusals.
 const BELIEVED: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// The same for a limit: another program may have used a part of it for some time only.
+const LIMIT_BELIEVED: Duration = Duration::from_secs(600);
+
 /// Something that was learned of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact {
@@ -21,7 +24,7 @@ pub struct Fact {
 }
 
 impl Coordination {
-    /// Returns what was learned of the tenant, if it is not older than thirty days.
+    /// Returns what was learned of the tenant in the last thirty days; limits only of the last ten minutes.
     ///
     /// # Errors
     /// [`CoordinationError`] if the table cannot be read.
@@ -29,17 +32,24 @@ impl Coordination {
         self.change(now, |table| {
             let mut statement = table
                 .transaction
-                .prepare("SELECT fact, value, at FROM learned WHERE at >= ?1 ORDER BY fact")?;
-            let since = now.wall.saturating_sub(nanos(BELIEVED));
-            let rows = statement.query_map([since], |row| {
+                .prepare("SELECT fact, value, at FROM learned ORDER BY fact")?;
+            let rows = statement.query_map((), |row| {
                 let (name, value): (String, String) = (row.get(0)?, row.get(1)?);
-                let learned = parse(&name, &value);
-                Ok((learned, row.get(2)?))
+                Ok((parse(&name, &value), row.get(2)?))
             })?;
             let mut facts = Vec::new();
             for row in rows {
-                let (learned, at) = row?;
-                facts.extend(learned.map(|learned| Fact { learned, at }));
+                let (learned, at): (Option<Learned>, i64) = row?;
+                let believed = match learned {
+                    Some(Learned::Limit(..)) => LIMIT_BELIEVED,
+                    _ => BELIEVED,
+                };
+                let is_new = at >= now.wall.saturating_sub(nanos(believed));
+                facts.extend(
+                    learned
+                        .filter(|_| is_new)
+                        .map(|learned| Fact { learned, at }),
+                );
             }
             Ok(facts)
         })
@@ -67,6 +77,7 @@ impl Table<'_> {
         let (fact, value) = match learned {
             Learned::Scope(scope) => ("scope".to_owned(), scope.to_string()),
             Learned::Shape(class, shape) => (format!("shape {class}"), shape.to_string()),
+            Learned::Limit(class, calls) => (format!("limit {class}"), calls.to_string()),
         };
         self.transaction
             .execute(NOTE, (fact, value, self.now.wall))?;
@@ -74,17 +85,25 @@ impl Table<'_> {
     }
 }
 
-/// Reads a fact as [`Table::learn`] writes it.
+/// Reads a fact as [`Table::learn`] writes it. What another version of the program wrote may be `None`.
 fn parse(name: &str, value: &str) -> Option<Learned> {
-    let shape = || value.parse().ok().filter(|shape| *shape == Shape::Smooth);
-    match name {
-        "scope" => value
-            .parse()
-            .ok()
-            .filter(|scope| *scope != QuotaScope::Auto)
-            .map(Learned::Scope),
-        "shape read" => Some(Learned::Shape(QuotaClass::Read, shape()?)),
-        "shape write" => Some(Learned::Shape(QuotaClass::Write, shape()?)),
+    let (what, of) = name.split_once(' ').unwrap_or((name, ""));
+    let class = || match of {
+        "read" => Some(QuotaClass::Read),
+        "write" => Some(QuotaClass::Write),
+        _ => None,
+    };
+    match what {
+        "scope" => {
+            let scope = value.parse().ok();
+            let scope = scope.filter(|scope| *scope != QuotaScope::Auto);
+            scope.map(Learned::Scope)
+        }
+        "shape" => {
+            let shape = value.parse().ok().filter(|shape| *shape == Shape::Smooth);
+            Some(Learned::Shape(class()?, shape?))
+        }
+        "limit" => Some(Learned::Limit(class()?, value.parse().ok()?)),
         _ => None,
     }
 }

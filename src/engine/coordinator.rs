@@ -18,7 +18,7 @@ use crate::wire::{Id, QuotaClass};
 #[derive(Debug)]
 pub(super) enum Ask {
     /// The next free slot for a call, not before that time.
-    Slot(LaneKey, SlotRequest, i64),
+    Slot(LaneKey, Box<SlotRequest>, i64),
     Pause(QuotaClass, i64),
     Tell(Tell),
     /// Note that the run sends a write.

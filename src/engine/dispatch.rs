@@ -344,8 +344,7 @@ impl Dispatcher {
                 until: now + wait,
                 by_quota,
             };
-            self.lanes
-                .pause(id, pending.class(), &pending.path, &refusal);
+            self.lanes.pause(pending.class(), &pending.path, &refusal);
         }
     }
 

@@ -7,6 +7,7 @@
 //! limiter can remember its calls, so that memory does not grow with the number of ids.
 
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::settings::EngineSettings;
 use super::shared_slot::SharedSlot;
 use super::trial::Trial;
 use crate::pacer::{
-    Admission, Flow, Learned, Pace, Pacer, QuotaScope, Refusal, SlotRequest, Terms,
+    Admission, Flow, Found, Learned, Pace, Pacer, QuotaScope, Refusal, SlotRequest, Terms,
 };
 use crate::plan::CallCounts;
 use crate::wire::QuotaClass;
@@ -428,13 +429,7 @@ impl Lanes {
 
     /// Pauses every call that the limit counts by which the server refused one, until `refusal.until`. If the path
     /// cannot have used up its quota, these are the calls of all paths.
-    pub(super) fn pause(
-        &mut self,
-        id: CallId,
-        class: QuotaClass,
-        path: &Arc<str>,
-        refusal: &Refusal,
-    ) {
+    pub(super) fn pause(&mut self, class: QuotaClass, path: &Arc<str>, refusal: &Refusal) {
         let key = self.key(class, path);
         let mut refusal = *refusal;
         if let Some(pacer) = &mut self.lane(key).by_path {
@@ -444,9 +439,8 @@ impl Lanes {
             if is_known || (refusal.by_quota && used_up) {
                 return;
             }
-            let is_probe = matches!(&self.counting, Counting::Trial(trial) if trial.is_probe(id));
             if refusal.by_quota {
-                self.refused_on_path(is_probe, refusal.at);
+                self.refused_on_path(refusal.at);
             }
         }
         // What was sent beyond the quota of all paths says nothing about the pace of all together.
@@ -454,25 +448,28 @@ impl Lanes {
             && matches!(self.counting, Counting::AllPaths);
         let of_class = self.class_mut(class);
         of_class.pause(&refusal);
-        if let Some(shape) = of_class.together.learned() {
-            self.learned.push(Learned::Shape(class, shape));
-        }
+        let found = of_class.together.take_found().into_iter();
+        self.learned.extend(found.map(|found| match found {
+            Found::Shape(shape) => Learned::Shape(class, shape),
+            Found::Limit(calls) => Learned::Limit(class, calls),
+        }));
     }
 
     /// Takes in that a path was refused which had not used up its quota.
-    fn refused_on_path(&mut self, is_probe: bool, now: Instant) {
+    fn refused_on_path(&mut self, now: Instant) {
         self.strikes += 1;
-        if is_probe {
+        let is_told = match &self.counting {
+            Counting::AllPaths => return,
+            Counting::Trial(trial) => trial.has_probed(),
+            Counting::EachPath if self.strikes < STRIKES => return,
+            Counting::EachPath => true,
+        };
+        if is_told {
+            tracing::info!("the tenant counts all paths together; so does this run from now on");
             self.learned.push(Learned::Scope(QuotaScope::Tenant));
         }
-        if self.strikes >= STRIKES {
-            tracing::warn!("the tenant counts all paths together; so does this run from now on");
-            self.learned.push(Learned::Scope(QuotaScope::Tenant));
-        }
-        if self.strikes >= STRIKES || matches!(self.counting, Counting::Trial(_)) {
-            self.joined = Some(now);
-            self.join();
-        }
+        self.joined = Some(now);
+        self.join();
     }
 
     /// Goes over to one lane a class.
@@ -486,6 +483,12 @@ impl Lanes {
             let joined = self.lane(whole(key.class));
             joined.queue.extend(lane.queue);
         }
+    }
+
+    /// Returns the calls of the class for which a window has room, if refusals have shown that these are fewer than the
+    /// quota has.
+    pub(super) fn room_found(&self, class: QuotaClass) -> Option<NonZeroU32> {
+        self.class(class).together.room_found()
     }
 
     /// Takes what was learned of the tenant since it was last asked.

@@ -1,5 +1,6 @@
 //! The progress of a run, for whoever shows it.
 
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use super::dispatch::Dispatcher;
@@ -41,6 +42,9 @@ pub struct ClassProgress {
     pub left: u64,
     /// The instant before which nothing is sent, because the server refused a call.
     pub paused_until: Option<Instant>,
+    /// The calls for which a window has room, if refusals have shown that these are fewer than the quota has: another
+    /// program uses the rest, or the tenant's limit is smaller.
+    pub room_found: Option<NonZeroU32>,
 }
 
 impl Progress {
@@ -60,6 +64,7 @@ impl Progress {
             sent,
             left: waiting + u64::try_from(lanes.queued(class)).unwrap_or(u64::MAX),
             paused_until: lanes.paused_until(class, now),
+            room_found: lanes.room_found(class),
         };
         let (read, write) = (QuotaClass::Read, QuotaClass::Write);
         let times = [

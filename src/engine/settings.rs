@@ -93,15 +93,24 @@ impl EngineSettings {
                     self.quota_scope = scope;
                 }
                 Learned::Scope(_) => {}
-                Learned::Shape(QuotaClass::Read, shape) => {
-                    self.read_quota = self.read_quota.knowing(shape);
+                Learned::Shape(class, shape) => {
+                    let quota = self.quota_mut(class);
+                    *quota = quota.knowing(shape);
                 }
-                Learned::Shape(QuotaClass::Write, shape) => {
-                    self.write_quota = self.write_quota.knowing(shape);
+                Learned::Limit(class, calls) => {
+                    let quota = self.quota_mut(class);
+                    *quota = quota.finding(calls);
                 }
             }
         }
         self
+    }
+
+    fn quota_mut(&mut self, class: QuotaClass) -> &mut Pace {
+        match class {
+            QuotaClass::Read => &mut self.read_quota,
+            QuotaClass::Write => &mut self.write_quota,
+        }
     }
 
     /// The paces of calls.

@@ -202,7 +202,7 @@ impl<A: Api> Engine<A> {
                     Effect::SignIn => self.sign_in(),
                     Effect::TakeSlot(lane, request) => {
                         let earliest = uptime_of(request.earliest);
-                        self.ask(Ask::Slot(lane, request, earliest));
+                        self.ask(Ask::Slot(lane, Box::new(request), earliest));
                     }
                     Effect::Pause(class, until) => self.ask(Ask::Pause(class, uptime_of(until))),
                     Effect::Tell(tell) => self.ask(Ask::Tell(tell)),

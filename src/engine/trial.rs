@@ -33,8 +33,10 @@ impl Trial {
         self.under_way.insert(id, (class, now));
     }
 
-    pub(super) fn is_probe(&self, id: CallId) -> bool {
-        self.under_way.contains_key(&id)
+    /// Returns true if probes have gone. Then they explain a refusal, even that of another call: calls that are under way
+    /// together may arrive in another order.
+    pub(super) fn has_probed(&self) -> bool {
+        !(self.under_way.is_empty() && self.passed.is_empty())
     }
 
     /// Takes in the answer to a call. Returns true if the probes that have passed show that a limit of `quota` counts

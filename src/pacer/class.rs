@@ -10,6 +10,16 @@ use super::search::Search;
 use super::slots::Terms;
 use super::throughput::Throughput;
 
+/// What a refusal has shown of a limiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// [`Shape::Smooth`] if it does not count windows; [`Shape::Auto`] if that was wrong, since it refused smooth calls
+    /// too.
+    Shape(Shape),
+    /// The calls for which a window had room.
+    Limit(NonZeroU32),
+}
+
 /// Paces one quota class.
 #[derive(Debug)]
 pub struct Pacer {
@@ -28,7 +38,7 @@ struct Paced {
     search: Search,
     /// The instant of the last refusal that changed the pace. A call that was sent before shows nothing new.
     changed: Option<Instant>,
-    learned: Option<Shape>,
+    learned: Vec<Found>,
 }
 
 impl Pacer {
@@ -163,10 +173,19 @@ impl Pacer {
         self.paced.iter().flat_map(|paced| paced.window.calls())
     }
 
-    /// Takes what a refusal has shown of the tenant's limiter, once: [`Shape::Smooth`] if it does not count windows,
-    /// [`Shape::Auto`] if that was wrong, since it refused smooth calls too.
-    pub fn learned(&mut self) -> Option<Shape> {
-        self.paced.as_mut()?.learned.take()
+    /// Takes what refusals have shown of the tenant's limiter since it was last asked.
+    pub fn take_found(&mut self) -> Vec<Found> {
+        let paced = self.paced.as_mut();
+        paced.map_or_else(Vec::new, |paced| std::mem::take(&mut paced.learned))
+    }
+
+    /// Returns the calls for which a window has room, if refusals have shown that these are fewer than the quota has.
+    #[must_use]
+    pub fn room_found(&self) -> Option<NonZeroU32> {
+        let search = &self.paced.as_ref()?.search;
+        search
+            .found()
+            .filter(|found| *found < search.published().calls)
     }
 
     /// Returns the end of the pause in which the class is at `now`, if it is paused.
@@ -190,15 +209,19 @@ impl Pacer {
 }
 
 impl Paced {
-    fn new(quota: Quota, now: Instant) -> Self {
-        let is_smooth = quota.shape == Shape::Smooth;
+    fn new(published: Quota, now: Instant) -> Self {
+        let is_smooth = published.shape == Shape::Smooth;
+        let search = Search::new(published, now);
+        let quota = published
+            .found
+            .map_or(published, |_| search.quota(is_smooth));
         Self {
             quota,
             window: Cells::new(quota.calls, quota.with_margin(), now),
             spacing: is_smooth.then(|| Cells::new(NonZeroU32::MIN, quota.spacing(), now)),
-            search: Search::new(quota),
+            search,
             changed: None,
-            learned: None,
+            learned: Vec::new(),
         }
     }
 
@@ -242,13 +265,14 @@ impl Paced {
                 spacing.charge(last);
             }
             self.spacing = Some(spacing);
-            self.learned = Some(Shape::Smooth);
+            self.learned.push(Found::Shape(Shape::Smooth));
             return;
         }
         if self.quota.shape == Shape::Auto && self.spacing.is_some() {
-            self.learned = Some(Shape::Auto);
+            self.learned.push(Found::Shape(Shape::Auto));
         }
         let quota = self.search.refused(refusal, passed, self.spacing.is_some());
+        self.learned.extend(self.search.found().map(Found::Limit));
         self.switch_to(quota, refusal.at);
     }
 

@@ -1,5 +1,7 @@
 //! What refusals, and calls that passed, have shown of a tenant's limits.
 
+use std::num::NonZeroU32;
+
 use super::quota::{QuotaScope, Shape};
 use crate::wire::QuotaClass;
 
@@ -10,4 +12,7 @@ pub enum Learned {
     Scope(QuotaScope),
     /// The way in which calls of a class are to be spread; [`Shape::Auto`] if what was learned before was wrong.
     Shape(QuotaClass, Shape),
+    /// The calls of a class that a window had room for when one was refused: the limit, or the part of it that other
+    /// programs leave.
+    Limit(QuotaClass, NonZeroU32),
 }

@@ -21,6 +21,8 @@ pub struct Quota {
     pub margin: Margin,
     /// The way in which calls are spread over the window.
     pub shape: Shape,
+    /// The calls in a window for which an earlier run has found room. The search begins there.
+    pub found: Option<NonZeroU32>,
     /// The most that a search for the real limit may reach, as a multiple of this quota. Default: 1, so that calls only
     /// become fewer, where another program uses a part of the limit.
     pub ceiling: NonZeroU32,
@@ -176,6 +178,7 @@ impl Quota {
             window,
             margin: Margin::DEFAULT,
             shape: Shape::Auto,
+            found: None,
             ceiling: NonZeroU32::MIN,
         }
     }
@@ -299,6 +302,18 @@ impl Pace {
         match self {
             Self::At(quota) if quota.shape == Shape::Auto => Self::At(Quota { shape, ..quota }),
             known => known,
+        }
+    }
+
+    /// Returns the same pace as the start of a search at the limit that an earlier run has found.
+    #[must_use]
+    pub fn finding(self, calls: NonZeroU32) -> Self {
+        match self {
+            Self::At(quota) => Self::At(Quota {
+                found: Some(calls),
+                ..quota
+            }),
+            Self::Unlimited => Self::Unlimited,
         }
     }
 

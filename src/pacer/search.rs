@@ -68,16 +68,35 @@ struct Limit {
 
 impl Search {
     /// Returns a search that begins at `published` and ends at its ceiling.
-    pub(super) fn new(published: Quota) -> Self {
-        let rate = f64::from(published.calls.get());
+    pub(super) fn new(published: Quota, now: Instant) -> Self {
+        let calls = f64::from(published.calls.get());
+        let most = calls * f64::from(published.ceiling.get());
+        let found = published
+            .found
+            .map(|found| f64::from(found.get()).min(most));
+        let limit = found.map(|rate| Limit {
+            rate,
+            believed_until: now + BELIEVED,
+        });
         Self {
             published,
-            rate,
-            most: rate * f64::from(published.ceiling.get()),
-            climbing: true,
+            rate: found.unwrap_or(calls),
+            most,
+            climbing: found.is_none(),
             window: None,
-            limit: None,
+            limit,
         }
+    }
+
+    /// The calls in a window for which there was room when a call was refused.
+    pub(super) fn found(&self) -> Option<NonZeroU32> {
+        let whole = self.limit?.rate.floor();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number within the range"
+        )]
+        NonZeroU32::new(whole as u32)
     }
 
     /// The quota at which the search began.
@@ -139,7 +158,7 @@ impl Search {
 
     /// Returns the rate as a quota. Spread smoothly, it is a whole number of calls in a window of fitting length; by
     /// windows, the length must stay.
-    fn quota(&self, is_smooth: bool) -> Quota {
+    pub(super) fn quota(&self, is_smooth: bool) -> Quota {
         let whole = if is_smooth {
             self.rate.round()
         } else {

@@ -1,5 +1,6 @@
 //! The summary of a run.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
@@ -26,6 +27,13 @@ pub struct Summary {
     pub throttled: u64,
     /// The number of calls that were answered with a 503 asking to come back later, and sent again.
     pub unavailable: u64,
+    /// The reads for which a window had room, if refusals have shown that these are fewer than the quota has: another
+    /// program uses the rest, or the tenant's limit is smaller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_room: Option<NonZeroU32>,
+    /// The same for writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write_room: Option<NonZeroU32>,
     /// The time for which this process worked, reading and planning included.
     pub elapsed_ms: u64,
     /// The run directory.
@@ -52,6 +60,8 @@ impl Summary {
             write_calls: progress.write.sent,
             throttled: progress.throttled,
             unavailable: progress.unavailable,
+            read_room: progress.read.room_found,
+            write_room: progress.write.room_found,
             elapsed_ms,
             run_dir: run_dir.to_owned(),
         }

@@ -85,3 +85,33 @@ fn a_small_bucket_is_found_out_once() {
     );
     assert_eq!(create_and_delete(&tenant, 1).0, 0);
 }
+
+#[test]
+fn another_programs_part_of_the_quota_is_left_to_it() {
+    const CALLS: usize = 40;
+    let tenant = start("window = \"sliding-log\"\nco_tenant = \"2/2s\"", "2s");
+    let mut creates = "name,url,user_portals\n".to_owned();
+    for number in 0..CALLS {
+        writeln!(
+            creates,
+            "Link {number:02},https://a.example.com/,Employee Portal"
+        )
+        .unwrap();
+    }
+    let file = tenant.write("creates.csv", &creates);
+    let mut command = tenant.command(&["apply", "--yes", "--batch-size", "1", "--pace", "smooth"]);
+    let mut child = tenant.met_after(CALLS * 3 / 4, command.arg(&file));
+    let status = tenant.run(&["status"]).expect(0).stdout;
+    assert_contains(&status, "another program uses a part of the write quota");
+    assert!(child.wait().unwrap().success());
+    let log = tenant.log_of("write");
+    let refused = log.iter().filter(|entry| entry["status"] == 429).count();
+    assert!((1..=CALLS / 4).contains(&refused), "{refused}");
+    let report = tenant.run_dir().join("report.json");
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap();
+    assert!(
+        (2..5).contains(&report["summary"]["write_room"].as_u64().unwrap()),
+        "{report}"
+    );
+}

@@ -16,7 +16,7 @@ mod watcher;
 
 pub(super) use self::log::log_to;
 pub(super) use self::panics::show_panics;
-pub(super) use self::run_end::{conclude, finish};
+pub(super) use self::run_end::{conclude, finish, shared_quota};
 pub(super) use self::signals::interrupts;
 pub(super) use self::terminal::Terminal;
 pub(super) use self::watcher::Watcher;

@@ -268,6 +268,7 @@ mod tests {
                 sent,
                 left: 0,
                 paused_until: None,
+                room_found: None,
             };
             window.record(class, begun + Duration::from_secs(seconds));
             rate("writes", class, &window)

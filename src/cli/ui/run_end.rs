@@ -1,5 +1,6 @@
 //! Messages at the end of a run, and its exit code.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::exit;
@@ -8,6 +9,7 @@ use crate::cli::flags::JsonArg;
 use crate::engine::End;
 use crate::ops::{Error, ErrorKind, RunEnd, counted, listed, of_end, rounded, shell_word};
 use crate::report::Report;
+use crate::wire::QuotaClass;
 
 /// Shows the end of a run, if there was one, and returns the exit code.
 ///
@@ -57,6 +59,13 @@ pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Resu
     }
 }
 
+/// Says that refusals have shown less room in a window than the quota has.
+pub(crate) fn shared_quota(class: QuotaClass, room: NonZeroU32) -> String {
+    format!(
+        "another program uses a part of the {class} quota, or the limit is smaller: a window has room for about {room} calls"
+    )
+}
+
 fn described(report: &Report) -> Vec<String> {
     const SHOWN: usize = 10;
     let summary = &report.summary;
@@ -88,6 +97,14 @@ fn described(report: &Report) -> Vec<String> {
         rounded(Duration::from_millis(summary.elapsed_ms)),
         summary.throttled,
     ));
+    let rooms = [
+        (QuotaClass::Read, summary.read_room),
+        (QuotaClass::Write, summary.write_room),
+    ];
+    let rooms = rooms
+        .into_iter()
+        .filter_map(|(class, room)| Some((class, room?)));
+    lines.extend(rooms.map(|(class, room)| shared_quota(class, room)));
     lines.push(format!("results: {}", summary.run_dir.display()));
     lines
 }

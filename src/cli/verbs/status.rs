@@ -7,9 +7,12 @@ use serde::Serialize;
 
 use super::context::Context;
 use crate::cli::flags::{JsonArg, RunsDir};
-use crate::cli::ui::{Watcher, exit};
+use crate::cli::settings::share;
+use crate::cli::ui::{Watcher, exit, shared_quota};
+use crate::coordination::Now;
 use crate::ledger::Tally;
-use crate::ops::{Error, select_run, shell_word};
+use crate::ops::{Error, Sharing, select_run, shell_word};
+use crate::pacer::Learned;
 use crate::report::path_as_shown;
 use crate::run::{Lineage, RunDirectory, RunState};
 
@@ -36,7 +39,10 @@ pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<u8, Error>
         Some(name) => RunState::read(RunDirectory::find(&runs, name)?)?,
         None => select_run::newest_readable(&runs, &Watcher::new(terminal))?,
     };
-    let shown = Shown::new(&run_state, &Lineage::around(&run_state.directory)?);
+    let mut shown = Shown::new(&run_state, &Lineage::around(&run_state.directory)?);
+    if run_state.active {
+        shown.shared_quotas = shared_quotas(&shown.tenant);
+    }
     if args.json.json {
         terminal.json(&shown)?;
     } else {
@@ -69,6 +75,9 @@ pub(super) struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     superseded_by: Option<String>,
     last_written: String,
+    /// The quotas of which another program uses a part, while the run works.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shared_quotas: Vec<String>,
     #[serde(flatten)]
     pub(super) tally: Tally,
 }
@@ -98,6 +107,7 @@ impl Shown {
             supersedes: origin.supersedes.clone(),
             superseded_by: superseded_by.map(str::to_owned),
             last_written: format!("{:.0}", run_state.last),
+            shared_quotas: Vec::new(),
             tally: run_state.ledger.tally(),
             run: name,
         }
@@ -120,6 +130,19 @@ impl Shown {
     }
 }
 
+/// Tells of which quotas of the tenant another program uses a part, as far as runs have found out lately.
+fn shared_quotas(tenant: &str) -> Vec<String> {
+    let Sharing::Table(table) = share(tenant) else {
+        return Vec::new();
+    };
+    let facts = table.learned(Now::read()).unwrap_or_default().into_iter();
+    let told = facts.filter_map(|fact| match fact.learned {
+        Learned::Limit(class, room) => Some(shared_quota(class, room)),
+        Learned::Scope(_) | Learned::Shape(..) => None,
+    });
+    told.collect()
+}
+
 fn details(run: &Shown) -> Vec<String> {
     let mut lines = vec![
         format!("run       {}", run.run),
@@ -133,6 +156,7 @@ fn details(run: &Shown) -> Vec<String> {
         lines.push(format!("{state:<10}{count}"));
     }
     lines.extend(run.links().map(|(what, other)| format!("{what} {other}")));
+    lines.extend(run.shared_quotas.iter().cloned());
     if run.state == "unfinished" {
         let directory = shell_word(run.run_dir.display());
         lines.push(format!("to go on: zpa-bulk resume {directory}"));

@@ -357,13 +357,13 @@ fn told(fact: &Fact) -> String {
         Learned::Shape(class, _) => {
             format!("{class} calls are refused when several go at once, so they go smoothly")
         }
+        Learned::Limit(class, calls) => {
+            format!("a window has room for about {calls} {class} calls of ours")
+        }
     };
     let at = Timestamp::from_nanosecond(fact.at.into());
-    let day = at.map_or_else(
-        |_| String::new(),
-        |at| at.strftime(" (%Y-%m-%d)").to_string(),
-    );
-    what + &day
+    let when = at.map(|at| at.strftime(" (%Y-%m-%d %H:%M UTC)").to_string());
+    what + &when.unwrap_or_default()
 }
 
 #[cfg(test)]
