@@ -152,6 +152,8 @@ pub(super) struct Dispatcher {
     session: Session,
     counts: Counts,
     freshness: Duration,
+    /// The time from the first reading for a change to the last. It rises at once and falls fast.
+    readings: Duration,
     halted: bool,
 }
 
@@ -167,6 +169,7 @@ impl Dispatcher {
             session: Session::default(),
             counts: Counts::default(),
             freshness: settings.freshness,
+            readings: Duration::ZERO,
             halted: false,
         }
     }
@@ -469,9 +472,16 @@ impl Dispatcher {
         self.in_flight.reading()
     }
 
-    /// Returns the time between the beginning of a reading and the slot of the change for which it is made.
+    /// Notes that it took so long from the first reading for a change to the last. Each waits for a slot of its own.
+    pub(super) fn was_read_in(&mut self, took: Duration) {
+        self.readings = took.max((self.readings + took) / 2);
+    }
+
+    /// Returns the time between the beginning of a reading and the slot of the change for which it is made. Without enough
+    /// of it, slots that come seldom would pass unused, one after the other.
     fn reading_lead(&self) -> Duration {
-        (self.in_flight.reading() + LEAD).min(self.freshness / 2)
+        let lasts = self.in_flight.reading().max(self.readings);
+        (lasts + LEAD).min(self.freshness / 2)
     }
 
     /// Returns how many calls may be made ready: no more than can replace all that are in flight.

@@ -8,12 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
+use zpa_bulk::clock;
+use zpa_bulk::coordination::{Coordination, Now};
 use zpa_bulk::engine::End;
+use zpa_bulk::engine::Member;
 use zpa_bulk::pacer::{Pace, Quota, QuotaScope};
 use zpa_bulk::wire::{Method, Request};
 
 use crate::support::desk::{Applied, Desk, carry_out, die};
-use crate::support::wire::{Fault, Wire, then};
+use crate::support::wire::{CUSTOMER, Fault, Wire, then};
 
 const DETACH: &str = "user_portals = { delete_with_links = \"detach\" }\n";
 
@@ -119,6 +123,27 @@ async fn both_readings_are_fresh_after_every_pause() {
         assert_eq!(ages.len(), 4);
         assert!(ages.iter().all(|age| *age <= BOUND), "{ages:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_does_not_pass_while_both_are_read() {
+    clock::tie();
+    let (mut desk, wire) = (Desk::new(), Wire::new(""));
+    let past = desk.applied(&wire, FIELD).await;
+    // The two readings come half a second apart, and the slots for the delete longer than a reading is fresh.
+    desk.settings.read_quota = "1/500ms".parse().unwrap();
+    desk.settings.write_quota = "1/5s".parse().unwrap();
+    let state = desk.dir.path().join("state");
+    let table = Coordination::open(&state, CUSTOMER, Now::read()).unwrap();
+    let mut engine = desk.engine(wire.clone());
+    engine.share(table.clone()).unwrap();
+    let run = desk.start_undo(&mut engine, &past).await;
+    let settle = desk.settings.settle;
+    let id = table.change(Now::read(), |table| table.begin("run", "run", settle));
+    let (id, name) = (id.unwrap(), "run".to_owned());
+    engine.join(Member { id, name });
+    let ended = timeout(Duration::from_secs(60), carry_out(&mut engine, run)).await;
+    assert_eq!(ended.unwrap().ledger.tally().deleted, 1);
 }
 
 #[tokio::test(start_paused = true)]

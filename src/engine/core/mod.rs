@@ -605,6 +605,8 @@ impl Core {
         match step {
             Step::Submit(call, priority) => self.dispatcher.submit(call, priority, None, now),
             Step::Write(call, priority, read_at) => {
+                let took = now.saturating_duration_since(read_at);
+                self.dispatcher.was_read_in(took);
                 self.dispatcher.submit(call, priority, Some(read_at), now);
             }
             Step::CutCreates(most) => {
