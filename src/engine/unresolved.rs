@@ -124,7 +124,7 @@ impl Reconciliation {
         self.0.push(unresolved);
     }
 
-    /// Gives later listings, which may be behind for so long.
+    /// Waits so much longer for the listings of all of them that one that is behind would mislead.
     pub(super) fn put_off(&mut self, wait: Duration) {
         for unresolved in &mut self.0 {
             unresolved.put_off(wait);

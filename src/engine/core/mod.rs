@@ -521,7 +521,7 @@ impl Core {
         }
     }
 
-    /// Takes in that listings lag behind. Those that were asked for before are waited for longer.
+    /// Takes in that listings lag behind. All lookups that are due begin later.
     fn lags(&mut self) {
         if self.lag.see() {
             self.reconciliation.put_off(self.lag.longest());
