@@ -46,8 +46,9 @@ const SCHEMA: &str = "
     CREATE TABLE owners (object TEXT PRIMARY KEY, run TEXT NOT NULL) STRICT;
 ";
 
-/// The time after which a change gives up that waits for another process. Processes hold the table for microseconds.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time after which a change gives up that waits for another process. Processes hold the table for microseconds, but
+/// the machine may be busy, or the process may be stopped for a while.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The furthest that a pause may lie in the future after a restart of the machine, which is told by the wall clock.
 const FURTHEST: Duration = Duration::from_secs(7200);
@@ -88,7 +89,7 @@ impl Coordination {
     /// Changes the table in one transaction.
     ///
     /// # Errors
-    /// [`CoordinationError`] if another process holds the table for five seconds, or it cannot be read or written. Then
+    /// [`CoordinationError`] if another process holds the table for ten seconds, or it cannot be read or written. Then
     /// nothing was changed.
     pub fn change<T>(
         &self,

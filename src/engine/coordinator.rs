@@ -109,7 +109,7 @@ impl Coordinator {
 
 /// Tries for some time: another process may have been stopped while it held the table, or the disk may be full for a while.
 fn patiently(mut answer: impl FnMut() -> Answers) -> Answers {
-    const TRIES: u32 = 5;
+    const TRIES: u32 = 3;
     const PAUSE: Duration = Duration::from_secs(1);
     for attempt in 1..TRIES {
         match answer() {
