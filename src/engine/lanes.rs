@@ -32,9 +32,6 @@ const STRIKES: u32 = 3;
 /// The interval at which the lanes of idle paths are dropped.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// The number of windows that the single calls of a job must fill, so that the trial of the scope pays.
-const WORTH_A_TRIAL: u64 = 2;
-
 /// The calls that one limit counts: those of a class, on one path or, where it is empty, on all paths.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LaneKey {
@@ -141,11 +138,7 @@ impl Lanes {
 
     /// Begins the trial of what the limits count, if that is not known and these calls are worth it.
     pub(super) fn try_scope(&mut self, calls: CallCounts) {
-        let Pace::At(quota) = self.write.pace else {
-            return;
-        };
-        let apart = calls.write.saturating_sub(calls.together);
-        let is_worth_it = apart > WORTH_A_TRIAL * u64::from(quota.calls.get());
+        let is_worth_it = calls.are_worth_a_trial(self.write.pace);
         if self.is_open && is_worth_it && !self.has_queued() {
             self.is_open = false;
             self.count_paths(Counting::Trial(Trial::default()));

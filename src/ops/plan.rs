@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::error::{Error, ErrorKind};
 use super::preview::{PlanSummary, Preview};
 use super::tenant::Tenant;
+use crate::engine::EngineSettings;
 use crate::item::Item;
-use crate::plan::{Defaults, Estimate, Planner, Snapshot};
+use crate::plan::{Defaults, Estimate, Planner, Snapshot, Way};
 use crate::resource::{Action, Kind};
 use crate::run::{self, Checked, PlanError};
 
@@ -30,10 +31,13 @@ pub struct Manifests {
 impl PlanSummary {
     pub(super) fn of(planner: &Planner<'_>, tenant: &Tenant) -> Self {
         let settings = &tenant.engine_settings;
-        let calls = planner.calls(settings.batch_size.get());
+        let (batch_size, paces) = (settings.batch_size.get(), settings.paces());
+        let usual = EngineSettings::default().batch_size.get();
+        let calls = |batch_size| planner.calls(batch_size);
         Self {
             totals: planner.totals(),
-            estimate: Estimate::new(calls, &settings.paces()),
+            estimate: Estimate::new(calls(batch_size), &paces),
+            ways: Way::others(calls, batch_size, usual, &paces),
             objections: planner.objections(tenant.guards),
         }
     }

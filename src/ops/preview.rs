@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::item::{Change, Item};
-use crate::plan::{Estimate, Snapshot, Totals};
+use crate::plan::{Estimate, Snapshot, Totals, Way};
 use crate::resource::unescape;
 use crate::wire::Object;
 
@@ -18,6 +18,8 @@ pub struct PlanSummary {
     pub totals: Totals,
     /// The calls, and the least time that they need.
     pub estimate: Estimate,
+    /// Other ways to carry the plan out, which take another time.
+    pub ways: Vec<Way>,
     /// The objections of the guards to the deletes.
     pub objections: Vec<String>,
 }

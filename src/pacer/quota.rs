@@ -296,11 +296,26 @@ impl Pace {
         }
     }
 
+    /// Returns the same pace with that shape.
+    #[must_use]
+    pub fn shaped(self, shape: Shape) -> Self {
+        match self {
+            Self::At(quota) => Self::At(Quota { shape, ..quota }),
+            Self::Unlimited => Self::Unlimited,
+        }
+    }
+
+    /// Tells whether calls are spread smoothly.
+    #[must_use]
+    pub fn is_smooth(&self) -> bool {
+        matches!(self, Self::At(quota) if quota.shape == Shape::Smooth)
+    }
+
     /// Returns the same pace with that shape, if it leaves the shape open.
     #[must_use]
     pub fn knowing(self, shape: Shape) -> Self {
         match self {
-            Self::At(quota) if quota.shape == Shape::Auto => Self::At(Quota { shape, ..quota }),
+            Self::At(quota) if quota.shape == Shape::Auto => self.shaped(shape),
             known => known,
         }
     }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::pacer::{Paces, QuotaScope};
+use crate::pacer::{Pace, Paces, QuotaScope, Shape};
+
+/// The least difference of two times that is worth a word.
+const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 /// The numbers of calls, by quota class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -38,6 +41,18 @@ pub struct Estimate {
     pub least: Duration,
 }
 
+/// The number of windows that the single calls of a job must fill, so that the trial of the scope pays.
+const WORTH_A_TRIAL: u64 = 2;
+
+impl CallCounts {
+    /// Tells whether these calls are worth a trial of what the tenant's limit counts, at that pace of writes.
+    #[must_use]
+    pub fn are_worth_a_trial(self, writes: Pace) -> bool {
+        let apart = self.write.saturating_sub(self.together);
+        matches!(writes, Pace::At(quota) if apart > WORTH_A_TRIAL * u64::from(quota.calls.get()))
+    }
+}
+
 impl Estimate {
     /// Estimates the least time for `calls`. Reads and writes go side by side, each at its own pace.
     #[must_use]
@@ -54,5 +69,129 @@ impl Estimate {
             }
         };
         Self { calls, least }
+    }
+}
+
+/// Another way to carry out a plan, which takes another time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The setting that leads there, as a flag.
+    pub setting: String,
+    /// What the plan takes that way.
+    pub estimate: Estimate,
+    /// The case in which it is right, or what the run does about it by itself.
+    pub when: &'static str,
+}
+
+impl Way {
+    /// Returns the ways that take another time than the settings do. `calls` counts the calls with at most so many objects
+    /// in one create; the settings allow `batch_size`.
+    #[must_use]
+    pub fn others(
+        calls: impl Fn(u32) -> CallCounts,
+        batch_size: u32,
+        usual_batch_size: u32,
+        paces: &Paces,
+    ) -> Vec<Self> {
+        let chosen = Estimate::new(calls(batch_size), paces);
+        let way = |setting: String, paces: &Paces, batch_size, when| Self {
+            setting,
+            estimate: Estimate::new(calls(batch_size), paces),
+            when,
+        };
+        let (scope, when) = match paces.scope {
+            QuotaScope::Auto if chosen.calls.are_worth_a_trial(paces.write) => (
+                QuotaScope::Endpoint,
+                "the run tries whether the tenant counts that way",
+            ),
+            QuotaScope::Auto | QuotaScope::Tenant => {
+                (QuotaScope::Endpoint, "if the tenant counts that way")
+            }
+            QuotaScope::Endpoint => (
+                QuotaScope::Tenant,
+                "if the tenant counts all paths together after all",
+            ),
+        };
+        let by_scope = way(
+            format!("--quota-scope {scope}"),
+            &Paces { scope, ..*paces },
+            batch_size,
+            when,
+        );
+        let shaped = |shape| Paces {
+            read: paces.read.shaped(shape),
+            write: paces.write.shaped(shape),
+            ..*paces
+        };
+        let (shape, when) = if [paces.read, paces.write].iter().any(Pace::is_smooth) {
+            (Shape::Window, "if the tenant lets several calls go at once")
+        } else {
+            (Shape::Smooth, "if the tenant refuses several calls at once")
+        };
+        let by_shape = way(format!("--pace {shape}"), &shaped(shape), batch_size, when);
+        let by_batch = way(
+            format!("--batch-size {usual_batch_size}"),
+            paces,
+            usual_batch_size.max(batch_size),
+            "where no link makes the whole batch fail",
+        );
+        let differs = |way: &Self| {
+            let (least, other) = (chosen.least, way.estimate.least);
+            least.abs_diff(other) >= WORTH_SAYING && least.abs_diff(other) * 10 >= least
+        };
+        let ways = [by_scope, by_shape, by_batch];
+        ways.into_iter().filter(differs).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pacer::Quota;
+
+    fn paces(scope: QuotaScope) -> Paces {
+        Paces {
+            read: Pace::At(Quota::READ),
+            write: Pace::At(Quota::WRITE),
+            scope,
+            gateway: Pace::At(Quota::GATEWAY),
+        }
+    }
+
+    /// The ways of a plan with that many deletes by id, as settings and seconds.
+    fn ways(deletes: u64, scope: QuotaScope) -> Vec<(String, u64, &'static str)> {
+        let calls = |_| CallCounts {
+            read: deletes,
+            write: deletes,
+            together: 0,
+        };
+        let ways = Way::others(calls, 150, 150, &paces(scope)).into_iter();
+        ways.map(|way| (way.setting, way.estimate.least.as_secs(), way.when))
+            .collect()
+    }
+
+    #[test]
+    fn a_plan_tells_the_ways_that_take_another_time() {
+        assert_eq!(ways(10, QuotaScope::Tenant).len(), 1, "smooth");
+        let tried = "the run tries whether the tenant counts that way";
+        let auto = ways(500, QuotaScope::Auto);
+        let scope = "--quota-scope endpoint".to_owned();
+        assert_eq!(auto, [(scope.clone(), 0, tried)], "smooth is as fast");
+        let settled = ways(500, QuotaScope::Tenant);
+        assert_eq!(settled, [(scope, 0, "if the tenant counts that way")]);
+        let (setting, least, _) = &ways(500, QuotaScope::Endpoint)[0];
+        assert_eq!((setting.as_str(), *least), ("--quota-scope tenant", 499));
+    }
+
+    #[test]
+    fn smaller_batches_than_usual_are_pointed_out() {
+        let calls = |batch_size: u32| CallCounts {
+            read: 0,
+            write: 300_u64.div_ceil(batch_size.into()),
+            together: 300_u64.div_ceil(batch_size.into()),
+        };
+        let ways = Way::others(calls, 5, 150, &paces(QuotaScope::Auto));
+        let batch = ways.iter().find(|way| way.setting == "--batch-size 150");
+        assert_eq!(batch.unwrap().estimate.calls.write, 2);
     }
 }

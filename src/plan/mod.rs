@@ -40,7 +40,7 @@ pub use self::columns::{Layout, RESULT_COLUMNS};
 pub use self::compare::{Planner, Totals};
 pub use self::defaults::Defaults;
 pub use self::duplicates::Duplicates;
-pub use self::estimate::{CallCounts, Estimate};
+pub use self::estimate::{CallCounts, Estimate, Way};
 pub use self::filter::{Condition, Filter, FilterError};
 pub use self::guards::{Guards, Share};
 pub use self::limits::Limits;

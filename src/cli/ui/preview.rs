@@ -18,9 +18,12 @@ pub(crate) fn lines(plan: &Preview<'_>, hint: &str) -> Vec<String> {
     lines
 }
 
-fn described(summary: &PlanSummary) -> [String; 2] {
+fn described(summary: &PlanSummary) -> Vec<String> {
     let PlanSummary {
-        totals, estimate, ..
+        totals,
+        estimate,
+        ways,
+        ..
     } = summary;
     let parts = listed([
         (totals.create.into(), "to create"),
@@ -41,7 +44,21 @@ fn described(summary: &PlanSummary) -> [String; 2] {
         ),
     };
     let rows = counted(totals.items.into(), "row", "rows");
-    [format!("{rows}: {parts}"), calls]
+    let ways = ways.iter().map(|way| {
+        let (setting, least) = (&way.setting, rounded(way.estimate.least));
+        let CallCounts { read, write, .. } = way.estimate.calls;
+        let calls = if way.estimate.calls == estimate.calls {
+            String::new()
+        } else {
+            format!(
+                "{read} read and {}, ",
+                counted(write, "write call", "write calls")
+            )
+        };
+        format!("  with {setting}: {calls}at least {least}; {}", way.when)
+    });
+    let lines = [format!("{rows}: {parts}"), calls];
+    lines.into_iter().chain(ways).collect()
 }
 
 /// Returns one line for the change and one for each field that it changes; none for an unchanged item.

@@ -1,5 +1,7 @@
 //! `zpa-bulk plan`: show the changes, and the calls that they need. Writes nothing anywhere.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -8,7 +10,7 @@ use crate::cli::flags::{GuardArgs, JsonArg, ManifestArgs, TenantArgs};
 use crate::cli::ui::{exit, preview};
 use crate::item::Item;
 use crate::ops::{self, Connect as _, Error, Manifests};
-use crate::plan::Totals;
+use crate::plan::{Totals, Way};
 
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
@@ -50,7 +52,8 @@ pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Erro
                     totals: summary.totals,
                     read_calls: estimate.calls.read,
                     write_calls: estimate.calls.write,
-                    least_ms: u64::try_from(estimate.least.as_millis()).unwrap_or(u64::MAX),
+                    least_ms: millis(estimate.least),
+                    ways: summary.ways.iter().map(Alternative::of).collect(),
                 },
                 objections: &summary.objections,
                 rows: plan.items(),
@@ -87,4 +90,31 @@ struct Numbers {
     read_calls: u64,
     write_calls: u64,
     least_ms: u64,
+    ways: Vec<Alternative>,
+}
+
+/// Another way to carry the plan out.
+#[derive(Serialize)]
+struct Alternative {
+    setting: String,
+    read_calls: u64,
+    write_calls: u64,
+    least_ms: u64,
+    when: &'static str,
+}
+
+impl Alternative {
+    fn of(way: &Way) -> Self {
+        Self {
+            setting: way.setting.clone(),
+            read_calls: way.estimate.calls.read,
+            write_calls: way.estimate.calls.write,
+            least_ms: millis(way.estimate.least),
+            when: way.when,
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
