@@ -3,26 +3,19 @@
 
 use std::io::{self, BufRead};
 
-use csv::StringRecord;
+use memchr::memchr;
 
 use super::bounds::{
     LONGEST_CELL, LONGEST_ROW, MOST_COLUMNS, Step, cell_too_long, changed, row_too_long,
     title_too_long, too_many_columns,
 };
 use super::formula::restore;
-use super::records::Records;
+use super::records::{Fault, Quoting, Records, Texts};
 use super::rows::{self, Title};
 use crate::item::{Cells, Problem, Problems, Row};
 
-/// The input with a line break and one row more behind it. The line break makes a file that lacks it
-/// count its rows like any other; the row is there to be seen: a quote that is never closed swallows it.
-type Sealed<R> = io::Chain<R, &'static [u8]>;
-
-/// The row behind the last: no text file has it.
-const SEAL: &[u8] = b"\0";
-
-fn records<R: BufRead>(input: R) -> Records<Sealed<R>> {
-    Records::new(input.chain(b"\n\0\n".as_slice()), LONGEST_ROW)
+fn records<R: BufRead>(input: R) -> Records<R> {
+    Records::new(input, LONGEST_ROW)
 }
 
 /// The header.
@@ -41,12 +34,12 @@ pub(super) fn titles<R: BufRead>(
     }
     let mut records = records(input);
     let step = records.read()?;
-    let mut titles = Vec::new();
-    if !is_seal(&records) {
-        titles.extend(header(&records).map(|text| Title { text, row: 1 }));
-    }
-    problems.extend(match step {
-        Step::TooLong => Some(row_too_long(file, 1)),
+    let titles: Vec<Title> = header(&records)
+        .map(|text| Title { text, row: 1 })
+        .collect();
+    problems.extend(match (step, records.fault()) {
+        (Step::TooLong, _) => Some(row_too_long(file, 1)),
+        (_, Some(fault)) => Some(malformed(file, &records, fault, "")),
         _ if records.count() > MOST_COLUMNS => Some(too_many_columns(file, 1, records.count())),
         _ => {
             let mut too_long = titles
@@ -95,10 +88,10 @@ fn header_problem(file: u16, titles: &[Title]) -> Option<Problem> {
 
 /// The rows below the header.
 pub(super) struct Rows<R> {
-    records: Records<Sealed<R>>,
+    records: Records<R>,
     file: u16,
     titles: Vec<String>,
-    cells: StringRecord,
+    cells: Texts,
 }
 
 impl<R: BufRead> Rows<R> {
@@ -107,7 +100,7 @@ impl<R: BufRead> Rows<R> {
             records: records(input),
             file,
             titles: titles.iter().map(|t| t.text.clone()).collect(),
-            cells: StringRecord::new(),
+            cells: Texts::default(),
         }
     }
 
@@ -121,22 +114,25 @@ impl<R: BufRead> Rows<R> {
                 return Ok(false);
             }
         }
-        let more = !self.records.is_at_end()?;
-        if !more && !is_seal(&self.records) {
-            let message = "a quoted cell that begins in this row is never closed";
-            problems.push(Problem::row(self.file, self.records.number(), message));
+        if let Some(fault) = self.records.fault() {
+            let title = self.titles.get(fault.column).map_or("", String::as_str);
+            problems.push(malformed(self.file, &self.records, fault, title));
         }
-        Ok(more)
+        Ok(true)
     }
 
     /// Takes over the cells of the record. False if they are no row.
     fn fill(&mut self, problems: &mut Problems) -> bool {
-        self.cells.clear();
-        let Some(texts) = self.records.texts() else {
+        if self.records.fault().is_some() {
+            return false;
+        }
+        if !self.records.take(&mut self.cells) {
             self.report_encoding(problems);
             return false;
-        };
-        texts.for_each(|text| self.cells.push_field(&restore(text)));
+        }
+        if memchr(b'\'', self.cells.whole().as_bytes()).is_some() {
+            self.cells = self.cells.map(restore);
+        }
         !self.is_blank() && self.is_whole(problems) && self.is_short(problems)
     }
 
@@ -147,7 +143,7 @@ impl<R: BufRead> Rows<R> {
     }
 
     fn is_short(&self, problems: &mut Problems) -> bool {
-        if self.cells.as_slice().len() <= LONGEST_CELL {
+        if self.cells.whole().len() <= LONGEST_CELL {
             return true;
         }
         let number = self.records.number();
@@ -212,7 +208,7 @@ impl<R: BufRead> rows::Rows for Rows<R> {
     }
 }
 
-impl Cells for StringRecord {
+impl Cells for Texts {
     fn cell(&self, column: usize) -> Option<&str> {
         let cell = self.get(column)?;
         match cell.as_bytes() {
@@ -227,8 +223,26 @@ impl Cells for StringRecord {
     }
 }
 
-fn is_seal<R: BufRead>(records: &Records<R>) -> bool {
-    records.cells().eq([SEAL])
+fn malformed<R: BufRead>(file: u16, records: &Records<R>, fault: Fault, title: &str) -> Problem {
+    let row = records.number();
+    let lines = match records.lines() {
+        1 => String::new(),
+        lines => format!("; it goes on for {lines} lines, and rows may be lost in it"),
+    };
+    let message = match fault.quoting {
+        Quoting::Unclosed => "the quote that begins the cell is never closed".to_owned() + &lines,
+        Quoting::TextBehind => format!(
+            "text follows the quote that closes the cell{lines}; a quote within a quoted cell is written twice"
+        ),
+        Quoting::Within => {
+            "a quote stands within the cell; put the cell into quotes, and write each quote within it twice"
+                .to_owned()
+        }
+    };
+    if title.is_empty() {
+        return Problem::row(file, row, message);
+    }
+    Problem::cell(file, row, title, message)
 }
 
 #[cfg(test)]
@@ -299,18 +313,25 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!(
             problems,
-            ["f.csv:3: a quoted cell that begins in this row is never closed"]
+            [
+                "f.csv:3: column \"b\": the quote that begins the cell is never closed; it goes on for 3 lines, and rows \
+                 may be lost in it"
+            ]
         );
     }
 
     #[test]
     fn a_row_that_looks_like_the_end_ends_nothing() {
-        let (rows, problems) = read(b"a,b\n\0\n1,2\n");
-        assert_eq!(rows.len(), 1);
-        assert_eq!(
-            problems,
-            ["f.csv:2: the row has 1 cell where the header has 2"]
-        );
+        for (text, left) in [
+            ("a,b\n\0\n1,2\n", 1),
+            ("a,b\n1,2\n\0\n", 1),
+            ("a,b\n1,2\n\0", 1),
+        ] {
+            let (rows, problems) = read(text.as_bytes());
+            assert_eq!(rows.len(), left, "{text:?}");
+            let said = "the row has 1 cell where the header has 2";
+            assert!(problems[0].ends_with(said), "{problems:?}");
+        }
     }
 
     #[test]

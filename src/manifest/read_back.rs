@@ -19,7 +19,8 @@ impl<R: Read> CsvReader<R> {
     }
 
     /// Returns the cells of the next row, or none behind the last. A row that is longer than any that was written counts as
-    /// the end, and of a row with more cells the first are returned: neither is in a file of the program.
+    /// the end, of a row with more cells the first are returned, and a row with malformed quotes gets a cell more: none of
+    /// them is in a file of the program.
     ///
     /// # Errors
     /// When the row cannot be read.
@@ -28,7 +29,11 @@ impl<R: Read> CsvReader<R> {
             return Ok(None);
         }
         let text = |cell: &[u8]| restore(&String::from_utf8_lossy(cell)).into_owned();
-        Ok(Some(self.0.cells().map(text).collect()))
+        let mut cells: Vec<String> = self.0.cells().map(text).collect();
+        if self.0.fault().is_some() {
+            cells.push(char::REPLACEMENT_CHARACTER.to_string());
+        }
+        Ok(Some(cells))
     }
 
     /// Returns the source. Behind the last row, all of it has been read.

@@ -7,8 +7,8 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use super::Draft;
 use super::columns::Layout;
 use crate::item::Problem;
-use crate::resource::unescape;
-use crate::wire::quoted;
+use crate::resource::{Kind, unescape};
+use crate::wire::{Id, quoted};
 
 /// The rows so far, by the objects that they name.
 ///
@@ -17,6 +17,18 @@ use crate::wire::quoted;
 #[derive(Debug, Default)]
 pub struct Duplicates {
     first: HashMap<NameHash, Place, BuildHasherDefault<Hashed>>,
+    /// The scope of the row that was added last. Most rows have the same.
+    last: Option<Beginning>,
+}
+
+/// The hashers that have seen what the names of one scope have in common.
+#[derive(Debug)]
+struct Beginning {
+    kind: Kind,
+    part: Option<&'static str>,
+    home: Option<Id>,
+    id: DefaultHasher,
+    key: DefaultHasher,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -79,21 +91,51 @@ impl Duplicates {
             file: draft.file,
             row: draft.row,
         };
+        let beginning = match self.last.take() {
+            Some(last) if last.is_of(draft) => last,
+            _ => Beginning::of(draft),
+        };
+        let beginning = self.last.insert(beginning);
         named.into_iter().find_map(|(naming, name)| {
-            let name = hash(draft, naming, name?);
+            let name = beginning.hash(naming, name?);
             let first = *self.first.entry(name).or_insert(place);
             (first != place).then(|| repeated(draft, naming, first, layout))
         })
     }
 }
 
-/// Returns two hashes of the same state of 256 bits, the second after one more byte.
-fn hash(draft: &Draft<'_>, naming: Naming, name: &str) -> NameHash {
-    let mut hasher = DefaultHasher::new();
-    (naming, draft.kind, draft.part, draft.home(), name).hash(&mut hasher);
-    let first = hasher.finish();
-    hasher.write_u8(0);
-    NameHash(first, hasher.finish())
+impl Beginning {
+    fn of(draft: &Draft<'_>) -> Self {
+        let (kind, part, home) = (draft.kind, draft.part, draft.home());
+        let hasher = |naming: Naming| {
+            let mut hasher = DefaultHasher::new();
+            (naming, kind, part, home).hash(&mut hasher);
+            hasher
+        };
+        Self {
+            kind,
+            part,
+            home: home.cloned(),
+            id: hasher(Naming::Id),
+            key: hasher(Naming::Key),
+        }
+    }
+
+    fn is_of(&self, draft: &Draft<'_>) -> bool {
+        self.kind == draft.kind && self.part == draft.part && self.home.as_ref() == draft.home()
+    }
+
+    /// Returns two hashes of the same state of 256 bits, the second after one more byte.
+    fn hash(&self, naming: Naming, name: &str) -> NameHash {
+        let mut hasher = match naming {
+            Naming::Id => self.id.clone(),
+            Naming::Key => self.key.clone(),
+        };
+        hasher.write(name.as_bytes());
+        let first = hasher.finish();
+        hasher.write_u8(0);
+        NameHash(first, hasher.finish())
+    }
 }
 
 fn repeated(draft: &Draft<'_>, naming: Naming, first: Place, layout: &Layout) -> Problem {

@@ -145,8 +145,40 @@ fn a_row_without_end_is_refused_in_little_memory() {
     let commas = [b"name,url\n".as_slice(), &b",".repeat(8 << 20), b"\n"].concat();
     assert_contains(
         &refused("m.csv", &commas),
-        "the row has 8388609 cells where the header has 2",
+        "F:2: the row is longer than 4 MiB",
     );
+}
+
+#[test]
+fn a_quote_in_the_wrong_place_loses_no_row_unseen() {
+    let swallowed = "name,url,description\nA,https://a.example.com,\"first\nB,https://b.example.com,second\n\
+                     C,https://c.example.com,\"third\nD,https://d.example.com,fourth\n";
+    for (text, said) in [
+        (
+            swallowed,
+            "F:2: column \"description\": text follows the quote that closes the cell; it goes on for 3 lines, and rows \
+             may be lost in it",
+        ),
+        (
+            "name,url\n\"HR\" self service,https://a.example.com\n",
+            "F:2: column \"name\": text follows the quote",
+        ),
+        (
+            "url,name\nhttps://a.example.com, \"HR\"\n",
+            "F:2: column \"name\": a quote stands within the cell",
+        ),
+        (
+            "name,url\nA,\"https://a.example.com\nB,https://b.example.com\n",
+            "F:2: column \"url\": the quote that begins the cell is never closed",
+        ),
+        ("name,\"url\nA,https://a.example.com\n", "F:1: "),
+        (
+            "name,url\nA,https://a.example.com\n\0\nB,https://b.example.com\n",
+            "F:3: ",
+        ),
+    ] {
+        assert_contains(&refused("m.csv", text.as_bytes()), said);
+    }
 }
 
 #[test]
