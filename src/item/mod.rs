@@ -14,6 +14,6 @@ pub use self::change::{Change, FieldChange};
 pub use self::event::{Event, Outcome, PRESUMED, Status};
 pub use self::operation::Operation;
 pub use self::referrer::{Referrer, referred_to};
-pub use self::row::{Cells, Problem, Problems, Row};
+pub use self::row::{CellKind, Cells, Located, Problem, Problems, Row};
 pub use self::undo::{Undo, changed_since};
 pub use self::work_item::{Item, ItemNumber, index};

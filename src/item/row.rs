@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::wire::shortened;
 
 /// The cells of one row, by the position of their column from 0.
@@ -11,6 +13,21 @@ pub trait Cells {
 
     /// Returns the untrimmed text of the cell for the result files. A missing cell is an empty text.
     fn raw(&self, column: usize) -> &str;
+
+    /// Returns the kind of value that the cell holds in its file. Default: text.
+    fn kind(&self, _column: usize) -> CellKind {
+        CellKind::Text
+    }
+}
+
+/// The kind of value that a cell holds in its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CellKind {
+    /// A text, or a value that stands for the text it is written as.
+    #[default]
+    Text,
+    /// A list of JSON.
+    List,
 }
 
 /// One row of a manifest, with its position and its cells.
@@ -68,18 +85,52 @@ impl Problem {
     /// Formats the problem as `file:row: column "x": message`. The names of the manifests are in `files`, by number.
     #[must_use]
     pub fn describe(&self, files: &[String]) -> String {
-        let file = files
-            .get(usize::from(self.file))
-            .map_or("?", String::as_str);
-        let (row, message) = (self.row, &self.message);
-        match &self.column {
-            Some(column) => format!("{file}:{row}: column {column:?}: {message}"),
-            None => format!("{file}:{row}: {message}"),
+        let file = files.get(usize::from(self.file));
+        self.located(file.map_or("?", String::as_str)).to_string()
+    }
+
+    /// Returns the problem as data, with the name of its manifest.
+    #[must_use]
+    pub fn located(&self, file: &str) -> Located {
+        Located {
+            file: Some(file.to_owned()),
+            row: Some(self.row),
+            column: self.column.clone(),
+            message: self.message.clone(),
         }
     }
 }
 
-/// The problems of all manifests: the first 1,000, and the number of all.
+/// A mistake with its place, as it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Located {
+    /// The name of the manifest, unless the mistake is of the plan as a whole.
+    pub file: Option<String>,
+    /// The number of the row.
+    pub row: Option<u32>,
+    /// The column as the manifest spells it.
+    pub column: Option<String>,
+    /// The description of the mistake.
+    pub message: String,
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}:")?;
+            match self.row {
+                Some(row) => write!(f, "{row}: ")?,
+                None => f.write_str(" ")?,
+            }
+        }
+        if let Some(column) = &self.column {
+            write!(f, "column {column:?}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// The problems of all manifests: the first 100,000, and the number of all.
 ///
 /// A manifest of millions of rows may have a problem in each. Nobody reads so many, and they would not fit into memory.
 #[derive(Debug, Default)]
@@ -89,7 +140,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    const KEPT: usize = 1000;
+    const KEPT: usize = 100_000;
 
     /// Adds a problem.
     pub fn push(&mut self, problem: Problem) {

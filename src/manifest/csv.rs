@@ -1,6 +1,7 @@
 //! CSV (RFC 4180): comma, quoted line breaks, UTF-8 with or without byte order mark, CRLF or LF. A cell that was
 //! kept from being a formula is read as it was before.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead};
 
 use memchr::memchr;
@@ -34,13 +35,15 @@ pub(super) fn titles<R: BufRead>(
     }
     let mut records = records(input);
     let step = records.read()?;
+    // Columns without a title behind the last one are none, unless a row has something there.
     let titles: Vec<Title> = header(&records)
+        .take(records.filled())
         .map(|text| Title { text, row: 1 })
         .collect();
     problems.extend(match (step, records.fault()) {
         (Step::TooLong, _) => Some(row_too_long(file, 1)),
         (_, Some(fault)) => Some(malformed(file, &records, fault, "")),
-        _ if records.count() > MOST_COLUMNS => Some(too_many_columns(file, 1, records.count())),
+        _ if records.filled() > MOST_COLUMNS => Some(too_many_columns(file, 1, records.filled())),
         _ => {
             let mut too_long = titles
                 .iter()
@@ -91,6 +94,10 @@ pub(super) struct Rows<R> {
     records: Records<R>,
     file: u16,
     titles: Vec<String>,
+    /// The number of cells of the header.
+    width: usize,
+    /// The columns without a title that have been reported.
+    untitled: HashSet<usize>,
     cells: Texts,
 }
 
@@ -100,6 +107,8 @@ impl<R: BufRead> Rows<R> {
             records: records(input),
             file,
             titles: titles.iter().map(|t| t.text.clone()).collect(),
+            width: 0,
+            untitled: HashSet::new(),
             cells: Texts::default(),
         }
     }
@@ -133,13 +142,10 @@ impl<R: BufRead> Rows<R> {
         if memchr(b'\'', self.cells.whole().as_bytes()).is_some() {
             self.cells = self.cells.map(restore);
         }
-        !self.is_blank() && self.is_whole(problems) && self.is_short(problems)
-    }
-
-    /// A row of separators alone, as spreadsheets leave them below the last row.
-    fn is_blank(&self) -> bool {
-        let mut cells = self.cells.iter();
-        self.records.count() <= MOST_COLUMNS && cells.all(|cell| cell.trim_start().is_empty())
+        // A row of separators alone, as spreadsheets leave them below the last row, is none.
+        let is_empty = |cell: &str| cell.trim_start().is_empty();
+        let is_blank = self.records.filled() <= MOST_COLUMNS && self.cells.iter().all(is_empty);
+        !is_blank && self.is_whole(problems) && self.is_short(problems)
     }
 
     fn is_short(&self, problems: &mut Problems) -> bool {
@@ -155,11 +161,37 @@ impl<R: BufRead> Rows<R> {
         problems.count() == before
     }
 
-    fn is_whole(&self, problems: &mut Problems) -> bool {
+    /// Reports each column without a title in which a row has something, once.
+    fn report_untitled(&mut self, problems: &mut Problems) {
+        let untitled = |at: &usize| self.titles.get(*at).is_none_or(String::is_empty);
+        if self.titles.len() == self.width && !self.titles.iter().any(String::is_empty) {
+            return;
+        }
+        let cells = self.cells.iter().take(self.width).enumerate();
+        let filled = cells.filter(|(_, cell)| !cell.trim_start().is_empty());
+        let found: Vec<usize> = filled.map(|(at, _)| at).filter(untitled).collect();
+        for at in found {
+            if self.untitled.insert(at) {
+                let message = format!(
+                    "there is something in column {}, which has no title; name the column or empty it",
+                    letters(at)
+                );
+                problems.push(Problem::row(self.file, self.records.number(), message));
+            }
+        }
+    }
+
+    fn is_whole(&mut self, problems: &mut Problems) -> bool {
         let (cells, columns) = (self.records.count(), self.titles.len());
-        if cells == columns {
+        let before = problems.count();
+        self.report_untitled(problems);
+        if problems.count() > before {
+            return false;
+        }
+        if cells >= columns && self.records.filled() <= columns.max(self.width) {
             return true;
         }
+        let cells = self.records.filled().max(cells.min(columns));
         problems.push(Problem::row(
             self.file,
             self.records.number(),
@@ -193,7 +225,9 @@ impl<R: BufRead> rows::Rows for Rows<R> {
                 return Ok(None);
             }
             if is_header {
-                if !header(&self.records).eq(self.titles.iter().map(String::as_str)) {
+                self.width = self.records.count();
+                let header = header(&self.records).take(self.records.filled());
+                if !header.eq(self.titles.iter().map(String::as_str)) {
                     problems.push(changed(self.file));
                     return Ok(None);
                 }
@@ -221,6 +255,20 @@ impl Cells for Texts {
     fn raw(&self, column: usize) -> &str {
         self.get(column).unwrap_or_default()
     }
+}
+
+/// Returns the name of a column in a spreadsheet: A to Z, AA, and so on. Columns count from 0.
+pub(super) fn letters(column: usize) -> String {
+    let mut rest = column + 1;
+    let mut name = Vec::new();
+    while rest > 0 {
+        rest -= 1;
+        name.push(char::from(
+            b'A' + u8::try_from(rest % 26).unwrap_or_default(),
+        ));
+        rest /= 26;
+    }
+    name.iter().rev().collect()
 }
 
 fn malformed<R: BufRead>(file: u16, records: &Records<R>, fault: Fault, title: &str) -> Problem {
@@ -332,6 +380,30 @@ mod tests {
             let said = "the row has 1 cell where the header has 2";
             assert!(problems[0].ends_with(said), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn columns_are_named_as_a_spreadsheet_names_them() {
+        let names = [0, 25, 26, 701, 702, 16_383].map(letters);
+        assert_eq!(names, ["A", "Z", "AA", "ZZ", "AAA", "XFD"]);
+    }
+
+    #[test]
+    fn empty_cells_without_a_title_are_passed_over() {
+        let commas = ",".repeat(16_382);
+        let text = format!("a,,b{commas}\n1,,2{commas}\n3, ,4\n5,,6,\n{commas}\n");
+        let (rows, problems) = read(text.as_bytes());
+        assert_eq!((rows.len(), problems), (3, Vec::new()));
+        let (rows, problems) = read(b"a,,b,\n1,x,2\n3,y,4,z\n5,,6\n");
+        assert_eq!(rows.len(), 1);
+        let said = "which has no title; name the column or empty it";
+        assert_eq!(
+            problems,
+            [
+                format!("f.csv:2: there is something in column B, {said}"),
+                format!("f.csv:3: there is something in column D, {said}"),
+            ]
+        );
     }
 
     #[test]

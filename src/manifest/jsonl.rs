@@ -11,9 +11,9 @@ use super::bounds::{
     too_many_columns,
 };
 use super::format::BOM;
-use super::members::{Members, Text};
+use super::members::{Members, Text, Value};
 use super::rows::{self, Title};
-use crate::item::{Cells, Problem, Problems, Row};
+use crate::item::{CellKind, Cells, Problem, Problems, Row};
 use crate::resource::fold;
 
 /// Reads the member names of the file, each in its first spelling. With a problem, there are none.
@@ -28,6 +28,11 @@ pub(super) fn titles<R: BufRead>(
     loop {
         match lines.advance()? {
             Step::Row => {}
+            Step::End if lines.is_empty => {
+                let message = "the manifest is empty; each line is to hold one JSON object";
+                problems.push(Problem::row(file, 1, message));
+                return Ok(titles);
+            }
             Step::End => return Ok(titles),
             Step::TooLong => {
                 problems.push(row_too_long(file, lines.number));
@@ -154,7 +159,7 @@ impl<R> Rows<R> {
         }
         self.texts.given.push(at);
         match cell.insert(text) {
-            Ok(text) => cell_too_long(file, number, name, text.as_deref()?),
+            Ok(value) => cell_too_long(file, number, name, &value.as_ref()?.text),
             Err(message) => Some(Problem::cell(file, number, name, message.as_str())),
         }
     }
@@ -169,24 +174,33 @@ impl Texts {
         }
     }
 
-    fn text(&self, column: usize) -> Option<&str> {
-        self.cells.get(column)?.as_ref()?.as_ref().ok()?.as_deref()
+    fn value(&self, column: usize) -> Option<&Value> {
+        self.cells.get(column)?.as_ref()?.as_ref().ok()?.as_ref()
     }
 }
 
 impl Cells for Texts {
     fn cell(&self, column: usize) -> Option<&str> {
-        self.text(column).map(str::trim)
+        self.value(column).map(|value| value.text.trim())
     }
 
     fn raw(&self, column: usize) -> &str {
-        self.text(column).unwrap_or_default()
+        self.value(column).map_or("", |value| &value.text)
+    }
+
+    fn kind(&self, column: usize) -> CellKind {
+        match self.value(column) {
+            Some(value) if value.is_list => CellKind::List,
+            _ => CellKind::Text,
+        }
     }
 }
 
 /// Lines that are not empty, with their numbers.
 struct Lines<R> {
     input: R,
+    /// True as long as every line was empty.
+    is_empty: bool,
     line: Vec<u8>,
     number: u32,
 }
@@ -195,6 +209,7 @@ impl<R: BufRead> Lines<R> {
     fn new(input: R) -> Self {
         Self {
             input,
+            is_empty: true,
             line: Vec::new(),
             number: 0,
         }
@@ -212,6 +227,7 @@ impl<R: BufRead> Lines<R> {
                 return Ok(Step::TooLong);
             }
             if !self.text().iter().all(u8::is_ascii_whitespace) {
+                self.is_empty = false;
                 return Ok(Step::Row);
             }
         }

@@ -10,7 +10,22 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::bounds::MOST_COLUMNS;
 
 /// The text of a value as it would stand in a cell, `None` for `null`, or the reason why the value cannot stand here.
-pub(super) type Text = Result<Option<String>, String>;
+pub(super) type Text = Result<Option<Value>, String>;
+
+/// The text of a value as it would stand in a cell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) text: String,
+    /// True for the elements of a list, joined by `;`.
+    pub(super) is_list: bool,
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        let is_list = false;
+        Self { text, is_list }
+    }
+}
 
 /// The members of an object in order, repeated ones included.
 #[derive(Debug)]
@@ -79,15 +94,15 @@ impl<'de> Visitor<'de> for Place {
     }
 
     fn visit_bool<E>(self, flag: bool) -> Result<Text, E> {
-        Ok(Ok(Some(flag.to_string())))
+        Ok(Ok(Some(flag.to_string().into())))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
-        Ok(Ok(Some(number.to_string())))
+        Ok(Ok(Some(number.to_string().into())))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
-        Ok(Ok(Some(number.to_string())))
+        Ok(Ok(Some(number.to_string().into())))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
@@ -96,7 +111,7 @@ impl<'de> Visitor<'de> for Place {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-        Ok(Ok(Some(text.to_owned())))
+        Ok(Ok(Some(text.to_owned().into())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Text, A::Error> {
@@ -111,14 +126,15 @@ impl<'de> Visitor<'de> for Place {
             match text {
                 Ok(text) => {
                     texts.push_str(separator);
-                    texts.push_str(&text.unwrap_or_default());
+                    texts.push_str(&text.unwrap_or_default().text);
                 }
                 Err(message) => joined = Err(message),
             }
             separator = ";";
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(joined.map(Some))
+        let is_list = true;
+        Ok(joined.map(|text| Some(Value { text, is_list })))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Text, A::Error> {

@@ -27,6 +27,8 @@ pub(super) struct Records<R> {
     places: Vec<Range<usize>>,
     /// The number of all cells.
     cells: usize,
+    /// The number of cells up to the last one that is not blank.
+    filled: usize,
     number: u32,
     /// The number of lines of the record.
     lines: u32,
@@ -68,6 +70,7 @@ impl<R: BufRead> Records<R> {
             end: 0,
             places: Vec::new(),
             cells: 0,
+            filled: 0,
             number: 0,
             lines: 0,
             fault: None,
@@ -87,6 +90,11 @@ impl<R: BufRead> Records<R> {
     /// Returns the number of cells of the record.
     pub(super) fn count(&self) -> usize {
         self.cells
+    }
+
+    /// Returns the number of cells up to the last one that is not blank.
+    pub(super) fn filled(&self) -> usize {
+        self.filled
     }
 
     /// Returns the first malformed quote of the record.
@@ -125,6 +133,7 @@ impl<R: BufRead> Records<R> {
     pub(super) fn read(&mut self) -> io::Result<Step> {
         self.fault = None;
         self.cells = 0;
+        self.filled = 0;
         loop {
             self.text.clear();
             self.places.clear();
@@ -203,10 +212,14 @@ impl<R: BufRead> Records<R> {
                 next = behind;
                 place
             };
+            self.cells += 1;
+            let cell = self.text.get(place.clone()).unwrap_or_default();
+            if !cell.trim_ascii_start().is_empty() {
+                self.filled = self.cells;
+            }
             if self.places.len() < MOST_COLUMNS {
                 self.places.push(place);
             }
-            self.cells += 1;
         }
         Ok(Step::Row)
     }

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use super::text::{chain, counted, rounded, shell_word};
 use crate::coordination::CoordinationError;
 use crate::engine::{End, EngineError, Parked};
+use crate::item::Located;
 use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
 use crate::zpa::{ConnectionError, SignInError, TransportError};
@@ -45,7 +46,12 @@ pub struct Error {
     pub hint: Option<String>,
     /// The kind of the error.
     pub kind: ErrorKind,
+    /// The mistakes of a manifest as data, up to 100,000 of them.
+    pub problems: Vec<Located>,
 }
+
+/// The most mistakes of a manifest that are shown in full.
+const SHOWN: usize = 100;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,6 +68,7 @@ impl Error {
             messages: vec![message.into()],
             hint: None,
             kind,
+            problems: Vec::new(),
         }
     }
 
@@ -82,6 +89,7 @@ impl Error {
             messages: objections,
             hint: Some("nothing was deleted".to_owned()),
             kind: ErrorKind::Guard,
+            problems: Vec::new(),
         })
     }
 
@@ -115,14 +123,16 @@ impl From<PlanError> for Error {
             PlanError::Manifest(error) => Self::usage(chain(&error)),
             PlanError::Problems { first, count } => {
                 let all = counted(count, "problem", "problems");
-                let listed = match first.len() {
+                let shown: Vec<String> = first.iter().take(SHOWN).map(Located::to_string).collect();
+                let listed = match shown.len() {
                     shown if shown as u64 == count => String::new(),
                     shown => format!(", of which {shown} are listed"),
                 };
                 Self {
-                    messages: first,
+                    messages: shown,
                     hint: Some(format!("{all}{listed}; nothing was changed")),
                     kind: ErrorKind::Manifest,
+                    problems: first,
                 }
             }
         }

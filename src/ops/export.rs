@@ -99,17 +99,30 @@ fn columns(kind: Kind, asked: &[String]) -> Result<Vec<&'static Column>, Error> 
             continue;
         }
         let known = kind.column(name);
-        let column = known.filter(|known| exportable(kind).any(|c| c.name == known.name));
+        let column = known.filter(|known| !matches!(known.form, Form::Condition(_)));
         let column = column.ok_or_else(|| unknown_column(kind, name))?;
         if columns.iter().all(|other| other.name != column.name) {
             columns.push(column);
         }
     }
-    Ok(columns)
+    // A manifest that says a field twice is refused.
+    let is_twice = |one: &&Column, other: &&Column| {
+        one.name != other.name && one.wires().iter().any(|wire| other.wires().contains(wire))
+    };
+    let twice = columns.iter().find_map(|one| {
+        let other = columns.iter().find(|other| is_twice(one, other))?;
+        Some(format!("{} and {} say the same", one.name, other.name))
+    });
+    match twice {
+        Some(message) => Err(Error::usage(message).hint("export one of them")),
+        None => Ok(columns),
+    }
 }
 
 fn unknown_column(kind: Kind, name: &str) -> Error {
-    let known: Vec<&str> = exportable(kind).map(|column| column.name).collect();
+    let known = kind.columns().iter();
+    let known = known.filter(|column| !matches!(column.form, Form::Condition(_)));
+    let known: Vec<&str> = known.map(|column| column.name).collect();
     let error = Error::usage(format!(
         "an export of {}s has no column {name:?}",
         kind.noun()
@@ -177,7 +190,7 @@ fn chosen<'s>(
     let conditions = filters
         .iter()
         .map(|filter| filter.on(kind, objects.clone()));
-    let conditions: Result<Vec<Condition<'_>>, FilterError> = conditions.collect();
+    let conditions: Result<Vec<Condition>, FilterError> = conditions.collect();
     let conditions = conditions.map_err(|error| Error::usage(error.to_string()))?;
     let now = wall();
     let mut found = in_order(live);

@@ -39,6 +39,7 @@ impl PlanSummary {
             estimate: Estimate::new(calls(batch_size), &paces),
             ways: Way::others(calls, batch_size, usual, &paces),
             objections: planner.objections(tenant.guards),
+            notes: Vec::new(),
         }
     }
 }
@@ -88,5 +89,8 @@ pub(super) fn plan_rows(
     sink: ItemSink<'_>,
 ) -> Result<PlanSummary, PlanError> {
     let planner = run::plan(rows, live, tenant.limits, sink)?;
-    Ok(PlanSummary::of(&planner, tenant))
+    let mut summary = PlanSummary::of(&planner, tenant);
+    summary.notes.extend_from_slice(rows.notes());
+    summary.notes.extend(rows.described(planner.into_alike()));
+    Ok(summary)
 }

@@ -22,6 +22,8 @@ pub struct PlanSummary {
     pub ways: Vec<Way>,
     /// The objections of the guards to the deletes.
     pub objections: Vec<String>,
+    /// Facts about the rows that are no mistakes, and that the user should know.
+    pub notes: Vec<String>,
 }
 
 /// The items of a plan that are shown, in the order of the rows, and the summary of the plan.

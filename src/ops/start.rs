@@ -56,7 +56,14 @@ pub(super) async fn start(
         return Ok(None);
     }
     let directory = RunDirectory::create(options.runs, wall())?;
-    let planned = plan_into(&directory, input, &live, &others, options, tenant);
+    let planned = plan_into(
+        &directory,
+        input,
+        &live,
+        &others,
+        options,
+        (tenant, session),
+    );
     let agreed = match planned {
         Ok((header, preview)) => {
             let approved = input.approve(&preview, tenant, session).await;
@@ -85,7 +92,7 @@ fn plan_into<'s>(
     live: &'s Snapshot,
     others: &OtherRuns,
     options: StartOptions<'_>,
-    tenant: &Tenant,
+    (tenant, session): (&Tenant, &Session<'_>),
 ) -> Result<(Header, Preview<'s>), Error> {
     let origin = Origin {
         supersedes: others
@@ -101,6 +108,9 @@ fn plan_into<'s>(
         preview.add(item);
         writer.push(item, cells).map_err(PlanError::from)
     })?;
+    for note in &summary.notes {
+        session.observer.warn(note);
+    }
     Error::refused_by_guards(summary.objections.clone())?;
     let mut header = Header {
         format: FORMAT,

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::columns::{Field, Layout, column_for};
 use super::defaults::Defaults;
+use super::rounded::is_rounded;
 use super::wording::similar;
-use crate::item::{Problem, Row};
+use crate::item::{CellKind, Problem, Row};
 use crate::resource::Action;
 use crate::resource::{Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Fields, Id, quoted};
@@ -55,6 +56,9 @@ pub struct UnresolvedRef<'r> {
 pub struct Checker {
     defaults: Defaults,
 }
+
+/// The message for a list where one value is to stand.
+const NO_LIST: &str = "a list cannot stand here; write one value";
 
 impl Checker {
     /// Returns a checker with the values for rows without their own.
@@ -122,6 +126,9 @@ impl Checker {
                 Err(format!(
                     "{name} is given by another column too; keep one of them"
                 ))
+            } else if row.cells.kind(field.at) == CellKind::List && field.column.target().is_none()
+            {
+                Err(NO_LIST.to_owned())
             } else {
                 draft.take(field, title, text)
             };
@@ -209,6 +216,8 @@ impl<'r> Draft<'r> {
                     self.put(wire, FieldValue::Text(part));
                 }
             }
+            // A formula like `=B2&";"&C2` makes this of empty cells.
+            Form::Refs(_) if !text.is_empty() && text.trim_matches(is_separator).is_empty() => {}
             Form::Refs(target) => self.unresolved_refs.push(UnresolvedRef {
                 wire: column.wire,
                 target,
@@ -314,6 +323,18 @@ impl<'r> Draft<'r> {
         let cell = |at: usize| row.cells.cell(at).filter(|text| !text.is_empty());
         let microtenant = layout.microtenant.and_then(cell);
         let given = [(layout.id, self.id), (layout.microtenant, microtenant)];
+        let common = [
+            layout.resource,
+            layout.action,
+            layout.microtenant,
+            layout.id,
+        ];
+        for at in common.into_iter().flatten() {
+            if row.cells.kind(at) == CellKind::List {
+                let title = layout.titles.get(at).map_or("", String::as_str);
+                problems.push(Problem::cell(self.file, self.row, title, NO_LIST));
+            }
+        }
         for (at, id) in given {
             let title = at.and_then(|at| layout.titles.get(at));
             if let (Some(title), Some(id)) = (title, id)
@@ -395,6 +416,10 @@ impl<'r> Draft<'r> {
     }
 }
 
+fn is_separator(c: char) -> bool {
+    c == ';' || c.is_whitespace()
+}
+
 /// Tells whether the row has the same column under another of its names: rows of JSON Lines may.
 fn said_before(row: Row<'_>, fields: &[Field], field: &Field) -> bool {
     let mut earlier = fields.iter().take_while(|other| other.at != field.at);
@@ -404,19 +429,11 @@ fn said_before(row: Row<'_>, fields: &[Field], field: &Field) -> bool {
         })
 }
 
-/// Tells whether a number is written as spreadsheets show long ones, like `1.45284E+17`.
-fn is_rounded(id: &str) -> bool {
-    let digits = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
-    };
-    let parts = id.split_once(['E', 'e']);
-    parts.is_some_and(|(number, power)| {
-        !number.is_empty() && digits(number) && digits(power.trim_start_matches('+'))
-    })
-}
-
-fn flag(text: &str) -> Result<bool, String> {
+/// Reads the word for a flag.
+///
+/// # Errors
+/// A message for the user if it is none.
+pub(super) fn flag(text: &str) -> Result<bool, String> {
     const TRUE: [&str; 4] = ["true", "yes", "on", "1"];
     const FALSE: [&str; 4] = ["false", "no", "off", "0"];
     let is = |word: &&str| word.eq_ignore_ascii_case(text);

@@ -21,6 +21,8 @@ enum Role {
     Microtenant,
     Id,
     Result,
+    /// A column without a title, in which no row has anything.
+    Untitled,
     Field,
 }
 
@@ -86,7 +88,10 @@ impl Layout {
         layout.meanings = titles
             .iter()
             .zip(&roles)
-            .map(|((title, _), role)| (*role != Role::Result).then(|| layout.meaning(title, *role)))
+            .map(|((title, _), role)| {
+                let is_passed_over = matches!(role, Role::Result | Role::Untitled);
+                (!is_passed_over).then(|| layout.meaning(title, *role))
+            })
             .collect();
         layout.report_titles(file, titles, &roles, strict, problems);
         if let Some((_, row)) = titles.first() {
@@ -156,6 +161,9 @@ impl Layout {
     ) {
         let mut seen: HashMap<String, &str> = HashMap::new();
         for ((title, row), role) in titles.iter().zip(roles) {
+            if *role == Role::Untitled {
+                continue;
+            }
             if *role == Role::Field && !self.knows(title) {
                 problems.push(Problem::cell(file, *row, title, self.unknown(title)));
                 continue;
@@ -207,9 +215,6 @@ impl Layout {
     }
 
     fn unknown(&self, title: &str) -> String {
-        if title.is_empty() {
-            return "the column has no name".to_owned();
-        }
         let names = self.fields.iter().flat_map(|(kind, _)| kind.columns());
         let common = ["resource", "action", "microtenant", "id"];
         let known: Vec<&str> = names.map(|column| column.name).chain(common).collect();
@@ -268,6 +273,7 @@ fn role(title: &str) -> Role {
         return Role::Result;
     }
     match fold(title).as_str() {
+        "" => Role::Untitled,
         "resource" => Role::Resource,
         "action" => Role::Action,
         "microtenant" | "microtenantid" => Role::Microtenant,

@@ -7,11 +7,15 @@ use super::by_scope::ByScope;
 use super::guards::Removals;
 use super::limits::{Groups, Limits, Load, owned_ids, portals_of};
 use super::live_index::{LiveIndex, LiveObject, damaged, id_of};
+use super::rounded::stands_for;
 use super::snapshot::Snapshot;
 use super::{Backlog, CallCounts, Draft, Guards, Resolver, UnresolvedRef};
-use crate::item::{Change, FieldChange, Item, Operation, Problem};
+use crate::item::{Change, FieldChange, Item, Operation, Problem, Problems};
 use crate::resource::{Action, Kind, Part, Scope, Shape};
-use crate::wire::{Failure, FieldValue, Fields, Id, Reference, quoted};
+use crate::wire::{Failure, FieldValue, Fields, Id, Object, Reference, quoted};
+
+/// The most digits of an id that every program keeps.
+const LONGEST_EXACT: usize = 15;
 
 /// The numbers of a plan's items, by the change that they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -55,6 +59,7 @@ pub struct Planner<'s> {
     backlog: Backlog,
     /// The live objects that other runs of the same rows have created before.
     created_before: Option<&'s HashSet<Id>>,
+    alike: Problems,
 }
 
 impl<'s> Planner<'s> {
@@ -87,7 +92,15 @@ impl<'s> Planner<'s> {
             totals: Totals::default(),
             backlog: Backlog::default(),
             created_before: None,
+            alike: Problems::default(),
         }
+    }
+
+    /// Returns the rows whose objects are not there, although others have names that differ from theirs only by case or by
+    /// characters that look alike.
+    #[must_use]
+    pub fn into_alike(self) -> Problems {
+        self.alike
     }
 
     /// Tells the planner the live objects that other runs of the same rows have created before.
@@ -116,7 +129,11 @@ impl<'s> Planner<'s> {
     {
         self.resolve_refs(&mut draft)?;
         let scope = draft.scope();
+        self.refuse_rounded(&draft, &scope)?;
         let live = self.find(&draft, &scope)?;
+        if matches!(live, Ok(None)) {
+            self.note_alike(&draft, &scope);
+        }
         if let Ok(Some(live)) = &live
             && !live.id.is_empty()
             && !self.taken.insert(live.id)
@@ -210,6 +227,42 @@ impl<'s> Planner<'s> {
         Ok(())
     }
 
+    /// Refuses an id of another object that was rounded: of an application, or of a certificate. Objects of those kinds are
+    /// not read, so it is compared with the ids that live objects of the row's kind have there.
+    fn refuse_rounded(&self, draft: &Draft<'_>, scope: &Scope) -> Result<(), Problem> {
+        for (wire, value) in &draft.values.0 {
+            let FieldValue::Text(id) = value else {
+                continue;
+            };
+            if !wire.ends_with("Id") || id.len() <= LONGEST_EXACT {
+                continue;
+            }
+            let live = self.snapshot.objects(scope).iter();
+            let known = live.filter_map(|object| object.get(&**wire)?.as_str());
+            let mut meant: Vec<&str> = known.filter(|known| stands_for(id, known)).collect();
+            let live = self.snapshot.objects(scope);
+            let is_known =
+                |object: &Object| object.get(&**wire).is_some_and(|known| known == &**id);
+            if meant.is_empty() || live.iter().any(is_known) {
+                continue;
+            }
+            meant.sort_unstable();
+            meant.dedup();
+            let column = draft
+                .kind
+                .columns()
+                .iter()
+                .find(|column| column.wire == wire);
+            let title = column.map_or("id", |column| column.name);
+            let message = format!(
+                "{id} looks rounded by a program that keeps ids as numbers; {} may be meant",
+                meant.join(" or ")
+            );
+            return Err(Problem::cell(draft.file, draft.row, title, message));
+        }
+        Ok(())
+    }
+
     fn references(
         &mut self,
         unresolved_ref: &UnresolvedRef<'_>,
@@ -260,6 +313,27 @@ impl<'s> Planner<'s> {
             None => {}
         }
         Ok(index.named(draft.key))
+    }
+
+    /// Points out that the object of a row is not there, if another has a name that looks like its own.
+    fn note_alike(&mut self, draft: &Draft<'_>, scope: &Scope) {
+        if draft.key.is_empty() || draft.kind.key().is_none() {
+            return;
+        }
+        let index = self.indexes.get(scope);
+        let Some((live, id)) = index.and_then(|index| index.alike(draft.key)) else {
+            return;
+        };
+        let message = format!(
+            "there is no {noun} {}, but {} ({id}); the names differ only by case, by invisible characters, or in how letters \
+             with accents are written",
+            quoted(draft.key),
+            quoted(&live),
+            noun = draft.kind.noun()
+        );
+        let title = draft.kind.key_field();
+        self.alike
+            .push(Problem::cell(draft.file, draft.row, title, message));
     }
 
     fn change<'r>(&mut self, draft: Draft<'r>, live: Option<LiveObject<'s>>) -> Change<'r>

@@ -1,4 +1,4 @@
-//! Rows that name the same object. The second of them is a problem.
+//! Rows that name the same object. The second of them is a problem. Names that only look the same are pointed out.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,19 +6,20 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use super::Draft;
 use super::columns::Layout;
-use crate::item::Problem;
-use crate::resource::{Kind, unescape};
+use crate::item::{Problem, Problems};
+use crate::resource::{Kind, look, unescape};
 use crate::wire::{Id, quoted};
 
 /// The rows so far, by the objects that they name.
 ///
-/// A name is kept as a hash of 128 bits, which spares a copy of every name in a manifest. Two names among a million
-/// rows have the same hash once in 10^26 manifests.
+/// A name is kept as two hashes of 64 bits: of its [look], and of the name itself. That spares a copy of every name in a
+/// manifest. Two names among a million rows have the same hashes once in 10^26 manifests.
 #[derive(Debug, Default)]
 pub struct Duplicates {
-    first: HashMap<NameHash, Place, BuildHasherDefault<Hashed>>,
+    first: HashMap<Hashed, Place, BuildHasherDefault<HashOfHash>>,
     /// The scope of the row that was added last. Most rows have the same.
     last: Option<Beginning>,
+    alike: Problems,
 }
 
 /// The hashers that have seen what the names of one scope have in common.
@@ -31,20 +32,15 @@ struct Beginning {
     key: DefaultHasher,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct NameHash(u64, u64);
-
-impl Hash for NameHash {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0);
-    }
-}
+/// A hash of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Hashed(u64);
 
 /// The hasher of what is a hash already.
 #[derive(Debug, Default)]
-struct Hashed(u64);
+struct HashOfHash(u64);
 
-impl Hasher for Hashed {
+impl Hasher for HashOfHash {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -63,6 +59,8 @@ impl Hasher for Hashed {
 /// A row of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
+    /// The hash of the name itself.
+    exact: Hashed,
     file: u16,
     row: u32,
 }
@@ -87,20 +85,67 @@ impl Duplicates {
             (Naming::Id, draft.id),
             (Naming::Key, Some(&*key).filter(|key| !key.is_empty())),
         ];
-        let place = Place {
-            file: draft.file,
-            row: draft.row,
-        };
         let beginning = match self.last.take() {
             Some(last) if last.is_of(draft) => last,
             _ => Beginning::of(draft),
         };
         let beginning = self.last.insert(beginning);
         named.into_iter().find_map(|(naming, name)| {
-            let name = beginning.hash(naming, name?);
-            let first = *self.first.entry(name).or_insert(place);
-            (first != place).then(|| repeated(draft, naming, first, layout))
+            let name = name?;
+            let look = match naming {
+                Naming::Id => Cow::Borrowed(name),
+                Naming::Key => look(name),
+            };
+            let place = Place {
+                exact: beginning.hash(naming, name, 1),
+                file: draft.file,
+                row: draft.row,
+            };
+            let first = *self
+                .first
+                .entry(beginning.hash(naming, &look, 0))
+                .or_insert(place);
+            if first == place {
+                return None;
+            }
+            if first.exact == place.exact {
+                return Some(repeated(draft, naming, first, layout));
+            }
+            // The other names that look like the first have places of their own.
+            let same = *self.first.entry(place.exact).or_insert(place);
+            if same != place {
+                return Some(repeated(draft, naming, same, layout));
+            }
+            self.alike.push(alike(draft, first, layout));
+            None
         })
+    }
+
+    /// Returns the rows whose names differ from the name of an earlier row only by case or by characters that look alike.
+    #[must_use]
+    pub fn into_alike(self) -> Problems {
+        self.alike
+    }
+}
+
+fn alike(draft: &Draft<'_>, first: Place, layout: &Layout) -> Problem {
+    let message = format!(
+        "{} and the name in {} differ only by case, by invisible characters, or in how letters with accents are written; \
+         they are taken for two {}s",
+        quoted(draft.key),
+        described(draft, first),
+        draft.kind.noun()
+    );
+    let title = draft.title_for(draft.kind.key_field(), layout);
+    Problem::cell(draft.file, draft.row, title, message)
+}
+
+fn described(draft: &Draft<'_>, place: Place) -> String {
+    let Place { file, row, .. } = place;
+    if file == draft.file {
+        format!("row {row}")
+    } else {
+        format!("row {row} of manifest {}", u32::from(file) + 1)
     }
 }
 
@@ -125,26 +170,20 @@ impl Beginning {
         self.kind == draft.kind && self.part == draft.part && self.home.as_ref() == draft.home()
     }
 
-    /// Returns two hashes of the same state of 256 bits, the second after one more byte.
-    fn hash(&self, naming: Naming, name: &str) -> NameHash {
+    /// Returns a hash of the name. Another `salt` makes another hash.
+    fn hash(&self, naming: Naming, name: &str, salt: u8) -> Hashed {
         let mut hasher = match naming {
             Naming::Id => self.id.clone(),
             Naming::Key => self.key.clone(),
         };
         hasher.write(name.as_bytes());
-        let first = hasher.finish();
-        hasher.write_u8(0);
-        NameHash(first, hasher.finish())
+        hasher.write_u8(salt);
+        Hashed(hasher.finish())
     }
 }
 
 fn repeated(draft: &Draft<'_>, naming: Naming, first: Place, layout: &Layout) -> Problem {
-    let Place { file, row } = first;
-    let place = if file == draft.file {
-        format!("row {row}")
-    } else {
-        format!("row {row} of manifest {}", u32::from(file) + 1)
-    };
+    let place = described(draft, first);
     let noun = draft.kind.noun();
     let (title, named) = match naming {
         Naming::Id => {
@@ -218,6 +257,36 @@ pub(super) mod tests {
         assert_eq!(
             found,
             ["f.csv:3: column \"name\": the same portal link twice: row 2 names \"R&amp;D\" too"]
+        );
+    }
+
+    #[test]
+    fn names_that_look_alike_are_pointed_out() {
+        let layout = Layout::new(
+            0,
+            &[("name", 1), ("url", 1)],
+            true,
+            &Defaults::default(),
+            &mut Vec::new(),
+        );
+        let checker = Checker::new(Defaults::default());
+        let mut duplicates = Duplicates::default();
+        let mut problems = Vec::new();
+        let names = ["Café", "other", "CAFÉ", "Cafe\u{301}", "CAFÉ", "Cafe"];
+        let rows = names.map(|name| [name, "https://x"]);
+        let rows: Vec<&[&'static str]> = rows.iter().map(<[&str; 2]>::as_slice).collect();
+        each(&rows, |row| {
+            let draft = checker.check(row, &layout, &mut problems);
+            problems.extend(draft.and_then(|draft| duplicates.add(&draft, &layout)));
+        });
+        let rows = |problems: &[Problem]| problems.iter().map(|p| p.row).collect::<Vec<_>>();
+        assert_eq!(rows(&problems), [6], "{problems:?}");
+        let alike = duplicates.into_alike().into_first();
+        assert_eq!(rows(&alike), [4, 5], "{alike:?}");
+        assert!(
+            alike[0]
+                .message
+                .contains("the name in row 2 differ only by case")
         );
     }
 

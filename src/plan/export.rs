@@ -137,7 +137,10 @@ impl<'s> Exporter<'s> {
             }
         }
         for (wire, _) in self.kind.differing(live, draft.values).0 {
-            let column = self.columns.iter().find(|column| column.wire == wire);
+            let column = self
+                .columns
+                .iter()
+                .find(|column| column.wires().contains(&&*wire));
             let title = column.map_or(&*wire, |column| column.name);
             let message = "this value would not be read back unchanged";
             problems.push(Problem::cell(0, number, title, message));
@@ -146,7 +149,7 @@ impl<'s> Exporter<'s> {
     }
 }
 
-/// Returns the columns of a kind that stand for one field each. Exports and filters can use them.
+/// Returns the columns of a kind that stand for one field each. An export has them unless others are asked for.
 pub fn exportable(kind: Kind) -> impl Iterator<Item = &'static Column> {
     let columns = kind.columns().iter();
     columns.filter(|column| !matches!(column.form, Form::Split(..) | Form::Condition(_)))

@@ -8,10 +8,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use wildmatch::WildMatch;
 
-use super::export::exportable;
+use super::check::flag;
 use super::wording::similar;
 use crate::pacer::parse_duration;
-use crate::resource::{Form, Kind, epoch, fold};
+use crate::resource::{Column, Form, Kind, epoch, fold};
 use crate::wire::Object;
 
 /// An expression that is not a filter, or not one for the kind of the objects.
@@ -107,24 +107,68 @@ impl Filter {
         &self,
         kind: Kind,
         objects: impl IntoIterator<Item = &'o Object>,
-    ) -> Result<Condition<'_>, FilterError> {
-        let wire = match known_wire(kind, &self.field) {
-            Some(wire) => wire.to_owned(),
-            None => self.wire_among(kind, objects)?,
+    ) -> Result<Condition, FilterError> {
+        let column = known_column(kind, &self.field);
+        let wire = match (column, known_wire(kind, &self.field)) {
+            (Some(column), _) => column.wire.to_owned(),
+            (None, Some(wire)) => wire.to_owned(),
+            (None, None) => self.wire_among(kind, objects)?,
         };
         // The names of all time fields of the API end like this.
         let is_time = wire.ends_with("Time");
         if matches!(self.test, Test::OlderThan(_) | Test::YoungerThan(_)) && !is_time {
             return Err(FilterError(format!("{:?} is not a time", self.field)));
         }
-        let is_part =
-            exportable(kind).any(|column| column.wire == wire && matches!(column.form, Form::Part));
+        let test = match &self.test {
+            Test::Is(value) => Test::Is(self.meant(kind, &wire, column, value)?),
+            Test::IsNot(value) => Test::IsNot(self.meant(kind, &wire, column, value)?),
+            other => other.clone(),
+        };
         Ok(Condition {
             kind,
             wire,
-            is_part,
-            test: &self.test,
+            column,
+            test,
         })
+    }
+
+    /// Returns the live text that a word of a manifest means.
+    fn meant(
+        &self,
+        kind: Kind,
+        wire: &str,
+        column: Option<&'static Column>,
+        value: &str,
+    ) -> Result<String, FilterError> {
+        let refused = |why: String| FilterError(format!("{}: {why}", self.field));
+        let words = kind.words().iter().filter(|(of, ..)| *of == wire);
+        let words: Vec<(&str, &str)> = words.map(|(_, word, api)| (*word, *api)).collect();
+        if value.is_empty() {
+            return Ok(String::new());
+        }
+        if !words.is_empty() {
+            let is = |text: &str| text.eq_ignore_ascii_case(value);
+            if words.iter().any(|(word, api)| is(word) || is(api)) {
+                return Ok(value.to_owned());
+            }
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            return Err(refused(format!(
+                "{value:?} is not one of {}",
+                known.join(", ")
+            )));
+        }
+        match column.map(|column| column.form) {
+            Some(Form::Flag) => flag(value).map(|flag| flag.to_string()).map_err(refused),
+            Some(Form::Part) => kind.part(value).map(str::to_lowercase).map_err(refused),
+            // A live text may be one that a manifest could not have.
+            Some(Form::Text(check)) => {
+                Ok(check(value).map_or(value.into(), |text| text.to_lowercase()))
+            }
+            Some(Form::Split(_, split)) => {
+                Ok(split(value).map_or(value.into(), |parts| parts.concat().to_lowercase()))
+            }
+            _ => Ok(value.to_owned()),
+        }
     }
 
     fn wire_among<'o>(
@@ -137,7 +181,7 @@ impl Filter {
         if let Some(wire) = fields.find(|wire| fold(wire) == wanted) {
             return Ok(wire.clone());
         }
-        let known: Vec<&str> = exportable(kind).map(|column| column.name).collect();
+        let known: Vec<&str> = filterable(kind).map(|column| column.name).collect();
         let hint = match similar(&self.field, known.iter().copied()).first() {
             Some(likely) => format!("did you mean {likely:?}?"),
             None => format!("known are id, {}", known.join(", ")),
@@ -150,34 +194,43 @@ impl Filter {
     }
 }
 
-fn known_wire(kind: Kind, field: &str) -> Option<&'static str> {
+/// Returns the columns of a kind that live objects have values for.
+fn filterable(kind: Kind) -> impl Iterator<Item = &'static Column> {
+    let columns = kind.columns().iter();
+    columns.filter(|column| !matches!(column.form, Form::Condition(_)))
+}
+
+fn known_column(kind: Kind, field: &str) -> Option<&'static Column> {
     let wanted = fold(field);
     let named = |name: &&str| fold(name) == wanted;
     let by_name =
-        exportable(kind).find(|column| named(&column.name) || column.aliases.iter().any(named));
-    let wires = exportable(kind).map(|column| column.wire);
+        filterable(kind).find(|column| named(&column.name) || column.aliases.iter().any(named));
+    let is_split = |column: &&Column| matches!(column.form, Form::Split(..));
+    by_name.or_else(|| filterable(kind).find(|column| !is_split(column) && named(&column.wire)))
+}
+
+fn known_wire(kind: Kind, field: &str) -> Option<&'static str> {
+    let wanted = fold(field);
     let others = kind.server_fields().iter().copied().chain(["id"]);
-    by_name
-        .map(|column| column.wire)
-        .or_else(|| wires.chain(others).find(named))
+    others.into_iter().find(|name| fold(name) == wanted)
 }
 
 /// A [`Filter`] that was applied to a kind, with its field found.
 #[derive(Clone, Debug)]
-pub struct Condition<'f> {
+pub struct Condition {
     kind: Kind,
     wire: String,
-    is_part: bool,
-    test: &'f Test,
+    column: Option<&'static Column>,
+    test: Test,
 }
 
-impl Condition<'_> {
+impl Condition {
     /// Says whether the filter chooses a live object. `part` is the part of its kind in which it was listed.
     ///
     /// A time that is missing or cannot be read is neither old nor young.
     #[must_use]
     pub fn holds(&self, part: Option<&str>, live: &Object, now: Timestamp) -> bool {
-        match self.test {
+        match &self.test {
             Test::Is(value) => self.is(value, part, live),
             Test::IsNot(value) => !self.is(value, part, live),
             Test::Like(glob) => self.texts(part, live).iter().any(|text| glob.matches(text)),
@@ -187,7 +240,15 @@ impl Condition<'_> {
     }
 
     fn is(&self, value: &str, part: Option<&str>, live: &Object) -> bool {
-        let comparable = |text: &str| self.kind.normalise(&self.wire, text.trim()).to_lowercase();
+        let is_whole = self
+            .column
+            .is_some_and(|column| matches!(column.form, Form::Split(..)));
+        let comparable = |text: &str| {
+            if is_whole {
+                return text.trim().to_lowercase();
+            }
+            self.kind.normalise(&self.wire, text.trim()).to_lowercase()
+        };
         let value = comparable(value);
         self.texts(part, live)
             .iter()
@@ -195,8 +256,13 @@ impl Condition<'_> {
     }
 
     fn texts(&self, part: Option<&str>, live: &Object) -> Vec<String> {
-        match part {
-            Some(part) if self.is_part => vec![part.to_owned()],
+        match (self.column, part) {
+            (Some(column), Some(part)) if matches!(column.form, Form::Part) => {
+                vec![part.to_owned()]
+            }
+            (Some(column), _) if matches!(column.form, Form::Split(..)) => {
+                vec![self.kind.cell(column, live)]
+            }
             _ => self.kind.texts(&self.wire, live),
         }
     }
@@ -320,8 +386,39 @@ mod tests {
             let error = chosen("connector", expression, &live).unwrap_err();
             assert!(error.to_string().contains(said), "{expression}: {error}");
         }
-        let url = chosen("portal-link", "url~*wiki*", &live);
-        assert!(url.is_err(), "an address stands for three fields");
+        let live = json!({"enabled": true, "controlChannelStatus": "ZPN_STATUS_CONNECTED"});
+        for (expression, said) in [
+            ("enabled=flase", "\"flase\" is neither true nor false"),
+            (
+                "status=lost",
+                "\"lost\" is not one of connected, disconnected",
+            ),
+        ] {
+            let error = chosen("connector", expression, &live).unwrap_err();
+            assert!(error.to_string().contains(said), "{expression}: {error}");
+        }
+    }
+
+    #[test]
+    fn filters_take_the_words_of_a_manifest() {
+        let live = json!({"protocol": "https://", "link": "Wiki.example", "linkPath": "/a", "enabled": false});
+        for expression in [
+            "enabled=no",
+            "enabled=OFF",
+            "enabled!=yes",
+            "url=https://wiki.example/a",
+            "url=HTTPS://WIKI.example/A",
+            "url~*wiki*",
+            "address!=https://wiki.example/b",
+            "protocol=https",
+            "link=wiki.example",
+        ] {
+            assert_eq!(
+                chosen("portal-link", expression, &live),
+                Ok(true),
+                "{expression}"
+            );
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

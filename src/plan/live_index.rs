@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Draft;
+use super::rounded::stands_for;
 use crate::item::Problem;
-use crate::resource::{Action, Scope, Shape};
+use crate::resource::{Action, Scope, Shape, look};
 use crate::wire::{Failure, Id, Object, quoted};
 
 /// The live objects of one scope, by id and by natural key.
@@ -14,6 +15,8 @@ pub(super) struct LiveIndex<'s> {
     pub(super) scope: &'s Scope,
     pub(super) by_id: HashMap<&'s str, &'s Object>,
     pub(super) by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
+    /// The objects by a hash of the [look] of their names.
+    by_look: HashMap<u64, &'s Object>,
 }
 
 /// A live object that a row means.
@@ -37,6 +40,7 @@ impl<'s> LiveIndex<'s> {
             scope,
             by_id: HashMap::new(),
             by_key: HashMap::new(),
+            by_look: HashMap::new(),
         }
     }
 
@@ -45,6 +49,7 @@ impl<'s> LiveIndex<'s> {
             self.by_id.insert(id, object);
         }
         for key in self.scope.kind.keys_of(object) {
+            self.by_look.entry(look_hash(&key)).or_insert(object);
             self.by_key.entry(key).or_default().push(object);
         }
     }
@@ -123,26 +128,25 @@ impl<'s> LiveIndex<'s> {
         }
     }
 
-    /// Returns the live ids that a spreadsheet may have damaged to `id`, sorted. Spreadsheets keep 15 digits of a number
-    /// and write zeros for the others.
+    /// Returns the name and the id of the live object whose name looks like `name`, for a name that no object has.
+    pub(super) fn alike(&self, name: &str) -> Option<(Cow<'s, str>, &'s str)> {
+        let kind = self.scope.kind;
+        let object = *self.by_look.get(&look_hash(name))?;
+        let live = kind.key_of(object)?;
+        let is_alike = look(&live) == look(&kind.comparable_key(Cow::Borrowed(name)));
+        is_alike.then(|| (live, id_of(object).unwrap_or_default()))
+    }
+
+    /// Returns the live ids that a program may have rounded to `id`, sorted.
     pub(super) fn damaged(&self, id: &str) -> Vec<&'s str> {
-        const KEPT: usize = 15;
-        let Some((kept, lost)) = id.split_at_checked(KEPT) else {
-            return Vec::new();
-        };
-        if lost.is_empty() || lost.bytes().any(|b| b != b'0') {
-            return Vec::new();
-        }
         let ids = self.by_id.keys().copied();
-        let mut alike: Vec<&str> = ids
-            .filter(|live| live.len() == id.len() && live.starts_with(kept))
-            .collect();
+        let mut alike: Vec<&str> = ids.filter(|live| stands_for(id, live)).collect();
         alike.sort_unstable();
         alike
     }
 }
 
-/// Makes the message for an `id` that a spreadsheet damaged. `meant` are the live ids that it may stand for.
+/// Makes the message for an `id` that a program has rounded. `meant` are the live ids that it may stand for.
 pub(super) fn damaged(noun: &str, id: &str, meant: &[&str]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<&str> = meant.iter().take(SHOWN).copied().collect();
@@ -152,9 +156,21 @@ pub(super) fn damaged(noun: &str, id: &str, meant: &[&str]) -> String {
         ""
     };
     format!(
-        "no {noun} has the id {id}, which looks damaged by a spreadsheet; {}{more} may be meant",
+        "no {noun} has the id {id}, which looks rounded by a program that keeps ids as numbers; {}{more} may be meant",
         shown.join(" or ")
     )
+}
+
+/// Returns a hash that names that look alike share. It is quick, since each row that creates something needs one, and what
+/// it finds is compared again.
+fn look_hash(name: &str) -> u64 {
+    // FNV-1a.
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    if name.is_ascii() {
+        let lower = name.trim().bytes().map(|byte| byte.to_ascii_lowercase());
+        return lower.fold(0, mix);
+    }
+    look(name.trim()).bytes().fold(0, mix)
 }
 
 pub(super) fn id_of(object: &Object) -> Option<&str> {

@@ -31,6 +31,7 @@ mod live_index;
 mod names;
 mod past_change;
 pub mod prune;
+mod rounded;
 mod snapshot;
 mod wording;
 

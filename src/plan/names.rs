@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::live_index::damaged;
+use super::rounded::stands_for;
 use super::snapshot::Snapshot;
 use super::wording::similar;
 use crate::resource::{Kind, Scope, unescape};
@@ -16,6 +18,9 @@ const LONGEST_REMEMBERED: usize = 1024;
 
 /// The most candidates that a message names.
 const SHOWN: usize = 5;
+
+/// The word for no object at all.
+const NONE: &str = "none";
 
 /// Finds the objects of one kind in one microtenant by name or id.
 #[derive(Debug)]
@@ -71,6 +76,16 @@ impl<'s> Resolver<'s> {
     }
 
     fn look_up(&self, text: &str) -> Result<Vec<Reference<'s>>, String> {
+        if text.trim().eq_ignore_ascii_case(NONE) {
+            return match self.by_lower_name.get(NONE) {
+                None => Ok(Vec::new()),
+                Some(_) => Err(format!(
+                    "{} means no {noun} at all, and a {noun} is called so; give its id, or use JSON Lines with []",
+                    quoted(text),
+                    noun = self.kind.noun()
+                )),
+            };
+        }
         let names = text
             .split(';')
             .map(str::trim)
@@ -108,6 +123,15 @@ impl<'s> Resolver<'s> {
 
     fn unknown(&self, name: &str) -> String {
         let noun = self.kind.noun();
+        if name.eq_ignore_ascii_case(NONE) {
+            return format!("{} stands alone: it means no {noun} at all", quoted(name));
+        }
+        let ids = self.by_id.keys().copied();
+        let mut meant: Vec<&str> = ids.filter(|live| stands_for(name, live)).collect();
+        if !meant.is_empty() {
+            meant.sort_unstable();
+            return damaged(noun, name, &meant);
+        }
         let likely = similar(name, self.by_name.keys().map(|known| &**known));
         if let Some(likely) = likely.first() {
             return format!(

@@ -20,7 +20,7 @@ static COLUMNS: [Column; 4] = [
     Column::text("association_type", "associationType")
         .with(Form::Part)
         .also(&["type"]),
-    Column::text("name", "name").escaped(),
+    Column::checked("name", "name", text::name).escaped(),
     Column::flag("capture", "capture"),
 ];
 

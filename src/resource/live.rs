@@ -165,6 +165,10 @@ impl Kind {
         let inferred = self.inferred(column.wire, live);
         let value = inferred.as_ref().or_else(|| live.get(column.wire));
         match (column.form, value) {
+            (Form::Split(wires, _), _) => wires
+                .iter()
+                .map(|wire| self.normalise(wire, &live_text(wire, live)).into_owned())
+                .collect(),
             (Form::Refs(_), _) => live_refs(column.wire, live).join(";"),
             (_, Some(Value::String(text))) if column.escaped => unescape(text).into_owned(),
             (_, value) => plain(value),

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use base64::Engine as _;
+use idna::AsciiDenyList;
+use idna::uts46::{DnsLength, Hyphens, Uts46};
 
+use super::invisible::refuse_invisible;
 use crate::wire::quoted;
 
 /// The longest name that the program sends, in characters.
@@ -49,6 +52,7 @@ pub(super) fn name(text: &str) -> Checked<'_> {
     if !all_bytes(text, |b| matches!(b, b' '..=b'~')) && text.chars().any(char::is_control) {
         return Err("a name cannot contain line breaks or control characters".to_owned());
     }
+    refuse_invisible(text)?;
     Ok(Cow::Borrowed(text))
 }
 
@@ -71,6 +75,7 @@ pub(super) fn digits(text: &str) -> Checked<'_> {
 
 /// Checks the name of a user portal, which allows fewer characters than other names.
 pub(super) fn portal_name(text: &str) -> Checked<'_> {
+    refuse_invisible(text)?;
     let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_');
     if let Some(other) = text.chars().find(|c| !allowed(c)) {
         return Err(format!(
@@ -104,13 +109,17 @@ pub(super) fn https_host(text: &str) -> Checked<'_> {
             quoted(text)
         ));
     }
-    if !is_dns_name(host.host) || !host.host.contains('.') {
+    let name = in_ascii(host.host)?;
+    if !is_dns_name(&name) || !name.contains('.') {
         return Err(format!(
             "{} is not a fully qualified host name",
             quoted(text)
         ));
     }
-    Ok(Cow::Borrowed(text))
+    Ok(match name {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(name) => Cow::Owned(format!("{}{name}{}", host.scheme, host.path)),
+    })
 }
 
 /// Checks a DNS suffix: a host name without scheme, path and port. A dot at the end is removed.
@@ -122,10 +131,14 @@ pub(super) fn domain(text: &str) -> Checked<'_> {
             quoted(text)
         ));
     }
-    if is_dns_name(text) {
-        return Ok(Cow::Borrowed(text.trim_end_matches('.')));
+    let name = in_ascii(text)?;
+    if !is_dns_name(&name) {
+        return Err(format!("{} is not a domain", quoted(text)));
     }
-    Err(format!("{} is not a domain", quoted(text)))
+    Ok(match name {
+        Cow::Borrowed(name) => Cow::Borrowed(name.trim_end_matches('.')),
+        Cow::Owned(name) => Cow::Owned(name.trim_end_matches('.').to_owned()),
+    })
 }
 
 /// Checks the number of days after which a connector is deleted: 5 or more (`zpa-api.md`, section 3).
@@ -175,8 +188,7 @@ pub(super) fn host(text: &str) -> Checked<'_> {
             quoted(text)
         ));
     }
-    check_host(text)?;
-    Ok(Cow::Borrowed(text))
+    check_host(text)
 }
 
 pub(super) fn path(text: &str) -> Checked<'_> {
@@ -200,14 +212,14 @@ pub(super) fn url(text: &str) -> SplitText<'_> {
             quoted(text)
         ));
     };
-    check_host(host)?;
+    let host = check_host(host)?;
     check_path(path)?;
     let path = match path {
         "/" => Cow::Borrowed(""),
         path if path.starts_with(['?', '#']) => Cow::Owned(format!("/{path}")),
         path => Cow::Borrowed(path),
     };
-    Ok([Cow::Borrowed(scheme), Cow::Borrowed(host), path])
+    Ok([Cow::Borrowed(scheme), host, path])
 }
 
 /// The three parts of an address (RFC 3986, section 3): the scheme with `://`, the authority, and the rest.
@@ -240,16 +252,57 @@ fn check_path(path: &str) -> Result<(), String> {
     if all_bytes(path, |b| b.is_ascii_graphic()) {
         return Ok(());
     }
+    refuse_invisible(path)?;
     match path.chars().find(|c| c.is_whitespace() || c.is_control()) {
         Some(_) => Err(format!("the path {} contains white space", quoted(path))),
         None => Ok(()),
     }
 }
 
-fn check_host(text: &str) -> Result<(), String> {
+/// Checks a host with or without a port. An international name is brought into its ASCII form.
+fn check_host(text: &str) -> Checked<'_> {
     if is_dns_name(text) {
-        return Ok(());
+        return Ok(Cow::Borrowed(text));
     }
+    if !text.is_ascii() {
+        let (name, port) = split_port(text);
+        let name = in_ascii(name)?;
+        let whole = port.map_or_else(|| name.to_string(), |port| format!("{name}:{port}"));
+        return check_ascii_host(&whole).map(|()| Cow::Owned(whole));
+    }
+    check_ascii_host(text)?;
+    Ok(Cow::Borrowed(text))
+}
+
+/// Brings an international host name into the form that DNS has (RFC 5891). An ASCII name stays as it is.
+fn in_ascii(name: &str) -> Checked<'_> {
+    if name.is_ascii() {
+        return Ok(Cow::Borrowed(name));
+    }
+    refuse_invisible(name)?;
+    let ascii = Uts46::new().to_ascii(
+        name.as_bytes(),
+        AsciiDenyList::EMPTY,
+        Hyphens::CheckFirstLast,
+        DnsLength::Ignore,
+    );
+    match ascii {
+        Ok(ascii) if is_dns_name(&ascii) => Ok(Cow::Owned(ascii.into_owned())),
+        _ => Err(format!(
+            "{} is neither a host name nor an IP address",
+            quoted(name)
+        )),
+    }
+}
+
+/// Returns the international form of a host name in ASCII, if it has one.
+#[must_use]
+pub fn international(host: &str) -> Option<String> {
+    let (name, errors) = idna::domain_to_unicode(host);
+    (errors.is_ok() && !name.is_ascii()).then_some(name)
+}
+
+fn check_ascii_host(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("there is no host".to_owned());
     }
@@ -266,12 +319,6 @@ fn check_host(text: &str) -> Result<(), String> {
         .is_ok_and(|ip| ip.is_ipv6() == bracketed)
     {
         return Ok(());
-    }
-    if !host.is_ascii() {
-        return Err(format!(
-            "{} is not a host name in ASCII; write international names in their xn-- form",
-            quoted(text)
-        ));
     }
     Err(format!(
         "{} is neither a host name nor an IP address",
@@ -404,6 +451,27 @@ mod tests {
     }
 
     #[test]
+    fn an_international_host_is_brought_into_its_ascii_form() {
+        let [_, host, path] = url("https://Büro.corp.example:8443/pläne").unwrap();
+        assert_eq!(
+            (&*host, &*path),
+            ("xn--bro-hoa.corp.example:8443", "/pläne")
+        );
+        assert_eq!(super::host("日本語。jp").unwrap(), "xn--wgv71a119e.jp");
+        assert_eq!(
+            domain("münchen.example.").unwrap(),
+            "xn--mnchen-3ya.example"
+        );
+        assert_eq!(
+            https_host("https://büro.example").unwrap(),
+            "https://xn--bro-hoa.example"
+        );
+        let shown = international("xn--bro-hoa.corp.example");
+        assert_eq!(shown.as_deref(), Some("büro.corp.example"));
+        assert_eq!(international("wiki.example"), None);
+    }
+
+    #[test]
     fn an_impossible_address_is_refused_with_the_reason() {
         for (text, reason) in [
             ("htp://wiki", "has no https:// or http:// scheme"),
@@ -413,7 +481,10 @@ mod tests {
             ("https://a b/x", "neither a host name nor an IP address"),
             ("https://wiki/a b", "contains white space"),
             ("https://wiki:99999/", "no valid port"),
-            ("https://wíki/", "xn--"),
+            ("https://wí ki/", "neither a host name nor an IP address"),
+            ("https://-wíki/", "neither a host name nor an IP address"),
+            ("https://wi\u{200b}ki/", "invisible character (U+200B)"),
+            ("https://wiki/a\u{ad}b", "invisible character (U+00AD)"),
             ("https://-x.corp", "neither a host name"),
             ("https://10.0.0.256", "neither a host name"),
             ("https://2001:db8::1/", "neither a host name"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Origin;
 use super::error::RunError;
-use crate::item::{Item, Problems, Row};
+use crate::item::{Item, Located, Problem, Problems, Row};
 use crate::manifest::{Format, Manifest, ManifestError, changed};
 use crate::plan::{Checker, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot};
 use crate::resource::{Action, Kind, Scope};
@@ -20,8 +20,8 @@ pub enum PlanError {
     /// Rows or columns have problems, or limits would be exceeded.
     #[error("{count} problems")]
     Problems {
-        /// The first of them. Each text is ready to be shown.
-        first: Vec<String>,
+        /// The first of them.
+        first: Vec<Located>,
         /// The number of all.
         count: u64,
     },
@@ -32,9 +32,13 @@ pub enum PlanError {
 
 impl From<Vec<String>> for PlanError {
     fn from(problems: Vec<String>) -> Self {
+        let located = |message| Located {
+            message,
+            ..Located::default()
+        };
         Self::Problems {
             count: problems.len() as u64,
-            first: problems,
+            first: problems.into_iter().map(located).collect(),
         }
     }
 }
@@ -51,6 +55,8 @@ pub struct Checked {
     scopes: Scopes,
     rows: u64,
     created_before: HashSet<Id>,
+    /// Facts that are no mistakes, and that the user should know.
+    notes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -108,6 +114,7 @@ pub fn check_named(
         found.fingerprints.push(read);
     }
     found.refuse(problems)?;
+    found.note(duplicates.into_alike());
     Ok(found)
 }
 
@@ -148,6 +155,9 @@ pub fn plan<'s>(
     within_limits(planner)
 }
 
+/// The most notes of one kind that are shown.
+const NOTES: usize = 20;
+
 /// Refuses a plan that would exceed a limit of the tenant.
 pub(super) fn within_limits(planner: Planner<'_>) -> Result<Planner<'_>, PlanError> {
     match planner.exceeded() {
@@ -176,6 +186,30 @@ impl Checked {
     /// already, and is not refused because the object exists.
     pub fn set_created_before(&mut self, created_before: HashSet<Id>) {
         self.created_before = created_before;
+    }
+
+    /// Returns facts about the rows that are no mistakes, and that the user should know.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns notes as texts. Of more than 20, the first are returned, and all are counted.
+    #[must_use]
+    pub fn described(&self, notes: Problems) -> Vec<String> {
+        let count = notes.count();
+        let first = notes.into_first().into_iter().take(NOTES);
+        let mut texts: Vec<String> = first.map(|note| self.located(&note).to_string()).collect();
+        let more = count - texts.len() as u64;
+        if more > 0 {
+            texts.push(format!("{more} more notes of this kind are not shown"));
+        }
+        texts
+    }
+
+    fn note(&mut self, notes: Problems) {
+        let texts = self.described(notes);
+        self.notes.extend(texts);
     }
 
     /// Returns the origin of the rows.
@@ -290,6 +324,11 @@ impl Checked {
             .collect()
     }
 
+    fn located(&self, problem: &Problem) -> Located {
+        let name = self.names.get(usize::from(problem.file));
+        problem.located(name.map_or("?", String::as_str))
+    }
+
     /// Refuses the rows if there are problems.
     fn refuse(&self, problems: Problems) -> Result<(), PlanError> {
         let count = problems.count();
@@ -298,7 +337,7 @@ impl Checked {
         }
         let first = problems.into_first().into_iter();
         Err(PlanError::Problems {
-            first: first.map(|p| p.describe(&self.names)).collect(),
+            first: first.map(|p| self.located(&p)).collect(),
             count,
         })
     }

@@ -37,6 +37,7 @@ mod shown;
 mod signin;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;
 mod transport;
 mod trust;
 mod undo;

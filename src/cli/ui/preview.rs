@@ -3,7 +3,7 @@
 use crate::item::{Change, FieldChange, Item};
 use crate::ops::{PlanSummary, Preview, counted, listed, rounded};
 use crate::plan::CallCounts;
-use crate::resource::Kind;
+use crate::resource::{Kind, international};
 use crate::wire::{FieldValue, Fields};
 
 /// Returns a preview as lines: the shown items, and the numbers of the plan. `hint` says how to see more.
@@ -93,7 +93,7 @@ fn updated(
             if refers {
                 named(plan, text)
             } else {
-                text.clone()
+                with_international(text)
             }
         };
         let (old, new) = (shown(&change.old), shown(&change.new));
@@ -107,13 +107,25 @@ fn updated(
 /// Returns the address and the portals of a new link.
 fn summary_of(plan: &Preview<'_>, body: &Fields<'_>) -> String {
     let text = |wire| body.text(wire).unwrap_or_default();
-    let address = format!("{}{}{}", text("protocol"), text("link"), text("linkPath"));
+    let host = with_international(text("link"));
+    let address = format!("{}{host}{}", text("protocol"), text("linkPath"));
     match body.find("userPortals") {
         Some(FieldValue::Refs(refs)) if !refs.is_empty() => {
             let names: Vec<&str> = refs.iter().map(|r| plan.name(&r.id)).collect();
             format!("{address}  on {}", names.join(", "))
         }
         _ => format!("{address}  on no portal"),
+    }
+}
+
+/// Returns a host name as people write it, and as it is sent if that differs.
+fn with_international(host: &str) -> String {
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let typed = (!host.contains(char::is_whitespace)).then(|| international(name));
+    match typed.flatten() {
+        Some(typed) if port.is_empty() => format!("{typed} (sent as {host})"),
+        Some(typed) => format!("{typed}:{port} (sent as {host})"),
+        None => host.to_owned(),
     }
 }
 
@@ -128,7 +140,7 @@ fn fields_of(item: &Item<'_>, body: &Fields<'_>) -> String {
     let fields = fields.filter(|(wire, _)| wire != item.resource.key_field());
     fields
         .map(|(wire, value)| match value {
-            FieldValue::Text(text) => format!("  {wire}={text:?}"),
+            FieldValue::Text(text) => format!("  {wire}={:?}", with_international(text)),
             value => format!("  {wire}={}", value.to_json()),
         })
         .collect()

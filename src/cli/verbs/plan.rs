@@ -66,6 +66,9 @@ pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Erro
     })
     .await?;
     shown?;
+    for note in &summary.notes {
+        context.terminal.warn(note);
+    }
     Error::refused_by_guards(summary.objections)?;
     Ok(if summary.totals.error > 0 {
         exit::FAILED_ITEMS

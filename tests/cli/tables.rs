@@ -1,0 +1,297 @@
+//! Spreadsheets as people have them: what is in a file is read right, or refused with its place. Nothing of it is lost or
+//! changed unseen.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::command::{Ran, assert_contains, rows};
+use crate::support::tenant::{OPEN, Tenant};
+
+/// The rows of the plan that a command has printed.
+fn planned(ran: Ran) -> Vec<Value> {
+    ran.expect(0).json()["rows"].as_array().unwrap().clone()
+}
+
+/// The exported links, by name.
+fn link(tenant: &Tenant, name: &str) -> std::collections::HashMap<String, String> {
+    let args = ["export", "portal-link", "-o", "now.csv"];
+    tenant.run(&args).expect(0);
+    let all = rows(&tenant.path("now.csv"));
+    all.into_iter().find(|row| row["name"] == name).unwrap()
+}
+
+/// An id as programs write it that keep numbers as doubles.
+fn rounded(id: &str) -> Vec<String> {
+    let number: u128 = id.parse().unwrap();
+    let unit = 10_u128.pow(u32::try_from(id.len() - 15).unwrap());
+    #[expect(clippy::cast_precision_loss, reason = "the loss is the point")]
+    let double = number as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an id is positive"
+    )]
+    let exact = double as u128;
+    let mut forms = vec![
+        (number - number % unit).to_string(),
+        (number - number % unit + unit).to_string(),
+        exact.to_string(),
+        format!("{double}"),
+    ];
+    forms.retain(|form| form != id);
+    forms
+}
+
+#[test]
+fn a_rounded_id_is_refused_and_the_live_one_named() {
+    let tenant = Tenant::start(OPEN);
+    let text = "name,url,user_portals,application_id\nWiki,https://wiki.example.com,Employee Portal,145283994705985617\n";
+    tenant.apply("m.csv", text).expect(0);
+    let live = link(&tenant, "Wiki");
+    let (id, portal) = (&live["id"], &live["user_portals"]);
+    for form in rounded(id) {
+        tenant.write(
+            "d.csv",
+            &format!("resource,id,action\nportal-link,{form},delete\n"),
+        );
+        let ran = tenant.run(&["apply", "d.csv", "--yes"]).expect(3);
+        assert_contains(&ran.stderr, format!("{id} may be meant"));
+    }
+    let before = tenant.log_of("write").len();
+    for form in rounded("145283994705985617") {
+        tenant.write(
+            "a.csv",
+            &format!("name,url,application_id\nOther,https://o.example.com,{form}\n"),
+        );
+        let ran = tenant.run(&["apply", "a.csv", "--yes"]).expect(3);
+        assert_contains(&ran.stderr, "column \"application_id\": ");
+        assert_contains(&ran.stderr, "145283994705985617 may be meant");
+    }
+    for form in &rounded(portal) {
+        tenant.write(
+            "p.csv",
+            &format!("name,user_portals,action\nWiki,{form},update\n"),
+        );
+        let ran = tenant.run(&["apply", "p.csv", "--yes"]).expect(3);
+        assert_contains(&ran.stderr, "which looks rounded");
+        assert_contains(&ran.stderr, &portal[..14]);
+    }
+    tenant.write(
+        "f.csv",
+        &format!("resource,id,action\nportal-link,{id}.0,delete\n"),
+    );
+    assert_contains(
+        &tenant.run(&["plan", "f.csv"]).expect(3).stderr,
+        "has rounded",
+    );
+    assert_eq!(tenant.log_of("write").len(), before);
+}
+
+#[test]
+fn only_the_word_none_takes_a_link_off_its_portals() {
+    let tenant = Tenant::start(OPEN);
+    let text =
+        "name,url,user_portals\nWiki,https://wiki.example.com,Employee Portal;Partner Portal\n";
+    tenant.apply("m.csv", text).expect(0);
+    let before = link(&tenant, "Wiki")["user_portals"].clone();
+    for cell in [";", " ; ;", "\u{a0};", ""] {
+        let summary = tenant
+            .apply(
+                "m.csv",
+                &format!("name,user_portals,action\nWiki,{cell},update\n"),
+            )
+            .summary();
+        assert_eq!(summary["unchanged"], 1, "{cell:?}");
+    }
+    assert_eq!(link(&tenant, "Wiki")["user_portals"], before);
+    let ran = tenant
+        .apply(
+            "m.csv",
+            "name,user_portals,action\nWiki,none;Employee Portal,update\n",
+        )
+        .expect(3);
+    assert_contains(&ran.stderr, "stands alone");
+    tenant
+        .apply("m.csv", "name,user_portals,action\nWiki,None,update\n")
+        .expect(0);
+    assert_eq!(link(&tenant, "Wiki")["user_portals"], "");
+}
+
+#[test]
+fn characters_that_nobody_sees_are_refused_by_their_code_points() {
+    let tenant = Tenant::start(OPEN);
+    for c in [
+        "\u{200b}", "\u{ad}", "\u{feff}", "\u{202e}", "\u{2028}", "\u{fffd}", "\u{2066}",
+    ] {
+        let code = format!("(U+{:04X})", u32::from(c.chars().next().unwrap()));
+        for (text, column) in [
+            (format!("name,url\nWi{c}ki,https://a.example.com\n"), "name"),
+            (
+                format!("name,url\nWiki,https://a.example.com/x{c}y\n"),
+                "url",
+            ),
+            (
+                format!("name,url\nWiki,https://a{c}b.example.com/\n"),
+                "url",
+            ),
+            (
+                format!("name,link,link_path\nWiki,a.example.com,/x{c}y\n"),
+                "link_path",
+            ),
+        ] {
+            let ran = tenant.apply("m.csv", &text).expect(3);
+            assert_contains(&ran.stderr, format!("m.csv:2: column \"{column}\": "));
+            assert_contains(&ran.stderr, &code);
+        }
+    }
+    assert!(tenant.log_of("write").is_empty());
+}
+
+#[test]
+fn names_that_look_alike_are_pointed_out() {
+    let tenant = Tenant::start(OPEN);
+    tenant
+        .apply("m.csv", "name,url\nCafé,https://a.example.com\n")
+        .expect(0);
+    let text = "name,url\nCAFÉ,https://a.example.com\nCafe\u{301},https://b.example.com\nOther,https://c.example.com\n";
+    tenant.write("m.csv", text);
+    let ran = tenant.run(&["plan", "m.csv"]).expect(0);
+    assert_contains(
+        &ran.stderr,
+        "m.csv:2: column \"name\": there is no portal link \"CAFÉ\", but \"Café\" (",
+    );
+    assert_contains(&ran.stderr, "m.csv:3: column \"name\": ");
+    assert_contains(&ran.stderr, "the name in row 2 differ only by case");
+    assert!(!ran.stderr.contains("m.csv:4"), "{}", ran.stderr);
+    let ran = tenant.run(&["apply", "m.csv", "--yes"]).expect(0);
+    assert_contains(
+        &ran.stderr,
+        "warning: m.csv:2: column \"name\": there is no portal link",
+    );
+}
+
+#[test]
+fn empty_columns_are_passed_over_and_others_named_once() {
+    let tenant = Tenant::start(OPEN);
+    let empty = ",".repeat(16_382);
+    let text = format!(
+        "name,,url{empty}\nWiki,,https://a.example.com{empty}\n{empty},,\nNews,,https://b.example.com\n"
+    );
+    assert_eq!(tenant.apply("m.csv", &text).summary()["created"], 2);
+    let text = "name,,url\nWiki,x,https://a.example.com\nNews,y,https://b.example.com\n";
+    let ran = tenant.apply("m.csv", text).expect(3);
+    assert_eq!(ran.stderr.matches("error: ").count(), 1, "{}", ran.stderr);
+    assert_contains(
+        &ran.stderr,
+        "m.csv:2: there is something in column B, which has no title",
+    );
+}
+
+#[test]
+fn a_list_stands_only_where_a_list_is_meant() {
+    let tenant = Tenant::start(OPEN);
+    for (line, column) in [
+        (
+            json!({"name": ["a", "b"], "url": "https://a.example.com"}),
+            "name",
+        ),
+        (
+            json!({"name": "a", "url": ["https://a.example.com"]}),
+            "url",
+        ),
+        (
+            json!({"name": "a", "link": "a.example.com", "enabled": [true]}),
+            "enabled",
+        ),
+        (
+            json!({"name": "a", "id": ["7"], "url": "https://a.example.com"}),
+            "id",
+        ),
+        (
+            json!({"name": "a", "action": ["delete"], "url": ""}),
+            "action",
+        ),
+    ] {
+        let ran = tenant.apply("m.jsonl", &line.to_string()).expect(3);
+        assert_contains(
+            &ran.stderr,
+            format!("column \"{column}\": a list cannot stand here"),
+        );
+    }
+    for empty in ["", "\n \n", "\u{feff}"] {
+        let ran = tenant.apply("m.jsonl", empty).expect(3);
+        assert_contains(&ran.stderr, "the manifest is empty");
+    }
+    let line =
+        json!({"name": "a", "url": "https://a.example.com", "user_portals": ["Employee Portal"]});
+    tenant.apply("m.jsonl", &line.to_string()).expect(0);
+}
+
+#[test]
+fn filters_and_exports_have_addresses() {
+    let tenant = Tenant::start(OPEN);
+    let text = "name,url,enabled\nWiki,https://wiki.example.com:8443/a?b=1,no\nNews,http://news.example.com,yes\n";
+    tenant.apply("m.csv", text).expect(0);
+    for (filter, name) in [
+        ("enabled=no", "Wiki"),
+        ("url=https://wiki.example.com:8443/a?b=1", "Wiki"),
+        ("url~http://*", "News"),
+    ] {
+        let args = [
+            "export",
+            "portal-link",
+            "--where",
+            filter,
+            "--columns",
+            "name,url",
+            "-o",
+            "x.csv",
+        ];
+        tenant.run(&args).expect(0);
+        let found = rows(&tenant.path("x.csv"));
+        assert_eq!(found.len(), 1, "{filter}");
+        assert_eq!(found[0]["name"], name);
+        assert!(text.contains(&found[0]["url"]), "{}", found[0]["url"]);
+        assert_eq!(
+            tenant.run(&["plan", "x.csv", "--json"]).json()["summary"]["unchanged"],
+            1
+        );
+    }
+    for (args, said) in [
+        (
+            ["--where", "enabled=flase"],
+            "\"flase\" is neither true nor false",
+        ),
+        (["--columns", "url,link"], "url and link say the same"),
+    ] {
+        let ran = Ran::of(tenant.command(&["export", "portal-link"]).args(args)).expect(2);
+        assert_contains(&ran.stderr, said);
+    }
+}
+
+#[test]
+fn an_international_host_is_sent_in_ascii_and_shown_as_typed() {
+    let tenant = Tenant::start(OPEN);
+    tenant.write("m.csv", "name,url\nPlan,https://büro.example.com:8443/x\n");
+    let ran = tenant.run(&["plan", "m.csv"]).expect(0);
+    assert_contains(
+        &ran.stdout,
+        "https://büro.example.com:8443 (sent as xn--bro-hoa.example.com:8443)/x",
+    );
+    let row = &planned(tenant.run(&["plan", "m.csv", "--json"]))[0];
+    assert_eq!(row["body"]["link"], "xn--bro-hoa.example.com:8443");
+    tenant.run(&["apply", "m.csv", "--yes"]).expect(0);
+    let summary = tenant.run(&["apply", "m.csv", "--yes", "--json"]).summary();
+    assert_eq!(summary["unchanged"], 1);
+}
+
+#[test]
+fn a_hundred_problems_are_shown_and_all_counted() {
+    let tenant = Tenant::start(OPEN);
+    let bad: String = (0..50_000).map(|n| format!("a{n},no address\n")).collect();
+    fs::write(tenant.path("m.csv"), format!("name,url\n{bad}")).unwrap();
+    let ran = tenant.run(&["plan", "m.csv"]).expect(3);
+    assert_eq!(ran.stderr.matches("error: ").count(), 100);
+    assert_contains(&ran.stderr, "50000 problems, of which 100 are listed");
+}
