@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Zoned};
 use super::settings::{ChangeWindow, Settings, duration, size};
 use crate::clock::monotonic;
 use crate::engine::Bounds;
+use crate::manifest::{Delimiter, Reading, TextEncoding};
 use crate::ops::{Error, Manifests};
 use crate::plan::Share;
 use crate::resource::{Action, Kind};
@@ -101,12 +102,18 @@ pub(super) struct RunsDir {
 /// The manifests, and the defaults for rows that leave something out.
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
-    /// Manifests in CSV or JSON Lines; `-` is standard input
+    /// Manifests: tables in text, or JSON, also compressed with gzip; `-` is standard input
     #[arg(required = true, num_args = 1..=1000, value_name = "MANIFEST")]
     pub(super) paths: Vec<PathBuf>,
     /// Refuse a manifest of more bytes than this
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1GiB", env = "ZPA_BULK_MAX_MANIFEST")]
     pub(super) max_manifest: u64,
+    /// Character between two cells, or `tab` [default: found out; a first row like `sep=;` is obeyed]
+    #[arg(long, value_name = "CHAR", value_parser = Delimiter::parse, env = "ZPA_BULK_DELIMITER")]
+    pub(super) delimiter: Option<Delimiter>,
+    /// Encoding of text, like utf-8, utf-16le or windows-1252 [default: found out]
+    #[arg(long, value_name = "NAME", value_parser = TextEncoding::parse, env = "ZPA_BULK_ENCODING")]
+    pub(super) encoding: Option<TextEncoding>,
     /// Kind of object for rows without a `resource` column [default: inferred from the columns]
     #[arg(long, value_parser = kind, env = "ZPA_BULK_RESOURCE")]
     pub(super) resource: Option<Kind>,
@@ -119,7 +126,11 @@ impl From<ManifestArgs> for Manifests {
     fn from(args: ManifestArgs) -> Self {
         Self {
             paths: args.paths,
-            largest: args.max_manifest,
+            reading: Reading {
+                largest: args.max_manifest,
+                delimiter: args.delimiter,
+                encoding: args.encoding,
+            },
             resource: args.resource,
             action: args.action,
         }

@@ -95,6 +95,7 @@ impl Problem {
         Located {
             file: Some(file.to_owned()),
             row: Some(self.row),
+            unit: "row",
             column: self.column.clone(),
             message: self.message.clone(),
         }
@@ -106,8 +107,10 @@ impl Problem {
 pub struct Located {
     /// The name of the manifest, unless the mistake is of the plan as a whole.
     pub file: Option<String>,
-    /// The number of the row.
+    /// The number of the row, or of the element of a list.
     pub row: Option<u32>,
+    /// The word for what `row` counts: `row` or `element`.
+    pub unit: &'static str,
     /// The column as the manifest spells it.
     pub column: Option<String>,
     /// The description of the mistake.
@@ -119,6 +122,7 @@ impl fmt::Display for Located {
         if let Some(file) = &self.file {
             write!(f, "{file}:")?;
             match self.row {
+                Some(row) if self.unit == "element" => write!(f, " element {row}: ")?,
                 Some(row) => write!(f, "{row}: ")?,
                 None => f.write_str(" ")?,
             }

@@ -1,5 +1,5 @@
-//! CSV (RFC 4180): comma, quoted line breaks, UTF-8 with or without byte order mark, CRLF or LF. A cell that was
-//! kept from being a formula is read as it was before.
+//! Tables in text (RFC 4180): quoted line breaks, UTF-8 with or without byte order mark, CRLF, LF or CR. A cell that was kept
+//! from being a formula is read as it was before.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead};
@@ -10,45 +10,45 @@ use super::bounds::{
     LONGEST_CELL, LONGEST_ROW, MOST_COLUMNS, Step, cell_too_long, changed, row_too_long,
     title_too_long, too_many_columns,
 };
+use super::dialect::Dialect;
 use super::formula::restore;
 use super::records::{Fault, Quoting, Records, Texts};
 use super::rows::{self, Title};
 use crate::item::{Cells, Problem, Problems, Row};
 
-fn records<R: BufRead>(input: R) -> Records<R> {
-    Records::new(input, LONGEST_ROW)
+fn records<R: BufRead>(input: R, dialect: Dialect) -> Records<R> {
+    Records::new(input, LONGEST_ROW, dialect.delimiter.0)
 }
 
 /// The header.
 pub(super) fn titles<R: BufRead>(
-    mut input: R,
+    input: R,
     file: u16,
+    dialect: Dialect,
     problems: &mut Problems,
 ) -> io::Result<Vec<Title>> {
-    if let Some(encoding) = foreign_encoding(input.fill_buf()?) {
-        problems.push(Problem::row(
-            file,
-            1,
-            format!("the file is {encoding}; save it as \"CSV UTF-8\""),
-        ));
-        return Ok(Vec::new());
+    let mut records = records(input, dialect);
+    let mut step = records.read()?;
+    while step == Step::Row && records.number() < dialect.header {
+        step = records.read()?;
     }
-    let mut records = records(input);
-    let step = records.read()?;
+    let row = records.number().max(1);
     // Columns without a title behind the last one are none, unless a row has something there.
     let titles: Vec<Title> = header(&records)
         .take(records.filled())
-        .map(|text| Title { text, row: 1 })
+        .map(|text| Title { text, row })
         .collect();
     problems.extend(match (step, records.fault()) {
-        (Step::TooLong, _) => Some(row_too_long(file, 1)),
+        (Step::TooLong, _) => Some(row_too_long(file, row)),
         (_, Some(fault)) => Some(malformed(file, &records, fault, "")),
-        _ if records.filled() > MOST_COLUMNS => Some(too_many_columns(file, 1, records.filled())),
+        _ if records.filled() > MOST_COLUMNS => Some(too_many_columns(file, row, records.filled())),
         _ => {
             let mut too_long = titles
                 .iter()
-                .filter_map(|t| title_too_long(file, 1, &t.text));
-            too_long.next().or_else(|| header_problem(file, &titles))
+                .filter_map(|t| title_too_long(file, row, &t.text));
+            too_long
+                .next()
+                .or_else(|| header_problem(file, row, &titles))
         }
     });
     Ok(titles)
@@ -62,30 +62,10 @@ fn header<R: BufRead>(records: &Records<R>) -> impl Iterator<Item = String> {
     records.cells().map(title)
 }
 
-fn foreign_encoding(start: &[u8]) -> Option<&'static str> {
-    match start {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
-        [b'P', b'K', 3, 4, ..] => Some("a workbook, not a CSV"),
-        _ => None,
-    }
-}
-
-fn header_problem(file: u16, titles: &[Title]) -> Option<Problem> {
-    let [only] = titles else {
-        return titles.is_empty().then(|| {
-            Problem::row(
-                file,
-                1,
-                "the manifest is empty; its first row must name the columns",
-            )
-        });
-    };
-    let separator = [(';', "semicolons"), ('\t', "tabs")]
-        .into_iter()
-        .find(|(separator, _)| only.text.contains(*separator));
-    separator.map(|(_, name)| {
-        let message = format!("the columns are separated by {name}; save the file with commas");
-        Problem::row(file, 1, message)
+fn header_problem(file: u16, row: u32, titles: &[Title]) -> Option<Problem> {
+    titles.is_empty().then(|| {
+        let message = "the manifest is empty; a row must name the columns";
+        Problem::row(file, row, message)
     })
 }
 
@@ -93,6 +73,8 @@ fn header_problem(file: u16, titles: &[Title]) -> Option<Problem> {
 pub(super) struct Rows<R> {
     records: Records<R>,
     file: u16,
+    /// The row of the header.
+    header: u32,
     titles: Vec<String>,
     /// The number of cells of the header.
     width: usize,
@@ -102,10 +84,11 @@ pub(super) struct Rows<R> {
 }
 
 impl<R: BufRead> Rows<R> {
-    pub(super) fn new(input: R, file: u16, titles: &[Title]) -> Self {
+    pub(super) fn new(input: R, file: u16, dialect: Dialect, titles: &[Title]) -> Self {
         Self {
-            records: records(input),
+            records: records(input, dialect),
             file,
+            header: dialect.header,
             titles: titles.iter().map(|t| t.text.clone()).collect(),
             width: 0,
             untitled: HashSet::new(),
@@ -220,11 +203,16 @@ impl<R: BufRead> Rows<R> {
 impl<R: BufRead> rows::Rows for Rows<R> {
     fn next(&mut self, problems: &mut Problems) -> io::Result<Option<Row<'_>>> {
         loop {
-            let is_header = self.records.number() == 0;
-            if !self.read(problems)? {
+            if self.records.number() < self.header {
+                match self.records.read()? {
+                    Step::Row if self.records.number() < self.header => continue,
+                    Step::Row => {}
+                    Step::End | Step::TooLong => return Ok(None),
+                }
+            } else if !self.read(problems)? {
                 return Ok(None);
             }
-            if is_header {
+            if self.records.number() <= self.header {
                 self.width = self.records.count();
                 let header = header(&self.records).take(self.records.filled());
                 if !header.eq(self.titles.iter().map(String::as_str)) {
@@ -300,8 +288,9 @@ mod tests {
 
     fn read(text: &[u8]) -> (Vec<(u32, Vec<String>)>, Vec<String>) {
         let mut problems = Problems::default();
-        let titles = titles(text, 0, &mut problems).unwrap();
-        let mut rows = Rows::new(text, 0, &titles);
+        let dialect = Dialect::comma();
+        let titles = titles(text, 0, dialect, &mut problems).unwrap();
+        let mut rows = Rows::new(text, 0, dialect, &titles);
         let mut read = Vec::new();
         while let Some(Row { number, cells, .. }) = rows.next(&mut problems).unwrap() {
             let cells = (0..titles.len()).map(|i| cells.cell(i).unwrap_or("-").to_owned());
@@ -320,6 +309,7 @@ mod tests {
         let titles = titles(
             b"\xef\xbb\xbfname,url\r\n".as_slice(),
             0,
+            Dialect::comma(),
             &mut Problems::default(),
         )
         .unwrap();
@@ -407,15 +397,8 @@ mod tests {
     }
 
     #[test]
-    fn foreign_encodings_and_separators_are_named() {
-        for (text, said) in [
-            (b"\xff\xfen\0".as_slice(), "UTF-16"),
-            (b"PK\x03\x04".as_slice(), "a workbook"),
-            (b"name;url\n".as_slice(), "semicolons"),
-            (b"".as_slice(), "empty"),
-        ] {
-            let (_, problems) = read(text);
-            assert!(problems[0].contains(said), "{problems:?}");
-        }
+    fn a_file_without_a_header_is_empty() {
+        let (_, problems) = read(b"");
+        assert!(problems[0].contains("empty"), "{problems:?}");
     }
 }

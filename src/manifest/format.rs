@@ -5,22 +5,31 @@ use std::path::Path;
 /// The form of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Comma-separated values, RFC 4180, UTF-8, with a header.
+    /// A table in text (RFC 4180) with a header.
     Csv,
-    /// One JSON object a line.
+    /// JSON objects: one a line, or the elements of a list.
     Jsonl,
 }
 
 impl Format {
-    /// Returns the form that the ending of a file's name stands for: `.csv`, or `.jsonl`, `.ndjson` or `.json`.
+    /// Returns the form that the ending of a file's name stands for: `.csv` or `.tsv`, or `.jsonl`,
+    /// `.ndjson` or `.json`. An ending `.gz` is passed over.
     #[must_use]
     pub fn of_name(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_lowercase();
-        match ending.as_str() {
+        match ending(path)?.as_str() {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
+            "csv" | "tsv" | "tab" => Some(Self::Csv),
             _ => None,
         }
+    }
+}
+
+/// Returns the ending of a file's name in lower case, without that of gzip.
+pub(super) fn ending(path: &Path) -> Option<String> {
+    let ending = |path: &Path| Some(path.extension()?.to_str()?.to_lowercase());
+    match ending(path)? {
+        last if last == "gz" => ending(Path::new(path.file_stem()?)),
+        last => Some(last),
     }
 }
 

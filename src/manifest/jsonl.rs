@@ -1,4 +1,4 @@
-//! Manifests in JSON Lines: one object a line, its members named like the columns of a CSV.
+//! Manifests in JSON: one object a row, its members named like the columns of a CSV.
 //!
 //! Strings, booleans and whole numbers are read as if they were in a cell, and an array as several values of one
 //! cell. `null` and an absent member say nothing, `""` says empty. Empty lines are passed over.
@@ -11,6 +11,7 @@ use super::bounds::{
     too_many_columns,
 };
 use super::format::BOM;
+use super::json::{Objects, Shape};
 use super::members::{Members, Text, Value};
 use super::rows::{self, Title};
 use crate::item::{CellKind, Cells, Problem, Problems, Row};
@@ -20,22 +21,28 @@ use crate::resource::fold;
 pub(super) fn titles<R: BufRead>(
     input: R,
     file: u16,
+    shape: &Shape,
     problems: &mut Problems,
 ) -> io::Result<Vec<Title>> {
     let mut titles = Vec::new();
     let mut known = HashSet::new();
-    let mut lines = Lines::new(input);
+    let mut lines = Pieces::new(input, shape);
     loop {
         match lines.advance()? {
             Step::Row => {}
-            Step::End if lines.is_empty => {
-                let message = "the manifest is empty; each line is to hold one JSON object";
-                problems.push(Problem::row(file, 1, message));
+            Step::End => {
+                let message = if lines.is_cut() {
+                    Some("the file ends before its list does; it was cut off")
+                } else {
+                    lines
+                        .is_empty()
+                        .then_some("the manifest is empty; it holds no JSON object")
+                };
+                problems.extend(message.map(|message| Problem::row(file, 1, message)));
                 return Ok(titles);
             }
-            Step::End => return Ok(titles),
             Step::TooLong => {
-                problems.push(row_too_long(file, lines.number));
+                problems.push(row_too_long(file, lines.number()));
                 return Ok(Vec::new());
             }
         }
@@ -44,18 +51,18 @@ pub(super) fn titles<R: BufRead>(
             continue;
         };
         for (text, _) in first {
-            if let Some(problem) = title_too_long(file, lines.number, &text) {
+            if let Some(problem) = title_too_long(file, lines.number(), &text) {
                 problems.push(problem);
                 return Ok(Vec::new());
             }
             if known.insert(fold(&text)) {
-                let row = lines.number;
+                let row = lines.number();
                 titles.push(Title { text, row });
             }
         }
         let count = count.max(titles.len());
         if count > MOST_COLUMNS {
-            problems.push(too_many_columns(file, lines.number, count));
+            problems.push(too_many_columns(file, lines.number(), count));
             return Ok(Vec::new());
         }
     }
@@ -63,7 +70,7 @@ pub(super) fn titles<R: BufRead>(
 
 /// The rows of the file.
 pub(super) struct Rows<R> {
-    lines: Lines<R>,
+    lines: Pieces<R>,
     file: u16,
     positions: HashMap<String, usize>,
     texts: Texts,
@@ -78,10 +85,10 @@ struct Texts {
 }
 
 impl<R: BufRead> Rows<R> {
-    pub(super) fn new(input: R, file: u16, titles: &[Title]) -> Self {
+    pub(super) fn new(input: R, file: u16, shape: &Shape, titles: &[Title]) -> Self {
         let folded = titles.iter().map(|title| fold(&title.text));
         Self {
-            lines: Lines::new(input),
+            lines: Pieces::new(input, shape),
             file,
             positions: folded.zip(0..).collect(),
             texts: Texts {
@@ -99,7 +106,7 @@ impl<R: BufRead> rows::Rows for Rows<R> {
                 Step::Row => {}
                 Step::End => return Ok(None),
                 Step::TooLong => {
-                    problems.push(row_too_long(self.file, self.lines.number));
+                    problems.push(row_too_long(self.file, self.lines.number()));
                     return Ok(None);
                 }
             }
@@ -108,14 +115,14 @@ impl<R: BufRead> rows::Rows for Rows<R> {
                     if self.fill(members, problems) {
                         return Ok(Some(Row {
                             file: self.file,
-                            number: self.lines.number,
+                            number: self.lines.number(),
                             cells: &self.texts,
                         }));
                     }
                 }
                 Err(error) => {
                     let message = described(&error);
-                    problems.push(Problem::row(self.file, self.lines.number, message));
+                    problems.push(Problem::row(self.file, self.lines.number(), message));
                 }
             }
         }
@@ -131,7 +138,7 @@ fn described(error: &serde_json::Error) -> String {
     }
 }
 
-impl<R> Rows<R> {
+impl<R: BufRead> Rows<R> {
     /// Puts the members of a row into its cells. Returns false if there are problems.
     fn fill(&mut self, members: Members, problems: &mut Problems) -> bool {
         let before = problems.count();
@@ -151,7 +158,7 @@ impl<R> Rows<R> {
 
     /// Puts a member into its cell of the row. Returns the problem with it, if there is one.
     fn put(&mut self, at: usize, name: &str, text: Text) -> Option<Problem> {
-        let (file, number) = (self.file, self.lines.number);
+        let (file, number) = (self.file, self.lines.number());
         let cell = self.texts.cells.get_mut(at)?;
         if cell.is_some() {
             let message = "the member is given twice";
@@ -193,6 +200,56 @@ impl Cells for Texts {
             Some(value) if value.is_list => CellKind::List,
             _ => CellKind::Text,
         }
+    }
+}
+
+/// The texts of a file that hold one object each.
+enum Pieces<R> {
+    Lines(Lines<R>),
+    Objects(Objects<R>),
+}
+
+impl<R: BufRead> Pieces<R> {
+    fn new(input: R, shape: &Shape) -> Self {
+        match shape {
+            Shape::Lines => Self::Lines(Lines::new(input)),
+            Shape::Values => Self::Objects(Objects::new(input, None)),
+            Shape::Member(member) => Self::Objects(Objects::new(input, Some(member.clone()))),
+        }
+    }
+
+    fn advance(&mut self) -> io::Result<Step> {
+        match self {
+            Self::Lines(lines) => lines.advance(),
+            Self::Objects(objects) => objects.advance(),
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        match self {
+            Self::Lines(lines) => lines.text(),
+            Self::Objects(objects) => objects.text(),
+        }
+    }
+
+    /// Returns the number of the line, or of the object in its list.
+    fn number(&self) -> u32 {
+        match self {
+            Self::Lines(lines) => lines.number,
+            Self::Objects(objects) => objects.number(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Lines(lines) => lines.is_empty,
+            // An empty list says that it is empty.
+            Self::Objects(_) => false,
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        matches!(self, Self::Objects(objects) if objects.is_cut())
     }
 }
 
@@ -245,8 +302,8 @@ mod tests {
 
     fn read(text: &str) -> (Vec<Vec<Option<String>>>, Vec<String>) {
         let mut problems = Problems::default();
-        let titles = titles(text.as_bytes(), 0, &mut problems).unwrap();
-        let mut rows = Rows::new(text.as_bytes(), 0, &titles);
+        let titles = titles(text.as_bytes(), 0, &Shape::Lines, &mut problems).unwrap();
+        let mut rows = Rows::new(text.as_bytes(), 0, &Shape::Lines, &titles);
         let mut read = Vec::new();
         while let Some(Row { cells, .. }) = rows.next(&mut problems).unwrap() {
             read.push(

@@ -7,19 +7,26 @@
 
 mod bounds;
 mod csv;
+mod dialect;
 mod format;
 mod formula;
+mod json;
 mod jsonl;
 mod members;
 mod open;
 mod read_back;
+mod reading;
 mod records;
 mod rows;
+mod source;
+mod spool;
+mod titles;
 mod write;
 
 pub use self::bounds::{LARGEST_MANIFEST, changed};
 pub use self::format::Format;
 pub use self::open::{Manifest, ManifestError};
 pub use self::read_back::CsvReader;
+pub use self::reading::{Delimiter, Reading, TextEncoding};
 pub use self::rows::Title;
 pub use self::write::{CsvWriter, json_line};

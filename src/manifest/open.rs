@@ -5,11 +5,18 @@ use std::io::{self, BufRead, BufReader, Read, Seek, Take};
 use std::path::Path;
 
 use super::bounds::changed;
-use super::format::{BOM, Format};
+use super::dialect::Dialect;
+use super::format::{BOM, Format, ending};
+use super::json::Shape;
+use super::reading::{Delimiter, Reading};
 use super::rows::{Rows, Title};
+use super::source::{self, Source};
+use super::spool::{spool, too_large};
+use super::titles::Known;
 use super::{csv, jsonl};
-use crate::item::{Problems, Row};
+use crate::item::{Problem, Problems, Row};
 use crate::platform;
+use crate::wire::shortened;
 
 /// The number of bytes that are read at once.
 const CHUNK: usize = 1 << 16;
@@ -28,45 +35,138 @@ pub struct ManifestError {
 pub struct Manifest {
     name: String,
     number: u16,
-    format: Format,
+    form: Form,
+    /// The manifest in UTF-8, unpacked.
     file: File,
     /// The number of bytes when it was opened. No more are read.
     length: u64,
     columns: Vec<Title>,
+    notes: Vec<String>,
+}
+
+/// The form of a manifest in UTF-8.
+#[derive(Debug)]
+enum Form {
+    Table(Dialect),
+    Json(Shape),
 }
 
 impl Manifest {
-    /// Opens the manifest at `path`, or standard input for `-`, as the run's manifest `number`, and
-    /// reads its columns. The form follows from the ending of the name (`.jsonl`, `.ndjson`, `.json`, `.csv`),
-    /// or else from the first character.
+    /// Opens the manifest at `path`, or standard input for `-`, as the run's manifest `number`, and reads its columns. The
+    /// form follows from the ending of the name (`.jsonl`, `.ndjson`, `.json`, `.csv`, `.tsv`), or else from the first
+    /// character. Encoding, delimiter and header are found out, unless `reading` says them.
     ///
     /// # Errors
-    /// When the file cannot be opened or read, has more than `largest` bytes, or is neither a file nor a pipe. Mistakes in
-    /// its content become `problems`.
+    /// When the file cannot be opened or read, has too many bytes, or is neither a file nor a pipe. Mistakes in its content
+    /// become `problems`.
     pub fn open(
         path: &Path,
         number: u16,
-        largest: u64,
+        reading: impl Into<Reading>,
         problems: &mut Problems,
     ) -> Result<Self, ManifestError> {
         let name = path.display().to_string();
-        let failed = |source| ManifestError {
-            name: name.clone(),
-            source,
-        };
-        let file = open(path, largest).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
-        let format = format_of(path, &file).map_err(failed)?;
+        Self::opened(path, number, &reading.into(), problems)
+            .map_err(|source| ManifestError { name, source })
+    }
+
+    fn opened(
+        path: &Path,
+        number: u16,
+        reading: &Reading,
+        problems: &mut Problems,
+    ) -> io::Result<Self> {
+        let file = open(path, reading.largest)?;
         let mut manifest = Self {
-            name: name.clone(),
+            name: path.display().to_string(),
             number,
-            format,
-            file,
-            length,
+            form: Form::Table(Dialect::comma()),
+            length: file.metadata()?.len(),
+            file: file.try_clone()?,
             columns: Vec::new(),
+            notes: Vec::new(),
         };
-        manifest.columns = manifest.read_columns(problems).map_err(failed)?;
+        match source::read(file, reading, &mut manifest.notes)? {
+            Source::Text(file) => {
+                manifest.length = file.metadata()?.len();
+                manifest.file = file;
+                manifest.form = manifest.find_form(path, reading)?;
+                let message = manifest.misnamed(path)?;
+                if let Some(message) = message {
+                    problems.push(Problem::row(number, 1, message));
+                    return Ok(manifest);
+                }
+                manifest.columns = manifest.read_columns(problems)?;
+                manifest.note_passed_over();
+            }
+            Source::Foreign(message) => problems.push(Problem::row(number, 1, message)),
+        }
         Ok(manifest)
+    }
+
+    fn find_form(&mut self, path: &Path, reading: &Reading) -> io::Result<Form> {
+        let format = match Format::of_name(path) {
+            Some(format) => format,
+            None => self.guess_format()?,
+        };
+        if format == Format::Jsonl {
+            return Ok(Form::Json(Shape::find(|| self.reader())?));
+        }
+        let is_tabbed = matches!(ending(path).as_deref(), Some("tsv" | "tab"));
+        let likely = is_tabbed.then_some(Delimiter(b'\t'));
+        let dialect = Dialect::find(|| self.reader(), reading.delimiter, likely)?;
+        if dialect.above > 0 {
+            self.notes.push(format!(
+                "row {} names the columns; what is above it was passed over",
+                dialect.header
+            ));
+        }
+        Ok(Form::Table(dialect))
+    }
+
+    /// Returns the reason why the content is not what the name of the file says, if it is not.
+    fn misnamed(&self, path: &Path) -> io::Result<Option<&'static str>> {
+        let mut reader = self.reader()?;
+        let start = reader.fill_buf()?;
+        let start = start.strip_prefix(BOM).unwrap_or(start);
+        let first = start.trim_ascii_start().first();
+        Ok(match (Format::of_name(path), first) {
+            (Some(Format::Csv), Some(b'{' | b'[')) => {
+                Some("the file holds JSON; give it a name that ends in .json or .jsonl")
+            }
+            (Some(Format::Jsonl), Some(first)) if first.is_ascii_alphabetic() || *first == b'#' => {
+                Some("the file holds no JSON; give a table a name that ends in .csv")
+            }
+            _ => None,
+        })
+    }
+
+    fn note_passed_over(&mut self) {
+        let titles = self.titles();
+        let columns = self.columns.iter().zip(titles);
+        let passed =
+            columns.filter(|(column, (title, _))| title.is_empty() && !column.text.is_empty());
+        let passed: Vec<String> = passed
+            .map(|(column, _)| shortened(&column.text).into_owned())
+            .collect();
+        if !passed.is_empty() && matches!(self.form, Form::Json(_)) {
+            let names = passed.join(", ");
+            self.notes.push(format!(
+                "members that are no columns were passed over: {names}"
+            ));
+        }
+    }
+
+    /// Returns the format that the first character stands for.
+    fn guess_format(&self) -> io::Result<Format> {
+        let mut reader = self.reader()?;
+        let start = reader.fill_buf()?;
+        let start = start.strip_prefix(BOM).unwrap_or(start);
+        let first = start.iter().find(|b| !b.is_ascii_whitespace());
+        Ok(match first {
+            Some(b'{' | b'[') => Format::Jsonl,
+            _ => Format::Csv,
+        })
     }
 
     /// Returns the name in messages: the path as given.
@@ -81,10 +181,43 @@ impl Manifest {
         self.number
     }
 
-    /// Returns the form.
+    /// Returns the format.
     #[must_use]
     pub fn format(&self) -> Format {
-        self.format
+        match self.form {
+            Form::Table(_) => Format::Csv,
+            Form::Json(_) => Format::Jsonl,
+        }
+    }
+
+    /// Returns the title of each column and the row that has it. The title is empty for a column that is passed over.
+    #[must_use]
+    pub fn titles(&self) -> Vec<(&str, u32)> {
+        let titles = self.columns.iter().map(|t| (t.text.as_str(), t.row));
+        let is_answer = matches!(self.form, Form::Json(Shape::Member(_)));
+        if !is_answer {
+            return titles.collect();
+        }
+        // An answer of the API has members that are no columns.
+        let known = Known::written();
+        titles
+            .map(|(title, row)| (if known.has(title) { title } else { "" }, row))
+            .collect()
+    }
+
+    /// Returns the word for the place of an object: `row`, or `element` of a list in JSON.
+    #[must_use]
+    pub fn unit(&self) -> &'static str {
+        match &self.form {
+            Form::Json(Shape::Values | Shape::Member(_)) => "element",
+            Form::Table(_) | Form::Json(Shape::Lines) => "row",
+        }
+    }
+
+    /// Returns facts about the file that are no mistakes, and that the user should know.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Returns the columns in order.
@@ -120,18 +253,26 @@ impl Manifest {
     }
 
     fn rows<'r, R: BufRead + 'r>(&self, reader: R) -> Box<dyn Rows + 'r> {
-        match self.format {
-            Format::Csv => Box::new(csv::Rows::new(reader, self.number, &self.columns)),
-            Format::Jsonl => Box::new(jsonl::Rows::new(reader, self.number, &self.columns)),
+        match &self.form {
+            Form::Table(dialect) => {
+                Box::new(csv::Rows::new(reader, self.number, *dialect, &self.columns))
+            }
+            Form::Json(shape) => {
+                Box::new(jsonl::Rows::new(reader, self.number, shape, &self.columns))
+            }
         }
     }
 
     fn read_columns(&self, problems: &mut Problems) -> io::Result<Vec<Title>> {
-        let reader = BufReader::with_capacity(CHUNK, self.rewound()?);
-        match self.format {
-            Format::Csv => csv::titles(reader, self.number, problems),
-            Format::Jsonl => jsonl::titles(reader, self.number, problems),
+        let reader = self.reader()?;
+        match &self.form {
+            Form::Table(dialect) => csv::titles(reader, self.number, *dialect, problems),
+            Form::Json(shape) => jsonl::titles(reader, self.number, shape, problems),
         }
+    }
+
+    fn reader(&self) -> io::Result<BufReader<Take<File>>> {
+        Ok(BufReader::with_capacity(CHUNK, self.rewound()?))
     }
 
     fn rewound(&self) -> io::Result<Take<File>> {
@@ -189,41 +330,6 @@ fn refused(kind: FileType) -> &'static str {
         "it is a directory"
     } else {
         "it is a device or a socket; a manifest is a file, a pipe or standard input"
-    }
-}
-
-fn spool(from: impl Read, largest: u64) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    let length = io::copy(&mut from.take(largest.saturating_add(1)), &mut file)?;
-    if length > largest {
-        return Err(too_large(largest));
-    }
-    Ok(file)
-}
-
-fn too_large(largest: u64) -> io::Error {
-    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    let whole = units
-        .into_iter()
-        .find(|(_, bytes)| largest.is_multiple_of(*bytes));
-    let (unit, bytes) = whole.unwrap_or(("bytes", 1));
-    let largest = largest / bytes;
-    let message = format!("it is larger than {largest} {unit}; --max-manifest allows more");
-    io::Error::new(io::ErrorKind::FileTooLarge, message)
-}
-
-fn format_of(path: &Path, file: &File) -> io::Result<Format> {
-    if let Some(format) = Format::of_name(path) {
-        return Ok(format);
-    }
-    let mut file = file.try_clone()?;
-    file.rewind()?;
-    let mut reader = BufReader::new(file);
-    let start = reader.fill_buf()?;
-    let start = start.strip_prefix(BOM).unwrap_or(start);
-    match start.iter().find(|b| !b.is_ascii_whitespace()) {
-        Some(b'{') => Ok(Format::Jsonl),
-        _ => Ok(Format::Csv),
     }
 }
 

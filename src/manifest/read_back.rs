@@ -15,7 +15,7 @@ impl<R: Read> CsvReader<R> {
     /// Returns a reader of all rows.
     pub fn new(from: R) -> Self {
         let input = BufReader::with_capacity(1 << 16, from);
-        Self(Records::new(input, LONGEST_WRITTEN_ROW))
+        Self(Records::new(input, LONGEST_WRITTEN_ROW, b','))
     }
 
     /// Returns the cells of the next row, or none behind the last. A row that is longer than any that was written counts as

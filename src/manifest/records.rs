@@ -17,6 +17,7 @@ use super::format::BOM;
 #[derive(Debug)]
 pub(super) struct Records<R> {
     input: R,
+    separator: u8,
     /// The most bytes of a record.
     longest: usize,
     /// The lines of the record, with their ends. Of two quotes that stand for one, one is left.
@@ -62,9 +63,11 @@ pub(super) struct Texts {
 }
 
 impl<R: BufRead> Records<R> {
-    pub(super) fn new(input: R, longest: usize) -> Self {
+    /// Returns the records whose cells `separator` ends, each of at most `longest` bytes.
+    pub(super) fn new(input: R, longest: usize, separator: u8) -> Self {
         Self {
             input,
+            separator,
             longest,
             text: Vec::new(),
             end: 0,
@@ -227,9 +230,9 @@ impl<R: BufRead> Records<R> {
     /// Finds the cell without quotes that begins at `at`. Returns its place, and the beginning of the next one.
     fn bare(&mut self, at: usize) -> (Range<usize>, Option<usize>) {
         let rest = self.text.get(at..self.end).unwrap_or_default();
-        let mut found = memchr2(b',', b'"', rest);
+        let mut found = memchr2(self.separator, b'"', rest);
         if found.is_some_and(|found| rest.get(found) == Some(&b'"')) {
-            found = memchr(b',', rest);
+            found = memchr(self.separator, rest);
             self.blame(Quoting::Within);
         }
         match found {
@@ -278,11 +281,11 @@ impl<R: BufRead> Records<R> {
     /// Returns the beginning of the cell that follows the end of a quoted one.
     fn behind(&mut self, at: usize) -> Option<usize> {
         let rest = self.text.get(at..self.end)?;
-        if !rest.is_empty() && !rest.starts_with(b",") {
+        if !rest.is_empty() && rest.first() != Some(&self.separator) {
             self.blame(Quoting::TextBehind);
         }
         let rest = self.text.get(at..self.end)?;
-        memchr(b',', rest).map(|length| at + length + 1)
+        memchr(self.separator, rest).map(|length| at + length + 1)
     }
 
     fn blame(&mut self, quoting: Quoting) {
@@ -338,7 +341,7 @@ mod tests {
 
     /// The fault of each record.
     fn faults(text: &str) -> Vec<Option<Fault>> {
-        let mut records = Records::new(text.as_bytes(), 1 << 20);
+        let mut records = Records::new(text.as_bytes(), 1 << 20, b',');
         let mut found = Vec::new();
         while records.read().unwrap() == Step::Row {
             found.push(records.fault());
@@ -369,7 +372,7 @@ mod tests {
             text in "(\u{feff}?)((a|é|b c|\"a\"|\"a,b\"|\"a\nb\"|\"é\"\"b\"|\"\"|\"\"\"\"\"é\")(,|,,|\n|\r\n|\r)){0,20}",
             capacity in 4_usize..40,
         ) {
-            let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()), 1 << 20);
+            let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()), 1 << 20, b',');
             let mut found = Vec::new();
             while records.read().unwrap() == Step::Row {
                 prop_assert_eq!(records.fault(), None);
@@ -397,7 +400,7 @@ mod tests {
                 number += empty + 1;
                 expected.push(number);
             }
-            let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()), 1 << 20);
+            let mut records = Records::new(BufReader::with_capacity(capacity, text.as_bytes()), 1 << 20, b',');
             let mut found = Vec::new();
             while records.read().unwrap() == Step::Row {
                 found.push(records.number());

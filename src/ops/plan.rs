@@ -7,6 +7,7 @@ use super::preview::{PlanSummary, Preview};
 use super::tenant::Tenant;
 use crate::engine::EngineSettings;
 use crate::item::Item;
+use crate::manifest::Reading;
 use crate::plan::{Defaults, Estimate, Planner, Snapshot, Way};
 use crate::resource::{Action, Kind};
 use crate::run::{self, Checked, PlanError};
@@ -20,8 +21,8 @@ pub(super) type ItemSink<'k> =
 pub struct Manifests {
     /// The files; `-` is standard input.
     pub paths: Vec<PathBuf>,
-    /// The most bytes of each.
-    pub largest: u64,
+    /// The options for reading them.
+    pub reading: Reading,
     /// The kind of object of rows without a `resource`. Default: inferred from the columns.
     pub resource: Option<Kind>,
     /// The action of rows without an `action`.
@@ -54,7 +55,11 @@ pub(super) fn check(manifests: &Manifests, tenant: &Tenant) -> Result<Checked, E
         action: manifests.action,
         microtenant: tenant.microtenant.clone(),
     };
-    Ok(run::check(&manifests.paths, manifests.largest, defaults)?)
+    Ok(run::check(
+        &manifests.paths,
+        manifests.reading.clone(),
+        defaults,
+    )?)
 }
 
 /// Compares manifests with a tenant, and hands the preview to `show`. With `all`, the preview holds every item.

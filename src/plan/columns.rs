@@ -99,7 +99,8 @@ impl Layout {
         }
         if strict && !titles.is_empty() {
             layout.drop_doubled();
-            layout.report_missing(file, defaults, problems);
+            let row = titles.first().map_or(1, |(_, row)| *row);
+            layout.report_missing((file, row), defaults, problems);
         }
         layout
             .fields
@@ -237,7 +238,12 @@ impl Layout {
         problems.push(Problem::row(file, row, message));
     }
 
-    fn report_missing(&mut self, file: u16, defaults: &Defaults, problems: &mut Vec<Problem>) {
+    fn report_missing(
+        &mut self,
+        (file, row): (u16, u32),
+        defaults: &Defaults,
+        problems: &mut Vec<Problem>,
+    ) {
         let Some(kind) = self.only_kind() else {
             return;
         };
@@ -252,7 +258,7 @@ impl Layout {
             if needed && !given && !by_id {
                 let column = column_for(kind, wire);
                 let message = format!("the column is missing; {} needs it", kind.indefinite());
-                problems.push(Problem::cell(file, 1, column, message));
+                problems.push(Problem::cell(file, row, column, message));
                 self.missing.push(wire);
             }
         }
@@ -266,6 +272,12 @@ pub(super) fn column_for(kind: Kind, wire: &str) -> &'static str {
     split
         .or_else(|| columns.clone().next())
         .map_or("name", |column| column.name)
+}
+
+/// Tells whether a column of that title has a meaning whatever the resource.
+#[must_use]
+pub fn is_common_title(title: &str) -> bool {
+    !matches!(role(title), Role::Field | Role::Untitled)
 }
 
 fn role(title: &str) -> Role {

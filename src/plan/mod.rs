@@ -37,7 +37,7 @@ mod wording;
 
 pub use self::calls::{Backlog, Work};
 pub use self::check::{Checker, Draft, UnresolvedRef};
-pub use self::columns::{Layout, RESULT_COLUMNS};
+pub use self::columns::{Layout, RESULT_COLUMNS, is_common_title};
 pub use self::compare::{Planner, Totals};
 pub use self::defaults::Defaults;
 pub use self::duplicates::Duplicates;

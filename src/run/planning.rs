@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Origin;
 use super::error::RunError;
 use crate::item::{Item, Located, Problem, Problems, Row};
-use crate::manifest::{Format, Manifest, ManifestError, changed};
+use crate::manifest::{Format, Manifest, ManifestError, Reading, changed};
 use crate::plan::{Checker, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot};
 use crate::resource::{Action, Kind, Scope};
 use crate::wire::Id;
@@ -57,6 +57,8 @@ pub struct Checked {
     created_before: HashSet<Id>,
     /// Facts that are no mistakes, and that the user should know.
     notes: Vec<String>,
+    /// The word for the place of an object, by manifest.
+    units: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -67,16 +69,20 @@ struct ResultColumn {
     told: String,
 }
 
-/// Reads the manifests, each of at most `largest` bytes, and checks every row by itself.
+/// Reads the manifests, and checks every row by itself.
 ///
 /// # Errors
 /// [`PlanError::Manifest`] when a manifest cannot be read, [`PlanError::Problems`] with every problem of
 /// every row.
-pub fn check(paths: &[PathBuf], largest: u64, defaults: Defaults) -> Result<Checked, PlanError> {
+pub fn check(
+    paths: &[PathBuf],
+    reading: impl Into<Reading>,
+    defaults: Defaults,
+) -> Result<Checked, PlanError> {
     let named = paths
         .iter()
         .map(|path| (path.clone(), path.display().to_string()));
-    check_named(&named.collect::<Vec<_>>(), largest, defaults)
+    check_named(&named.collect::<Vec<_>>(), reading, defaults)
 }
 
 /// Does the same for manifests that have names of their own in messages and reports.
@@ -85,9 +91,10 @@ pub fn check(paths: &[PathBuf], largest: u64, defaults: Defaults) -> Result<Chec
 /// As [`check`].
 pub fn check_named(
     manifests: &[(PathBuf, String)],
-    largest: u64,
+    reading: impl Into<Reading>,
     defaults: Defaults,
 ) -> Result<Checked, PlanError> {
+    let reading = reading.into();
     let mut problems = Problems::default();
     let mut found = Checked {
         names: manifests.iter().map(|(_, name)| name.clone()).collect(),
@@ -95,7 +102,7 @@ pub fn check_named(
         ..Checked::default()
     };
     for (number, (path, _)) in (0..).zip(manifests) {
-        found.open(path, number, largest, &mut problems)?;
+        found.open(path, number, &reading, &mut problems)?;
     }
     found.write_flags_down();
     let checker = Checker::new(found.defaults.clone());
@@ -236,17 +243,19 @@ impl Checked {
         &mut self,
         path: &Path,
         number: u16,
-        largest: u64,
+        reading: &Reading,
         problems: &mut Problems,
     ) -> Result<(), PlanError> {
         let before = problems.count();
-        let manifest = Manifest::open(path, number, largest, problems)?;
+        let manifest = Manifest::open(path, number, reading.clone(), problems)?;
         let readable = problems.count() == before;
-        let titles: Vec<(&str, u32)> = manifest
-            .columns()
-            .iter()
-            .map(|t| (t.text.as_str(), t.row))
-            .collect();
+        self.units.push(manifest.unit());
+        let name = self.names.get(usize::from(number));
+        let name = name.map_or("?", String::as_str);
+        let notes = manifest.notes().iter();
+        self.notes
+            .extend(notes.map(|note| format!("{name}: {note}")));
+        let titles = manifest.titles();
         let titles = if readable { titles } else { Vec::new() };
         let strict = manifest.format() == Format::Csv;
         let mut of_titles = Vec::new();
@@ -325,8 +334,12 @@ impl Checked {
     }
 
     fn located(&self, problem: &Problem) -> Located {
-        let name = self.names.get(usize::from(problem.file));
-        problem.located(name.map_or("?", String::as_str))
+        let number = usize::from(problem.file);
+        let name = self.names.get(number).map_or("?", String::as_str);
+        Located {
+            unit: self.units.get(number).copied().unwrap_or("row"),
+            ..problem.located(name)
+        }
     }
 
     /// Refuses the rows if there are problems.

@@ -2,6 +2,7 @@
 //! changed unseen.
 
 use std::fs;
+use std::io::Write as _;
 
 use serde_json::{Value, json};
 
@@ -294,4 +295,226 @@ fn a_hundred_problems_are_shown_and_all_counted() {
     let ran = tenant.run(&["plan", "m.csv"]).expect(3);
     assert_eq!(ran.stderr.matches("error: ").count(), 100);
     assert_contains(&ran.stderr, "50000 problems, of which 100 are listed");
+}
+
+/// Two links, as each format has them.
+const TABLE: &str = "Name,URL,Description\nBüro,https://a.example.com,\"Pläne; Räume, \"\"Tür\"\"\"\nWiki,https://b.example.com,two\n";
+const OBJECTS: [&str; 2] = [
+    r#"{"name": "Büro", "url": "https://a.example.com", "description": "Pläne; Räume, \"Tür\""}"#,
+    r#"{"name": "Wiki", "url": "https://b.example.com", "description": "two"}"#,
+];
+
+/// The same table with another delimiter.
+fn delimited(delimiter: char) -> String {
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(u8::try_from(delimiter).unwrap())
+        .from_writer(Vec::new());
+    for record in csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(TABLE.as_bytes())
+        .records()
+    {
+        writer.write_record(&record.unwrap()).unwrap();
+    }
+    String::from_utf8(writer.into_inner().unwrap()).unwrap()
+}
+
+fn utf16(text: &str, big: bool) -> Vec<u8> {
+    let units = text.encode_utf16();
+    let bytes = |unit: u16| {
+        if big {
+            unit.to_be_bytes()
+        } else {
+            unit.to_le_bytes()
+        }
+    };
+    units.flat_map(bytes).collect()
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// Plans a manifest on a new tenant, and returns the names and descriptions of the links that it would create.
+fn created(name: &str, bytes: &[u8], args: &[&str]) -> (Vec<[String; 2]>, String) {
+    let dir = crate::support::scratch();
+    fs::write(dir.path().join(name), bytes).unwrap();
+    let mut command = crate::support::command::zpa_bulk();
+    command
+        .args(["plan", name, "--simulate", "--json"])
+        .args(args);
+    let ran = Ran::of(command.current_dir(dir.path())).expect(0);
+    let rows = ran.json()["rows"].as_array().unwrap().clone();
+    let text = |row: &Value, field: &str| row["body"][field].as_str().unwrap_or("-").to_owned();
+    let rows = rows
+        .iter()
+        .map(|row| [text(row, "name"), text(row, "description")]);
+    (rows.collect(), ran.stderr)
+}
+
+#[test]
+fn tables_and_lists_are_read_as_people_have_them() {
+    let expected = ["Büro|Pläne; Räume, \"Tür\"", "Wiki|two"].map(str::to_owned);
+    let array = format!("[{}]", OBJECTS.join(",\n"));
+    let pretty = OBJECTS.map(|object| {
+        let value: Value = serde_json::from_str(object).unwrap();
+        serde_json::to_string_pretty(&value).unwrap()
+    });
+    let answer = format!(
+        "{{\"totalPages\":\"1\",\"list\":{}}}",
+        array.replace("\"name\"", "\"creationTime\":\"1\",\"name\"")
+    );
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    let (latin, ..) = encoding_rs::WINDOWS_1252.encode(TABLE);
+    let titled = format!("Links of team A,,\n\n,,\nAs of today,,\n{TABLE}");
+    let inputs: Vec<(&str, Vec<u8>)> = vec![
+        ("m.csv", TABLE.into()),
+        ("m.csv", marked(TABLE)),
+        ("m.csv", delimited(';').into()),
+        ("m.csv", delimited('|').into()),
+        ("m.tsv", delimited('\t').into()),
+        ("m.txt", delimited('\t').into()),
+        ("m.csv", format!("sep=|\r\n{}", delimited('|')).into()),
+        ("m.csv", TABLE.replace('\n', "\r").into()),
+        ("m.csv", titled.into()),
+        ("m.csv", format!("#TYPE System.Object\r\n{TABLE}").into()),
+        (
+            "m.csv",
+            utf16(&format!("\u{feff}{}", delimited('\t')), false),
+        ),
+        ("m.csv", utf16(&format!("\u{feff}{TABLE}"), true)),
+        ("m.csv", utf16(TABLE, false)),
+        ("m.csv", utf16(TABLE, true)),
+        ("m.csv", latin.into_owned()),
+        (
+            "m.csv.gz",
+            gzipped(&utf16(&format!("\u{feff}{TABLE}"), false)),
+        ),
+        ("m", gzipped(delimited(';').as_bytes())),
+        ("m.jsonl", OBJECTS.join("\n").into()),
+        (
+            "m.jsonl",
+            utf16(&format!("\u{feff}{}", OBJECTS.join("\n")), false),
+        ),
+        ("m.json", array.clone().into()),
+        ("m", array.into()),
+        ("m.json", pretty.join("\n").into()),
+        ("m.json", format!("[{}]", pretty.join(",")).into()),
+        ("m.json", answer.into()),
+    ];
+    for (number, (name, bytes)) in inputs.into_iter().enumerate() {
+        let (rows, _) = created(name, &bytes, &[]);
+        let found: Vec<String> = rows.iter().map(|row| row.join("|")).collect();
+        assert_eq!(found, expected, "input {number}");
+    }
+    let (rows, _) = created("m.json", pretty[1].as_bytes(), &[]);
+    assert_eq!(rows.len(), 1);
+}
+
+#[test]
+fn what_was_found_out_about_a_file_is_said_and_can_be_named() {
+    let (latin, ..) = encoding_rs::WINDOWS_1252.encode(TABLE);
+    let (_, said) = created("m.csv", &latin, &[]);
+    assert_contains(
+        &said,
+        "m.csv: the file is not UTF-8, and is read as windows-1252; --encoding names another",
+    );
+    let text = "name,url\nПочта,https://a.example.com\n";
+    let (cyrillic, ..) = encoding_rs::KOI8_R.encode(text);
+    let (rows, said) = created("m.csv", &cyrillic, &["--encoding", "koi8-r"]);
+    assert_eq!((rows[0][0].as_str(), said.as_str()), ("Почта", ""));
+    let (rows, _) = created(
+        "m.csv",
+        b"name^url\nWiki^https://a.example.com\n",
+        &["--delimiter", "^"],
+    );
+    assert_eq!(rows[0][0], "Wiki");
+    let (_, said) = created("m.csv", format!("Links\n{TABLE}").as_bytes(), &[]);
+    assert_contains(
+        &said,
+        "m.csv: row 2 names the columns; what is above it was passed over",
+    );
+    let answer =
+        "{\"list\":[{\"name\":\"a\",\"link\":\"a.example.com\",\"nameWithoutTrim\":\"a\"}]}";
+    let (_, said) = created("m.json", answer.as_bytes(), &[]);
+    assert_contains(
+        &said,
+        "members that are no columns were passed over: nameWithoutTrim",
+    );
+}
+
+#[test]
+fn a_file_that_is_no_manifest_is_named_in_one_message() {
+    let ole = [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 600]].concat();
+    let dir = crate::support::scratch();
+    for (name, bytes, said) in [
+        (
+            "m.csv",
+            ole.as_slice(),
+            "an old Excel workbook (.xls), or one with a password",
+        ),
+        ("m.csv", b"%PDF-1.7\n1 0 obj\n\xff\xfe\n", "a PDF"),
+        (
+            "m.csv",
+            b"<!DOCTYPE html>\n<html><body>\n<table>\n",
+            "a web page",
+        ),
+        ("m.csv", b"\n<?xml version=\"1.0\"?>\n<Workbook>\n", "XML"),
+        ("m.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a picture"),
+        ("m.csv", b"BZh91AY&SY", "compressed; unpack it first"),
+        ("m.csv", b"\x1f\x8b\x08\0\0\0\0\0\0\xffxx", "damaged"),
+        ("m.csv", b"\xff\xfe\0\0n\0\0\0", "UTF-32"),
+        ("m.csv", b"[{\"name\":\"a\"}]\n", "the file holds JSON"),
+        (
+            "m.json",
+            b"name,url\na,https://a.example.com\nb,c\n",
+            "the file holds no JSON",
+        ),
+        (
+            "m.json",
+            b"[{\"name\":\"a\",\"link\":\"a.example.com\"},",
+            "it was cut off",
+        ),
+        (
+            "m.csv",
+            b"\xff\xfen\0a\0m\0e\0,\0\x01\xd8\n\0",
+            "the file is not UTF-16LE",
+        ),
+    ] {
+        fs::write(dir.path().join(name), bytes).unwrap();
+        let mut command = crate::support::command::zpa_bulk();
+        command
+            .args(["plan", name, "--simulate"])
+            .current_dir(dir.path());
+        let ran = Ran::of(&mut command).expect(3);
+        assert_contains(&ran.stderr, said);
+        assert_contains(&ran.stderr, "1 problem; nothing was changed");
+    }
+}
+
+#[test]
+fn what_is_unpacked_is_bounded_too() {
+    let dir = crate::support::scratch();
+    let rows = "a,https://a.example.com\n".repeat(100_000);
+    fs::write(dir.path().join("m.csv.gz"), gzipped(rows.as_bytes())).unwrap();
+    let mut command = crate::support::command::zpa_bulk();
+    command
+        .args(["plan", "m.csv.gz", "--simulate", "--max-manifest", "1MiB"])
+        .current_dir(dir.path());
+    let ran = Ran::of(&mut command).expect(2);
+    assert_contains(&ran.stderr, "m.csv.gz: it is larger than 1 MiB");
+}
+
+#[test]
+fn elements_of_a_list_are_named_by_their_number() {
+    let tenant = Tenant::start(OPEN);
+    let text = "[{\"name\":\"a\",\"url\":\"https://a.example.com\"},\n{\"name\":\"a\",\"url\":\"b\"},{\"name\":\"a\",\"url\":\"https://a.example.com\"}]";
+    let ran = tenant.apply("m.json", text).expect(3);
+    assert_contains(&ran.stderr, "m.json: element 2: column \"url\": ");
+    assert_contains(
+        &ran.stderr,
+        "m.json: element 3: column \"name\": the same portal link twice",
+    );
 }

@@ -14,7 +14,7 @@ use zpa_bulk::clock;
 use zpa_bulk::engine::Items as _;
 use zpa_bulk::item::{Item, Outcome};
 use zpa_bulk::journal;
-use zpa_bulk::manifest::LARGEST_MANIFEST;
+use zpa_bulk::manifest::Reading;
 use zpa_bulk::ops::prune::prune;
 use zpa_bulk::ops::select_run::{is_reported, newest_unfinished};
 use zpa_bulk::ops::{
@@ -535,7 +535,7 @@ async fn apply(
 fn manifest_at(path: PathBuf) -> Manifests {
     Manifests {
         paths: vec![path],
-        largest: LARGEST_MANIFEST,
+        reading: Reading::default(),
         resource: None,
         action: Action::Ensure,
     }
