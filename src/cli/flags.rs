@@ -102,7 +102,7 @@ pub(super) struct RunsDir {
 /// The manifests, and the defaults for rows that leave something out.
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
-    /// Manifests: tables in text, or JSON, also compressed with gzip; `-` is standard input
+    /// Manifests: workbooks, tables in text, or JSON, also compressed with gzip; `-` is standard input
     #[arg(required = true, num_args = 1..=1000, value_name = "MANIFEST")]
     pub(super) paths: Vec<PathBuf>,
     /// Refuse a manifest of more bytes than this
@@ -114,6 +114,12 @@ pub(super) struct ManifestArgs {
     /// Encoding of text, like utf-8, utf-16le or windows-1252 [default: found out]
     #[arg(long, value_name = "NAME", value_parser = TextEncoding::parse, env = "ZPA_BULK_ENCODING")]
     pub(super) encoding: Option<TextEncoding>,
+    /// Sheet of a workbook [default: the first one that is shown and whose header fits]
+    #[arg(long, value_name = "NAME", env = "ZPA_BULK_SHEET")]
+    pub(super) sheet: Option<String>,
+    /// Read hidden rows, columns and sheets of a workbook too
+    #[arg(long, env = "ZPA_BULK_INCLUDE_HIDDEN")]
+    pub(super) include_hidden: bool,
     /// Kind of object for rows without a `resource` column [default: inferred from the columns]
     #[arg(long, value_parser = kind, env = "ZPA_BULK_RESOURCE")]
     pub(super) resource: Option<Kind>,
@@ -130,6 +136,8 @@ impl From<ManifestArgs> for Manifests {
                 largest: args.max_manifest,
                 delimiter: args.delimiter,
                 encoding: args.encoding,
+                sheet: args.sheet,
+                include_hidden: args.include_hidden,
             },
             resource: args.resource,
             action: args.action,

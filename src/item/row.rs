@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::wire::shortened;
+use crate::wire::{quoted, shortened};
 
 /// The cells of one row, by the position of their column from 0.
 pub trait Cells {
@@ -15,17 +15,31 @@ pub trait Cells {
     fn raw(&self, column: usize) -> &str;
 
     /// Returns the kind of value that the cell holds in its file. Default: text.
-    fn kind(&self, _column: usize) -> CellKind {
+    fn kind(&self, _column: usize) -> CellKind<'_> {
         CellKind::Text
     }
 }
 
 /// The kind of value that a cell holds in its file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CellKind {
+pub enum CellKind<'c> {
     /// A text, or a value that stands for the text it is written as.
     #[default]
     Text,
+    /// A text of a workbook that begins or ends with white space.
+    Untrimmed,
+    /// A text of a workbook that opens this address when it is clicked.
+    Link(&'c str),
+    /// A number of a workbook.
+    Number,
+    /// A boolean of a workbook.
+    Flag,
+    /// A date or a time of a workbook.
+    Date,
+    /// An error of a workbook, like `#N/A`.
+    Error,
+    /// A formula of a workbook whose value was never computed.
+    NoValue,
     /// A list of JSON.
     List,
 }
@@ -59,6 +73,8 @@ pub struct Problem {
     pub column: Option<String>,
     /// The description of the mistake.
     pub message: String,
+    /// A value that may be meant.
+    pub suggestion: Option<String>,
 }
 
 impl Problem {
@@ -69,6 +85,7 @@ impl Problem {
             row,
             column: Some(shortened(column).into_owned()),
             message: message.into(),
+            suggestion: None,
         }
     }
 
@@ -79,7 +96,14 @@ impl Problem {
             row,
             column: None,
             message: message.into(),
+            suggestion: None,
         }
+    }
+
+    /// Returns the same problem with a value that may be meant.
+    #[must_use]
+    pub fn suggest(self, suggestion: Option<String>) -> Self {
+        Self { suggestion, ..self }
     }
 
     /// Formats the problem as `file:row: column "x": message`. The names of the manifests are in `files`, by number.
@@ -98,6 +122,8 @@ impl Problem {
             unit: "row",
             column: self.column.clone(),
             message: self.message.clone(),
+            suggestion: self.suggestion.clone(),
+            ..Located::default()
         }
     }
 }
@@ -111,10 +137,16 @@ pub struct Located {
     pub row: Option<u32>,
     /// The word for what `row` counts: `row` or `element`.
     pub unit: &'static str,
+    /// The name of the sheet, for a workbook.
+    pub sheet: Option<String>,
+    /// The cell as spreadsheets name it, like `C17`.
+    pub cell: Option<String>,
     /// The column as the manifest spells it.
     pub column: Option<String>,
     /// The description of the mistake.
     pub message: String,
+    /// A value that may be meant.
+    pub suggestion: Option<String>,
 }
 
 impl fmt::Display for Located {
@@ -122,6 +154,16 @@ impl fmt::Display for Located {
         if let Some(file) = &self.file {
             write!(f, "{file}:")?;
             match self.row {
+                Some(row) if self.sheet.is_some() => {
+                    let sheet = self.sheet.as_deref().unwrap_or_default();
+                    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+                    let quote = if sheet.chars().all(is_plain) { "" } else { "'" };
+                    write!(f, " {quote}{sheet}{quote}!")?;
+                    match &self.cell {
+                        Some(cell) => write!(f, "{cell}: ")?,
+                        None => write!(f, "{row}: ")?,
+                    }
+                }
                 Some(row) if self.unit == "element" => write!(f, " element {row}: ")?,
                 Some(row) => write!(f, "{row}: ")?,
                 None => f.write_str(" ")?,
@@ -130,7 +172,11 @@ impl fmt::Display for Located {
         if let Some(column) = &self.column {
             write!(f, "column {column:?}: ")?;
         }
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "; did you mean {}?", quoted(suggestion)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -195,7 +195,7 @@ impl Cells for Texts {
         self.value(column).map_or("", |value| &value.text)
     }
 
-    fn kind(&self, column: usize) -> CellKind {
+    fn kind(&self, column: usize) -> CellKind<'_> {
         match self.value(column) {
             Some(value) if value.is_list => CellKind::List,
             _ => CellKind::Text,

@@ -1,10 +1,11 @@
-//! Manifests: CSV and JSON Lines, from a file or standard input. Rows that are read know their place, and rows can be
+//! Manifests: workbooks, tables in text and JSON, from a file or standard input. Rows that are read know their place, and rows can be
 //! written.
 //!
 //! A manifest is read twice: its problems are looked for before the tenant is asked anything, and its rows are planned
 //! after that. So no row has to stay in memory. Standard input is spooled to an unnamed temporary file first. The
 //! meaning of a cell is decided in [`plan`](crate::plan).
 
+mod book;
 mod bounds;
 mod csv;
 mod dialect;
@@ -12,15 +13,21 @@ mod format;
 mod formula;
 mod json;
 mod jsonl;
+mod letters;
 mod members;
 mod open;
 mod read_back;
 mod reading;
 mod records;
 mod rows;
+mod sheet;
+mod sheet_facts;
+mod sheet_file;
+mod sheet_rows;
 mod source;
 mod spool;
 mod titles;
+mod workbook;
 mod write;
 
 pub use self::bounds::{LARGEST_MANIFEST, changed};
@@ -29,4 +36,5 @@ pub use self::open::{Manifest, ManifestError};
 pub use self::read_back::CsvReader;
 pub use self::reading::{Delimiter, Reading, TextEncoding};
 pub use self::rows::Title;
+pub use self::workbook::READER;
 pub use self::write::{CsvWriter, json_line};

@@ -8,12 +8,15 @@ use super::bounds::changed;
 use super::dialect::Dialect;
 use super::format::{BOM, Format, ending};
 use super::json::Shape;
+use super::letters::letters;
 use super::reading::{Delimiter, Reading};
 use super::rows::{Rows, Title};
+use super::sheet::Header;
 use super::source::{self, Source};
 use super::spool::{spool, too_large};
 use super::titles::Known;
-use super::{csv, jsonl};
+use super::workbook::{self, Sheet};
+use super::{csv, jsonl, sheet};
 use crate::item::{Problem, Problems, Row};
 use crate::platform;
 use crate::wire::shortened;
@@ -42,6 +45,7 @@ pub struct Manifest {
     length: u64,
     columns: Vec<Title>,
     notes: Vec<String>,
+    details: Vec<String>,
 }
 
 /// The form of a manifest in UTF-8.
@@ -49,6 +53,7 @@ pub struct Manifest {
 enum Form {
     Table(Dialect),
     Json(Shape),
+    Sheet(String, Header),
 }
 
 impl Manifest {
@@ -85,6 +90,7 @@ impl Manifest {
             file: file.try_clone()?,
             columns: Vec::new(),
             notes: Vec::new(),
+            details: Vec::new(),
         };
         match source::read(file, reading, &mut manifest.notes)? {
             Source::Text(file) => {
@@ -99,9 +105,33 @@ impl Manifest {
                 manifest.columns = manifest.read_columns(problems)?;
                 manifest.note_passed_over();
             }
+            Source::Archive(file) => match workbook::read(&file, reading)? {
+                Ok(sheet) => manifest.take_sheet(sheet, problems)?,
+                Err(message) => problems.push(Problem::row(number, 1, message)),
+            },
             Source::Foreign(message) => problems.push(Problem::row(number, 1, message)),
         }
         Ok(manifest)
+    }
+
+    fn take_sheet(&mut self, sheet: Sheet, problems: &mut Problems) -> io::Result<()> {
+        self.length = sheet.rows.metadata()?.len();
+        self.file = sheet.rows;
+        self.notes.extend(sheet.notes);
+        self.details = sheet.details;
+        let (header, columns) = sheet::titles(self.reader()?, self.number, problems)?;
+        if header.above > 0 {
+            self.note_above(header.row);
+        }
+        self.form = Form::Sheet(sheet.name, header);
+        self.columns = columns;
+        Ok(())
+    }
+
+    fn note_above(&mut self, header: u32) {
+        self.notes.push(format!(
+            "row {header} names the columns; what is above it was passed over"
+        ));
     }
 
     fn find_form(&mut self, path: &Path, reading: &Reading) -> io::Result<Form> {
@@ -116,10 +146,7 @@ impl Manifest {
         let likely = is_tabbed.then_some(Delimiter(b'\t'));
         let dialect = Dialect::find(|| self.reader(), reading.delimiter, likely)?;
         if dialect.above > 0 {
-            self.notes.push(format!(
-                "row {} names the columns; what is above it was passed over",
-                dialect.header
-            ));
+            self.note_above(dialect.header);
         }
         Ok(Form::Table(dialect))
     }
@@ -185,7 +212,7 @@ impl Manifest {
     #[must_use]
     pub fn format(&self) -> Format {
         match self.form {
-            Form::Table(_) => Format::Csv,
+            Form::Table(_) | Form::Sheet(..) => Format::Csv,
             Form::Json(_) => Format::Jsonl,
         }
     }
@@ -210,8 +237,24 @@ impl Manifest {
     pub fn unit(&self) -> &'static str {
         match &self.form {
             Form::Json(Shape::Values | Shape::Member(_)) => "element",
-            Form::Table(_) | Form::Json(Shape::Lines) => "row",
+            Form::Table(_) | Form::Sheet(..) | Form::Json(Shape::Lines) => "row",
         }
+    }
+
+    /// Returns the name of the sheet, and the letters of each column, if the manifest is a workbook.
+    #[must_use]
+    pub fn sheet(&self) -> Option<(&str, Vec<String>)> {
+        let Form::Sheet(name, header) = &self.form else {
+            return None;
+        };
+        let letters = header.columns.iter().map(|column| letters(*column));
+        Some((name, letters.collect()))
+    }
+
+    /// Returns facts about the file for those who ask for more.
+    #[must_use]
+    pub fn details(&self) -> &[String] {
+        &self.details
     }
 
     /// Returns facts about the file that are no mistakes, and that the user should know.
@@ -260,6 +303,9 @@ impl Manifest {
             Form::Json(shape) => {
                 Box::new(jsonl::Rows::new(reader, self.number, shape, &self.columns))
             }
+            Form::Sheet(_, header) => {
+                Box::new(sheet::Rows::new(reader, self.number, header, &self.columns))
+            }
         }
     }
 
@@ -268,6 +314,7 @@ impl Manifest {
         match &self.form {
             Form::Table(dialect) => csv::titles(reader, self.number, *dialect, problems),
             Form::Json(shape) => jsonl::titles(reader, self.number, shape, problems),
+            Form::Sheet(..) => Ok(self.columns.clone()),
         }
     }
 

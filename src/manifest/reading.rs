@@ -13,6 +13,10 @@ pub struct Reading {
     pub delimiter: Option<Delimiter>,
     /// The encoding of text.
     pub encoding: Option<TextEncoding>,
+    /// The name of the sheet of a workbook.
+    pub sheet: Option<String>,
+    /// True to read what is hidden in a workbook: rows, columns and sheets.
+    pub include_hidden: bool,
 }
 
 impl Default for Reading {
@@ -28,6 +32,8 @@ impl From<u64> for Reading {
             largest,
             delimiter: None,
             encoding: None,
+            sheet: None,
+            include_hidden: false,
         }
     }
 }

@@ -25,6 +25,8 @@ const CHUNK: usize = 1 << 16;
 pub(super) enum Source {
     /// UTF-8 text, or nearly: single cells may hold other bytes.
     Text(File),
+    /// A zip archive, as workbooks are.
+    Archive(File),
     /// A file that is no manifest. The message says what it is, and what to do.
     Foreign(String),
 }
@@ -43,6 +45,9 @@ pub(super) fn read(file: File, reading: &Reading, notes: &mut Vec<String>) -> io
             }
         };
         start = beginning(&mut file)?;
+    }
+    if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
+        return Ok(Source::Archive(file));
     }
     if let Some(what) = foreign(&start) {
         return Ok(Source::Foreign(what));
@@ -85,9 +90,8 @@ fn foreign(start: &[u8]) -> Option<String> {
         beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(with.as_bytes()))
     };
     let what = match start {
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => format!("a workbook or a zip archive; {SAVE}"),
         [0xd0, 0xcf, 0x11, 0xe0, ..] => {
-            format!("an old Excel workbook (.xls), or one with a password; open it, and {SAVE}")
+            "an old Excel workbook (.xls), or one with a password; save it as .xlsx, without a password".to_owned()
         }
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => format!("UTF-32; {SAVE}"),
         [b'%', b'P', b'D', b'F', ..] => {

@@ -48,6 +48,8 @@ pub struct Error {
     pub kind: ErrorKind,
     /// The mistakes of a manifest as data, up to 100,000 of them.
     pub problems: Vec<Located>,
+    /// Facts that may explain the error.
+    pub notes: Vec<String>,
 }
 
 /// The most mistakes of a manifest that are shown in full.
@@ -69,6 +71,7 @@ impl Error {
             hint: None,
             kind,
             problems: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -90,6 +93,7 @@ impl Error {
             hint: Some("nothing was deleted".to_owned()),
             kind: ErrorKind::Guard,
             problems: Vec::new(),
+            notes: Vec::new(),
         })
     }
 
@@ -121,7 +125,11 @@ impl From<PlanError> for Error {
         match error {
             PlanError::Run(error) => error.into(),
             PlanError::Manifest(error) => Self::usage(chain(&error)),
-            PlanError::Problems { first, count } => {
+            PlanError::Problems {
+                first,
+                count,
+                notes,
+            } => {
                 let all = counted(count, "problem", "problems");
                 let shown: Vec<String> = first.iter().take(SHOWN).map(Located::to_string).collect();
                 let listed = match shown.len() {
@@ -133,6 +141,7 @@ impl From<PlanError> for Error {
                     hint: Some(format!("{all}{listed}; nothing was changed")),
                     kind: ErrorKind::Manifest,
                     problems: first,
+                    notes,
                 }
             }
         }

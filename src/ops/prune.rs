@@ -207,6 +207,7 @@ fn refuse_unmatched(criteria: &Criteria, connectors: &[Object]) -> Result<(), Er
     }
     Err(Error {
         problems: Vec::new(),
+        notes: Vec::new(),
         messages: unmatched,
         hint: Some("nothing was deleted; names are compared without regard to case".to_owned()),
         kind: ErrorKind::Usage,

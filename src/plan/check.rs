@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::cell_kinds::{refuse_common, refuse_kind};
 use super::columns::{Field, Layout, column_for};
 use super::defaults::Defaults;
+use super::flags::flag;
+use super::repair::suggestion;
 use super::rounded::is_rounded;
 use super::wording::similar;
-use crate::item::{CellKind, Problem, Row};
+use crate::item::{Problem, Row};
 use crate::resource::Action;
 use crate::resource::{Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Fields, Id, quoted};
@@ -56,9 +59,6 @@ pub struct UnresolvedRef<'r> {
 pub struct Checker {
     defaults: Defaults,
 }
-
-/// The message for a list where one value is to stand.
-const NO_LIST: &str = "a list cannot stand here; write one value";
 
 impl Checker {
     /// Returns a checker with the values for rows without their own.
@@ -123,17 +123,20 @@ impl Checker {
             let title = layout.titles.get(field.at).map_or("", String::as_str);
             let taken = if said_before(row, fields, field) {
                 let name = field.column.name;
-                Err(format!(
-                    "{name} is given by another column too; keep one of them"
+                Err((
+                    format!("{name} is given by another column too; keep one of them"),
+                    None,
                 ))
-            } else if row.cells.kind(field.at) == CellKind::List && field.column.target().is_none()
-            {
-                Err(NO_LIST.to_owned())
             } else {
-                draft.take(field, title, text)
+                let kind = row.cells.kind(field.at);
+                refuse_kind(kind, field, text).and_then(|()| {
+                    let taken = draft.take(field, title, text);
+                    taken.map_err(|message| (message, suggestion(field.column.form, text)))
+                })
             };
-            if let Err(message) = taken {
-                problems.push(Problem::cell(row.file, row.number, title, message));
+            if let Err((message, suggestion)) = taken {
+                let problem = Problem::cell(row.file, row.number, title, message);
+                problems.push(problem.suggest(suggestion));
             }
         }
         Some((draft, action))
@@ -324,15 +327,20 @@ impl<'r> Draft<'r> {
         let microtenant = layout.microtenant.and_then(cell);
         let given = [(layout.id, self.id), (layout.microtenant, microtenant)];
         let common = [
-            layout.resource,
-            layout.action,
-            layout.microtenant,
-            layout.id,
+            (layout.resource, false),
+            (layout.action, false),
+            (layout.microtenant, true),
+            (layout.id, true),
         ];
-        for at in common.into_iter().flatten() {
-            if row.cells.kind(at) == CellKind::List {
+        for (at, is_id) in common {
+            let Some(at) = at else {
+                continue;
+            };
+            let text = row.cells.cell(at).unwrap_or_default();
+            if let Err((message, suggestion)) = refuse_common(row.cells.kind(at), is_id, text) {
                 let title = layout.titles.get(at).map_or("", String::as_str);
-                problems.push(Problem::cell(self.file, self.row, title, NO_LIST));
+                let problem = Problem::cell(self.file, self.row, title, message);
+                problems.push(problem.suggest(suggestion));
             }
         }
         for (at, id) in given {
@@ -427,21 +435,6 @@ fn said_before(row: Row<'_>, fields: &[Field], field: &Field) -> bool {
         && earlier.any(|other| {
             other.column.name == field.column.name && row.cells.cell(other.at).is_some()
         })
-}
-
-/// Reads the word for a flag.
-///
-/// # Errors
-/// A message for the user if it is none.
-pub(super) fn flag(text: &str) -> Result<bool, String> {
-    const TRUE: [&str; 4] = ["true", "yes", "on", "1"];
-    const FALSE: [&str; 4] = ["false", "no", "off", "0"];
-    let is = |word: &&str| word.eq_ignore_ascii_case(text);
-    match (TRUE.iter().any(is), FALSE.iter().any(is)) {
-        (true, _) => Ok(true),
-        (_, true) => Ok(false),
-        _ => Err(format!("{} is neither true nor false", quoted(text))),
-    }
 }
 
 #[cfg(test)]

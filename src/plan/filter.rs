@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use wildmatch::WildMatch;
 
-use super::check::flag;
+use super::flags::flag;
 use super::wording::similar;
 use crate::pacer::parse_duration;
 use crate::resource::{Column, Form, Kind, epoch, fold};

@@ -13,6 +13,7 @@
 
 mod by_scope;
 mod calls;
+mod cell_kinds;
 mod check;
 mod columns;
 mod compare;
@@ -23,6 +24,7 @@ mod duplicates;
 mod estimate;
 pub mod export;
 mod filter;
+mod flags;
 mod guards;
 pub mod inverse;
 mod limits;
@@ -31,6 +33,7 @@ mod live_index;
 mod names;
 mod past_change;
 pub mod prune;
+mod repair;
 mod rounded;
 mod snapshot;
 mod wording;

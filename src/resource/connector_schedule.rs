@@ -16,7 +16,9 @@ use crate::wire::{FieldValue, Path};
 pub(super) struct ConnectorSchedule;
 
 static COLUMNS: [Column; 4] = [
-    Column::checked("frequency_interval", "frequencyInterval", text::interval).also(&["interval"]),
+    Column::checked("frequency_interval", "frequencyInterval", text::interval)
+        .numeric()
+        .also(&["interval"]),
     Column::checked("frequency", "frequency", text::frequency),
     Column::flag("enabled", "enabled"),
     Column::flag("delete_disabled", "deleteDisabled"),

@@ -26,7 +26,7 @@ static COLUMNS: [Column; 10] = [
     Column::text("description", "description").escaped(),
     Column::flag("enabled", "enabled"),
     Column::checked("icon_text", "iconText", text::icon),
-    Column::checked("application_id", "applicationId", text::digits),
+    Column::checked("application_id", "applicationId", text::digits).numeric(),
     Column::text("user_portals", "userPortals")
         .with(Form::Refs(Kind::of(&UserPortal)))
         .also(&["user_portal", "portals", "portal"]),

@@ -45,6 +45,8 @@ pub struct Column {
     pub form: Form,
     /// True if answers have HTML entities in place of some characters of this field.
     pub escaped: bool,
+    /// True if the text is a whole number, so that a number in a workbook stands for it.
+    pub numeric: bool,
 }
 
 impl Column {
@@ -56,6 +58,7 @@ impl Column {
             wire,
             form: Form::Text(text::any),
             escaped: false,
+            numeric: false,
         }
     }
 
@@ -93,6 +96,13 @@ impl Column {
 
     pub(super) const fn also(self, aliases: &'static [&'static str]) -> Self {
         Self { aliases, ..self }
+    }
+
+    pub(super) const fn numeric(self) -> Self {
+        Self {
+            numeric: true,
+            ..self
+        }
     }
 
     pub(super) const fn escaped(self) -> Self {

@@ -24,7 +24,7 @@ static COLUMNS: [Column; 12] = [
     Column::flag("enabled", "enabled"),
     Column::flag("managed_by_zs", MANAGED),
     Column::text("cert_managed_by_zs_radio", "certManagedByZsRadio"),
-    Column::checked("certificate_id", "certificateId", text::digits),
+    Column::checked("certificate_id", "certificateId", text::digits).numeric(),
     Column::checked("domain", "domain", text::https_host),
     Column::checked("ext_label", "extLabel", text::label),
     Column::text("ext_domain", "extDomain"),

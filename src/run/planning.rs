@@ -1,6 +1,6 @@
 //! The way from manifests to items: two readings of the rows, and the listing of the tenant between them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::Origin;
@@ -8,8 +8,8 @@ use super::error::RunError;
 use crate::item::{Item, Located, Problem, Problems, Row};
 use crate::manifest::{Format, Manifest, ManifestError, Reading, changed};
 use crate::plan::{Checker, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot};
-use crate::resource::{Action, Kind, Scope};
-use crate::wire::Id;
+use crate::resource::{Action, Kind, Scope, fold};
+use crate::wire::{Id, shortened};
 
 /// The reason for which there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,8 @@ pub enum PlanError {
         first: Vec<Located>,
         /// The number of all.
         count: u64,
+        /// Facts about the manifests that are no mistakes, and may explain some.
+        notes: Vec<String>,
     },
     /// The plan cannot be kept.
     #[error(transparent)]
@@ -39,6 +41,7 @@ impl From<Vec<String>> for PlanError {
         Self::Problems {
             count: problems.len() as u64,
             first: problems.into_iter().map(located).collect(),
+            notes: Vec::new(),
         }
     }
 }
@@ -59,6 +62,15 @@ pub struct Checked {
     notes: Vec<String>,
     /// The word for the place of an object, by manifest.
     units: Vec<&'static str>,
+    /// The sheet of each manifest that is a workbook.
+    sheets: Vec<Option<Sheet>>,
+}
+
+/// The sheet of a workbook: its name, and the letters of its columns by their folded titles.
+#[derive(Debug)]
+struct Sheet {
+    name: String,
+    letters: HashMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -250,11 +262,24 @@ impl Checked {
         let manifest = Manifest::open(path, number, reading.clone(), problems)?;
         let readable = problems.count() == before;
         self.units.push(manifest.unit());
+        self.sheets.push(manifest.sheet().map(|(name, letters)| {
+            let titles = manifest
+                .columns()
+                .iter()
+                .map(|title| fold(&shortened(&title.text)));
+            Sheet {
+                name: name.to_owned(),
+                letters: titles.zip(letters).collect(),
+            }
+        }));
         let name = self.names.get(usize::from(number));
         let name = name.map_or("?", String::as_str);
         let notes = manifest.notes().iter();
         self.notes
             .extend(notes.map(|note| format!("{name}: {note}")));
+        for detail in manifest.details() {
+            tracing::info!("{name}: {detail}");
+        }
         let titles = manifest.titles();
         let titles = if readable { titles } else { Vec::new() };
         let strict = manifest.format() == Format::Csv;
@@ -336,8 +361,13 @@ impl Checked {
     fn located(&self, problem: &Problem) -> Located {
         let number = usize::from(problem.file);
         let name = self.names.get(number).map_or("?", String::as_str);
+        let sheet = self.sheets.get(number).and_then(Option::as_ref);
+        let letters = sheet.zip(problem.column.as_ref());
+        let letters = letters.and_then(|(sheet, title)| sheet.letters.get(&fold(title)));
         Located {
             unit: self.units.get(number).copied().unwrap_or("row"),
+            sheet: sheet.map(|sheet| sheet.name.clone()),
+            cell: letters.map(|letters| format!("{letters}{}", problem.row)),
             ..problem.located(name)
         }
     }
@@ -352,6 +382,7 @@ impl Checked {
         Err(PlanError::Problems {
             first: first.map(|p| self.located(&p)).collect(),
             count,
+            notes: self.notes.clone(),
         })
     }
 }

@@ -42,3 +42,4 @@ mod transport;
 mod trust;
 mod undo;
 mod verify;
+mod workbooks;

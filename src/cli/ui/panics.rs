@@ -2,12 +2,18 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write as _};
+use std::thread;
 
 use super::escape;
+use crate::manifest::READER;
 
 /// Shows a panic as one escaped line, and with `RUST_BACKTRACE` its backtrace.
 pub(crate) fn show_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        // The damage of the workbook becomes an error of its own.
+        if thread::current().name() == Some(READER) {
+            return;
+        }
         let mut err = io::stderr().lock();
         let text = panic.to_string().replacen(":\n", ": ", 1);
         // If standard error is closed, there is no place for a message.

@@ -140,6 +140,9 @@ impl Terminal {
     }
 
     fn tell(&self, label: &str, error: &Error) {
+        for note in &error.notes {
+            self.warn(note);
+        }
         for line in &error.messages {
             self.message(label, line);
         }
