@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Zoned};
 use super::settings::{ChangeWindow, Settings, duration, size};
 use crate::clock::monotonic;
 use crate::engine::Bounds;
-use crate::manifest::{Delimiter, Reading, TextEncoding};
+use crate::manifest::{Assignment, Delimiter, Reading, TextEncoding};
 use crate::ops::{Error, Manifests};
 use crate::plan::Share;
 use crate::resource::{Action, Kind};
@@ -120,12 +120,61 @@ pub(super) struct ManifestArgs {
     /// Read hidden rows, columns and sheets of a workbook too
     #[arg(long, env = "ZPA_BULK_INCLUDE_HIDDEN")]
     pub(super) include_hidden: bool,
+    /// Title of a column, and the column that it stands for. May be given several times
+    #[arg(long, value_name = "TITLE=COLUMN", value_parser = Assignment::parse)]
+    pub(super) map: Vec<Assignment>,
+    /// Column, and its value for rows that say nothing there. May be given several times
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = Assignment::parse)]
+    pub(super) set: Vec<Assignment>,
+    /// Maps and sets of the table `[layouts.NAME]` of the settings file
+    #[arg(long, value_name = "NAME", env = "ZPA_BULK_LAYOUT")]
+    pub(super) layout: Option<String>,
+    /// Repair cells that would be refused: white space, quotes around addresses, invisible characters, and shortened
+    /// booleans. Each is listed
+    #[arg(long, env = "ZPA_BULK_FIX")]
+    pub(super) fix: bool,
+    /// Write the manifest as it is planned, with --fix repaired, to this file: .csv, .tsv or .jsonl
+    #[arg(long, value_name = "FILE")]
+    pub(super) write_fixed: Option<PathBuf>,
     /// Kind of object for rows without a `resource` column [default: inferred from the columns]
     #[arg(long, value_parser = kind, env = "ZPA_BULK_RESOURCE")]
     pub(super) resource: Option<Kind>,
     /// Action for rows without an `action` column
     #[arg(long, value_enum, default_value_t, env = "ZPA_BULK_ACTION")]
     pub(super) action: Action,
+}
+
+impl ManifestArgs {
+    /// Returns the manifests, with the maps and sets of the layout that they name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if there is no such layout, or if several manifests are to be
+    /// written to one file.
+    pub(super) fn with_layout(mut self, file: &Settings) -> Result<Manifests, Error> {
+        if let Some(name) = &self.layout {
+            let layout = file.layouts.get(name).ok_or_else(|| {
+                Error::usage(format!("there is no layout {name:?}")).hint(
+                    "a layout is a table [layouts.NAME] of the settings file that --config names",
+                )
+            })?;
+            let parsed = |texts: &[String]| -> Result<Vec<Assignment>, Error> {
+                let each = texts.iter().map(|text| {
+                    Assignment::parse(text)
+                        .map_err(|why| Error::usage(format!("layout {name:?}: {text:?}: {why}")))
+                });
+                each.collect()
+            };
+            // What was typed comes before what the layout says of the same column.
+            self.map.extend(parsed(&layout.map)?);
+            let mut set = parsed(&layout.set)?;
+            set.append(&mut self.set);
+            self.set = set;
+        }
+        if self.write_fixed.is_some() && self.paths.len() != 1 {
+            return Err(Error::usage("--write-fixed takes one manifest"));
+        }
+        Ok(self.into())
+    }
 }
 
 impl From<ManifestArgs> for Manifests {
@@ -138,6 +187,10 @@ impl From<ManifestArgs> for Manifests {
                 encoding: args.encoding,
                 sheet: args.sheet,
                 include_hidden: args.include_hidden,
+                map: args.map,
+                set: args.set,
+                fix: args.fix,
+                write_fixed: args.write_fixed,
             },
             resource: args.resource,
             action: args.action,

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufReader, Seek as _};
 
-use calamine::{Data, DataRef, Dimensions, Ods, Reader as _, SheetType, SheetVisible, Xlsb, Xlsx};
+use calamine::{Data, DataRef, Ods, Reader as _, SheetType, SheetVisible, Xlsb, Xlsx};
 
 use super::dialect::SEARCHED;
-use super::sheet_facts::{Merged, SheetFacts};
+use super::sheet_facts::SheetFacts;
 use super::sheet_file::{Kind, SheetCell};
 use super::titles::Known;
 
@@ -76,37 +76,13 @@ impl Book {
     }
 
     /// Returns facts about a sheet that are beside its cells.
-    pub(super) fn facts(&mut self, file: &File, sheet: &str) -> Result<SheetFacts, String> {
-        let mut facts = match self {
+    pub(super) fn facts(&self, file: &File, sheet: &str) -> Result<SheetFacts, String> {
+        let facts = match self {
             Self::Xlsx(_) => SheetFacts::of_xlsx(file, sheet),
-            Self::Xlsb(_) => return Ok(SheetFacts::default()),
-            Self::Ods(_) => {
-                return SheetFacts::of_ods(file, sheet).map_err(|error| damaged(&error));
-            }
-        }
-        .map_err(|error| damaged(&error))?;
-        let Self::Xlsx(book) = self else {
-            return Ok(facts);
+            Self::Xlsb(_) => Ok(SheetFacts::default()),
+            Self::Ods(_) => SheetFacts::of_ods(file, sheet),
         };
-        let merged = book
-            .merge_cells_by_sheet_name(sheet)
-            .map_err(|error| damaged(&error))?;
-        facts.merged = merged.into_iter().map(merged_of).collect();
-        let links = book
-            .hyperlinks_by_sheet_name(sheet)
-            .map_err(|error| damaged(&error))?;
-        for link in links {
-            let Dimensions { start, end } = link.range;
-            // A link over many cells is one that somebody has put on a whole column.
-            let is_one = start == end;
-            if let Some(target) = link.target.filter(|_| is_one) {
-                let fragment = link.location.map(|part| format!("#{part}"));
-                facts
-                    .links
-                    .insert(start, target + &fragment.unwrap_or_default());
-            }
-        }
-        Ok(facts)
+        facts.map_err(|error| damaged(&error))
     }
 
     /// Hands each cell that holds something to `visit`, row by row, until it returns false.
@@ -211,13 +187,6 @@ pub(super) fn damaged(error: &dyn std::error::Error) -> String {
     }
     let text: String = text.chars().take(80).collect();
     format!("the workbook cannot be read: {text}")
-}
-
-fn merged_of(Dimensions { start, end }: Dimensions) -> Merged {
-    Merged {
-        rows: (start.0, end.0),
-        columns: (start.1, end.1),
-    }
 }
 
 fn placed(

@@ -47,15 +47,15 @@ impl Dialect {
         mut open: impl FnMut() -> io::Result<R>,
         given: Option<Delimiter>,
         likely: Option<Delimiter>,
+        known: &Known,
     ) -> io::Result<Self> {
         let named = separator_row(&mut open()?)?;
         let sure = given.or(named);
         let first = u32::from(named.is_some());
-        let known = Known::new();
         let mut best: Option<Candidate> = None;
         let candidates = likely.into_iter().chain(Delimiter::KNOWN);
         for delimiter in sure.map_or_else(|| candidates.collect(), |sure| vec![sure]) {
-            let candidate = candidate(open()?, delimiter, first, &known)?;
+            let candidate = candidate(open()?, delimiter, first, known)?;
             let is_better = best.is_none_or(|best| {
                 (candidate.known, candidate.cells) > (best.known, best.cells)
                     && (candidate.known > best.known || best.cells == 1)
@@ -141,10 +141,11 @@ fn candidate<R: BufRead>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Reading;
 
     fn found(text: &str) -> (char, u32) {
         let open = || Ok(text.as_bytes());
-        let dialect = Dialect::find(open, None, None).unwrap();
+        let dialect = Dialect::find(open, None, None, &Known::new(&Reading::default())).unwrap();
         (char::from(dialect.delimiter.0), dialect.header)
     }
 

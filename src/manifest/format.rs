@@ -24,6 +24,12 @@ impl Format {
     }
 }
 
+/// Tells whether the name of a file says that tabs separate its cells.
+#[must_use]
+pub fn is_tabbed(path: &Path) -> bool {
+    matches!(ending(path).as_deref(), Some("tsv" | "tab"))
+}
+
 /// Returns the ending of a file's name in lower case, without that of gzip.
 pub(super) fn ending(path: &Path) -> Option<String> {
     let ending = |path: &Path| Some(path.extension()?.to_str()?.to_lowercase());

@@ -26,15 +26,16 @@ mod sheet_file;
 mod sheet_rows;
 mod source;
 mod spool;
+mod tags;
 mod titles;
 mod workbook;
 mod write;
 
 pub use self::bounds::{LARGEST_MANIFEST, changed};
-pub use self::format::Format;
+pub use self::format::{Format, is_tabbed};
 pub use self::open::{Manifest, ManifestError};
 pub use self::read_back::CsvReader;
-pub use self::reading::{Delimiter, Reading, TextEncoding};
+pub use self::reading::{Assignment, Delimiter, Reading, TextEncoding};
 pub use self::rows::Title;
 pub use self::workbook::READER;
 pub use self::write::{CsvWriter, json_line};

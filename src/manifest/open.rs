@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::bounds::changed;
 use super::dialect::Dialect;
-use super::format::{BOM, Format, ending};
+use super::format::{BOM, Format, is_tabbed};
 use super::json::Shape;
 use super::letters::letters;
 use super::reading::{Delimiter, Reading};
@@ -19,6 +19,7 @@ use super::workbook::{self, Sheet};
 use super::{csv, jsonl, sheet};
 use crate::item::{Problem, Problems, Row};
 use crate::platform;
+use crate::resource::fold;
 use crate::wire::shortened;
 
 /// The number of bytes that are read at once.
@@ -44,6 +45,8 @@ pub struct Manifest {
     /// The number of bytes when it was opened. No more are read.
     length: u64,
     columns: Vec<Title>,
+    /// The title by which each column is known.
+    meant: Vec<String>,
     notes: Vec<String>,
     details: Vec<String>,
 }
@@ -89,6 +92,7 @@ impl Manifest {
             length: file.metadata()?.len(),
             file: file.try_clone()?,
             columns: Vec::new(),
+            meant: Vec::new(),
             notes: Vec::new(),
             details: Vec::new(),
         };
@@ -103,10 +107,11 @@ impl Manifest {
                     return Ok(manifest);
                 }
                 manifest.columns = manifest.read_columns(problems)?;
+                manifest.map_titles(reading, problems);
                 manifest.note_passed_over();
             }
             Source::Archive(file) => match workbook::read(&file, reading)? {
-                Ok(sheet) => manifest.take_sheet(sheet, problems)?,
+                Ok(sheet) => manifest.take_sheet(sheet, reading, problems)?,
                 Err(message) => problems.push(Problem::row(number, 1, message)),
             },
             Source::Foreign(message) => problems.push(Problem::row(number, 1, message)),
@@ -114,18 +119,42 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn take_sheet(&mut self, sheet: Sheet, problems: &mut Problems) -> io::Result<()> {
+    fn take_sheet(
+        &mut self,
+        sheet: Sheet,
+        reading: &Reading,
+        problems: &mut Problems,
+    ) -> io::Result<()> {
         self.length = sheet.rows.metadata()?.len();
         self.file = sheet.rows;
         self.notes.extend(sheet.notes);
         self.details = sheet.details;
-        let (header, columns) = sheet::titles(self.reader()?, self.number, problems)?;
+        let (header, columns) =
+            sheet::titles(self.reader()?, self.number, &Known::new(reading), problems)?;
         if header.above > 0 {
             self.note_above(header.row);
         }
         self.form = Form::Sheet(sheet.name, header);
         self.columns = columns;
+        self.map_titles(reading, problems);
         Ok(())
+    }
+
+    /// Finds the title by which each column is known. A title that is to be mapped and is not there is a problem.
+    fn map_titles(&mut self, reading: &Reading, problems: &mut Problems) {
+        let titles = self
+            .columns
+            .iter()
+            .map(|title| reading.mapped(&title.text).to_owned());
+        self.meant = titles.collect();
+        let row = self.columns.first().map_or(1, |title| title.row);
+        for map in &reading.map {
+            let is_it = |title: &Title| fold(&title.text) == fold(&map.name);
+            if !self.columns.iter().any(is_it) {
+                let message = "there is no such column to map";
+                problems.push(Problem::cell(self.number, row, &map.name, message));
+            }
+        }
     }
 
     fn note_above(&mut self, header: u32) {
@@ -142,9 +171,13 @@ impl Manifest {
         if format == Format::Jsonl {
             return Ok(Form::Json(Shape::find(|| self.reader())?));
         }
-        let is_tabbed = matches!(ending(path).as_deref(), Some("tsv" | "tab"));
-        let likely = is_tabbed.then_some(Delimiter(b'\t'));
-        let dialect = Dialect::find(|| self.reader(), reading.delimiter, likely)?;
+        let likely = is_tabbed(path).then_some(Delimiter(b'\t'));
+        let dialect = Dialect::find(
+            || self.reader(),
+            reading.delimiter,
+            likely,
+            &Known::new(reading),
+        )?;
         if dialect.above > 0 {
             self.note_above(dialect.header);
         }
@@ -220,7 +253,8 @@ impl Manifest {
     /// Returns the title of each column and the row that has it. The title is empty for a column that is passed over.
     #[must_use]
     pub fn titles(&self) -> Vec<(&str, u32)> {
-        let titles = self.columns.iter().map(|t| (t.text.as_str(), t.row));
+        let titles = self.columns.iter().zip(&self.meant);
+        let titles = titles.map(|(title, meant)| (meant.as_str(), title.row));
         let is_answer = matches!(self.form, Form::Json(Shape::Member(_)));
         if !is_answer {
             return titles.collect();

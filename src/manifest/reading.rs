@@ -1,8 +1,11 @@
 //! The options for reading manifests, and what is found out about each.
 
+use std::path::PathBuf;
+
 use encoding_rs::Encoding;
 
 use super::bounds::LARGEST_MANIFEST;
+use crate::resource::fold;
 
 /// The options for reading manifests. What an option leaves open is found out for each manifest.
 #[derive(Clone, Debug)]
@@ -17,6 +20,51 @@ pub struct Reading {
     pub sheet: Option<String>,
     /// True to read what is hidden in a workbook: rows, columns and sheets.
     pub include_hidden: bool,
+    /// The titles that stand for columns of another name.
+    pub map: Vec<Assignment>,
+    /// The values of rows that say nothing in a column.
+    pub set: Vec<Assignment>,
+    /// True to repair cells that would be refused, as far as that changes nothing of what they say.
+    pub fix: bool,
+    /// The file for the manifest with its repairs.
+    pub write_fixed: Option<PathBuf>,
+}
+
+impl Reading {
+    /// Returns the title by which a column is known that a manifest calls `title`.
+    pub(super) fn mapped<'t>(&'t self, title: &'t str) -> &'t str {
+        let folded = fold(title);
+        let found = self.map.iter().find(|map| fold(&map.name) == folded);
+        found.map_or(title, |map| map.value.as_str())
+    }
+}
+
+/// A name and what is assigned to it: `NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The name before the `=`.
+    pub name: String,
+    /// The text behind it.
+    pub value: String,
+}
+
+impl Assignment {
+    /// Reads `NAME=VALUE`.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let parts = text
+            .split_once('=')
+            .map(|(name, value)| (name.trim(), value.trim()));
+        match parts {
+            Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok(Self {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err("write NAME=VALUE".to_owned()),
+        }
+    }
 }
 
 impl Default for Reading {
@@ -34,6 +82,10 @@ impl From<u64> for Reading {
             encoding: None,
             sheet: None,
             include_hidden: false,
+            map: Vec::new(),
+            set: Vec::new(),
+            fix: false,
+            write_fixed: None,
         }
     }
 }

@@ -27,9 +27,9 @@ pub(super) struct Header {
 pub(super) fn titles(
     mut input: impl BufRead,
     file: u16,
+    known: &Known,
     problems: &mut Problems,
 ) -> io::Result<(Header, Vec<Title>)> {
-    let known = Known::new();
     let mut cells = Vec::new();
     let mut best: Option<(usize, Header, Vec<Title>)> = None;
     for above in 0..u32::try_from(SEARCHED).unwrap_or_default() {

@@ -1,6 +1,6 @@
 //! Facts about a sheet that are beside its cells: hidden rows and columns, merged cells, and links.
 //!
-//! calamine does not tell all of them, so they are read from the XML of the workbook (ECMA-376, part 1, section 18.3; ODF
+//! calamine does not tell all of them, and walks over the whole sheet for each of the others. So they are read from the XML of the workbook (ECMA-376, part 1, section 18.3; ODF
 //! 1.3, part 3, section 9).
 
 use std::borrow::Cow;
@@ -12,6 +12,8 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use zip::ZipArchive;
 
+use super::tags::each_tag;
+
 /// The rows and columns from here on are in no sheet.
 const MOST: u32 = 1 << 20;
 
@@ -20,6 +22,12 @@ const MOST: u32 = 1 << 20;
 pub(super) struct Merged {
     pub(super) rows: (u32, u32),
     pub(super) columns: (u32, u32),
+}
+
+impl Merged {
+    fn is_one(&self) -> bool {
+        self.rows.0 == self.rows.1 && self.columns.0 == self.columns.1
+    }
 }
 
 /// Facts about a sheet. Rows and columns count from 0.
@@ -33,38 +41,54 @@ pub(super) struct SheetFacts {
 }
 
 impl SheetFacts {
-    /// Reads the facts about a sheet of an `.xlsx` or `.xlsm`, but for merged cells and links.
+    /// Reads the facts about a sheet of an `.xlsx` or `.xlsm`.
     pub(super) fn of_xlsx(file: &File, sheet: &str) -> io::Result<Self> {
         let mut zip = archive(file)?;
         let mut facts = Self::default();
         let Some(path) = path_of(&mut zip, sheet)? else {
             return Ok(facts);
         };
+        let targets = targets_of(&mut zip, &path)?;
         let entry = zip.by_name(&path).map_err(io::Error::other)?;
         let mut row = 0;
-        each(entry, |element| {
-            match element.local_name().as_ref() {
+        each_tag(
+            entry,
+            &["row", "col", "mergeCell", "hyperlink"],
+            |element| match element.local_name().as_ref() {
                 "row" => {
-                    row = attribute(element, "r")
-                        .and_then(|r| r.parse().ok())
-                        .unwrap_or(row + 1);
+                    let told = attribute(element, "r").and_then(|r| r.parse().ok());
+                    row = told.unwrap_or(row + 1).min(MOST);
                     if is_true(element, "hidden") {
-                        facts.hidden_rows.insert(row - row.min(1));
+                        facts.hidden_rows.insert(row.saturating_sub(1));
                     }
                 }
                 "col" if is_true(element, "hidden") => {
                     let bound =
                         |name| attribute(element, name).and_then(|at| at.parse::<u32>().ok());
                     if let (Some(first), Some(last)) = (bound("min"), bound("max")) {
-                        let last = last.min(MOST);
-                        facts.hidden_columns.extend(first.saturating_sub(1)..last);
+                        facts
+                            .hidden_columns
+                            .extend(first.saturating_sub(1)..last.min(MOST));
                     }
                 }
+                "mergeCell" => facts.merged.extend(range_of(element)),
+                "hyperlink" => facts.take_link(element, &targets),
                 _ => {}
-            }
-            true
-        })?;
+            },
+        )?;
         Ok(facts)
+    }
+
+    fn take_link(&mut self, element: &BytesStart<'_>, targets: &HashMap<String, String>) {
+        // A link over many cells is one that somebody has put on a whole column.
+        let Some(Merged { rows, columns }) = range_of(element).filter(Merged::is_one) else {
+            return;
+        };
+        if let Some(target) = attribute(element, "id").and_then(|id| targets.get(&id).cloned()) {
+            let fragment = attribute(element, "location").map(|part| format!("#{part}"));
+            let whole = target + &fragment.unwrap_or_default();
+            self.links.insert((rows.0, columns.0), whole);
+        }
     }
 
     /// Reads the facts about a sheet of an `.ods`.
@@ -153,12 +177,14 @@ impl OdsTable {
     }
 }
 
-fn archive(file: &File) -> io::Result<ZipArchive<BufReader<File>>> {
+type Zip = ZipArchive<BufReader<File>>;
+
+fn archive(file: &File) -> io::Result<Zip> {
     ZipArchive::new(BufReader::new(file.try_clone()?)).map_err(io::Error::other)
 }
 
 /// Returns the path of a sheet in the archive.
-fn path_of(zip: &mut ZipArchive<BufReader<File>>, sheet: &str) -> io::Result<Option<String>> {
+fn path_of(zip: &mut Zip, sheet: &str) -> io::Result<Option<String>> {
     let mut relation = None;
     let entry = zip.by_name("xl/workbook.xml").map_err(io::Error::other)?;
     each(entry, |element| {
@@ -169,21 +195,60 @@ fn path_of(zip: &mut ZipArchive<BufReader<File>>, sheet: &str) -> io::Result<Opt
         }
         !is_sheet
     })?;
-    let mut path = None;
-    let entry = zip
-        .by_name("xl/_rels/workbook.xml.rels")
-        .map_err(io::Error::other)?;
-    each(entry, |element| {
-        let is_it = relation.is_some() && attribute(element, "Id") == relation;
-        if is_it {
-            path = attribute(element, "Target");
-        }
-        !is_it
-    })?;
+    let relations = relations(zip, "xl/_rels/workbook.xml.rels")?;
+    let path = relation.and_then(|id| relations.get(&id));
     Ok(path.map(|path| match path.strip_prefix('/') {
         Some(absolute) => absolute.to_owned(),
         None => format!("xl/{path}"),
     }))
+}
+
+/// Returns the addresses that links of a sheet open, by their ids.
+fn targets_of(zip: &mut Zip, sheet: &str) -> io::Result<HashMap<String, String>> {
+    let Some((directory, name)) = sheet.rsplit_once('/') else {
+        return Ok(HashMap::new());
+    };
+    relations(zip, &format!("{directory}/_rels/{name}.rels"))
+}
+
+/// Returns the targets in a file of relationships, by their ids. A file that is not there has none.
+fn relations(zip: &mut Zip, path: &str) -> io::Result<HashMap<String, String>> {
+    let mut found = HashMap::new();
+    if let Ok(entry) = zip.by_name(path) {
+        each(entry, |element| {
+            let both = attribute(element, "Id").zip(attribute(element, "Target"));
+            found.extend(both);
+            true
+        })?;
+    }
+    Ok(found)
+}
+
+/// Reads a range like `A1:B2`, or one cell.
+fn range_of(element: &BytesStart<'_>) -> Option<Merged> {
+    let range = attribute(element, "ref")?;
+    let (first, last) = range.split_once(':').unwrap_or((&range, &range));
+    let (first, last) = (place_of(first)?, place_of(last)?);
+    Some(Merged {
+        rows: (first.0, last.0),
+        columns: (first.1, last.1),
+    })
+}
+
+/// Reads the name of a cell, like `C17`, as its row and column from 0.
+fn place_of(name: &str) -> Option<(u32, u32)> {
+    let digits = name.find(|c: char| c.is_ascii_digit())?;
+    let (letters, row) = name.split_at(digits);
+    let row: u32 = row.parse().ok()?;
+    let value = |letter: u8| {
+        letter
+            .is_ascii_uppercase()
+            .then(|| u32::from(letter - b'A') + 1)
+    };
+    let column = letters.bytes().try_fold(0_u32, |sum, letter| {
+        sum.checked_mul(26)?.checked_add(value(letter)?)
+    })?;
+    (row <= MOST && column <= MOST).then(|| Some((row.checked_sub(1)?, column.checked_sub(1)?)))?
 }
 
 /// Hands the start of each element to `visit`, until it returns false.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::reading::Reading;
 use crate::plan::is_common_title;
 use crate::resource::{Column, Form, Kind, fold};
 
@@ -10,8 +11,11 @@ use crate::resource::{Column, Form, Kind, fold};
 pub(super) struct Known(HashSet<String>);
 
 impl Known {
-    pub(super) fn new() -> Self {
-        Self::among(|_| true)
+    /// Returns all titles, with those that stand for others.
+    pub(super) fn new(reading: &Reading) -> Self {
+        let mut all = Self::among(|_| true);
+        all.0.extend(reading.map.iter().map(|map| fold(&map.name)));
+        all
     }
 
     /// Returns the titles of what can be written: an answer of the API has much that cannot.

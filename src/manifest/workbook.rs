@@ -96,7 +96,7 @@ fn choose(book: &mut Book, reading: &Reading) -> Result<(String, Vec<String>), S
             }
         };
     }
-    let known = Known::new();
+    let known = Known::new(reading);
     let mut fitting = Vec::new();
     let offered = sheets
         .iter()

@@ -17,6 +17,16 @@ impl<W: Write> CsvWriter<W> {
         Self(csv::Writer::from_writer(to))
     }
 
+    /// Returns a writer of cells with tabs between them, or else with commas.
+    pub fn delimited(to: W, by_tabs: bool) -> Self {
+        let delimiter = if by_tabs { b'\t' } else { b',' };
+        Self(
+            csv::WriterBuilder::new()
+                .delimiter(delimiter)
+                .from_writer(to),
+        )
+    }
+
     /// Writes one row. All rows need the same number of cells.
     ///
     /// # Errors

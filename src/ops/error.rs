@@ -125,6 +125,7 @@ impl From<PlanError> for Error {
         match error {
             PlanError::Run(error) => error.into(),
             PlanError::Manifest(error) => Self::usage(chain(&error)),
+            PlanError::Fixed { .. } => Self::usage(chain(&error)),
             PlanError::Problems {
                 first,
                 count,

@@ -96,6 +96,6 @@ pub(super) fn plan_rows(
     let planner = run::plan(rows, live, tenant.limits, sink)?;
     let mut summary = PlanSummary::of(&planner, tenant);
     summary.notes.extend_from_slice(rows.notes());
-    summary.notes.extend(rows.described(planner.into_alike()));
+    summary.notes.extend(rows.noted(planner.into_alike()));
     Ok(summary)
 }

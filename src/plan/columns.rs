@@ -115,6 +115,12 @@ impl Layout {
         &self.meanings
     }
 
+    /// Returns the title of each column.
+    #[must_use]
+    pub fn titles(&self) -> &[String] {
+        &self.titles
+    }
+
     /// The columns of `kind` in this manifest; `None` when rows cannot be about it.
     pub(super) fn fields(&self, kind: Kind) -> Option<&[Field]> {
         let (_, fields) = self.fields.iter().find(|(known, _)| *known == kind)?;

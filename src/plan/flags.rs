@@ -58,6 +58,15 @@ pub(super) fn flag(text: &str) -> Result<bool, String> {
         .ok_or_else(|| format!("{} is neither true nor false", quoted(text)))
 }
 
+/// Returns the word for a flag that is only the beginning of one, or a mark.
+pub(super) fn shortened_flag(text: &str) -> Option<&'static str> {
+    match text.to_lowercase().as_str() {
+        "y" | "t" | "j" | "x" | "\u{2713}" | "\u{2714}" | "\u{2705}" => Some("true"),
+        "n" | "f" | "\u{2717}" | "\u{2718}" | "\u{274c}" => Some("false"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,6 +19,7 @@ pub(crate) mod digest;
 mod directory;
 mod effects;
 mod error;
+mod fixed;
 mod lineage;
 mod open_run;
 mod outcomes;

@@ -1,13 +1,18 @@
 //! The way from manifests to items: two readings of the rows, and the listing of the tenant between them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Origin;
 use super::error::RunError;
+use super::fixed;
 use crate::item::{Item, Located, Problem, Problems, Row};
-use crate::manifest::{Format, Manifest, ManifestError, Reading, changed};
-use crate::plan::{Checker, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot};
+use crate::manifest::{Assignment, Format, Manifest, ManifestError, Reading, changed};
+use crate::plan::complete::described;
+use crate::plan::{
+    Checker, Completer, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot,
+};
 use crate::resource::{Action, Kind, Scope, fold};
 use crate::wire::{Id, shortened};
 
@@ -26,6 +31,14 @@ pub enum PlanError {
         count: u64,
         /// Facts about the manifests that are no mistakes, and may explain some.
         notes: Vec<String>,
+    },
+    /// The repaired manifest cannot be written.
+    #[error("{}", path.display())]
+    Fixed {
+        /// The path of its file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
     },
     /// The plan cannot be kept.
     #[error(transparent)]
@@ -52,6 +65,7 @@ pub struct Checked {
     names: Vec<String>,
     manifests: Vec<Manifest>,
     layouts: Vec<Layout>,
+    completers: Vec<Completer>,
     defaults: Defaults,
     columns: Vec<ResultColumn>,
     fingerprints: Vec<u32>,
@@ -120,17 +134,39 @@ pub fn check_named(
     let checker = Checker::new(found.defaults.clone());
     let mut duplicates = Duplicates::default();
     let mut of_row = Vec::new();
-    for (manifest, layout) in found.manifests.iter().zip(&found.layouts) {
+    let mut repaired = Problems::default();
+    let mut own = 0;
+    let opened = problems.count();
+    let manifests = found.manifests.iter().zip(&found.layouts);
+    for ((manifest, layout), completer) in manifests.zip(&found.completers) {
         let read = manifest.for_each_row(&mut problems, |row, problems| {
+            let repairs = completer.repairs(row, layout);
+            repaired.extend(described(row, layout, &repairs));
+            let cells = completer.completed(row, &repairs);
+            let row = if completer.is_idle() {
+                row
+            } else {
+                Row {
+                    cells: &cells,
+                    ..row
+                }
+            };
             if let Some(draft) = checker.check(row, layout, &mut of_row) {
                 of_row.extend(duplicates.add(&draft, layout));
                 found.scopes.note(&draft);
             }
+            own += of_row.len() as u64;
             problems.extend(of_row.drain(..));
             found.rows += 1;
             Ok::<(), ManifestError>(())
         })?;
         found.fingerprints.push(read);
+    }
+    let notes = found.described(repaired, REPAIRS);
+    found.notes.extend(notes);
+    if let Some(path) = &reading.write_fixed {
+        let is_whole = opened + own == problems.count();
+        found.write_fixed(path, is_whole)?;
     }
     found.refuse(problems)?;
     found.note(duplicates.into_alike());
@@ -153,10 +189,21 @@ pub fn plan<'s>(
     let mut problems = Problems::default();
     let mut of_row = Vec::new();
     let manifests = rows.manifests.iter().zip(&rows.layouts);
-    for ((manifest, layout), fingerprint) in manifests.zip(&rows.fingerprints) {
+    let manifests = manifests.zip(&rows.completers).zip(&rows.fingerprints);
+    for (((manifest, layout), completer), fingerprint) in manifests {
         let columns = rows.positions(layout);
         let checker = Checker::new(rows.defaults.clone());
         let read = manifest.for_each_row(&mut problems, |row, problems| {
+            let repairs = completer.repairs(row, layout);
+            let cells = completer.completed(row, &repairs);
+            let row = if completer.is_idle() {
+                row
+            } else {
+                Row {
+                    cells: &cells,
+                    ..row
+                }
+            };
             let draft = checker.check(row, layout, &mut of_row);
             problems.extend(of_row.drain(..));
             match draft.map(|draft| planner.plan(draft)) {
@@ -177,12 +224,45 @@ pub fn plan<'s>(
 /// The most notes of one kind that are shown.
 const NOTES: usize = 20;
 
+/// The most repaired cells that are listed.
+const REPAIRS: usize = 1000;
+
 /// Refuses a plan that would exceed a limit of the tenant.
 pub(super) fn within_limits(planner: Planner<'_>) -> Result<Planner<'_>, PlanError> {
     match planner.exceeded() {
         exceeded if exceeded.is_empty() => Ok(planner),
         exceeded => Err(exceeded.into()),
     }
+}
+
+/// Returns the titles of columns that are set for all rows and that no column of the manifest has, and the value that is set
+/// for each column.
+fn completed<'t>(
+    titles: &[(&str, u32)],
+    set: &'t [Assignment],
+) -> (Vec<(&'t str, u32)>, Vec<Option<String>>) {
+    let row = titles.first().map_or(1, |(_, row)| *row);
+    let mut values = vec![None; titles.len()];
+    let mut named = Vec::new();
+    for Assignment { name, value } in set {
+        let own = titles
+            .iter()
+            .position(|(title, _)| is_same_column(title, name));
+        if let Some(place) = own.and_then(|at| values.get_mut(at)) {
+            *place = Some(value.clone());
+        } else {
+            named.push((name.as_str(), row));
+            values.push(Some(value.clone()));
+        }
+    }
+    (named, values)
+}
+
+/// Tells whether two titles name the same column, whatever the resource.
+fn is_same_column(one: &str, other: &str) -> bool {
+    let column = |kind: Kind, title: &str| kind.column(title).map(|column| column.name);
+    let mut names = Kind::all().map(|kind| (column(kind, one), column(kind, other)));
+    fold(one) == fold(other) || names.any(|(one, other)| one.is_some() && one == other)
 }
 
 fn cells_of<'c>(row: Row<'c>, columns: &'c [(Vec<usize>, &str)]) -> Vec<&'c str> {
@@ -213,11 +293,15 @@ impl Checked {
         &self.notes
     }
 
-    /// Returns notes as texts. Of more than 20, the first are returned, and all are counted.
+    /// Returns notes about rows as texts. Of more than 20, the first are returned, and all are counted.
     #[must_use]
-    pub fn described(&self, notes: Problems) -> Vec<String> {
+    pub fn noted(&self, notes: Problems) -> Vec<String> {
+        self.described(notes, NOTES)
+    }
+
+    fn described(&self, notes: Problems, most: usize) -> Vec<String> {
         let count = notes.count();
-        let first = notes.into_first().into_iter().take(NOTES);
+        let first = notes.into_first().into_iter().take(most);
         let mut texts: Vec<String> = first.map(|note| self.located(&note).to_string()).collect();
         let more = count - texts.len() as u64;
         if more > 0 {
@@ -227,7 +311,7 @@ impl Checked {
     }
 
     fn note(&mut self, notes: Problems) {
-        let texts = self.described(notes);
+        let texts = self.noted(notes);
         self.notes.extend(texts);
     }
 
@@ -249,6 +333,26 @@ impl Checked {
     #[must_use]
     pub fn scopes(&self) -> Vec<Scope> {
         self.scopes.noted.iter().cloned().collect()
+    }
+
+    /// Writes the manifest with its repairs, if every row could be read.
+    fn write_fixed(&mut self, path: &Path, is_whole: bool) -> Result<(), PlanError> {
+        let parts = self.manifests.first().zip(self.layouts.first());
+        let Some(((manifest, layout), completer)) = parts.zip(self.completers.first()) else {
+            return Ok(());
+        };
+        let shown = path.display();
+        let note = if is_whole {
+            fixed::write(path, manifest, layout, completer).map_err(|source| PlanError::Fixed {
+                path: path.to_owned(),
+                source,
+            })?;
+            format!("the repaired manifest was written to {shown}")
+        } else {
+            format!("{shown} was not written, since some rows cannot be read")
+        };
+        self.notes.push(note);
+        Ok(())
     }
 
     fn open(
@@ -280,8 +384,12 @@ impl Checked {
         for detail in manifest.details() {
             tracing::info!("{name}: {detail}");
         }
-        let titles = manifest.titles();
-        let titles = if readable { titles } else { Vec::new() };
+        let mut titles = manifest.titles();
+        if !readable {
+            titles.clear();
+        }
+        let (named, set) = completed(&titles, &reading.set);
+        titles.extend(named);
         let strict = manifest.format() == Format::Csv;
         let mut of_titles = Vec::new();
         let layout = Layout::new(number, &titles, strict, &self.defaults, &mut of_titles);
@@ -291,6 +399,7 @@ impl Checked {
         }
         problems.extend(of_titles);
         if readable {
+            self.completers.push(Completer::new(set, reading.fix));
             self.layouts.push(layout);
             self.manifests.push(manifest);
         }

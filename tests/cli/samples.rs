@@ -302,6 +302,7 @@ fn the_settings_file_names_every_setting() {
             "gateway_quota",
             "jobs",
             "keep_per_group",
+            "layouts",
             "links_limit",
             "links_per_portal_limit",
             "max_attempts",

@@ -518,3 +518,132 @@ fn elements_of_a_list_are_named_by_their_number() {
         "m.json: element 3: column \"name\": the same portal link twice",
     );
 }
+
+#[test]
+fn titles_are_mapped_and_columns_set() {
+    let tenant = Tenant::start(OPEN);
+    let text = "Title,Where,Portal of it,enabled\nWiki,https://a.example.com,Employee Portal,\nNews,https://b.example.com,,no\n";
+    tenant.write("m.csv", text);
+    let typed = [
+        "--map",
+        "title=name",
+        "--map",
+        "Where=url",
+        "--map",
+        "Portal of it=user_portals",
+        "--set",
+        "enabled=true",
+        "--set",
+        "description=from a sheet",
+        "--set",
+        "action=ensure",
+    ];
+    let rows = planned(Ran::of(
+        tenant.command(&["plan", "m.csv", "--json"]).args(typed),
+    ));
+    let flags: Vec<&Value> = rows.iter().map(|row| &row["body"]["enabled"]).collect();
+    assert_eq!(flags, [&json!(true), &json!(false)]);
+    assert_eq!(rows[0]["body"]["userPortals"].as_array().unwrap().len(), 1);
+    assert_eq!(rows[1]["body"]["description"], "from a sheet");
+    tenant.write(
+        "zpa.toml",
+        "[layouts.sheet]\nmap = [\"Title=name\", \"Where=url\", \"Portal of it=user_portals\"]\nset = [\"description=saved\"]\n",
+    );
+    let args = [
+        "apply", "m.csv", "--yes", "--config", "zpa.toml", "--layout", "sheet",
+    ];
+    tenant.run(&args).expect(0);
+    assert_eq!(link(&tenant, "News")["description"], "saved");
+    let results = crate::support::command::run_dirs(&tenant.path("."));
+    let success = fs::read_to_string(results[0].join("success.csv")).unwrap();
+    assert_contains(&success, "saved");
+    for (args, said) in [
+        (
+            vec!["--map", "Titel=name"],
+            "m.csv:1: column \"Titel\": there is no such column to map",
+        ),
+        (
+            vec![
+                "--map",
+                "Title=name",
+                "--map",
+                "Where=url",
+                "--map",
+                "Portal of it=portal",
+                "--set",
+                "enbled=x",
+            ],
+            "did you mean \"enabled\"?",
+        ),
+    ] {
+        let ran = Ran::of(tenant.command(&["plan", "m.csv"]).args(args)).expect(3);
+        assert_contains(&ran.stderr, said);
+    }
+    for (args, said) in [
+        (["--layout", "x"], "there is no layout \"x\""),
+        (["--map", "name"], "write NAME=VALUE"),
+    ] {
+        let ran = Ran::of(tenant.command(&["plan", "m.csv"]).args(args)).expect(2);
+        assert_contains(&ran.stderr, said);
+    }
+}
+
+#[test]
+fn repairs_happen_when_asked_for_and_are_listed() {
+    let tenant = Tenant::start(OPEN);
+    let text = "name,url,enabled,action\nWi\u{200b}ki,\u{201c}https://a.example.com\u{201d},y,ensure\u{200b}\n\
+                \u{201c}Quoted\u{201d},https://b.example.com,no,\n";
+    tenant.write("m.csv", text);
+    let ran = tenant.run(&["plan", "m.csv"]).expect(3);
+    assert_contains(&ran.stderr, "4 problems; nothing was changed");
+    let args = ["plan", "m.csv", "--json", "--fix", "--write-fixed", "f.csv"];
+    let ran = tenant.run(&args).expect(0);
+    for repair in [
+        "m.csv:2: column \"name\": \"Wi\\u{200b}ki\" becomes \"Wiki\"",
+        "m.csv:2: column \"url\": \"“https://a.example.com”\" becomes \"https://a.example.com\"",
+        "m.csv:2: column \"enabled\": \"y\" becomes \"true\"",
+        "m.csv:2: column \"action\": \"ensure\\u{200b}\" becomes \"ensure\"",
+        "the repaired manifest was written to f.csv",
+    ] {
+        assert_contains(&ran.stderr, repair);
+    }
+    let bodies =
+        |ran: Ran| -> Vec<Value> { planned(ran).iter().map(|row| row["body"].clone()).collect() };
+    let rows = bodies(ran);
+    assert_eq!(rows[0]["name"], "Wiki");
+    assert_eq!(
+        rows[1]["name"], "\u{201c}Quoted\u{201d}",
+        "what is accepted stays"
+    );
+    for name in ["f.csv", "f.tsv", "f.jsonl"] {
+        tenant
+            .run(&["plan", "m.csv", "--fix", "--write-fixed", name])
+            .expect(0);
+        assert_eq!(
+            bodies(tenant.run(&["plan", name, "--json"])),
+            rows,
+            "{name}"
+        );
+    }
+    tenant.run(&["apply", "m.csv", "--fix", "--yes"]).expect(0);
+    let errors = tenant
+        .run(&["plan", "m.csv", "--fix", "--write-fixed", "f.png"])
+        .expect(2);
+    assert_contains(
+        &errors.stderr,
+        "its name says no format that can be written",
+    );
+    let two = tenant
+        .run(&["plan", "m.csv", "f.csv", "--write-fixed", "g.csv"])
+        .expect(2);
+    assert_contains(&two.stderr, "--write-fixed takes one manifest");
+    tenant.write("b.csv", "name,url\n\"a\"b,c\n");
+    let lost = tenant
+        .run(&["plan", "b.csv", "--fix", "--write-fixed", "g.csv"])
+        .expect(3);
+    assert_contains(
+        &lost.stderr,
+        "g.csv was not written, since some rows cannot be read",
+    );
+    assert!(!tenant.path("g.csv").exists());
+}

@@ -261,3 +261,17 @@ fn an_archive_that_is_no_workbook_is_named() {
         assert_contains(&ran.expect(3).stderr, said);
     }
 }
+
+#[test]
+fn a_repaired_workbook_keeps_what_nobody_can_guess() {
+    let ran = plan("damaged.xlsx", &["--fix"]).expect(3);
+    for repaired in [
+        "Sheet1!B8: column \"url\": ",
+        "Sheet1!A9: column \"name\": \"trailing \" becomes \"trailing\"",
+        "Sheet1!B10: column \"url\": ",
+        "Sheet1!A16: column \"name\": ",
+    ] {
+        assert_contains(&ran.stderr, format!("warning: damaged.xlsx: {repaired}"));
+    }
+    assert_contains(&ran.stderr, "12 problems; nothing was changed");
+}

@@ -19,6 +19,16 @@ use crate::zpa::Style;
 const TENANT: &str = "Tenant";
 const ENGINE: &str = "Engine";
 
+/// The maps and sets of one kind of spreadsheet.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SheetLayout {
+    /// Titles and the columns that they stand for, as `TITLE=COLUMN`.
+    pub(crate) map: Vec<String>,
+    /// Columns and their values for rows that say nothing there, as `COLUMN=VALUE`.
+    pub(crate) set: Vec<String>,
+}
+
 macro_rules! settings {
     ($($(#[$attribute:meta])* $name:ident: $type:ty,)+) => {
         /// One layer of settings. A setting that is `None` comes from the layers below.
@@ -34,6 +44,10 @@ macro_rules! settings {
             #[arg(skip)]
             #[serde(skip_serializing)]
             pub(crate) profiles: BTreeMap<String, Self>,
+            /// The tables `[layouts.NAME]` of a settings file.
+            #[arg(skip)]
+            #[serde(skip_serializing)]
+            pub(crate) layouts: BTreeMap<String, SheetLayout>,
             /// The place where each setting was found.
             #[arg(skip)]
             #[serde(skip)]
@@ -49,9 +63,11 @@ macro_rules! settings {
             pub(crate) fn over(self, lower: Self) -> Self {
                 let mut lower = if self.has_proof() { lower.without_proof() } else { lower };
                 lower.sources.extend(self.sources);
+                lower.layouts.extend(self.layouts);
                 Self {
                     $($name: self.$name.or(lower.$name),)+
                     profiles: BTreeMap::new(),
+                    layouts: lower.layouts,
                     sources: lower.sources,
                 }
             }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::context::Context;
 use crate::cli::flags::{GuardArgs, ManifestArgs, WorkArgs};
 use crate::cli::ui::{Watcher, conclude};
-use crate::ops::{self, ApplyOptions, Connect as _, Error, Manifests};
+use crate::ops::{self, ApplyOptions, Connect as _, Error};
 
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: ApplyArgs, context: Context<'_>) -> Result<u8, Err
         .work_connector(&args.work)?
         .max_deletes(args.guards.max_deletes);
     let mut tenant = connector.connect(None, session.stop.clone()).await?;
-    let manifests = Manifests::from(args.manifests);
+    let manifests = args.manifests.with_layout(&context.file)?;
     let options = ApplyOptions {
         manifests: &manifests,
         runs: &runs,

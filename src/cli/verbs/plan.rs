@@ -9,7 +9,7 @@ use super::context::{Context, never};
 use crate::cli::flags::{GuardArgs, JsonArg, ManifestArgs, TenantArgs};
 use crate::cli::ui::{exit, preview};
 use crate::item::Item;
-use crate::ops::{self, Connect as _, Error, Manifests};
+use crate::ops::{self, Connect as _, Error};
 use crate::plan::{Totals, Way};
 
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Erro
         .connector(&args.tenant)
         .max_deletes(args.guards.max_deletes);
     let mut tenant = connector.connect(None, never()).await?;
-    let manifests = Manifests::from(args.manifests);
+    let manifests = args.manifests.with_layout(&context.file)?;
     let all = args.json.json || args.full;
     let (shown, summary) = ops::plan(&manifests, &mut tenant, all, |plan, tenant| {
         let summary = plan.summary().clone();
