@@ -285,7 +285,9 @@ impl Dispatcher {
         let Stage::InFlight(sent, generation) = pending.stage else {
             return Disposition::Requeued;
         };
-        self.in_flight.answered(id, pending.class(), sent, now);
+        let late = self.in_flight.answered(id, pending.class(), sent, now);
+        self.lanes
+            .arrived_late(pending.class(), &pending.path, sent, late);
         // Pauses and losses do not tell whether the quota had room.
         let passed = matches!(reply, Reply::Answer(answer) if !matches!(answer.status, 429 | 503));
         if !is_429(reply) {

@@ -29,6 +29,11 @@ pub(super) struct InFlight {
     /// The time that calls last. It rises at once and falls slowly: too few calls in flight leave the quota unused,
     /// too many do no harm.
     latency: Duration,
+    /// The most calls that were in flight at once. A further one may need a new connection, and arrive late.
+    most_at_once: usize,
+    connecting: BTreeSet<CallId>,
+    /// The shortest time that a call has lasted.
+    fastest: Duration,
     /// The time that reads last, once one was answered. It rises at once and falls fast: what is read too early grows old.
     reading: Option<Duration>,
 }
@@ -39,21 +44,42 @@ impl InFlight {
             calls: BTreeSet::new(),
             fixed: settings.jobs.map(Into::into),
             latency: FIRST_GUESS,
+            most_at_once: 0,
+            connecting: BTreeSet::new(),
+            fastest: Duration::MAX,
             reading: None,
         }
     }
 
     pub(super) fn sent(&mut self, id: CallId, now: Instant) {
         self.calls.insert((now, id));
+        if self.calls.len() > self.most_at_once {
+            self.most_at_once = self.calls.len();
+            self.connecting.insert(id);
+        }
     }
 
-    pub(super) fn answered(&mut self, id: CallId, class: QuotaClass, sent: Instant, now: Instant) {
+    /// Takes in the end of a call. Returns the time by which it may have arrived later than others do, since a connection
+    /// was made for it first.
+    pub(super) fn answered(
+        &mut self,
+        id: CallId,
+        class: QuotaClass,
+        sent: Instant,
+        now: Instant,
+    ) -> Duration {
         self.calls.remove(&(sent, id));
         let took = now.saturating_duration_since(sent);
+        self.fastest = self.fastest.min(took);
         self.latency = took.max((self.latency * 7 + took) / 8);
         if class == QuotaClass::Read {
             let before = self.reading.unwrap_or(took);
             self.reading = Some(took.max((before + took) / 2));
+        }
+        if self.connecting.remove(&id) {
+            took.saturating_sub(self.fastest)
+        } else {
+            Duration::ZERO
         }
     }
 
@@ -113,14 +139,31 @@ mod tests {
     fn the_limit_is_rate_times_latency_and_one() {
         let start = Instant::now();
         let mut in_flight = with_calls(200, start);
-        (0..200)
-            .for_each(|id| in_flight.answered(id, QuotaClass::Write, start, start + SECOND / 10));
+        for id in 0..200 {
+            in_flight.answered(id, QuotaClass::Write, start, start + SECOND / 10);
+        }
         let limit = |interval| in_flight.limit(Some(flow(interval, 1)), start);
         assert_eq!(limit(SECOND / 3), 1);
         assert_eq!(limit(SECOND / 35), 1 + 3);
         assert_eq!(limit(SECOND / 100_000), MOST);
         assert_eq!(in_flight.limit(Some(flow(SECOND, 10)), start), 10);
         assert_eq!(in_flight.limit(None, start), AT_ONCE);
+    }
+
+    #[test]
+    fn only_a_call_on_a_new_connection_may_arrive_late() {
+        let start = Instant::now();
+        let mut in_flight = with_calls(2, start);
+        let mut late = |id, millis| {
+            let answered = start + Duration::from_millis(millis);
+            in_flight.answered(id, QuotaClass::Read, start, answered)
+        };
+        assert_eq!(late(0, 80), Duration::ZERO);
+        assert_eq!(late(1, 480), Duration::from_millis(400));
+        in_flight.sent(2, start);
+        let later = start + SECOND * 2;
+        let on_a_known_one = in_flight.answered(2, QuotaClass::Read, start, later);
+        assert_eq!(on_a_known_one, Duration::ZERO);
     }
 
     #[test]

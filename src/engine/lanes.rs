@@ -243,6 +243,22 @@ impl Lanes {
         }
     }
 
+    /// Takes in that the call that went at `sent` may have arrived so much later than others do.
+    pub(super) fn arrived_late(
+        &mut self,
+        class: QuotaClass,
+        path: &Arc<str>,
+        sent: Instant,
+        late: Duration,
+    ) {
+        let key = self.key(class, path);
+        let by_path = self.each.get_mut(&key).and_then(|l| l.by_path.as_mut());
+        for pacer in by_path.into_iter().chain([&mut self.gateway]) {
+            pacer.arrived_late(sent, late);
+        }
+        self.class_mut(class).together.arrived_late(sent, late);
+    }
+
     /// Guesses how many calls of the lane could go by `at`, at most.
     pub(super) fn room_in(&self, key: &LaneKey, at: Instant) -> usize {
         let Some(lane) = self.each.get(key) else {

@@ -118,6 +118,19 @@ impl Cells {
         self.not_before = None;
     }
 
+    /// Counts a call that was charged at `at` as one that went so much later.
+    pub(super) fn postpone(&mut self, at: Instant, by: Duration) {
+        let later = at + by;
+        let Some(place) = self.charged.iter().rposition(|cell| cell.charged == at) else {
+            return;
+        };
+        self.charged.remove(place);
+        let place = self.charged.partition_point(|cell| cell.charged <= later);
+        let cell = self.cell(later);
+        self.charged.insert(place, cell);
+        self.not_before = None;
+    }
+
     /// Returns the instants of the last calls, oldest first, at most as many as there are cells.
     pub(super) fn calls(&self) -> impl DoubleEndedIterator<Item = Instant> {
         self.charged.iter().map(|cell| cell.charged)

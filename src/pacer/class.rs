@@ -96,6 +96,18 @@ impl Pacer {
         }
     }
 
+    /// Takes in that the call that went at `sent` may have arrived so much later than others do. Counts it as later, as far
+    /// as three quarters of the margin do not allow for that. The rest is left to other delays.
+    pub fn arrived_late(&mut self, sent: Instant, late: Duration) {
+        if let Some(paced) = &mut self.paced {
+            let margin = paced.quota.with_margin().saturating_sub(paced.quota.window);
+            let allowed = margin * 3 / 4;
+            if late > allowed {
+                paced.window.postpone(sent, late.saturating_sub(allowed));
+            }
+        }
+    }
+
     /// Estimates how many calls could be admitted by `at`, at most. The caller prepares that many calls ahead.
     /// Charges nothing.
     #[must_use]
@@ -469,6 +481,20 @@ mod tests {
         });
         let until = until + Duration::from_millis(1020);
         assert_eq!(send(&mut pacer, until, 9, &[]), [until; 9]);
+    }
+
+    #[test]
+    fn a_call_that_arrives_late_counts_from_then_on() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(Pace::At(quota(3, Duration::from_secs(10))), start);
+        let sent = send(&mut pacer, start, 3, &[]);
+        // The margin allows for as much.
+        pacer.arrived_late(sent[0], Duration::from_millis(150));
+        pacer.arrived_late(sent[1], Duration::from_millis(450));
+        pacer.arrived_late(start + Duration::from_secs(1), Duration::from_secs(9));
+        let after = send(&mut pacer, start, 3, &[]);
+        let opens = |millis: u64| start + Duration::from_millis(10_200 + millis);
+        assert_eq!(after, [opens(0), opens(0), opens(300)]);
     }
 
     #[test]

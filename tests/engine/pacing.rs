@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use zpa_bulk::engine::End;
+use zpa_bulk::engine::{End, Engine};
 use zpa_bulk::pacer::{Pace, Quota};
 use zpa_bulk::sim::{Class, LogEntry};
-use zpa_bulk::wire::Method;
+use zpa_bulk::wire::{Method, Reply, Request};
+use zpa_bulk::zpa::{Api, SignInError};
 
 use crate::support::desk::Desk;
 use crate::support::manifests::{expected, manifest};
@@ -156,4 +157,51 @@ async fn the_time_left_is_true_where_the_limit_is_another() {
             );
         }
     }
+}
+
+/// A tenant to which the first calls on each connection take their time.
+#[derive(Clone)]
+struct FarAway {
+    wire: Wire,
+    connections: Arc<Mutex<[usize; 2]>>,
+}
+
+impl Api for FarAway {
+    async fn send(&self, request: Request) -> Reply {
+        const HANDSHAKE: Duration = Duration::from_millis(450);
+        let is_new = {
+            let mut connections = self.connections.lock().unwrap();
+            let [open, busy] = &mut *connections;
+            *busy += 1;
+            let is_new = *busy > *open;
+            *open = (*open).max(*busy);
+            is_new
+        };
+        if is_new {
+            sleep(HANDSHAKE).await;
+        }
+        let reply = self.wire.send(request).await;
+        self.connections.lock().unwrap()[1] -= 1;
+        reply
+    }
+
+    async fn sign_in(&self) -> Result<Duration, SignInError> {
+        self.wire.sign_in().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_connections_bring_no_window_over_the_limit() {
+    let wire = Wire::new(&format!("{ROOMY}\n[quota]\nwindow = \"sliding-log\""));
+    let far = FarAway {
+        wire: wire.clone(),
+        connections: Arc::default(),
+    };
+    let desk = Desk::new().batch_size(1);
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let mut engine = Engine::new(far, desk.settings.clone(), stopped);
+    let run = desk.start(&mut engine, &manifest(40)).await;
+    let (end, _) = engine.carry_out(run.workload, &run.plan).await.unwrap();
+    assert_eq!(end, End::Finished);
+    assert_eq!(wire.refusals(), 0);
 }
