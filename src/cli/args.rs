@@ -6,8 +6,8 @@ use clap::{Command, CommandFactory as _, Parser, Subcommand};
 
 use super::flags::Output;
 use super::verbs::{
-    apply, doctor, export, journal, plan, prune, resume, retry, runs, show, simulate, status, undo,
-    verify,
+    apply, completions, doctor, export, journal, man, plan, prune, resume, retry, runs, show,
+    simulate, status, undo, verify,
 };
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
@@ -78,6 +78,10 @@ pub(super) enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Serve a simulated tenant on loopback
     Simulate(simulate::SimulateArgs),
+    /// Print the script by which a shell completes command lines
+    Completions(completions::CompletionsArgs),
+    /// Write the manual pages
+    Man(man::ManArgs),
 }
 
 /// Returns the command, with all parts of its help texts in the same order. They show neither the name by which the

@@ -22,8 +22,8 @@ pub use self::ui::exit;
 use self::ui::{Terminal, log_to, show_panics, usage};
 use self::verbs::context::Context;
 use self::verbs::{
-    apply, doctor, export, journal, plan, prune, resume, retry, runs, show, simulate, status, undo,
-    verify,
+    apply, completions, doctor, export, journal, man, plan, prune, resume, retry, runs, show,
+    simulate, status, undo, verify,
 };
 use crate::clock::monotonic;
 use crate::ops::Error;
@@ -108,6 +108,10 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
         Verb::Journal(args) => Box::pin(journal::run(args, context)),
         Verb::Doctor(args) => Box::pin(doctor::run(args, context)),
         Verb::Simulate(args) => Box::pin(simulate::run(args, context)),
+        Verb::Completions(args) => {
+            Box::pin(async move { completions::run(&args, args::command(), &context) })
+        }
+        Verb::Man(args) => Box::pin(async move { man::run(&args, args::command(), &context) }),
     };
     let code = runtime.block_on(running);
     // Tasks in the background need not end in order.

@@ -249,3 +249,41 @@ fn a_secrets_command_that_prints_too_much_is_refused() {
     }
     assert!(tenant.log().is_empty());
 }
+
+#[test]
+fn white_space_around_credentials_is_left_out_and_told() {
+    let tenant = start();
+    let mut command = tenant.command(&PLAN);
+    let ran = Ran::of(command.env("ZPA_CLIENT_SECRET", "the secret\r")).expect(0);
+    assert_contains(
+        &ran.stderr,
+        "ZPA_CLIENT_SECRET: the white space around the secret is left out",
+    );
+    let file = tenant.write_private("secret", "the secret \n");
+    let settings = format!("client_id = \" me\"\nclient_secret_file = {file:?}\n");
+    tenant.write_private("settings.toml", &settings);
+    let ran = Ran::of(&mut with_file(&tenant, "settings.toml")).expect(0);
+    assert_contains(&ran.stderr, "secret: the white space around");
+    assert_contains(&ran.stderr, "the white space around the client id");
+    assert!(!ran.stderr.contains("the secret"), "{}", ran.stderr);
+}
+
+#[test]
+fn shells_and_manuals_know_every_command() {
+    let tenant = start();
+    let verbs = ["apply", "prune", "resume", "doctor"];
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = tenant.run(&["completions", shell]).expect(0).stdout;
+        for verb in verbs {
+            assert_contains(&script, verb);
+        }
+    }
+    tenant.run(&["man", "pages"]).expect(0);
+    for verb in verbs {
+        let page = tenant.path(&format!("pages/zpa-bulk-{verb}.1"));
+        assert_contains(&fs::read_to_string(page).unwrap(), ".TH");
+    }
+    tenant.write("file", "");
+    let ran = tenant.run(&["man", "file"]).expect(2);
+    assert_contains(&ran.stderr, "no manual page can be written there");
+}

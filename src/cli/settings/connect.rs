@@ -300,7 +300,12 @@ async fn credentials(settings: &Settings, style: Style) -> Result<Credentials, E
             "set {id} and {secret}, or name a settings file with --config; or try --simulate"
         ))
     };
-    let client_id = settings.client_id.clone().ok_or_else(|| missing(id))?;
+    let client_id = settings.client_id.as_deref().ok_or_else(|| missing(id))?;
+    let client_id = secret::trimmed(
+        "client id",
+        settings.source("client_id").unwrap_or(id),
+        client_id,
+    );
     if style == Style::Legacy && settings.has_key() {
         return Err(Error::usage(
             "the settings hold a private key, which signs in to OneAPI, but the style is legacy",
@@ -311,7 +316,7 @@ async fn credentials(settings: &Settings, style: Style) -> Result<Credentials, E
     }
     let proof: Option<Proof> = secret::proof(settings).await?;
     Ok(Credentials {
-        client_id,
+        client_id: client_id.to_owned(),
         proof: proof.ok_or_else(|| missing(secret))?,
     })
 }

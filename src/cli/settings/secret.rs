@@ -44,7 +44,8 @@ pub(super) async fn proof(settings: &Settings) -> Result<Option<Proof>, Error> {
         return key("private_key_command", &pem).map(Some);
     }
     let secret = if let Some(secret) = &settings.client_secret {
-        Some(secret.clone())
+        let place = settings.source("client_secret").unwrap_or("client_secret");
+        Some(trimmed("secret", place, secret.expose_secret()).into())
     } else if let Some(path) = &settings.client_secret_file {
         Some(from_file(path)?)
     } else if let Some(command) = &settings.client_secret_command {
@@ -53,6 +54,15 @@ pub(super) async fn proof(settings: &Settings) -> Result<Option<Proof>, Error> {
         None
     };
     Ok(secret.map(Proof::Secret))
+}
+
+/// Returns a credential without the white space around it. No client has any, but copies and files of other systems do.
+pub(super) fn trimmed<'t>(what: &str, place: &str, text: &'t str) -> &'t str {
+    let trimmed = text.trim();
+    if trimmed.len() < text.len() {
+        tracing::warn!("{place}: the white space around the {what} is left out");
+    }
+    trimmed
 }
 
 /// Reads the key that a variable or the vendor's file gives: a path, or PEM, in which line breaks may be written as
@@ -204,6 +214,13 @@ fn one_secret(place: &str, text: &str) -> Result<SecretString, Error> {
     if text.is_empty() {
         return Err(Error::usage(format!("{place} gives an empty secret")));
     }
+    // A key may have empty lines around it.
+    let is_key = text.contains("-----BEGIN");
+    let text = if is_key {
+        text
+    } else {
+        trimmed("secret", place, text)
+    };
     Ok(SecretString::from(text))
 }
 

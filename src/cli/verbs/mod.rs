@@ -1,10 +1,12 @@
 //! The verbs, one file each. A verb turns its arguments into options, and makes one call into [`ops`](crate::ops).
 
 pub(super) mod apply;
+pub(super) mod completions;
 pub(super) mod context;
 pub(super) mod doctor;
 pub(super) mod export;
 pub(super) mod journal;
+pub(super) mod man;
 pub(super) mod plan;
 pub(super) mod prune;
 pub(super) mod resume;
