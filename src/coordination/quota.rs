@@ -1,5 +1,6 @@
 //! The quota of a tenant: slots that were taken, and pauses that the server asked for.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -18,7 +19,8 @@ const KEPT: Duration = Duration::from_secs(60);
 
 impl Table<'_> {
     /// Takes the next free slot for a call that cannot go before `earliest`. Returns the slot. If `run` sends a write, its
-    /// last write is noted.
+    /// last write is noted. Slots to come are free again if no process works on their run any more (`is_active` of its
+    /// directory).
     ///
     /// # Errors
     /// A [`rusqlite::Error`] if the table cannot be read or written.
@@ -27,10 +29,12 @@ impl Table<'_> {
         request: &SlotRequest,
         earliest: i64,
         run: Option<RunId>,
+        is_active: impl Fn(&Path) -> bool,
     ) -> rusqlite::Result<i64> {
         let class = request.class.to_string();
         let path = request.path.as_ref();
         self.forget_before_window(&class, request.window())?;
+        self.free_slots_to_come(run, is_active)?;
         let free = |terms: Option<Terms>, class: Option<&str>, path: Option<&str>| {
             let taken = |n| self.taken(class, path, n);
             terms.map_or(Ok(None), |terms| terms.free_at(taken))
@@ -45,13 +49,41 @@ impl Table<'_> {
         ];
         let at = at.into_iter().flatten().fold(earliest, i64::max);
         self.transaction.execute(
-            "INSERT INTO slots VALUES (?1, ?2, ?3)",
-            params![class, path, at],
+            "INSERT INTO slots VALUES (?1, ?2, ?3, ?4)",
+            params![class, path, at, run],
         )?;
         if let Some(run) = run.filter(|_| request.class == QuotaClass::Write) {
             self.sends_at(run, at)?;
         }
         Ok(at)
+    }
+
+    /// Frees the slots to come of all other runs on which no process works. Nothing was sent in them, and nothing will be.
+    fn free_slots_to_come(
+        &self,
+        run: Option<RunId>,
+        is_active: impl Fn(&Path) -> bool,
+    ) -> rusqlite::Result<()> {
+        const OWNERS: &str = "SELECT DISTINCT runs.id, runs.directory
+            FROM slots JOIN runs ON runs.id = slots.run WHERE slots.at > ?1 AND runs.id IS NOT ?2";
+        let mut statement = self.transaction.prepare(OWNERS)?;
+        let owners =
+            statement.query_map((self.now.uptime, run), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let owners: Vec<(RunId, String)> = owners.collect::<rusqlite::Result<_>>()?;
+        for (owner, directory) in owners {
+            if !is_active(Path::new(&directory)) {
+                self.drop_slots_to_come(owner)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn drop_slots_to_come(&self, run: RunId) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "DELETE FROM slots WHERE run = ?1 AND at > ?2",
+            (run, self.now.uptime),
+        )?;
+        Ok(())
     }
 
     /// Keeps every process from taking a slot of the class before `until`.

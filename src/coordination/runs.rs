@@ -68,7 +68,7 @@ impl Coordination {
 
 impl Table<'_> {
     /// Takes a run in that begins or is resumed. What an earlier process of it has claimed stays claimed until its last write
-    /// has settled.
+    /// has settled. The slots that it has not used are free again.
     ///
     /// # Errors
     /// A [`rusqlite::Error`] if the table cannot be written.
@@ -83,6 +83,7 @@ impl Table<'_> {
         let begin = (directory, name, nanos(settle), self.now.uptime);
         let run = self.transaction.query_row(BEGIN, begin, |row| row.get(0))?;
         self.transaction.execute(LEAVE, [run])?;
+        self.drop_slots_to_come(run)?;
         Ok(run)
     }
 

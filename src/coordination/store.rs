@@ -16,18 +16,21 @@ use crate::files;
 use crate::platform;
 
 /// The version of the tables.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// The tables of the quota, which changed with version 2.
 const QUOTA_SCHEMA: &str = "
     CREATE TABLE classes (class TEXT PRIMARY KEY, paused_until INTEGER NOT NULL, longest INTEGER NOT NULL) STRICT;
-    CREATE TABLE slots (class TEXT NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+    CREATE TABLE slots (class TEXT NOT NULL, path TEXT NOT NULL, at INTEGER NOT NULL, run INTEGER) STRICT;
     CREATE INDEX slots_by_time ON slots (at);
     CREATE INDEX slots_by_class ON slots (class, at);
     CREATE INDEX slots_by_path ON slots (class, path, at);
     CREATE TABLE learned (fact TEXT PRIMARY KEY, value TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
-    PRAGMA user_version = 2;
+    PRAGMA user_version = 3;
 ";
+
+/// The change of version 3: a slot tells which run has taken it.
+const SLOTS_OF_RUNS: &str = "ALTER TABLE slots ADD COLUMN run INTEGER; PRAGMA user_version = 3;";
 
 const SCHEMA: &str = "
     CREATE TABLE clock (boot TEXT NOT NULL, ahead INTEGER NOT NULL, unknown_before INTEGER);
@@ -260,7 +263,7 @@ fn open(path: &Path, now: Now) -> Result<Connection, Reason> {
     let mut connection = connect(path)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
-        0 | 1 => create(&mut connection, now)?,
+        0..VERSION => create(&mut connection, now)?,
         VERSION => {}
         _ => return Err(Reason::Newer),
     }
@@ -302,8 +305,10 @@ fn create(connection: &mut Connection, now: Now) -> rusqlite::Result<()> {
         // The calls that were sent before are not known any more.
         transaction.execute("UPDATE clock SET unknown_before = ?1", [now.uptime])?;
     }
-    if version < VERSION {
-        transaction.execute_batch(QUOTA_SCHEMA)?;
+    match version {
+        0 | 1 => transaction.execute_batch(QUOTA_SCHEMA)?,
+        2 => transaction.execute_batch(SLOTS_OF_RUNS)?,
+        _ => {}
     }
     transaction.commit()
 }

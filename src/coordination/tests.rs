@@ -1,6 +1,6 @@
 use std::fs;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,9 @@ fn steady() -> SlotRequest {
 /// Takes a slot at that time, from then on.
 fn take(table: &Coordination, request: &SlotRequest, now: Now) -> i64 {
     table
-        .change(now, |table| table.take_slot(request, now.uptime, None))
+        .change(now, |table| {
+            table.take_slot(request, now.uptime, None, |_| true)
+        })
         .unwrap()
 }
 
@@ -257,7 +259,7 @@ fn a_dead_runs_claims_last_until_its_write_has_settled() {
     assert!(claim(one, START, true));
     table
         .change(START, |table| {
-            table.take_slot(&steady(), START.uptime, Some(one))
+            table.take_slot(&steady(), START.uptime, Some(one), |_| true)
         })
         .unwrap();
     assert!(!claim(two, after(59_000), false));
@@ -268,6 +270,39 @@ fn a_dead_runs_claims_last_until_its_write_has_settled() {
     assert!(!claim(two, after(59_000), true));
     assert!(claim(two, after(61_000), true));
     assert!(!claim(one, after(61_000), true));
+}
+
+#[test]
+fn slots_to_come_of_a_dead_run_are_free_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = open(&dir);
+    let [one, two] = two_runs(&table);
+    let take = |run, now: Now, is_active: fn(&Path) -> bool| {
+        let slot = table.change(now, |table| {
+            table.take_slot(&steady(), now.uptime, Some(run), is_active)
+        });
+        slot.unwrap()
+    };
+    let slots = [one, one, two].map(|run| take(run, START, |_| true));
+    assert_eq!(slots, [START.uptime, uptime(1020), uptime(2040)]);
+    let is_not_one = |directory: &Path| directory != Path::new("/runs/one");
+    // The first slot of the dead run has come: its call may have been sent.
+    assert_eq!(take(two, after(500), is_not_one), uptime(3060));
+    let window = request(
+        Quota::new(NonZeroU32::new(4).unwrap(), Duration::from_secs(10)),
+        None,
+    );
+    let taken = |now: Now| {
+        let take = |table: &Table<'_>| table.take_slot(&window, now.uptime, Some(two), is_not_one);
+        table.change(now, take).unwrap()
+    };
+    assert_eq!(taken(after(500)), uptime(500), "the fourth of this window");
+    assert_eq!(taken(after(500)), uptime(10_200));
+    // A new process of the run knows that nothing was sent in the slots to come.
+    let last = take(one, after(500), |_| true);
+    let again = |table: &Table<'_>| table.begin("/runs/one", "one", Duration::from_secs(60));
+    table.change(after(600), again).unwrap();
+    assert_eq!(take(two, after(600), |_| true), last);
 }
 
 #[test]
@@ -292,7 +327,7 @@ fn a_removed_run_is_forgotten_once_it_has_settled() {
     let [one, _] = two_runs(&table);
     table
         .change(START, |table| {
-            table.take_slot(&steady(), START.uptime, Some(one))
+            table.take_slot(&steady(), START.uptime, Some(one), |_| true)
         })
         .unwrap();
     let forget = |now| {
@@ -321,7 +356,7 @@ proptest! {
             let earliest = uptime(passed + ahead);
             let spacing = (!at_once).then_some(window * 51 / 50 / calls);
             let request = request(quota, spacing);
-            let slot = table.change(after(passed), |table| table.take_slot(&request, earliest, None)).unwrap();
+            let slot = table.change(after(passed), |table| table.take_slot(&request, earliest, None, |_| true)).unwrap();
             prop_assert!(slot >= earliest);
             taken.push(slot);
         }
@@ -383,6 +418,13 @@ fn what_was_learned_is_remembered_until_it_is_old_or_forgotten() {
     assert_eq!(facts(START), []);
 }
 
+fn file_of_table(dir: &TempDir) -> PathBuf {
+    let files = fs::read_dir(dir.path().join("tenants")).unwrap();
+    let mut paths = files.map(|entry| entry.unwrap().path());
+    let file = paths.find(|path| path.extension().is_some_and(|end| end == "db"));
+    file.unwrap()
+}
+
 #[test]
 fn a_table_of_the_first_version_is_taken_over() {
     let dir = tempfile::tempdir().unwrap();
@@ -391,11 +433,7 @@ fn a_table_of_the_first_version_is_taken_over() {
         .change(START, |table| table.own("7", "a run"))
         .unwrap();
     drop(table);
-    let file = fs::read_dir(dir.path().join("tenants"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|end| end == "db"));
-    let old = rusqlite::Connection::open(file.unwrap()).unwrap();
+    let old = rusqlite::Connection::open(file_of_table(&dir)).unwrap();
     old.execute_batch(
         "DROP TABLE slots; DROP TABLE classes; DROP TABLE learned;
          CREATE TABLE slots (pool TEXT, path TEXT, at INTEGER); CREATE TABLE pools (pool TEXT);
@@ -407,4 +445,17 @@ fn a_table_of_the_first_version_is_taken_over() {
     assert_eq!(table.owners(START).unwrap().len(), 1);
     // The calls before are not known.
     assert_eq!(take(&table, &steady(), START), uptime(10_200));
+}
+
+#[test]
+fn a_table_whose_slots_name_no_run_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = open(&dir);
+    take(&table, &steady(), START);
+    drop(table);
+    let old = rusqlite::Connection::open(file_of_table(&dir)).unwrap();
+    old.execute_batch("ALTER TABLE slots DROP COLUMN run; PRAGMA user_version = 2;")
+        .unwrap();
+    drop(old);
+    assert_eq!(take(&open(&dir), &steady(), START), uptime(1020));
 }

@@ -131,7 +131,7 @@ fn answer(table: &Coordination, run: Option<&Member>, asks: &[Ask]) -> Answers {
             match (ask, run) {
                 (Ask::Slot(lane, request, earliest), _) => {
                     let run = run.map(|run| run.id);
-                    let slot = table.take_slot(request, *earliest, run)?;
+                    let slot = table.take_slot(request, *earliest, run, journal::is_locked)?;
                     told.push(Told::Slot(lane.clone(), slot, request.tolerance()));
                 }
                 (Ask::Pause(class, until), _) => table.pause(*class, *until)?,
