@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::now::nanos;
 use super::runs::RunId;
 use super::store::Table;
-use crate::pacer::{SlotRequest, Terms};
+use crate::pacer::{Slot, SlotRequest, Terms};
 use crate::wire::QuotaClass;
 
 /// The end of a pause that never was. Far from the least number, so that times can be converted.
@@ -30,11 +30,15 @@ impl Table<'_> {
         earliest: i64,
         run: Option<RunId>,
         is_active: impl Fn(&Path) -> bool,
-    ) -> rusqlite::Result<i64> {
+    ) -> rusqlite::Result<Slot> {
         let class = request.class.to_string();
         let path = request.path.as_ref();
         self.forget_before_window(&class, request.window())?;
         self.free_slots_to_come(run, is_active)?;
+        for slot in &request.unused {
+            let free = "DELETE FROM slots WHERE rowid = ?1 AND at = ?2";
+            self.transaction.execute(free, (slot.number, slot.at))?;
+        }
         let free = |terms: Option<Terms>, class: Option<&str>, path: Option<&str>| {
             let taken = |n| self.taken(class, path, n);
             terms.map_or(Ok(None), |terms| terms.free_at(taken))
@@ -52,10 +56,11 @@ impl Table<'_> {
             "INSERT INTO slots VALUES (?1, ?2, ?3, ?4)",
             params![class, path, at, run],
         )?;
+        let number = self.transaction.last_insert_rowid();
         if let Some(run) = run.filter(|_| request.class == QuotaClass::Write) {
             self.sends_at(run, at)?;
         }
-        Ok(at)
+        Ok(Slot { number, at })
     }
 
     /// Frees the slots to come of all other runs on which no process works. Nothing was sent in them, and nothing will be.

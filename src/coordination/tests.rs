@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::pacer::{Learned, Quota, QuotaScope, Shape, SlotRequest, Terms};
+use crate::pacer::{Learned, Quota, QuotaScope, Shape, Slot, SlotRequest, Terms};
 use crate::wire::QuotaClass;
 
 const SECOND: i64 = 1_000_000_000;
@@ -44,6 +44,7 @@ fn request(quota: Quota, spacing: Option<Duration>) -> SlotRequest {
         by_class: Some(Terms { quota, spacing }),
         by_all: None,
         earliest: Instant::now(),
+        unused: Vec::new(),
     }
 }
 
@@ -58,6 +59,7 @@ fn take(table: &Coordination, request: &SlotRequest, now: Now) -> i64 {
             table.take_slot(request, now.uptime, None, |_| true)
         })
         .unwrap()
+        .at
 }
 
 #[test]
@@ -281,7 +283,7 @@ fn slots_to_come_of_a_dead_run_are_free_again() {
         let slot = table.change(now, |table| {
             table.take_slot(&steady(), now.uptime, Some(run), is_active)
         });
-        slot.unwrap()
+        slot.unwrap().at
     };
     let slots = [one, one, two].map(|run| take(run, START, |_| true));
     assert_eq!(slots, [START.uptime, uptime(1020), uptime(2040)]);
@@ -294,7 +296,7 @@ fn slots_to_come_of_a_dead_run_are_free_again() {
     );
     let taken = |now: Now| {
         let take = |table: &Table<'_>| table.take_slot(&window, now.uptime, Some(two), is_not_one);
-        table.change(now, take).unwrap()
+        table.change(now, take).unwrap().at
     };
     assert_eq!(taken(after(500)), uptime(500), "the fourth of this window");
     assert_eq!(taken(after(500)), uptime(10_200));
@@ -303,6 +305,39 @@ fn slots_to_come_of_a_dead_run_are_free_again() {
     let again = |table: &Table<'_>| table.begin("/runs/one", "one", Duration::from_secs(60));
     table.change(after(600), again).unwrap();
     assert_eq!(take(two, after(600), |_| true), last);
+}
+
+#[test]
+fn a_slot_that_is_given_back_is_free_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = open(&dir);
+    let burst = request(Quota::WRITE, None);
+    let take = |request: &SlotRequest, now: Now| {
+        let slot = table.change(now, |table| {
+            table.take_slot(request, now.uptime, None, |_| true)
+        });
+        slot.unwrap()
+    };
+    let slots: Vec<Slot> = (0..10).map(|_| take(&burst, START)).collect();
+    let instead = SlotRequest {
+        unused: vec![slots[4]],
+        ..burst.clone()
+    };
+    assert_eq!(take(&instead, after(300)).at, uptime(300));
+    assert_eq!(take(&burst, after(300)).at, uptime(10_200));
+    // By now the table has forgotten the slots, and others have their numbers.
+    let later = after(200_000);
+    let after_all = take(&burst, later);
+    let number = after_all.number;
+    let old = SlotRequest {
+        unused: slots.iter().map(|slot| Slot { number, ..*slot }).collect(),
+        ..request(Quota::WRITE, Some(Duration::from_secs(1)))
+    };
+    assert_eq!(
+        take(&old, later).at,
+        uptime(201_000),
+        "no slot of another is lost"
+    );
 }
 
 #[test]
@@ -356,7 +391,7 @@ proptest! {
             let earliest = uptime(passed + ahead);
             let spacing = (!at_once).then_some(window * 51 / 50 / calls);
             let request = request(quota, spacing);
-            let slot = table.change(after(passed), |table| table.take_slot(&request, earliest, None, |_| true)).unwrap();
+            let slot = table.change(after(passed), |table| table.take_slot(&request, earliest, None, |_| true)).unwrap().at;
             prop_assert!(slot >= earliest);
             taken.push(slot);
         }

@@ -11,7 +11,7 @@ use super::effect::Tell;
 use super::lanes::LaneKey;
 use crate::coordination::{Coordination, CoordinationError, Holder, Now, RunId, Table};
 use crate::journal;
-use crate::pacer::SlotRequest;
+use crate::pacer::{Slot, SlotRequest};
 use crate::wire::{Id, QuotaClass};
 
 /// A question to the table, or a change of it.
@@ -29,7 +29,7 @@ pub(super) enum Ask {
 #[derive(Debug)]
 pub(super) enum Told {
     /// The slot of a call of the lane, and how much later than that the call may go.
-    Slot(LaneKey, i64, Duration),
+    Slot(LaneKey, Slot, Duration),
     /// The run that holds the object; `None` if this one does.
     Claimed(String, Option<Holder>),
     /// Objects that runs have deleted lately.

@@ -16,7 +16,7 @@ use super::settings::EngineSettings;
 use super::shared_slot::SharedSlot;
 use super::trial::Trial;
 use crate::pacer::{
-    Admission, Flow, Found, Learned, Pace, Pacer, QuotaScope, Refusal, SlotRequest, Terms,
+    Admission, Flow, Found, Learned, Pace, Pacer, QuotaScope, Refusal, Slot, SlotRequest, Terms,
 };
 use crate::plan::CallCounts;
 use crate::wire::QuotaClass;
@@ -103,6 +103,8 @@ pub(super) struct Lanes {
     each: HashMap<LaneKey, Lane>,
     /// True if the quotas are shared with other processes.
     shared: bool,
+    /// Slots of the shared quotas in which nothing is sent. They are given back with the next request.
+    unused: Vec<Slot>,
     begun: Instant,
     sweep_at: Instant,
     strikes: u32,
@@ -122,6 +124,7 @@ impl Lanes {
             gateway_pace: settings.gateway_quota,
             each: HashMap::new(),
             shared: false,
+            unused: Vec::new(),
             begun: now,
             sweep_at: now + SWEEP,
             strikes: 0,
@@ -149,7 +152,9 @@ impl Lanes {
     fn count_paths(&mut self, counting: Counting) {
         self.counting = counting;
         self.gateway = Pacer::new(self.gateway_pace, self.begun);
-        self.each.clear();
+        let lanes = std::mem::take(&mut self.each).into_values();
+        self.unused
+            .extend(lanes.filter_map(|lane| lane.slot.taken()));
         // The paths of the calls by now are not known, so they count on each.
         for class in [&mut self.read, &mut self.write] {
             class.sent_before = class.together.recent().collect();
@@ -369,6 +374,9 @@ impl Lanes {
         if !self.shared {
             return None;
         }
+        if let Some(lane) = self.each.get_mut(key) {
+            self.unused.extend(lane.slot.take_missed(now));
+        }
         // What other lanes have requested uses up the room that they have in common.
         let pending = |lane: &Lane| lane.by_path.is_some() && lane.slot.is_pending(now);
         let pending = self.of_class(key.class).filter(|(_, lane)| pending(lane));
@@ -385,13 +393,14 @@ impl Lanes {
         }
         let own = lane.by_path.as_ref().and_then(Pacer::not_before);
         let earliest = own.max(common).unwrap_or(now).max(now);
-        lane.slot.request(earliest, soon, now).then(|| SlotRequest {
+        lane.slot.request(earliest, soon).then(|| SlotRequest {
             class: key.class,
             path: Arc::clone(path),
             by_path,
             by_class,
             by_all: self.gateway.terms(),
             earliest,
+            unused: std::mem::take(&mut self.unused),
         })
     }
 
@@ -406,14 +415,17 @@ impl Lanes {
         }
     }
 
-    /// Notes that other processes let a call of the lane go between these instants.
-    pub(super) fn take_slot(&mut self, key: &LaneKey, from: Instant, until: Instant) {
+    /// Notes that other processes let a call of the lane go between these instants, in that slot.
+    pub(super) fn take_slot(&mut self, key: &LaneKey, slot: Slot, from: Instant, until: Instant) {
         let class = self.class(key.class).together.terms();
-        if let Some(lane) = self.each.get_mut(key) {
-            let own = lane.by_path.as_ref().map_or(class, Pacer::terms);
-            lane.slot
-                .take(from, until, own.and_then(|terms| terms.spacing));
-        }
+        let Some(lane) = self.each.get_mut(key) else {
+            self.unused.push(slot);
+            return;
+        };
+        let own = lane.by_path.as_ref().map_or(class, Pacer::terms);
+        let spacing = own.and_then(|terms| terms.spacing);
+        self.unused.extend(lane.slot.taken());
+        lane.slot.take(slot, from, until, spacing);
     }
 
     /// Returns true if all processes that share the quotas pause together.
@@ -489,6 +501,7 @@ impl Lanes {
         self.lane(whole(QuotaClass::Read));
         self.lane(whole(QuotaClass::Write));
         for (key, lane) in lanes {
+            self.unused.extend(lane.slot.taken());
             let joined = self.lane(whole(key.class));
             joined.queue.extend(lane.queue);
         }
@@ -565,7 +578,10 @@ impl Lanes {
             self.sweep_at = now + SWEEP;
             self.each.retain(|_, lane| {
                 let by_path = lane.by_path.as_ref();
-                !lane.queue.is_empty() || by_path.is_none_or(|pacer| !pacer.is_idle(now))
+                let is_kept =
+                    !lane.queue.is_empty() || by_path.is_none_or(|pacer| !pacer.is_idle(now));
+                self.unused.extend(lane.slot.taken().filter(|_| !is_kept));
+                is_kept
             });
         }
     }
@@ -704,22 +720,43 @@ mod tests {
             );
             slot += SECOND * 4;
             assert_eq!(lanes.admit(&key, slot), None, "not without a slot");
-            lanes.take_slot(&key, slot, slot + SECOND);
+            lanes.take_slot(&key, numbered(call.into()), slot, slot + SECOND);
             assert_eq!(lanes.admit(&key, slot), Some(call));
         }
         let now = slot + SECOND;
         let left = lanes.time_for(QuotaClass::Write, CallCounts::default(), now);
         assert!((SECOND * 18..=SECOND * 20).contains(&left), "{left:?}");
-        let claim = lanes
-            .request_slot(&key, &path(""), now, now + SECOND)
-            .unwrap();
-        lanes.take_slot(&key, claim.earliest, now);
-        let missed = now + SECOND * 2;
-        assert!(
-            lanes
-                .request_slot(&key, &path(""), missed, missed)
-                .is_some(),
-            "missed slots are lost"
-        );
+    }
+
+    fn numbered(number: i64) -> Slot {
+        Slot { number, at: 0 }
+    }
+
+    #[test]
+    fn slots_in_which_nothing_goes_are_given_back() {
+        let start = Instant::now();
+        let mut lanes = Lanes::new(&EngineSettings::default(), start);
+        lanes.share(true);
+        lanes.push(QuotaClass::Write, &path(""), (2, 0));
+        let key = lanes.waiting(QuotaClass::Write).remove(0);
+        let request = |lanes: &mut Lanes, now| lanes.request_slot(&key, &path(""), now, now);
+        assert_eq!(request(&mut lanes, start).unwrap().unused, []);
+        lanes.take_slot(&key, numbered(1), start, start + SECOND);
+        let later = start + SECOND;
+        assert_eq!(request(&mut lanes, later), None, "it can still be used");
+        let missed = later + SECOND;
+        let next = request(&mut lanes, missed).unwrap();
+        assert_eq!(next.unused, [numbered(1)]);
+        lanes.take_slot(&key, numbered(2), missed, missed + SECOND);
+        assert_eq!(lanes.admit(&key, missed), Some(0));
+        // Of a lane that is gone by now.
+        let gone = LaneKey {
+            class: QuotaClass::Write,
+            path: path("link/7"),
+        };
+        lanes.take_slot(&gone, numbered(3), missed, missed);
+        lanes.push(QuotaClass::Write, &path(""), (2, 1));
+        let last = request(&mut lanes, missed).unwrap();
+        assert_eq!(last.unused, [numbered(3)]);
     }
 }

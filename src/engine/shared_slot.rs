@@ -1,28 +1,30 @@
 //! The slot that a lane takes of the quota that processes share.
 //!
-//! A lane asks for one slot at a time, shortly before a call may go. A slot that was missed is lost: by then it would
-//! be too near to the next one.
+//! A lane asks for one slot at a time, shortly before a call may go. A slot that was missed is too near to the next one by
+//! then, so it is given back with the next request.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use crate::pacer::Slot;
 
 /// The number of slots over which the pace is averaged: two windows of the published quota of reads.
 const REMEMBERED: usize = 40;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Slot {
+enum State {
     #[default]
     Wanted,
     /// Asked for, from that instant on.
     Requested(Instant),
     /// A call may go between these instants.
-    Taken(Instant, Instant),
+    Taken(Slot, Instant, Instant),
 }
 
 /// The slot of one lane, and the pace at which other processes leave it any.
 #[derive(Debug, Default)]
 pub(super) struct SharedSlot {
-    slot: Slot,
+    state: State,
     last: Option<Instant>,
     /// The times for which the last calls waited for their slots, though the quota alone would have let them go.
     waits: VecDeque<Duration>,
@@ -31,20 +33,43 @@ pub(super) struct SharedSlot {
 impl SharedSlot {
     /// Asks for a slot from `earliest` on, if there is none and it is needed by `soon`. Returns whether it is to be
     /// requested.
-    pub(super) fn request(&mut self, earliest: Instant, soon: Instant, now: Instant) -> bool {
-        if matches!(self.slot, Slot::Taken(_, until) if until < now) {
-            self.slot = Slot::Wanted;
-        }
-        let is_due = self.slot == Slot::Wanted && earliest <= soon;
+    pub(super) fn request(&mut self, earliest: Instant, soon: Instant) -> bool {
+        let is_due = self.state == State::Wanted && earliest <= soon;
         if is_due {
-            self.slot = Slot::Requested(earliest);
+            self.state = State::Requested(earliest);
         }
         is_due
     }
 
-    /// Takes the slot between these instants. `spacing` is the time between two calls, if they are spread smoothly.
-    pub(super) fn take(&mut self, from: Instant, until: Instant, spacing: Option<Duration>) {
-        if let (Slot::Requested(earliest), Some(last)) = (self.slot, self.last) {
+    /// Takes out the slot, if it was taken and `now` is too late for it.
+    pub(super) fn take_missed(&mut self, now: Instant) -> Option<Slot> {
+        match self.state {
+            State::Taken(slot, _, until) if until < now => {
+                self.state = State::Wanted;
+                Some(slot)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the slot that was taken and is not used yet.
+    pub(super) fn taken(&self) -> Option<Slot> {
+        match self.state {
+            State::Taken(slot, ..) => Some(slot),
+            State::Wanted | State::Requested(_) => None,
+        }
+    }
+
+    /// Takes the slot, in which a call may go between these instants. `spacing` is the time between two calls, if they are
+    /// spread smoothly.
+    pub(super) fn take(
+        &mut self,
+        slot: Slot,
+        from: Instant,
+        until: Instant,
+        spacing: Option<Duration>,
+    ) {
+        if let (State::Requested(earliest), Some(last)) = (self.state, self.last) {
             // While nothing waited, no slot was taken either.
             let wanted = earliest.checked_sub(spacing.unwrap_or_default());
             let wait = from.saturating_duration_since(last.max(wanted.unwrap_or(earliest)));
@@ -54,20 +79,20 @@ impl SharedSlot {
             self.waits.push_back(wait);
         }
         self.last = Some(from);
-        self.slot = Slot::Taken(from, until);
+        self.state = State::Taken(slot, from, until);
     }
 
     /// Returns true if a slot was requested, and it is not missed yet.
     pub(super) fn is_pending(&self, now: Instant) -> bool {
-        match self.slot {
-            Slot::Wanted => false,
-            Slot::Requested(_) => true,
-            Slot::Taken(_, until) => now <= until,
+        match self.state {
+            State::Wanted => false,
+            State::Requested(_) => true,
+            State::Taken(_, _, until) => now <= until,
         }
     }
 
     pub(super) fn use_up(&mut self) {
-        self.slot = Slot::Wanted;
+        self.state = State::Wanted;
     }
 
     pub(super) fn is_open_by(&self, at: Instant) -> bool {
@@ -76,9 +101,9 @@ impl SharedSlot {
 
     /// Returns the instant from which on a call may go, if the slot was taken.
     pub(super) fn opens_at(&self) -> Option<Instant> {
-        match self.slot {
-            Slot::Taken(from, _) => Some(from),
-            Slot::Wanted | Slot::Requested(_) => None,
+        match self.state {
+            State::Taken(_, from, _) => Some(from),
+            State::Wanted | State::Requested(_) => None,
         }
     }
 

@@ -248,8 +248,9 @@ impl<A: Api> Engine<A> {
         for answer in answers {
             match answer {
                 Told::Slot(lane, slot, tolerance) => {
-                    let from = instant_at(slot);
-                    self.core.lanes().take_slot(&lane, from, from + tolerance);
+                    let from = instant_at(slot.at);
+                    let until = from + tolerance;
+                    self.core.lanes().take_slot(&lane, slot, from, until);
                 }
                 Told::Deleted(ids) => self.core.deleted(ids),
                 Told::Claimed(object, holder) => {

@@ -26,4 +26,4 @@ pub use self::admission::{Admission, Flow, Refusal};
 pub use self::class::{Found, Pacer};
 pub use self::learned::Learned;
 pub use self::quota::{Margin, Pace, Paces, Quota, QuotaError, QuotaScope, Shape, parse_duration};
-pub use self::slots::{SlotRequest, Terms};
+pub use self::slots::{Slot, SlotRequest, Terms};

@@ -9,6 +9,15 @@ use std::time::{Duration, Instant};
 use super::quota::Quota;
 use crate::wire::QuotaClass;
 
+/// A slot in the table that processes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The number of the slot in the table. Later slots may get the numbers of forgotten ones.
+    pub number: i64,
+    /// The time of the slot, in nanoseconds since the start of the machine.
+    pub at: i64,
+}
+
 /// A request for a slot, which a process makes before it sends a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotRequest {
@@ -24,6 +33,8 @@ pub struct SlotRequest {
     pub by_all: Option<Terms>,
     /// The instant before which the call cannot go.
     pub earliest: Instant,
+    /// Slots that the process has taken before, and in which it sends nothing. They are free again.
+    pub unused: Vec<Slot>,
 }
 
 /// The quota that calls must keep, and the time between them.

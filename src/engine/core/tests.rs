@@ -1,4 +1,5 @@
 use super::*;
+use crate::pacer::Slot;
 use crate::resource::{Kind, Scope};
 
 #[test]
@@ -33,7 +34,8 @@ fn a_token_is_renewed_before_a_distant_slot() {
         panic!("{asked:?}");
     };
     let slot = start + 3 * lifetime;
-    core.lanes().take_slot(lane, slot, slot);
+    let number = Slot { number: 1, at: 0 };
+    core.lanes().take_slot(lane, number, slot, slot);
     assert_eq!(core.pump(start), []);
     let renewed = core.wake_at().unwrap();
     assert!(renewed < start + lifetime);
