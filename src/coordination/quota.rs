@@ -1,6 +1,7 @@
 //! The quota of a tenant: slots that were taken, and pauses that the server asked for.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -103,14 +104,16 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Returns the instants of the calls of the class that may still count, oldest first.
+    /// Returns the instants and paths of the calls of the class that may still count, oldest first.
     ///
     /// # Errors
     /// A [`rusqlite::Error`] if the table cannot be read.
-    pub fn recent(&self, class: QuotaClass) -> rusqlite::Result<Vec<i64>> {
-        const RECENT: &str = "SELECT at FROM slots WHERE class = ?1 AND at <= ?2 ORDER BY at";
+    pub fn recent(&self, class: QuotaClass) -> rusqlite::Result<Vec<(i64, Arc<str>)>> {
+        const RECENT: &str = "SELECT at, path FROM slots WHERE class = ?1 AND at <= ?2 ORDER BY at";
         let mut statement = self.transaction.prepare(RECENT)?;
-        let rows = statement.query_map((class.to_string(), self.now.uptime), |row| row.get(0))?;
+        let rows = statement.query_map((class.to_string(), self.now.uptime), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         rows.collect()
     }
 

@@ -62,8 +62,31 @@ struct Class {
     together: Pacer,
     /// The end of a pause of all calls of the class.
     paused_until: Option<Instant>,
-    /// Calls that count though no lane of this process sent them.
-    sent_before: Vec<Instant>,
+    sent_before: SentBefore,
+}
+
+/// The calls that count though no lane of a path sent them, by their paths. Those under the empty path may have gone to any,
+/// so they count on each.
+#[derive(Debug, Default)]
+struct SentBefore(HashMap<Arc<str>, Vec<Instant>>);
+
+impl SentBefore {
+    fn add(&mut self, at: Instant, path: Arc<str>) {
+        self.0.entry(path).or_default().push(at);
+    }
+
+    fn latest(&self) -> Option<Instant> {
+        self.0.values().flatten().max().copied()
+    }
+
+    /// Returns the calls that count on the path, oldest first.
+    fn on(&self, path: &Arc<str>) -> Vec<Instant> {
+        let any = Arc::default();
+        let paths = [&any, path].into_iter().filter_map(|path| self.0.get(path));
+        let mut calls: Vec<Instant> = paths.flatten().copied().collect();
+        calls.sort_unstable();
+        calls
+    }
 }
 
 impl Class {
@@ -72,7 +95,7 @@ impl Class {
             pace,
             together: Pacer::new(pace, now),
             paused_until: None,
-            sent_before: Vec::new(),
+            sent_before: SentBefore::default(),
         }
     }
 
@@ -155,10 +178,13 @@ impl Lanes {
         let lanes = std::mem::take(&mut self.each).into_values();
         self.unused
             .extend(lanes.filter_map(|lane| lane.slot.taken()));
-        // The paths of the calls by now are not known, so they count on each.
         for class in [&mut self.read, &mut self.write] {
-            class.sent_before = class.together.recent().collect();
-            self.gateway.prime(class.sent_before.iter().copied());
+            self.gateway.prime(class.together.recent());
+            // The paths of this process's calls by now are not known.
+            let others = class.sent_before.latest();
+            for own in class.together.recent().filter(|at| Some(*at) > others) {
+                class.sent_before.add(own, Arc::default());
+            }
         }
     }
 
@@ -433,19 +459,23 @@ impl Lanes {
         self.shared && matches!(self.counting, Counting::AllPaths)
     }
 
-    /// Counts calls of the class that another process sent at these instants, oldest first. Their paths are not
-    /// known, so they count on each.
-    pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<Instant>) {
+    /// Counts calls of the class that another process sent at these instants on these paths, oldest first. A path is empty
+    /// if it is not known.
+    pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<(Instant, Arc<str>)>) {
+        let all = sent.iter().map(|(at, _)| *at);
+        self.gateway.prime(all.clone());
+        self.class_mut(class).together.prime(all);
+        let mut before = SentBefore::default();
+        for (at, path) in sent {
+            before.add(at, path);
+        }
         let lanes = self.each.iter_mut();
-        for (_, lane) in lanes.filter(|(key, _)| key.class == class) {
+        for (key, lane) in lanes.filter(|(key, _)| key.class == class) {
             if let Some(pacer) = &mut lane.by_path {
-                pacer.prime(sent.iter().copied());
+                pacer.prime(before.on(&key.path));
             }
         }
-        self.gateway.prime(sent.iter().copied());
-        let class = self.class_mut(class);
-        class.together.prime(sent.iter().copied());
-        class.sent_before = sent;
+        self.class_mut(class).sent_before = before;
     }
 
     /// Pauses every call that the limit counts by which the server refused one, until `refusal.until`. If the path
@@ -603,10 +633,11 @@ impl Lanes {
             QuotaClass::Write => &self.write,
         };
         let paces_paths = !matches!(self.counting, Counting::AllPaths);
+        let path = Arc::clone(&key.path);
         self.each.entry(key).or_insert_with(|| {
             let by_path = paces_paths.then(|| {
                 let mut pacer = Pacer::new(class.pace, begun);
-                pacer.prime(class.sent_before.iter().copied());
+                pacer.prime(class.sent_before.on(&path));
                 pacer
             });
             Lane {
@@ -726,6 +757,25 @@ mod tests {
         let now = slot + SECOND;
         let left = lanes.time_for(QuotaClass::Write, CallCounts::default(), now);
         assert!((SECOND * 18..=SECOND * 20).contains(&left), "{left:?}");
+    }
+
+    #[test]
+    fn calls_of_others_count_on_their_paths() {
+        let start = Instant::now();
+        let mut lanes = by_endpoint(start);
+        let sent = ["link/1", ""].map(|on| (start, path(on)));
+        let later = start + SECOND;
+        let goes = |lanes: &mut Lanes, on: &str, id| {
+            lanes.push(QuotaClass::Write, &path(on), (2, id));
+            let key = lanes.key(QuotaClass::Write, &path(on));
+            lanes.admit(&key, later).is_some()
+        };
+        lanes.prime(QuotaClass::Write, sent[..1].to_vec());
+        assert!(!goes(&mut lanes, "link/1", 1));
+        assert!(goes(&mut lanes, "link/2", 2));
+        // It may have gone to any path.
+        lanes.prime(QuotaClass::Write, sent.to_vec());
+        assert!(!goes(&mut lanes, "link/3", 3));
     }
 
     fn numbered(number: i64) -> Slot {

@@ -89,7 +89,10 @@ impl<A: Api> Engine<A> {
         for class in [QuotaClass::Read, QuotaClass::Write] {
             let sent = table.change(Now::read(), |table| table.recent(class))?;
             self.knows_sent |= !sent.is_empty();
-            let sent = sent.into_iter().filter_map(instant_of_uptime).collect();
+            let sent = sent
+                .into_iter()
+                .filter_map(|(at, path)| Some((instant_of_uptime(at)?, path)));
+            let sent = sent.collect();
             self.core.lanes().prime(class, sent);
         }
         self.core.share();
@@ -163,7 +166,8 @@ impl<A: Api> Engine<A> {
     ) -> Result<(End, Ledger), EngineError> {
         if !self.knows_sent {
             let sent = workload.sent_before.iter().copied();
-            let sent = sent.filter_map(instant_of).collect();
+            let sent = sent.filter_map(|at| Some((instant_of(at)?, Arc::default())));
+            let sent = sent.collect();
             self.core.lanes().prime(QuotaClass::Write, sent);
         }
         self.recorder.journal = Some(self.core.start(workload));
