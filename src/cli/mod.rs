@@ -41,6 +41,9 @@ pub fn main() -> ExitCode {
     match run(cli, &typed, &terminal) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            if wants_json() {
+                terminal.json_of(&error);
+            }
             terminal.error(&error);
             ExitCode::from(exit::code(error.kind))
         }
@@ -76,8 +79,19 @@ fn parsed() -> Result<(Cli, Typed), u8> {
         ..Output::default()
     };
     let plain = parse(args::command().styles(Styles::plain()));
-    Terminal::new(&output).usage(&usage::lines(plain.err().unwrap_or(error)));
+    let lines = usage::lines(plain.err().unwrap_or(error));
+    let terminal = Terminal::new(&output);
+    if wants_json() {
+        let text = lines.first().map_or("", String::as_str);
+        terminal.json_of(&Error::usage(text.trim_start_matches("error: ")));
+    }
+    terminal.usage(&lines);
     Err(exit::USAGE)
+}
+
+/// Tells whether the user asked for one document on standard output. That counts even if the arguments cannot be parsed.
+fn wants_json() -> bool {
+    std::env::args_os().any(|typed| typed == "--json")
 }
 
 fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {

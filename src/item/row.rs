@@ -75,6 +75,8 @@ pub struct Problem {
     pub message: String,
     /// A value that may be meant.
     pub suggestion: Option<String>,
+    /// A word for the kind of the mistake, for programs.
+    pub code: &'static str,
 }
 
 impl Problem {
@@ -86,6 +88,7 @@ impl Problem {
             column: Some(shortened(column).into_owned()),
             message: message.into(),
             suggestion: None,
+            code: "invalid_value",
         }
     }
 
@@ -97,7 +100,14 @@ impl Problem {
             column: None,
             message: message.into(),
             suggestion: None,
+            code: "invalid_row",
         }
+    }
+
+    /// Returns the same problem with a word for its kind.
+    #[must_use]
+    pub fn code(self, code: &'static str) -> Self {
+        Self { code, ..self }
     }
 
     /// Returns the same problem with a value that may be meant.
@@ -123,6 +133,7 @@ impl Problem {
             column: self.column.clone(),
             message: self.message.clone(),
             suggestion: self.suggestion.clone(),
+            code: self.code,
             ..Located::default()
         }
     }
@@ -136,6 +147,7 @@ pub struct Located {
     /// The number of the row, or of the element of a list.
     pub row: Option<u32>,
     /// The word for what `row` counts: `row` or `element`.
+    #[serde(skip)]
     pub unit: &'static str,
     /// The name of the sheet, for a workbook.
     pub sheet: Option<String>,
@@ -143,6 +155,8 @@ pub struct Located {
     pub cell: Option<String>,
     /// The column as the manifest spells it.
     pub column: Option<String>,
+    /// A word for the kind of the mistake, for programs.
+    pub code: &'static str,
     /// The description of the mistake.
     pub message: String,
     /// A value that may be meant.

@@ -263,9 +263,9 @@ fn malformed<R: BufRead>(file: u16, records: &Records<R>, fault: Fault, title: &
         }
     };
     if title.is_empty() {
-        return Problem::row(file, row, message);
+        return Problem::row(file, row, message).code("malformed_quotes");
     }
-    Problem::cell(file, row, title, message)
+    Problem::cell(file, row, title, message).code("malformed_quotes")
 }
 
 #[cfg(test)]

@@ -112,9 +112,13 @@ impl Manifest {
             }
             Source::Archive(file) => match workbook::read(&file, reading)? {
                 Ok(sheet) => manifest.take_sheet(sheet, reading, problems)?,
-                Err(message) => problems.push(Problem::row(number, 1, message)),
+                Err(message) => {
+                    problems.push(Problem::row(number, 1, message).code("unreadable_file"));
+                }
             },
-            Source::Foreign(message) => problems.push(Problem::row(number, 1, message)),
+            Source::Foreign(message) => {
+                problems.push(Problem::row(number, 1, message).code("unreadable_file"));
+            }
         }
         Ok(manifest)
     }

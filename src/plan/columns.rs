@@ -172,7 +172,8 @@ impl Layout {
                 continue;
             }
             if *role == Role::Field && !self.knows(title) {
-                problems.push(Problem::cell(file, *row, title, self.unknown(title)));
+                let problem = Problem::cell(file, *row, title, self.unknown(title));
+                problems.push(problem.code("unknown_column"));
                 continue;
             }
             if *role == Role::Field && !strict {
@@ -264,7 +265,7 @@ impl Layout {
             if needed && !given && !by_id {
                 let column = column_for(kind, wire);
                 let message = format!("the column is missing; {} needs it", kind.indefinite());
-                problems.push(Problem::cell(file, row, column, message));
+                problems.push(Problem::cell(file, row, column, message).code("missing_column"));
                 self.missing.push(wire);
             }
         }

@@ -220,7 +220,9 @@ impl<'s> Planner<'s> {
             let UnresolvedRef { wire, title, .. } = *unresolved_ref;
             let refs = self
                 .references(unresolved_ref, draft.microtenant.as_ref())
-                .map_err(|message| Problem::cell(draft.file, draft.row, title, message))?;
+                .map_err(|message| {
+                    Problem::cell(draft.file, draft.row, title, message).code("unknown_reference")
+                })?;
             let value = FieldValue::Refs(refs);
             draft.values.0.push((Cow::Borrowed(wire), value));
         }
@@ -258,7 +260,7 @@ impl<'s> Planner<'s> {
                 "{id} looks rounded by a program that keeps ids as numbers; {} may be meant",
                 meant.join(" or ")
             );
-            return Err(Problem::cell(draft.file, draft.row, title, message));
+            return Err(Problem::cell(draft.file, draft.row, title, message).code("rounded_id"));
         }
         Ok(())
     }
@@ -303,7 +305,9 @@ impl<'s> Planner<'s> {
                 let meant = index.damaged(id);
                 if !meant.is_empty() {
                     let message = damaged(draft.kind.noun(), id, &meant);
-                    return Err(Problem::cell(draft.file, draft.row, "id", message));
+                    return Err(
+                        Problem::cell(draft.file, draft.row, "id", message).code("rounded_id")
+                    );
                 }
                 // A row that creates is compared by its name, whatever id it has.
                 if draft.action != Action::Create {

@@ -137,7 +137,7 @@ fn alike(draft: &Draft<'_>, first: Place, layout: &Layout) -> Problem {
         draft.kind.noun()
     );
     let title = draft.title_for(draft.kind.key_field(), layout);
-    Problem::cell(draft.file, draft.row, title, message)
+    Problem::cell(draft.file, draft.row, title, message).code("looks_alike")
 }
 
 fn described(draft: &Draft<'_>, place: Place) -> String {
@@ -197,7 +197,7 @@ fn repeated(draft: &Draft<'_>, naming: Naming, first: Place, layout: &Layout) ->
         }
     };
     let message = format!("the same {noun} twice: {place} names {named} too");
-    Problem::cell(draft.file, draft.row, title, message)
+    Problem::cell(draft.file, draft.row, title, message).code("duplicate")
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub enum PlanError {
 impl From<Vec<String>> for PlanError {
     fn from(problems: Vec<String>) -> Self {
         let located = |message| Located {
+            code: "limit_exceeded",
             message,
             ..Located::default()
         };

@@ -647,3 +647,34 @@ fn repairs_happen_when_asked_for_and_are_listed() {
     );
     assert!(!tenant.path("g.csv").exists());
 }
+
+#[test]
+fn problems_are_data_where_data_is_asked_for() {
+    let tenant = Tenant::start(OPEN);
+    let bad: String = (0..300).map(|n| format!("a{n},no address\n")).collect();
+    tenant.write("m.csv", &format!("name,url\n{bad}a1,wiki.example.com/x\n"));
+    for verb in [vec!["plan"], vec!["apply", "--yes"]] {
+        let args = [verb.as_slice(), &["m.csv", "--json"]].concat();
+        let document = tenant.run(&args).expect(3).json();
+        let problems = document["problems"].as_array().unwrap();
+        assert_eq!((problems.len(), &document["exit_code"]), (301, &json!(3)));
+        let last = json!({
+            "file": "m.csv", "row": 302, "sheet": null, "cell": null, "column": "url", "code": "invalid_value",
+            "message": "\"wiki.example.com/x\" has no https:// or http:// scheme",
+            "suggestion": "https://wiki.example.com/x",
+        });
+        assert_eq!(problems[300], last);
+    }
+    for args in [
+        vec!["plan", "missing.csv", "--json"],
+        vec!["plan", "m.csv", "--json", "--nonsense"],
+        vec!["plan", "m.csv", "--json", "--layout", "x"],
+    ] {
+        let document = tenant.run(&args).expect(2).json();
+        assert_eq!(document["exit_code"], 2);
+        assert!(document["error"].as_str().unwrap().len() > 5, "{document}");
+    }
+    tenant.write("good.csv", "name,url\na,https://a.example.com\n");
+    let ran = tenant.run(&["plan", "good.csv", "--json"]).expect(0);
+    assert_eq!(ran.json()["notes"], json!([]));
+}

@@ -194,7 +194,7 @@ fn a_damaged_workbook_is_refused_without_a_panic() {
             "cannot be read",
         ),
         (
-            altered("hidden.xlsx", sheet, "</row>", "</row"),
+            altered("hidden.xlsx", sheet, "</sheetData>", ""),
             "cannot be read",
         ),
         (

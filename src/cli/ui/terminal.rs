@@ -3,16 +3,50 @@
 //! Text is written line by line, and each line is [escaped](escape). Only own colours are added afterwards.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::MultiProgress;
+use serde::Serialize;
 
-use super::escape;
+use super::{escape, exit};
 use crate::cli::flags::Output;
+use crate::item::Located;
 use crate::manifest::Format;
 use crate::ops::Error;
 
 /// The label of an error that ends the command.
 const ERROR: &str = "error: ";
+
+/// An error as data.
+#[derive(Serialize)]
+struct ErrorDocument<'e> {
+    format: u32,
+    exit_code: u8,
+    error: String,
+    hint: Option<&'e str>,
+    notes: &'e [String],
+    problems: &'e [Located],
+}
+
+impl<'e> ErrorDocument<'e> {
+    fn of(error: &'e Error) -> Self {
+        let first = error.messages.first().cloned();
+        let error_text = if error.problems.is_empty() {
+            error.to_string()
+        } else {
+            first.unwrap_or_default()
+        };
+        Self {
+            format: 1,
+            exit_code: exit::code(error.kind),
+            error: error_text,
+            hint: error.hint.as_deref(),
+            notes: &error.notes,
+            problems: &error.problems,
+        }
+    }
+}
 
 /// Standard output and standard error as this command uses them.
 #[expect(
@@ -26,6 +60,8 @@ pub(crate) struct Terminal {
     colours: bool,
     watched: bool,
     can_ask: bool,
+    /// True once a document was printed. There is only one.
+    is_told: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -40,6 +76,7 @@ impl Terminal {
             colours: watched && !output.no_color && !no_color,
             watched,
             can_ask: attended && io::stdin().is_terminal(),
+            is_told: Arc::default(),
         }
     }
 
@@ -82,6 +119,7 @@ impl Terminal {
 
     /// Writes a result to standard output, as one JSON document.
     pub(crate) fn json(&self, document: &impl serde::Serialize) -> Result<(), Error> {
+        self.is_told.store(true, Ordering::Relaxed);
         let text = serde_json::to_string_pretty(document)
             .map_err(|error| Error::unexpected("the result cannot be written", &error))?;
         self.out(&(escape::json(&text) + "\n"))
@@ -127,6 +165,14 @@ impl Terminal {
     /// Writes the error that ended the command, with its hint.
     pub(crate) fn error(&self, error: &Error) {
         self.tell(&self.paint("31;1", ERROR), error);
+    }
+
+    /// Writes an error as one JSON document, unless a document was written already.
+    pub(crate) fn json_of(&self, error: &Error) {
+        if !self.is_told.load(Ordering::Relaxed) {
+            // If standard output is closed, there is no place for the document.
+            let _ = self.json(&ErrorDocument::of(error));
+        }
     }
 
     /// Writes an error of the command line, whose first line begins with its label.

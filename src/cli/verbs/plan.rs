@@ -56,6 +56,7 @@ pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Erro
                     ways: summary.ways.iter().map(Alternative::of).collect(),
                 },
                 objections: &summary.objections,
+                notes: &summary.notes,
                 rows: plan.items(),
             })
         } else {
@@ -83,6 +84,7 @@ struct Document<'p> {
     tenant: &'p str,
     summary: Numbers,
     objections: &'p [String],
+    notes: &'p [String],
     rows: &'p [Item<'static>],
 }
 
