@@ -297,6 +297,9 @@ impl Dispatcher {
         match retry::judge(call, reply, wall, random) {
             Verdict::Throttled(wait) => {
                 self.throttle(id, sent, wait, is_429(reply), now);
+                if let Some(pending) = self.calls.get(&id) {
+                    self.lanes.answered(id, pending.class(), false);
+                }
                 self.requeue(id);
                 Disposition::Paused(wait)
             }

@@ -111,7 +111,24 @@ enum Counting {
     AllPaths,
     /// Not known yet.
     Trial(Trial),
-    EachPath,
+    /// Known, or settled. The trial goes on, since the answer may be wrong.
+    EachPath(Trial),
+}
+
+impl Counting {
+    fn trial(&self) -> Option<&Trial> {
+        match self {
+            Self::AllPaths => None,
+            Self::Trial(trial) | Self::EachPath(trial) => Some(trial),
+        }
+    }
+
+    fn trial_mut(&mut self) -> Option<&mut Trial> {
+        match self {
+            Self::AllPaths => None,
+            Self::Trial(trial) | Self::EachPath(trial) => Some(trial),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -155,7 +172,7 @@ impl Lanes {
             learned: Vec::new(),
         };
         if settings.quota_scope == QuotaScope::Endpoint {
-            lanes.count_paths(Counting::EachPath);
+            lanes.count_paths(Counting::EachPath(Trial::known()));
         } else {
             lanes.join();
         }
@@ -236,12 +253,11 @@ impl Lanes {
         if !admitted {
             return None;
         }
-        let is_probe = match &self.counting {
-            Counting::EachPath => false,
-            _ if class.together.ask(now) == Admission::Admitted => false,
-            Counting::Trial(trial) if trial.room() > 0 => true,
-            Counting::AllPaths | Counting::Trial(_) => return None,
-        };
+        let is_probe = class.together.ask(now) != Admission::Admitted;
+        let probes = self.counting.trial().map_or(0, |t| t.room(key.class));
+        if is_probe && probes == 0 {
+            return None;
+        }
         let is_limited = matches!(class.pace, Pace::At(_));
         if self.shared && is_limited && !lane.slot.is_open_by(now) {
             return None;
@@ -253,7 +269,7 @@ impl Lanes {
         if let Some(pacer) = &mut lane.by_path {
             pacer.charge(now);
         }
-        if let Counting::Trial(trial) = &mut self.counting
+        if let Some(trial) = self.counting.trial_mut()
             && is_probe
         {
             trial.sent(id, key.class, now);
@@ -266,10 +282,10 @@ impl Lanes {
         let Pace::At(quota) = self.class(class).pace else {
             return;
         };
-        if let Counting::Trial(trial) = &mut self.counting
-            && trial.answered(id, passed, quota)
-        {
-            self.counting = Counting::EachPath;
+        let trial = self.counting.trial_mut();
+        let is_told = trial.is_some_and(|trial| trial.answered(id, passed, quota));
+        if is_told && let Counting::Trial(trial) = &mut self.counting {
+            self.counting = Counting::EachPath(std::mem::take(trial));
             self.learned.push(Learned::Scope(QuotaScope::Endpoint));
         }
     }
@@ -312,12 +328,11 @@ impl Lanes {
             return 0;
         }
         let together = of_class.together.room_by(at);
-        match &self.counting {
-            Counting::AllPaths => together,
-            Counting::Trial(trial) => together
-                .saturating_add(trial.room())
+        match self.counting.trial() {
+            None => together,
+            Some(trial) => together
+                .saturating_add(trial.room(class))
                 .min(self.gateway.room_by(at)),
-            Counting::EachPath => self.gateway.room_by(at),
         }
     }
 
@@ -333,8 +348,8 @@ impl Lanes {
             _ => usize::MAX,
         };
         let by_class = match self.counting {
-            Counting::Trial(_) => self.room(QuotaClass::Write, at).saturating_sub(readings),
-            _ => usize::MAX,
+            Counting::AllPaths => usize::MAX,
+            _ => self.room(QuotaClass::Write, at).saturating_sub(readings),
         };
         by_gateway.min(by_class)
     }
@@ -371,13 +386,10 @@ impl Lanes {
     }
 
     /// Returns when a call of the class may go, as far as that is known, not now, and the same for all lanes.
-    fn not_before(&self, class: QuotaClass) -> Option<Instant> {
-        let class = self.class(class);
-        let together = match &self.counting {
-            Counting::AllPaths => class.together.not_before(),
-            Counting::Trial(trial) if trial.room() == 0 => class.together.not_before(),
-            Counting::Trial(_) | Counting::EachPath => None,
-        };
+    fn not_before(&self, of: QuotaClass) -> Option<Instant> {
+        let class = self.class(of);
+        let probes = self.counting.trial().map_or(0, |trial| trial.room(of));
+        let together = class.together.not_before().filter(|_| probes == 0);
         together
             .max(class.paused_until)
             .max(self.gateway.not_before())
@@ -435,7 +447,7 @@ impl Lanes {
     fn terms_of_class(&self, class: QuotaClass, pending: usize, soon: Instant) -> Option<Terms> {
         let class = self.class(class);
         match self.counting {
-            Counting::EachPath => None,
+            Counting::EachPath(_) => None,
             Counting::Trial(_) if pending >= class.together.room_by(soon) => None,
             Counting::AllPaths | Counting::Trial(_) => class.together.terms(),
         }
@@ -491,7 +503,7 @@ impl Lanes {
                 return;
             }
             if refusal.by_quota {
-                self.refused_on_path(refusal.at);
+                self.refused_on_path(class, refusal.at);
             }
         }
         // What was sent beyond the quota of all paths says nothing about the pace of all together.
@@ -507,13 +519,16 @@ impl Lanes {
     }
 
     /// Takes in that a path was refused which had not used up its quota.
-    fn refused_on_path(&mut self, now: Instant) {
+    fn refused_on_path(&mut self, class: QuotaClass, now: Instant) {
         self.strikes += 1;
-        let is_told = match &self.counting {
+        let is_told = match &mut self.counting {
             Counting::AllPaths => return,
             Counting::Trial(trial) => trial.has_probed(),
-            Counting::EachPath if self.strikes < STRIKES => return,
-            Counting::EachPath => true,
+            Counting::EachPath(trial) if self.strikes < STRIKES => {
+                trial.refused(class);
+                return;
+            }
+            Counting::EachPath(_) => true,
         };
         if is_told {
             tracing::info!("the tenant counts all paths together; so does this run from now on");
@@ -566,7 +581,7 @@ impl Lanes {
         let of_class = self.class(class);
         let own = match self.counting {
             Counting::AllPaths | Counting::Trial(_) => of_class.together.time_for(all, now),
-            Counting::EachPath => {
+            Counting::EachPath(_) => {
                 let longest = self.of_class(class).max_by_key(|(_, l)| l.queue.len());
                 let pacer = longest.and_then(|(_, lane)| Some((lane, lane.by_path.as_ref()?)));
                 pacer.map_or_else(
@@ -582,7 +597,7 @@ impl Lanes {
 
     /// Returns the flow of reads and writes together; none when some of them are not paced.
     pub(super) fn flow(&self) -> Option<Flow> {
-        if matches!(self.counting, Counting::EachPath) {
+        if matches!(self.counting, Counting::EachPath(_)) {
             return self.gateway.flow();
         }
         let (reads, writes) = (self.read.together.flow()?, self.write.together.flow()?);
@@ -619,7 +634,7 @@ impl Lanes {
     fn key(&self, class: QuotaClass, path: &Arc<str>) -> LaneKey {
         match self.counting {
             Counting::AllPaths => whole(class),
-            Counting::Trial(_) | Counting::EachPath => LaneKey {
+            Counting::Trial(_) | Counting::EachPath(_) => LaneKey {
                 class,
                 path: Arc::clone(path),
             },
