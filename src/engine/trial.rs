@@ -4,8 +4,9 @@
 //! refused, the limit counts all paths together. If so many pass that no window of it could hold them, even if it is
 //! larger than the published one, the limit counts each path by itself.
 //!
-//! At most three probes are under way at a time: so many refusals is the price of the answer. Once the limit is known to count
-//! each path, each probe that passes lets one more be under way. So the price is the same if the answer is wrong by then.
+//! At most three probes are under way at a time: so many refusals is the price of the answer. Once many have passed, more may
+//! be under way, so that slow answers do not hold the trial up. Where the limit is known to count each path, each probe that
+//! passes lets one more be under way. So the price is the same if the answer is wrong by then.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -16,6 +17,10 @@ use crate::wire::QuotaClass;
 
 /// The most probes that are under way at a time, until more may be.
 const MOST: usize = 3;
+
+/// The number of probes that must pass so that one more may be under way, until the answer is known; then it is 1. Smaller
+/// goes faster; larger costs less where the limit counts all paths together and is larger than the published one.
+const PASSED_FOR_ONE_MORE: usize = 20;
 
 /// The number of quotas that probes must exceed within a window to show that no limit counts all paths together. A limiter
 /// with fixed windows lets twice the quota pass around the end of one, and the limit may be larger than the quota.
@@ -51,10 +56,23 @@ impl Trial {
     /// Returns the number of probes of the class that may go now.
     pub(super) fn room(&self, class: QuotaClass) -> usize {
         let of_class = self.of_class(class);
-        if self.is_known {
-            return (MOST + of_class.passed).saturating_sub(of_class.under_way);
+        if self.is_proven(of_class) {
+            let passed_for_one = if self.is_known {
+                1
+            } else {
+                PASSED_FOR_ONE_MORE
+            };
+            let most = MOST + of_class.passed / passed_for_one;
+            return most.saturating_sub(of_class.under_way);
         }
-        MOST.saturating_sub(self.read.under_way + self.write.under_way)
+        let both = [&self.read, &self.write].into_iter();
+        let unproven = both.filter(|of_class| !self.is_proven(of_class));
+        MOST.saturating_sub(unproven.map(|of_class| of_class.under_way).sum())
+    }
+
+    /// Returns true if the class has probes of its own. The others share the first ones.
+    fn is_proven(&self, of_class: &OfClass) -> bool {
+        self.is_known || of_class.passed >= PASSED_FOR_ONE_MORE
     }
 
     /// Notes that a probe goes at `now`.

@@ -100,6 +100,15 @@ async fn a_limit_on_each_path_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn slow_answers_do_not_hide_a_limit_on_each_path() {
+    let quota = "scope = \"endpoint\"\n[latency]\nbase = \"400ms\"";
+    let wire = delete_all(quota, auto).await;
+    let lasted = lasted(&wire);
+    assert!(lasted < Duration::from_secs(40), "{lasted:?}");
+    assert_eq!(wire.refusals(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limit_on_all_paths_costs_one_pause() {
     for window in ["fixed", "first-call", "sliding-log", "token-bucket"] {
         let quota = format!("window = \"{window}\"\nretry_after_padding = \"3s\"");
