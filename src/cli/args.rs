@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory as _, Parser, Subcommand};
 use super::flags::Output;
 use super::verbs::{
     apply, completions, doctor, export, journal, man, plan, prune, resume, retry, runs, show,
-    simulate, status, undo, verify,
+    simulate, status, template, undo, verify,
 };
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
@@ -58,6 +58,8 @@ pub(super) enum Verb {
     Prune(prune::PruneArgs),
     /// Write live state as a manifest; changes nothing
     Export(export::ExportArgs),
+    /// Write an empty workbook to fill in; changes nothing
+    Template(template::TemplateArgs),
     /// Show one object as the API returns it
     Show(show::ShowArgs),
     /// Continue an unfinished run

@@ -67,12 +67,25 @@ impl TenantArgs {
 pub(super) struct WorkArgs {
     #[command(flatten)]
     pub(super) runs: RunsDir,
+    /// Form of the results. With xlsx, one workbook has a sheet for each of the CSV files
+    #[arg(long, value_enum, default_value_t, env = "ZPA_BULK_RESULTS", help_heading = OUTPUT)]
+    pub(super) results: ResultsForm,
     #[command(flatten)]
     pub(super) json: JsonArg,
     #[command(flatten)]
     pub(super) stopping: StoppingArgs,
     #[command(flatten)]
     pub(super) tenant: TenantArgs,
+}
+
+/// The form of the results of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ResultsForm {
+    /// Three CSV files
+    #[default]
+    Csv,
+    /// The CSV files, and a workbook
+    Xlsx,
 }
 
 /// The flag for a run that comes from elsewhere.
@@ -133,7 +146,7 @@ pub(super) struct ManifestArgs {
     /// booleans. Each is listed
     #[arg(long, env = "ZPA_BULK_FIX")]
     pub(super) fix: bool,
-    /// Write the manifest as it is planned, with --fix repaired, to this file: .csv, .tsv or .jsonl
+    /// Write the manifest as it is planned, with --fix repaired, to this file: .csv, .tsv, .jsonl, .json or .xlsx
     #[arg(long, value_name = "FILE")]
     pub(super) write_fixed: Option<PathBuf>,
     /// Kind of object for rows without a `resource` column [default: inferred from the columns]

@@ -23,7 +23,7 @@ use self::ui::{Terminal, log_to, show_panics, usage};
 use self::verbs::context::Context;
 use self::verbs::{
     apply, completions, doctor, export, journal, man, plan, prune, resume, retry, runs, show,
-    simulate, status, undo, verify,
+    simulate, status, template, undo, verify,
 };
 use crate::clock::monotonic;
 use crate::ops::Error;
@@ -112,6 +112,7 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
         Verb::Apply(args) => Box::pin(apply::run(args, context)),
         Verb::Prune(args) => Box::pin(prune::run(args, context)),
         Verb::Export(args) => Box::pin(export::run(args, context)),
+        Verb::Template(args) => Box::pin(template::run(args, context)),
         Verb::Show(args) => Box::pin(show::run(args, context)),
         Verb::Resume(args) => Box::pin(resume::run(args, context)),
         Verb::Retry(args) => Box::pin(retry::run(args, context)),

@@ -14,6 +14,11 @@ pub trait Cells {
     /// Returns the untrimmed text of the cell for the result files. A missing cell is an empty text.
     fn raw(&self, column: usize) -> &str;
 
+    /// Tells whether every cell holds a text, so that no kind needs to be asked for. Default: true.
+    fn are_texts(&self) -> bool {
+        true
+    }
+
     /// Returns the kind of value that the cell holds in its file. Default: text.
     fn kind(&self, _column: usize) -> CellKind<'_> {
         CellKind::Text

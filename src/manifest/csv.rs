@@ -128,7 +128,8 @@ impl<R: BufRead> Rows<R> {
         }
         // A row of separators alone, as spreadsheets leave them below the last row, is none.
         let is_empty = |cell: &str| cell.trim_start().is_empty();
-        let is_blank = self.records.filled() <= MOST_COLUMNS && self.cells.iter().all(is_empty);
+        let is_blank =
+            self.cells.iter().all(is_empty) && self.records.filled_of(&self.cells) <= MOST_COLUMNS;
         !is_blank && self.is_whole(problems) && self.is_short(problems)
     }
 
@@ -172,10 +173,14 @@ impl<R: BufRead> Rows<R> {
         if problems.count() > before {
             return false;
         }
-        if cells >= columns && self.records.filled() <= columns.max(self.width) {
+        if cells == columns {
             return true;
         }
-        let cells = self.records.filled().max(cells.min(columns));
+        let filled = self.records.filled_of(&self.cells);
+        if cells > columns && filled <= columns.max(self.width) {
+            return true;
+        }
+        let cells = filled.max(cells.min(columns));
         problems.push(Problem::row(
             self.file,
             self.records.number(),

@@ -25,8 +25,7 @@ impl Format {
 }
 
 /// Tells whether the name of a file says that tabs separate its cells.
-#[must_use]
-pub fn is_tabbed(path: &Path) -> bool {
+pub(super) fn is_tabbed(path: &Path) -> bool {
     matches!(ending(path).as_deref(), Some("tsv" | "tab"))
 }
 

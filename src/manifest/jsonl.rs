@@ -195,6 +195,10 @@ impl Cells for Texts {
         self.value(column).map_or("", |value| &value.text)
     }
 
+    fn are_texts(&self) -> bool {
+        false
+    }
+
     fn kind(&self, column: usize) -> CellKind<'_> {
         match self.value(column) {
             Some(value) if value.is_list => CellKind::List,

@@ -28,8 +28,8 @@ pub(super) struct Records<R> {
     places: Vec<Range<usize>>,
     /// The number of all cells.
     cells: usize,
-    /// The number of cells up to the last one that is not blank.
-    filled: usize,
+    /// The number of cells up to the last one behind the first [`MOST_COLUMNS`] that is not blank; else zero.
+    beyond: usize,
     number: u32,
     /// The number of lines of the record.
     lines: u32,
@@ -73,7 +73,7 @@ impl<R: BufRead> Records<R> {
             end: 0,
             places: Vec::new(),
             cells: 0,
-            filled: 0,
+            beyond: 0,
             number: 0,
             lines: 0,
             fault: None,
@@ -97,7 +97,14 @@ impl<R: BufRead> Records<R> {
 
     /// Returns the number of cells up to the last one that is not blank.
     pub(super) fn filled(&self) -> usize {
-        self.filled
+        let cells: Vec<&[u8]> = self.cells().collect();
+        self.beyond.max(last_filled(cells.into_iter()))
+    }
+
+    /// Returns the same number of cells that were moved to `texts`.
+    pub(super) fn filled_of(&self, texts: &Texts) -> usize {
+        self.beyond
+            .max(last_filled(texts.iter().map(str::as_bytes)))
     }
 
     /// Returns the first malformed quote of the record.
@@ -136,7 +143,7 @@ impl<R: BufRead> Records<R> {
     pub(super) fn read(&mut self) -> io::Result<Step> {
         self.fault = None;
         self.cells = 0;
-        self.filled = 0;
+        self.beyond = 0;
         loop {
             self.text.clear();
             self.places.clear();
@@ -216,12 +223,10 @@ impl<R: BufRead> Records<R> {
                 place
             };
             self.cells += 1;
-            let cell = self.text.get(place.clone()).unwrap_or_default();
-            if !cell.trim_ascii_start().is_empty() {
-                self.filled = self.cells;
-            }
             if self.places.len() < MOST_COLUMNS {
                 self.places.push(place);
+            } else if !is_blank(self.text.get(place).unwrap_or_default()) {
+                self.beyond = self.cells;
             }
         }
         Ok(Step::Row)
@@ -292,6 +297,16 @@ impl<R: BufRead> Records<R> {
         let column = self.cells;
         self.fault.get_or_insert(Fault { column, quoting });
     }
+}
+
+fn is_blank(cell: &[u8]) -> bool {
+    cell.trim_ascii_start().is_empty()
+}
+
+/// Returns the number of cells up to the last one that is not blank.
+fn last_filled<'c>(cells: impl Iterator<Item = &'c [u8]>) -> usize {
+    let filled = cells.enumerate().filter(|(_, cell)| !is_blank(cell));
+    filled.last().map_or(0, |(at, _)| at + 1)
 }
 
 impl Texts {

@@ -164,6 +164,10 @@ impl Cells for SheetRow {
         self.0.get(column).map_or("", |cell| &cell.text)
     }
 
+    fn are_texts(&self) -> bool {
+        false
+    }
+
     fn kind(&self, column: usize) -> CellKind<'_> {
         let cell = self.0.get(column);
         cell.map_or(CellKind::Text, |cell| match cell.judged_kind() {

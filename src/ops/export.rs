@@ -8,7 +8,7 @@ use super::error::{Error, ErrorKind};
 use super::tenant::{Connect, Tenant};
 use crate::clock::wall;
 use crate::item::Problem;
-use crate::manifest::{CsvWriter, Format, json_line};
+use crate::manifest::{LeftCell, OutputFormat, RowsWriter};
 use crate::plan::export::{Exporter, exportable, in_order, targets};
 use crate::plan::{Condition, Filter, FilterError, Resolver, Snapshot, similar};
 use crate::resource::{Column, Form, Kind, Part, Scope};
@@ -28,7 +28,7 @@ pub struct ExportOptions<'o> {
     /// The portal, by name or id, whose links are exported. Default: all links.
     pub portal: Option<&'o str>,
     /// The format of the manifest.
-    pub format: Format,
+    pub format: OutputFormat,
     /// The name of the manifest in warnings.
     pub name: &'o str,
 }
@@ -36,8 +36,8 @@ pub struct ExportOptions<'o> {
 /// An exported manifest.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// The text of the manifest.
-    pub text: String,
+    /// The bytes of the manifest.
+    pub content: Vec<u8>,
     /// The number of rows.
     pub rows: usize,
     /// The number of objects that were chosen. An object that no row can name is chosen and has no row.
@@ -78,10 +78,14 @@ pub async fn export(
     let rows = rows(&mut exporter, &chosen, format, |message| {
         warnings.push(format!("{name}{message}"));
     });
-    let text = text(&exporter, &columns, &rows, format)
+    let (content, left) = content(&exporter, &columns, &rows, options.kind, format)
         .map_err(|error| Error::unexpected("the export cannot be written", &error))?;
+    warnings.extend(left.iter().map(|cell| {
+        let LeftCell { row, title } = cell;
+        format!("{name}:{row}: column {title:?} is left empty, since no workbook can hold so long a text")
+    }));
     Ok(Export {
-        text,
+        content,
         rows: rows.len(),
         chosen: chosen.len(),
         warnings,
@@ -202,17 +206,13 @@ fn chosen<'s>(
 fn rows(
     exporter: &mut Exporter<'_>,
     objects: &[(Option<&str>, &Object)],
-    format: Format,
+    format: OutputFormat,
     mut warn: impl FnMut(&str),
 ) -> Vec<Vec<String>> {
-    let first_line = match format {
-        Format::Csv => 2,
-        Format::Jsonl => 1,
-    };
     let mut rows = Vec::with_capacity(objects.len());
     for (part, object) in objects {
         let number = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        let written = exporter.row(*part, object, number.saturating_add(first_line));
+        let written = exporter.row(*part, object, number.saturating_add(format.first_row()));
         for problem in &written.problems {
             warn(&described(problem, written.cells.is_some()));
         }
@@ -234,26 +234,20 @@ fn described(problem: &Problem, kept: bool) -> String {
     }
 }
 
-fn text(
+fn content(
     exporter: &Exporter<'_>,
     columns: &[&'static Column],
     rows: &[Vec<String>],
-    format: Format,
-) -> io::Result<String> {
+    kind: Kind,
+    format: OutputFormat,
+) -> io::Result<(Vec<u8>, Vec<LeftCell>)> {
     let titles: Vec<&'static str> = exporter.titles().collect();
-    if format == Format::Jsonl {
-        let line = |row: &Vec<String>| {
-            let members = titles.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
-            json_line(members.map(|(title, cell)| (*title, json_value(columns, title, cell))))
-        };
-        return Ok(rows.iter().map(line).collect());
-    }
-    let mut writer = CsvWriter::new(Vec::new());
-    writer.row(titles)?;
+    let mut writer = RowsWriter::new(format, kind.name(), &titles)?;
     for row in rows {
-        writer.row(row.iter().map(String::as_str))?;
+        let cells = row.iter().map(String::as_str);
+        writer.row(cells, |title, cell| json_value(columns, title, cell))?;
     }
-    String::from_utf8(writer.finish()?).map_err(io::Error::other)
+    writer.finish()
 }
 
 /// Returns a cell as a JSON value. Flags and lists keep their type; all else is text, ids above all.

@@ -9,7 +9,7 @@ use super::flags::flag;
 use super::repair::suggestion;
 use super::rounded::is_rounded;
 use super::wording::similar;
-use crate::item::{Problem, Row};
+use crate::item::{CellKind, Problem, Row};
 use crate::resource::Action;
 use crate::resource::{Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Fields, Id, quoted};
@@ -116,6 +116,7 @@ impl Checker {
             values: Fields(Vec::with_capacity(fields.len() + 2)),
             unresolved_refs: Vec::new(),
         };
+        let are_texts = row.cells.are_texts();
         for field in fields {
             let Some(text) = row.cells.cell(field.at) else {
                 continue;
@@ -128,7 +129,11 @@ impl Checker {
                     None,
                 ))
             } else {
-                let kind = row.cells.kind(field.at);
+                let kind = if are_texts {
+                    CellKind::Text
+                } else {
+                    row.cells.kind(field.at)
+                };
                 refuse_kind(kind, field, text).and_then(|()| {
                     let taken = draft.take(field, title, text);
                     taken.map_err(|message| (message, suggestion(field.column.form, text)))

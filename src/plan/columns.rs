@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::defaults::Defaults;
 use super::wording::similar;
-use crate::item::Problem;
+use crate::item::{Problem, Row};
 use crate::resource::Action;
 use crate::resource::{Column, Form, Kind, fold};
 use crate::wire::quoted;
@@ -12,6 +12,9 @@ use crate::wire::quoted;
 /// Columns that result files add; they are passed over, so that `errors.csv` can be applied as it is.
 pub const RESULT_COLUMNS: [&str; 6] =
     ["_row", "_status", "_id", "_error_id", "_error", "_attempts"];
+
+/// The action of a row that is an example, and is not read.
+pub const EXAMPLE: &str = "example";
 
 /// The role of a column, whatever the resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +116,13 @@ impl Layout {
     #[must_use]
     pub fn meanings(&self) -> &[Option<String>] {
         &self.meanings
+    }
+
+    /// Tells whether a row is an example, which is not read.
+    #[must_use]
+    pub fn is_example(&self, row: Row<'_>) -> bool {
+        let action = self.action.and_then(|at| row.cells.cell(at));
+        action.is_some_and(|action| action.eq_ignore_ascii_case(EXAMPLE))
     }
 
     /// Returns the title of each column.

@@ -236,7 +236,8 @@ impl<'s> Planner<'s> {
             let FieldValue::Text(id) = value else {
                 continue;
             };
-            if !wire.ends_with("Id") || id.len() <= LONGEST_EXACT {
+            let is_number = id.as_bytes().first().is_some_and(u8::is_ascii_digit);
+            if !is_number || id.len() <= LONGEST_EXACT || !wire.ends_with("Id") {
                 continue;
             }
             let live = self.snapshot.objects(scope).iter();

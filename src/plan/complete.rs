@@ -147,6 +147,10 @@ impl Cells for Completed<'_> {
         told.unwrap_or_else(|| self.cells.raw(column))
     }
 
+    fn are_texts(&self) -> bool {
+        self.cells.are_texts()
+    }
+
     fn kind(&self, column: usize) -> CellKind<'_> {
         if self.repair(column).is_some() || self.set(column).is_some() {
             return CellKind::Text;

@@ -7,18 +7,21 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use super::Draft;
 use super::columns::Layout;
 use crate::item::{Problem, Problems};
-use crate::resource::{Kind, look, unescape};
+use crate::resource::{Kind, look, quick_hash, unescape};
 use crate::wire::{Id, quoted};
 
 /// The rows so far, by the objects that they name.
 ///
 /// A name is kept as two hashes of 64 bits: of its [look], and of the name itself. That spares a copy of every name in a
-/// manifest. Two names among a million rows have the same hashes once in 10^26 manifests.
+/// manifest. The hash of the look withstands names that were made to collide. The other need not: who makes two of the same
+/// look collide has a row of their own refused.
 #[derive(Debug, Default)]
 pub struct Duplicates {
     first: HashMap<Hashed, Place, BuildHasherDefault<HashOfHash>>,
     /// The scope of the row that was added last. Most rows have the same.
     last: Option<Beginning>,
+    /// The room for the look of a name.
+    look: String,
     alike: Problems,
 }
 
@@ -92,18 +95,14 @@ impl Duplicates {
         let beginning = self.last.insert(beginning);
         named.into_iter().find_map(|(naming, name)| {
             let name = name?;
-            let look = match naming {
-                Naming::Id => Cow::Borrowed(name),
-                Naming::Key => look(name),
-            };
             let place = Place {
-                exact: beginning.hash(naming, name, 1),
+                exact: Hashed(quick_hash(name)),
                 file: draft.file,
                 row: draft.row,
             };
             let first = *self
                 .first
-                .entry(beginning.hash(naming, &look, 0))
+                .entry(beginning.hash_of_look(naming, name, &mut self.look))
                 .or_insert(place);
             if first == place {
                 return None;
@@ -112,7 +111,8 @@ impl Duplicates {
                 return Some(repeated(draft, naming, first, layout));
             }
             // The other names that look like the first have places of their own.
-            let same = *self.first.entry(place.exact).or_insert(place);
+            let own = beginning.hash(naming, name, 1);
+            let same = *self.first.entry(own).or_insert(place);
             if same != place {
                 return Some(repeated(draft, naming, same, layout));
             }
@@ -168,6 +168,20 @@ impl Beginning {
 
     fn is_of(&self, draft: &Draft<'_>) -> bool {
         self.kind == draft.kind && self.part == draft.part && self.home.as_ref() == draft.home()
+    }
+
+    /// Returns a hash that names with the same look share. `room` is for the look.
+    fn hash_of_look(&self, naming: Naming, name: &str, room: &mut String) -> Hashed {
+        if matches!(naming, Naming::Id) {
+            return self.hash(naming, name, 0);
+        }
+        if !name.is_ascii() {
+            return self.hash(naming, &look(name), 0);
+        }
+        room.clear();
+        room.push_str(name);
+        room.make_ascii_lowercase();
+        self.hash(naming, room, 0)
     }
 
     /// Returns a hash of the name. Another `salt` makes another hash.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::Draft;
 use super::rounded::stands_for;
 use crate::item::Problem;
-use crate::resource::{Action, Scope, Shape, look};
+use crate::resource::{Action, Scope, Shape, look, quick_look_hash};
 use crate::wire::{Failure, Id, Object, quoted};
 
 /// The live objects of one scope, by id and by natural key.
@@ -49,7 +49,9 @@ impl<'s> LiveIndex<'s> {
             self.by_id.insert(id, object);
         }
         for key in self.scope.kind.keys_of(object) {
-            self.by_look.entry(look_hash(&key)).or_insert(object);
+            self.by_look
+                .entry(quick_look_hash(key.trim()))
+                .or_insert(object);
             self.by_key.entry(key).or_default().push(object);
         }
     }
@@ -131,7 +133,7 @@ impl<'s> LiveIndex<'s> {
     /// Returns the name and the id of the live object whose name looks like `name`, for a name that no object has.
     pub(super) fn alike(&self, name: &str) -> Option<(Cow<'s, str>, &'s str)> {
         let kind = self.scope.kind;
-        let object = *self.by_look.get(&look_hash(name))?;
+        let object = *self.by_look.get(&quick_look_hash(name.trim()))?;
         let live = kind.key_of(object)?;
         let is_alike = look(&live) == look(&kind.comparable_key(Cow::Borrowed(name)));
         is_alike.then(|| (live, id_of(object).unwrap_or_default()))
@@ -159,18 +161,6 @@ pub(super) fn damaged(noun: &str, id: &str, meant: &[&str]) -> String {
         "no {noun} has the id {id}, which looks rounded by a program that keeps ids as numbers; {}{more} may be meant",
         shown.join(" or ")
     )
-}
-
-/// Returns a hash that names that look alike share. It is quick, since each row that creates something needs one, and what
-/// it finds is compared again.
-fn look_hash(name: &str) -> u64 {
-    // FNV-1a.
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    if name.is_ascii() {
-        let lower = name.trim().bytes().map(|byte| byte.to_ascii_lowercase());
-        return lower.fold(0, mix);
-    }
-    look(name.trim()).bytes().fold(0, mix)
 }
 
 pub(super) fn id_of(object: &Object) -> Option<&str> {

@@ -41,7 +41,7 @@ mod wording;
 
 pub use self::calls::{Backlog, Work};
 pub use self::check::{Checker, Draft, UnresolvedRef};
-pub use self::columns::{Layout, RESULT_COLUMNS, is_common_title};
+pub use self::columns::{EXAMPLE, Layout, RESULT_COLUMNS, is_common_title};
 pub use self::compare::{Planner, Totals};
 pub use self::complete::Completer;
 pub use self::defaults::Defaults;

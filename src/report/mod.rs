@@ -18,6 +18,7 @@ mod retry_manifest;
 mod rows;
 mod summary;
 pub mod verify;
+mod workbook;
 mod write;
 
 pub use self::document::{FailedRow, Report, is_written, says_finished};
@@ -25,4 +26,5 @@ pub use self::outcomes::Outcomes;
 pub use self::retry_manifest::write_failed;
 pub use self::summary::Summary;
 pub(crate) use self::summary::path_as_shown;
+pub use self::workbook::write_workbook;
 pub use self::write::write;

@@ -23,7 +23,7 @@ mod time;
 mod user_portal;
 
 pub use self::action::Action;
-pub use self::invisible::{look, visible};
+pub use self::invisible::{look, quick_hash, quick_look_hash, visible};
 pub use self::live::live_refs;
 pub use self::part::Part;
 pub use self::schema::{Bulk, BulkDelete, Column, Form, Kind, Resource, Shape, fold};

@@ -140,13 +140,18 @@ pub fn check_named(
     let opened = problems.count();
     let manifests = found.manifests.iter().zip(&found.layouts);
     for ((manifest, layout), completer) in manifests.zip(&found.completers) {
+        let is_idle = completer.is_idle();
         let read = manifest.for_each_row(&mut problems, |row, problems| {
-            let repairs = completer.repairs(row, layout);
-            repaired.extend(described(row, layout, &repairs));
-            let cells = completer.completed(row, &repairs);
-            let row = if completer.is_idle() {
+            if layout.is_example(row) {
+                return Ok(());
+            }
+            let (repairs, cells);
+            let row = if is_idle {
                 row
             } else {
+                repairs = completer.repairs(row, layout);
+                repaired.extend(described(row, layout, &repairs));
+                cells = completer.completed(row, &repairs);
                 Row {
                     cells: &cells,
                     ..row
@@ -192,14 +197,19 @@ pub fn plan<'s>(
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     let manifests = manifests.zip(&rows.completers).zip(&rows.fingerprints);
     for (((manifest, layout), completer), fingerprint) in manifests {
+        let is_idle = completer.is_idle();
         let columns = rows.positions(layout);
         let checker = Checker::new(rows.defaults.clone());
         let read = manifest.for_each_row(&mut problems, |row, problems| {
-            let repairs = completer.repairs(row, layout);
-            let cells = completer.completed(row, &repairs);
-            let row = if completer.is_idle() {
+            if layout.is_example(row) {
+                return Ok(());
+            }
+            let (repairs, cells);
+            let row = if is_idle {
                 row
             } else {
+                repairs = completer.repairs(row, layout);
+                cells = completer.completed(row, &repairs);
                 Row {
                     cells: &cells,
                     ..row

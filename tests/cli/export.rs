@@ -194,22 +194,49 @@ fn any_export_is_applied_without_a_write() {
         ("domain", 34),
         ("connector-schedule", 1),
     ] {
-        for ending in ["csv", "jsonl"] {
+        for ending in ["csv", "tsv", "jsonl", "json", "xlsx"] {
             let file = format!("{resource}.{ending}");
             let ran = tenant.run(&["export", resource, "-o", &file]).expect(0);
             let rows = if count == 1 { "row" } else { "rows" };
             assert_eq!(ran.stderr, format!("{count} {rows} written to {file}\n"));
-            let text = fs::read_to_string(tenant.path(&file)).unwrap();
+            let content = fs::read(tenant.path(&file)).unwrap();
             let writes = tenant.writes();
             let applied = tenant.run(&["apply", &file, "--yes", "--json"]).expect(0);
             assert_eq!(applied.json()["summary"]["unchanged"], count, "{file}");
             assert_eq!(tenant.writes(), writes, "{file}");
+            if ending == "xlsx" {
+                assert!(content.starts_with(b"PK"));
+                continue;
+            }
             let ran = tenant
                 .run(&["export", resource, "--format", ending])
                 .expect(0);
-            assert_eq!(ran.stdout, text, "{file}");
+            assert_eq!(ran.stdout.as_bytes(), content, "{file}");
         }
     }
+}
+
+#[test]
+fn a_name_that_says_another_format_is_refused() {
+    let tenant = Tenant::start(OPEN);
+    for (file, said) in [
+        ("x.ods", ".ods is no format that can be written"),
+        ("x.xls", ".xls is no format"),
+        ("x.pdf", ".pdf is no format"),
+        ("x.csv.gz", "not written compressed"),
+    ] {
+        let ran = tenant.run(&["export", "user-portal", "-o", file]).expect(2);
+        assert_contains(&ran.stderr, said);
+        assert!(!tenant.path(file).exists());
+    }
+    let args = ["export", "user-portal", "-o", "x.txt", "--format", "tsv"];
+    tenant.run(&args).expect(0);
+    let text = fs::read_to_string(tenant.path("x.txt")).unwrap();
+    assert!(text.starts_with("resource\tid\tname\t"), "{text}");
+    let args = ["export", "user-portal", "-o", "x.json"];
+    tenant.run(&args).expect(0);
+    let array: Value = serde_json::from_slice(&fs::read(tenant.path("x.json")).unwrap()).unwrap();
+    assert_eq!(array.as_array().unwrap().len(), 4);
 }
 
 #[test]

@@ -629,10 +629,7 @@ fn repairs_happen_when_asked_for_and_are_listed() {
     let errors = tenant
         .run(&["plan", "m.csv", "--fix", "--write-fixed", "f.png"])
         .expect(2);
-    assert_contains(
-        &errors.stderr,
-        "its name says no format that can be written",
-    );
+    assert_contains(&errors.stderr, ".png is no format that can be written");
     let two = tenant
         .run(&["plan", "m.csv", "f.csv", "--write-fixed", "g.csv"])
         .expect(2);

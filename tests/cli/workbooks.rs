@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::support::command::{Ran, assert_contains, zpa_bulk};
 use crate::support::scratch;
+use crate::support::tenant::{OPEN, Tenant};
 
 fn workbook(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -274,4 +275,101 @@ fn a_repaired_workbook_keeps_what_nobody_can_guess() {
         assert_contains(&ran.stderr, format!("warning: damaged.xlsx: {repaired}"));
     }
     assert_contains(&ran.stderr, "12 problems; nothing was changed");
+}
+
+#[test]
+fn a_template_is_read_back_without_a_word() {
+    for (kind, count) in [
+        ("portal-link", 8),
+        ("user-portal", 14),
+        ("connector", 5),
+        ("domain", 6),
+    ] {
+        let dir = scratch();
+        let mut command = zpa_bulk();
+        command.args(["template", kind, "-o", "t.xlsx", "--simulate"]);
+        let ran = Ran::of(command.current_dir(dir.path())).expect(0);
+        assert_eq!(ran.stderr, "template written to t.xlsx\n");
+        let mut command = zpa_bulk();
+        command.args(["plan", "t.xlsx", "--simulate", "--json", "--resource", kind]);
+        let ran = Ran::of(command.current_dir(dir.path())).expect(0);
+        assert_eq!(
+            (
+                ran.json()["rows"].as_array().unwrap().len(),
+                ran.stderr.as_str()
+            ),
+            (0, "")
+        );
+        let bytes = fs::read(dir.path().join("t.xlsx")).unwrap();
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let mut sheet = String::new();
+        archive
+            .by_name("xl/worksheets/sheet1.xml")
+            .unwrap()
+            .read_to_string(&mut sheet)
+            .unwrap();
+        assert!(sheet.matches("<c r=\"").count() >= count, "{kind}: {sheet}");
+        assert_contains(&sheet, "state=\"frozen\"");
+        assert_contains(&sheet, "Lists!$A$1:$A$");
+    }
+    let mut command = zpa_bulk();
+    let ran = Ran::of(command.args(["template", "domain", "-o", "t.csv", "--simulate"])).expect(2);
+    assert_contains(&ran.stderr, "a template is a workbook");
+}
+
+#[test]
+fn an_example_row_is_not_read() {
+    let tenant = Tenant::start(OPEN);
+    let text = "action,name,url\nexample,Wiki,nonsense\nensure,News,https://news.example.com\n";
+    assert_eq!(tenant.apply("m.csv", text).summary()["created"], 1);
+}
+
+#[test]
+fn results_come_in_a_workbook_that_can_be_fed_back() {
+    let tenant = Tenant::start(OPEN);
+    tenant
+        .apply("before.csv", "name,url\nThere,https://there.example.com\n")
+        .expect(0);
+    let text = "name,url,action,description\nNew,https://new.example.com,,=1+1\nThere,https://there.example.com,,\n\
+                Gone,https://gone.example.com,update,\n";
+    tenant.write("m.csv", text);
+    let ran = tenant
+        .run(&["apply", "m.csv", "--yes", "--results", "xlsx"])
+        .expect(4);
+    let run = crate::support::command::run_dirs(&tenant.path("."))
+        .pop()
+        .unwrap();
+    let workbook = run.join("results.xlsx");
+    assert_contains(&ran.stderr, "workbook: ");
+    let shown = workbook.display().to_string();
+    let mut archive = zip::ZipArchive::new(fs::File::open(&workbook).unwrap()).unwrap();
+    for number in 1..=3 {
+        let mut sheet = String::new();
+        let name = format!("xl/worksheets/sheet{number}.xml");
+        archive
+            .by_name(&name)
+            .unwrap()
+            .read_to_string(&mut sheet)
+            .unwrap();
+        assert_contains(&sheet, "<autoFilter ref=\"A1:J2\"");
+        assert_contains(&sheet, "state=\"frozen\"");
+        assert!(!sheet.contains("<f>"), "{sheet}");
+    }
+    let count = |sheet: &str| {
+        let document = tenant
+            .run(&["plan", &shown, "--sheet", sheet, "--json"])
+            .json();
+        (
+            document["rows"].as_array().unwrap().len(),
+            document["summary"]["unchanged"].clone(),
+        )
+    };
+    assert_eq!(count("success"), (1, 1.into()));
+    assert_eq!(count("skipped"), (1, 1.into()));
+    assert_eq!(count("errors"), (1, 0.into()));
+    tenant
+        .apply("gone.csv", "name,url\nGone,https://old.example.com\n")
+        .expect(0);
+    let again = tenant.run(&["apply", &shown, "--sheet", "errors", "--yes", "--json"]);
+    assert_eq!(again.summary()["updated"], 1);
 }

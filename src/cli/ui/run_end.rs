@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::exit;
 use super::terminal::Terminal;
-use crate::cli::flags::JsonArg;
+use crate::cli::flags::{JsonArg, ResultsForm};
 use crate::engine::End;
 use crate::ops::{Error, ErrorKind, RunEnd, counted, listed, of_end, rounded, shell_word};
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::wire::QuotaClass;
 
 /// Shows the end of a run, if there was one, and returns the exit code.
@@ -17,11 +17,11 @@ use crate::wire::QuotaClass;
 /// The same as for [`finish`].
 pub(crate) fn conclude(
     ended: Option<RunEnd>,
-    json: JsonArg,
+    output: (JsonArg, ResultsForm),
     terminal: &Terminal,
 ) -> Result<u8, Error> {
     match ended {
-        Some(ended) => finish(&ended, json, terminal),
+        Some(ended) => finish(&ended, output, terminal),
         None => Ok(exit::SUCCESS),
     }
 }
@@ -30,7 +30,18 @@ pub(crate) fn conclude(
 ///
 /// # Errors
 /// The error that ended the run early, with the next step.
-pub(crate) fn finish(ended: &RunEnd, json: JsonArg, terminal: &Terminal) -> Result<u8, Error> {
+pub(crate) fn finish(
+    ended: &RunEnd,
+    (json, results): (JsonArg, ResultsForm),
+    terminal: &Terminal,
+) -> Result<u8, Error> {
+    if results == ResultsForm::Xlsx {
+        let written = report::write_workbook(&ended.directory);
+        let written = written.map_err(|error| {
+            Error::unexpected("the workbook of results cannot be written", &error)
+        })?;
+        terminal.say(&format!("workbook: {}", written.display()));
+    }
     if json.json {
         terminal.json(&ended.report)?;
     } else if !terminal.is_quiet() {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{escape, exit};
 use crate::cli::flags::Output;
 use crate::item::Located;
-use crate::manifest::Format;
+use crate::manifest::OutputFormat;
 use crate::ops::Error;
 
 /// The label of an error that ends the command.
@@ -109,11 +109,20 @@ impl Terminal {
     }
 
     /// Writes a manifest to standard output, as it is in files unless that is a terminal.
-    pub(crate) fn manifest(&self, text: &str, format: Format) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) for a workbook on a terminal.
+    pub(crate) fn manifest(&self, content: &[u8], format: OutputFormat) -> Result<(), Error> {
+        if !io::stdout().is_terminal() {
+            return self.out_bytes(content);
+        }
+        let text = String::from_utf8_lossy(content);
         match format {
-            _ if !io::stdout().is_terminal() => self.out(text),
-            Format::Csv => self.out(&escape::csv(text)),
-            Format::Jsonl => self.out(&escape::json(text)),
+            OutputFormat::Csv | OutputFormat::Tsv => self.out(&escape::csv(&text)),
+            OutputFormat::Jsonl | OutputFormat::Json => self.out(&escape::json(&text)),
+            OutputFormat::Xlsx => {
+                Err(Error::usage("a terminal cannot show a workbook").hint("name a file with -o"))
+            }
         }
     }
 
@@ -126,9 +135,13 @@ impl Terminal {
     }
 
     fn out(&self, text: &str) -> Result<(), Error> {
+        self.out_bytes(text.as_bytes())
+    }
+
+    fn out_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
         let written = self.bars.suspend(|| {
             let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            out.write_all(bytes).and_then(|()| out.flush())
         });
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -44,5 +44,9 @@ pub(crate) async fn run(args: ApplyArgs, context: Context<'_>) -> Result<u8, Err
     };
     let ended = ops::apply(options, &mut tenant, &session).await;
     connector.close().await;
-    conclude(ended?, args.work.json, context.terminal)
+    conclude(
+        ended?,
+        (args.work.json, args.work.results),
+        context.terminal,
+    )
 }

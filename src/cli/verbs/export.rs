@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::context::{Context, never};
 use crate::cli::flags::{TenantArgs, kind};
 use crate::cli::ui::{exit, output};
-use crate::manifest::Format;
+use crate::manifest::OutputFormat;
 use crate::ops::{self, Error, ExportOptions, counted};
 use crate::plan::Filter;
 use crate::resource::Kind;
@@ -53,15 +53,24 @@ Examples:
 enum FormatName {
     /// Comma-separated values, for spreadsheets
     Csv,
+    /// Values with tabs between them
+    Tsv,
     /// One JSON object a line
     Jsonl,
+    /// A JSON array
+    Json,
+    /// A workbook of Excel
+    Xlsx,
 }
 
-impl From<FormatName> for Format {
+impl From<FormatName> for OutputFormat {
     fn from(name: FormatName) -> Self {
         match name {
             FormatName::Csv => Self::Csv,
+            FormatName::Tsv => Self::Tsv,
             FormatName::Jsonl => Self::Jsonl,
+            FormatName::Json => Self::Json,
+            FormatName::Xlsx => Self::Xlsx,
         }
     }
 }
@@ -70,9 +79,14 @@ pub(crate) async fn run(args: ExportArgs, context: Context<'_>) -> Result<u8, Er
     let terminal = context.terminal;
     let file = args.output.as_deref();
     let file = file.filter(|path| *path != Path::new("-"));
-    let format = args.format.map(Format::from);
-    let format = format.or_else(|| file.and_then(Format::of_name));
-    let format = format.unwrap_or(Format::Csv);
+    let format = match (args.format, file) {
+        (Some(format), _) => Some(format.into()),
+        (None, Some(path)) => OutputFormat::of_name(path).map_err(|why| {
+            Error::usage(format!("{}: {why}", path.display())).hint("--format says the format")
+        })?,
+        (None, None) => None,
+    };
+    let format = format.unwrap_or(OutputFormat::Csv);
     let name = file.map_or_else(|| "export".to_owned(), |path| path.display().to_string());
     let options = ExportOptions {
         kind: args.resource,
@@ -89,9 +103,9 @@ pub(crate) async fn run(args: ExportArgs, context: Context<'_>) -> Result<u8, Er
         terminal.warn(warning);
     }
     match file {
-        None => terminal.manifest(&export.text, format)?,
+        None => terminal.manifest(&export.content, format)?,
         Some(path) => {
-            output::replace(path, export.text.as_bytes())
+            output::replace(path, &export.content)
                 .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
             let count = counted(export.rows as u64, "row", "rows");
             terminal.say(&format!("{count} written to {}", path.display()));

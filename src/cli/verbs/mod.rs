@@ -15,5 +15,6 @@ pub(super) mod runs;
 pub(super) mod show;
 pub(super) mod simulate;
 pub(super) mod status;
+pub(super) mod template;
 pub(super) mod undo;
 pub(super) mod verify;

@@ -15,7 +15,7 @@ use crate::cli::settings::duration;
 use crate::cli::settings::file::LARGEST;
 use crate::cli::ui::{Terminal, Watcher, choice, exit, finish, output};
 use crate::files::read_text_within;
-use crate::manifest::Format;
+use crate::manifest::OutputFormat;
 use crate::ops::{Connect as _, Error, Tenant, counted, prune};
 use crate::plan::prune::Criteria;
 use crate::wire::Id;
@@ -96,14 +96,14 @@ pub(crate) async fn run(args: PruneArgs, context: Context<'_>) -> Result<u8, Err
     let mut tenant = connector.connect(None, session.stop.clone()).await?;
     let keep_per_group = tenant.guards.keep_per_group;
     let criteria = criteria(&args.criteria, keep_per_group, prune::microtenant(&tenant))?;
-    let json = args.work.json;
+    let (json, results) = (args.work.json, args.work.results);
     if let Some(path) = &args.output {
         write_choice(path, &criteria, &mut tenant, json.json, terminal).await?;
         return Ok(exit::SUCCESS);
     }
     let ended = prune::prune(&runs, criteria, args.confirm, &mut tenant, &session).await;
     match ended {
-        Ok(Some(ended)) => finish(&ended, json, terminal),
+        Ok(Some(ended)) => finish(&ended, (json, results), terminal),
         Ok(None) => {
             watcher.show_choice(json)?;
             Ok(exit::SUCCESS)
@@ -129,7 +129,7 @@ async fn write_choice(
         let manifest = prune::manifest(chosen, &microtenant)
             .map_err(|error| Error::unexpected("the choice cannot be written", &error))?;
         if path == Path::new("-") {
-            return terminal.manifest(&manifest, Format::Csv);
+            return terminal.manifest(manifest.as_bytes(), OutputFormat::Csv);
         }
         output::replace(path, manifest.as_bytes())
             .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;

@@ -44,5 +44,9 @@ pub(crate) async fn run(args: RetryArgs, context: Context<'_>) -> Result<u8, Err
         context.terminal.say(message);
         return Ok(exit::SUCCESS);
     };
-    finish(&ended, args.work.json, context.terminal)
+    finish(
+        &ended,
+        (args.work.json, args.work.results),
+        context.terminal,
+    )
 }
