@@ -225,7 +225,7 @@ impl<'r> Draft<'r> {
                 }
             }
             // A formula like `=B2&";"&C2` makes this of empty cells.
-            Form::Refs(_) if !text.is_empty() && text.trim_matches(is_separator).is_empty() => {}
+            Form::Refs(_) if text.starts_with(is_separator) && text.chars().all(is_separator) => {}
             Form::Refs(target) => self.unresolved_refs.push(UnresolvedRef {
                 wire: column.wire,
                 target,

@@ -41,7 +41,7 @@ struct Hashed(u64);
 
 /// The hasher of what is a hash already.
 #[derive(Debug, Default)]
-struct HashOfHash(u64);
+pub(super) struct HashOfHash(u64);
 
 impl Hasher for HashOfHash {
     fn finish(&self) -> u64 {

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use super::Draft;
+use super::duplicates::HashOfHash;
 use super::rounded::stands_for;
 use crate::item::Problem;
 use crate::resource::{Action, Scope, Shape, look, quick_look_hash};
@@ -16,7 +18,7 @@ pub(super) struct LiveIndex<'s> {
     pub(super) by_id: HashMap<&'s str, &'s Object>,
     pub(super) by_key: HashMap<Cow<'s, str>, Vec<&'s Object>>,
     /// The objects by a hash of the [look] of their names.
-    by_look: HashMap<u64, &'s Object>,
+    by_look: HashMap<u64, &'s Object, BuildHasherDefault<HashOfHash>>,
 }
 
 /// A live object that a row means.
@@ -40,7 +42,7 @@ impl<'s> LiveIndex<'s> {
             scope,
             by_id: HashMap::new(),
             by_key: HashMap::new(),
-            by_look: HashMap::new(),
+            by_look: HashMap::default(),
         }
     }
 
