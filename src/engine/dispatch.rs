@@ -257,6 +257,7 @@ impl Dispatcher {
             .chain(to_read.filter(|at| *at > now))
             .chain(self.delayed.wake_at(now))
             .chain(token.filter(|_| self.lanes.has_queued()))
+            .chain(self.lanes.missed_slots())
             .chain(self.in_flight.grows_at(self.lanes.flow()))
             .filter(|at| *at > now)
             .min()

@@ -395,6 +395,11 @@ impl Lanes {
             .max(self.gateway.not_before())
     }
 
+    /// Returns the instants from which on slots are missed: until then they use up room that calls of other lanes want.
+    pub(super) fn missed_slots(&self) -> impl Iterator<Item = Instant> {
+        self.each.values().filter_map(|lane| lane.slot.missed_at())
+    }
+
     /// Begins to share the quotas with other processes, or no longer does.
     pub(super) fn share(&mut self, shared: bool) {
         self.shared = shared;

@@ -91,6 +91,14 @@ impl SharedSlot {
         }
     }
 
+    /// Returns the instant from which on the slot that was taken is missed.
+    pub(super) fn missed_at(&self) -> Option<Instant> {
+        match self.state {
+            State::Taken(_, _, until) => Some(until + Duration::from_nanos(1)),
+            State::Wanted | State::Requested(_) => None,
+        }
+    }
+
     pub(super) fn use_up(&mut self) {
         self.state = State::Wanted;
     }
