@@ -730,6 +730,7 @@ mod tests {
             );
             let key = lanes.waiting(QuotaClass::Write).remove(0);
             assert_eq!(lanes.admit(&key, now), Some(number));
+            lanes.answered(number, QuotaClass::Write, true);
             lanes.sweep(now);
             most = most.max(lanes.each.len());
         }
