@@ -47,7 +47,7 @@
 //!
 //! // A thousand writes at the published quota need about 17 minutes.
 //! let least = Pace::At(Quota::WRITE).least_time(1000);
-//! assert_eq!(least.as_secs(), 1018);
+//! assert_eq!(least.as_secs(), 1009);
 //! ```
 
 #![cfg_attr(

@@ -11,7 +11,7 @@ use crate::support::tenant::{Tenant, at};
 const LINKS: usize = 15;
 
 /// More than three windows beyond the first show.
-const MANY_LINKS: usize = 40;
+const MANY_LINKS: usize = 30;
 
 /// A tenant with that limiter of 5 writes in a window. The margin is for busy machines.
 fn start(limiter: &str, window: &str) -> Tenant {
@@ -56,12 +56,12 @@ fn learned(tenant: &Tenant) -> String {
 
 #[test]
 fn a_limit_on_each_path_is_found_out_once() {
-    let tenant = start("scope = \"endpoint\"", "10s");
+    let tenant = start("scope = \"endpoint\"", "6s");
     assert_contains(&learned(&tenant), "nothing");
     for round in 0..2 {
         let (refused, took) = create_and_delete(&tenant, round, MANY_LINKS);
         assert_eq!(refused, 0);
-        assert!(took < Duration::from_secs(40), "{took:?}");
+        assert!(took < Duration::from_secs(24), "{took:?}");
         assert_contains(&learned(&tenant), "each path has a limit of its own");
     }
 }
@@ -80,7 +80,7 @@ fn a_limit_on_all_paths_is_found_out_once() {
 
 #[test]
 fn a_small_bucket_is_found_out_once() {
-    let tenant = start("window = \"small-bucket\"", "3s").with("ZPA_BULK_QUOTA_SCOPE", "tenant");
+    let tenant = start("window = \"small-bucket\"", "2s").with("ZPA_BULK_QUOTA_SCOPE", "tenant");
     let (refused, _) = create_and_delete(&tenant, 0, LINKS);
     assert!((1..5).contains(&refused), "{refused}");
     assert_contains(
@@ -92,7 +92,7 @@ fn a_small_bucket_is_found_out_once() {
 
 #[test]
 fn another_programs_part_of_the_quota_is_left_to_it() {
-    const CALLS: usize = 40;
+    const CALLS: usize = 24;
     let tenant = start("window = \"sliding-log\"\nco_tenant = \"2/2s\"", "2s");
     let mut creates = "name,url,user_portals\n".to_owned();
     for number in 0..CALLS {
@@ -122,7 +122,7 @@ fn another_programs_part_of_the_quota_is_left_to_it() {
 
 #[test]
 fn a_run_that_was_killed_goes_on_where_each_path_has_a_limit() {
-    let tenant = start("scope = \"endpoint\"", "10s").with("ZPA_BULK_QUOTA_SCOPE", "endpoint");
+    let tenant = start("scope = \"endpoint\"", "3s").with("ZPA_BULK_QUOTA_SCOPE", "endpoint");
     let mut creates = "name,url,user_portals\n".to_owned();
     let mut deletes = "resource,action,name\n".to_owned();
     for number in 0..MANY_LINKS {

@@ -34,7 +34,7 @@ use self::model::Violation;
 use self::support::hunt::{Hunt, hunt};
 
 /// The time for histories, unless their number is given.
-const SPAN: Duration = Duration::from_secs(4);
+const SPAN: Duration = Duration::from_secs(3);
 
 #[test]
 fn processes_keep_out_of_each_others_way() {

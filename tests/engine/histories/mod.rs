@@ -34,7 +34,7 @@ use crate::support::scenarios::{self, LATEST_SECONDS};
 use crate::support::wire::CUSTOMER;
 
 /// The time for histories, unless their number is given.
-const SPAN: Duration = Duration::from_secs(7);
+const SPAN: Duration = Duration::from_secs(5);
 
 /// The most times that a run may stop before its end: no fault lasts that long.
 const MOST_RESUMES: u32 = 60;
