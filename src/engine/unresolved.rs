@@ -58,8 +58,10 @@ impl CreateReason {
 pub(super) enum DeleteReason {
     /// Their objects are to be deleted, if these still are as they were when that was decided.
     Due,
-    /// The server said at that instant that it deleted them.
+    /// The server said at that instant that it deleted them, of which there were several.
     Deleted(Instant),
+    /// The server said that it deleted it, alone.
+    DeletedAlone,
     /// Their call was sent and no answer came.
     Lost(Failure),
     /// Their call was refused as a whole because of some of them.

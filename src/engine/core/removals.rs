@@ -38,6 +38,7 @@ pub(super) fn list(items: Batch, due: Instant) -> Step {
 pub(super) fn judged(items: Batch, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     let mut due = judged.now;
     let reason = match judged.verdict {
+        Verdict::Success if items.len() == 1 => DeleteReason::DeletedAlone,
         Verdict::Success => DeleteReason::Deleted(judged.now),
         Verdict::Unavailable(wait, _) => {
             due += wait;
@@ -79,7 +80,6 @@ pub(super) fn resolve(
     seen: &Seen<'_>,
     attempts: &Attempts,
 ) -> Steps {
-    let was_alone = items.len() == 1;
     let (lookup, read_at) = (seen.lookup, seen.read_at);
     let mut groups = lookup.groups();
     let (mut steps, mut left, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
@@ -103,7 +103,7 @@ pub(super) fn resolve(
     }
     steps.push(Step::Finish(outcomes));
     if !left.is_empty() {
-        steps.extend(go_on(call, left, reason, was_alone, seen, attempts));
+        steps.extend(go_on(call, left, reason, seen, attempts));
     }
     steps
 }
@@ -113,7 +113,6 @@ fn go_on(
     call: CallId,
     mut items: Batch,
     reason: DeleteReason,
-    was_alone: bool,
     seen: &Seen<'_>,
     attempts: &Attempts,
 ) -> Steps {
@@ -124,7 +123,7 @@ fn go_on(
         DeleteReason::Lost(failure) => delete(items, &failure, attempts, send),
         DeleteReason::Unavailable => vec![Step::void(call, &items), send(items)],
         DeleteReason::Refused(failure) => fail_each(items, &failure, attempts),
-        DeleteReason::Deleted(_) if was_alone => {
+        DeleteReason::DeletedAlone => {
             let reason = "the server reported that it deleted it, and it is still there";
             // The listing may lag behind, and the object itself tells.
             let look = |item| {

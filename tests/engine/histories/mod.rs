@@ -59,6 +59,14 @@ fn every_row_ends_once_and_as_it_says() {
     }
 }
 
+/// A bulk delete that the server took in part, whose listing was read again: what is left is not what was alone.
+#[test]
+fn what_a_bulk_delete_left_is_sent_again() {
+    for seed in [3657, 4525, 5916] {
+        assert_eq!(live(seed), Vec::<String>::new(), "{seed}");
+    }
+}
+
 /// Lives the history of that seed on a stopped clock of its own. Answers the violations.
 fn live(seed: u64) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
