@@ -47,6 +47,20 @@ pub struct Terms {
 }
 
 impl SlotRequest {
+    /// Returns a request for the slot of a call that counts with all of its class.
+    #[must_use]
+    pub fn of_class(class: QuotaClass, terms: Terms, earliest: Instant) -> Self {
+        Self {
+            class,
+            path: Arc::default(),
+            by_path: None,
+            by_class: Some(terms),
+            by_all: None,
+            earliest,
+            unused: Vec::new(),
+        }
+    }
+
     /// Returns the longest time by which the call may go later than its slot: half of the margin, at least 5 ms. The
     /// other half is left to delays on the way.
     #[must_use]

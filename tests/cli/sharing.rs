@@ -267,3 +267,16 @@ fn nothing_is_changed_without_a_usable_state() {
     let mut plan = nowhere();
     Ran::of(plan.env("ZPA_BULK_NO_SHARED_STATE", "false")).expect(2);
 }
+
+#[test]
+fn a_check_takes_its_slots_from_the_shared_quota_too() {
+    let tenant = Tenant::start("quota = { read = \"6/3s\", window = \"sliding-log\" }")
+        .with("ZPA_BULK_READ_QUOTA", "6/3s")
+        .with("ZPA_BULK_WINDOW_MARGIN", "10%");
+    for _ in 0..2 {
+        tenant.run(&["doctor"]).expect(0);
+    }
+    let reads = tenant.log_of("read");
+    assert!(reads.len() > 6, "more than fit into one window");
+    assert!(reads.iter().all(|read| read["status"] != 429), "{reads:?}");
+}

@@ -337,14 +337,10 @@ pub(super) fn quota(quotas: &Quotas) -> Check {
     }
 }
 
-pub(super) fn nothing_learned() -> Check {
-    Check::ok("learned", "nothing of this tenant's limits")
-}
-
 /// Tells what runs have learned of the tenant's limits.
 pub(super) fn learned(facts: &[Fact]) -> Check {
     if facts.is_empty() {
-        return nothing_learned();
+        return Check::ok("learned", "nothing of this tenant's limits");
     }
     let told: Vec<String> = facts.iter().map(told).collect();
     Check::ok("learned", told.join("; ")).next("to try it anew: zpa-bulk doctor --forget")

@@ -4,20 +4,23 @@
 
 mod checks;
 
-use serde::Serialize;
+use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
+use tokio::time::{sleep, sleep_until};
 
 use self::checks::{Check, Clock, Quotas};
 use super::context::Context;
 use crate::cli::flags::{JsonArg, TenantArgs};
 use crate::cli::settings::{Gathered, Resolved, Typed, share};
 use crate::clock::{monotonic, wall};
-use crate::coordination::Now;
+use crate::coordination::{Coordination, Fact, Now};
+use crate::journal;
 use crate::ops::{Connect as _, Error, Sharing};
-use crate::pacer::{Admission, Pace, Pacer};
+use crate::pacer::{Admission, Pace, Pacer, SlotRequest};
 use crate::resource::{Kind, Scope};
-use crate::wire::{Answer, Id, Reply, Request};
+use crate::wire::{Answer, Id, QuotaClass, Reply, Request};
 use crate::zpa::{Api as _, Connection, HttpApi};
 
 #[derive(Debug, Args)]
@@ -132,11 +135,18 @@ async fn examine(
     let (connection, engine) = (&resolved.connection, &resolved.engine);
     let api = gathered.api(&resolved).await?;
     found.push(checks::settings_accepted(connection));
-    if let Some(forget) = forgets.filter(|_| resolved.shares_state) {
-        found.push(learned(&connection.customer, forget)?);
-    }
-    let mut calls = Calls::new(engine.read_quota);
-    let reachable = reach(gathered, connection, &api, &mut calls, found).await;
+    let is_shared = forgets.is_some() && resolved.shares_state;
+    let table = match is_shared.then(|| share(&connection.customer)) {
+        Some(Sharing::Table(table)) => Some(table),
+        _ => None,
+    };
+    let facts = learned(table.as_ref(), forgets == Some(true))?;
+    found.push(checks::learned(&facts));
+    let engine = engine
+        .clone()
+        .knowing(facts.iter().map(|fact| fact.learned));
+    let mut calls = Calls::new(engine.read_quota, table);
+    let reachable = reach(gathered, connection, &api, &mut calls, found).await?;
     if !reachable {
         return Ok(());
     }
@@ -153,41 +163,56 @@ async fn examine(
         gateway: None,
     };
     let permissions = permissions(&api, resolved.microtenant.as_ref(), &mut calls, &mut quotas);
-    found.extend(checks::judged_together(permissions.await));
+    found.extend(checks::judged_together(permissions.await?));
     quotas.read_calls = calls.sent;
     found.push(checks::quota(&quotas));
     Ok(())
 }
 
-/// Tells what runs have learned of the tenant's limits, or forgets it.
-fn learned(customer: &str, forget: bool) -> Result<Check, Error> {
-    let Sharing::Table(table) = share(customer) else {
-        return Ok(checks::nothing_learned());
+/// Returns what runs have learned of the tenant's limits, unless that is to be forgotten.
+fn learned(table: Option<&Coordination>, forget: bool) -> Result<Vec<Fact>, Error> {
+    let Some(table) = table else {
+        return Ok(Vec::new());
     };
     if forget {
         table.forget_learned(Now::read())?;
     }
-    Ok(checks::learned(&table.learned(Now::read())?))
+    Ok(table.learned(Now::read())?)
 }
 
 /// Paces and counts all calls except the sign-in.
 struct Calls {
     pacer: Pacer,
+    /// The table of the slots that processes share.
+    table: Option<Coordination>,
     sent: u32,
 }
 
 impl Calls {
-    fn new(pace: Pace) -> Self {
-        let pacer = Pacer::new(pace, monotonic().into_std());
-        Self { pacer, sent: 0 }
+    fn new(pace: Pace, table: Option<Coordination>) -> Self {
+        Self {
+            pacer: Pacer::new(pace, monotonic().into_std()),
+            table,
+            sent: 0,
+        }
     }
 
     /// Waits until one more call may go.
-    async fn admit(&mut self) {
+    async fn admit(&mut self) -> Result<(), Error> {
         while let Admission::NotBefore(at) = self.pacer.admit(monotonic().into_std()) {
-            tokio::time::sleep_until(at.into()).await;
+            sleep_until(at.into()).await;
+        }
+        if let (Some(table), Some(terms)) = (&self.table, self.pacer.terms()) {
+            let request = SlotRequest::of_class(QuotaClass::Read, terms, monotonic().into_std());
+            let now = Now::read();
+            let slot = table.change(now, |table| {
+                table.take_slot(&request, now.uptime, None, journal::is_locked)
+            })?;
+            let wait = slot.at.saturating_sub(Now::read().uptime);
+            sleep(Duration::from_nanos(wait.try_into().unwrap_or(0))).await;
         }
         self.sent += 1;
+        Ok(())
     }
 }
 
@@ -198,11 +223,11 @@ async fn reach(
     api: &HttpApi,
     calls: &mut Calls,
     found: &mut Vec<Check>,
-) -> bool {
+) -> Result<bool, Error> {
     let mut clock = None;
     let mut reachable = true;
     for root in connection.roots() {
-        calls.admit().await;
+        calls.admit().await?;
         let before = wall();
         let reply = api.knock(&root).await;
         if let Reply::Answer(Answer { date, .. }) = &reply {
@@ -219,7 +244,7 @@ async fn reach(
         found.push(check);
     }
     found.extend(clock.as_ref().map(checks::clock));
-    reachable
+    Ok(reachable)
 }
 
 /// Reads one row of each kind, until the server refuses a read for its rate. If a kind has several parts, one of them
@@ -229,7 +254,7 @@ async fn permissions(
     microtenant: Option<&Id>,
     calls: &mut Calls,
     quotas: &mut Quotas,
-) -> Vec<Check> {
+) -> Result<Vec<Check>, Error> {
     let mut found = Vec::new();
     for kind in Kind::all() {
         let Some(scope) = Scope::all(kind, microtenant).into_iter().next() else {
@@ -240,14 +265,14 @@ async fn permissions(
             found.push(checks::not_read(kind));
             continue;
         }
-        calls.admit().await;
+        calls.admit().await?;
         let probe = api.probe(&one_row(&scope)).await;
         quotas.gateway = probe.gateway.or(quotas.gateway.take());
         quotas.refused = matches!(&probe.reply, Reply::Answer(Answer { status: 429, .. }));
         let now = monotonic().into_std();
         found.push(checks::permission(scope, &probe.reply, now));
     }
-    found
+    Ok(found)
 }
 
 /// Returns the request for the first page of a listing, with one row.
