@@ -1,4 +1,4 @@
-//! What was learned of the tenant's limits: it holds for all later runs, until it is old or is told to be forgotten.
+//! Facts of the tenant's limits that runs have learned. They hold for all later runs, until they are old or forgotten.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ const LIMIT_BELIEVED: Duration = Duration::from_secs(600);
 /// Something that was learned of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fact {
-    /// What was learned.
+    /// The fact.
     pub learned: Learned,
-    /// When that was, in nanoseconds of the wall clock.
+    /// The time at which it was learned, in nanoseconds of the wall clock.
     pub at: i64,
 }
 

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::call::CallId;
+use super::class::{Classes, SentBefore};
 use super::settings::EngineSettings;
 use super::shared_slot::SharedSlot;
-use super::trial::Trial;
+use super::trial::{Counting, Trial};
 use crate::pacer::{
     Admission, Flow, Found, Learned, Pace, Pacer, QuotaScope, Refusal, Slot, SlotRequest, Terms,
 };
@@ -54,90 +55,12 @@ struct Lane {
     slot: SharedSlot,
 }
 
-/// The common ground of all lanes of a class.
-#[derive(Debug)]
-struct Class {
-    pace: Pace,
-    /// Paces all calls of the class together. It counts them whatever the scope is.
-    together: Pacer,
-    /// The end of a pause of all calls of the class.
-    paused_until: Option<Instant>,
-    sent_before: SentBefore,
-}
-
-/// The calls that count though no lane of a path sent them, by their paths. Those under the empty path may have gone to any,
-/// so they count on each.
-#[derive(Debug, Default)]
-struct SentBefore(HashMap<Arc<str>, Vec<Instant>>);
-
-impl SentBefore {
-    fn add(&mut self, at: Instant, path: Arc<str>) {
-        self.0.entry(path).or_default().push(at);
-    }
-
-    fn latest(&self) -> Option<Instant> {
-        self.0.values().flatten().max().copied()
-    }
-
-    /// Returns the calls that count on the path, oldest first.
-    fn on(&self, path: &Arc<str>) -> Vec<Instant> {
-        let any = Arc::default();
-        let paths = [&any, path].into_iter().filter_map(|path| self.0.get(path));
-        let mut calls: Vec<Instant> = paths.flatten().copied().collect();
-        calls.sort_unstable();
-        calls
-    }
-}
-
-impl Class {
-    fn new(pace: Pace, now: Instant) -> Self {
-        Self {
-            pace,
-            together: Pacer::new(pace, now),
-            paused_until: None,
-            sent_before: SentBefore::default(),
-        }
-    }
-
-    fn pause(&mut self, refusal: &Refusal) {
-        self.together.pause(refusal);
-        self.paused_until = self.together.paused_until(refusal.at);
-    }
-}
-
-/// What the limits count together, as far as it is known.
-#[derive(Debug)]
-enum Counting {
-    AllPaths,
-    /// Not known yet.
-    Trial(Trial),
-    /// Known, or settled. The trial goes on, since the answer may be wrong.
-    EachPath(Trial),
-}
-
-impl Counting {
-    fn trial(&self) -> Option<&Trial> {
-        match self {
-            Self::AllPaths => None,
-            Self::Trial(trial) | Self::EachPath(trial) => Some(trial),
-        }
-    }
-
-    fn trial_mut(&mut self) -> Option<&mut Trial> {
-        match self {
-            Self::AllPaths => None,
-            Self::Trial(trial) | Self::EachPath(trial) => Some(trial),
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Lanes {
     counting: Counting,
     /// True until it is known, or settled, what the limits count.
     is_open: bool,
-    read: Class,
-    write: Class,
+    classes: Classes,
     gateway: Pacer,
     gateway_pace: Pace,
     each: HashMap<LaneKey, Lane>,
@@ -158,8 +81,7 @@ impl Lanes {
         let mut lanes = Self {
             counting: Counting::AllPaths,
             is_open: settings.quota_scope == QuotaScope::Auto,
-            read: Class::new(settings.read_quota, now),
-            write: Class::new(settings.write_quota, now),
+            classes: Classes::new(settings, now),
             gateway: Pacer::new(Pace::Unlimited, now),
             gateway_pace: settings.gateway_quota,
             each: HashMap::new(),
@@ -181,7 +103,7 @@ impl Lanes {
 
     /// Begins the trial of what the limits count, if that is not known and these calls are worth it.
     pub(super) fn try_scope(&mut self, calls: CallCounts) {
-        let is_worth_it = calls.are_worth_a_trial(self.write.pace);
+        let is_worth_it = calls.are_worth_a_trial(self.classes.of(QuotaClass::Write).pace);
         if self.is_open && is_worth_it && !self.has_queued() {
             self.is_open = false;
             self.count_paths(Counting::Trial(Trial::default()));
@@ -195,7 +117,7 @@ impl Lanes {
         let lanes = std::mem::take(&mut self.each).into_values();
         self.unused
             .extend(lanes.filter_map(|lane| lane.slot.taken()));
-        for class in [&mut self.read, &mut self.write] {
+        for class in self.classes.each_mut() {
             self.gateway.prime(class.together.recent());
             // The paths of this process's calls by now are not known.
             let others = class.sent_before.latest();
@@ -241,10 +163,7 @@ impl Lanes {
 
     /// Takes the first call out of the lane and charges it, if it may go at `now`.
     pub(super) fn admit(&mut self, key: &LaneKey, now: Instant) -> Option<CallId> {
-        let class = match key.class {
-            QuotaClass::Read => &mut self.read,
-            QuotaClass::Write => &mut self.write,
-        };
+        let class = self.classes.of_mut(key.class);
         let lane = self.each.get_mut(key)?;
         let by_path = lane.by_path.as_mut();
         let admitted = self.gateway.ask(now) == Admission::Admitted
@@ -279,7 +198,7 @@ impl Lanes {
 
     /// Takes in that a call was answered. `passed` is false if the answer does not tell whether it is one too many.
     pub(super) fn answered(&mut self, id: CallId, class: QuotaClass, passed: bool) {
-        let Pace::At(quota) = self.class(class).pace else {
+        let Pace::At(quota) = self.classes.of(class).pace else {
             return;
         };
         let trial = self.counting.trial_mut();
@@ -303,7 +222,7 @@ impl Lanes {
         for pacer in by_path.into_iter().chain([&mut self.gateway]) {
             pacer.arrived_late(sent, late);
         }
-        self.class_mut(class).together.arrived_late(sent, late);
+        self.classes.of_mut(class).together.arrived_late(sent, late);
     }
 
     /// Guesses how many calls of the lane could go by `at`, at most.
@@ -311,7 +230,7 @@ impl Lanes {
         let Some(lane) = self.each.get(key) else {
             return 0;
         };
-        let is_limited = matches!(self.class(key.class).pace, Pace::At(_));
+        let is_limited = matches!(self.classes.of(key.class).pace, Pace::At(_));
         if self.shared && is_limited && !lane.slot.is_open_by(at) {
             return 0;
         }
@@ -323,7 +242,7 @@ impl Lanes {
     /// Guesses how many calls of the class could go by `at`, at most, whatever their paths and whatever other
     /// processes send.
     pub(super) fn room(&self, class: QuotaClass, at: Instant) -> usize {
-        let of_class = self.class(class);
+        let of_class = self.classes.of(class);
         if of_class.paused_until.is_some_and(|until| at < until) {
             return 0;
         }
@@ -387,7 +306,7 @@ impl Lanes {
 
     /// Returns when a call of the class may go, as far as that is known, not now, and the same for all lanes.
     fn not_before(&self, of: QuotaClass) -> Option<Instant> {
-        let class = self.class(of);
+        let class = self.classes.of(of);
         let probes = self.counting.trial().map_or(0, |trial| trial.room(of));
         let together = class.together.not_before().filter(|_| probes == 0);
         together
@@ -450,7 +369,7 @@ impl Lanes {
     /// Returns the terms that calls of the class keep together; `None` if they need not, or if the next one is a probe.
     /// `pending` other calls of the class have slots.
     fn terms_of_class(&self, class: QuotaClass, pending: usize, soon: Instant) -> Option<Terms> {
-        let class = self.class(class);
+        let class = self.classes.of(class);
         match self.counting {
             Counting::EachPath(_) => None,
             Counting::Trial(_) if pending >= class.together.room_by(soon) => None,
@@ -460,7 +379,7 @@ impl Lanes {
 
     /// Notes that other processes let a call of the lane go between these instants, in that slot.
     pub(super) fn take_slot(&mut self, key: &LaneKey, slot: Slot, from: Instant, until: Instant) {
-        let class = self.class(key.class).together.terms();
+        let class = self.classes.of(key.class).together.terms();
         let Some(lane) = self.each.get_mut(key) else {
             self.unused.push(slot);
             return;
@@ -481,7 +400,7 @@ impl Lanes {
     pub(super) fn prime(&mut self, class: QuotaClass, sent: Vec<(Instant, Arc<str>)>) {
         let all = sent.iter().map(|(at, _)| *at);
         self.gateway.prime(all.clone());
-        self.class_mut(class).together.prime(all);
+        self.classes.of_mut(class).together.prime(all);
         let mut before = SentBefore::default();
         for (at, path) in sent {
             before.add(at, path);
@@ -492,7 +411,7 @@ impl Lanes {
                 pacer.prime(before.on(&key.path));
             }
         }
-        self.class_mut(class).sent_before = before;
+        self.classes.of_mut(class).sent_before = before;
     }
 
     /// Pauses every call that the limit counts by which the server refused one, until `refusal.until`. If the path
@@ -514,7 +433,7 @@ impl Lanes {
         // What was sent beyond the quota of all paths says nothing about the pace of all together.
         refusal.by_quota &= self.joined.is_none_or(|joined| joined < refusal.sent)
             && matches!(self.counting, Counting::AllPaths);
-        let of_class = self.class_mut(class);
+        let of_class = self.classes.of_mut(class);
         of_class.pause(&refusal);
         let found = of_class.together.take_found().into_iter();
         self.learned.extend(found.map(|found| match found {
@@ -560,7 +479,7 @@ impl Lanes {
     /// Returns the calls of the class for which a window has room, if refusals have shown that these are fewer than the
     /// quota has.
     pub(super) fn room_found(&self, class: QuotaClass) -> Option<NonZeroU32> {
-        self.class(class).together.room_found()
+        self.classes.of(class).together.room_found()
     }
 
     /// Takes what was learned of the tenant since it was last asked.
@@ -572,7 +491,7 @@ impl Lanes {
     pub(super) fn paused_until(&self, class: QuotaClass, now: Instant) -> Option<Instant> {
         let lanes = self.of_class(class);
         let by_path = lanes.filter_map(|(_, l)| l.by_path.as_ref()?.paused_until(now));
-        let all = self.class(class).paused_until;
+        let all = self.classes.of(class).paused_until;
         by_path.max().max(all.filter(|until| now < *until))
     }
 
@@ -583,7 +502,7 @@ impl Lanes {
             QuotaClass::Write => (more.write, more.together),
         };
         let all = more + count(self.queued(class));
-        let of_class = self.class(class);
+        let of_class = self.classes.of(class);
         let own = match self.counting {
             Counting::AllPaths | Counting::Trial(_) => of_class.together.time_for(all, now),
             Counting::EachPath(_) => {
@@ -605,12 +524,7 @@ impl Lanes {
         if matches!(self.counting, Counting::EachPath(_)) {
             return self.gateway.flow();
         }
-        let (reads, writes) = (self.read.together.flow()?, self.write.together.flow()?);
-        let rate = reads.interval.as_secs_f64().recip() + writes.interval.as_secs_f64().recip();
-        Some(Flow {
-            interval: Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::ZERO),
-            burst: reads.burst + writes.burst,
-        })
+        self.classes.flow()
     }
 
     /// Returns the number of calls of the class that wait.
@@ -648,10 +562,7 @@ impl Lanes {
 
     fn lane(&mut self, key: LaneKey) -> &mut Lane {
         let begun = self.begun;
-        let class = match key.class {
-            QuotaClass::Read => &self.read,
-            QuotaClass::Write => &self.write,
-        };
+        let class = self.classes.of(key.class);
         let paces_paths = !matches!(self.counting, Counting::AllPaths);
         let path = Arc::clone(&key.path);
         self.each.entry(key).or_insert_with(|| {
@@ -670,20 +581,6 @@ impl Lanes {
 
     fn of_class(&self, class: QuotaClass) -> impl Iterator<Item = (&LaneKey, &Lane)> {
         self.each.iter().filter(move |(key, _)| key.class == class)
-    }
-
-    fn class(&self, class: QuotaClass) -> &Class {
-        match class {
-            QuotaClass::Read => &self.read,
-            QuotaClass::Write => &self.write,
-        }
-    }
-
-    fn class_mut(&mut self, class: QuotaClass) -> &mut Class {
-        match class {
-            QuotaClass::Read => &mut self.read,
-            QuotaClass::Write => &mut self.write,
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod batch_limit;
 mod call;
+mod class;
 mod coordinator;
 mod core;
 mod delayed;

@@ -26,6 +26,32 @@ const PASSED_FOR_ONE_MORE: usize = 20;
 /// with fixed windows lets twice the quota pass around the end of one, and the limit may be larger than the quota.
 const TELLING: usize = 3;
 
+/// The calls that the limits count together, as far as that is known.
+#[derive(Debug)]
+pub(super) enum Counting {
+    AllPaths,
+    /// Not known yet.
+    Trial(Trial),
+    /// Known, or settled. The trial goes on, since the answer may be wrong.
+    EachPath(Trial),
+}
+
+impl Counting {
+    pub(super) fn trial(&self) -> Option<&Trial> {
+        match self {
+            Self::AllPaths => None,
+            Self::Trial(trial) | Self::EachPath(trial) => Some(trial),
+        }
+    }
+
+    pub(super) fn trial_mut(&mut self) -> Option<&mut Trial> {
+        match self {
+            Self::AllPaths => None,
+            Self::Trial(trial) | Self::EachPath(trial) => Some(trial),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Trial {
     under_way: HashMap<CallId, (QuotaClass, Instant)>,

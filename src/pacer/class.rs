@@ -10,7 +10,7 @@ use super::search::Search;
 use super::slots::Terms;
 use super::throughput::Throughput;
 
-/// What a refusal has shown of a limiter.
+/// A fact of a limiter that a refusal has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// [`Shape::Smooth`] if it does not count windows; [`Shape::Auto`] if that was wrong, since it refused smooth calls

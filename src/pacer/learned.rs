@@ -1,4 +1,4 @@
-//! What refusals, and calls that passed, have shown of a tenant's limits.
+//! Facts of a tenant's limits, as refusals and calls that passed have shown them.
 
 use std::num::NonZeroU32;
 

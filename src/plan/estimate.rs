@@ -77,7 +77,7 @@ impl Estimate {
 pub struct Way {
     /// The setting that leads there, as a flag.
     pub setting: String,
-    /// What the plan takes that way.
+    /// The calls and the time that the plan takes that way.
     pub estimate: Estimate,
     /// The case in which it is right, or what the run does about it by itself.
     pub when: &'static str,
