@@ -86,6 +86,15 @@ impl Checker {
         (problems.len() == before).then_some(draft)
     }
 
+    /// Returns the draft of a row that [`check`](Self::check) has found to be right. It is `None` if a cell of the row cannot
+    /// be read, because the row has changed since.
+    #[must_use]
+    pub fn draft<'r>(&self, row: Row<'r>, layout: &'r Layout) -> Option<Draft<'r>> {
+        let mut problems = Vec::new();
+        let (draft, _) = self.read(row, layout, &mut problems)?;
+        problems.is_empty().then_some(draft)
+    }
+
     /// Reads a row cell by cell. Returns its draft, and its action if that is known.
     fn read<'r>(
         &self,

@@ -193,7 +193,6 @@ pub fn plan<'s>(
 ) -> Result<Planner<'s>, PlanError> {
     let mut planner = Planner::new(snapshot, limits).created_before(&rows.created_before);
     let mut problems = Problems::default();
-    let mut of_row = Vec::new();
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     let manifests = manifests.zip(&rows.completers).zip(&rows.fingerprints);
     for (((manifest, layout), completer), fingerprint) in manifests {
@@ -215,9 +214,7 @@ pub fn plan<'s>(
                     ..row
                 }
             };
-            let draft = checker.check(row, layout, &mut of_row);
-            problems.extend(of_row.drain(..));
-            match draft.map(|draft| planner.plan(draft)) {
+            match checker.draft(row, layout).map(|draft| planner.plan(draft)) {
                 Some(Ok(item)) => return keep(&item, &cells_of(row, &columns)),
                 Some(Err(problem)) => problems.push(problem),
                 None => {}
