@@ -13,7 +13,7 @@ use crate::resource::Scope;
 use crate::wire::Id;
 
 /// The longest time for which a listing is taken to lag behind.
-const LONGEST: Duration = Duration::from_secs(10);
+pub(super) const LONGEST: Duration = Duration::from_secs(10);
 
 /// The time after which a listing is read again the first time. Each later reading is made at twice the age.
 const FIRST: Duration = Duration::from_secs(1);

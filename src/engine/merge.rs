@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use super::call::CallId;
 use crate::item::{Change, Item, Status};
 use crate::resource::Kind;
 use crate::wire::{Failure, FieldValue, Fields, Id, Object};
@@ -35,8 +36,18 @@ pub(super) struct Merge {
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
     pub(super) failure: Failure,
-    /// True if every other write will be refused too.
-    pub(super) for_good: bool,
+    pub(super) extent: Extent,
+}
+
+/// The part of a merge to which a refusal applies.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Extent {
+    /// Some of the items of that call.
+    Some(CallId),
+    /// The only item of its call.
+    Only,
+    /// These items and all that wait for them.
+    All,
 }
 
 /// A list that was sent.
@@ -138,12 +149,14 @@ impl Merge {
         self.refused.take()
     }
 
-    /// Puts half of the items off, since the list was refused because of some of them.
+    /// Puts half of the items off, if there are several, since the list was refused because of some of them.
     pub(super) fn halve(&mut self) {
         self.written = None;
         self.taken = 0;
         let half = self.items.split_off(self.items.len().div_ceil(2));
-        self.rest.push(half);
+        if !half.is_empty() {
+            self.rest.push(half);
+        }
     }
 
     /// Returns the merge of the items that waited for these, if any did.

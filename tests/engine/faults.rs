@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use zpa_bulk::engine::End;
 use zpa_bulk::item::Status;
 use zpa_bulk::resource::{Kind, Scope};
+use zpa_bulk::sim::Class;
 use zpa_bulk::wire::{Id, Method, Path, Request};
 
 use crate::support::desk::{Desk, outcomes};
@@ -114,6 +115,48 @@ async fn a_killed_runs_late_list_does_not_win() {
         .await;
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(wire.objects("domains").len(), 2);
+}
+
+/// A pause that is asked for in answer to these calls after the thirtieth second, and what the server does first.
+fn pause(kind: &str, calls: &str, times: u32) -> String {
+    let more = format!("after = \"30s\"\ntimes = {times}\nstatus = 503\nretry_after = \"5s\"");
+    fault(kind, calls, &more)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_a_pause_answered_is_ours() {
+    for (calls, change, status) in [
+        ("PUT *", CHANGE, Status::Recovered),
+        ("DELETE *", DELETE, Status::Deleted),
+    ] {
+        let (wire, desk) = with_a_link(&pause("status-after-commit", calls, 1)).await;
+        let applied = desk.apply(&wire, change).await;
+        assert_eq!(applied.outcomes[&0].status, status, "{calls}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_use_no_attempts_of_an_update() {
+    let (wire, desk) = with_a_link(&pause("status", "PUT *", 12)).await;
+    let applied = desk.apply(&wire, CHANGE).await;
+    assert_eq!(applied.outcomes[&0].status, Status::Updated);
+    assert_eq!(wire.objects("portal_links")[0]["link"], "b.example");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_list_that_lags_is_not_taken_out_again() {
+    let refused = fault(
+        "status-after-commit",
+        "POST */domains",
+        "times = 1\nstatus = 400",
+    );
+    let wire = Wire::new(&format!(
+        "domains = {{ post = \"replace\" }}\nlisting = {{ lag = \"4s\" }}\n{refused}"
+    ));
+    let rows = "resource,domain\ndomain,a.example\ndomain,b.example\n";
+    let applied = Desk::new().apply(&wire, rows).await;
+    assert_eq!(applied.ledger.tally().recovered, 2);
+    assert_eq!(wire.log(Class::Write).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

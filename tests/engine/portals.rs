@@ -205,7 +205,7 @@ fn lag(wire: &mut Wire) {
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_lags_behind_spares_no_portal() {
     let (desk, mut wire) = (Desk::new(), Wire::new(DETACH));
-    let past = recreated(&desk, &wire).await;
+    let past = Box::pin(recreated(&desk, &wire)).await;
     lag(&mut wire);
     let ended = desk.undone(&wire, &past).await;
     assert_eq!(ended.ledger.tally().deleted, 2, "{:?}", ended.outcomes);
@@ -216,7 +216,7 @@ async fn a_listing_that_lags_behind_spares_no_portal() {
 async fn a_resumed_undo_knows_what_it_has_deleted() {
     for cut in 0..12 {
         let (desk, mut wire) = (Desk::new(), Wire::new(DETACH));
-        let past = recreated(&desk, &wire).await;
+        let past = Box::pin(recreated(&desk, &wire)).await;
         lag(&mut wire);
         let mut engine = desk.engine(wire.clone());
         let run = desk.start_undo(&mut engine, &past).await;

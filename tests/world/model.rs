@@ -371,7 +371,13 @@ fn is_effect(item: &Item<'_>, effect: &Changed) -> bool {
             let key = effect.after.as_ref().map(|object| key_of(of, object));
             effect.before.is_none() && key.as_deref() == Some(item.key.trim())
         }
-        Change::Update { id, .. } => effect.place.1 == id.as_str(),
+        // A change of a portal shows on its links too.
+        Change::Update { id, set, .. } => {
+            let is_as_asked = |object: &Option<Value>| fits(&set.to_object(), object.as_ref());
+            effect.place.1 == id.as_str()
+                && is_as_asked(&effect.after)
+                && !is_as_asked(&effect.before)
+        }
         Change::Delete { id, .. } => effect.after.is_none() && effect.place.1 == id.as_str(),
         _ => false,
     }

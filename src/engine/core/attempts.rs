@@ -1,11 +1,12 @@
 //! The attempts at each item: how many were made, how many may follow, and how long one may still be carried out.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::super::call::target;
 use super::super::outcomes::{given_up, outcome};
 use super::super::settings::EngineSettings;
-use crate::item::{Event, Item, Outcome, Status};
+use crate::item::{Event, Item, ItemNumber, Outcome, Status};
 use crate::ledger::{Ledger, State};
 use crate::wire::{Failure, Method};
 
@@ -19,6 +20,8 @@ pub(super) struct Attempts {
     ledger: Ledger,
     /// The number of items that had failed before this process began.
     failed_before: u64,
+    /// The number of attempts at an item that a pause has cost. They may have been carried out, and do not use up its attempts.
+    paused: HashMap<ItemNumber, u32>,
     most: u32,
     settle: Duration,
 }
@@ -28,6 +31,7 @@ impl Attempts {
         Self {
             ledger: Ledger::new(0),
             failed_before: 0,
+            paused: HashMap::new(),
             most: settings.max_attempts.get(),
             settle: settings.settle,
         }
@@ -60,9 +64,17 @@ impl Attempts {
         self.ledger.state(item.item) == State::InDoubt
     }
 
+    /// Notes that the server asked for a pause in its answer to the last attempt at these items.
+    pub(super) fn pause(&mut self, items: &[ItemNumber]) {
+        for item in items {
+            *self.paused.entry(*item).or_default() += 1;
+        }
+    }
+
     /// Returns true if the item was sent as often as it may be.
     pub(super) fn is_spent(&self, item: &Item<'_>) -> bool {
-        self.of(item) >= self.most
+        let paused = self.paused.get(&item.item).copied().unwrap_or_default();
+        self.of(item).saturating_sub(paused) >= self.most
     }
 
     /// Separates the items that are spent from those that are not.

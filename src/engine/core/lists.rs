@@ -6,11 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::call::{Batch, Call, CallId, target};
+use super::super::call::{Batch, Call, target};
 use super::super::dispatch::Priority;
-use super::super::lag::{self, Lag};
+use super::super::lag;
 use super::super::listing::elements;
-use super::super::merge::{Merge, Refused, element, is_done, status, takes_out};
+use super::super::merge::{Extent, Merge, Refused, element, is_done, status, takes_out};
 use super::super::outcomes::{done, failed, failure_of, give_way, spared};
 use super::super::settings::End;
 use super::attempts::Attempts;
@@ -24,6 +24,14 @@ use crate::wire::{Failure, Id, Object};
 /// The number of writes that the server may take without the list being as written, until it is not believed any
 /// more.
 const FRUITLESS_WRITES: u32 = 2;
+
+/// A list as it was read.
+struct Seen<'l> {
+    kind: Kind,
+    live: &'l [Object],
+    /// The instant from which on the age of the reading counts.
+    read_at: Instant,
+}
 
 /// Begins with loaded items that belong to one list.
 pub(super) fn begin(items: Batch, attempts: &Attempts, now: Instant) -> Step {
@@ -66,7 +74,8 @@ pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) ->
         Ok(live) => return compare(merge, &live, attempts, now, read_at),
         Err(failure) => failure,
     };
-    if let Some(refused) = merge.take_refused() {
+    let refused = merge.take_refused();
+    if let Some(refused) = refused.filter(|refused| !matches!(refused.extent, Extent::Some(_))) {
         return fail(merge, &refused);
     }
     let mut items = merge.items().iter();
@@ -74,8 +83,8 @@ pub(super) fn read(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) ->
         // Nobody can say what became of a write that was not answered.
         return vec![Step::Stop(End::Unreadable(item.resource, failure))];
     }
-    let for_good = true;
-    fail(merge, &Refused { failure, for_good })
+    let extent = Extent::All;
+    fail(merge, &Refused { failure, extent })
 }
 
 /// Compares the list with what was written, ends the items that have ended, and writes the list for the others.
@@ -89,8 +98,13 @@ fn compare(
     let Some(kind) = merge.items().first().map(|item| item.resource) else {
         return Vec::new();
     };
+    let seen = Seen {
+        kind,
+        live,
+        read_at,
+    };
     if let Some(refused) = merge.take_refused() {
-        return end_refused(merge, &refused, kind, live);
+        return end_refused(merge, &refused, &seen, attempts, now);
     }
     if let Some(until) = merge.open_until(live, now) {
         let priority = Priority::RetryAfter(until - now);
@@ -118,19 +132,17 @@ fn compare(
             "lost from the list while it was written; it is put back"
         );
     }
-    steps.extend(write_or_next(kind, merge, live, attempts, now, read_at));
+    steps.extend(write_or_next(merge, &seen, attempts, now));
     steps
 }
 
 /// Writes the list for the items that are left. If none are, begins with those that waited for them.
-fn write_or_next(
-    kind: Kind,
-    mut merge: Merge,
-    live: &[Object],
-    attempts: &Attempts,
-    now: Instant,
-    read_at: Instant,
-) -> Steps {
+fn write_or_next(mut merge: Merge, seen: &Seen<'_>, attempts: &Attempts, now: Instant) -> Steps {
+    let Seen {
+        kind,
+        live,
+        read_at,
+    } = *seen;
     let Some(scope) = merge.items().first().map(Item::scope) else {
         return merge.next().map(again).into_iter().collect();
     };
@@ -195,12 +207,7 @@ fn ended(item: &Item<'_>, status: Status, live: &[Object]) -> Outcome {
 }
 
 /// Takes in the end of a write.
-pub(super) fn written(
-    mut merge: Merge,
-    judged: Judged<'_>,
-    attempts: &Attempts,
-    lag: &Lag,
-) -> Steps {
+pub(super) fn written(mut merge: Merge, judged: Judged<'_>, attempts: &Attempts) -> Steps {
     if judged.verdict == Verdict::Success {
         merge.confirmed(judged.now);
     } else {
@@ -209,35 +216,37 @@ pub(super) fn written(
     match judged.verdict {
         Verdict::Success | Verdict::Ambiguous(_) | Verdict::Unavailable(..) => vec![again(merge)],
         Verdict::Rejected(failure) | Verdict::Exists(failure) | Verdict::Absent(failure) => {
-            rejected(judged.call, merge, failure, lag)
+            let extent = match merge.items() {
+                [_] => Extent::Only,
+                _ => Extent::Some(judged.call),
+            };
+            refused(merge, Refused { failure, extent })
         }
         verdict => {
             let failure = failure_of(verdict);
-            let for_good = true;
-            refused(merge, Refused { failure, for_good }, lag)
+            let extent = Extent::All;
+            refused(merge, Refused { failure, extent })
         }
     }
 }
 
-/// Goes on by halves, since the list was refused because of some of its items.
-fn rejected(call: CallId, mut merge: Merge, failure: Failure, lag: &Lag) -> Steps {
-    if merge.items().len() == 1 {
-        let for_good = false;
-        return refused(merge, Refused { failure, for_good }, lag);
-    }
-    let void = Step::void(call, merge.items());
-    merge.halve();
-    vec![void, again_after(merge, lag.longest())]
-}
-
-/// Reads a list that was refused where halving does not help: the server may have taken this write or an earlier one.
-fn refused(mut merge: Merge, refused: Refused, lag: &Lag) -> Steps {
+/// Reads a list that was refused: the server may have taken this write or an earlier one. The next list is made from what is
+/// read, and would take elements out that the server does not show yet. So the reading waits for as long as one may lag.
+fn refused(mut merge: Merge, refused: Refused) -> Steps {
     merge.refuse(refused);
-    vec![again_after(merge, lag.longest())]
+    vec![again_after(merge, lag::LONGEST)]
 }
 
-/// Ends the items of a list that was refused: the list shows which came through all the same.
-fn end_refused(mut merge: Merge, refused: &Refused, kind: Kind, live: &[Object]) -> Steps {
+/// Ends the items of a list that was refused which came through all the same, and fails the others. If only some of them may
+/// be to blame, it goes on by halves.
+fn end_refused(
+    mut merge: Merge,
+    refused: &Refused,
+    seen: &Seen<'_>,
+    attempts: &Attempts,
+    now: Instant,
+) -> Steps {
+    let Seen { kind, live, .. } = *seen;
     merge.compare(kind, live);
     let has_landed = merge.has_landed();
     let status = |item: &Item<'_>| {
@@ -249,11 +258,19 @@ fn end_refused(mut merge: Merge, refused: &Refused, kind: Kind, live: &[Object])
     };
     let there =
         merge.end_items(|item, _| is_done(item, live).then(|| ended(item, status(item), live)));
-    if refused.for_good {
-        warn_of_lost(kind, merge.owed());
-    }
     let mut steps = vec![Step::Finish(there)];
-    steps.extend(fail(merge, refused));
+    match refused.extent {
+        Extent::Some(call) => {
+            steps.push(Step::void(call, merge.items()));
+            merge.halve();
+            steps.extend(write_or_next(merge, seen, attempts, now));
+        }
+        Extent::Only => steps.extend(fail(merge, refused)),
+        Extent::All => {
+            warn_of_lost(kind, merge.owed());
+            steps.extend(fail(merge, refused));
+        }
+    }
     steps
 }
 
@@ -261,7 +278,7 @@ fn end_refused(mut merge: Merge, refused: &Refused, kind: Kind, live: &[Object])
 fn fail(merge: Merge, refused: &Refused) -> Steps {
     let failed = |items: &[Item<'_>]| Step::fail_all(items, &refused.failure);
     let mut steps = vec![failed(merge.items())];
-    if refused.for_good {
+    if matches!(refused.extent, Extent::All) {
         steps.extend(merge.rest().iter().map(|items| failed(items)));
     } else {
         steps.extend(merge.next().map(again));

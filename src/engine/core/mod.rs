@@ -390,12 +390,12 @@ impl Core {
         }
         let read_at = self.read_at(id, now);
         match self.dispatcher.replied(id, reply, now, wall, random) {
-            Disposition::Requeued => self.requeued(id, now),
+            Disposition::Requeued => self.requeued(id, reply, now),
             Disposition::Paused(wait) => {
                 if let Some(call) = self.dispatcher.call(id) {
                     self.paused(call.method().class(), wait, now, wall);
                 }
-                self.requeued(id, now);
+                self.requeued(id, reply, now);
             }
             Disposition::PausedInDoubt(wait, call, verdict) => {
                 self.paused(call.method().class(), wait, now, wall);
@@ -439,10 +439,16 @@ impl Core {
         }
     }
 
-    /// Takes in that a call was not executed and waits again. If the call depends on a reading, that is made anew.
-    fn requeued(&mut self, id: CallId, now: Instant) {
-        let void = self.dispatcher.call(id).and_then(|call| call.void(id));
-        self.append(void);
+    /// Takes in that a call waits again. If the call depends on a reading, that is made anew.
+    fn requeued(&mut self, id: CallId, reply: &Reply, now: Instant) {
+        if let Some(call) = self.dispatcher.call(id) {
+            if retry::leaves_open(reply) {
+                self.attempts.pause(&call.items());
+            } else {
+                let void = call.void(id);
+                self.append(void);
+            }
+        }
         if let Some(call) = self.dispatcher.take_if(id, Call::is_read_first) {
             self.carry(Step::retry(call.unread()), now);
         }
@@ -499,7 +505,7 @@ impl Core {
             Call::Check(item, end) => vec![changes::checked(&item, end, judged, attempts)],
             Call::Delete(items) => removals::judged(items, judged, attempts),
             Call::ReadList(merge) => lists::read(*merge, judged, attempts),
-            Call::WriteList(merge, _) => lists::written(*merge, judged, attempts, &self.lag),
+            Call::WriteList(merge, _) => lists::written(*merge, judged, attempts),
             Call::Page(Purpose::Referrers(item), reader) => {
                 let (referrers, deleted) = (&mut self.referrers, &self.deleted);
                 changes::referrers_read(item, reader, judged, referrers, deleted, attempts)
