@@ -20,6 +20,7 @@ mod listing;
 mod lookup;
 mod merge;
 mod outcomes;
+mod own_refs;
 mod progress;
 mod session;
 mod settings;

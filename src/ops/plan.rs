@@ -34,11 +34,12 @@ impl PlanSummary {
         let settings = &tenant.engine_settings;
         let (batch_size, paces) = (settings.batch_size.get(), settings.paces());
         let usual = EngineSettings::default().batch_size.get();
-        let calls = |batch_size| planner.calls(batch_size);
+        let calls = |batch_size, place| planner.calls(batch_size, place);
+        let place = planner.place_of_portals();
         Self {
             totals: planner.totals(),
-            estimate: Estimate::new(calls(batch_size), &paces),
-            ways: Way::others(calls, batch_size, usual, &paces),
+            estimate: Estimate::new(calls(batch_size, place), &paces),
+            ways: Way::others(calls, (batch_size, place), usual, &paces),
             objections: planner.objections(tenant.guards),
             notes: Vec::new(),
         }
@@ -55,11 +56,9 @@ pub(super) fn check(manifests: &Manifests, tenant: &Tenant) -> Result<Checked, E
         action: manifests.action,
         microtenant: tenant.microtenant.clone(),
     };
-    Ok(run::check(
-        &manifests.paths,
-        manifests.reading.clone(),
-        defaults,
-    )?)
+    let mut checked = run::check(&manifests.paths, manifests.reading.clone(), defaults)?;
+    checked.set_bulk_portals(tenant.bulk_portals);
+    Ok(checked)
 }
 
 /// Compares manifests with a tenant, and hands the preview to `show`. With `all`, the preview holds every item.

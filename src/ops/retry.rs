@@ -44,8 +44,10 @@ pub async fn retry(
     let mut tenant = connect
         .connect(Some(&recorded), session.stop.clone())
         .await?;
+    let mut checked = rows_of(&failed)?;
+    checked.set_bulk_portals(tenant.bulk_portals);
     let mut input = Rows {
-        checked: rows_of(&failed)?,
+        checked,
         retries: Some(&failed),
         yes,
     };

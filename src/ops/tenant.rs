@@ -11,7 +11,7 @@ use super::session::Later;
 use crate::clock::monotonic;
 use crate::coordination::{Coordination, Now};
 use crate::engine::{Engine, EngineSettings};
-use crate::plan::{Guards, Limits, Snapshot};
+use crate::plan::{BulkPortals, Guards, Limits, Snapshot};
 use crate::resource::{Scope, Shape};
 use crate::run::{RecordedSettings, Sealer};
 use crate::wire::Id;
@@ -30,6 +30,8 @@ pub struct Tenant {
     pub microtenant: Option<Id>,
     /// The limits of the tenant.
     pub limits: Limits,
+    /// The place of the portals in a bulk create of links.
+    pub bulk_portals: BulkPortals,
     /// The guards on deletes.
     pub guards: Guards,
     /// The settings as a run records them.

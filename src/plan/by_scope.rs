@@ -44,6 +44,10 @@ impl<V> ByScope<V> {
         value
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.values.iter().map(|(_, value)| value)
+    }
+
     fn place(&self, scope: &Scope) -> Option<usize> {
         let last = self.last.get();
         if matches!(self.values.get(last), Some((known, _)) if known == scope) {

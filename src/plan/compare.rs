@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::by_scope::ByScope;
 use super::guards::Removals;
-use super::limits::{Groups, Limits, Load, owned_ids, portals_of};
+use super::limits::{BulkPortals, Groups, Limits, Load, owned_ids, portals_of};
 use super::live_index::{LiveIndex, LiveObject, damaged, id_of};
 use super::rounded::stands_for;
 use super::snapshot::Snapshot;
@@ -103,6 +103,13 @@ impl<'s> Planner<'s> {
         self.alike
     }
 
+    /// Tells the planner where the portals stand in a bulk create. Default: once for the call.
+    #[must_use]
+    pub fn bulk_portals(mut self, bulk_portals: BulkPortals) -> Self {
+        self.groups.bulk_portals = bulk_portals;
+        self
+    }
+
     /// Tells the planner the live objects that other runs of the same rows have created before.
     ///
     /// A row with the action `create` does not fail if its object is one of these.
@@ -176,10 +183,25 @@ impl<'s> Planner<'s> {
         self.totals
     }
 
-    /// Returns the numbers of calls that carry out the items, with at most `batch_size` objects in one call.
+    /// Returns the numbers of calls that carry out the items, with at most `batch_size` objects in one call, and with the
+    /// portals of links in that place of a bulk create.
     #[must_use]
-    pub fn calls(&self, batch_size: u32) -> CallCounts {
-        self.backlog.calls(batch_size)
+    pub fn calls(&self, batch_size: u32, place: BulkPortals) -> CallCounts {
+        let mut calls = self.backlog.calls(batch_size);
+        let planned = self
+            .groups
+            .link_creates(batch_size, self.groups.bulk_portals);
+        let asked = self.groups.link_creates(batch_size, place);
+        for count in [&mut calls.write, &mut calls.together] {
+            *count = (*count + asked).saturating_sub(planned);
+        }
+        calls
+    }
+
+    /// Returns the place of the portals in a bulk create of links for which the items are grouped.
+    #[must_use]
+    pub fn place_of_portals(&self) -> BulkPortals {
+        self.groups.bulk_portals
     }
 
     /// Returns one message for each limit of the tenant that the plan would exceed.

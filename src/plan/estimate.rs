@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::BulkPortals;
 use crate::pacer::{Pace, Paces, QuotaScope, Shape};
 
 /// The least difference of two times that is worth a word.
@@ -85,18 +86,18 @@ pub struct Way {
 
 impl Way {
     /// Returns the ways that take another time than the settings do. `calls` counts the calls with at most so many objects
-    /// in one create; the settings allow `batch_size`.
+    /// in one create, and with the portals of links in that place; the settings allow `batch_size` and say `place`.
     #[must_use]
     pub fn others(
-        calls: impl Fn(u32) -> CallCounts,
-        batch_size: u32,
+        calls: impl Fn(u32, BulkPortals) -> CallCounts,
+        (batch_size, place): (u32, BulkPortals),
         usual_batch_size: u32,
         paces: &Paces,
     ) -> Vec<Self> {
-        let chosen = Estimate::new(calls(batch_size), paces);
+        let chosen = Estimate::new(calls(batch_size, place), paces);
         let way = |setting: String, paces: &Paces, batch_size, when| Self {
             setting,
-            estimate: Estimate::new(calls(batch_size), paces),
+            estimate: Estimate::new(calls(batch_size, place), paces),
             when,
         };
         let (scope, when) = match paces.scope {
@@ -135,11 +136,16 @@ impl Way {
             usual_batch_size.max(batch_size),
             "where no link makes the whole batch fail",
         );
+        let by_place = Self {
+            setting: format!("--bulk-portals {}", BulkPortals::Item),
+            estimate: Estimate::new(calls(batch_size, BulkPortals::Item), paces),
+            when: "if the tenant honours the portals of single links; the run tries it with two",
+        };
         let differs = |way: &Self| {
             let (least, other) = (chosen.least, way.estimate.least);
             least.abs_diff(other) >= WORTH_SAYING && least.abs_diff(other) * 10 >= least
         };
-        let ways = [by_scope, by_shape, by_batch];
+        let ways = [by_scope, by_shape, by_batch, by_place];
         ways.into_iter().filter(differs).collect()
     }
 }
@@ -160,12 +166,12 @@ mod tests {
 
     /// The ways of a plan with that many deletes by id, as settings and seconds.
     fn ways(deletes: u64, scope: QuotaScope) -> Vec<(String, u64, &'static str)> {
-        let calls = |_| CallCounts {
+        let calls = |_, _| CallCounts {
             read: deletes,
             write: deletes,
             together: 0,
         };
-        let ways = Way::others(calls, 150, 150, &paces(scope)).into_iter();
+        let ways = Way::others(calls, (150, BulkPortals::Call), 150, &paces(scope)).into_iter();
         ways.map(|way| (way.setting, way.estimate.least.as_secs(), way.when))
             .collect()
     }
@@ -185,12 +191,12 @@ mod tests {
 
     #[test]
     fn smaller_batches_than_usual_are_pointed_out() {
-        let calls = |batch_size: u32| CallCounts {
+        let calls = |batch_size: u32, _| CallCounts {
             read: 0,
             write: 300_u64.div_ceil(batch_size.into()),
             together: 300_u64.div_ceil(batch_size.into()),
         };
-        let ways = Way::others(calls, 5, 150, &paces(QuotaScope::Auto));
+        let ways = Way::others(calls, (5, BulkPortals::Call), 150, &paces(QuotaScope::Auto));
         let batch = ways.iter().find(|way| way.setting == "--batch-size 150");
         assert_eq!(batch.unwrap().estimate.calls.write, 2);
     }

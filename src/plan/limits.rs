@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::str::FromStr;
 
 use super::by_scope::ByScope;
 use super::wording::counted;
@@ -27,17 +29,52 @@ impl Default for Limits {
     }
 }
 
+/// The place of the portals in a bulk create of links. The documentation names one set of portals a call; a model of the
+/// API names a set a link, and nobody says whether the server honours it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BulkPortals {
+    /// `call`: one set for all links of a call. Links with other portals go in another call.
+    #[default]
+    Call,
+    /// `item`: a set for each link, so that links with different portals share a call.
+    Item,
+}
+
+impl FromStr for BulkPortals {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "call" => Ok(Self::Call),
+            "item" => Ok(Self::Item),
+            _ => Err(format!("{text:?} is neither call nor item")),
+        }
+    }
+}
+
+impl fmt::Display for BulkPortals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Call => "call",
+            Self::Item => "item",
+        })
+    }
+}
+
 /// The groups of items that may share a call.
 ///
-/// The links of a group have the same portals. So the links of each portal are counted group by group, not link by link.
+/// The links of each portal are counted by their sets of portals, not link by link.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
+    pub(super) bulk_portals: BulkPortals,
     creates: ByScope<HashMap<Vec<Reference<'static>>, u32>>,
+    /// The group of all creates of a scope.
+    shared: ByScope<u32>,
     scopes: ByScope<u32>,
     all: Vec<Group>,
 }
 
-/// The new links of one group, and their portals. Other groups have neither.
+/// The new links with the same portals. Other groups have neither.
 #[derive(Debug, Default)]
 struct Group {
     portals: Vec<Reference<'static>>,
@@ -61,6 +98,17 @@ impl Groups {
         load
     }
 
+    /// Returns the number of bulk creates of links, with at most `batch_size` links in one and their portals in that place.
+    pub(super) fn link_creates(&self, batch_size: u32, place: BulkPortals) -> u64 {
+        let links = |number: &u32| self.all.get(index(*number)).map_or(0, |group| group.links);
+        let calls = |links: i64| links.unsigned_abs().div_ceil(u64::from(batch_size.max(1)));
+        let of_scope = |sets: &HashMap<_, u32>| match place {
+            BulkPortals::Call => sets.values().map(links).map(calls).sum::<u64>(),
+            BulkPortals::Item => calls(sets.values().map(links).sum()),
+        };
+        self.creates.values().map(of_scope).sum()
+    }
+
     /// Returns the number of the group that all deletes of a scope, or all changes of a list, belong to.
     pub(super) fn of(&mut self, scope: &Scope) -> u32 {
         let groups = &mut self.all;
@@ -74,7 +122,7 @@ impl Groups {
         start(&mut self.all, Group::default())
     }
 
-    /// Adds one create to the group of its scope and shared references, and returns the number of that group.
+    /// Adds one create with these references, which a call may share, and returns the number of its group.
     pub(super) fn add(&mut self, scope: &Scope, shared: &[Reference<'_>]) -> u32 {
         let numbers = self.creates.get_or_insert_with(scope, HashMap::default);
         let number = known(numbers, shared).unwrap_or_else(|| {
@@ -92,7 +140,10 @@ impl Groups {
         {
             group.links += 1;
         }
-        number
+        match self.bulk_portals {
+            BulkPortals::Call => number,
+            BulkPortals::Item => *self.shared.get_or_insert_with(scope, || number),
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub use self::duplicates::Duplicates;
 pub use self::estimate::{CallCounts, Estimate, Way};
 pub use self::filter::{Condition, Filter, FilterError};
 pub use self::guards::{Guards, Share};
-pub use self::limits::Limits;
+pub use self::limits::{BulkPortals, Limits};
 pub use self::live_check::{Appearance, LiveCheck, conflict};
 pub use self::names::Resolver;
 pub use self::past_change::PastChange;

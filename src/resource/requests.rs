@@ -50,8 +50,8 @@ impl Kind {
 
     /// Returns the request that creates these objects.
     ///
-    /// A single body goes to the plain endpoint, several bodies go to the bulk endpoint. All bodies of a bulk request
-    /// must have the same value in [`Bulk::shared`].
+    /// A single body goes to the plain endpoint, several bodies go to the bulk endpoint. If they have the same value in
+    /// [`Bulk::shared`], that stands beside them, and else in each of them.
     #[must_use]
     pub fn create(self, bodies: &[&Fields<'_>], microtenant: Option<Id>) -> Request {
         if let (Some(bulk), [first, _, ..]) = (self.bulk(), bodies) {
@@ -126,6 +126,11 @@ impl Kind {
 }
 
 fn bulk_body(bulk: Bulk, first: &Fields<'_>, bodies: &[&Fields<'_>]) -> Value {
+    let shared = first.find(bulk.shared);
+    if bodies.iter().any(|body| body.find(bulk.shared) != shared) {
+        let rows: Vec<Value> = bodies.iter().map(|body| body.to_object().into()).collect();
+        return serde_json::json!({ bulk.list: rows });
+    }
     let rows: Vec<Value> = bodies
         .iter()
         .map(|body| {
@@ -134,9 +139,7 @@ fn bulk_body(bulk: Bulk, first: &Fields<'_>, bodies: &[&Fields<'_>]) -> Value {
             Value::Object(row)
         })
         .collect();
-    let shared = first
-        .find(bulk.shared)
-        .map_or_else(|| Value::Array(Vec::new()), FieldValue::to_json);
+    let shared = shared.map_or_else(|| Value::Array(Vec::new()), FieldValue::to_json);
     serde_json::json!({ bulk.list: rows, bulk.shared: shared })
 }
 

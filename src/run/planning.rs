@@ -11,7 +11,7 @@ use crate::item::{Item, Located, Problem, Problems, Row};
 use crate::manifest::{Assignment, Format, Manifest, ManifestError, Reading, changed};
 use crate::plan::complete::described;
 use crate::plan::{
-    Checker, Completer, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot,
+    BulkPortals, Checker, Completer, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot,
 };
 use crate::resource::{Action, Kind, Scope, fold};
 use crate::wire::{Id, shortened};
@@ -73,6 +73,7 @@ pub struct Checked {
     scopes: Scopes,
     rows: u64,
     created_before: HashSet<Id>,
+    bulk_portals: BulkPortals,
     /// Facts that are no mistakes, and that the user should know.
     notes: Vec<String>,
     /// The word for the place of an object, by manifest.
@@ -191,7 +192,8 @@ pub fn plan<'s>(
     limits: Limits,
     mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
 ) -> Result<Planner<'s>, PlanError> {
-    let mut planner = Planner::new(snapshot, limits).created_before(&rows.created_before);
+    let planner = Planner::new(snapshot, limits).bulk_portals(rows.bulk_portals);
+    let mut planner = planner.created_before(&rows.created_before);
     let mut problems = Problems::default();
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     let manifests = manifests.zip(&rows.completers).zip(&rows.fingerprints);
@@ -293,6 +295,11 @@ impl Checked {
     /// already, and is not refused because the object exists.
     pub fn set_created_before(&mut self, created_before: HashSet<Id>) {
         self.created_before = created_before;
+    }
+
+    /// Says where the portals stand in a bulk create of links. Default: once for the call.
+    pub fn set_bulk_portals(&mut self, bulk_portals: BulkPortals) {
+        self.bulk_portals = bulk_portals;
     }
 
     /// Returns facts about the rows that are no mistakes, and that the user should know.

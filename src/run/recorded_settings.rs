@@ -12,7 +12,7 @@ use crate::journal::Header;
 use crate::pacer::{Pace, Quota, parse_duration};
 
 /// The settings that a run carries on when it is resumed, by the names that settings files give them.
-const CARRIED: [&str; 19] = [
+const CARRIED: [&str; 20] = [
     "microtenant_id",
     "timeout",
     "connect_timeout",
@@ -26,6 +26,7 @@ const CARRIED: [&str; 19] = [
     "pace",
     "jobs",
     "batch_size",
+    "bulk_portals",
     "max_attempts",
     "settle",
     "freshness",

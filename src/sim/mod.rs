@@ -64,8 +64,8 @@ pub use machine::Sim;
 pub use scenario::{
     AbsentSchedule, BadItems, BulkAnswer, BulkDeleteRules, BulkOrder, BulkRules, CallPattern,
     CoTenant, ConnectorRules, DeletePortal, DomainPost, DomainRules, FailureRules, Fault,
-    FaultKind, FeatureRules, Latency, Limits, ListingRules, MicrotenantRules, NumberForm,
-    PortalRules, Quota, QuotaRules, QuotaScope, Scenario, ScenarioError, ScheduleRules,
+    FaultKind, FeatureRules, ItemPortals, Latency, Limits, ListingRules, MicrotenantRules,
+    NumberForm, PortalRules, Quota, QuotaRules, QuotaScope, Scenario, ScenarioError, ScheduleRules,
     SignInRules, StormRules, TenantStart, TokenRules, Treatment, Window,
 };
 pub use server::{Server, ServerOptions};

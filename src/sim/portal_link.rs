@@ -1,6 +1,6 @@
 //! User portal links (ZPA API documentation, User Portal Link Management).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use super::http::Answer;
 use super::listing::ListQuery;
 use super::objects::Objects;
 use super::refusal::Refusal;
-use super::scenario::{BadItems, BulkAnswer, BulkOrder};
+use super::scenario::{BadItems, BulkAnswer, BulkOrder, ItemPortals};
 use super::tenant::DEFAULT_NAME;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -38,12 +38,15 @@ struct NewLink {
     posted: Posted,
     /// The name as it was posted.
     untrimmed: String,
+    /// The portals of its own that stand with it in a batch, if the scenario honours them.
+    own_portals: Option<Vec<Id>>,
 }
 
 /// A link that a call created.
 struct Created {
     id: Id,
     untrimmed: String,
+    own_portals: Option<Vec<Id>>,
 }
 
 /// A link as a `GET` shows it. Unlike other objects it names the Default microtenant too.
@@ -143,7 +146,7 @@ fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let (link, portals) = posted_link(call, None)?;
-    check_limits(call, &portals, 1)?;
+    check_limits(call, &[&portals])?;
     let created = add(call, link, &portals);
     let portals = portal_refs(&call.tenant.live, &portals);
     Ok(Answer::json(201, &created_view(call, &created, portals)))
@@ -176,7 +179,8 @@ pub(super) fn remove(call: &mut Call<'_>, id: Id) {
     call.tenant.live.attachments.detach(id);
 }
 
-/// Creates many links at once. The call names the portals once, for all of its links.
+/// Creates many links at once. The call names the portals once, for all of its links. Where the scenario says so, a link may
+/// name portals of its own.
 fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.object()?;
     let items = batch(&body, call.service.scenario.bulk.max.get())?;
@@ -193,9 +197,14 @@ fn create_bulk(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     {
         return Err(refusal);
     }
-    check_limits(call, &portals, links.len())?;
-    let links = links.into_iter();
-    let created = links.map(|link| add(call, link, &portals)).collect();
+    let added = links.iter().map(|link| link.own_portals.as_ref());
+    let added: Vec<&[Id]> = added.map(|own| &**own.unwrap_or(&portals)).collect();
+    check_limits(call, &added)?;
+    let created = links.into_iter().map(|link| {
+        let own = link.own_portals.clone();
+        add(call, link, own.as_ref().unwrap_or(&portals))
+    });
+    let created = created.collect();
     refusal.map_or_else(|| Ok(bulk_answer(call, created, &portals)), Err)
 }
 
@@ -235,7 +244,11 @@ fn validate_item(
 ) -> Result<NewLink, Refusal> {
     let item = item.as_object();
     let item = item.ok_or_else(|| fields::wrong_type("userPortalLinks"))?;
-    let link = read_link(item).map_err(|refusal| refusal.with_name_of(item))?;
+    let mut link = read_link(item).map_err(|refusal| refusal.with_name_of(item))?;
+    let has_own = item.contains_key("userPortals") || item.contains_key("userPortalId");
+    if has_own && call.service.scenario.bulk.item_portals == ItemPortals::Honoured {
+        link.own_portals = Some(portals_of_body(call, item)?);
+    }
     let name = &link.posted.name;
     call.check_name(&call.tenant.live.links, name, None)?;
     if !names.insert(name.clone()) && call.service.scenario.bulk.unique_names {
@@ -269,7 +282,11 @@ fn read_link(body: &Object) -> Result<NewLink, Refusal> {
         fields::set(&mut fields, "applicationId", application);
     }
     let posted = Posted { name, fields };
-    Ok(NewLink { posted, untrimmed })
+    Ok(NewLink {
+        posted,
+        untrimmed,
+        own_portals: None,
+    })
 }
 
 /// Refuses a link with a scheme or a path. A link is a host name or an IP address.
@@ -314,14 +331,19 @@ fn portals_of_body(call: &Call<'_>, body: &Object) -> Result<Vec<Id>, Refusal> {
     Ok(portals)
 }
 
-/// Refuses `count` new links if they would exceed a limit of the tenant or of a portal.
-fn check_limits(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
+/// Refuses new links on these portals, each with its own, if they would exceed a limit of the tenant or of a portal.
+fn check_limits(call: &Call<'_>, added: &[&[Id]]) -> Result<(), Refusal> {
     let limit = call.service.scenario.limits.links;
-    if !fits(call.tenant.live.links.len(), count, limit) {
+    if !fits(call.tenant.live.links.len(), added.len(), limit) {
         let reason = format!("An organization may have {limit} user portal links.");
         return Err(Refusal::limit_exceeded(reason));
     }
-    check_portal_limit(call, portals, count)
+    let mut counts: BTreeMap<Id, usize> = BTreeMap::new();
+    for portal in added.iter().copied().flatten() {
+        *counts.entry(*portal).or_default() += 1;
+    }
+    let mut counts = counts.into_iter();
+    counts.try_for_each(|(portal, count)| check_portal_limit(call, &[portal], count))
 }
 
 fn check_portal_limit(call: &Call<'_>, portals: &[Id], count: usize) -> Result<(), Refusal> {
@@ -347,8 +369,11 @@ fn add(call: &mut Call<'_>, link: NewLink, portals: &[Id]) -> Created {
     let links = &mut call.tenant.live.links;
     links.insert(id, call.microtenant, name, fields);
     call.tenant.live.attachments.attach(id, portals);
-    let untrimmed = link.untrimmed;
-    Created { id, untrimmed }
+    Created {
+        id,
+        untrimmed: link.untrimmed,
+        own_portals: link.own_portals,
+    }
 }
 
 fn view(objects: &Objects, id: Id) -> Option<LinkView<'_>> {
@@ -375,14 +400,18 @@ fn created_view<'c>(
     })
 }
 
-/// The answer to a bulk call. The portals stand beside the links, not in them.
+/// The answer to a bulk call. The portals stand beside the links; a link's own portals stand in it.
 fn bulk_answer(call: &Call<'_>, mut created: Vec<Created>, portals: &[Id]) -> Answer {
     let rules = &call.service.scenario.bulk;
     if rules.order == BulkOrder::Reversed {
         created.reverse();
     }
     let links = created.iter();
-    let links = links.filter_map(|link| created_view(call, link, Vec::new()));
+    let own = |link: &Created| {
+        let own = link.own_portals.as_deref().unwrap_or_default();
+        portal_refs(&call.tenant.live, own)
+    };
+    let links = links.filter_map(|link| created_view(call, link, own(link)));
     let body = BulkBody {
         user_portal_links: links.collect(),
         user_portals: portal_refs(&call.tenant.live, portals),

@@ -7,8 +7,8 @@ use serde_json::json;
 use zpa_bulk::item::{Problem, Problems};
 use zpa_bulk::manifest::{Format, LARGEST_MANIFEST, Manifest, ManifestError};
 use zpa_bulk::plan::{
-    CallCounts, Checker, Defaults, Draft, Duplicates, Layout, Limits, Listing, Planner, Snapshot,
-    Totals,
+    BulkPortals, CallCounts, Checker, Defaults, Draft, Duplicates, Layout, Limits, Listing,
+    Planner, Snapshot, Totals,
 };
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::wire::FieldValue;
@@ -132,7 +132,7 @@ fn the_links_take_eight_calls_on_an_empty_tenant() {
     };
     assert_eq!(planner.totals(), all_created);
     assert_eq!(
-        planner.calls(BATCH_SIZE),
+        planner.calls(BATCH_SIZE, BulkPortals::Call),
         CallCounts {
             read: 0,
             write: 8,
@@ -152,7 +152,7 @@ fn both_manifests_of_links_fit_into_one_run() {
     assert_eq!(problems, [""; 0]);
     let totals = planner.totals();
     assert_eq!(totals.create, totals.items);
-    assert_eq!(planner.calls(BATCH_SIZE).write, 8);
+    assert_eq!(planner.calls(BATCH_SIZE, BulkPortals::Call).write, 8);
     assert_eq!(planner.exceeded(), [""; 0]);
 }
 
@@ -290,6 +290,7 @@ fn the_settings_file_names_every_setting() {
             "adaptive",
             "base_url",
             "batch_size",
+            "bulk_portals",
             "ca_cert",
             "client_id",
             "client_secret",

@@ -9,13 +9,13 @@ use zpa_bulk::engine::{End, Engine};
 use zpa_bulk::item::Status;
 use zpa_bulk::manifest::LARGEST_MANIFEST;
 use zpa_bulk::pacer::Pace;
-use zpa_bulk::plan::Defaults;
+use zpa_bulk::plan::{BulkPortals, Defaults};
 use zpa_bulk::run;
 use zpa_bulk::sim::{Class, Scenario};
 use zpa_bulk::wire::{Method, Request};
 use zpa_bulk::zpa::Api as _;
 
-use crate::support::desk::{Desk, carry_out, die};
+use crate::support::desk::{Applied, Desk, carry_out, die};
 use crate::support::in_memory::InMemory;
 use crate::support::manifests::{PORTALS, expected, manifest};
 use crate::support::random::Random;
@@ -31,6 +31,59 @@ async fn five_hundred_links_take_six_writes_and_no_refusal() {
     assert_eq!(wire.links(), expected(500));
     assert_eq!(wire.log(Class::Write).len(), 6);
     assert_eq!(wire.refusals(), 0);
+}
+
+/// Applies a manifest of links on three portals to a tenant, with the portals with each link.
+async fn apply_with_own_portals(wire: &Wire, links: usize) -> Applied {
+    let mut desk = Desk::new();
+    desk.bulk_portals = BulkPortals::Item;
+    desk.apply(wire, &manifest(links)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn links_on_many_portals_share_a_call() {
+    for answer in ["wrapper", "list", "empty"] {
+        let bulk = format!("bulk = {{ item_portals = \"honoured\", answer = \"{answer}\" }}");
+        let wire = Wire::new(&bulk);
+        let applied = apply_with_own_portals(&wire, 500).await;
+        assert_eq!(applied.ledger.tally().created, 500, "{answer}");
+        assert_eq!(wire.links(), expected(500), "{answer}");
+        assert_eq!(wire.log(Class::Write).len(), 5, "two links, then the rest");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_leaves_no_link_twice_or_elsewhere() {
+    for lost in 0..2 {
+        for fault in [Fault::LoseAnswer, Fault::LoseRequest] {
+            let bulk = "bulk = { item_portals = \"honoured\", unique_names = false }";
+            let wire = Wire::with_faults(bulk, move |_, write| (write == lost).then_some(fault));
+            let applied = apply_with_own_portals(&wire, 200).await;
+            let tally = applied.ledger.tally();
+            assert_eq!(tally.created + tally.recovered, 200, "{lost} {fault:?}");
+            assert_eq!(wire.links(), expected(200), "{lost} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_ignores_them_gets_the_links_apart() {
+    for answer in ["wrapper", "list", "empty"] {
+        let wire = Wire::new(&format!("bulk = {{ answer = \"{answer}\" }}"));
+        let applied = apply_with_own_portals(&wire, 200).await;
+        let tally = applied.ledger.tally();
+        assert_eq!((tally.created, tally.failed), (198, 2), "{answer}");
+        let elsewhere = wire
+            .links()
+            .into_iter()
+            .filter(|link| !expected(200).contains(link));
+        let nowhere = ["Link 00000", "Link 00001"].map(|name| (name.to_owned(), vec![]));
+        assert_eq!(elsewhere.collect::<Vec<_>>(), nowhere, "{answer}");
+        for number in 0..2 {
+            let failure = applied.outcomes[&number].failure.as_ref().unwrap();
+            assert!(failure.message.contains("--bulk-portals call"), "{failure}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

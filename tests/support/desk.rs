@@ -13,7 +13,7 @@ use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::manifest::LARGEST_MANIFEST;
-use zpa_bulk::plan::{Defaults, Limits};
+use zpa_bulk::plan::{BulkPortals, Defaults, Limits};
 use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Replaced, Run, RunDirectory, RunEffects};
 use zpa_bulk::wire::Failure;
 use zpa_bulk::zpa::Api;
@@ -34,6 +34,7 @@ const ROOM: Limits = Limits {
 pub(crate) struct Desk {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) settings: EngineSettings,
+    pub(crate) bulk_portals: BulkPortals,
 }
 
 impl Desk {
@@ -41,6 +42,7 @@ impl Desk {
         Self {
             dir: scratch(),
             settings: EngineSettings::default(),
+            bulk_portals: BulkPortals::Call,
         }
     }
 
@@ -57,7 +59,9 @@ impl Desk {
     pub(crate) async fn start<A: Api>(&self, engine: &mut Engine<A>, manifest: &str) -> Run {
         let path = self.dir.path().join("links.csv");
         std::fs::write(&path, manifest).unwrap();
-        started(self.dir.path(), engine, &path).await.unwrap()
+        started(self.dir.path(), engine, &path, self.bulk_portals)
+            .await
+            .unwrap()
     }
 
     /// Plans the undo of the run in `past` and starts it, as `undo` does.
@@ -137,13 +141,15 @@ pub(crate) async fn started<A: Api>(
     home: &Path,
     engine: &mut Engine<A>,
     manifest: &Path,
+    bulk_portals: BulkPortals,
 ) -> Result<Run, End> {
-    let rows = run::check(
+    let mut rows = run::check(
         &[manifest.to_owned()],
         LARGEST_MANIFEST,
         Defaults::default(),
     )
     .unwrap();
+    rows.set_bulk_portals(bulk_portals);
     let snapshot = engine.snapshot(rows.scopes()).await?;
     Ok(begin(home, &rows.origin(), |keep| {
         run::plan(&rows, &snapshot, ROOM, keep).unwrap();

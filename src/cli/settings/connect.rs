@@ -200,6 +200,7 @@ impl Connector {
             connection: resolved.connection,
             microtenant: resolved.microtenant,
             limits: resolved.limits,
+            bulk_portals: resolved.bulk_portals,
             guards,
             recorded,
             sharing,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::typed::{self, duration};
 use crate::pacer::{Margin, Pace, QuotaScope, Shape};
+use crate::plan::BulkPortals;
 use crate::zpa::Style;
 
 const TENANT: &str = "Tenant";
@@ -183,6 +184,11 @@ settings! {
     /// Most links in one bulk call, 1 to 500 [default: 150]
     #[arg(long, value_name = "N", env = "ZPA_BULK_BATCH_SIZE", help_heading = ENGINE)]
     batch_size: NonZeroU32,
+    /// Place of the portals in a bulk create: once for the `call`, or with each `item`. With `item`, links on different
+    /// portals share a call, and the first answer tells whether the tenant honours that [default: call]
+    #[arg(long, value_name = "PLACE", env = "ZPA_BULK_BULK_PORTALS", help_heading = ENGINE)]
+    #[serde(with = "typed")]
+    bulk_portals: BulkPortals,
     /// Attempts before an item fails, 1 to 100; throttled attempts do not count [default: 8]
     #[arg(long, value_name = "N", env = "ZPA_BULK_MAX_ATTEMPTS", help_heading = ENGINE)]
     max_attempts: NonZeroU32,

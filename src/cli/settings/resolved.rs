@@ -12,7 +12,7 @@ use crate::engine::EngineSettings;
 use crate::files::read_within;
 use crate::ops::Error;
 use crate::pacer::Pace;
-use crate::plan::{Guards, Limits, Share};
+use crate::plan::{BulkPortals, Guards, Limits, Share};
 use crate::run::{Addresses, RecordedSettings};
 use crate::wire::Id;
 use crate::zpa::{Connection, Style, Transport};
@@ -32,6 +32,7 @@ pub(crate) struct Resolved {
     pub(crate) engine: EngineSettings,
     pub(crate) keep_per_group: u32,
     pub(crate) limits: Limits,
+    pub(crate) bulk_portals: BulkPortals,
     pub(crate) microtenant: Option<Id>,
     pub(crate) shares_state: bool,
 }
@@ -65,6 +66,7 @@ impl Resolved {
                     .links_per_portal_limit
                     .unwrap_or(limits.links_per_portal),
             },
+            bulk_portals: settings.bulk_portals.unwrap_or_default(),
             microtenant: microtenant(settings)?,
             shares_state: !settings.no_shared_state.unwrap_or(false),
         })

@@ -11,13 +11,14 @@ use super::super::call::{Batch, Call, CallId, numbers};
 use super::super::lag;
 use super::super::lookup::{Lookup, Match, confirm};
 use super::super::outcomes::{failed, failure_of, outcome};
+use super::super::own_refs::OwnRefs;
 use super::super::unresolved::{CreateReason, Reason};
 use super::attempts::Attempts;
 use super::step::{Judged, Step, Steps, failed_all};
 use crate::item::{Event, Item, Outcome, Status, index};
 use crate::plan::conflict;
 use crate::retry::Verdict;
-use crate::wire::{Failure, Id};
+use crate::wire::{Failure, Id, Object};
 
 /// The number of parts into which a batch is cut whose answer was lost twice. With the default of 8 attempts, a batch
 /// of 150 is down to single items with three attempts left for each.
@@ -26,6 +27,7 @@ const PARTS_OF_LOST: usize = 4;
 #[derive(Debug)]
 pub(super) struct Creates {
     batch_limit: BatchLimit,
+    own_refs: OwnRefs,
     /// Refused batches that wait until the batch limit is known.
     held: Vec<Batch>,
     /// True once an object is known to have kept its name.
@@ -37,6 +39,7 @@ impl Creates {
     pub(super) fn new(batch_size: u32) -> Self {
         Self {
             batch_limit: BatchLimit::new(index(batch_size)),
+            own_refs: OwnRefs::default(),
             held: Vec::new(),
             keeps_names: false,
             created_by_others: HashSet::new(),
@@ -60,18 +63,47 @@ impl Creates {
     }
 
     pub(super) fn is_probing(&self) -> bool {
-        self.batch_limit.is_probing()
+        self.batch_limit.is_probing() || self.own_refs.is_trying()
     }
 
     pub(super) fn holds_none(&self) -> bool {
-        self.held.is_empty()
+        self.held.is_empty() && self.own_refs.holds_none()
     }
 
     /// Sends on the batches that waited for others to come through, if they need not wait any longer.
     pub(super) fn release_held(&mut self) -> Steps {
         let held = std::mem::take(&mut self.held);
-        let sent = held.into_iter().flat_map(|items| self.send_parts(items));
-        sent.collect()
+        let mut sent: Steps = held
+            .into_iter()
+            .flat_map(|items| self.send_parts(items))
+            .collect();
+        for items in self.own_refs.release() {
+            sent.extend(self.send_in(usize::MAX, items));
+        }
+        sent
+    }
+
+    /// Begins with loaded items. Those whose call was cut off are looked up, the others created.
+    pub(super) fn begin(&mut self, items: Batch, attempts: &Attempts, now: Instant) -> Steps {
+        let (cut_off, waiting): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| attempts.in_doubt(item));
+        let (refused, lost): (Vec<_>, Vec<_>) = cut_off
+            .into_iter()
+            .partition(|item| attempts.ledger().is_refused(item.item));
+        let failure = Failure::new("the run was cut off before the answer came");
+        let refused = (refused, CreateReason::Rejected(failure.clone()));
+        let lost = (lost, CreateReason::Lost(failure, attempts.settled_at(now)));
+        let in_doubt = [refused, lost]
+            .into_iter()
+            .filter(|(items, _)| !items.is_empty());
+        let mut steps: Steps = in_doubt
+            .map(|(items, reason)| Step::look_up(0, items, Reason::Create(reason), now))
+            .collect();
+        if !waiting.is_empty() {
+            let parts = self.own_refs.parts(waiting).into_iter();
+            steps.extend(parts.map(|items| Step::submit(Call::Create(items))));
+        }
+        steps
     }
 
     /// Takes in the end of a create.
@@ -130,8 +162,16 @@ impl Creates {
         let mut outcomes = Vec::with_capacity(items.len());
         let mut unconfirmed = Vec::new();
         for (item, id) in items.into_iter().zip(ids) {
-            match id {
-                Some(id) => outcomes.push(outcome(&item, Status::Created, Some(id))),
+            let object = || {
+                let of_id = |object: &&Object| Id::of(object) == id;
+                objects.iter().find(of_id)
+            };
+            let compared = id
+                .as_ref()
+                .and_then(|_| self.own_refs.confirm(&item, object()?));
+            match compared {
+                Some(Ok(())) => outcomes.push(outcome(&item, Status::Created, id)),
+                Some(Err(failure)) => outcomes.push(failed(&item, failure)),
                 None => unconfirmed.push(item),
             }
         }
@@ -165,6 +205,10 @@ impl Creates {
         let until = reason.may_appear_until();
         let is_open = until.is_some_and(|until| seen < until);
         for item in items {
+            if let Some(failure) = self.misplaced(&item, &reason, lookup) {
+                outcomes.push(failed(&item, failure));
+                continue;
+            }
             let (id, alike) = match lookup.find(&item) {
                 Match::Found(id) => (id, false),
                 Match::Alike(id) if !self.is_anothers(&item, &id, &reason, attempts) => (id, true),
@@ -203,6 +247,26 @@ impl Creates {
             }
         }
         steps
+    }
+
+    /// Returns the failure of an item whose object the server says it has created, and has not put where it belongs.
+    fn misplaced(
+        &mut self,
+        item: &Item<'_>,
+        reason: &CreateReason,
+        lookup: &Lookup<'_>,
+    ) -> Option<Failure> {
+        if !matches!(reason, CreateReason::Unconfirmed { .. }) {
+            return None;
+        }
+        let (Match::Found(id) | Match::Alike(id) | Match::Conflict(id)) = lookup.find(item) else {
+            return None;
+        };
+        if self.created_by_others.contains(&id) {
+            return None;
+        }
+        let live = lookup.by_id.get(&id)?;
+        self.own_refs.compare(item, live).err()
     }
 
     /// The outcome of an item whose object is there.
@@ -262,7 +326,7 @@ impl Creates {
                     self.send_again(items, &failure, attempts)
                 } else {
                     // The server took none of them, so it has something against some. It says so of each alone.
-                    send_in(1, items)
+                    self.send_in(1, items)
                 }
             }
             CreateReason::Exists(failure, _) | CreateReason::Refused(failure) => {
@@ -282,7 +346,7 @@ impl Creates {
     /// Sends items on that were refused together and of which none was created.
     fn send_parts(&mut self, items: Batch) -> Steps {
         match self.batch_limit.refused(&items) {
-            Parts::Of(most) => send_in(most, items),
+            Parts::Of(most) => self.send_in(most, items),
             Parts::Later => {
                 self.held.push(items);
                 Vec::new()
@@ -297,7 +361,19 @@ impl Creates {
         let mut steps = self.fail_all(&spent, &attempts.given_up(reason));
         let repeated = left.iter().any(|item| attempts.of(item) > 1);
         let parts = if repeated { PARTS_OF_LOST } else { 1 };
-        steps.extend(send_in(left.len().div_ceil(parts), left));
+        steps.extend(self.send_in(left.len().div_ceil(parts), left));
+        steps
+    }
+
+    /// Sends items again, at most so many in one call.
+    pub(super) fn send_in(&mut self, most: usize, mut items: Batch) -> Steps {
+        let mut steps = Vec::new();
+        while !items.is_empty() {
+            let rest = items.split_off(items.len().min(most.max(1)));
+            let parts = self.own_refs.parts(items).into_iter();
+            steps.extend(parts.map(|items| Step::retry(Call::Create(items))));
+            items = rest;
+        }
         steps
     }
 
@@ -305,6 +381,7 @@ impl Creates {
     fn finish(&mut self, outcomes: Vec<Outcome>) -> Steps {
         let mut steps = Vec::new();
         for outcome in &outcomes {
+            self.own_refs.ended(outcome.item);
             let failed = outcome.status == Status::Failed;
             if self.batch_limit.ended(outcome.item, failed) {
                 let most = self.batch_limit.most();
@@ -326,39 +403,6 @@ impl Creates {
     fn fail_all(&mut self, items: &[Item<'_>], failure: &Failure) -> Steps {
         self.finish(failed_all(items, failure))
     }
-}
-
-/// Begins with loaded items. Those whose call was cut off are looked up, the others created.
-pub(super) fn begin(items: Batch, attempts: &Attempts, now: Instant) -> Steps {
-    let (cut_off, waiting): (Vec<_>, Vec<_>) =
-        items.into_iter().partition(|item| attempts.in_doubt(item));
-    let (refused, lost): (Vec<_>, Vec<_>) = cut_off
-        .into_iter()
-        .partition(|item| attempts.ledger().is_refused(item.item));
-    let failure = Failure::new("the run was cut off before the answer came");
-    let refused = (refused, CreateReason::Rejected(failure.clone()));
-    let lost = (lost, CreateReason::Lost(failure, attempts.settled_at(now)));
-    let in_doubt = [refused, lost]
-        .into_iter()
-        .filter(|(items, _)| !items.is_empty());
-    let mut steps: Steps = in_doubt
-        .map(|(items, reason)| Step::look_up(0, items, Reason::Create(reason), now))
-        .collect();
-    if !waiting.is_empty() {
-        steps.push(Step::submit(Call::Create(waiting)));
-    }
-    steps
-}
-
-/// Sends items again, at most so many in one call.
-pub(super) fn send_in(most: usize, mut items: Batch) -> Steps {
-    let mut steps = Vec::new();
-    while !items.is_empty() {
-        let rest = items.split_off(items.len().min(most.max(1)));
-        steps.push(Step::retry(Call::Create(items)));
-        items = rest;
-    }
-    steps
 }
 
 /// The reason to doubt that the item's call created the object. The object may be another's if the only call was

@@ -362,7 +362,7 @@ impl Core {
             }
         }
         let steps = match work {
-            Work::Create(_) => creates::begin(renamed, &self.attempts, now),
+            Work::Create(_) => self.creates.begin(renamed, &self.attempts, now),
             Work::Update(_) => changes::begin(renamed),
             Work::Delete(_) => removals::begin(renamed),
             Work::Merge(_) => vec![lists::begin(renamed, &self.attempts, now)],
@@ -619,7 +619,8 @@ impl Core {
                 let too_large = |call: &Call| call.creates_more_than(most);
                 for call in self.dispatcher.withdraw(too_large) {
                     if let Call::Create(items) = call {
-                        self.carry_all(creates::send_in(most, items), now);
+                        let steps = self.creates.send_in(most, items);
+                        self.carry_all(steps, now);
                     }
                 }
             }

@@ -189,8 +189,10 @@ fn rows_with_the_same_portals_share_a_group() {
         groups.push(planner.plan(row).unwrap().group);
     }
     assert_eq!(groups, [Some(0), Some(0), Some(1), Some(0)]);
-    assert_eq!(planner.calls(150).write, 2);
-    assert_eq!(planner.calls(1).write, 4);
+    let writes = |batch_size, place| planner.calls(batch_size, place).write;
+    assert_eq!(writes(150, BulkPortals::Call), 2);
+    assert_eq!(writes(1, BulkPortals::Call), 4);
+    assert_eq!(writes(150, BulkPortals::Item), 1);
 }
 
 #[test]

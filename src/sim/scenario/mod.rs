@@ -118,6 +118,8 @@ rules! {
         answer: BulkAnswer = BulkAnswer::default(), Form::word();
         /// The order of the links in that answer.
         order: BulkOrder = BulkOrder::default(), Form::word();
+        /// The effect of portals that stand with a single link of a batch.
+        item_portals: ItemPortals = ItemPortals::default(), Form::word();
     }
 }
 
@@ -164,6 +166,16 @@ pub enum BulkOrder {
     Posted,
     /// `reversed`: the opposite order.
     Reversed,
+}
+
+/// The effect of portals that stand with a single link of a batch: a model of the API has them, the documentation does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ItemPortals {
+    /// `ignored`: every link gets the portals of the call.
+    #[default]
+    Ignored,
+    /// `honoured`: a link with portals of its own gets those, and the answer shows them.
+    Honoured,
 }
 
 rules! {
@@ -246,7 +258,7 @@ mod tests {
             latency = { base = "0ms", jitter = "2s", travel = "3ms", travel_jitter = "4ms" }
             token = { lifetime = "2m" }
             tenant = { portals = 1, links = 2 }
-            bulk = { max = 3, atomic = false, unique_names = false, bad_items = "unsaid", answer = "list", order = "reversed" }
+            bulk = { max = 3, atomic = false, unique_names = false, bad_items = "unsaid", answer = "list", order = "reversed", item_portals = "honoured" }
             limits = { links = 4, links_per_portal = 5, domains = 6 }
             microtenants = { names = ["North", "South"] }
             user_portals = { delete_with_links = "detach" }
@@ -274,6 +286,7 @@ mod tests {
         expected.bulk.bad_items = BadItems::Unsaid;
         expected.bulk.answer = BulkAnswer::List;
         expected.bulk.order = BulkOrder::Reversed;
+        expected.bulk.item_portals = ItemPortals::Honoured;
         expected.bulk.unique_names = false;
         expected.limits.links = 4;
         expected.limits.links_per_portal = 5;

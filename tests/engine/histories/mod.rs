@@ -230,7 +230,14 @@ impl Life {
         sleep(Duration::from_secs(self.random.below(40))).await;
         for _ in 0..MOST_RESUMES {
             let mut engine = self.desk.engine(self.tenant.clone());
-            match started(self.desk.dir.path(), &mut engine, &self.manifest).await {
+            match started(
+                self.desk.dir.path(),
+                &mut engine,
+                &self.manifest,
+                self.desk.bulk_portals,
+            )
+            .await
+            {
                 Ok(run) => return Ok((engine, run)),
                 Err(end) => self.story.push(format!("no plan: {end:?}")),
             }
