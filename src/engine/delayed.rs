@@ -13,7 +13,7 @@ use crate::retry::RetryBudget;
 #[derive(Debug, Default)]
 pub(super) struct Delayed {
     calls: BTreeSet<(Instant, CallId)>,
-    /// Those that cost nothing of the budget.
+    /// The calls that cost nothing of the budget.
     free: BTreeSet<(Instant, CallId)>,
     budget: RetryBudget,
 }

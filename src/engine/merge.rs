@@ -59,7 +59,7 @@ struct Written {
     answer: WriteAnswer,
 }
 
-/// What is known of a write.
+/// The knowledge of what came of a write.
 #[derive(Clone, Copy, Debug)]
 enum WriteAnswer {
     /// The server said at that instant that it has taken the list.
