@@ -8,6 +8,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+mod digest;
+
+pub(crate) use self::digest::Digested;
 use crate::platform::{self, follow_no_link, is_link, private_file, sync_dir};
 
 /// Opens a file in order to read it.

@@ -52,6 +52,9 @@ pub struct Tally {
     pub unchanged: u64,
     /// Items whose object was left alone, since it no longer fits the conditions of the change.
     pub spared: u64,
+    /// Items whose object was left alone, since it has changed after the plan was saved. Older reports have none.
+    #[serde(default)]
+    pub stale: u64,
     /// Items that failed.
     pub failed: u64,
     /// Items in doubt.
@@ -221,9 +224,15 @@ impl Tally {
         self.items - self.waiting - self.unknown
     }
 
+    /// Returns the number of items that have ended without what their rows ask for. A retry plans them anew.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.failed + self.stale
+    }
+
     /// Returns the number of items in each state, with the state's name.
     #[must_use]
-    pub fn states(self) -> [(u64, &'static str); 9] {
+    pub fn states(self) -> [(u64, &'static str); 10] {
         [
             (self.created, "created"),
             (self.updated, "updated"),
@@ -231,6 +240,7 @@ impl Tally {
             (self.recovered, "recovered"),
             (self.unchanged, "unchanged"),
             (self.spared, "spared"),
+            (self.stale, "stale"),
             (self.failed, "failed"),
             (self.unknown, "unknown"),
             (self.waiting, "waiting"),
@@ -246,6 +256,7 @@ impl Tally {
             State::Finished(Status::Deleted) => &mut self.deleted,
             State::Finished(Status::Recovered) => &mut self.recovered,
             State::Finished(Status::Spared) => &mut self.spared,
+            State::Finished(Status::Stale) => &mut self.stale,
             State::Finished(Status::Unchanged) => &mut self.unchanged,
             State::Finished(Status::Failed) => &mut self.failed,
         }

@@ -128,6 +128,7 @@ mod tests {
                 body: Fields::default(),
             },
             undo: None,
+            reviewed: None,
         };
         numbers.map(item).collect()
     }

@@ -30,6 +30,15 @@ pub(super) fn spared(item: &Item<'_>, reason: Failure) -> Outcome {
     }
 }
 
+/// The outcome of an item of a saved plan whose object has changed since; none if it has not.
+pub(super) fn stale(item: &Item<'_>, live: Option<&Object>) -> Option<Outcome> {
+    let failure = Some(item.stale(live)?);
+    Some(Outcome {
+        failure,
+        ..outcome(item, Status::Stale, target(item))
+    })
+}
+
 pub(super) fn failed(item: &Item<'_>, failure: Failure) -> Outcome {
     Outcome {
         failure: Some(failure),
@@ -76,12 +85,19 @@ pub(super) fn failure_of(verdict: Verdict) -> Failure {
     }
 }
 
-/// Leaves alone what somebody else has changed since the run that the item undoes. An update goes on without such
-/// fields.
+/// Leaves alone what somebody else has changed since the plan was saved, or since the run that the item undoes. An update
+/// of an undo goes on without such fields.
 ///
 /// # Errors
-/// The reason why the item leaves its whole object alone.
-pub(super) fn give_way(item: &mut Item<'static>, live: &Object) -> Result<(), Failure> {
+/// The outcome of an item that leaves its whole object alone.
+pub(super) fn give_way(item: &mut Item<'static>, live: &Object) -> Result<(), Outcome> {
+    if let Some(stale) = stale(item, Some(live)) {
+        return Err(stale);
+    }
+    undoable(item, live).map_err(|reason| spared(item, reason))
+}
+
+fn undoable(item: &mut Item<'static>, live: &Object) -> Result<(), Failure> {
     let (kind, Some(undo)) = (item.resource, item.undo.as_mut()) else {
         return Ok(());
     };

@@ -50,6 +50,14 @@ pub enum Change<'r> {
         /// The reason why the object is left alone.
         failure: Failure,
     },
+    /// Do nothing, because the object has changed since the plan was saved.
+    Stale {
+        /// The object's id, if there is an object.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<Id>,
+        /// The words for what has changed.
+        failure: Failure,
+    },
     /// Do nothing, because the object is already as the row asks.
     Unchanged {
         /// The object's id. `None` if the object was to be deleted and is already gone.
@@ -69,7 +77,7 @@ impl Change<'_> {
     pub fn id(&self) -> Option<&Id> {
         match self {
             Self::Update { id, .. } | Self::Delete { id, .. } | Self::Spared { id, .. } => Some(id),
-            Self::Unchanged { id } => id.as_ref(),
+            Self::Unchanged { id } | Self::Stale { id, .. } => id.as_ref(),
             Self::Create { .. } | Self::Error { .. } => None,
         }
     }

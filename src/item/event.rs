@@ -21,6 +21,8 @@ pub enum Status {
     Unchanged,
     /// Left alone, because a condition of the change no longer held.
     Spared,
+    /// Left alone, because the object had changed since the plan was saved.
+    Stale,
     /// Not carried out.
     Failed,
 }
@@ -36,6 +38,7 @@ impl Status {
             Self::Recovered => "recovered",
             Self::Unchanged => "unchanged",
             Self::Spared => "spared",
+            Self::Stale => "stale",
             Self::Failed => "failed",
         }
     }

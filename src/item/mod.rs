@@ -6,7 +6,9 @@ mod change;
 mod event;
 mod operation;
 mod referrer;
+mod reviewed;
 mod row;
+mod stale;
 mod undo;
 mod work_item;
 
@@ -14,6 +16,7 @@ pub use self::change::{Change, FieldChange};
 pub use self::event::{Event, Outcome, PRESUMED, Status};
 pub use self::operation::Operation;
 pub use self::referrer::{Referrer, referred_to};
+pub use self::reviewed::Reviewed;
 pub use self::row::{CellKind, Cells, Located, Problem, Problems, Row};
 pub use self::undo::{Undo, changed_since};
 pub use self::work_item::{Item, ItemNumber, index};

@@ -22,6 +22,8 @@ pub enum Operation {
     Merge,
     /// None: a condition of the item no longer holds.
     Spared,
+    /// None: the object has changed since the plan was saved.
+    Stale,
     /// None: the object is as the row asks.
     Unchanged,
     /// None: the row cannot be carried out.
@@ -37,6 +39,7 @@ impl Operation {
             Change::Update { .. } => Self::Update,
             Change::Delete { .. } => Self::Delete,
             Change::Spared { .. } => Self::Spared,
+            Change::Stale { .. } => Self::Stale,
             Change::Unchanged { .. } => Self::Unchanged,
             Change::Error { .. } => Self::Error,
         };
@@ -59,6 +62,7 @@ impl Operation {
     pub fn ended(self) -> Option<Status> {
         match self {
             Self::Spared => Some(Status::Spared),
+            Self::Stale => Some(Status::Stale),
             Self::Unchanged => Some(Status::Unchanged),
             Self::Error => Some(Status::Failed),
             Self::Create | Self::Update | Self::Delete | Self::Merge => None,

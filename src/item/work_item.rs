@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::change::Change;
+use super::reviewed::Reviewed;
 use super::undo::Undo;
 use crate::resource::{Kind, Part, Scope};
 use crate::wire::Id;
@@ -46,6 +47,9 @@ pub struct Item<'r> {
     /// The change that it takes back, if it belongs to the undo of a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Box<Undo<'r>>>,
+    /// The reading on which it was reviewed, if it belongs to a saved plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviewed: Option<Box<Reviewed<'r>>>,
 }
 
 impl Item<'_> {
@@ -69,6 +73,10 @@ impl Item<'_> {
                 id: id.clone(),
                 failure: failure.clone(),
             },
+            Change::Stale { id, failure } => Change::Stale {
+                id: id.clone(),
+                failure: failure.clone(),
+            },
             Change::Unchanged { id } => Change::Unchanged { id: id.clone() },
             Change::Error { failure } => Change::Error {
                 failure: failure.clone(),
@@ -85,6 +93,8 @@ impl Item<'_> {
             group: self.group,
             change,
             undo: (self.undo.as_ref()).map(|undo| Box::new(undo.to_owned_undo())),
+            reviewed: (self.reviewed.as_ref())
+                .map(|reviewed| Box::new(reviewed.to_owned_reviewed())),
         }
     }
 
@@ -118,6 +128,9 @@ mod tests {
             r#""op":"delete","id":"1","condition":"idle"}"#,
             r#""op":"delete","id":"1"}"#,
             r#""part":"SHARED","op":"spared","id":"1","failure":{"message":"why"}}"#,
+            r#""op":"stale","id":"1","failure":{"message":"why"}}"#,
+            r#""op":"stale","failure":{"message":"why"},"reviewed":{}}"#,
+            r#""op":"unchanged","id":"1","reviewed":{"object":{"name":"x"}}}"#,
             r#""op":"unchanged"}"#,
             r#""op":"error","failure":{"message":"why"},"undo":{"old_id":"4","expected":{"name":"x"},"left":["link"]}}"#,
         ] {

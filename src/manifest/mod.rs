@@ -40,6 +40,7 @@ pub use self::output::{OutputFormat, RowsWriter};
 pub use self::read_back::CsvReader;
 pub use self::reading::{Assignment, Delimiter, Reading, TextEncoding};
 pub use self::rows::Title;
+pub(crate) use self::source::SAVED_PLAN;
 pub use self::workbook::READER;
 pub use self::workbook_out::{LeftCell, TemplateColumn, WorkbookWriter, template};
 pub use self::write::{CsvWriter, json_line};

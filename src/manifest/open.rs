@@ -17,6 +17,7 @@ use super::spool::{spool, too_large};
 use super::titles::Known;
 use super::workbook::{self, Sheet};
 use super::{csv, jsonl, sheet};
+use crate::files::Digested;
 use crate::item::{Problem, Problems, Row};
 use crate::platform;
 use crate::resource::fold;
@@ -49,6 +50,16 @@ pub struct Manifest {
     meant: Vec<String>,
     notes: Vec<String>,
     details: Vec<String>,
+    sha256: Option<String>,
+}
+
+/// Sums up a file from its beginning.
+fn sha256(file: &File) -> io::Result<String> {
+    let mut file = file;
+    file.rewind()?;
+    let mut digest = Digested::new(io::sink());
+    io::copy(&mut file, &mut digest)?;
+    Ok(digest.finish().1)
 }
 
 /// The form of a manifest in UTF-8.
@@ -95,6 +106,7 @@ impl Manifest {
             meant: Vec::new(),
             notes: Vec::new(),
             details: Vec::new(),
+            sha256: reading.summed.then(|| sha256(&file)).transpose()?,
         };
         match source::read(file, reading, &mut manifest.notes)? {
             Source::Text(file) => {
@@ -121,6 +133,12 @@ impl Manifest {
             }
         }
         Ok(manifest)
+    }
+
+    /// Returns the SHA-256 of the file as it was given, in hexadecimal, if `reading` asked for it.
+    #[must_use]
+    pub fn sha256(&self) -> Option<&str> {
+        self.sha256.as_deref()
     }
 
     fn take_sheet(

@@ -14,6 +14,9 @@ use super::format::BOM;
 use super::reading::Reading;
 use super::spool::spool;
 
+/// The bytes with which a saved plan begins, whatever its name and its version.
+pub(crate) const SAVED_PLAN: &[u8] = b"{\"zpa_bulk_plan\":";
+
 /// The number of bytes that are looked at to tell what a file is.
 const SEEN: usize = 1 << 13;
 
@@ -104,6 +107,9 @@ fn foreign(start: &[u8]) -> Option<String> {
         | [0x28, 0xb5, 0x2f, 0xfd, ..]
         | [0xfd, b'7', b'z', b'X', b'Z', ..] => {
             "compressed; unpack it first, or compress it with gzip".to_owned()
+        }
+        _ if start.starts_with(SAVED_PLAN) => {
+            "a saved plan; zpa-bulk apply takes its name, and nothing besides it".to_owned()
         }
         _ if begins("<!doctype html")
             || begins("<html")

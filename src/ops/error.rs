@@ -158,12 +158,14 @@ impl From<RunError> for Error {
                 ErrorKind::Unexpected
             }
             RunError::Journal(_)
+            | RunError::SavedPlan { .. }
             | RunError::Unreadable { .. }
             | RunError::PlanChanged { .. }
             | RunError::PlanDamaged { .. } => ErrorKind::Run,
-            RunError::OpenToOthers { .. } | RunError::Unknown(_) | RunError::Ambiguous { .. } => {
-                ErrorKind::Usage
-            }
+            RunError::NotSaved { .. }
+            | RunError::OpenToOthers { .. }
+            | RunError::Unknown(_)
+            | RunError::Ambiguous { .. } => ErrorKind::Usage,
         };
         let hint = hint_for(&error);
         Self {
@@ -197,6 +199,10 @@ fn hint_for(error: &RunError) -> Option<String> {
                 "nothing was sent; put it back from a copy of the run, or {APPLY_AGAIN}"
             ));
         }
+        RunError::SavedPlan { .. } => {
+            "nothing was sent; zpa-bulk plan MANIFEST -o PLAN saves a plan anew"
+        }
+        RunError::NotSaved { .. } => "nothing was changed; --output names another place",
         RunError::OpenToOthers { .. } => {
             "nothing was sent; runs belong into a directory that only you can write to: --runs-dir names another"
         }

@@ -1,16 +1,21 @@
 //! The use case `plan`: compares manifests with a tenant. Nothing is written anywhere.
 
-use std::path::PathBuf;
+use std::env;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
 
 use super::error::{Error, ErrorKind};
 use super::preview::{PlanSummary, Preview};
+use super::saving::Saving;
 use super::tenant::Tenant;
+use crate::clock::wall;
 use crate::engine::EngineSettings;
 use crate::item::Item;
-use crate::manifest::Reading;
+use crate::manifest::{Assignment, Reading};
 use crate::plan::{Defaults, Estimate, Planner, Snapshot, Way};
 use crate::resource::{Action, Kind};
-use crate::run::{self, Checked, PlanError};
+use crate::run::{self, Checked, Origin, PLAN_FORMAT, PlanError, SavedHead};
 
 /// A receiver for the items of a plan. Each item comes with the cells of its row.
 pub(super) type ItemSink<'k> =
@@ -61,28 +66,97 @@ pub(super) fn check(manifests: &Manifests, tenant: &Tenant) -> Result<Checked, E
     Ok(checked)
 }
 
-/// Compares manifests with a tenant, and hands the preview to `show`. With `all`, the preview holds every item.
+/// The options of [`plan()`].
+#[derive(Clone, Debug)]
+pub struct PlanOptions<'o> {
+    /// The manifests.
+    pub manifests: &'o Manifests,
+    /// True for a preview of every item.
+    pub all: bool,
+    /// The file for the plan, to be carried out later. A plan to which the guards object is not saved.
+    pub save: Option<&'o Path>,
+}
+
+/// Compares manifests with a tenant, and hands the preview to `show`.
 ///
 /// # Errors
 /// - [`ErrorKind::Manifest`] with every problem of every row.
-/// - [`ErrorKind::Usage`] for a file that cannot be read.
+/// - [`ErrorKind::Usage`] for a file that cannot be read, and for a plan that cannot be saved.
 /// - The kinds of [`of_end`](super::of_end) if live state cannot be read.
 pub async fn plan<T>(
-    manifests: &Manifests,
+    options: PlanOptions<'_>,
     tenant: &mut Tenant,
-    all: bool,
     show: impl FnOnce(&Preview<'_>, &Tenant) -> T,
 ) -> Result<T, Error> {
-    let rows = check(manifests, tenant)?;
+    let rows = check(options.manifests, tenant)?;
     let live = tenant
         .snapshot(rows.scopes(), ErrorKind::Unexpected)
         .await?;
-    let mut preview = Preview::new(&live, all);
-    let summary = plan_rows(&rows, &live, tenant, &mut |item, _| {
+    let mut preview = Preview::new(&live, options.all);
+    let mut saving = match options.save {
+        Some(path) => {
+            let head = head(options.manifests, &rows, tenant)?;
+            Some(Saving::begin(path, &head, &live)?)
+        }
+        None => None,
+    };
+    let summary = plan_rows(&rows, &live, tenant, &mut |item, cells| {
         preview.add(item);
-        Ok(())
+        saving
+            .as_mut()
+            .map_or(Ok(()), |saving| saving.add(item, cells))
     })?;
+    if let Some(saving) = saving.filter(|_| summary.objections.is_empty()) {
+        saving.finish(tenant.sealer.as_ref())?;
+    }
     Ok(show(&preview.with_summary(summary), tenant))
+}
+
+/// Returns the first line of the saved plan of these rows.
+fn head(manifests: &Manifests, rows: &Checked, tenant: &Tenant) -> Result<SavedHead, Error> {
+    let settings = serde_json::to_value(&tenant.recorded)
+        .map_err(|error| Error::unexpected("the settings cannot be recorded", &error))?;
+    Ok(SavedHead {
+        format: PLAN_FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        saved: wall().to_string(),
+        tenant: tenant.connection.customer.clone(),
+        settings,
+        reading: reading_of(manifests),
+        manifests: rows.sums(),
+        origin: Origin {
+            named_in: named_in(),
+            ..rows.origin()
+        },
+    })
+}
+
+/// Returns the options with which manifests are read, as far as they say something about the rows.
+fn reading_of(manifests: &Manifests) -> Map<String, Value> {
+    let reading = &manifests.reading;
+    let assigned = |all: &[Assignment]| -> Value {
+        let all = all.iter().map(|one| format!("{}={}", one.name, one.value));
+        all.collect()
+    };
+    let options = [
+        ("action", json!(manifests.action.name())),
+        ("resource", json!(manifests.resource)),
+        ("map", assigned(&reading.map)),
+        ("set", assigned(&reading.set)),
+        ("fix", json!(reading.fix)),
+        ("sheet", json!(reading.sheet)),
+        ("include_hidden", json!(reading.include_hidden)),
+    ];
+    let options = options.into_iter();
+    options
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Returns the directory to which the names of manifests are relative.
+pub(super) fn named_in() -> Option<String> {
+    let directory = env::current_dir().ok()?;
+    directory.to_str().map(str::to_owned)
 }
 
 /// Plans checked rows against live state. Each item goes to `sink`.

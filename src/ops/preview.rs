@@ -61,7 +61,7 @@ impl<'s> Preview<'s> {
             Change::Create { .. } => Some(0),
             Change::Update { .. } => Some(1),
             Change::Delete { .. } => Some(2),
-            Change::Error { .. } | Change::Spared { .. } => Some(3),
+            Change::Error { .. } | Change::Spared { .. } | Change::Stale { .. } => Some(3),
             Change::Unchanged { .. } => None,
         };
         let count = kind.and_then(|kind| self.counts.get_mut(kind));

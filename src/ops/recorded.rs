@@ -24,7 +24,7 @@ pub(super) fn believed(
         connect.customer(),
         recorded.addresses.customer_id.as_deref(),
     ] {
-        refuse_other_tenant(other, &header.tenant)?;
+        refuse_other_tenant("run", other, &header.tenant)?;
     }
     let Some(reason) = run::distrust(directory, header, connect.sealer())? else {
         return Ok(recorded);
@@ -58,12 +58,12 @@ pub(super) fn refuse_simulated(connect: &dyn Connect, verb: &str) -> Result<(), 
         .hint("start zpa-bulk simulate in a second terminal, and give its address with --base-url"))
 }
 
-/// Refuses a run of tenant `own` if the tenant is to be another.
-fn refuse_other_tenant(other: Option<&str>, own: &str) -> Result<(), Error> {
+/// Refuses a run or a plan of tenant `own` if the tenant is to be another.
+pub(super) fn refuse_other_tenant(what: &str, other: Option<&str>, own: &str) -> Result<(), Error> {
     match other {
         Some(other) if other != own => Err(Error::new(
             ErrorKind::Run,
-            format!("this run is of tenant {own}, not of {other}"),
+            format!("this {what} is of tenant {own}, not of {other}"),
         )
         .hint("check ZPA_CUSTOMER_ID, --customer-id and the settings file")),
         _ => Ok(()),

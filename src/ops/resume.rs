@@ -54,7 +54,7 @@ pub async fn resume(
     let recorded = believed(connect, &directory, &header)?;
     let run_state = RunState::read(directory.clone())?;
     if run_state.is_finished() && is_reported(&run_state) {
-        let failed = run_state.ledger.tally().failed > 0;
+        let failed = run_state.ledger.tally().missed() > 0;
         return Ok(Conclusion::NothingLeft { failed });
     }
     refuse_rehearsal(&recorded)?;

@@ -37,7 +37,7 @@ pub async fn retry(
     let recorded = believed(connect, &failed.directory, &failed.header)?;
     refuse_unfinished(&failed)?;
     refuse_undo(&failed)?;
-    if failed.ledger.tally().failed == 0 {
+    if failed.ledger.tally().missed() == 0 {
         return Ok(None);
     }
     refuse_rehearsal(&recorded)?;
@@ -64,16 +64,27 @@ pub async fn retry(
 
 /// Returns the rows that failed. Messages name them by their rows in `errors.csv`.
 fn rows_of(failed: &RunState) -> Result<Checked, Error> {
-    let write = || -> io::Result<_> {
+    let name = failed.directory.path().join("errors.csv");
+    checked_rows(&name, |to| report::write_failed(failed, to))
+}
+
+/// Checks rows that `write` writes as JSON Lines. Messages name them by their rows in the file `name`.
+pub(super) fn checked_rows(
+    name: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> Result<Checked, Error> {
+    let spool = || -> io::Result<_> {
         let mut file = tempfile::Builder::new().suffix(".jsonl").tempfile()?;
-        report::write_failed(failed, io::BufWriter::new(file.as_file_mut()))?;
+        let mut writer = io::BufWriter::new(file.as_file_mut());
+        write(&mut writer)?;
+        io::Write::flush(&mut writer)?;
+        drop(writer);
         Ok(file)
     };
-    let file = write().map_err(RunError::io(
+    let file = spool().map_err(RunError::io(
         &std::env::temp_dir(),
-        "the rows that failed cannot be written here",
+        "the rows cannot be written here",
     ))?;
-    let name = failed.directory.path().join("errors.csv");
     let manifest = (file.path().to_owned(), name.display().to_string());
     // Result rows hold the values that came from flags, so no defaults are needed.
     Ok(run::check_named(

@@ -62,7 +62,7 @@ pub fn newest_with_failures(runs: &Path, observer: &dyn Observer) -> Result<RunS
             let tally = run_state.ledger.tally();
             let rehearsal = recorded(&run_state.header)?.simulated;
             let undo = run_state.plan.origin().undoes.is_some();
-            Ok(tally.failed + tally.unknown > 0 && !rehearsal && !undo)
+            Ok(tally.missed() + tally.unknown > 0 && !rehearsal && !undo)
         },
     )
 }

@@ -11,13 +11,12 @@
 //! `apply`, `retry`, `undo` and `prune` differ only in their [`PlanInput`](super::plan_input::PlanInput).
 
 use std::collections::HashSet;
-use std::env;
 use std::path::Path;
 
 use super::carry_out::{RunEnd, carry_out};
 use super::error::{Error, ErrorKind};
 use super::other_runs::OtherRuns;
-use super::plan::{ItemSink, Manifests, check, plan_rows};
+use super::plan::{ItemSink, Manifests, check, named_in, plan_rows};
 use super::plan_input::{PlanInput, StartOptions};
 use super::preview::{PlanSummary, Preview};
 use super::session::{Later, Session};
@@ -178,24 +177,24 @@ impl PlanInput for Rows<'_> {
         _: &'a Tenant,
         session: &'a Session<'a>,
     ) -> Later<'a, Result<(), Error>> {
-        Box::pin(async {
-            if self.yes {
-                return Ok(());
-            }
-            session.observer.plan(preview);
-            if session.confirm("Carry it out?").await {
-                return Ok(());
-            }
-            Err(Error::usage("nothing was changed")
-                .hint("--yes carries the plan out without asking"))
-        })
+        Box::pin(agreed(self.yes, preview, session))
     }
 }
 
-/// Returns the directory to which the names of manifests are relative.
-fn named_in() -> Option<String> {
-    let directory = env::current_dir().ok()?;
-    directory.to_str().map(str::to_owned)
+/// Shows a plan and asks, unless the answer is `yes` already.
+pub(super) async fn agreed(
+    yes: bool,
+    preview: &Preview<'_>,
+    session: &Session<'_>,
+) -> Result<(), Error> {
+    if yes {
+        return Ok(());
+    }
+    session.observer.plan(preview);
+    if session.confirm("Carry it out?").await {
+        return Ok(());
+    }
+    Err(Error::usage("nothing was changed").hint("--yes carries the plan out without asking"))
 }
 
 /// The options of [`apply`].

@@ -83,7 +83,8 @@ impl Backlog {
             (Operation::Update, _) => self.updates.push_back(item),
             (Operation::Delete, Some(group)) => self.bulk_deletes.push(item, group),
             (Operation::Delete, None) => self.deletes.push_back(item),
-            (Operation::Spared | Operation::Unchanged | Operation::Error, _) => {}
+            (Operation::Spared | Operation::Stale | Operation::Unchanged | Operation::Error, _) => {
+            }
         }
     }
 

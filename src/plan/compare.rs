@@ -32,6 +32,8 @@ pub struct Totals {
     pub unchanged: u32,
     /// Items whose object is left alone, because a condition of the change no longer holds.
     pub spared: u32,
+    /// Items whose object has changed since the plan was saved.
+    pub stale: u32,
     /// Items that cannot be carried out on the tenant as it is.
     pub error: u32,
 }
@@ -171,6 +173,7 @@ impl<'s> Planner<'s> {
                 Err(failure) => Change::Error { failure },
             },
             undo: None,
+            reviewed: None,
         };
         item.group = self.group(&item, &scope);
         self.count(&item);
@@ -392,23 +395,30 @@ impl<'s> Planner<'s> {
     }
 
     fn delete<'r>(&mut self, draft: &Draft<'r>, live: LiveObject<'s>) -> Change<'r> {
-        let id = live.id();
-        if let Some(why) = draft.kind.immutable(live.object) {
-            return error(format!(
-                "the {} cannot be deleted: {why}",
-                draft.kind.noun()
-            ));
-        }
-        if let Some(condition) = draft.condition
-            && let Err(why) = draft.kind.condition_holds(live.object, condition)
-        {
-            let failure = Failure::new(why);
-            return Change::Spared { id, failure };
+        if let Some(change) = Self::undeletable(live, draft.condition) {
+            return change;
         }
         Change::Delete {
             id: self.remove(live),
             condition: draft.condition.map(Cow::Borrowed),
         }
+    }
+
+    /// Returns the change in the place of a delete, if the object must not be deleted.
+    pub(super) fn undeletable(
+        live: LiveObject<'_>,
+        condition: Option<&str>,
+    ) -> Option<Change<'static>> {
+        let kind = live.scope.kind;
+        if let Some(why) = kind.immutable(live.object) {
+            let noun = kind.noun();
+            return Some(error(format!("the {noun} cannot be deleted: {why}")));
+        }
+        let held = kind.condition_holds(live.object, condition?);
+        held.err().map(|why| Change::Spared {
+            id: live.id(),
+            failure: Failure::new(why),
+        })
     }
 
     /// Counts the delete of a live object, and returns the id by which it is deleted, which may be empty.
@@ -537,6 +547,7 @@ impl<'s> Planner<'s> {
             Change::Delete { .. } => &mut self.totals.delete,
             Change::Unchanged { .. } => &mut self.totals.unchanged,
             Change::Spared { .. } => &mut self.totals.spared,
+            Change::Stale { .. } => &mut self.totals.stale,
             Change::Error { .. } => &mut self.totals.error,
         };
         *counter += 1;

@@ -137,6 +137,7 @@ impl<'s> InversePlanner<'s> {
             group: None,
             change,
             undo: undo.map(Box::new),
+            reviewed: None,
         };
         item.group = self.planner.group(&item, &scope);
         self.planner.count(&item);

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::live_index::LiveIndex;
+use super::review::reading;
 use super::snapshot::Snapshot;
-use crate::item::{Change, Item, Outcome, Status};
+use crate::item::{Change, Item, Outcome, Reviewed, Status};
 use crate::resource::{Scope, unescape};
 use crate::wire::{Failure, Fields, Id, Object};
 
@@ -46,12 +47,22 @@ impl<'s> LiveCheck<'s> {
             Change::Delete { id, .. } => {
                 is_there(index, item, id).then(|| "it is still there".to_owned())
             }
-            Change::Spared { .. } | Change::Unchanged { .. } | Change::Error { .. } => None,
+            Change::Spared { .. }
+            | Change::Stale { .. }
+            | Change::Unchanged { .. }
+            | Change::Error { .. } => None,
         }
     }
 }
 
 impl LiveCheck<'_> {
+    /// Returns the reading on which an item of a saved plan is reviewed: its object as the tenant has it. An item that does
+    /// nothing whatever the tenant has needs none.
+    #[must_use]
+    pub fn reading(&self, item: &Item<'_>) -> Option<Reviewed<'static>> {
+        reading(self.indexes.get(&item.scope())?, item)
+    }
+
     /// Finds the live object that the create of `item` may have made: one with its name and its fields.
     #[must_use]
     pub fn copy_of(&self, item: &Item<'_>) -> Option<Id> {
@@ -65,21 +76,20 @@ impl LiveCheck<'_> {
 
     /// Returns the outcome of an item to be created if an object of its name exists by now.
     ///
-    /// The item is unchanged if that object has the item's fields, and failed if not.
+    /// The item is unchanged if that object has the item's fields. If not, it has failed, or is stale if its plan was saved.
     #[must_use]
     pub fn forestalled(&self, item: &Item<'_>) -> Option<Outcome> {
-        let ended = |status, id, failure| Outcome {
-            item: item.item,
-            status,
-            id,
-            failure,
-        };
         if let Some(id) = self.copy_of(item) {
-            return Some(ended(Status::Unchanged, Some(id), None));
+            return Some(Outcome {
+                item: item.item,
+                status: Status::Unchanged,
+                id: Some(id),
+                failure: None,
+            });
         }
         let mut namesakes = namesakes(self.indexes.get(&item.scope())?, item).iter();
         let other = namesakes.find_map(|live| Id::of(live))?;
-        Some(ended(Status::Failed, None, Some(conflict(item, &other))))
+        Some(conflict(item, &other))
     }
 }
 
@@ -111,7 +121,7 @@ impl LiveCheck<'_> {
             Change::Delete { id, .. } | Change::Spared { id, .. } => {
                 (!is_there(index, item, id)).then_some("it is gone")
             }
-            Change::Unchanged { .. } | Change::Error { .. } => None,
+            Change::Stale { .. } | Change::Unchanged { .. } | Change::Error { .. } => None,
         };
         shown.map(|found| Appearance {
             id,
@@ -155,13 +165,21 @@ fn object_of<'s>(index: &LiveIndex<'s>, item: &Item<'_>, id: Option<&Id>) -> Opt
     }
 }
 
-/// Makes the message for an item whose name another object has got since the item was planned.
+/// Returns the outcome of an item whose name another object has got since the item was planned.
 #[must_use]
-pub fn conflict(item: &Item<'_>, other: &Id) -> Failure {
+pub fn conflict(item: &Item<'_>, other: &Id) -> Outcome {
     let noun = item.resource.noun();
-    Failure::new(format!(
-        "another {noun} of this name has appeared meanwhile ({other}); plan again"
-    ))
+    let message =
+        format!("another {noun} of this name has appeared meanwhile ({other}); plan again");
+    Outcome {
+        item: item.item,
+        status: match item.reviewed {
+            Some(_) => Status::Stale,
+            None => Status::Failed,
+        },
+        id: None,
+        failure: Some(Failure::new(message)),
+    }
 }
 
 /// Says how the tenant differs from an object that must have the fields of `wanted`.

@@ -23,7 +23,7 @@ mod write;
 
 pub use self::document::{FailedRow, Report, is_written, says_finished};
 pub use self::outcomes::Outcomes;
-pub use self::retry_manifest::write_failed;
+pub use self::retry_manifest::{write_failed, write_row};
 pub use self::summary::Summary;
 pub(crate) use self::summary::path_as_shown;
 pub use self::workbook::write_workbook;

@@ -24,11 +24,18 @@ pub fn write_failed(run_state: &RunState, mut to: impl Write) -> io::Result<()> 
     let columns = &run_state.plan.origin().columns;
     for number in 0..run_state.plan.len() {
         if ResultFile::of(run_state.ledger.state(number)) == ResultFile::Errors {
-            let line = run_state.plan.line(number)?;
-            to.write_all(json_line(members(columns, &line)).as_bytes())?;
+            write_row(columns, &run_state.plan.line(number)?, &mut to)?;
         }
     }
     Ok(())
+}
+
+/// Writes the row of a plan's line as a line of JSON Lines.
+///
+/// # Errors
+/// An [`io::Error`] if `to` cannot be written.
+pub fn write_row(columns: &[String], line: &PlanLine, mut to: impl Write) -> io::Result<()> {
+    to.write_all(json_line(members(columns, line)).as_bytes())
 }
 
 /// Returns the members of the row's JSON object. The resource is always one of them: in the manifest it may have

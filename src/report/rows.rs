@@ -7,12 +7,11 @@ use std::path::Path;
 
 use super::document::FailedRow;
 use super::outcomes::Outcomes;
-use crate::files::Replacement;
+use crate::files::{Digested, Replacement};
 use crate::item::{Change, ItemNumber, Status};
 use crate::ledger::{Ledger, State};
 use crate::manifest::CsvWriter;
 use crate::plan::RESULT_COLUMNS;
-use crate::run::digest::Digested;
 use crate::run::{PlanFile, PlanLine};
 use crate::wire::{Failure, Id};
 
@@ -38,7 +37,9 @@ impl ResultFile {
     pub(super) fn of(state: State) -> Self {
         match state {
             State::Finished(Status::Unchanged | Status::Spared) => Self::Skipped,
-            State::Finished(Status::Failed) | State::InDoubt | State::Waiting => Self::Errors,
+            State::Finished(Status::Failed | Status::Stale) | State::InDoubt | State::Waiting => {
+                Self::Errors
+            }
             State::Finished(_) => Self::Success,
         }
     }
@@ -73,7 +74,9 @@ impl<'r> Results<'r> {
     /// Returns the result row of an item, whose line in the plan is `line`.
     pub(super) fn row<'l>(&'l self, number: ItemNumber, line: &'l PlanLine) -> ResultRow<'l> {
         let planned_failure = match &line.item.change {
-            Change::Spared { failure, .. } | Change::Error { failure } => Some(failure),
+            Change::Spared { failure, .. }
+            | Change::Stale { failure, .. }
+            | Change::Error { failure } => Some(failure),
             _ => None,
         };
         let planned_id = line.item.change.id();

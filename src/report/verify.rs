@@ -23,10 +23,10 @@ use super::document::{FILE_NAME, SavedReport, saved_report};
 use super::outcomes::Outcomes;
 use super::rows::{ResultFile, ResultRow, Results};
 use crate::files;
+use crate::files::Digested;
 use crate::item::Status;
 use crate::journal;
 use crate::manifest::CsvReader;
-use crate::run::digest::Digested;
 use crate::run::{PlanLine, RunState};
 
 /// A difference between the run's claims and the facts.
@@ -128,6 +128,8 @@ pub struct Counted {
     pub succeeded: u64,
     /// Rows in `errors.csv` that failed.
     pub failed: u64,
+    /// Rows in `errors.csv` whose objects had changed after the plan was saved.
+    pub stale: u64,
     /// Rows in `skipped.csv`.
     pub skipped: u64,
     /// Rows in `errors.csv` whose result is unknown, or that were not tried yet.
@@ -140,13 +142,14 @@ impl Counted {
             ResultFile::Success => &mut self.succeeded,
             ResultFile::Skipped => &mut self.skipped,
             ResultFile::Errors if status == Status::Failed.name() => &mut self.failed,
+            ResultFile::Errors if status == Status::Stale.name() => &mut self.stale,
             ResultFile::Errors => &mut self.unknown,
         };
         *counter += 1;
     }
 
     fn out(&self) -> u64 {
-        self.succeeded + self.failed + self.skipped + self.unknown
+        self.succeeded + self.failed + self.stale + self.skipped + self.unknown
     }
 }
 

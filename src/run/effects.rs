@@ -189,7 +189,9 @@ impl RunEffects {
             }
             Change::Update { id, set, .. } => (Some(id.clone()), Some(set)),
             Change::Delete { id, .. } | Change::Spared { id, .. } => (Some(id.clone()), None),
-            Change::Unchanged { .. } | Change::Error { .. } => (past.id.clone(), None),
+            Change::Stale { .. } | Change::Unchanged { .. } | Change::Error { .. } => {
+                (past.id.clone(), None)
+            }
         };
         let id = id.map_or_else(String::new, |id| id.to_string());
         let microtenant = item.microtenant.as_ref();

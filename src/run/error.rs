@@ -45,6 +45,23 @@ pub enum RunError {
         /// The line, from 1.
         line: u64,
     },
+    /// A saved plan cannot be used.
+    #[error("{}: {why}", path.display())]
+    SavedPlan {
+        /// The saved plan.
+        path: PathBuf,
+        /// The reason.
+        why: String,
+    },
+    /// A saved plan cannot be written.
+    #[error("{}: the plan cannot be saved", path.display())]
+    NotSaved {
+        /// The path.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
     /// Others can change the directory of all runs.
     #[error("{}: {how}", path.display())]
     OpenToOthers {

@@ -15,7 +15,6 @@
 //! The directory gets its name only when the plan and the first journal record are on disk. To resume the run, nothing
 //! else is needed.
 
-pub(crate) mod digest;
 mod directory;
 mod effects;
 mod error;
@@ -30,6 +29,7 @@ mod planning;
 mod recorded_settings;
 mod repair;
 mod replaced;
+mod saved_plan;
 mod shared_objects;
 mod state;
 mod trust;
@@ -40,10 +40,11 @@ pub use self::error::RunError;
 pub use self::lineage::Lineage;
 pub use self::open_run::{Run, resume, start};
 pub use self::outcomes::{created, ends_in_others, outcomes};
-pub use self::plan_file::{Origin, PlanFile, PlanLine, PlanWriter};
+pub use self::plan_file::{ManifestSum, Origin, PlanFile, PlanLine, PlanWriter};
 pub use self::planning::{Checked, PlanError, check, check_named, plan};
 pub use self::recorded_settings::{Addresses, RecordedSettings};
 pub use self::repair::{Finding, Repaired, examine, repair};
 pub use self::replaced::Replaced;
+pub use self::saved_plan::{PLAN_FORMAT, SavedHead, SavedPlan, SavedPlanWriter, is_saved_plan};
 pub use self::state::RunState;
 pub use self::trust::{Sealer, distrust, refuse_open_to_others};

@@ -51,7 +51,7 @@ mod tests {
     use crate::resource::Part;
     use crate::wire::{Failure, Fields, Id};
 
-    fn changes() -> [Change<'static>; 6] {
+    fn changes() -> [Change<'static>; 7] {
         let id = || Id::from(7);
         // A text that looks like a member of the line.
         let failure = || Failure::new("\"op\":\"delete\"".to_owned());
@@ -70,6 +70,10 @@ mod tests {
             },
             Change::Spared {
                 id: id(),
+                failure: failure(),
+            },
+            Change::Stale {
+                id: None,
                 failure: failure(),
             },
             Change::Unchanged { id: None },
@@ -92,6 +96,7 @@ mod tests {
                     group,
                     change: change.clone(),
                     undo: None,
+                    reviewed: None,
                 };
                 let entry = PlanEntry::read(&serde_json::to_vec(&item).unwrap()).unwrap();
                 assert_eq!(entry.operation, Operation::of(&item));

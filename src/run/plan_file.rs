@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digested;
 use super::error::RunError;
 use super::plan_entry::PlanEntry;
 use crate::engine::{IdRemap, Items};
-use crate::files::{self, next_line};
+use crate::files::{self, Digested, next_line};
 use crate::item::{Item, ItemNumber, Operation, index};
 use crate::journal::{self, Header};
 use crate::ledger::{Ledger, State};
@@ -42,6 +41,9 @@ pub struct Origin {
     /// The unfinished runs that this one replaces. They are not resumed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
+    /// The SHA-256 of the saved plan that this run carries out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_plan: Option<String>,
     /// The run that this one undoes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<String>,
@@ -71,6 +73,15 @@ impl Origin {
     }
 }
 
+/// A manifest of a saved plan, as it was when the plan was saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestSum {
+    /// The name under which it was given.
+    pub name: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
 /// One item with the cells of its row.
 #[derive(Clone, Debug)]
 pub struct PlanLine {
@@ -78,6 +89,30 @@ pub struct PlanLine {
     pub item: Item<'static>,
     /// The cells, one for each of the plan's columns.
     pub input: Vec<String>,
+}
+
+impl PlanLine {
+    /// Reads a line of a plan.
+    pub(super) fn read(line: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Cells {
+            input: Vec<String>,
+        }
+        let Cells { input } = serde_json::from_slice(line)?;
+        let item = serde_json::from_slice(line)?;
+        Ok(Self { item, input })
+    }
+
+    /// Writes a line of a plan, without its line feed.
+    pub(super) fn write(line: &mut Vec<u8>, item: &Item<'_>, cells: &[&str]) -> io::Result<()> {
+        serde_json::to_writer(&mut *line, item)?;
+        // The item is an object; the cells become one more member of it.
+        line.pop();
+        line.extend_from_slice(b",\"input\":");
+        serde_json::to_writer(&mut *line, cells)?;
+        line.push(b'}');
+        Ok(())
+    }
 }
 
 /// Writes a plan, line by line.
@@ -110,15 +145,7 @@ impl PlanWriter {
     /// # Errors
     /// [`RunError::Io`].
     pub fn push(&mut self, item: &Item<'_>, cells: &[&str]) -> Result<(), RunError> {
-        self.put(|line| {
-            serde_json::to_writer(&mut *line, item)?;
-            // The item is an object; the cells become one more member of it.
-            line.pop();
-            line.extend_from_slice(b",\"input\":");
-            serde_json::to_writer(&mut *line, cells)?;
-            line.push(b'}');
-            Ok(())
-        })
+        self.put(|line| PlanLine::write(line, item, cells))
     }
 
     /// Puts the plan on disk and returns its SHA-256, in hexadecimal.
@@ -253,14 +280,7 @@ impl PlanFile {
     /// # Errors
     /// When the line cannot be read.
     pub fn line(&self, number: ItemNumber) -> io::Result<PlanLine> {
-        #[derive(Deserialize)]
-        struct Cells {
-            input: Vec<String>,
-        }
-        let line = self.bytes(number)?;
-        let Cells { input } = serde_json::from_slice(&line)?;
-        let item = serde_json::from_slice(&line)?;
-        Ok(PlanLine { item, input })
+        Ok(PlanLine::read(&self.bytes(number)?)?)
     }
 
     /// Visits the items that have not ended by that ledger and whose operation is one of `operations`.
@@ -376,6 +396,7 @@ mod tests {
             microtenant: None,
             group: None,
             undo: None,
+            reviewed: None,
             change: match number % 3 {
                 0 => Change::Unchanged { id: None },
                 _ => Change::Delete {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Origin;
 use super::error::RunError;
 use super::fixed;
+use super::plan_file::ManifestSum;
 use crate::item::{Item, Located, Problem, Problems, Row};
 use crate::manifest::{Assignment, Format, Manifest, ManifestError, Reading, changed};
 use crate::plan::complete::described;
@@ -342,6 +343,19 @@ impl Checked {
                 .collect(),
             ..Origin::default()
         }
+    }
+
+    /// Returns the sums of the manifests, if reading them was to take sums.
+    #[must_use]
+    pub fn sums(&self) -> Vec<ManifestSum> {
+        let named = self.names.iter().zip(&self.manifests);
+        let sums = named.filter_map(|(name, manifest)| {
+            Some(ManifestSum {
+                name: name.clone(),
+                sha256: manifest.sha256()?.to_owned(),
+            })
+        });
+        sums.collect()
     }
 
     /// Returns the listings that planning these rows takes.

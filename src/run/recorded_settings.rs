@@ -82,7 +82,15 @@ impl RecordedSettings {
     /// # Errors
     /// When the header holds something else.
     pub fn read(header: &Header) -> serde_json::Result<Self> {
-        let read = Self::deserialize(&header.settings)?;
+        Self::of_value(&header.settings)
+    }
+
+    /// Reads the settings that a run or a saved plan recorded. Anything else is left out.
+    ///
+    /// # Errors
+    /// When the value holds something else.
+    pub fn of_value(recorded: &Value) -> serde_json::Result<Self> {
+        let read = Self::deserialize(recorded)?;
         Ok(Self::new(read.simulated, read.addresses, read.carried))
     }
 

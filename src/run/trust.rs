@@ -54,19 +54,33 @@ impl Sealer {
     /// # Errors
     /// An [`io::Error`] if the directory cannot be looked at.
     pub fn sealed(&self, header: Header, directory: &RunDirectory) -> io::Result<Header> {
-        let tag = sign(&self.0, &sealed_text(&header, directory)?);
-        let seal = tag.as_ref().iter().map(|byte| format!("{byte:02x}"));
         Ok(Header {
-            seal: Some(seal.collect()),
+            seal: Some(self.seal_of(&sealed_text(&header, directory)?)),
             ..header
         })
     }
 
     fn is_sealed(&self, header: &Header, directory: &RunDirectory) -> io::Result<bool> {
-        let Some(tag) = header.seal.as_deref().and_then(bytes) else {
-            return Ok(false);
-        };
-        Ok(verify(&self.0, &sealed_text(header, directory)?, &tag).is_ok())
+        let text = sealed_text(header, directory)?;
+        Ok(self.is_seal_of(&text, header.seal.as_deref()))
+    }
+
+    /// Returns the seal of a saved plan whose lines have this SHA-256.
+    pub(super) fn seal_of_plan(&self, sha256: &str) -> String {
+        self.seal_of(&plan_text(sha256))
+    }
+
+    fn seal_of(&self, text: &[u8]) -> String {
+        let tag = sign(&self.0, text);
+        tag.as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    fn is_seal_of(&self, text: &[u8], seal: Option<&str>) -> bool {
+        let tag = seal.and_then(bytes);
+        tag.is_some_and(|tag| verify(&self.0, text, &tag).is_ok())
     }
 }
 
@@ -96,13 +110,32 @@ pub fn distrust(
         }
     }
     let Some(sealer) = sealer else {
-        return Ok(Some(
-            "there is no key to check the seal of the run".to_owned(),
-        ));
+        return Ok(Some(NO_KEY.to_owned()));
     };
     let is_sealed = sealer.is_sealed(header, directory).map_err(failed)?;
     Ok((!is_sealed)
         .then(|| "the run was not made here by this user, or its header was changed".to_owned()))
+}
+
+/// The reason to trust nothing if the user's key cannot be read.
+const NO_KEY: &str = "there is no key to check the seal";
+
+/// Returns the reason why a saved plan is not trusted; `None` if it was saved by this user on this machine, and nobody else
+/// can change it.
+pub(super) fn distrust_plan(
+    file: &fs::Metadata,
+    (sha256, seal): (&str, Option<&str>),
+    sealer: Option<&Sealer>,
+) -> Option<String> {
+    if let Some(how) = changeable_by_others(file) {
+        return Some(how);
+    }
+    let Some(sealer) = sealer else {
+        return Some(NO_KEY.to_owned());
+    };
+    let is_sealed = sealer.is_seal_of(&plan_text(sha256), seal);
+    (!is_sealed)
+        .then(|| "it was not saved on this machine by this user, or it was changed".to_owned())
 }
 
 /// Refuses a directory of all runs that others can change. A directory that is missing is no reason to refuse.
@@ -152,6 +185,11 @@ fn sealed_text(header: &Header, directory: &RunDirectory) -> io::Result<Vec<u8>>
     };
     let inode = inode(&fs::symlink_metadata(directory.path())?);
     Ok(serde_json::to_vec(&(unsealed, inode))?)
+}
+
+/// Returns the text whose keyed hash is the seal of a saved plan. No header of a run begins so.
+fn plan_text(sha256: &str) -> Vec<u8> {
+    format!("zpa-bulk plan {sha256}").into_bytes()
 }
 
 /// Reads bytes in hexadecimal.

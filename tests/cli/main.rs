@@ -31,6 +31,7 @@ mod replaced;
 mod resources;
 mod runs;
 mod samples;
+mod saved;
 mod settings;
 mod sharing;
 mod shown;

@@ -88,7 +88,7 @@ fn a_run_of_every_resource_takes_one_listing_each() {
     assert_eq!(document["holds"], true);
     assert_eq!(document["confirmed"], 10);
     let rows = serde_json::json!({
-        "rows_in": 11, "succeeded": 10, "failed": 0, "skipped": 1, "unknown": 0,
+        "rows_in": 11, "succeeded": 10, "failed": 0, "stale": 0, "skipped": 1, "unknown": 0,
     });
     assert_eq!(document["rows"], rows);
     // Links of two microtenants, portals, domains, the schedule and connectors; and of each collection the object that was

@@ -20,6 +20,7 @@ mod parking;
 mod portals;
 mod removals;
 mod scopes;
+mod stale;
 #[path = "../support/mod.rs"]
 mod support;
 mod undo;

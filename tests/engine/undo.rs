@@ -10,31 +10,17 @@ use zpa_bulk::item::{Event, Item};
 use zpa_bulk::journal::{Header, Journal};
 use zpa_bulk::plan::{Limits, Snapshot};
 use zpa_bulk::run::{RunDirectory, RunEffects, RunState};
-use zpa_bulk::wire::{self, Id, Method, Request};
+use zpa_bulk::wire::{Method, Request};
 
 use crate::support::desk::{Desk, carry_out, die, outcomes};
 use crate::support::manifests::PORTALS;
-use crate::support::wire::{Fault, Wire};
+use crate::support::wire::{Fault, Wire, meddles};
 
 fn link(wire: &Wire, name: &str) -> Value {
     let links = wire.objects("portal_links").into_iter();
     let found: Vec<Value> = links.filter(|link| link["name"] == name).collect();
     assert!(found.len() < 2, "{found:?}");
     found.into_iter().next().unwrap_or_default()
-}
-
-/// Another administrator puts those fields into a link just before a call of that kind arrives.
-fn meddles(wire: &mut Wire, before: Method, id: &str, fields: Value) {
-    let done = std::sync::atomic::AtomicBool::new(false);
-    let path = wire::Path::from("userPortalLink").id(&Id::parse(id).unwrap());
-    wire.other = Arc::new(move |request, _| {
-        let theirs = request.method == before && request.path == path;
-        if !theirs || done.swap(true, std::sync::atomic::Ordering::Relaxed) {
-            return None;
-        }
-        let request = Request::new(Method::Put, path.clone(), None);
-        Some(request.with_body(fields.clone()))
-    });
 }
 
 const LINKS: &str = "name,url,description\nA,https://a.example/,first\nB,https://b.example/,\n";

@@ -13,8 +13,11 @@ use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::manifest::LARGEST_MANIFEST;
-use zpa_bulk::plan::{BulkPortals, Defaults, Limits};
-use zpa_bulk::run::{self, Origin, PlanError, PlanWriter, Replaced, Run, RunDirectory, RunEffects};
+use zpa_bulk::plan::{BulkPortals, Defaults, Limits, LiveCheck};
+use zpa_bulk::run::{
+    self, Origin, PLAN_FORMAT, PlanError, PlanWriter, Replaced, Run, RunDirectory, RunEffects,
+    SavedHead, SavedPlan, SavedPlanWriter,
+};
 use zpa_bulk::wire::Failure;
 use zpa_bulk::zpa::Api;
 
@@ -73,6 +76,47 @@ impl Desk {
         })
     }
 
+    /// Saves the plan of the manifest, as `plan -o` does.
+    pub(crate) async fn save(&self, wire: &Wire, manifest: &str) -> SavedPlan {
+        let mut engine = self.engine(wire.clone());
+        let (path, saved) = (
+            self.dir.path().join("links.csv"),
+            self.dir.path().join("links.plan"),
+        );
+        std::fs::write(&path, manifest).unwrap();
+        let rows = run::check(&[path], LARGEST_MANIFEST, Defaults::default()).unwrap();
+        let snapshot = engine.snapshot(rows.scopes()).await.unwrap();
+        let live = LiveCheck::new(&snapshot);
+        let mut writer = SavedPlanWriter::create(&saved, &head(rows.origin())).unwrap();
+        run::plan(&rows, &snapshot, ROOM, |item, cells| {
+            let mut item = item.to_owned_item();
+            item.reviewed = live.reading(&item).map(Box::new);
+            writer.push(&item, cells).map_err(PlanError::from)
+        })
+        .unwrap();
+        writer.finish(None).unwrap();
+        SavedPlan::open(&saved, LARGEST_MANIFEST).unwrap()
+    }
+
+    /// Starts a run of a saved plan, as `apply` does.
+    pub(crate) async fn start_saved<A: Api>(
+        &self,
+        engine: &mut Engine<A>,
+        saved: &SavedPlan,
+    ) -> Run {
+        let snapshot = engine.snapshot(saved.scopes()).await.unwrap();
+        begin(self.dir.path(), &saved.head().origin, |keep| {
+            saved.plan(&snapshot, ROOM, keep).unwrap();
+        })
+    }
+
+    /// Carries a saved plan out.
+    pub(crate) async fn apply_saved(&self, wire: &Wire, saved: &SavedPlan) -> Applied {
+        let mut engine = self.engine(wire.clone());
+        let run = self.start_saved(&mut engine, saved).await;
+        carry_out(&mut engine, run).await
+    }
+
     pub(crate) async fn apply(&self, wire: &Wire, manifest: &str) -> Applied {
         self.applied_in(wire, manifest).await.0
     }
@@ -116,6 +160,20 @@ impl Desk {
     pub(crate) async fn resume(&self, wire: &Wire, directory: RunDirectory) -> Applied {
         let run = run::resume(directory).unwrap();
         carry_out(&mut self.engine(wire.clone()), run).await
+    }
+}
+
+/// The first line of a saved plan of these rows.
+pub(crate) fn head(origin: Origin) -> SavedHead {
+    SavedHead {
+        format: PLAN_FORMAT,
+        tool: String::new(),
+        saved: String::new(),
+        tenant: CUSTOMER.to_owned(),
+        settings: Value::Null,
+        reading: serde_json::Map::new(),
+        manifests: Vec::new(),
+        origin,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The simulated tenant in memory, behind a wire that breaks where a test says so.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 use zpa_bulk::sim::{Class, LogEntry, Scenario};
-use zpa_bulk::wire::{Answer, Method, Reply, Request};
+use zpa_bulk::wire::{Answer, Id, Method, Path, Reply, Request};
 use zpa_bulk::zpa::{Api, SignInError};
 
 use super::in_memory::InMemory;
@@ -39,6 +40,20 @@ pub(crate) type Other = dyn Fn(&Request, usize) -> Option<Request> + Send + Sync
 
 /// Rewrites an answer, given the path of its call and the number of calls before it.
 pub(crate) type Rewording = dyn Fn(&str, usize, String) -> String + Send + Sync;
+
+/// Another administrator puts those fields into a link just before a call of that kind arrives.
+pub(crate) fn meddles(wire: &mut Wire, before: Method, id: &str, fields: Value) {
+    let done = AtomicBool::new(false);
+    let path = Path::from("userPortalLink").id(&Id::parse(id).unwrap());
+    wire.other = Arc::new(move |request, _| {
+        let theirs = request.method == before && request.path == path;
+        if !theirs || done.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let request = Request::new(Method::Put, path.clone(), None);
+        Some(request.with_body(fields.clone()))
+    });
+}
 
 /// Another's request, once, just before the first call of ours that comes after a call that `is_first`.
 pub(crate) fn then(

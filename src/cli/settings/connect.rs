@@ -245,9 +245,9 @@ fn refuse_other_addresses(recorded: &Addresses, own: &Connection) -> Result<(), 
     for (name, recorded, own) in pairs {
         if let Some(recorded) = recorded.as_ref().filter(|recorded| *recorded != own) {
             let message =
-                format!("this run began with {name} {recorded:?}, and your settings say {own:?}");
+                format!("this was planned with {name} {recorded:?}, and your settings say {own:?}");
             return Err(Error::new(ErrorKind::Run, message).hint(
-                "nothing was sent; a run goes on with the addresses of your settings alone: give the same flags, \
+                "nothing was sent; a plan is carried out at the addresses of your settings alone: give the same flags, \
                  variables and profile as when it began",
             ));
         }

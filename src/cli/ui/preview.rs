@@ -31,6 +31,7 @@ fn described(summary: &PlanSummary) -> Vec<String> {
         (totals.delete.into(), "to delete"),
         (totals.unchanged.into(), "unchanged"),
         (totals.spared.into(), "spared"),
+        (totals.stale.into(), "stale"),
         (totals.error.into(), "impossible"),
     ]);
     let parts = parts.unwrap_or_else(|| "nothing".to_owned());
@@ -73,6 +74,7 @@ fn shown(plan: &Preview<'_>, item: &Item<'_>) -> Vec<String> {
         Change::Delete { id, .. } if id.is_none() => format!("- {key:?}"),
         Change::Delete { id, .. } => format!("- {key:?} ({id})"),
         Change::Spared { failure, .. } => format!("= {key:?} is spared: {failure}"),
+        Change::Stale { failure, .. } => format!("! {key:?} is stale: {failure}"),
         Change::Error { failure } => format!("! row {} {key:?}: {failure}", item.row),
         Change::Unchanged { .. } => return Vec::new(),
     };

@@ -65,7 +65,7 @@ pub(crate) fn finish(
             Err(Error { kind, ..error }.hint(format!("to go on: {resume}")))
         }
         Some(error) => Err(error.hint(format!("to go on: {resume}"))),
-        None if tally.failed > 0 => Ok(exit::FAILED_ITEMS),
+        None if tally.missed() > 0 => Ok(exit::FAILED_ITEMS),
         None => Ok(exit::SUCCESS),
     }
 }
@@ -88,12 +88,13 @@ fn described(report: &Report) -> Vec<String> {
     let parts = listed(states).unwrap_or_else(|| "nothing to do".to_owned());
     let rows = counted(tally.items, "row", "rows");
     let mut lines = vec![format!("{rows}: {parts}")];
-    let failures = report.errors.iter().filter(|row| row.status == "failed");
+    let has_ended = |status: &str| matches!(status, "failed" | "stale");
+    let failures = report.errors.iter().filter(|row| has_ended(&row.status));
     lines.extend(failures.take(SHOWN).map(|row| {
         let (file, number) = (&row.file, row.row);
         format!("  {file}:{number} {:?}: {}", row.name, row.error)
     }));
-    let failed = usize::try_from(tally.failed).unwrap_or(usize::MAX);
+    let failed = usize::try_from(tally.missed()).unwrap_or(usize::MAX);
     if failed > SHOWN {
         lines.push(format!("  … and {} more in errors.csv", failed - SHOWN));
     }

@@ -1,5 +1,6 @@
 //! `zpa-bulk plan`: show the changes, and the calls that they need. Writes nothing anywhere.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +10,7 @@ use super::context::{Context, never};
 use crate::cli::flags::{GuardArgs, JsonArg, ManifestArgs, TenantArgs};
 use crate::cli::ui::{exit, preview};
 use crate::item::Item;
-use crate::ops::{self, Connect as _, Error};
+use crate::ops::{self, Connect as _, Error, PlanOptions, shell_word};
 use crate::plan::{Totals, Way};
 
 #[derive(Debug, Args)]
@@ -17,6 +18,9 @@ use crate::plan::{Totals, Way};
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
+    /// Save the plan in this file, so that apply can carry out later what was reviewed
+    #[arg(short, long, value_name = "PLAN")]
+    output: Option<PathBuf>,
     /// Show every row, however many there are
     #[arg(long)]
     full: bool,
@@ -32,16 +36,27 @@ const EXAMPLES: &str = "\
 Examples:
   zpa-bulk plan links.csv                 show what would change
   zpa-bulk plan links.csv portals.csv     two manifests as one plan
+  zpa-bulk plan links.csv -o links.plan   save what was reviewed; apply links.plan carries it out
   zpa-bulk plan links.csv --json          print every row as data";
 
 pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Error> {
+    let save = args.output.as_deref();
+    save.map_or(Ok(()), refuse_name)?;
     let mut connector = context
         .connector(&args.tenant)
         .max_deletes(args.guards.max_deletes);
+    if save.is_some() {
+        connector = connector.sealing();
+    }
     let mut tenant = connector.connect(None, never()).await?;
-    let manifests = args.manifests.with_layout(&context.file)?;
-    let all = args.json.json || args.full;
-    let (shown, summary) = ops::plan(&manifests, &mut tenant, all, |plan, tenant| {
+    let mut manifests = args.manifests.with_layout(&context.file)?;
+    manifests.reading.summed = save.is_some();
+    let options = PlanOptions {
+        manifests: &manifests,
+        all: args.json.json || args.full,
+        save,
+    };
+    let (shown, summary) = ops::plan(options, &mut tenant, |plan, tenant| {
         let summary = plan.summary().clone();
         let shown = if args.json.json {
             let estimate = summary.estimate;
@@ -71,11 +86,43 @@ pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Erro
         context.terminal.warn(note);
     }
     Error::refused_by_guards(summary.objections)?;
+    if let Some(path) = save {
+        let apply = format!("zpa-bulk apply {}", shell_word(path.display()));
+        context
+            .terminal
+            .say(&format!("the plan is saved; to carry it out: {apply}"));
+    }
     Ok(if summary.totals.error > 0 {
         exit::FAILED_ITEMS
     } else {
         exit::SUCCESS
     })
+}
+
+/// Refuses a name for a saved plan that stands for another kind of file.
+fn refuse_name(path: &Path) -> Result<(), Error> {
+    const TABLES: [&str; 11] = [
+        "csv", "tsv", "txt", "json", "jsonl", "ndjson", "xlsx", "xlsm", "xlsb", "xls", "ods",
+    ];
+    let shown = path.display();
+    let ending = path
+        .extension()
+        .map(|ending| ending.to_string_lossy().to_lowercase());
+    let what = match ending.as_deref() {
+        _ if path == Path::new("-") => {
+            "a saved plan is a file that only you can read, and no text to print".to_owned()
+        }
+        Some("html" | "htm") => {
+            format!("{shown} is the name of a web page, and a saved plan is none")
+        }
+        Some(ending) if TABLES.contains(&ending) => {
+            format!("{shown} is the name of a table or a document, and a saved plan is neither")
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::usage(what).hint(
+        "name it like links.plan; --json prints every row as data, and --write-fixed writes the manifest as it is planned",
+    ))
 }
 
 #[derive(Serialize)]

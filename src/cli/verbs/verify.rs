@@ -60,8 +60,12 @@ fn described(document: &Verified) -> Vec<String> {
         lines.push(format!("… and {} more", found.more));
     }
     if let Some(rows) = document.rows {
+        let stale = match rows.stale {
+            0 => String::new(),
+            stale => format!(" {stale} stale,"),
+        };
         lines.push(format!(
-            "{} in; out: {} succeeded, {} failed, {} skipped, {} unknown",
+            "{} in; out: {} succeeded, {} failed,{stale} {} skipped, {} unknown",
             counted(rows.rows_in, "row", "rows"),
             rows.succeeded,
             rows.failed,

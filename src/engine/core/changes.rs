@@ -11,7 +11,7 @@ use super::super::call::{Batch, Call, Purpose, target};
 use super::super::dispatch::Priority;
 use super::super::listing::ListingReader;
 use super::super::lookup::Lookup;
-use super::super::outcomes::{barred, done, failed, failure_of, give_way, spared};
+use super::super::outcomes::{barred, done, failed, failure_of, give_way, spared, stale};
 use super::super::settings::End;
 use super::attempts::Attempts;
 use super::referrers::{Referrers, Seen};
@@ -53,7 +53,9 @@ pub(super) fn read(
             Err(failure) => unread(&item, failure, attempts),
         },
         Verdict::Absent(_) if deletes => Step::finish(attempts.gone(&item)),
-        Verdict::Absent(failure) => Step::fail(&item, failure),
+        Verdict::Absent(failure) => {
+            stale(&item, None).map_or_else(|| Step::fail(&item, failure), Step::finish)
+        }
         verdict => unread(&item, failure_of(verdict), attempts),
     };
     referrers.forget(&item);
@@ -89,10 +91,14 @@ fn change(seen: Seen, attempts: &Attempts) -> Steps {
         return vec![unread(&item, failure, attempts)];
     }
     let in_doubt = attempts.in_doubt(&item);
-    let kept = give_way(&mut item, live).and(seen.kept.map_or(Ok(()), Err));
+    let referred_to = |item: &Item<'_>| {
+        let kept = seen.kept.map(|reason| spared(item, reason));
+        kept.map_or(Ok(()), Err)
+    };
+    let kept = give_way(&mut item, live).and_then(|()| referred_to(&item));
     let next = match kept {
         Ok(()) => next(&item, live, attempts),
-        Err(reason) => return vec![leave(item, reason, attempts)],
+        Err(end) => return vec![leave(item, end, attempts)],
     };
     let request = match next {
         // An earlier delete may still be carried out.
@@ -195,10 +201,8 @@ pub(super) fn fail_or_check(item: Item<'static>, failure: Failure, attempts: &At
     }
 }
 
-/// Leaves the object of an item alone for that reason. If a call for it may still be under way, the object is checked
-/// first.
-fn leave(item: Item<'static>, reason: Failure, attempts: &Attempts) -> Step {
-    let end = spared(&item, reason);
+/// Ends an item that leaves its object alone. If a call for it may still be under way, the object is checked first.
+fn leave(item: Item<'static>, end: Outcome, attempts: &Attempts) -> Step {
     if attempts.in_doubt(&item) {
         check(item, end, attempts)
     } else {

@@ -218,7 +218,7 @@ impl Creates {
                     continue;
                 }
                 Match::Alike(id) | Match::Conflict(id) => {
-                    outcomes.push(failed(&item, conflict(&item, &id)));
+                    outcomes.push(conflict(&item, &id));
                     continue;
                 }
                 Match::Absent => {
@@ -382,7 +382,7 @@ impl Creates {
         let mut steps = Vec::new();
         for outcome in &outcomes {
             self.own_refs.ended(outcome.item);
-            let failed = outcome.status == Status::Failed;
+            let failed = matches!(outcome.status, Status::Failed | Status::Stale);
             if self.batch_limit.ended(outcome.item, failed) {
                 let most = self.batch_limit.most();
                 tracing::info!(most, "the server takes batches of this size");

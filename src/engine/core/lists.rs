@@ -11,7 +11,7 @@ use super::super::dispatch::Priority;
 use super::super::lag;
 use super::super::listing::elements;
 use super::super::merge::{Extent, Merge, Refused, element, is_done, status, takes_out};
-use super::super::outcomes::{done, failed, failure_of, give_way, spared};
+use super::super::outcomes::{done, failed, failure_of, give_way, spared, stale};
 use super::super::settings::End;
 use super::attempts::Attempts;
 use super::changes::before;
@@ -163,8 +163,9 @@ fn end(
     live: &[Object],
     attempts: &Attempts,
 ) -> Option<Outcome> {
-    if let Some(reason) = left_alone(item, live, attempts) {
-        return Some(spared(item, reason));
+    let left_alone = changed_since(item, taken, live).or_else(|| left_alone(item, live, attempts));
+    if left_alone.is_some() {
+        return left_alone;
     }
     if is_done(item, live) {
         let status = match attempts.of(item) {
@@ -189,15 +190,22 @@ fn end(
     Some(failed(item, Failure::new(message)))
 }
 
-/// The reason why the item leaves its element alone, unless a write of it was sent already.
-fn left_alone(item: &mut Item<'static>, live: &[Object], attempts: &Attempts) -> Option<Failure> {
+/// The outcome of an item whose element has changed since the plan was saved, unless the server has taken a write of it.
+fn changed_since(item: &Item<'static>, taken: u32, live: &[Object]) -> Option<Outcome> {
+    (taken == 0).then(|| stale(item, element(item, live)))?
+}
+
+/// The outcome of an item of an undo that leaves its element alone, unless a write of it was sent already.
+fn left_alone(item: &mut Item<'static>, live: &[Object], attempts: &Attempts) -> Option<Outcome> {
     if item.undo.is_none() || attempts.of(item) > 0 {
         return None;
     }
     match element(item, live) {
         Some(there) => give_way(item, there).err(),
-        None => matches!(item.change, Change::Update { .. })
-            .then(|| Failure::new("it is no longer there; another hand has deleted it")),
+        None => matches!(item.change, Change::Update { .. }).then(|| {
+            let reason = "it is no longer there; another hand has deleted it";
+            spared(item, Failure::new(reason))
+        }),
     }
 }
 

@@ -699,7 +699,7 @@ impl Core {
             let scope = self.scopes.remove(&outcome.item);
             let is_change = !matches!(
                 outcome.status,
-                Status::Unchanged | Status::Spared | Status::Failed
+                Status::Unchanged | Status::Spared | Status::Stale | Status::Failed
             );
             last.extend(scope.zip(outcome.id.clone()).filter(|_| is_change));
         }

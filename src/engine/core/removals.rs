@@ -10,7 +10,7 @@ use super::super::call::{Batch, Call, CallId, target};
 use super::super::dispatch::Priority;
 use super::super::lag;
 use super::super::lookup::Lookup;
-use super::super::outcomes::{barred, failed, failure_of, spared};
+use super::super::outcomes::{barred, failed, failure_of, spared, stale};
 use super::super::unresolved::{DeleteReason, Reason};
 use super::attempts::Attempts;
 use super::changes::{self, before, check_failed, fail_or_check};
@@ -89,7 +89,8 @@ pub(super) fn resolve(
             continue;
         };
         let kept = || keep_in_group(&item, live, &mut groups, seen.keep_per_group);
-        if let Some(ended) = barred(&item, live).or_else(kept) {
+        let changed = stale(&item, Some(live)).or_else(|| barred(&item, live));
+        if let Some(ended) = changed.or_else(kept) {
             match seen.unanswered.open_until(item.item, read_at) {
                 Some(until) => steps.push(list(vec![item], until)),
                 // The listing may lag behind a delete that was carried out, and the object itself tells.

@@ -23,6 +23,7 @@ fn item(key: &'static str, change: Change<'static>) -> Item<'static> {
         group: Some(0),
         change,
         undo: None,
+        reviewed: None,
     }
 }
 

@@ -262,7 +262,7 @@ impl Verification<'_> {
 fn is_success(status: Status) -> bool {
     match status {
         Status::Created | Status::Updated | Status::Deleted | Status::Recovered => true,
-        Status::Unchanged | Status::Spared | Status::Failed => false,
+        Status::Unchanged | Status::Spared | Status::Stale | Status::Failed => false,
     }
 }
 
