@@ -82,8 +82,7 @@ fn parsed() -> Result<(Cli, Typed), u8> {
     let lines = usage::lines(plain.err().unwrap_or(error));
     let terminal = Terminal::new(&output);
     if wants_json() {
-        let text = lines.first().map_or("", String::as_str);
-        terminal.json_of(&Error::usage(text.trim_start_matches("error: ")));
+        terminal.json_of(&Error::usage(usage::message(&lines)));
     }
     terminal.usage(&lines);
     Err(exit::USAGE)

@@ -199,7 +199,7 @@ impl fmt::Display for Located {
     }
 }
 
-/// The problems of all manifests: the first 100,000, and the number of all.
+/// The problems of all manifests: the first 300,000, and the number of all.
 ///
 /// A manifest of millions of rows may have a problem in each. Nobody reads so many, and they would not fit into memory.
 #[derive(Debug, Default)]
@@ -209,7 +209,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    const KEPT: usize = 100_000;
+    const KEPT: usize = 300_000;
 
     /// Adds a problem.
     pub fn push(&mut self, problem: Problem) {

@@ -46,8 +46,10 @@ pub struct Error {
     pub hint: Option<String>,
     /// The kind of the error.
     pub kind: ErrorKind,
-    /// The mistakes of a manifest as data, up to 100,000 of them.
+    /// The mistakes of a manifest as data, up to 300,000 of them.
     pub problems: Vec<Located>,
+    /// The number of all mistakes of a manifest.
+    pub problem_count: u64,
     /// Facts that may explain the error.
     pub notes: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Error {
             hint: None,
             kind,
             problems: Vec::new(),
+            problem_count: 0,
             notes: Vec::new(),
         }
     }
@@ -93,6 +96,7 @@ impl Error {
             hint: Some("nothing was deleted".to_owned()),
             kind: ErrorKind::Guard,
             problems: Vec::new(),
+            problem_count: 0,
             notes: Vec::new(),
         })
     }
@@ -142,6 +146,7 @@ impl From<PlanError> for Error {
                     hint: Some(format!("{all}{listed}; nothing was changed")),
                     kind: ErrorKind::Manifest,
                     problems: first,
+                    problem_count: count,
                     notes,
                 }
             }
@@ -287,6 +292,10 @@ impl From<TransportError> for Error {
 pub(super) const UNSHARED: &str = "other runs are known by way of this file, so make it usable; --no-shared-state goes on \
                                    without it, if no other run works on the tenant";
 
+/// The next step for a user whose tenant does not know a microtenant.
+const MICROTENANT: &str = "nothing was changed; compare the id with the admin console: a spreadsheet keeps 15 digits of an \
+                           id that stands in it as a number";
+
 fn describe_parked(parked: &Parked) -> String {
     match parked {
         Parked::Throttled { wait, until } => {
@@ -341,7 +350,9 @@ pub fn of_end(end: &End, temporary: ErrorKind) -> Option<Error> {
                 Some(401 | 403) => ErrorKind::Credentials,
                 _ => temporary,
             };
-            Some(Error::new(kind, message))
+            let error = Error::new(kind, message);
+            let is_microtenant = failure.to_string().contains("microtenant");
+            Some(if is_microtenant { error.hint(MICROTENANT) } else { error })
         }
     }
 }

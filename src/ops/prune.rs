@@ -206,11 +206,8 @@ fn refuse_unmatched(criteria: &Criteria, connectors: &[Object]) -> Result<(), Er
         return Ok(());
     }
     Err(Error {
-        problems: Vec::new(),
-        notes: Vec::new(),
         messages: unmatched,
-        hint: Some("nothing was deleted; names are compared without regard to case".to_owned()),
-        kind: ErrorKind::Usage,
+        ..Error::usage("").hint("nothing was deleted; names are compared without regard to case")
     })
 }
 

@@ -54,6 +54,9 @@ pub struct UnresolvedRef<'r> {
     pub text: &'r str,
 }
 
+/// The code of a cell whose kind of value does not fit its column.
+const UNFIT: &str = "unfit_cell";
+
 /// Checks rows, each by itself.
 #[derive(Debug)]
 pub struct Checker {
@@ -133,24 +136,24 @@ impl Checker {
             let title = layout.titles.get(field.at).map_or("", String::as_str);
             let taken = if said_before(row, fields, field) {
                 let name = field.column.name;
-                Err((
-                    format!("{name} is given by another column too; keep one of them"),
-                    None,
-                ))
+                let message = format!("{name} is given by another column too; keep one of them");
+                Err(((message, None), "given_twice"))
             } else {
                 let kind = if are_texts {
                     CellKind::Text
                 } else {
                     row.cells.kind(field.at)
                 };
-                refuse_kind(kind, field, text).and_then(|()| {
+                let fits = refuse_kind(kind, field, text);
+                fits.map_err(|refused| (refused, UNFIT)).and_then(|()| {
                     let taken = draft.take(field, title, text);
-                    taken.map_err(|message| (message, suggestion(field.column.form, text)))
+                    let refused = |message| (message, suggestion(field.column.form, text));
+                    taken.map_err(|message| (refused(message), "invalid_value"))
                 })
             };
-            if let Err((message, suggestion)) = taken {
+            if let Err(((message, suggestion), code)) = taken {
                 let problem = Problem::cell(row.file, row.number, title, message);
-                problems.push(problem.suggest(suggestion));
+                problems.push(problem.suggest(suggestion).code(code));
             }
         }
         Some((draft, action))
@@ -354,7 +357,7 @@ impl<'r> Draft<'r> {
             if let Err((message, suggestion)) = refuse_common(row.cells.kind(at), is_id, text) {
                 let title = layout.titles.get(at).map_or("", String::as_str);
                 let problem = Problem::cell(self.file, self.row, title, message);
-                problems.push(problem.suggest(suggestion));
+                problems.push(problem.suggest(suggestion).code(UNFIT));
             }
         }
         for (at, id) in given {
@@ -362,18 +365,21 @@ impl<'r> Draft<'r> {
             if let (Some(title), Some(id)) = (title, id)
                 && Id::parse(id).is_none()
             {
-                let message = if is_rounded(id) {
-                    format!(
-                        "{} is an id that a spreadsheet has rounded; export it again and keep the column as text",
-                        quoted(id)
+                let id_text = quoted(id);
+                let (message, code) = if is_rounded(id) {
+                    (
+                        format!(
+                            "{id_text} is an id that a spreadsheet has rounded; export it again and keep the column as text"
+                        ),
+                        "rounded_id",
                     )
                 } else {
-                    format!(
-                        "{} is not an id: an id is all digits, at most 20",
-                        quoted(id)
+                    (
+                        format!("{id_text} is not an id: an id is all digits, at most 20"),
+                        "invalid_value",
                     )
                 };
-                problems.push(Problem::cell(self.file, self.row, title, message));
+                problems.push(Problem::cell(self.file, self.row, title, message).code(code));
             }
         }
     }
@@ -410,7 +416,8 @@ impl<'r> Draft<'r> {
             if (emptied || lacking || unnamed) && !told() {
                 let title = self.title_for(wire, layout);
                 let message = format!("{} needs a value here", self.kind.indefinite());
-                problems.push(Problem::cell(self.file, self.row, title, message));
+                let problem = Problem::cell(self.file, self.row, title, message);
+                problems.push(problem.code("missing_value"));
             }
         }
     }

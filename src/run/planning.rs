@@ -12,7 +12,8 @@ use crate::item::{Item, Located, Problem, Problems, Row};
 use crate::manifest::{Assignment, Format, Manifest, ManifestError, Reading, changed};
 use crate::plan::complete::described;
 use crate::plan::{
-    BulkPortals, Checker, Completer, Defaults, Draft, Duplicates, Layout, Limits, Planner, Snapshot,
+    BulkPortals, Checker, Completer, Defaults, Draft, Duplicates, Layout, Limits, Microtenants,
+    Planner, Snapshot,
 };
 use crate::resource::{Action, Kind, Scope, fold};
 use crate::wire::{Id, shortened};
@@ -136,6 +137,7 @@ pub fn check_named(
     found.write_flags_down();
     let checker = Checker::new(found.defaults.clone());
     let mut duplicates = Duplicates::default();
+    let mut microtenants = Microtenants::new(found.defaults.microtenant.as_ref());
     let mut of_row = Vec::new();
     let mut repaired = Problems::default();
     let mut own = 0;
@@ -162,6 +164,7 @@ pub fn check_named(
             if let Some(draft) = checker.check(row, layout, &mut of_row) {
                 of_row.extend(duplicates.add(&draft, layout));
                 found.scopes.note(&draft);
+                microtenants.add(&draft, layout);
             }
             own += of_row.len() as u64;
             problems.extend(of_row.drain(..));
@@ -176,6 +179,7 @@ pub fn check_named(
         let is_whole = opened + own == problems.count();
         found.write_fixed(path, is_whole)?;
     }
+    problems.extend(microtenants.into_rounded());
     found.refuse(problems)?;
     found.note(duplicates.into_alike());
     Ok(found)

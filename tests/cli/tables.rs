@@ -69,6 +69,26 @@ fn a_rounded_id_is_refused_and_the_live_one_named() {
         assert_contains(&ran.stderr, "column \"application_id\": ");
         assert_contains(&ran.stderr, "145283994705985617 may be meant");
     }
+    // Of a microtenant, the tenant is not asked: other rows and the settings name the true one.
+    for form in rounded("216199618143191617") {
+        let rows = format!("A,https://a.example.com,{form}\nB,https://b.example.com,{form}\n");
+        tenant.write("t.csv", &format!("name,url,microtenant\n{rows}"));
+        let args = [
+            "plan",
+            "t.csv",
+            "--microtenant",
+            "216199618143191617",
+            "--json",
+        ];
+        let document = tenant.run(&args).expect(3).json();
+        let problem = &document["problems"][0];
+        assert_eq!(
+            (&problem["code"], &problem["row"]),
+            (&json!("rounded_id"), &json!(2))
+        );
+        let message = problem["message"].as_str().unwrap();
+        assert_contains(message, "(rows: 2); 216199618143191617 may be meant");
+    }
     for form in &rounded(portal) {
         tenant.write(
             "p.csv",
@@ -655,6 +675,7 @@ fn problems_are_data_where_data_is_asked_for() {
         let document = tenant.run(&args).expect(3).json();
         let problems = document["problems"].as_array().unwrap();
         assert_eq!((problems.len(), &document["exit_code"]), (301, &json!(3)));
+        assert_eq!(document["problem_count"], 301);
         let last = json!({
             "file": "m.csv", "row": 302, "sheet": null, "cell": null, "column": "url", "code": "invalid_value",
             "message": "\"wiki.example.com/x\" has no https:// or http:// scheme",
@@ -666,10 +687,12 @@ fn problems_are_data_where_data_is_asked_for() {
         vec!["plan", "missing.csv", "--json"],
         vec!["plan", "m.csv", "--json", "--nonsense"],
         vec!["plan", "m.csv", "--json", "--layout", "x"],
+        vec!["plan", "--json"],
     ] {
         let document = tenant.run(&args).expect(2).json();
         assert_eq!(document["exit_code"], 2);
-        assert!(document["error"].as_str().unwrap().len() > 5, "{document}");
+        let error = document["error"].as_str().unwrap();
+        assert!(error.len() > 5 && !error.ends_with(':'), "{document}");
     }
     tenant.write("good.csv", "name,url\na,https://a.example.com\n");
     let ran = tenant.run(&["plan", "good.csv", "--json"]).expect(0);

@@ -26,6 +26,8 @@ struct ErrorDocument<'e> {
     error: String,
     hint: Option<&'e str>,
     notes: &'e [String],
+    /// The number of all problems, of which the first 300,000 are there.
+    problem_count: u64,
     problems: &'e [Located],
 }
 
@@ -43,6 +45,7 @@ impl<'e> ErrorDocument<'e> {
             error: error_text,
             hint: error.hint.as_deref(),
             notes: &error.notes,
+            problem_count: error.problem_count,
             problems: &error.problems,
         }
     }

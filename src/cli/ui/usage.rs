@@ -34,3 +34,10 @@ fn one_line(value: &ContextValue) -> Option<ContextValue> {
         _ => return None,
     })
 }
+
+/// Returns the message among the lines of an error: what comes before the usage, in one line.
+pub(crate) fn message(lines: &[String]) -> String {
+    let lines = lines.iter().map(|line| line.trim());
+    let message: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    message.join(" ").trim_start_matches("error: ").to_owned()
+}
