@@ -8,11 +8,13 @@ mod flags;
 mod settings;
 mod ui;
 mod verbs;
+mod version;
 
 use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::builder::Styles;
+use clap::error::ErrorKind;
 use clap::{ColorChoice, Command, FromArgMatches as _};
 
 use self::args::{Cli, Verb};
@@ -69,6 +71,10 @@ fn parsed() -> Result<(Cli, Typed), u8> {
         Ok(parsed) => return Ok(parsed),
         Err(error) => error,
     };
+    if error.kind() == ErrorKind::DisplayVersion && version::is_wordy(std::env::args_os()) {
+        let shown = Terminal::new(&Output::default()).result(&version::lines());
+        return Err(shown.map_or(exit::UNEXPECTED, |()| exit::SUCCESS));
+    }
     if !error.use_stderr() {
         // If the text cannot be written, a message cannot be written either.
         let _ = error.print();

@@ -26,7 +26,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -76,6 +76,8 @@ struct Shared {
     start: Instant,
     sim: Mutex<Sim>,
     log: Option<Mutex<File>>,
+    /// The reason why the log cannot be written any more.
+    log_failure: watch::Sender<Option<String>>,
 }
 
 impl Server {
@@ -129,6 +131,17 @@ impl Server {
         lock(&self.shared.sim).log().to_vec()
     }
 
+    /// Waits until a line of the log file cannot be written, and returns the reason. A log that lacks lines proves
+    /// nothing, so whoever started the server with one should end it then.
+    pub async fn log_failure(&self) -> String {
+        let mut failure = self.shared.log_failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // The sender lives as long as the server.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Stops accepting calls, waits at most five seconds for answers that have not left yet, and ends.
     pub async fn stop(self) {
         // A send fails only when the serving task has ended already.
@@ -155,6 +168,7 @@ impl Shared {
             start: Instant::now(),
             sim,
             log: log.map(Mutex::new),
+            log_failure: watch::Sender::new(None),
         })
     }
 
@@ -173,7 +187,9 @@ impl Shared {
             // The file is locked before the simulator is released, which keeps the lines in order.
             let file = lock(file);
             drop(sim);
-            append(file, line);
+            if let Err(error) = append(file, line) {
+                self.log_failure.send_replace(Some(error.to_string()));
+            }
         }
         let leaves = arrived + response.delay;
         (response, leaves)
@@ -195,12 +211,10 @@ fn open_log(path: &Path) -> io::Result<File> {
     open().map_err(|error| told(&error, format_args!("{}", path.display())))
 }
 
-fn append(mut file: MutexGuard<'_, File>, line: Option<Vec<u8>>) {
-    let Some(mut line) = line else { return };
+fn append(mut file: MutexGuard<'_, File>, line: Option<Vec<u8>>) -> io::Result<()> {
+    let Some(mut line) = line else { return Ok(()) };
     line.push(b'\n');
-    if let Err(error) = file.write_all(&line) {
-        tracing::warn!(%error, "the simulator's request log could not be written");
-    }
+    file.write_all(&line)
 }
 
 /// Locks a mutex even if a thread panicked with it. At worst one call was executed by half, which is no

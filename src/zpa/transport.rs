@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{NoProxy, Proxy, Url, redirect};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
@@ -28,8 +30,8 @@ pub struct Transport {
     /// The longest that it may take to set up a connection: name, TCP, proxy and TLS together. Default 10 s; never
     /// longer than `timeout`.
     pub connect_timeout: Duration,
-    /// The HTTP proxy for calls over TLS. Secret, since it may hold a password. Calls over plain HTTP never go
-    /// through it.
+    /// The proxy for calls over TLS: `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`, without a scheme
+    /// `http`. Secret, since it may hold a password. Calls over plain HTTP never go through it.
     pub proxy: Option<SecretString>,
     /// The hosts that are reached without the proxy, in the form of `NO_PROXY`.
     pub no_proxy: Option<String>,
@@ -53,7 +55,9 @@ impl Default for Transport {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// The proxy's address cannot be used. The error does not repeat the address, since it may hold a password.
-    #[error("the proxy's address cannot be used; write it like http://host:port")]
+    #[error(
+        "the proxy's address cannot be used; write it like http://host:port or socks5h://host:port"
+    )]
     Proxy,
     /// The extra certificates hold no certificate that can be read.
     #[error("there is no certificate in PEM: one begins with -----BEGIN CERTIFICATE-----")]
@@ -84,7 +88,7 @@ impl Transport {
             .tcp_nodelay(true)
             .timeout(self.timeout)
             .no_proxy();
-        if let Some(proxy) = self.proxy()? {
+        if let Some(proxy) = self.proxy(connection)? {
             builder = builder.proxy(proxy);
         }
         builder
@@ -101,12 +105,29 @@ impl Transport {
         url.password().map(percent_decoded)
     }
 
-    fn proxy(&self) -> Result<Option<Proxy>, TransportError> {
+    /// Tells whether calls to that address go through the proxy.
+    #[must_use]
+    pub fn is_proxied(&self, address: &str) -> bool {
+        let Ok(address) = address.parse::<Uri>() else {
+            return false;
+        };
+        let except = self.no_proxy.as_deref().unwrap_or_default();
+        let matcher = Matcher::builder().https("http://any.invalid").no(except);
+        self.proxy.is_some() && matcher.build().intercept(&address).is_some()
+    }
+
+    /// Returns the proxy, if a call of that tenant goes through it. One that no call uses is not looked at: its address
+    /// may be meant for others.
+    fn proxy(&self, connection: &Connection) -> Result<Option<Proxy>, TransportError> {
+        const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
         let Some(address) = self.proxy.as_ref().map(ExposeSecret::expose_secret) else {
             return Ok(None);
         };
+        if !connection.roots().iter().any(|root| self.is_proxied(root)) {
+            return Ok(None);
+        }
         let scheme = address.split_once("://").map(|(scheme, _)| scheme);
-        if !matches!(scheme, None | Some("http" | "https")) {
+        if scheme.is_some_and(|scheme| !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str())) {
             return Err(TransportError::Proxy);
         }
         let proxy = Proxy::https(address).map_err(|_| TransportError::Proxy)?;

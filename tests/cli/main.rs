@@ -36,6 +36,7 @@ mod settings;
 mod sharing;
 mod shown;
 mod signin;
+mod simulate;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;
@@ -43,4 +44,5 @@ mod transport;
 mod trust;
 mod undo;
 mod verify;
+mod version;
 mod workbooks;

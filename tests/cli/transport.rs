@@ -1,6 +1,7 @@
 //! Proxies and certificates, with real TLS on loopback. A relay that speaks TLS stands in front of the simulated tenant,
-//! and a proxy in front of the relay.
+//! and a proxy in front of the relay: one over HTTP, or one over SOCKS 5.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -49,15 +50,27 @@ impl Secured {
 
     /// Starts a proxy on which every name leads to the relay. Answers its address and the requests that it gets.
     fn proxy(&self) -> (String, Arc<Mutex<Vec<String>>>) {
-        let listener = self
-            .runtime
-            .block_on(TcpListener::bind("127.0.0.1:0"))
-            .unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, address) = self.listen();
         let asked = Arc::new(Mutex::new(Vec::new()));
         self.runtime
             .spawn(proxy(listener, self.port, Arc::clone(&asked)));
+        (format!("http://{address}"), asked)
+    }
+
+    /// The same with SOCKS 5, for users with a password. Answers its host and port, and who asked for what.
+    fn socks(&self) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+        let (listener, address) = self.listen();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        self.runtime
+            .spawn(socks(listener, self.port, Arc::clone(&asked)));
         (address, asked)
+    }
+
+    fn listen(&self) -> (TcpListener, SocketAddr) {
+        let listening = self.runtime.block_on(TcpListener::bind("127.0.0.1:0"));
+        let listener = listening.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
     }
 }
 
@@ -134,6 +147,48 @@ async fn proxy(listener: TcpListener, relay: u16, asked: Arc<Mutex<Vec<String>>>
     }
 }
 
+async fn socks(listener: TcpListener, relay: u16, asked: Arc<Mutex<Vec<String>>>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let asked = Arc::clone(&asked);
+        tokio::spawn(async move {
+            let request = socks_request(&mut stream).await.ok()?;
+            asked.lock().unwrap().push(request);
+            stream
+                .write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+                .await
+                .ok()?;
+            let mut onward = TcpStream::connect(("127.0.0.1", relay)).await.ok()?;
+            copy_bidirectional(&mut stream, &mut onward).await.ok()
+        });
+    }
+}
+
+/// Signs a client in (RFC 1929), and reads where it wants to go (RFC 1928): `user:password name:port`.
+async fn socks_request(stream: &mut TcpStream) -> std::io::Result<String> {
+    assert_eq!(stream.read_u8().await?, 5);
+    let methods = counted(stream).await?;
+    assert!(methods.contains(&2), "no password is offered");
+    stream.write_all(&[5, 2]).await?;
+    assert_eq!(stream.read_u8().await?, 1);
+    let user = counted(stream).await?;
+    let password = counted(stream).await?;
+    stream.write_all(&[1, 0]).await?;
+    let mut connect = [0; 4];
+    stream.read_exact(&mut connect).await?;
+    assert_eq!(connect, [5, 1, 0, 3], "the proxy is to resolve a name");
+    let name = counted(stream).await?;
+    let port = stream.read_u16().await?;
+    let [user, password, name] = [user, password, name].map(|b| String::from_utf8(b).unwrap());
+    Ok(format!("{user}:{password} {name}:{port}"))
+}
+
+/// Reads a byte that says how many follow, and these.
+async fn counted(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; stream.read_u8().await?.into()];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}
+
 #[test]
 fn an_untrusted_certificate_is_refused_with_a_hint() {
     let secured = Secured::start();
@@ -206,6 +261,36 @@ fn only_the_proxy_needs_to_know_the_name() {
 }
 
 #[test]
+fn a_socks_proxy_signs_the_user_in_and_resolves_the_name() {
+    let secured = Secured::start();
+    let (address, asked) = secured.socks();
+    for variable in ["ALL_PROXY", "https_proxy"] {
+        let args = ["plan", "links.csv", "--ca-cert", "ca.pem"];
+        let mut command = secured.command("tenant.invalid", &args);
+        let proxy = format!("socks5h://me:hunter2@{address}");
+        Ran::of(command.env(variable, proxy)).expect(0);
+    }
+    let asked = asked.lock().unwrap();
+    let expected = format!("me:hunter2 tenant.invalid:{}", secured.port);
+    assert!(
+        asked.len() >= 2 && asked.iter().all(|line| *line == expected),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn a_proxy_that_no_proxy_excludes_is_not_judged() {
+    let secured = Secured::start();
+    let args = ["doctor", "--ca-cert", "ca.pem"];
+    let mut command = secured.command("localhost", &args);
+    command.env("ALL_PROXY", "gopher://me:hunter2@pro xy");
+    Ran::of(&mut command).expect(2);
+    let ran = Ran::of(command.env("NO_PROXY", "other.example, localhost")).expect(0);
+    assert_contains(&ran.stdout, "answers\n");
+    assert!(!ran.stdout.contains("hunter2"), "{}", ran.stdout);
+}
+
+#[test]
 fn no_proxy_hosts_and_local_calls_go_past_the_proxy() {
     let secured = Secured::start();
     let (proxy, asked) = secured.proxy();
@@ -231,7 +316,7 @@ fn no_proxy_hosts_and_local_calls_go_past_the_proxy() {
 #[test]
 fn a_malformed_proxy_is_refused_without_its_password() {
     let secured = Secured::start();
-    for proxy in ["socks5://me:hunter2@proxy:1", "http://me:hunter2@pro xy"] {
+    for proxy in ["gopher://me:hunter2@proxy:1", "http://me:hunter2@pro xy"] {
         let mut command = secured.command("localhost", &["plan", "links.csv"]);
         let ran = Ran::of(command.env("HTTPS_PROXY", proxy)).expect(2);
         assert_contains(&ran.stderr, "HTTPS_PROXY");

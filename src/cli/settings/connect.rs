@@ -55,13 +55,27 @@ impl Gathered {
     pub(crate) async fn api(&self, resolved: &Resolved) -> Result<HttpApi, Error> {
         let connection = &resolved.connection;
         let credentials = credentials(&self.settings, connection.style).await?;
+        let transport = self.through_proxy(resolved.transport(self.settings.ca_cert.as_deref())?);
+        Ok(HttpApi::new(connection.clone(), credentials, &transport)?)
+    }
+
+    fn through_proxy(&self, transport: Transport) -> Transport {
         let value = |variable: &Option<FromVariable>| variable.as_ref().map(|v| v.value.clone());
-        let transport = Transport {
+        Transport {
             proxy: value(&self.proxy).map(SecretString::from),
             no_proxy: value(&self.no_proxy),
-            ..resolved.transport(self.settings.ca_cert.as_deref())?
-        };
-        Ok(HttpApi::new(connection.clone(), credentials, &transport)?)
+            ..transport
+        }
+    }
+
+    /// Returns the name of the variable whose proxy calls to that address go through.
+    pub(crate) fn proxy_to(&self, address: &str) -> Option<&'static str> {
+        let transport = self.through_proxy(Transport::default());
+        let proxy = self
+            .proxy
+            .as_ref()
+            .filter(|_| transport.is_proxied(address))?;
+        Some(proxy.name)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::context::Context;
 use crate::cli::settings::scenario;
 use crate::cli::ui::exit;
-use crate::ops::Error;
+use crate::ops::{self, Error};
 use crate::sim::{Server, ServerOptions};
 
 #[derive(Debug, Args)]
@@ -36,6 +36,7 @@ Examples:
 
 pub(crate) async fn run(args: SimulateArgs, context: Context<'_>) -> Result<u8, Error> {
     let terminal = context.terminal;
+    let log = args.log.clone();
     let options = ServerOptions {
         listen: args.listen,
         scenario: scenario(args.scenario.as_deref())?,
@@ -54,9 +55,18 @@ pub(crate) async fn run(args: SimulateArgs, context: Context<'_>) -> Result<u8, 
     terminal.say(&format!(
         "simulating at {url}; {url}/__sim/state shows the tenants; Ctrl-C ends it"
     ));
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|error| Error::unexpected("cannot wait for Ctrl-C", &error))?;
+    let ended = tokio::select! {
+        signal = tokio::signal::ctrl_c() => {
+            signal.map_err(|error| Error::unexpected("cannot wait for Ctrl-C", &error))
+        }
+        why = server.log_failure() => Err(log_failed(&log.unwrap_or_default(), &why)),
+    };
     server.stop().await;
-    Ok(exit::SUCCESS)
+    ended.map(|()| exit::SUCCESS)
+}
+
+fn log_failed(log: &Path, why: &str) -> Error {
+    let message = format!("{}: a request could not be logged: {why}", log.display());
+    Error::new(ops::ErrorKind::Unexpected, message)
+        .hint("the simulated tenant ends here, since a log that lacks requests proves nothing")
 }

@@ -238,8 +238,7 @@ async fn reach(
                 signs: gathered.settings.has_key(),
             });
         }
-        let proxy = gathered.proxy.as_ref().map(|variable| variable.name);
-        let check = checks::reached(&root, &reply, proxy.filter(|_| root.starts_with("https")));
+        let check = checks::reached(&root, &reply, gathered.proxy_to(&root));
         reachable &= !check.failed();
         found.push(check);
     }
