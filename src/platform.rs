@@ -17,6 +17,8 @@
 //! The program is built and tested on Linux. The other column is written by the documentation of Rust's standard
 //! library; it has been neither built nor run.
 
+pub mod tty;
+
 use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -6,8 +6,8 @@ use clap::{Command, CommandFactory as _, Parser, Subcommand};
 
 use super::flags::Output;
 use super::verbs::{
-    apply, completions, doctor, export, journal, man, plan, prune, resume, retry, runs, show,
-    simulate, status, template, undo, verify,
+    apply, complete, completions, doctor, export, init, journal, man, plan, prune, resume, retry,
+    runs, show, simulate, status, template, undo, verify,
 };
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
@@ -16,10 +16,11 @@ use super::verbs::{
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) verb: Verb,
-    /// Settings file in TOML; see samples/zpa-bulk.toml
+    /// Settings file in TOML; see samples/zpa-bulk.toml [default: the one that zpa-bulk init writes]
     #[arg(long, value_name = "FILE", env = "ZPA_BULK_CONFIG", global = true)]
     pub(super) config: Option<PathBuf>,
-    /// Settings of one tenant: a table `[profiles.NAME]` of the settings file
+    /// Settings of one tenant: a table `[profiles.NAME]` of the settings file [default: the one of the name default, if
+    /// there is one]
     #[arg(long, value_name = "NAME", env = "ZPA_BULK_PROFILE", global = true)]
     pub(super) profile: Option<String>,
     #[command(flatten)]
@@ -29,6 +30,7 @@ pub(super) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   zpa-bulk apply samples/portal-links.csv --simulate --yes   try it with no tenant
+  zpa-bulk init                                              set up your tenant
   zpa-bulk plan links.csv                                    show what would change
   zpa-bulk apply links.csv                                   show it, ask, and carry it out
   zpa-bulk resume                                            continue the newest unfinished run
@@ -76,12 +78,17 @@ pub(super) enum Verb {
     Runs(runs::RunsArgs),
     /// Repair the journal of a run
     Journal(journal::JournalArgs),
+    /// Ask for a tenant and how to sign in, write both into a settings file, and check them
+    Init(init::InitArgs),
     /// Check settings, sign-in, clock, hosts, permissions and quotas; changes nothing
     Doctor(doctor::DoctorArgs),
     /// Serve a simulated tenant on loopback
     Simulate(simulate::SimulateArgs),
     /// Print the script by which a shell completes command lines
     Completions(completions::CompletionsArgs),
+    /// Print names for the script of a shell
+    #[command(hide = true)]
+    Complete(complete::CompleteArgs),
     /// Write the manual pages
     Man(man::ManArgs),
 }

@@ -19,13 +19,13 @@ use clap::{ColorChoice, Command, FromArgMatches as _};
 
 use self::args::{Cli, Verb};
 use self::flags::Output;
-use self::settings::Typed;
+use self::settings::{Settings, Typed};
 pub use self::ui::exit;
 use self::ui::{Terminal, log_to, show_panics, usage};
 use self::verbs::context::Context;
 use self::verbs::{
-    apply, completions, doctor, export, journal, man, plan, prune, resume, retry, runs, show,
-    simulate, status, template, undo, verify,
+    apply, complete, completions, doctor, export, init, journal, man, plan, prune, resume, retry,
+    runs, show, simulate, status, template, undo, verify,
 };
 use crate::clock::monotonic;
 use crate::ops::Error;
@@ -100,8 +100,20 @@ fn wants_json() -> bool {
 }
 
 fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
+    // These take no settings; the file that `init` writes may hold no such profile yet.
+    let needs_none = matches!(
+        cli.verb,
+        Verb::Init(_) | Verb::Complete(_) | Verb::Completions(_) | Verb::Man(_)
+    );
+    let file = if needs_none {
+        Settings::default()
+    } else {
+        settings::file::read(cli.config.as_deref(), cli.profile.as_deref())?
+    };
     let context = Context {
-        file: settings::file::read(cli.config.as_deref(), cli.profile.as_deref())?,
+        config: cli.config,
+        profile: cli.profile,
+        file,
         typed,
         terminal,
         started: monotonic(),
@@ -123,14 +135,16 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
         Verb::Retry(args) => Box::pin(retry::run(args, context)),
         Verb::Verify(args) => Box::pin(verify::run(args, context)),
         Verb::Undo(args) => Box::pin(undo::run(args, context)),
-        Verb::Status(args) => Box::pin(async move { status::run(&args, &context) }),
-        Verb::Runs(args) => Box::pin(async move { runs::run(&args, &context) }),
+        Verb::Status(args) => Box::pin(status::run(args, context)),
+        Verb::Runs(args) => Box::pin(runs::run(args, context)),
         Verb::Journal(args) => Box::pin(journal::run(args, context)),
         Verb::Doctor(args) => Box::pin(doctor::run(args, context)),
+        Verb::Init(args) => Box::pin(init::run(args, context)),
         Verb::Simulate(args) => Box::pin(simulate::run(args, context)),
         Verb::Completions(args) => {
-            Box::pin(async move { completions::run(&args, args::command(), &context) })
+            Box::pin(async move { completions::run(&args, &args::command(), &context) })
         }
+        Verb::Complete(args) => Box::pin(async move { complete::run(&args, &context) }),
         Verb::Man(args) => Box::pin(async move { man::run(&args, args::command(), &context) }),
     };
     let code = runtime.block_on(running);

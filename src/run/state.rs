@@ -1,14 +1,19 @@
 //! The state of a run, read without changing it.
 
+use std::collections::VecDeque;
+
 use jiff::Timestamp;
 
 use super::directory::RunDirectory;
 use super::error::RunError;
 use super::plan_file::PlanFile;
 use crate::engine::{IdRemap, Items as _};
-use crate::item::{Event, Item, ItemNumber};
+use crate::item::{Event, Item, ItemNumber, Outcome, Status};
 use crate::journal::{self, Header, JournalEnd};
 use crate::ledger::{Ledger, State};
+
+/// The number of failures that the state of a run keeps, for whoever watches it.
+const FAILURES_KEPT: usize = 5;
 
 /// The state of a run, read without changing it.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub struct RunState {
     pub torn: bool,
     /// The times of the last writes, oldest first: as many as a quota may count.
     pub sent: Vec<Timestamp>,
+    /// The last failures, the oldest first: at most five.
+    pub failures: Vec<Outcome>,
     /// The time of the last record in the journal.
     pub last: Timestamp,
     /// True while a process works on the run.
@@ -48,8 +55,10 @@ impl RunState {
         let plan = PlanFile::open(directory.path())?;
         let mut ledger = finished_by_plan(&plan);
         let mut id_remap = plan.id_remap().clone();
+        let mut failures = VecDeque::new();
         let replayed = journal::replay(directory.path(), |event| {
             ledger.apply(&event);
+            keep_failures(&mut failures, &event);
             learn(&mut id_remap, &event);
         })?;
         plan.verify(&replayed.header)?;
@@ -61,6 +70,7 @@ impl RunState {
             plan,
             id_remap,
             sent: replayed.last_intents(),
+            failures: failures.into(),
             last: replayed.last,
             journal_end: replayed.journal_end(),
             torn: replayed.torn,
@@ -94,6 +104,21 @@ impl RunState {
                 .map_err(|source| self.directory.unreadable(source))
         };
         numbers.map(load).collect()
+    }
+}
+
+fn keep_failures(failures: &mut VecDeque<Outcome>, event: &Event) {
+    let Event::Outcomes(outcomes) = event else {
+        return;
+    };
+    let failed = outcomes
+        .iter()
+        .filter(|outcome| outcome.status == Status::Failed);
+    for outcome in failed {
+        if failures.len() == FAILURES_KEPT {
+            failures.pop_front();
+        }
+        failures.push_back(outcome.clone());
     }
 }
 

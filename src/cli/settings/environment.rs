@@ -30,7 +30,7 @@ pub(super) fn first_of<const N: usize>(names: [&'static str; N]) -> Option<FromV
 }
 
 /// Returns a variable of the environment. An empty one counts as not set.
-pub(super) fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

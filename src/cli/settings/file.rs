@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::layer::Settings;
 use super::secret::refuse_if_open_to_others;
@@ -13,26 +13,47 @@ use crate::platform::opening_for_others;
 /// The most bytes of a settings file, a scenario, a list of names or a file of certificates.
 pub(crate) const LARGEST: u64 = 1 << 20;
 
-/// Reads the settings file, if one is named. The settings of `profile` override those outside all profiles.
+/// The profile that is used if none is named.
+pub(crate) const DEFAULT_PROFILE: &str = "default";
+
+/// Returns the place of the user's own settings file (XDG Base Directory Specification).
+pub(crate) fn own_path() -> Option<PathBuf> {
+    let given = |name| std::env::var_os(name).map(PathBuf::from);
+    let directory = given("XDG_CONFIG_HOME")
+        .or_else(|| given("APPDATA"))
+        .filter(|path| path.is_absolute())
+        .or_else(|| {
+            Some(
+                given("HOME")
+                    .filter(|path| path.is_absolute())?
+                    .join(".config"),
+            )
+        })?;
+    Some(directory.join("zpa-bulk/settings.toml"))
+}
+
+/// Reads the settings file that is named, else the user's own if there is one. The settings of `profile` override those
+/// outside all profiles. If no profile is named, the one of the name `default` is used, if there is one.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the file cannot be read, has no such profile, holds a
 /// secret that others can read, or says where to connect, what to run or which file to read and others can change it.
 pub(crate) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Settings, Error> {
-    let Some(path) = path else {
+    let own = own_path().filter(|own| own.exists());
+    let Some(path) = path.or(own.as_deref()) else {
         return match profile {
             Some(name) => Err(Error::usage(format!(
-                "the profile {name:?} cannot be found, since no settings file is named"
+                "the profile {name:?} cannot be found, since there is no settings file"
             ))
-            .hint("name the file with --config or ZPA_BULK_CONFIG")),
+            .hint("zpa-bulk init writes one; --config or ZPA_BULK_CONFIG names another")),
             None => Ok(Settings::default()),
         };
     };
     let shown = path.display().to_string();
-    let failed = |error: std::io::Error| Error::usage(format!("{shown}: {error}"));
-    let file = File::open(path).map_err(failed)?;
-    let text = read_text_within(&file, LARGEST).map_err(failed)?;
+    let (file, text) = text_of(path)?;
     let mut settings = parse(&text, &shown)?;
+    let is_default = profile.is_none() && settings.profiles.contains_key(DEFAULT_PROFILE);
+    let profile = profile.or(is_default.then_some(DEFAULT_PROFILE));
     let profiles = std::mem::take(&mut settings.profiles);
     let all = || profiles.values().chain([&settings]);
     all().try_for_each(|table| refuse_two_proofs(table, &shown))?;
@@ -50,7 +71,22 @@ pub(crate) fn read(path: Option<&Path>, profile: Option<&str>) -> Result<Setting
     })
 }
 
-fn parse(text: &str, shown: &str) -> Result<Settings, Error> {
+/// Opens a settings file, and reads its text.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if it cannot be read, or is too large.
+pub(crate) fn text_of(path: &Path) -> Result<(File, String), Error> {
+    let failed = |error: std::io::Error| Error::usage(format!("{}: {error}", path.display()));
+    let file = File::open(path).map_err(failed)?;
+    let text = read_text_within(&file, LARGEST).map_err(failed)?;
+    Ok((file, text))
+}
+
+/// Parses a settings file. `shown` is its path for messages.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) with the line and without the value.
+pub(crate) fn parse(text: &str, shown: &str) -> Result<Settings, Error> {
     toml::from_str(text).map_err(|error| {
         // The error's own text repeats the line, and its message the value: both may hold a secret.
         let place = error.span().map(|span| line_of(text, span.start));

@@ -258,7 +258,7 @@ impl Settings {
     }
 
     /// Tells whether a setting proves the client's identity.
-    pub(super) fn has_proof(&self) -> bool {
+    pub(crate) fn has_proof(&self) -> bool {
         !self.proofs().is_empty()
     }
 

@@ -98,6 +98,17 @@ fn key(place: &str, pem: &SecretString) -> Result<Proof, Error> {
         .map_err(|error| Error::usage(format!("{place}: {error}")).hint(KEY_HINT))
 }
 
+/// Reads a secret from standard input.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if there is none, or it is too long.
+pub(crate) fn from_stdin() -> Result<SecretString, Error> {
+    let place = "standard input";
+    let text = read_text_within(io::stdin(), LONGEST);
+    let text = text.map_err(|error| Error::usage(format!("{place}: {error}")))?;
+    one_secret(place, &text)
+}
+
 /// Reads a secret from a file that only its owner can read.
 fn from_file(path: &Path) -> Result<SecretString, Error> {
     let path = expanded(path);
@@ -225,7 +236,7 @@ fn one_secret(place: &str, text: &str) -> Result<SecretString, Error> {
 }
 
 /// A path with `~` at its beginning put out in full.
-pub(super) fn expanded(path: &Path) -> PathBuf {
+pub(crate) fn expanded(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::MultiProgress;
+use secrecy::SecretString;
 use serde::Serialize;
 
 use super::{escape, exit};
@@ -14,6 +15,7 @@ use crate::cli::flags::Output;
 use crate::item::Located;
 use crate::manifest::OutputFormat;
 use crate::ops::Error;
+use crate::platform::tty;
 
 /// The label of an error that ends the command.
 const ERROR: &str = "error: ";
@@ -65,6 +67,8 @@ pub(crate) struct Terminal {
     can_ask: bool,
     /// True once a document was printed. There is only one.
     is_told: Arc<AtomicBool>,
+    /// True once nobody reads standard output any more.
+    is_unread: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -80,6 +84,7 @@ impl Terminal {
             watched,
             can_ask: attended && io::stdin().is_terminal(),
             is_told: Arc::default(),
+            is_unread: Arc::default(),
         }
     }
 
@@ -99,6 +104,11 @@ impl Terminal {
     /// Tells whether standard error is a terminal that can show progress bars.
     pub(crate) fn is_watched(&self) -> bool {
         self.watched
+    }
+
+    /// Tells whether the reader of standard output has closed the pipe, as far as writing has shown.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.is_unread.load(Ordering::Relaxed)
     }
 
     /// Writes lines of text to standard output. A reader that has closed the pipe is no error.
@@ -147,10 +157,13 @@ impl Terminal {
             out.write_all(bytes).and_then(|()| out.flush())
         });
         match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Error::unexpected("the result cannot be written", &error))
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_unread.store(true, Ordering::Relaxed);
+                Ok(())
             }
-            _ => Ok(()),
+            written => {
+                written.map_err(|error| Error::unexpected("the result cannot be written", &error))
+            }
         }
     }
 
@@ -220,21 +233,46 @@ impl Terminal {
         answer.is_some_and(|text| matches!(text.to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Asks for a text. Returns `None` without a terminal.
+    /// Tells whether there is a terminal on which questions are asked and answered.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.can_ask
+    }
+
+    /// Asks for a text. Returns `None` without a terminal, or at the end of the input.
     pub(crate) async fn ask_for(&self, question: &str) -> Option<String> {
+        let read = || {
+            let mut answer = String::new();
+            let length = io::stdin().read_line(&mut answer)?;
+            Ok((length > 0).then(|| answer.trim().to_owned()))
+        };
+        self.ask_with(question, read).await.ok()?
+    }
+
+    /// Asks for a secret, which is not shown. Returns `None` without a terminal, or if the user gives up.
+    ///
+    /// # Errors
+    /// An [`io::Error`] if this system cannot hide what is typed, or it is not text.
+    pub(crate) async fn ask_hidden(&self, question: &str) -> io::Result<Option<SecretString>> {
+        let answer = self.ask_with(question, tty::hidden_line).await?;
+        // The line break that ended the answer was not shown either.
+        self.message("", "");
+        Ok(answer.map(|text| SecretString::from(text.trim())))
+    }
+
+    async fn ask_with(
+        &self,
+        question: &str,
+        read: impl FnOnce() -> io::Result<Option<String>> + Send + 'static,
+    ) -> io::Result<Option<String>> {
         if !self.can_ask {
-            return None;
+            return Ok(None);
         }
         let question = escape::line(question);
         let answer = tokio::task::spawn_blocking(move || {
-            let mut answer = String::new();
-            let asked = write!(io::stderr(), "{question} ");
-            asked
-                .and_then(|()| io::stdin().read_line(&mut answer))
-                .map(|_| answer)
+            write!(io::stderr(), "{question} ")?;
+            read()
         });
-        let text = answer.await.ok()?.ok()?;
-        Some(text.trim().to_owned())
+        answer.await.map_err(io::Error::other)?
     }
 
     fn message(&self, label: &str, line: &str) {

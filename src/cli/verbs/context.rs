@@ -14,6 +14,10 @@ use crate::ops::{Error, Session};
 /// The context of a verb: the settings file, the flags' origins, and the terminal.
 #[derive(Debug)]
 pub(crate) struct Context<'c> {
+    /// The settings file that is named.
+    pub(crate) config: Option<PathBuf>,
+    /// The profile that is named.
+    pub(crate) profile: Option<String>,
     pub(crate) file: Settings,
     pub(crate) typed: &'c Typed,
     pub(crate) terminal: &'c Terminal,

@@ -1,10 +1,12 @@
 //! The verbs, one file each. A verb turns its arguments into options, and makes one call into [`ops`](crate::ops).
 
 pub(super) mod apply;
+pub(super) mod complete;
 pub(super) mod completions;
 pub(super) mod context;
 pub(super) mod doctor;
 pub(super) mod export;
+pub(super) mod init;
 pub(super) mod journal;
 pub(super) mod man;
 pub(super) mod plan;
@@ -18,3 +20,4 @@ pub(super) mod status;
 pub(super) mod template;
 pub(super) mod undo;
 pub(super) mod verify;
+mod watch;

@@ -1,14 +1,18 @@
 //! `zpa-bulk runs`: list all runs of a directory. Changes nothing.
 
+use std::io::IsTerminal as _;
+use std::path::Path;
+
 use clap::Args;
 use serde_json::json;
 
 use super::context::Context;
 use super::status::Shown;
+use super::watch::{self, View};
 use crate::cli::flags::{JsonArg, RunsDir};
-use crate::cli::ui::exit;
+use crate::cli::ui::{Terminal, exit};
 use crate::ops::Error;
-use crate::run::{self, Lineage, RunState};
+use crate::run::{self, Lineage, RunDirectory, RunState};
 
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
@@ -17,54 +21,94 @@ pub(crate) struct RunsArgs {
     runs: RunsDir,
     #[command(flatten)]
     json: JsonArg,
+    /// Show them again each second; `q` leaves. Without a terminal, print a line at each change, until no process works on
+    /// a run
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   zpa-bulk runs
-  zpa-bulk runs --json";
+  zpa-bulk runs --json
+  zpa-bulk runs --watch";
 
-pub(crate) fn run(args: &RunsArgs, context: &Context<'_>) -> Result<u8, Error> {
+pub(crate) async fn run(args: RunsArgs, context: Context<'_>) -> Result<u8, Error> {
     let terminal = context.terminal;
     let runs = context.runs_dir(&args.runs);
-    let lineage = Lineage::read(&runs)?;
-    let (mut shown, mut refused) = (Vec::new(), Vec::new());
-    for directory in run::list(&runs)? {
-        match RunState::read(directory.clone()) {
-            Ok(run_state) => shown.push(Shown::new(&run_state, &lineage)),
-            Err(error) => {
-                let error = Error::from(error);
-                let name = directory.name().to_string();
-                refused.push(json!({
-                    "run": name,
-                    "run_dir": directory.path().display().to_string(),
-                    "error": error.messages.join("; "),
-                    "hint": error.hint,
-                }));
-                terminal.warn_of(&error.of_run(&name));
-            }
+    if args.watch {
+        watch_runs(&runs, terminal).await?;
+        if !std::io::stdout().is_terminal() {
+            return Ok(exit::SUCCESS);
         }
     }
+    let (shown, refused) = look(&runs)?;
+    for (directory, error) in &refused {
+        terminal.warn_of(&error.clone().of_run(&directory.name().to_string()));
+    }
     if args.json.json {
+        let refused: Vec<_> = refused.iter().map(refusal).collect();
         let document = json!({ "format": 1, "runs": shown, "refused": refused });
         terminal.json(&document)?;
     } else {
-        let lines: Vec<String> = shown.iter().map(line).collect();
-        terminal.result(&lines)?;
+        terminal.result(&shown.iter().map(Shown::line).collect::<Vec<_>>())?;
         if shown.is_empty() && refused.is_empty() {
-            terminal.say(&format!("there is no run in {}", runs.display()));
+            terminal.say(&none(&runs));
         }
     }
     Ok(exit::SUCCESS)
 }
 
-fn line(run: &Shown) -> String {
-    let (finished, items, failed) = (run.tally.finished(), run.tally.items, run.tally.failed);
-    let (name, state, tenant) = (&run.run, run.state, &run.tenant);
-    let mut line =
-        format!("{name}  {state:<10}  {finished}/{items} items  {failed} failed  tenant {tenant}");
-    for (what, other) in run.links() {
-        line.push_str(&format!("  {what} {other}"));
+/// A run that cannot be read, with the reason.
+type Refused = (RunDirectory, Error);
+
+/// Reads all runs. Returns those that cannot be read by themselves.
+fn look(runs: &Path) -> Result<(Vec<Shown>, Vec<Refused>), Error> {
+    let lineage = Lineage::read(runs)?;
+    let (mut shown, mut refused) = (Vec::new(), Vec::new());
+    for directory in run::list(runs)? {
+        match RunState::read(directory.clone()) {
+            Ok(run_state) => shown.push(Shown::new(&run_state, &lineage)),
+            Err(error) => refused.push((directory, Error::from(error))),
+        }
     }
-    line
+    Ok((shown, refused))
+}
+
+fn none(runs: &Path) -> String {
+    format!("there is no run in {}", runs.display())
+}
+
+fn refusal((directory, error): &Refused) -> serde_json::Value {
+    json!({
+        "run": directory.name().to_string(),
+        "run_dir": directory.path().display().to_string(),
+        "error": error.messages.join("; "),
+        "hint": error.hint,
+    })
+}
+
+/// Shows all runs again and again, the newest first: on a terminal until the user leaves, elsewhere until no process works
+/// on one of them.
+async fn watch_runs(runs: &Path, terminal: &Terminal) -> Result<(), Error> {
+    let is_attended = std::io::stdout().is_terminal();
+    let look = || {
+        let (shown, refused) = look(runs)?;
+        let lines = shown.iter().map(Shown::line);
+        let refused = refused.iter().map(|(directory, error)| {
+            format!("{}  {}", directory.name(), error.messages.join("; "))
+        });
+        let lines: Vec<String> = lines.chain(refused).collect();
+        let mut screen: Vec<String> = lines.iter().rev().cloned().collect();
+        if lines.is_empty() {
+            screen.push(none(runs));
+        }
+        screen.splice(0..0, ["q leaves; the runs go on".to_owned(), String::new()]);
+        Ok(View {
+            screen,
+            lines,
+            is_over: !is_attended && !shown.iter().any(|run| run.state == "running"),
+        })
+    };
+    watch::watch(terminal, look).await
 }

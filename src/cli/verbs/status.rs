@@ -1,14 +1,17 @@
 //! `zpa-bulk status`: show the state of one run. Changes nothing.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
+use super::watch::{self, Speed, View};
 use crate::cli::flags::{JsonArg, RunsDir};
 use crate::cli::settings::share;
-use crate::cli::ui::{Watcher, exit, shared_quota};
+use crate::cli::ui::{Terminal, Watcher, exit, shared_quota};
+use crate::clock::{monotonic, wall};
 use crate::coordination::Now;
 use crate::ledger::Tally;
 use crate::ops::{Error, Sharing, select_run, shell_word};
@@ -25,20 +28,33 @@ pub(crate) struct StatusArgs {
     runs: RunsDir,
     #[command(flatten)]
     json: JsonArg,
+    /// Show it again each second while a process carries the run out; `q` leaves. Without a terminal, print a line at each
+    /// change
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   zpa-bulk status              show the newest run
-  zpa-bulk status 20261122     show the run whose name begins with this text";
+  zpa-bulk status 20261122     show the run whose name begins with this text
+  zpa-bulk status --watch      watch it until it has ended";
 
-pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<u8, Error> {
+pub(crate) async fn run(args: StatusArgs, context: Context<'_>) -> Result<u8, Error> {
     let terminal = context.terminal;
     let runs = context.runs_dir(&args.runs);
-    let run_state = match &args.run {
+    let mut run_state = match &args.run {
         Some(name) => RunState::read(RunDirectory::find(&runs, name)?)?,
         None => select_run::newest_readable(&runs, &Watcher::new(terminal))?,
     };
+    if args.watch {
+        let directory = run_state.directory.clone();
+        watch_run(&directory, terminal).await?;
+        if !std::io::stdout().is_terminal() {
+            return Ok(exit::SUCCESS);
+        }
+        run_state = RunState::read(directory)?;
+    }
     let mut shown = Shown::new(&run_state, &Lineage::around(&run_state.directory)?);
     if run_state.active {
         shown.shared_quotas = shared_quotas(&shown.tenant);
@@ -49,6 +65,51 @@ pub(crate) fn run(args: &StatusArgs, context: &Context<'_>) -> Result<u8, Error>
         terminal.result(&details(&shown))?;
     }
     Ok(exit::SUCCESS)
+}
+
+/// Shows a run again and again, until no process works on it.
+async fn watch_run(directory: &RunDirectory, terminal: &Terminal) -> Result<(), Error> {
+    let mut speed = Speed::default();
+    let look = || {
+        let run = RunState::read(directory.clone())?;
+        let shown = Shown::new(&run, &Lineage::around(directory)?);
+        speed.record(shown.tally.finished(), monotonic());
+        Ok(View {
+            screen: screen(&run, &shown, &speed),
+            lines: vec![shown.line()],
+            is_over: !run.active,
+        })
+    };
+    watch::watch(terminal, look).await
+}
+
+/// The columns of the bar of a run that is watched.
+const BAR: u64 = 60;
+
+fn screen(run: &RunState, shown: &Shown, speed: &Speed) -> Vec<String> {
+    let (finished, items) = (shown.tally.finished(), shown.tally.items);
+    let mut parts = vec![
+        format!("{finished}/{items} items"),
+        format!("{} failed", shown.tally.failed),
+    ];
+    parts.extend(watch::left_in_words(speed, items - finished));
+    let mut lines = vec![
+        format!(
+            "run {}  {}  tenant {}",
+            shown.run, shown.state, shown.tenant
+        ),
+        watch::bar(finished, items, BAR),
+        parts.join("  "),
+        watch::quota_use(run, wall()).join("  "),
+        format!("last written {}", shown.last_written),
+    ];
+    let failures = watch::failures(run);
+    if !failures.is_empty() {
+        lines.extend([String::new(), "last failures:".to_owned()]);
+        lines.extend(failures);
+    }
+    lines.extend([String::new(), "q leaves; the run goes on".to_owned()]);
+    lines
 }
 
 /// The state of a run, as text and JSON show it.
@@ -113,8 +174,22 @@ impl Shown {
         }
     }
 
+    /// Returns the run in one line.
+    pub(super) fn line(&self) -> String {
+        let (finished, items, failed) =
+            (self.tally.finished(), self.tally.items, self.tally.failed);
+        let (name, state, tenant) = (&self.run, self.state, &self.tenant);
+        let mut line = format!(
+            "{name}  {state:<10}  {finished}/{items} items  {failed} failed  tenant {tenant}"
+        );
+        for (what, other) in self.links() {
+            line.push_str(&format!("  {what} {other}"));
+        }
+        line
+    }
+
     /// Returns the links to other runs: a word for the link, and the name of the other run.
-    pub(super) fn links(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    fn links(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let links = [
             ("retries", self.retries.as_deref()),
             ("retried by", self.retried_by.as_deref()),

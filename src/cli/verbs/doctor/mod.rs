@@ -13,7 +13,7 @@ use tokio::time::{sleep, sleep_until};
 use self::checks::{Check, Clock, Quotas};
 use super::context::Context;
 use crate::cli::flags::{JsonArg, TenantArgs};
-use crate::cli::settings::{Gathered, Resolved, Typed, share};
+use crate::cli::settings::{Connector, Gathered, Resolved, Typed, share};
 use crate::clock::{monotonic, wall};
 use crate::coordination::{Coordination, Fact, Now};
 use crate::journal;
@@ -42,18 +42,38 @@ Examples:
   zpa-bulk doctor --profile acme --json";
 
 pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Error> {
-    let terminal = context.terminal;
+    let connector = context.connector(&args.tenant);
+    let report = report(connector, context.typed, args.forget).await;
+    if args.json.json {
+        context.terminal.json(&report)?;
+    } else {
+        context.terminal.result(&report.lines())?;
+    }
+    Ok(checks::exit_code(&report.checks))
+}
+
+/// Checks the way to a tenant, shows what was found, and returns the exit code.
+///
+/// # Errors
+/// [`ErrorKind::Unexpected`](crate::ops::ErrorKind::Unexpected) if it cannot be shown.
+pub(super) async fn check(connector: Connector, context: &Context<'_>) -> Result<u8, Error> {
+    // Flags and variables of the command that wrote the settings are no source of them.
+    let report = report(connector, &Typed::default(), false).await;
+    context.terminal.result(&report.lines())?;
+    Ok(checks::exit_code(&report.checks))
+}
+
+async fn report(mut connector: Connector, typed: &Typed, forget: bool) -> Report {
     let mut report = Report {
         format: 1,
         settings: Vec::new(),
         checks: Vec::new(),
     };
-    let mut connector = context.connector(&args.tenant);
     match connector.gather(None).await {
         Ok(gathered) => {
-            report.settings = given(&gathered, context.typed);
+            report.settings = given(&gathered, typed);
             // An embedded simulated tenant is new, so nothing is known of it.
-            let learned = (!connector.simulates()).then_some(args.forget);
+            let learned = (!connector.simulates()).then_some(forget);
             if let Err(error) = examine(&gathered, learned, &mut report.checks).await {
                 report.checks.push(checks::settings_refused(&error));
             }
@@ -61,12 +81,7 @@ pub(crate) async fn run(args: DoctorArgs, context: Context<'_>) -> Result<u8, Er
         Err(error) => report.checks.push(checks::settings_refused(&error)),
     }
     connector.close().await;
-    if args.json.json {
-        terminal.json(&report)?;
-    } else {
-        terminal.result(&report.lines())?;
-    }
-    Ok(checks::exit_code(&report.checks))
+    report
 }
 
 #[derive(Debug, Serialize)]
