@@ -22,6 +22,7 @@ pub(crate) fn zpa_bulk() -> Command {
         command.env_remove(name).env_remove(name.to_lowercase());
     }
     command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.env_remove("XDG_CONFIG_HOME");
     // Commands that follow one another at once would wait for each other's slots.
     command.env("ZPA_BULK_NO_SHARED_STATE", "true");
     command.stdin(Stdio::null());

@@ -249,13 +249,12 @@ impl InitArgs {
     }
 
     fn proof(&self, place: &Place) -> Result<Option<ProofSource>, Error> {
-        let path = |path: &PathBuf| absolute(path);
         Ok(if let Some(file) = &self.client_secret_file {
-            Some(ProofSource::SecretFile(path(file)?))
+            Some(ProofSource::SecretFile(absolute(file)?))
         } else if let Some(Words(words)) = &self.client_secret_command {
             Some(ProofSource::SecretCommand(words.clone()))
         } else if let Some(file) = &self.private_key_file {
-            Some(ProofSource::KeyFile(path(file)?))
+            Some(ProofSource::KeyFile(absolute(file)?))
         } else if let Some(Words(words)) = &self.private_key_command {
             Some(ProofSource::KeyCommand(words.clone()))
         } else if self.secret_from_stdin {
