@@ -55,7 +55,7 @@ impl Typed {
 
 #[cfg(unix)]
 mod unix {
-    use std::io::{self, Read as _};
+    use std::io::{self, Read as _, Write as _};
 
     use rustix::termios::{
         LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr,
@@ -106,13 +106,16 @@ mod unix {
         Some(size.ws_row.into()).filter(|rows| *rows > 0)
     }
 
-    /// Reads a line from the terminal on standard input without showing it. Returns `None` if the user gives up, with Ctrl-C
-    /// or Ctrl-D. Ctrl-C is a key here, since a process that a signal ends would leave the terminal without echo.
+    /// Asks a question on standard error, and reads a line from the terminal on standard input without showing it. Returns
+    /// `None` if the user gives up, with Ctrl-C or Ctrl-D. Ctrl-C is a key here, since a process that a signal ends would
+    /// leave the terminal without echo.
     ///
     /// # Errors
     /// An [`io::Error`] if standard input is no terminal, or cannot be read.
-    pub fn hidden_line() -> io::Result<Option<String>> {
+    pub fn hidden_line(question: &str) -> io::Result<Option<String>> {
+        // Before the question, so that no answer is too early to be hidden.
         let _mode = Mode::hidden()?;
+        write!(io::stderr(), "{question} ")?;
         let mut typed = Typed::default();
         for byte in io::stdin().lock().bytes() {
             match typed.take(byte?) {
@@ -153,7 +156,7 @@ mod elsewhere {
     ///
     /// # Errors
     /// [`io::ErrorKind::Unsupported`].
-    pub fn hidden_line() -> io::Result<Option<String>> {
+    pub fn hidden_line(_: &str) -> io::Result<Option<String>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -42,6 +42,7 @@ mod simulate;
 #[path = "../support/mod.rs"]
 mod support;
 mod tables;
+mod terminal;
 mod transport;
 mod trust;
 mod undo;

@@ -240,7 +240,8 @@ impl Terminal {
 
     /// Asks for a text. Returns `None` without a terminal, or at the end of the input.
     pub(crate) async fn ask_for(&self, question: &str) -> Option<String> {
-        let read = || {
+        let read = |question: &str| {
+            write!(io::stderr(), "{question} ")?;
             let mut answer = String::new();
             let length = io::stdin().read_line(&mut answer)?;
             Ok((length > 0).then(|| answer.trim().to_owned()))
@@ -262,16 +263,13 @@ impl Terminal {
     async fn ask_with(
         &self,
         question: &str,
-        read: impl FnOnce() -> io::Result<Option<String>> + Send + 'static,
+        read: impl FnOnce(&str) -> io::Result<Option<String>> + Send + 'static,
     ) -> io::Result<Option<String>> {
         if !self.can_ask {
             return Ok(None);
         }
         let question = escape::line(question);
-        let answer = tokio::task::spawn_blocking(move || {
-            write!(io::stderr(), "{question} ")?;
-            read()
-        });
+        let answer = tokio::task::spawn_blocking(move || read(&question));
         answer.await.map_err(io::Error::other)?
     }
 
