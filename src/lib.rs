@@ -28,6 +28,7 @@
 //! | 0 | [`wire`] | ids, field values, requests, replies |
 //! | 0 | [`clock`] | the clocks and the source of randomness; edges alone name it |
 //! | 0 | [`files`] | opening and replacing the files of runs and of the state |
+//! | 0 | [`outlet`] | lines to a file or a pipe that may be slow, gone or full |
 //! | 0 | [`platform`] | everything that differs between operating systems |
 //! | | [`sim`] | beside the ladder: the simulated tenant, which knows the wire by itself |
 //!
@@ -65,6 +66,7 @@ pub mod journal;
 pub mod ledger;
 pub mod manifest;
 pub mod ops;
+pub mod outlet;
 pub mod pacer;
 pub mod plan;
 pub mod platform;

@@ -17,6 +17,8 @@ use super::coordinator::{Ask, Coordinator, Member, Told};
 use super::core::Core;
 use super::effect::Effect;
 use super::listing::ListingReader;
+use super::observed::Observed;
+use super::observer::{EngineObserver, Sending};
 use super::progress::Progress;
 use super::settings::{Bounds, End, EngineSettings};
 use super::workload::Workload;
@@ -27,7 +29,7 @@ use crate::journal::{Journal, JournalError};
 use crate::ledger::Ledger;
 use crate::plan::{Snapshot, Work};
 use crate::resource::Scope;
-use crate::wire::{Id, Object, QuotaClass, Reply};
+use crate::wire::{Id, Object, QuotaClass, Reply, Request};
 use crate::zpa::{Api, SignInError};
 
 /// The items of a plan, by number.
@@ -55,15 +57,23 @@ pub enum EngineError {
 pub struct Engine<A> {
     api: Arc<A>,
     core: Core,
-    calls: JoinSet<(CallId, Reply)>,
-    signing_in: Option<JoinHandle<Result<Duration, SignInError>>>,
+    calls: JoinSet<(Sent, Reply)>,
+    /// The sign-in under way, and its beginning.
+    signing_in: Option<(std::time::Instant, JoinHandle<SignedIn>)>,
     recorder: Recorder,
+    /// In a box, since futures hold the engine.
+    observed: Box<Observed>,
     coordinator: Option<Coordinator>,
     /// True if the table knows calls that were sent before this process began.
     knows_sent: bool,
     progress: watch::Sender<Option<Progress>>,
     stop: watch::Receiver<bool>,
 }
+
+/// A call that was sent.
+type Sent = (CallId, Sending, std::time::Instant);
+
+type SignedIn = Result<Duration, SignInError>;
 
 impl<A: Api> Engine<A> {
     /// An engine on that API. It starts nothing more once `stop` is true.
@@ -74,6 +84,7 @@ impl<A: Api> Engine<A> {
             calls: JoinSet::new(),
             signing_in: None,
             recorder: Recorder::default(),
+            observed: Box::new(Observed::new(wall(), now())),
             coordinator: None,
             knows_sent: false,
             progress: watch::Sender::new(None),
@@ -98,6 +109,11 @@ impl<A: Api> Engine<A> {
         self.core.share();
         self.coordinator = Some(Coordinator::new(table));
         Ok(())
+    }
+
+    /// Tells that observer of every call from now on, and of every item that ends.
+    pub fn observe(&mut self, observer: Arc<dyn EngineObserver>) {
+        self.observed.by(observer, &self.core.paces());
     }
 
     /// Claims objects for that run from now on, if the tenant is shared.
@@ -182,7 +198,9 @@ impl<A: Api> Engine<A> {
                 coordinator.begin();
             }
             self.recorder.write(self.core.is_done());
-            self.progress.send_replace(Some(self.core.progress(now())));
+            let progress = self.core.progress(now());
+            self.observed.idle(&progress, now());
+            self.progress.send_replace(Some(progress));
             let is_told = self.coordinator.as_ref().is_none_or(Coordinator::is_idle);
             if self.core.is_done() && self.recorder.is_idle() && is_told {
                 return Ok(self.core.end());
@@ -202,6 +220,7 @@ impl<A: Api> Engine<A> {
                 return Ok(());
             }
             for effect in effects {
+                self.observed.effect(&effect, now());
                 match effect {
                     Effect::SignIn => self.sign_in(),
                     Effect::TakeSlot(lane, request) => {
@@ -210,14 +229,7 @@ impl<A: Api> Engine<A> {
                     }
                     Effect::Pause(class, until) => self.ask(Ask::Pause(class, uptime_of(until))),
                     Effect::Tell(tell) => self.ask(Ask::Tell(tell)),
-                    Effect::Send(id, request) => {
-                        if request.method.class() == QuotaClass::Write {
-                            self.ask(Ask::Sends);
-                        }
-                        let api = Arc::clone(&self.api);
-                        self.calls
-                            .spawn(async move { (id, api.send(request).await) });
-                    }
+                    Effect::Send(id, request) => self.send(id, request),
                     Effect::Record(id, event) => self.recorder.push(event, Some(id)),
                     Effect::Append(event) => self.recorder.push(event, None),
                     Effect::Load(work) => {
@@ -229,9 +241,21 @@ impl<A: Api> Engine<A> {
         }
     }
 
+    fn send(&mut self, id: CallId, request: Request) {
+        if request.method.class() == QuotaClass::Write {
+            self.ask(Ask::Sends);
+        }
+        let at = now();
+        let sending = Sending::of(&request, self.observed.time(at));
+        let api = Arc::clone(&self.api);
+        self.calls
+            .spawn(async move { ((id, sending, at), api.send(request).await) });
+    }
+
     fn sign_in(&mut self) {
         let api = Arc::clone(&self.api);
-        self.signing_in = Some(tokio::spawn(async move { api.sign_in().await }));
+        let signing_in = tokio::spawn(async move { api.sign_in().await });
+        self.signing_in = Some((now(), signing_in));
     }
 
     fn ask(&mut self, ask: Ask) {
@@ -286,9 +310,8 @@ impl<A: Api> Engine<A> {
                 }
             }
             answers = or_never(told) => self.told(unwind(answers)),
-            result = or_never(self.signing_in.as_mut()) => {
-                self.signing_in = None;
-                self.core.signed_in(unwind(result), now(), wall(), random());
+            result = or_never(self.signing_in.as_mut().map(|(_, result)| result)) => {
+                self.signed_in(unwind(result));
             }
             committed = self.recorder.committed() => {
                 for id in committed? {
@@ -305,9 +328,17 @@ impl<A: Api> Engine<A> {
 }
 
 impl<A> Engine<A> {
-    fn take(&mut self, joined: Result<(CallId, Reply), JoinError>) {
-        let (id, reply) = unwind(joined);
+    fn take(&mut self, joined: Result<(Sent, Reply), JoinError>) {
+        let ((id, sending, sent), reply) = unwind(joined);
+        self.observed.replied(sending, sent, &reply, now());
         self.core.replied(id, &reply, now(), wall(), random());
+    }
+
+    fn signed_in(&mut self, result: SignedIn) {
+        if let Some((begun, _)) = self.signing_in.take() {
+            self.observed.signed_in(&result, begun, now());
+        }
+        self.core.signed_in(result, now(), wall(), random());
     }
 }
 

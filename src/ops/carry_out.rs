@@ -1,6 +1,9 @@
 //! Carries a run out and writes its report.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::task::spawn_blocking;
 
 use super::error::{Error, ErrorKind};
 use super::known_runs;
@@ -43,9 +46,13 @@ pub(super) async fn carry_out(
         workload,
     } = run;
     let path = directory.path();
+    let is_logged = log_calls(path, tenant, session);
     let display = session.observer.progress(tenant.engine.progress());
     let carried = tenant.engine.carry_out(workload, &plan).await;
     drop(display);
+    if is_logged {
+        end_log(path, tenant, session).await;
+    }
     let (end, ledger) = carried.map_err(|error| {
         Error::from(error).hint(format!(
             "every call that was sent is in the journal; when this is mended, go on with: zpa-bulk resume {}",
@@ -83,4 +90,27 @@ pub(super) async fn carry_out(
         report,
         directory: path.to_owned(),
     })
+}
+
+/// Begins the log of calls. It is evidence; a run that has none is carried out all the same.
+/// Returns false if there is no log.
+fn log_calls(directory: &Path, tenant: &Tenant, session: &Session<'_>) -> bool {
+    let opened = tenant.calls.open(directory);
+    let warn = |error: &io::Error| warn_of_log(directory, error, session);
+    opened.inspect_err(warn).is_ok()
+}
+
+async fn end_log(directory: &Path, tenant: &Tenant, session: &Session<'_>) {
+    let calls = tenant.calls.clone();
+    // The thread that writes the log may take a while.
+    if let Ok(Err(error)) = spawn_blocking(move || calls.close()).await {
+        warn_of_log(directory, &error, session);
+    }
+}
+
+fn warn_of_log(directory: &Path, error: &io::Error, session: &Session<'_>) {
+    let directory = directory.display();
+    session.observer.warn(&format!(
+        "{directory}: the log of the calls is not whole: {error}; the results are not affected"
+    ));
 }

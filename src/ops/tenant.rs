@@ -13,7 +13,7 @@ use crate::coordination::{Coordination, Now};
 use crate::engine::{Engine, EngineSettings};
 use crate::plan::{BulkPortals, Guards, Limits, Snapshot};
 use crate::resource::{Scope, Shape};
-use crate::run::{RecordedSettings, Sealer};
+use crate::run::{CallLog, RecordedSettings, Sealer};
 use crate::wire::Id;
 use crate::zpa::{AnyApi, Connection};
 
@@ -40,6 +40,8 @@ pub struct Tenant {
     pub sharing: Sharing,
     /// The user's seal for new runs; `None` if the user's state cannot be used.
     pub sealer: Option<Sealer>,
+    /// The log of the calls, which observes the engine.
+    pub calls: CallLog,
 }
 
 /// The longest time for which a listing that lags behind is read again.

@@ -9,12 +9,14 @@
 //! | `plan.jsonl` | one line for the manifests and their columns, then one line a row: the item and the row's cells |
 //! | `journal.jsonl`, `journal.synced` | intents and outcomes, and how much of them is on disk; see [`journal`](crate::journal) |
 //! | `journal.cut-N.jsonl` | records that [`repair`] cut off the journal |
+//! | `calls.jsonl` | every call that was sent, and what the server said |
 //! | `lock` | held by the process that works on the run |
 //! | `success.csv`, `errors.csv`, `skipped.csv`, `report.json` | the results; see [`report`](crate::report) |
 //!
 //! The directory gets its name only when the plan and the first journal record are on disk. To resume the run, nothing
 //! else is needed.
 
+mod call_log;
 mod directory;
 mod effects;
 mod error;
@@ -34,6 +36,7 @@ mod shared_objects;
 mod state;
 mod trust;
 
+pub use self::call_log::{CallLog, LoggedCalls};
 pub use self::directory::{RunDirectory, RunName, list};
 pub use self::effects::RunEffects;
 pub use self::error::RunError;

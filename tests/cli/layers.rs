@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::support::source::{Source, circles};
 
 /// From the top down; modules of one layer may not name each other unless they stand further down here.
-const LADDER: [(&str, u8); 19] = [
+const LADDER: [(&str, u8); 20] = [
     ("cli", 6),
     ("ops", 5),
     ("report", 4),
@@ -23,6 +23,7 @@ const LADDER: [(&str, u8); 19] = [
     ("ledger", 1),
     ("item", 0),
     ("files", 0),
+    ("outlet", 0),
     ("platform", 0),
     ("clock", 0),
     ("resource", 0),

@@ -20,6 +20,7 @@ mod docs;
 mod doctor;
 mod echoes;
 mod endpoints;
+mod evidence;
 mod export;
 mod fuzz;
 mod init;

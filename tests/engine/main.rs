@@ -15,6 +15,7 @@ mod histories;
 mod lag;
 mod links;
 mod lists;
+mod observed;
 mod pacing;
 mod parking;
 mod portals;

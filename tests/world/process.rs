@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Map;
 use tokio::sync::watch;
@@ -12,7 +12,7 @@ use zpa_bulk::ops::{Connect, Error, Later, Observer, Preview, Prompt, Sharing, T
 use zpa_bulk::pacer::QuotaScope;
 use zpa_bulk::plan::prune::Choice;
 use zpa_bulk::plan::{BulkPortals, Guards, Limits};
-use zpa_bulk::run::{Addresses, RecordedSettings, Sealer};
+use zpa_bulk::run::{Addresses, CallLog, RecordedSettings, Sealer};
 use zpa_bulk::wire::{Reply, Request};
 use zpa_bulk::zpa::{AnyApi, Api, Connection, SignInError, Style};
 
@@ -86,6 +86,8 @@ impl Line {
         let mut engine = Engine::new(AnyApi::new(wire), settings.clone(), stop);
         let table = Coordination::open(&self.desk.state.join("tenants"), CUSTOMER, Now::read())?;
         engine.share(table.clone())?;
+        let calls = CallLog::default();
+        engine.observe(Arc::new(calls.clone()));
         Ok(Tenant {
             engine,
             engine_settings: settings,
@@ -103,6 +105,7 @@ impl Line {
             recorded: recorded(self.client),
             sharing: Sharing::Table(table),
             sealer: Some(self.desk.sealer.clone()),
+            calls,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The connection to a tenant, made from the settings: a real tenant, or the embedded simulated one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -14,7 +15,7 @@ use crate::coordination::{Coordination, Now};
 use crate::engine::{Bounds, Engine};
 use crate::ops::{Connect, Error, ErrorKind, Later, Sharing, Tenant};
 use crate::plan::Share;
-use crate::run::{Addresses, RecordedSettings, Sealer};
+use crate::run::{Addresses, CallLog, RecordedSettings, Sealer};
 use crate::sim::Server;
 use crate::zpa::{AnyApi, Connection, Credentials, HttpApi, Proof, Style, Transport};
 
@@ -208,6 +209,8 @@ impl Connector {
             engine.share(table)?;
         }
         engine.stop_at(self.bounds);
+        let calls = CallLog::default();
+        engine.observe(Arc::new(calls.clone()));
         Ok(Tenant {
             engine,
             engine_settings,
@@ -219,6 +222,7 @@ impl Connector {
             recorded,
             sharing,
             sealer: self.sealer.clone(),
+            calls,
         })
     }
 }

@@ -57,6 +57,7 @@ use crate::coordination::Holder;
 use crate::item::{Event, Item, ItemNumber, Outcome, Status};
 use crate::journal::Journal;
 use crate::ledger::Ledger;
+use crate::pacer::Paces;
 use crate::plan::{self, CallCounts, Snapshot, Work};
 use crate::resource::Scope;
 use crate::retry::{self, Verdict};
@@ -113,6 +114,11 @@ impl Core {
             end: None,
             settings,
         }
+    }
+
+    /// The paces of calls.
+    pub(super) fn paces(&self) -> Paces {
+        self.settings.paces()
     }
 
     /// Claims objects against other runs from now on.

@@ -1,0 +1,95 @@
+//! The evidence that a run leaves of its calls, against the simulator's own log.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::command::{Ran, assert_contains};
+use crate::support::manifests::manifest;
+use crate::support::tenant::{OPEN, Tenant};
+
+/// The lines of a file of a run, as data.
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    let parsed = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    parsed.collect()
+}
+
+/// How often each class, method, path and status was called.
+fn counted<'c>(
+    calls: impl Iterator<Item = (&'c Value, String)>,
+) -> BTreeMap<(String, String, String, u64), usize> {
+    let mut counts = BTreeMap::new();
+    for (call, path) in calls {
+        let text = |name: &str| call[name].as_str().unwrap().to_owned();
+        let key = (
+            text("class"),
+            text("method"),
+            path,
+            call["status"].as_u64().unwrap_or(200),
+        );
+        *counts.entry(key).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// The calls that the tenant has logged, and those in the logs of the run, counted.
+#[track_caller]
+fn assert_logged(tenant: &Tenant, run: &Path) {
+    let log = tenant.log();
+    let arrived = counted(log.iter().map(|entry| {
+        let path = entry["path"].as_str().unwrap();
+        let inner = path.split("/mgmtconfig/").nth(1);
+        let path = inner.map_or("sign-in".to_owned(), |inner| {
+            let (version, rest) = inner.split_once("/admin/customers/").unwrap();
+            format!("{version}/{}", rest.split_once('/').unwrap().1)
+        });
+        (entry, path)
+    }));
+    let events = lines(&run.join("calls.jsonl"));
+    let calls = events.iter().filter(|event| event["event"] == "call");
+    let told = counted(calls.map(|call| (call, call["path"].as_str().unwrap().to_owned())));
+    assert_eq!(told, arrived);
+}
+
+#[test]
+fn every_call_of_a_run_and_its_resumption_is_logged_for_its_owner() {
+    let tenant = Tenant::start(OPEN).unpaced();
+    tenant.write("links.csv", &manifest(12));
+    let slowly = ["--batch-size", "1", "--write-quota", "1/1s"];
+    let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
+    let stopped = apply.args(slowly).args(["--max-duration", "500ms"]);
+    Ran::of(stopped).expect(5);
+    let run = tenant.run_dir();
+    assert_logged(&tenant, &run);
+    // The write quota of the first part is carried on; a flag says otherwise.
+    let quick = ["resume", "--write-quota", "off"];
+    tenant.run(&quick).expect(0);
+    assert_logged(&tenant, &run);
+    let log = run.join("calls.jsonl");
+    let sessions = lines(&log)
+        .iter()
+        .filter(|event| event["event"] == "session")
+        .count();
+    assert_eq!(sessions, 2);
+    let mode = fs::metadata(&log).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_does_not_keep_a_run_from_its_end() {
+    let tenant = Tenant::start(OPEN).unpaced();
+    tenant.write("links.csv", &manifest(3));
+    let mut apply = tenant.command(&["apply", "links.csv", "--yes", "--batch-size", "1"]);
+    let stopped = apply.args(["--write-quota", "1/1s", "--max-duration", "500ms"]);
+    Ran::of(stopped).expect(5);
+    let run = tenant.run_dir();
+    fs::remove_file(run.join("calls.jsonl")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", run.join("calls.jsonl")).unwrap();
+    let ran = tenant.run(&["resume", "--write-quota", "off"]).expect(0);
+    assert_contains(&ran.stderr, "the log of the calls is not whole");
+    tenant.assert_each_once(3, &run);
+}
