@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | 6 | [`cli`] | arguments, settings and the terminal; one file a verb |
 //! | 5 | [`ops`] | the use cases: start, resume, retry, undo, prune, verify, export |
-//! | 4 | [`report`] | result files and summary of a run |
+//! | 4 | [`report`] | result files, summary and page of a run |
 //! | 4 | [`run`] | a run: its directory, plan, state and effects |
 //! | 3 | [`engine`] | one select loop around a synchronous core: events in, effects out |
 //! | 2 | [`manifest`] | CSV and JSON Lines into rows that know where they stand |
@@ -28,6 +28,7 @@
 //! | 0 | [`wire`] | ids, field values, requests, replies |
 //! | 0 | [`clock`] | the clocks and the source of randomness; edges alone name it |
 //! | 0 | [`files`] | opening and replacing the files of runs and of the state |
+//! | 0 | [`text`] | parts of messages, and characters that are not shown as they are |
 //! | 0 | [`outlet`] | lines to a file or a pipe that may be slow, gone or full |
 //! | 0 | [`platform`] | everything that differs between operating systems |
 //! | | [`sim`] | beside the ladder: the simulated tenant, which knows the wire by itself |
@@ -75,5 +76,6 @@ pub mod resource;
 pub mod retry;
 pub mod run;
 pub mod sim;
+pub mod text;
 pub mod wire;
 pub mod zpa;

@@ -6,8 +6,8 @@ use clap::{Command, CommandFactory as _, Parser, Subcommand};
 
 use super::flags::Output;
 use super::verbs::{
-    apply, complete, completions, doctor, export, init, journal, man, plan, prune, resume, retry,
-    runs, show, simulate, status, template, undo, verify,
+    apply, complete, completions, doctor, export, init, journal, man, plan, prune, report, resume,
+    retry, runs, show, simulate, status, template, undo, verify,
 };
 
 /// Bulk operations on Zscaler Private Access, inside its rate limit and resumable.
@@ -74,6 +74,8 @@ pub(super) enum Verb {
     Undo(undo::UndoArgs),
     /// Show the state of a run
     Status(status::StatusArgs),
+    /// Write the page of a run: its outcomes, its calls against the quota, and what failed
+    Report(report::ReportArgs),
     /// List the runs
     Runs(runs::RunsArgs),
     /// Repair the journal of a run

@@ -204,7 +204,6 @@ impl From<ManifestArgs> for Manifests {
                 set: args.set,
                 fix: args.fix,
                 write_fixed: args.write_fixed,
-                summed: false,
             },
             resource: args.resource,
             action: args.action,

@@ -24,8 +24,8 @@ pub use self::ui::exit;
 use self::ui::{Terminal, log_to, show_panics, usage};
 use self::verbs::context::Context;
 use self::verbs::{
-    apply, complete, completions, doctor, export, init, journal, man, plan, prune, resume, retry,
-    runs, show, simulate, status, template, undo, verify,
+    apply, complete, completions, doctor, export, init, journal, man, plan, prune, report, resume,
+    retry, runs, show, simulate, status, template, undo, verify,
 };
 use crate::clock::monotonic;
 use crate::ops::Error;
@@ -136,6 +136,7 @@ fn run(cli: Cli, typed: &Typed, terminal: &Terminal) -> Result<u8, Error> {
         Verb::Verify(args) => Box::pin(verify::run(args, context)),
         Verb::Undo(args) => Box::pin(undo::run(args, context)),
         Verb::Status(args) => Box::pin(status::run(args, context)),
+        Verb::Report(args) => Box::pin(async move { report::run(&args, &context) }),
         Verb::Runs(args) => Box::pin(runs::run(args, context)),
         Verb::Journal(args) => Box::pin(journal::run(args, context)),
         Verb::Doctor(args) => Box::pin(doctor::run(args, context)),

@@ -35,7 +35,9 @@ mod workload;
 pub use self::coordinator::Member;
 pub use self::id_remap::IdRemap;
 pub use self::listing::check_listing;
-pub use self::observer::{CallClass, CallEvent, EngineObserver, SentCall, Span};
+pub use self::observer::{
+    CallClass, CallEvent, CallLimit, CallSession, EngineObserver, SentCall, Span,
+};
 pub use self::progress::{ClassProgress, Progress};
 pub use self::settings::{Bounds, End, EngineSettings, Parked};
 pub use self::shell::{Engine, EngineError, Items};

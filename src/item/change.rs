@@ -72,6 +72,20 @@ pub enum Change<'r> {
 }
 
 impl Change<'_> {
+    /// Returns the word for the change, as plans write it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Update { .. } => "update",
+            Self::Delete { .. } => "delete",
+            Self::Spared { .. } => "spared",
+            Self::Stale { .. } => "stale",
+            Self::Unchanged { .. } => "unchanged",
+            Self::Error { .. } => "error",
+        }
+    }
+
     /// Returns the id of the live object that the change is about. Creates and errors have none.
     #[must_use]
     pub fn id(&self) -> Option<&Id> {

@@ -50,16 +50,8 @@ pub struct Manifest {
     meant: Vec<String>,
     notes: Vec<String>,
     details: Vec<String>,
-    sha256: Option<String>,
-}
-
-/// Sums up a file from its beginning.
-fn sha256(file: &File) -> io::Result<String> {
-    let mut file = file;
-    file.rewind()?;
-    let mut digest = Digested::new(io::sink());
-    io::copy(&mut file, &mut digest)?;
-    Ok(digest.finish().1)
+    /// The SHA-256 of the manifest as it came, in hexadecimal.
+    sha256: String,
 }
 
 /// The form of a manifest in UTF-8.
@@ -97,6 +89,7 @@ impl Manifest {
     ) -> io::Result<Self> {
         let file = open(path, reading.largest)?;
         let mut manifest = Self {
+            sha256: digest_of(&file)?,
             name: path.display().to_string(),
             number,
             form: Form::Table(Dialect::comma()),
@@ -106,7 +99,6 @@ impl Manifest {
             meant: Vec::new(),
             notes: Vec::new(),
             details: Vec::new(),
-            sha256: reading.summed.then(|| sha256(&file)).transpose()?,
         };
         match source::read(file, reading, &mut manifest.notes)? {
             Source::Text(file) => {
@@ -133,12 +125,6 @@ impl Manifest {
             }
         }
         Ok(manifest)
-    }
-
-    /// Returns the SHA-256 of the file as it was given, in hexadecimal, if `reading` asked for it.
-    #[must_use]
-    pub fn sha256(&self) -> Option<&str> {
-        self.sha256.as_deref()
     }
 
     fn take_sheet(
@@ -255,6 +241,12 @@ impl Manifest {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the SHA-256 of the manifest as it came, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// Returns the number of the manifest in its run, from 0.
@@ -426,6 +418,16 @@ fn open(path: &Path, largest: u64) -> io::Result<File> {
         return Err(too_large(largest));
     }
     Ok(file)
+}
+
+/// Returns the SHA-256 of a file, which is at its beginning before and afterwards.
+fn digest_of(mut file: &File) -> io::Result<String> {
+    file.rewind()?;
+    let mut digested = Digested::new(file);
+    io::copy(&mut digested, &mut io::sink())?;
+    let (mut file, sha256) = digested.finish();
+    file.rewind()?;
+    Ok(sha256)
 }
 
 fn refused(kind: FileType) -> &'static str {

@@ -28,8 +28,6 @@ pub struct Reading {
     pub fix: bool,
     /// The file for the manifest with its repairs.
     pub write_fixed: Option<PathBuf>,
-    /// True to sum up the bytes of the manifest.
-    pub summed: bool,
 }
 
 impl Reading {
@@ -88,7 +86,6 @@ impl From<u64> for Reading {
             set: Vec::new(),
             fix: false,
             write_fixed: None,
-            summed: false,
         }
     }
 }

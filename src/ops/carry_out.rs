@@ -9,12 +9,12 @@ use super::error::{Error, ErrorKind};
 use super::known_runs;
 use super::session::Session;
 use super::tenant::Tenant;
-use super::text::shell_word;
-use crate::clock::monotonic;
+use crate::clock::{monotonic, wall};
 use crate::engine::End;
 use crate::ledger::Tally;
-use crate::report::{self, Report, Summary};
+use crate::report::{self, PAGE_NAME, Report, RunPage, Summary, write_page};
 use crate::run::Run;
+use crate::text::shell_word;
 
 /// The end of this process's work on a run. The run itself may be unfinished.
 #[derive(Clone, Debug)]
@@ -84,6 +84,19 @@ pub(super) async fn carry_out(
             shell_word(path.display())
         ))
     })?;
+    let page = RunPage {
+        directory: path,
+        plan: &plan,
+        header: &header,
+        ledger: &ledger,
+        written: wall(),
+    };
+    if let Err(error) = write_page(&page, &path.join(PAGE_NAME)) {
+        // All of it is in the other files.
+        let directory = shell_word(path.display());
+        let hint = format!("zpa-bulk report {directory} writes it");
+        session.observer.warn_of(&Error::from(error).hint(hint));
+    }
     Ok(RunEnd {
         end,
         tally,

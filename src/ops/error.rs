@@ -6,12 +6,12 @@ use std::io;
 
 use jiff::tz::TimeZone;
 
-use super::text::{chain, counted, rounded, shell_word};
 use crate::coordination::CoordinationError;
 use crate::engine::{End, EngineError, Parked};
 use crate::item::Located;
 use crate::journal::JournalError;
 use crate::run::{PlanError, RunError};
+use crate::text::{chain, counted, rounded, shell_word};
 use crate::zpa::{ConnectionError, SignInError, TransportError};
 
 /// The kind of an [`Error`], with its exit code.

@@ -17,7 +17,6 @@ use super::plan_input::PlanInput;
 use super::recorded::recorded;
 use super::session::Session;
 use super::tenant::Tenant;
-use super::text::{rounded, shell_word};
 use crate::clock::{monotonic, wall};
 use crate::engine::Items as _;
 use crate::item::{Change, Item, Operation, Status};
@@ -27,6 +26,7 @@ use crate::plan::{LiveCheck, Snapshot};
 use crate::report::{self, Outcomes};
 use crate::resource::{Kind, Part, Shape};
 use crate::run::{Run, RunDirectory, RunError, RunState};
+use crate::text::{rounded, shell_word};
 use crate::wire::Id;
 
 /// The operations that two processes must not do at once on the same object or list.

@@ -10,7 +10,6 @@ use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::select_run::{is_reported, newest_unfinished};
 use super::session::Session;
 use super::tenant::{Connect, Tenant};
-use super::text::shell_word;
 use super::{known_runs, lock};
 use crate::clock::wall;
 use crate::item::{Item, Operation};
@@ -18,6 +17,7 @@ use crate::journal;
 use crate::ledger::State;
 use crate::plan::LiveCheck;
 use crate::run::{self, Run, RunDirectory, RunError, RunState};
+use crate::text::shell_word;
 
 /// The result of a use case that may find nothing to do.
 #[derive(Debug)]

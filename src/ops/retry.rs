@@ -11,10 +11,10 @@ use super::select_run::newest_with_failures;
 use super::session::Session;
 use super::start::{Rows, start};
 use super::tenant::Connect;
-use super::text::shell_word;
 use crate::plan::Defaults;
 use crate::report;
 use crate::run::{self, Checked, Lineage, RunDirectory, RunError, RunState};
+use crate::text::shell_word;
 
 /// Retries the failed rows of the run of that name below `runs`, or of the newest run with failures. With `yes`, asks
 /// no question. Returns `None` if no row failed.

@@ -14,11 +14,11 @@ use super::retry::checked_rows;
 use super::session::{Later, Session};
 use super::start::{Rows, agreed, start};
 use super::tenant::{Connect, Tenant};
-use super::text::counted;
 use crate::plan::Snapshot;
 use crate::report;
 use crate::resource::Scope;
 use crate::run::{Addresses, Checked, Origin, PlanError, RecordedSettings, RunError, SavedPlan};
+use crate::text::counted;
 use crate::wire::Id;
 
 /// The options of [`apply_saved`].

@@ -155,10 +155,15 @@ impl PlanInput for Rows<'_> {
     }
 
     fn origin(&self) -> Origin {
+        let mut origin = self.checked.origin();
+        if self.retries.is_some() {
+            // The rows come from a run, and not from a file that a person keeps.
+            origin.sha256.clear();
+        }
         Origin {
             retries: self.retries.map(|run| run.directory.name().to_string()),
             named_in: named_in(),
-            ..self.checked.origin()
+            ..origin
         }
     }
 

@@ -14,10 +14,10 @@ use super::recorded::{believed, refuse_rehearsal, refuse_simulated};
 use super::session::{Later, Session};
 use super::start::start;
 use super::tenant::{Connect, Tenant};
-use super::text::shell_word;
 use crate::plan::Snapshot;
 use crate::resource::Scope;
 use crate::run::{self, Lineage, Origin, PlanError, Replaced, RunDirectory, RunEffects, RunState};
+use crate::text::shell_word;
 use crate::wire::Id;
 
 /// The options of [`undo`].

@@ -4,6 +4,7 @@
 //! - `skipped.csv`: rows with nothing to do, and changes that were spared.
 //! - `errors.csv`: all other rows; the file can be applied again as it is.
 //! - `report.json`: the [`Report`].
+//! - `report.html`: the same and more, to look at; see [`write_page`].
 //!
 //! Every row of the manifests is in exactly one of the three CSV files. These keep every column of the manifests and
 //! add `_row,_status,_id,_error_id,_error,_attempts`. Each file is written under a temporary name and renamed, so a
@@ -13,7 +14,9 @@
 //! [`verify`] finds later changes and cuts.
 
 mod document;
+mod html;
 mod outcomes;
+mod quota_use;
 mod retry_manifest;
 mod rows;
 mod summary;
@@ -22,7 +25,9 @@ mod workbook;
 mod write;
 
 pub use self::document::{FailedRow, Report, is_written, says_finished};
+pub use self::html::{PAGE_NAME, PlanPage, RunPage, render_plan, write_page};
 pub use self::outcomes::Outcomes;
+pub use self::quota_use::{CallPart, QuotaUse, Window, parts};
 pub use self::retry_manifest::{write_failed, write_row};
 pub use self::summary::Summary;
 pub(crate) use self::summary::path_as_shown;

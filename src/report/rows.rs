@@ -56,12 +56,12 @@ pub(super) struct Results<'r> {
 #[derive(Debug)]
 pub(super) struct ResultRow<'l> {
     line: &'l PlanLine,
-    origin: String,
+    pub(super) origin: String,
     pub(super) file: ResultFile,
     pub(super) status: &'static str,
-    id: String,
-    failure: Option<&'l Failure>,
-    attempts: String,
+    pub(super) id: String,
+    pub(super) failure: Option<&'l Failure>,
+    pub(super) attempts: String,
 }
 
 impl<'r> Results<'r> {

@@ -11,7 +11,7 @@
 //! | `journal.cut-N.jsonl` | records that [`repair`] cut off the journal |
 //! | `calls.jsonl` | every call that was sent, and what the server said |
 //! | `lock` | held by the process that works on the run |
-//! | `success.csv`, `errors.csv`, `skipped.csv`, `report.json` | the results; see [`report`](crate::report) |
+//! | `success.csv`, `errors.csv`, `skipped.csv`, `report.json`, `report.html` | the results; see [`report`](crate::report) |
 //!
 //! The directory gets its name only when the plan and the first journal record are on disk. To resume the run, nothing
 //! else is needed.

@@ -30,6 +30,9 @@ const CHUNK: usize = 1 << 18;
 pub struct Origin {
     /// The manifests, under the names that were given.
     pub files: Vec<String>,
+    /// The SHA-256 of each manifest as it came, in hexadecimal. The plan of an older program and rows of a run have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sha256: Vec<String>,
     /// The directory to which these names are relative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named_in: Option<String>,

@@ -340,6 +340,11 @@ impl Checked {
     pub fn origin(&self) -> Origin {
         Origin {
             files: self.names.clone(),
+            sha256: self
+                .manifests
+                .iter()
+                .map(|manifest| manifest.sha256().to_owned())
+                .collect(),
             columns: self
                 .columns
                 .iter()
@@ -349,15 +354,13 @@ impl Checked {
         }
     }
 
-    /// Returns the sums of the manifests, if reading them was to take sums.
+    /// Returns the sums of the manifests.
     #[must_use]
     pub fn sums(&self) -> Vec<ManifestSum> {
         let named = self.names.iter().zip(&self.manifests);
-        let sums = named.filter_map(|(name, manifest)| {
-            Some(ManifestSum {
-                name: name.clone(),
-                sha256: manifest.sha256()?.to_owned(),
-            })
+        let sums = named.map(|(name, manifest)| ManifestSum {
+            name: name.clone(),
+            sha256: manifest.sha256().to_owned(),
         });
         sums.collect()
     }

@@ -93,3 +93,101 @@ fn a_log_that_cannot_be_written_does_not_keep_a_run_from_its_end() {
     assert_contains(&ran.stderr, "the log of the calls is not whole");
     tenant.assert_each_once(3, &run);
 }
+
+const EVIL: [&str; 5] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(2)>",
+    "javascript:alert(3)",
+    "</style></script><base href=//evil.example>",
+    "' onclick='alert(4)",
+];
+
+/// The text of a page from one mark to the next.
+fn between<'p>(page: &'p str, from: &str, until: &str) -> &'p str {
+    let (_, rest) = page.split_once(from).unwrap();
+    rest.split_once(until).unwrap().0
+}
+
+/// The numbers in the column of calls of the chart of a class.
+fn charted(page: &str, class: &str) -> Vec<usize> {
+    let table = between(page, &format!("<table data-class=\"{class}\">"), "</table>");
+    let rows = table.split("<tr>").skip(2);
+    let cell = |row: &str| row.split("<td class=\"num\">").nth(2).unwrap().to_owned();
+    rows.map(|row| cell(row).split('<').next().unwrap().parse().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_run_has_a_page_in_which_hostile_names_stay_texts() {
+    let tenant = Tenant::start(OPEN).unpaced();
+    let quoted = |name: &str| name.replace('"', "\"\"");
+    let mut text = "Name,URL,Description,Action\n".to_owned();
+    for (number, evil) in EVIL.iter().enumerate() {
+        let name = quoted(evil);
+        text.push_str(&format!(
+            "\"{name}\",https://a{number}.example,\"{name}\",create\n"
+        ));
+        text.push_str(&format!("\"{name} gone\",,\"{name}\",update\n"));
+    }
+    tenant.write("evil.csv", &text);
+    tenant
+        .run(&["apply", "evil.csv", "--yes", "--batch-size", "1"])
+        .expect(4);
+    let run = tenant.run_dir();
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    // Its own script is the only one, and its own style the only style.
+    let [scripts, styles] = ["<script", "<style"].map(|tag| page.matches(tag).count());
+    assert_eq!((scripts, styles), (1, 1));
+    for tag in ["<img", "<base", "<link", "<iframe", " style=\""] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    assert_contains(&page, "&lt;script&gt;alert(1)&lt;/script&gt;");
+    assert_contains(&page, "Content-Security-Policy");
+    let policy = between(&page, "content=\"default-src 'none';", "\"");
+    assert!(
+        !policy.contains("unsafe") && !policy.contains("http"),
+        "{policy}"
+    );
+    let addresses = page.matches("href=\"").count();
+    assert_eq!(
+        addresses,
+        page.matches("href=\"#").count(),
+        "all within the page"
+    );
+    assert!(!page.contains("s3cr3t-of-the-tenant"));
+    assert_eq!(
+        charted(&page, "write").iter().sum::<usize>(),
+        tenant.writes()
+    );
+    assert_eq!(
+        charted(&page, "read").iter().sum::<usize>(),
+        tenant.log_of("read").len()
+    );
+
+    let again = tenant.path("again.html");
+    tenant.run(&["report", "-o", "again.html"]).expect(0);
+    assert_eq!(page.len(), fs::read_to_string(&again).unwrap().len());
+    let mode = fs::metadata(&again).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn the_page_of_a_run_is_small_and_names_what_to_do_next() {
+    let tenant = Tenant::start(OPEN).unpaced();
+    tenant.write("links.csv", &manifest(500));
+    tenant.run(&["apply", "links.csv", "--yes"]).expect(0);
+    let run = tenant.run_dir();
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    let name = run.file_name().unwrap().to_str().unwrap();
+    for next in ["verify", "undo"] {
+        assert_contains(&page, format!("zpa-bulk {next} zpa-bulk-runs/{name}"));
+    }
+    let sha256 = ring::digest::digest(&ring::digest::SHA256, manifest(500).as_bytes());
+    let sha256: String = sha256
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_contains(&page, sha256);
+}

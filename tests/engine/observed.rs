@@ -1,5 +1,6 @@
 //! The observer of an engine, against the tenant's own log of the same calls.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,10 +8,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use zpa_bulk::engine::{CallClass, CallEvent, End, EngineObserver, SentCall, Span};
 use zpa_bulk::item::Outcome;
+use zpa_bulk::report::parts;
 use zpa_bulk::sim::{Class, LogEntry};
 
 use crate::support::desk::{Desk, carry_out};
 use crate::support::manifests::manifest;
+use crate::support::state::most_in_any_window;
 use crate::support::wire::{ROOMY, Wire};
 
 /// A tenant that answers at once.
@@ -130,6 +133,45 @@ async fn each_call_is_told_as_the_tenant_logs_it() {
     let lasted: Vec<u64> = waits.iter().map(|wait| wait.ms).collect();
     assert_eq!(lasted, [10_200; 3], "three windows were waited for");
     assert!(waits.iter().all(|wait| wait.class == CallClass::Write));
+}
+
+/// Fails unless the chart of a class has, window by window, the calls of the tenant's log.
+#[track_caller]
+fn assert_charted(noted: &Noted, log: &[LogEntry], class: Class, window: Duration) {
+    let parts = parts(noted.events.lock().unwrap().clone());
+    assert_eq!(parts.len(), 1);
+    let charted = parts[0].quota_use(self::class(class), 50).unwrap();
+    let arrived: Vec<Duration> = log
+        .iter()
+        .filter(|e| e.class == class)
+        .map(|e| e.at)
+        .collect();
+    let first = arrived[0];
+    let mut windows = BTreeMap::new();
+    for at in &arrived {
+        let number = at.saturating_sub(first).as_millis() / window.as_millis();
+        *windows.entry(number).or_insert(0) += 1;
+    }
+    let counted: Vec<u64> = windows.into_values().collect();
+    let shown: Vec<u64> = charted.windows.iter().map(|window| window.sent).collect();
+    assert_eq!(shown, counted, "{class:?}");
+    // A call that comes a whole window after another is in the next one.
+    let most = most_in_any_window(&arrived, window.saturating_sub(Duration::from_millis(1)));
+    assert_eq!(charted.peak, u32::try_from(most).unwrap(), "{class:?}");
+    assert_eq!(charted.levels.iter().max(), Some(&charted.peak));
+    assert_eq!(charted.over, 0, "{class:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chart_has_the_calls_of_the_log_window_by_window() {
+    let window = Duration::from_secs(10);
+    for quota in ["write = \"10/10s\"", "write = \"6/10s\""] {
+        let wire = Wire::new(&format!("{ROOMY}\n{AT_ONCE}\n[quota]\n{quota}"));
+        let noted = observed(&wire, 64).await;
+        let log = wire.tenant.log();
+        assert_charted(&noted, &log, Class::Write, window);
+        assert_charted(&noted, &log, Class::Read, window);
+    }
 }
 
 #[tokio::test(start_paused = true)]

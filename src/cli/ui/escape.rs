@@ -4,6 +4,8 @@
 //! reader. So everything that is shown passes here, line by line, and colours are added afterwards. A line break inside
 //! a line is shown as `\n`: no text can begin a line of its own.
 
+use crate::text::{escaped, is_hidden};
+
 /// The most bytes of a line that are shown, before escaping.
 const LONGEST_LINE: usize = 4096;
 
@@ -46,47 +48,10 @@ pub(super) fn json(document: &str) -> String {
     text
 }
 
-fn escaped(text: &str, mut hides: impl FnMut(char) -> bool) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if hides(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
 /// Returns the end of the last whole character before a byte.
 fn boundary(text: &str, before: usize) -> usize {
     let mut ends = (0..=before).rev();
     ends.find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
-/// Tells whether a character moves the cursor, changes the order of what is read, or cannot be seen: controls, line
-/// separators, and Unicode's `Default_Ignorable_Code_Point` without the variation selectors of emoji.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{1bca0}'..='\u{1bca3}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(super) mod journal;
 pub(super) mod man;
 pub(super) mod plan;
 pub(super) mod prune;
+pub(super) mod report;
 pub(super) mod resume;
 pub(super) mod retry;
 pub(super) mod runs;

@@ -49,8 +49,7 @@ pub(crate) async fn run(args: PlanArgs, context: Context<'_>) -> Result<u8, Erro
         connector = connector.sealing();
     }
     let mut tenant = connector.connect(None, never()).await?;
-    let mut manifests = args.manifests.with_layout(&context.file)?;
-    manifests.reading.summed = save.is_some();
+    let manifests = args.manifests.with_layout(&context.file)?;
     let options = PlanOptions {
         manifests: &manifests,
         all: args.json.json || args.full,

@@ -1,4 +1,4 @@
-//! Parts of messages: counts, durations, and errors with their sources.
+//! Parts of messages: counts, durations, errors with their sources, and characters that are not shown as they are.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -55,6 +55,46 @@ pub fn rounded(duration: Duration) -> String {
         60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// Returns a text in which each character that `hides` names is replaced by its escape.
+#[must_use]
+pub fn escaped(text: &str, mut hides: impl FnMut(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if hides(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Tells whether a character moves the cursor, changes the order of what is read, or cannot be seen: controls, line
+/// separators, and Unicode's `Default_Ignorable_Code_Point` without the variation selectors of emoji.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 #[cfg(test)]
