@@ -12,7 +12,7 @@ use super::tenant::Tenant;
 use crate::clock::{monotonic, wall};
 use crate::engine::End;
 use crate::ledger::Tally;
-use crate::report::{self, PAGE_NAME, Report, RunPage, Summary, write_page};
+use crate::report::{self, Report, RunPage, Summary, write_page};
 use crate::run::Run;
 use crate::text::shell_word;
 
@@ -91,7 +91,7 @@ pub(super) async fn carry_out(
         ledger: &ledger,
         written: wall(),
     };
-    if let Err(error) = write_page(&page, &path.join(PAGE_NAME)) {
+    if let Err(error) = write_page(&page) {
         // All of it is in the other files.
         let directory = shell_word(path.display());
         let hint = format!("zpa-bulk report {directory} writes it");

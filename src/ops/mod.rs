@@ -34,7 +34,7 @@ pub use self::error::{Error, ErrorKind, of_end};
 pub use self::export::{Export, ExportOptions, export};
 pub use self::plan::{Manifests, PlanOptions, plan};
 pub use self::preview::{PlanSummary, Preview};
-pub use self::report::report;
+pub use self::report::{Page, report};
 pub use self::resume::{Conclusion, resume};
 pub use self::retry::retry;
 pub use self::saved::{SavedOptions, apply_saved};

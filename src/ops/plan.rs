@@ -47,6 +47,7 @@ impl PlanSummary {
             ways: Way::others(calls, (batch_size, place), usual, &paces),
             objections: planner.objections(tenant.guards),
             notes: Vec::new(),
+            manifests: Vec::new(),
         }
     }
 }
@@ -169,6 +170,8 @@ pub(super) fn plan_rows(
     let planner = run::plan(rows, live, tenant.limits, sink)?;
     let mut summary = PlanSummary::of(&planner, tenant);
     summary.notes.extend_from_slice(rows.notes());
+    let origin = rows.origin();
+    summary.manifests = origin.files.into_iter().zip(origin.sha256).collect();
     summary.notes.extend(rows.noted(planner.into_alike()));
     Ok(summary)
 }

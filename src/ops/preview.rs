@@ -24,6 +24,8 @@ pub struct PlanSummary {
     pub objections: Vec<String>,
     /// Facts about the rows that are no mistakes, and that the user should know.
     pub notes: Vec<String>,
+    /// The manifests, each with its SHA-256.
+    pub manifests: Vec<(String, String)>,
 }
 
 /// The items of a plan that are shown, in the order of the rows, and the summary of the plan.

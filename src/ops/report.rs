@@ -1,31 +1,33 @@
-//! The use case `report`: writes the page of a run.
+//! The use case `report`: the page of a run.
 
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, ErrorKind};
+use super::error::Error;
 use super::select_run::newest_readable;
 use super::session::Observer;
-use crate::report::{PAGE_NAME, RunPage, write_page};
+use crate::report::{PAGE_NAME, RunPage, render_run};
 use crate::run::{RunDirectory, RunState};
 
-/// Writes the page of the run of that name below `runs`, or of the newest run, to `output`, or else into the run
-/// directory. Returns the path of the page.
+/// The page of a run.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The page, in HTML.
+    pub text: String,
+    /// The path of its file in the run directory.
+    pub path: PathBuf,
+}
+
+/// Returns the page of the run of that name below `runs`, or of the newest run. Nothing is written.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] if there is no such run, or the page cannot be written; [`ErrorKind::Run`] for a run that is
-/// refused.
-pub fn report(
-    runs: &Path,
-    name: Option<&str>,
-    output: Option<&Path>,
-    observer: &dyn Observer,
-) -> Result<PathBuf, Error> {
+/// [`ErrorKind::Usage`](super::ErrorKind::Usage) if there is no such run, [`ErrorKind::Run`](super::ErrorKind::Run) for a
+/// run that is refused.
+pub fn report(runs: &Path, name: Option<&str>, observer: &dyn Observer) -> Result<Page, Error> {
     let run = match name {
         Some(name) => RunState::read(RunDirectory::find(runs, name)?)?,
         None => newest_readable(runs, observer)?,
     };
     let directory = run.directory.path();
-    let path = output.map_or_else(|| directory.join(PAGE_NAME), Path::to_owned);
     let page = RunPage {
         directory,
         plan: &run.plan,
@@ -33,9 +35,8 @@ pub fn report(
         ledger: &run.ledger,
         written: run.last,
     };
-    write_page(&page, &path).map_err(|error| Error {
-        kind: ErrorKind::Usage,
-        ..Error::from(error).hint("nothing was changed; -o FILE names another place")
-    })?;
-    Ok(path)
+    Ok(Page {
+        text: render_run(&page)?,
+        path: directory.join(PAGE_NAME),
+    })
 }

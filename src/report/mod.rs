@@ -25,7 +25,7 @@ mod workbook;
 mod write;
 
 pub use self::document::{FailedRow, Report, is_written, says_finished};
-pub use self::html::{PAGE_NAME, PlanPage, RunPage, render_plan, write_page};
+pub use self::html::{PAGE_NAME, PlanPage, RunPage, render_plan, render_run, write_page};
 pub use self::outcomes::Outcomes;
 pub use self::quota_use::{CallPart, QuotaUse, Window, parts};
 pub use self::retry_manifest::{write_failed, write_row};

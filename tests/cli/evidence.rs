@@ -191,3 +191,30 @@ fn the_page_of_a_run_is_small_and_names_what_to_do_next() {
         .collect();
     assert_contains(&page, sha256);
 }
+
+#[test]
+fn a_plan_is_written_as_a_page_for_those_who_approve_it() {
+    let tenant = Tenant::start(OPEN).unpaced();
+    tenant
+        .apply("links.csv", "name,url\nWiki,https://wiki.example\n")
+        .expect(0);
+    let text = format!(
+        "name,url,action\nWiki,https://new.example,update\n\"{}\",https://e.example,create\n",
+        EVIL[0]
+    );
+    tenant.write("next.csv", &text);
+    let before = tenant.writes();
+    tenant
+        .run(&["plan", "next.csv", "-o", "plan.html", "-o", "next.plan"])
+        .expect(0);
+    assert!(tenant.path("next.plan").exists());
+    assert_eq!(tenant.writes(), before);
+    let page = fs::read_to_string(tenant.path("plan.html")).unwrap();
+    assert_contains(&page, "wiki.example</bdi></span> → <bdi>new.example");
+    assert_contains(&page, "&lt;script&gt;alert(1)");
+    assert_eq!(page.matches("<script").count(), 1);
+    let refused = tenant
+        .run(&["plan", "next.csv", "-o", "plan.htm"])
+        .expect(2);
+    assert_contains(&refused.stderr, "like plan.html for a page");
+}

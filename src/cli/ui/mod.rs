@@ -6,6 +6,7 @@ pub mod exit;
 mod log;
 pub(super) mod output;
 mod panics;
+pub(super) mod plan_page;
 pub(super) mod preview;
 mod progress;
 mod run_end;

@@ -3,8 +3,18 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::ops::Error;
+
 /// Replaces the file at `path`, whole or not at all, by one that only its owner can read. If `path` is no regular file,
 /// like a pipe, writes into it instead.
+///
+/// # Errors
+/// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if it cannot be written.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace(path, bytes).map_err(|error| Error::usage(format!("{}: {error}", path.display())))
+}
+
+/// Does the same as [`write`], with the bare error.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if target.exists() && !target.is_file() {

@@ -105,8 +105,7 @@ pub(crate) async fn run(args: ExportArgs, context: Context<'_>) -> Result<u8, Er
     match file {
         None => terminal.manifest(&export.content, format)?,
         Some(path) => {
-            output::replace(path, &export.content)
-                .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
+            output::write(path, &export.content)?;
             let count = counted(export.rows as u64, "row", "rows");
             terminal.say(&format!("{count} written to {}", path.display()));
         }

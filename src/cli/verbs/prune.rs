@@ -131,8 +131,7 @@ async fn write_choice(
         if path == Path::new("-") {
             return terminal.manifest(manifest.as_bytes(), OutputFormat::Csv);
         }
-        output::replace(path, manifest.as_bytes())
-            .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
+        output::write(path, manifest.as_bytes())?;
         if json {
             terminal.json(&choice::document(chosen))?;
         }

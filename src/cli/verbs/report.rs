@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::context::Context;
 use crate::cli::flags::RunsDir;
-use crate::cli::ui::{Watcher, exit};
+use crate::cli::ui::{Watcher, exit, output};
 use crate::ops::{self, Error};
 
 #[derive(Debug, Args)]
@@ -30,7 +30,9 @@ pub(crate) fn run(args: &ReportArgs, context: &Context<'_>) -> Result<u8, Error>
     let terminal = context.terminal;
     let watcher = Watcher::new(terminal);
     let runs = context.runs_dir(&args.runs);
-    let written = ops::report(&runs, args.run.as_deref(), args.output.as_deref(), &watcher)?;
-    terminal.result(&[format!("report: {}", written.display())])?;
+    let page = ops::report(&runs, args.run.as_deref(), &watcher)?;
+    let path = args.output.as_deref().unwrap_or(&page.path);
+    output::write(path, page.text.as_bytes())?;
+    terminal.result(&[format!("report: {}", path.display())])?;
     Ok(exit::SUCCESS)
 }

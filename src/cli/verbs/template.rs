@@ -37,8 +37,7 @@ pub(crate) async fn run(args: TemplateArgs, context: Context<'_>) -> Result<u8, 
     }
     let mut connector = context.connector(&args.tenant);
     let workbook = ops::template(args.resource, &mut connector, never()).await?;
-    output::replace(&path, &workbook)
-        .map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
+    output::write(&path, &workbook)?;
     context
         .terminal
         .say(&format!("template written to {}", path.display()));

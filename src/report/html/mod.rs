@@ -10,4 +10,4 @@ mod run_data;
 mod run_page;
 
 pub use self::plan_page::{PlanPage, render_plan};
-pub use self::run_page::{PAGE_NAME, RunPage, write_page};
+pub use self::run_page::{PAGE_NAME, RunPage, render_run, write_page};

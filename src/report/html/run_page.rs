@@ -47,15 +47,15 @@ pub struct RunPage<'r> {
     pub written: Timestamp,
 }
 
-/// Writes the page of a run to that file, whole or not at all.
+/// Writes the page of a run into its directory, whole or not at all.
 ///
 /// # Errors
 /// [`RunError`] if the run cannot be read, or the file cannot be written.
-pub fn write_page(run: &RunPage<'_>, path: &Path) -> Result<(), RunError> {
-    let text = render(run)?;
-    let failed = RunError::io(path, "the report cannot be written");
+pub fn write_page(run: &RunPage<'_>) -> Result<(), RunError> {
+    let text = render_run(run)?;
+    let failed = RunError::io(run.directory, "the page of the run cannot be written");
     let write = || -> io::Result<()> {
-        let mut file = Replacement::begin(path)?;
+        let mut file = Replacement::begin(&run.directory.join(PAGE_NAME))?;
         file.write_all(text.as_bytes())?;
         file.finish()
     };
@@ -66,7 +66,7 @@ pub fn write_page(run: &RunPage<'_>, path: &Path) -> Result<(), RunError> {
 ///
 /// # Errors
 /// [`RunError`] if the run cannot be read. A log of calls that cannot be read only makes charts missing.
-fn render(run: &RunPage<'_>) -> Result<String, RunError> {
+pub fn render_run(run: &RunPage<'_>) -> Result<String, RunError> {
     let outcomes = Outcomes::read(run.directory, run.plan.len())?;
     let results = Results {
         plan: run.plan,
