@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use super::listing::ListingReader;
 use super::merge::Merge;
+pub(super) use crate::item::CallId;
 use crate::item::{Change, Event, Item, ItemNumber, Outcome};
 use crate::resource::Scope;
 use crate::wire::{Fields, Id, Method, Request};
-
-/// The number of a call in its run, in the order in which calls were submitted.
-pub(super) type CallId = u32;
 
 /// The beginning of the name of all objects among which some are deleted together.
 const ALL: &str = "all ";

@@ -7,8 +7,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use super::call::CallId;
-use crate::item::{Change, Item, Status};
+use crate::item::{CallId, Change, Item, Status};
 use crate::resource::Kind;
 use crate::wire::{Failure, FieldValue, Fields, Id, Object};
 

@@ -59,8 +59,11 @@ pub struct Outcome {
     pub failure: Option<Failure>,
 }
 
+/// The number of a call in its run, in the order in which calls were submitted.
+pub type CallId = u32;
+
 /// The call number of intents that a repair of the journal writes: a lost record may have named their items.
-pub const PRESUMED: u32 = u32::MAX;
+pub const PRESUMED: CallId = CallId::MAX;
 
 /// Something that happened in a run, as the journal records it. The ledger results from applying all events in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,21 +72,21 @@ pub enum Event {
     /// A call that carries out these items is about to be sent.
     Intent {
         /// The number of the call, or [`PRESUMED`].
-        call: u32,
+        call: CallId,
         /// The items it carries.
         items: Vec<ItemNumber>,
     },
     /// A call was certainly not carried out: the server refused it, or it was never sent.
     Void {
         /// The number of the call.
-        call: u32,
+        call: CallId,
         /// The items it carried.
         items: Vec<ItemNumber>,
     },
     /// A call that was to create several objects was refused. The server may have created some of them all the same.
     Refused {
         /// The number of the call.
-        call: u32,
+        call: CallId,
         /// The items it carried.
         items: Vec<ItemNumber>,
     },

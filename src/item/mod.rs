@@ -13,7 +13,7 @@ mod undo;
 mod work_item;
 
 pub use self::change::{Change, FieldChange};
-pub use self::event::{Event, Outcome, PRESUMED, Status};
+pub use self::event::{CallId, Event, Outcome, PRESUMED, Status};
 pub use self::operation::Operation;
 pub use self::referrer::{Referrer, referred_to};
 pub use self::reviewed::Reviewed;
