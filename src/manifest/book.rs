@@ -8,6 +8,7 @@ use calamine::{Data, DataRef, Ods, Reader as _, SheetType, SheetVisible, Xlsb, X
 use super::dialect::SEARCHED;
 use super::sheet_facts::SheetFacts;
 use super::sheet_file::{Kind, SheetCell};
+use super::spread::refuse_large;
 use super::titles::Known;
 
 type Input = BufReader<File>;
@@ -27,17 +28,18 @@ pub(super) struct Placed {
 }
 
 impl Book {
-    /// Opens a workbook.
+    /// Opens a workbook that has at most `largest` bytes when it is unpacked.
     ///
     /// # Errors
     /// A message for the user: the file is no workbook, or one that cannot be read.
-    pub(super) fn open(file: &File) -> Result<Self, String> {
+    pub(super) fn open(file: &File, largest: u64) -> Result<Self, String> {
         let input = || -> Result<Input, String> {
             let mut file = file.try_clone().map_err(|error| error.to_string())?;
             file.rewind().map_err(|error| error.to_string())?;
             Ok(BufReader::new(file))
         };
         let mut zip = zip::ZipArchive::new(input()?).map_err(|error| damaged(&error))?;
+        refuse_large(&mut zip, largest)?;
         let mut has = |name: &str| zip.by_name(name).is_ok();
         if has("xl/workbook.xml") {
             let book = Xlsx::new(input()?).map_err(|error| damaged(&error))?;

@@ -27,6 +27,7 @@ mod sheet_file;
 mod sheet_rows;
 mod source;
 mod spool;
+mod spread;
 mod tags;
 mod titles;
 mod workbook;

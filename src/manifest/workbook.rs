@@ -45,7 +45,7 @@ pub(super) fn read(file: &File, reading: &Reading) -> io::Result<Result<Sheet, S
 pub const READER: &str = "workbook";
 
 fn read_here(file: &File, reading: &Reading) -> io::Result<Result<Sheet, String>> {
-    let mut book = match Book::open(file) {
+    let mut book = match Book::open(file, reading.largest) {
         Ok(book) => book,
         Err(message) => return Ok(Err(message)),
     };

@@ -373,3 +373,44 @@ fn results_come_in_a_workbook_that_can_be_fed_back() {
     let again = tenant.run(&["apply", &shown, "--sheet", "errors", "--yes", "--json"]);
     assert_eq!(again.summary()["updated"], 1);
 }
+
+/// A workbook with this content, packed as a program would pack it.
+fn packed(content: &str) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    for (name, text) in [
+        ("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
+        ("content.xml", content),
+    ] {
+        zip.start_file(name, options).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_small_workbook_that_unpacks_to_a_large_one_is_refused() {
+    let dir = scratch();
+    let plan = |content: &str, args: &[&str]| {
+        let bytes = packed(content);
+        assert!(bytes.len() < 50_000, "{}", bytes.len());
+        fs::write(dir.path().join("bomb.ods"), bytes).unwrap();
+        let mut command = zpa_bulk();
+        command.args(["plan", "bomb.ods", "--simulate"]).args(args);
+        Ran::of(command.current_dir(dir.path())).expect(3).stderr
+    };
+    let cell = "<table:table-cell office:value-type=\"string\" table:number-columns-repeated=\"16384\">\
+                <text:p>name</text:p></table:table-cell>";
+    for (row, rows) in [("1000000", 1), ("1", 5000)] {
+        let row = format!(
+            "<table:table-row table:number-rows-repeated=\"{row}\">{cell}</table:table-row>"
+        );
+        let said = plan(
+            &format!("<table:table>{}</table:table>", row.repeat(rows)),
+            &[],
+        );
+        assert_contains(&said, "the workbook has more than 5000000 cells");
+    }
+    let said = plan(&" ".repeat(3 << 20), &["--max-manifest", "1MiB"]);
+    assert_contains(&said, "it is larger than 1 MiB; --max-manifest allows more");
+}
