@@ -27,7 +27,7 @@ pub struct FailedRow {
     pub row: u32,
     /// The object's name.
     pub name: String,
-    /// `failed`, `unknown` or `waiting`.
+    /// `failed`, `stale`, `unknown` or `waiting`.
     pub status: Cow<'static, str>,
     /// The server's id of the error.
     pub error_id: Option<String>,

@@ -445,3 +445,86 @@ fn scopes_of(item: &Item<'_>) -> impl Iterator<Item = Scope> {
     let targets = targets.map(move |kind| Scope::of(kind, microtenant.clone()));
     std::iter::once(item.scope()).chain(targets)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn head(files: &[&str]) -> SavedHead {
+        SavedHead {
+            format: PLAN_FORMAT,
+            tool: String::new(),
+            saved: String::new(),
+            tenant: "7".to_owned(),
+            settings: Value::Null,
+            reading: Map::new(),
+            manifests: Vec::new(),
+            origin: Origin {
+                files: files.iter().map(|file| (*file).to_owned()).collect(),
+                columns: vec!["name".to_owned()],
+                ..Origin::default()
+            },
+        }
+    }
+
+    fn item(members: &Value) -> Item<'static> {
+        let mut item = json!({
+            "item": 0, "file": 0, "row": 2, "resource": "portal-link", "key": "Wiki", "reviewed": {},
+            "op": "create", "body": {"name": "Wiki", "userPortals": [{"id": "7"}]},
+        });
+        let all = item.as_object_mut().unwrap();
+        all.extend(members.as_object().unwrap().clone());
+        serde_json::from_value(item).unwrap()
+    }
+
+    /// Saves a plan of that item, and opens it.
+    fn opened(item: &Item<'_>, files: &[&str]) -> Result<SavedPlan, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("links.plan");
+        let mut writer = SavedPlanWriter::create(&path, &head(files)).unwrap();
+        assert!(!path.exists(), "nothing is there before it is whole");
+        writer.push(item, &["Wiki"]).unwrap();
+        writer.finish(None).unwrap();
+        assert!(is_saved_plan(&path));
+        SavedPlan::opened(&path, 1 << 20)
+    }
+
+    #[test]
+    fn a_saved_item_is_read_back_as_it_was() {
+        let saved = item(&json!({}));
+        let plan = opened(&saved, &["links.csv"]).unwrap();
+        let mut read = Vec::new();
+        let each = plan.each(|line| {
+            read.push(line.item);
+            Ok::<(), RunError>(())
+        });
+        each.unwrap();
+        assert_eq!(read, [saved]);
+        assert_eq!(plan.scopes().len(), 2, "links and portals");
+    }
+
+    #[test]
+    fn what_no_plan_of_manifests_holds_is_refused() {
+        for (members, why) in [
+            (json!({"reviewed": null}), "the item has no reading"),
+            (json!({"item": 1}), "the item does not belong here"),
+            (json!({"file": 1}), "the item does not belong here"),
+            (json!({"undo": {}}), "an undo cannot be saved"),
+            (json!({"body": {"id": "1"}}), "has no field \"id\""),
+            (
+                json!({"body": {"userPortals": [{"id": "../1"}]}}),
+                "has no field \"userPortals\"",
+            ),
+            (
+                json!({"op": "stale", "failure": {"message": "x"}}),
+                "a plan is not stale when it is saved",
+            ),
+        ] {
+            let refused = opened(&item(&members), &["links.csv"]).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
+        assert!(opened(&item(&json!({})), &[]).is_err(), "no such manifest");
+    }
+}

@@ -182,6 +182,9 @@ impl Shown {
         let mut line = format!(
             "{name}  {state:<10}  {finished}/{items} items  {failed} failed  tenant {tenant}"
         );
+        if self.tally.stale > 0 {
+            line.push_str(&format!("  {} stale", self.tally.stale));
+        }
         for (what, other) in self.links() {
             line.push_str(&format!("  {what} {other}"));
         }
