@@ -12,6 +12,8 @@
 //! | The clock of the slots that processes share | runs on while the machine sleeps, and nobody sets it (Linux; elsewhere as Windows) | the wall clock |
 //! | A state directory on a network file system | named in a warning (Linux) | not noticed |
 //! | Stopping in order | Ctrl-C, SIGTERM and SIGHUP | Ctrl-C |
+//! | A secret that is typed | not shown | refused |
+//! | Leaving a screen that is watched | `q` or Ctrl-C | Ctrl-C |
 //! | A lock file that was replaced meanwhile | noticed by device and inode | cannot happen: an open file cannot be removed |
 //!
 //! The program is built and tested on Linux. The other column is written by the documentation of Rust's standard

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-use super::environment::{FromVariable, first_of, names_a_client, variable, with_environment};
+use super::environment::{
+    FromVariable, first_of, names_a_client, user_directory, variable, with_environment,
+};
 use super::layer::Settings;
 use super::resolved::Resolved;
 use super::scenario::{embedded, simulated};
@@ -296,14 +298,9 @@ pub(crate) fn share(customer: &str) -> Sharing {
     }
 }
 
-/// Returns the user's directory for the state of programs (XDG Base Directory Specification).
+/// Returns the user's directory for the state of programs.
 fn state_dir() -> Option<PathBuf> {
-    let given = |name| std::env::var_os(name).map(PathBuf::from);
-    let absolute = |path: &PathBuf| path.is_absolute();
-    given("XDG_STATE_HOME")
-        .or_else(|| given("LOCALAPPDATA"))
-        .filter(absolute)
-        .or_else(|| Some(given("HOME").filter(absolute)?.join(".local/state")))
+    user_directory("XDG_STATE_HOME", "LOCALAPPDATA", ".local/state")
 }
 
 async fn credentials(settings: &Settings, style: Style) -> Result<Credentials, Error> {

@@ -1,6 +1,8 @@
 //! Settings from the environment: the variables of Zscaler's own tools, and the style of sign-in that follows from
 //! them.
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 
 use super::layer::Settings;
@@ -32,6 +34,18 @@ pub(super) fn first_of<const N: usize>(names: [&'static str; N]) -> Option<FromV
 /// Returns a variable of the environment. An empty one counts as not set.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns a directory of the user: the one that a variable names (XDG Base Directory Specification), or its counterpart on
+/// Windows, else one below the home. A variable with a relative path counts as not set.
+pub(super) fn user_directory(xdg: &str, windows: &str, in_home: &str) -> Option<PathBuf> {
+    let named = |name| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    named(xdg)
+        .or_else(|| named(windows))
+        .or_else(|| Some(named("HOME")?.join(in_home)))
 }
 
 /// Tells whether the settings or the environment name a client, so that the vendor's file is not needed.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::environment::user_directory;
 use super::layer::Settings;
 use super::secret::refuse_if_open_to_others;
 use crate::files::read_text_within;
@@ -16,19 +17,9 @@ pub(crate) const LARGEST: u64 = 1 << 20;
 /// The profile that is used if none is named.
 pub(crate) const DEFAULT_PROFILE: &str = "default";
 
-/// Returns the place of the user's own settings file (XDG Base Directory Specification).
+/// Returns the place of the user's own settings file.
 pub(crate) fn own_path() -> Option<PathBuf> {
-    let given = |name| std::env::var_os(name).map(PathBuf::from);
-    let directory = given("XDG_CONFIG_HOME")
-        .or_else(|| given("APPDATA"))
-        .filter(|path| path.is_absolute())
-        .or_else(|| {
-            Some(
-                given("HOME")
-                    .filter(|path| path.is_absolute())?
-                    .join(".config"),
-            )
-        })?;
+    let directory = user_directory("XDG_CONFIG_HOME", "APPDATA", ".config")?;
     Some(directory.join("zpa-bulk/settings.toml"))
 }
 

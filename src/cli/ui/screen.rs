@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use tokio::sync::mpsc;
 
 use super::escape;
+use super::terminal::can_move_cursor;
 use crate::ops::Error;
 use crate::platform::tty::{self, Mode};
 
@@ -26,8 +27,7 @@ pub(crate) struct Screen {
 impl Screen {
     /// Opens the screen. Returns `None` if standard output is no terminal that can move its cursor.
     pub(crate) fn open() -> Option<Self> {
-        let can_move = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        if !can_move || !io::stdout().is_terminal() {
+        if !can_move_cursor() || !io::stdout().is_terminal() {
             return None;
         }
         let mode = Mode::keys().ok();

@@ -53,6 +53,11 @@ impl<'e> ErrorDocument<'e> {
     }
 }
 
+/// Tells whether a terminal could move its cursor. On one that cannot, neither bars nor screens can be drawn.
+pub(super) fn can_move_cursor() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 /// Standard output and standard error as this command uses them.
 #[expect(
     clippy::struct_excessive_bools,
@@ -75,8 +80,7 @@ impl Terminal {
     pub(crate) fn new(output: &Output) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let attended = io::stderr().is_terminal();
-        // Bars cannot be drawn on a terminal that cannot move its cursor.
-        let watched = attended && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let watched = attended && can_move_cursor();
         Self {
             bars: MultiProgress::new(),
             quiet: output.quiet,

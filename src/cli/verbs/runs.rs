@@ -1,6 +1,5 @@
 //! `zpa-bulk runs`: list all runs of a directory. Changes nothing.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 
 use clap::Args;
@@ -36,11 +35,8 @@ Examples:
 pub(crate) async fn run(args: RunsArgs, context: Context<'_>) -> Result<u8, Error> {
     let terminal = context.terminal;
     let runs = context.runs_dir(&args.runs);
-    if args.watch {
-        watch_runs(&runs, terminal).await?;
-        if !std::io::stdout().is_terminal() {
-            return Ok(exit::SUCCESS);
-        }
+    if args.watch && !watch_runs(&runs, terminal).await? {
+        return Ok(exit::SUCCESS);
     }
     let (shown, refused) = look(&runs)?;
     for (directory, error) in &refused {
@@ -89,9 +85,8 @@ fn refusal((directory, error): &Refused) -> serde_json::Value {
 }
 
 /// Shows all runs again and again, the newest first: on a terminal until the user leaves, elsewhere until no process works
-/// on one of them.
-async fn watch_runs(runs: &Path, terminal: &Terminal) -> Result<(), Error> {
-    let is_attended = std::io::stdout().is_terminal();
+/// on one of them. Returns true if they were on a screen.
+async fn watch_runs(runs: &Path, terminal: &Terminal) -> Result<bool, Error> {
     let look = || {
         let (shown, refused) = look(runs)?;
         let lines = shown.iter().map(Shown::line);
@@ -107,7 +102,8 @@ async fn watch_runs(runs: &Path, terminal: &Terminal) -> Result<(), Error> {
         Ok(View {
             screen,
             lines,
-            is_over: !is_attended && !shown.iter().any(|run| run.state == "running"),
+            is_over: !shown.iter().any(|run| run.state == "running"),
+            stays: true,
         })
     };
     watch::watch(terminal, look).await

@@ -1,6 +1,5 @@
 //! `zpa-bulk status`: show the state of one run. Changes nothing.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -49,8 +48,7 @@ pub(crate) async fn run(args: StatusArgs, context: Context<'_>) -> Result<u8, Er
     };
     if args.watch {
         let directory = run_state.directory.clone();
-        watch_run(&directory, terminal).await?;
-        if !std::io::stdout().is_terminal() {
+        if !watch_run(&directory, terminal).await? {
             return Ok(exit::SUCCESS);
         }
         run_state = RunState::read(directory)?;
@@ -67,8 +65,8 @@ pub(crate) async fn run(args: StatusArgs, context: Context<'_>) -> Result<u8, Er
     Ok(exit::SUCCESS)
 }
 
-/// Shows a run again and again, until no process works on it.
-async fn watch_run(directory: &RunDirectory, terminal: &Terminal) -> Result<(), Error> {
+/// Shows a run again and again, until no process works on it. Returns true if it was on a screen.
+async fn watch_run(directory: &RunDirectory, terminal: &Terminal) -> Result<bool, Error> {
     let mut speed = Speed::default();
     let look = || {
         let run = RunState::read(directory.clone())?;
@@ -78,6 +76,7 @@ async fn watch_run(directory: &RunDirectory, terminal: &Terminal) -> Result<(), 
             screen: screen(&run, &shown, &speed),
             lines: vec![shown.line()],
             is_over: !run.active,
+            stays: false,
         })
     };
     watch::watch(terminal, look).await

@@ -30,18 +30,21 @@ pub(super) struct View {
     pub(super) screen: Vec<String>,
     /// The lines elsewhere. Only those are printed that the last look did not have.
     pub(super) lines: Vec<String>,
-    /// True if nothing can change any more.
+    /// True if nothing changes any more.
     pub(super) is_over: bool,
+    /// True if a screen stays all the same, until the user leaves.
+    pub(super) stays: bool,
 }
 
-/// Looks again and again, until it is over, the user leaves, or nobody reads any more.
+/// Looks again and again, until it is over, the user leaves, or nobody reads any more. Returns true if a screen was drawn,
+/// which is gone now.
 ///
 /// # Errors
 /// Those of a look, and [`ErrorKind::Unexpected`](crate::ops::ErrorKind::Unexpected) if it cannot be shown.
 pub(super) async fn watch(
     terminal: &Terminal,
     mut look: impl FnMut() -> Result<View, Error>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut screen = Screen::open();
     let mut last: Vec<String> = Vec::new();
     let interrupted = interrupted();
@@ -56,16 +59,18 @@ pub(super) async fn watch(
             terminal.result(&new.cloned().collect::<Vec<_>>())?;
             last = view.lines;
         }
-        if view.is_over || terminal.is_unread() {
-            return Ok(());
+        let stays = view.stays && screen.is_some();
+        if (view.is_over && !stays) || terminal.is_unread() {
+            break;
         }
         let pause = PERIOD.max(monotonic().duration_since(begun) * SHARE);
         tokio::select! {
             () = sleep(pause) => {}
-            _ = &mut interrupted => return Ok(()),
-            () = left(screen.as_mut()) => return Ok(()),
+            _ = &mut interrupted => break,
+            () = left(screen.as_mut()) => break,
         }
     }
+    Ok(screen.is_some())
 }
 
 async fn left(screen: Option<&mut Screen>) {
