@@ -64,6 +64,8 @@ fn checked_out(root: &Path) -> Option<String> {
     };
     let common =
         read(&git.join("commondir")).map_or_else(|| git.clone(), |path| git.join(path.trim()));
+    // The log of HEAD grows with each commit, also when a branch moves from one file to the other.
+    watch(&git.join("logs/HEAD"));
     let head = read_watched(&git.join("HEAD"))?;
     let Some(branch) = head.trim().strip_prefix("ref: ") else {
         return Some(head.trim().to_owned());
@@ -89,9 +91,15 @@ fn read(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok()
 }
 
-/// Reads a file whose change builds anew. One that is missing is not watched: it would count as changed each time.
+/// Reads a file whose change builds anew.
 fn read_watched(path: &Path) -> Option<String> {
-    let text = read(path)?;
-    println!("cargo::rerun-if-changed={}", path.display());
-    Some(text)
+    watch(path);
+    read(path)
+}
+
+/// Builds anew when a file changes. One that is missing is not watched: it would count as changed each time.
+fn watch(path: &Path) {
+    if path.exists() {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
 }

@@ -11,6 +11,9 @@ name=zpa-bulk
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 target=$(rustc -vV | sed -n 's/^host: //p')
 target_dir=${CARGO_TARGET_DIR:-target}
+# Whoever builds the same commit gets the same dates.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH
 # The metadata of the packages names files in target/.
 [ "$target_dir" = target ] || { echo "unset CARGO_TARGET_DIR first" >&2; exit 2; }
 
@@ -47,14 +50,16 @@ archive() {
     mkdir -p "target/package/$whole"
     cp target/release/$name LICENSE-MIT LICENSE-APACHE README.md CHANGELOG.md target/package/licences.html "target/package/$whole/"
     cp -R target/package/man target/package/completions docs samples "target/package/$whole/"
-    tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}" \
+    tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
         -C target/package -cf - "$whole" | gzip -n > "dist/$whole.tar.gz"
 }
 
 # The bill of materials, in the form of CycloneDX.
 sbom() {
     cargo cyclonedx --format json --target "$target" --override-filename $name.cdx
-    mv $name.cdx.json dist/
+    # The directory of this machine is of no use to anyone.
+    sed "s|path+file://$PWD#|path+file:///$name#|g" $name.cdx.json > dist/$name.cdx.json
+    rm $name.cdx.json
 }
 
 # The licences of all parts, with their texts. A licence that packaging/about.toml does not name is an error.
