@@ -36,6 +36,25 @@ pub fn private_file() -> OpenOptions {
     options
 }
 
+/// Lets all users of the machine read a file, and its owner alone change it.
+///
+/// # Errors
+/// When its permissions cannot be changed.
+#[cfg(unix)]
+pub fn let_others_read(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+/// Does nothing: permissions are those of the directory.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn let_others_read(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Makes a directory, with all above it, that is its owner's alone, and puts the new names on disk. Returns whether it was
 /// not there.
 ///

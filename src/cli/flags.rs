@@ -70,6 +70,16 @@ pub(super) struct WorkArgs {
     /// Form of the results. With xlsx, one workbook has a sheet for each of the CSV files
     #[arg(long, value_enum, default_value_t, env = "ZPA_BULK_RESULTS", help_heading = OUTPUT)]
     pub(super) results: ResultsForm,
+    /// Write events for programs that follow the run, as JSON lines: to a file, to standard output with `-`, or to an
+    /// open file descriptor with `fd:N`
+    #[arg(long, value_name = "FILE|-|fd:N", env = "ZPA_BULK_EVENTS", help_heading = OUTPUT)]
+    pub(super) events: Option<PathBuf>,
+    /// Write the results as JUnit XML, where each row is a test case
+    #[arg(long, value_name = "FILE", env = "ZPA_BULK_JUNIT", help_heading = OUTPUT)]
+    pub(super) junit: Option<PathBuf>,
+    /// Write numbers of the run as Prometheus text, like for a node exporter's collector of text files
+    #[arg(long, value_name = "FILE", env = "ZPA_BULK_METRICS", help_heading = OUTPUT)]
+    pub(super) metrics: Option<PathBuf>,
     #[command(flatten)]
     pub(super) json: JsonArg,
     #[command(flatten)]

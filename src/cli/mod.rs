@@ -40,16 +40,15 @@ pub fn main() -> ExitCode {
     };
     let terminal = Terminal::new(&cli.output);
     log_to(&terminal, &cli.output);
-    match run(cli, &typed, &terminal) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            if wants_json() {
-                terminal.json_of(&error);
-            }
-            terminal.error(&error);
-            ExitCode::from(exit::code(error.kind))
+    let code = run(cli, &typed, &terminal).unwrap_or_else(|error| {
+        if wants_json() {
+            terminal.json_of(&error);
         }
-    }
+        terminal.error(&error);
+        exit::code(error.kind)
+    });
+    terminal.end_events();
+    ExitCode::from(code)
 }
 
 /// Parses the arguments of this process. If they cannot be parsed, or ask for help, writes a text and returns the exit

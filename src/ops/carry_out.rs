@@ -1,9 +1,6 @@
 //! Carries a run out and writes its report.
 
-use std::io;
-use std::path::{Path, PathBuf};
-
-use tokio::task::spawn_blocking;
+use std::path::PathBuf;
 
 use super::error::{Error, ErrorKind};
 use super::known_runs;
@@ -12,7 +9,7 @@ use super::tenant::Tenant;
 use crate::clock::{monotonic, wall};
 use crate::engine::End;
 use crate::ledger::Tally;
-use crate::report::{self, Report, RunPage, Summary, write_page};
+use crate::report::{self, CallNumbers, Report, RunPage, Summary, write_page};
 use crate::run::Run;
 use crate::text::shell_word;
 
@@ -27,6 +24,8 @@ pub struct RunEnd {
     pub report: Report,
     /// The run directory.
     pub directory: PathBuf,
+    /// The numbers of the calls that this process sent.
+    pub numbers: CallNumbers,
 }
 
 /// Carries a run out and writes its report.
@@ -39,6 +38,9 @@ pub(super) async fn carry_out(
     tenant: &mut Tenant,
     session: &Session<'_>,
 ) -> Result<RunEnd, Error> {
+    let following = tenant
+        .evidence
+        .follow(&run, tenant.engine.progress(), session);
     let Run {
         directory,
         plan,
@@ -46,13 +48,10 @@ pub(super) async fn carry_out(
         workload,
     } = run;
     let path = directory.path();
-    let is_logged = log_calls(path, tenant, session);
     let display = session.observer.progress(tenant.engine.progress());
     let carried = tenant.engine.carry_out(workload, &plan).await;
     drop(display);
-    if is_logged {
-        end_log(path, tenant, session).await;
-    }
+    following.end(&tenant.evidence, path, session).await;
     let (end, ledger) = carried.map_err(|error| {
         Error::from(error).hint(format!(
             "every call that was sent is in the journal; when this is mended, go on with: zpa-bulk resume {}",
@@ -91,39 +90,24 @@ pub(super) async fn carry_out(
         ledger: &ledger,
         written: wall(),
     };
-    if let Err(error) = write_page(&page) {
-        // All of it is in the other files.
-        let directory = shell_word(path.display());
-        let hint = format!("zpa-bulk report {directory} writes it");
-        session.observer.warn_of(&Error::from(error).hint(hint));
+    write_page_of(&page, session);
+    if let Some(events) = &tenant.evidence.events {
+        events.summary(&report.summary, wall());
     }
     Ok(RunEnd {
         end,
         tally,
         report,
         directory: path.to_owned(),
+        numbers: tenant.evidence.numbers(),
     })
 }
 
-/// Begins the log of calls. It is evidence; a run that has none is carried out all the same.
-/// Returns false if there is no log.
-fn log_calls(directory: &Path, tenant: &Tenant, session: &Session<'_>) -> bool {
-    let opened = tenant.calls.open(directory);
-    let warn = |error: &io::Error| warn_of_log(directory, error, session);
-    opened.inspect_err(warn).is_ok()
-}
-
-async fn end_log(directory: &Path, tenant: &Tenant, session: &Session<'_>) {
-    let calls = tenant.calls.clone();
-    // The thread that writes the log may take a while.
-    if let Ok(Err(error)) = spawn_blocking(move || calls.close()).await {
-        warn_of_log(directory, &error, session);
+/// Writes the page of the run. All of it is in the other files too.
+fn write_page_of(page: &RunPage<'_>, session: &Session<'_>) {
+    if let Err(error) = write_page(page) {
+        let directory = shell_word(page.directory.display());
+        let hint = format!("zpa-bulk report {directory} writes it");
+        session.observer.warn_of(&Error::from(error).hint(hint));
     }
-}
-
-fn warn_of_log(directory: &Path, error: &io::Error, session: &Session<'_>) {
-    let directory = directory.display();
-    session.observer.warn(&format!(
-        "{directory}: the log of the calls is not whole: {error}; the results are not affected"
-    ));
 }

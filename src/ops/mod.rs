@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod error;
+mod evidence;
 mod export;
 mod known_runs;
 mod lock;
@@ -31,10 +32,11 @@ mod verify;
 
 pub use self::carry_out::RunEnd;
 pub use self::error::{Error, ErrorKind, of_end};
+pub use self::evidence::Evidence;
 pub use self::export::{Export, ExportOptions, export};
 pub use self::plan::{Manifests, PlanOptions, plan};
 pub use self::preview::{PlanSummary, Preview};
-pub use self::report::{Page, report};
+pub use self::report::{Page, junit, report};
 pub use self::resume::{Conclusion, resume};
 pub use self::retry::retry;
 pub use self::saved::{SavedOptions, apply_saved};

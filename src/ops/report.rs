@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 use super::select_run::newest_readable;
 use super::session::Observer;
-use crate::report::{PAGE_NAME, RunPage, render_run};
+use crate::report::{self, PAGE_NAME, RunPage, render_run};
 use crate::run::{RunDirectory, RunState};
 
 /// The page of a run.
@@ -27,16 +27,27 @@ pub fn report(runs: &Path, name: Option<&str>, observer: &dyn Observer) -> Resul
         Some(name) => RunState::read(RunDirectory::find(runs, name)?)?,
         None => newest_readable(runs, observer)?,
     };
-    let directory = run.directory.path();
-    let page = RunPage {
-        directory,
+    Ok(Page {
+        text: render_run(&page_of(&run))?,
+        path: run.directory.path().join(PAGE_NAME),
+    })
+}
+
+/// Returns the results of the run in `directory` as JUnit XML.
+///
+/// # Errors
+/// [`ErrorKind::Run`](super::ErrorKind::Run) for a run that is refused.
+pub fn junit(directory: &Path) -> Result<String, Error> {
+    let run = RunState::read(RunDirectory::open(directory)?)?;
+    Ok(report::junit(&page_of(&run))?)
+}
+
+fn page_of(run: &RunState) -> RunPage<'_> {
+    RunPage {
+        directory: run.directory.path(),
         plan: &run.plan,
         header: &run.header,
         ledger: &run.ledger,
         written: run.last,
-    };
-    Ok(Page {
-        text: render_run(&page)?,
-        path: directory.join(PAGE_NAME),
-    })
+    }
 }

@@ -80,7 +80,7 @@ pub async fn resume(
     drop(lock);
     others.wait_for_conflicts(&run, &tenant, session).await?;
     let run = without_forestalled(run, &mut tenant).await?;
-    let ended = carry_out(run, &mut tenant, session).await?;
+    let ended = Box::pin(carry_out(run, &mut tenant, session)).await?;
     Ok(Conclusion::Ended(Box::new(ended)))
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn start(
     known_runs::join(&run, &others.superseded(), tenant)?;
     drop(lock);
     run.workload.sent_before = others.sent(options.previous);
-    carry_out(run, tenant, session).await.map(Some)
+    Box::pin(carry_out(run, tenant, session)).await.map(Some)
 }
 
 /// Writes the plan into a run directory. Returns the journal's header and the preview of the plan.

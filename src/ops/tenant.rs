@@ -7,13 +7,14 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::error::{Error, ErrorKind, UNSHARED, unread};
+use super::evidence::Evidence;
 use super::session::Later;
 use crate::clock::monotonic;
 use crate::coordination::{Coordination, Now};
 use crate::engine::{Engine, EngineSettings};
 use crate::plan::{BulkPortals, Guards, Limits, Snapshot};
 use crate::resource::{Scope, Shape};
-use crate::run::{CallLog, RecordedSettings, Sealer};
+use crate::run::{RecordedSettings, Sealer};
 use crate::wire::Id;
 use crate::zpa::{AnyApi, Connection};
 
@@ -40,8 +41,8 @@ pub struct Tenant {
     pub sharing: Sharing,
     /// The user's seal for new runs; `None` if the user's state cannot be used.
     pub sealer: Option<Sealer>,
-    /// The log of the calls, which observes the engine.
-    pub calls: CallLog,
+    /// The receivers of all that the engine does, which observe it.
+    pub evidence: Evidence,
 }
 
 /// The longest time for which a listing that lags behind is read again.

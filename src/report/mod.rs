@@ -14,7 +14,10 @@
 //! [`verify`] finds later changes and cuts.
 
 mod document;
+mod events;
 mod html;
+mod junit;
+mod metrics;
 mod outcomes;
 mod quota_use;
 mod retry_manifest;
@@ -25,7 +28,10 @@ mod workbook;
 mod write;
 
 pub use self::document::{FailedRow, Report, is_written, says_finished};
+pub use self::events::{EventStream, events_schema};
 pub use self::html::{PAGE_NAME, PlanPage, RunPage, render_plan, render_run, write_page};
+pub use self::junit::junit;
+pub use self::metrics::{CallNumbers, metrics};
 pub use self::outcomes::Outcomes;
 pub use self::quota_use::{CallPart, QuotaUse, Window, parts};
 pub use self::retry_manifest::{write_failed, write_row};

@@ -20,6 +20,7 @@ mod docs;
 mod doctor;
 mod echoes;
 mod endpoints;
+mod events;
 mod evidence;
 mod export;
 mod fuzz;

@@ -8,11 +8,11 @@ use serde_json::Map;
 use tokio::sync::watch;
 use zpa_bulk::coordination::{Coordination, Now};
 use zpa_bulk::engine::{Engine, EngineSettings, Progress};
-use zpa_bulk::ops::{Connect, Error, Later, Observer, Preview, Prompt, Sharing, Tenant};
+use zpa_bulk::ops::{Connect, Error, Evidence, Later, Observer, Preview, Prompt, Sharing, Tenant};
 use zpa_bulk::pacer::QuotaScope;
 use zpa_bulk::plan::prune::Choice;
 use zpa_bulk::plan::{BulkPortals, Guards, Limits};
-use zpa_bulk::run::{Addresses, CallLog, RecordedSettings, Sealer};
+use zpa_bulk::run::{Addresses, RecordedSettings, Sealer};
 use zpa_bulk::wire::{Reply, Request};
 use zpa_bulk::zpa::{AnyApi, Api, Connection, SignInError, Style};
 
@@ -86,8 +86,8 @@ impl Line {
         let mut engine = Engine::new(AnyApi::new(wire), settings.clone(), stop);
         let table = Coordination::open(&self.desk.state.join("tenants"), CUSTOMER, Now::read())?;
         engine.share(table.clone())?;
-        let calls = CallLog::default();
-        engine.observe(Arc::new(calls.clone()));
+        let evidence = Evidence::default();
+        engine.observe(Arc::new(evidence.clone()));
         Ok(Tenant {
             engine,
             engine_settings: settings,
@@ -105,7 +105,7 @@ impl Line {
             recorded: recorded(self.client),
             sharing: Sharing::Table(table),
             sealer: Some(self.desk.sealer.clone()),
-            calls,
+            evidence,
         })
     }
 }

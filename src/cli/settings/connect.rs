@@ -15,9 +15,10 @@ use super::scenario::{embedded, simulated};
 use super::{secret, vendor_file};
 use crate::coordination::{Coordination, Now};
 use crate::engine::{Bounds, Engine};
-use crate::ops::{Connect, Error, ErrorKind, Later, Sharing, Tenant};
+use crate::ops::{Connect, Error, ErrorKind, Evidence, Later, Sharing, Tenant};
 use crate::plan::Share;
-use crate::run::{Addresses, CallLog, RecordedSettings, Sealer};
+use crate::report::EventStream;
+use crate::run::{Addresses, RecordedSettings, Sealer};
 use crate::sim::Server;
 use crate::zpa::{AnyApi, Connection, Credentials, HttpApi, Proof, Style, Transport};
 
@@ -98,6 +99,7 @@ pub(crate) struct Connector {
     max_deletes: Option<Share>,
     sealer: Option<Sealer>,
     trusts_run: bool,
+    events: Option<EventStream>,
     /// The simulated tenant, which lives as long as this value.
     simulator: Option<Server>,
 }
@@ -112,6 +114,7 @@ impl Connector {
             max_deletes: None,
             sealer: None,
             trusts_run: false,
+            events: None,
             simulator: None,
         }
     }
@@ -138,6 +141,11 @@ impl Connector {
     /// Returns the same way. If `trusts_run`, it is good for a run that comes from elsewhere too.
     pub(crate) fn trusting(self, trusts_run: bool) -> Self {
         Self { trusts_run, ..self }
+    }
+
+    /// Returns the same way, with the stream that is told of all calls.
+    pub(crate) fn telling(self, events: Option<EventStream>) -> Self {
+        Self { events, ..self }
     }
 
     /// Merges all layers, and starts the simulated tenant if one is asked for.
@@ -211,8 +219,8 @@ impl Connector {
             engine.share(table)?;
         }
         engine.stop_at(self.bounds);
-        let calls = CallLog::default();
-        engine.observe(Arc::new(calls.clone()));
+        let evidence = Evidence::new(self.events.clone());
+        engine.observe(Arc::new(evidence.clone()));
         Ok(Tenant {
             engine,
             engine_settings,
@@ -224,7 +232,7 @@ impl Connector {
             recorded,
             sharing,
             sealer: self.sealer.clone(),
-            calls,
+            evidence,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod choice;
 mod escape;
+pub(super) mod event_target;
 pub mod exit;
 mod log;
 pub(super) mod output;

@@ -3,13 +3,18 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::exit;
 use super::terminal::Terminal;
-use crate::cli::flags::{JsonArg, ResultsForm};
+use super::{exit, output};
+use crate::cli::flags::{ResultsForm, WorkArgs};
+use crate::clock::wall;
 use crate::engine::End;
-use crate::ops::{Error, ErrorKind, RunEnd, counted, listed, of_end, rounded, shell_word};
+use crate::files;
+use crate::ops::{self, Error, ErrorKind, RunEnd, counted, listed, of_end, rounded, shell_word};
 use crate::report::{self, Report};
 use crate::wire::QuotaClass;
+
+/// The most bytes of the metrics of an earlier run.
+const MOST_METRICS: u64 = 1 << 20;
 
 /// Shows the end of a run, if there was one, and returns the exit code.
 ///
@@ -17,11 +22,11 @@ use crate::wire::QuotaClass;
 /// The same as for [`finish`].
 pub(crate) fn conclude(
     ended: Option<RunEnd>,
-    output: (JsonArg, ResultsForm),
+    work: &WorkArgs,
     terminal: &Terminal,
 ) -> Result<u8, Error> {
     match ended {
-        Some(ended) => finish(&ended, output, terminal),
+        Some(ended) => finish(&ended, work, terminal),
         None => Ok(exit::SUCCESS),
     }
 }
@@ -30,19 +35,20 @@ pub(crate) fn conclude(
 ///
 /// # Errors
 /// The error that ended the run early, with the next step.
-pub(crate) fn finish(
-    ended: &RunEnd,
-    (json, results): (JsonArg, ResultsForm),
-    terminal: &Terminal,
-) -> Result<u8, Error> {
-    if results == ResultsForm::Xlsx {
+pub(crate) fn finish(ended: &RunEnd, work: &WorkArgs, terminal: &Terminal) -> Result<u8, Error> {
+    // The run has ended, whatever becomes of these.
+    write_for_programs(ended, work).map_err(|error| Error {
+        kind: ErrorKind::Unexpected,
+        ..error
+    })?;
+    if work.results == ResultsForm::Xlsx {
         let written = report::write_workbook(&ended.directory);
         let written = written.map_err(|error| {
             Error::unexpected("the workbook of results cannot be written", &error)
         })?;
         terminal.say(&format!("workbook: {}", written.display()));
     }
-    if json.json {
+    if work.json.json {
         terminal.json(&ended.report)?;
     } else if !terminal.is_quiet() {
         terminal.result(&described(&ended.report))?;
@@ -68,6 +74,23 @@ pub(crate) fn finish(
         None if tally.missed() > 0 => Ok(exit::FAILED_ITEMS),
         None => Ok(exit::SUCCESS),
     }
+}
+
+/// Writes the results for other programs, as far as flags ask for them.
+fn write_for_programs(ended: &RunEnd, work: &WorkArgs) -> Result<(), Error> {
+    if let Some(path) = &work.junit {
+        output::write(path, ops::junit(&ended.directory)?.as_bytes())?;
+    }
+    if let Some(path) = &work.metrics {
+        let before = files::read(path, MOST_METRICS).unwrap_or_default();
+        let before = String::from_utf8_lossy(&before);
+        let Report {
+            tenant, summary, ..
+        } = &ended.report;
+        let text = report::metrics(tenant, summary, &ended.numbers, &before, wall());
+        output::write_readable(path, text.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Says that refusals have shown less room in a window than the quota has.

@@ -3,19 +3,24 @@
 //! Text is written line by line, and each line is [escaped](escape). Only own colours are added afterwards.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use indicatif::MultiProgress;
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::{escape, exit};
+use super::{escape, event_target, exit};
 use crate::cli::flags::Output;
+use crate::clock::wall;
 use crate::item::Located;
 use crate::manifest::OutputFormat;
 use crate::ops::Error;
 use crate::platform::tty;
+use crate::report::EventStream;
+use crate::text::counted;
 
 /// The label of an error that ends the command.
 const ERROR: &str = "error: ";
@@ -74,6 +79,10 @@ pub(crate) struct Terminal {
     is_told: Arc<AtomicBool>,
     /// True once nobody reads standard output any more.
     is_unread: Arc<AtomicBool>,
+    /// The events for programs, once a command has begun them.
+    events: Arc<OnceLock<EventStream>>,
+    /// True if standard output belongs to the events.
+    is_taken: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -89,12 +98,44 @@ impl Terminal {
             can_ask: attended && io::stdin().is_terminal(),
             is_told: Arc::default(),
             is_unread: Arc::default(),
+            events: Arc::default(),
+            is_taken: Arc::default(),
         }
     }
 
     /// Returns the progress bars of this terminal.
     pub(crate) fn bars(&self) -> &MultiProgress {
         &self.bars
+    }
+
+    /// Begins the stream of events to that target. Warnings and the final error go there too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) if the target cannot be opened.
+    pub(crate) fn begin_events(&self, target: &Path) -> Result<EventStream, Error> {
+        let events = event_target::open(target)?;
+        self.is_taken
+            .store(event_target::is_stdout(target), Ordering::Relaxed);
+        Ok(self.events.get_or_init(|| events).clone())
+    }
+
+    /// Waits until the events are written, for some seconds at most. Then it says how many were not.
+    pub(crate) fn end_events(&self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let Some(events) = self.events.get() else {
+            return;
+        };
+        let drained = events.close(PATIENCE);
+        if drained.dropped > 0 || drained.failure.is_some() {
+            let why = drained
+                .failure
+                .map_or_else(String::new, |error| format!(": {error}"));
+            let missing = counted(drained.dropped, "event was", "events were");
+            self.message(
+                &self.paint("33", "warning: "),
+                &format!("{missing} not taken by the target of --events{why}"),
+            );
+        }
     }
 
     pub(super) fn has_colours(&self) -> bool {
@@ -117,6 +158,10 @@ impl Terminal {
 
     /// Writes lines of text to standard output. A reader that has closed the pipe is no error.
     pub(crate) fn result(&self, lines: &[String]) -> Result<(), Error> {
+        if self.is_taken.load(Ordering::Relaxed) {
+            self.say_lines(lines);
+            return Ok(());
+        }
         let lines = lines.iter();
         self.out(
             &lines
@@ -187,16 +232,26 @@ impl Terminal {
 
     /// Writes a warning.
     pub(crate) fn warn(&self, line: &str) {
+        if let Some(events) = self.events.get() {
+            events.warning(line, wall());
+        }
         self.message(&self.paint("33", "warning: "), line);
     }
 
     /// Writes an error that does not end the command, with its hint, as a warning.
     pub(crate) fn warn_of(&self, error: &Error) {
+        if let Some(events) = self.events.get() {
+            events.warning(&error.to_string(), wall());
+        }
         self.tell(&self.paint("33", "warning: "), error);
     }
 
     /// Writes the error that ended the command, with its hint.
     pub(crate) fn error(&self, error: &Error) {
+        if let Some(events) = self.events.get() {
+            let code = exit::code(error.kind);
+            events.error(&error.to_string(), error.hint.as_deref(), code, wall());
+        }
         self.tell(&self.paint("31;1", ERROR), error);
     }
 

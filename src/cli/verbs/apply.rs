@@ -68,11 +68,7 @@ pub(crate) async fn run(args: ApplyArgs, context: Context<'_>) -> Result<u8, Err
         ops::apply(options, &mut tenant, &session).await
     };
     connector.close().await;
-    conclude(
-        ended?,
-        (args.work.json, args.work.results),
-        context.terminal,
-    )
+    conclude(ended?, &args.work, context.terminal)
 }
 
 /// Returns the saved plan that is to be carried out, if the command names one.

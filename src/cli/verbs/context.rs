@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::cli::flags::{RunsDir, TenantArgs, WorkArgs};
 use crate::cli::settings::{Connector, Settings, Simulation, Typed, runs_dir};
+use crate::cli::ui::event_target::is_stdout;
 use crate::cli::ui::{Terminal, Watcher, interrupts};
 use crate::clock::local;
 use crate::ops::{Error, Session};
@@ -37,10 +38,19 @@ impl Context<'_> {
     /// Returns the way to the tenant, for a verb that carries out a run.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) outside the change window.
+    /// [`ErrorKind::Usage`](crate::ops::ErrorKind::Usage) outside the change window, and for events that cannot be written.
     pub(crate) fn work_connector(&self, work: &WorkArgs) -> Result<Connector, Error> {
         let bounds = work.stopping.bounds(work.tenant.bounds(), &local())?;
-        Ok(self.connector(&work.tenant).sealing().within(bounds))
+        if work.json.json && work.events.as_deref().is_some_and(is_stdout) {
+            let message = "--json and --events both write to standard output";
+            return Err(Error::usage(message).hint("write the events to a file, or to fd:3"));
+        }
+        let target = work.events.as_deref();
+        let events = target
+            .map(|target| self.terminal.begin_events(target))
+            .transpose()?;
+        let connector = self.connector(&work.tenant).sealing().telling(events);
+        Ok(connector.within(bounds))
     }
 
     pub(crate) fn runs_dir(&self, args: &RunsDir) -> PathBuf {

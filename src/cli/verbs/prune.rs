@@ -96,14 +96,14 @@ pub(crate) async fn run(args: PruneArgs, context: Context<'_>) -> Result<u8, Err
     let mut tenant = connector.connect(None, session.stop.clone()).await?;
     let keep_per_group = tenant.guards.keep_per_group;
     let criteria = criteria(&args.criteria, keep_per_group, prune::microtenant(&tenant))?;
-    let (json, results) = (args.work.json, args.work.results);
+    let json = args.work.json;
     if let Some(path) = &args.output {
         write_choice(path, &criteria, &mut tenant, json.json, terminal).await?;
         return Ok(exit::SUCCESS);
     }
     let ended = prune::prune(&runs, criteria, args.confirm, &mut tenant, &session).await;
     match ended {
-        Ok(Some(ended)) => finish(&ended, (json, results), terminal),
+        Ok(Some(ended)) => finish(&ended, &args.work, terminal),
         Ok(None) => {
             watcher.show_choice(json)?;
             Ok(exit::SUCCESS)

@@ -33,11 +33,7 @@ pub(crate) async fn run(args: ResumeArgs, context: Context<'_>) -> Result<u8, Er
         .trusting(args.trust.trust_run);
     let resumed = ops::resume(&runs, args.run.as_deref(), &mut connector, &session).await?;
     match resumed {
-        Conclusion::Ended(ended) => finish(
-            &ended,
-            (args.work.json, args.work.results),
-            context.terminal,
-        ),
+        Conclusion::Ended(ended) => finish(&ended, &args.work, context.terminal),
         Conclusion::NothingLeft { failed } => {
             let terminal = context.terminal;
             terminal.say("this run is finished; nothing is left to do");

@@ -44,9 +44,5 @@ pub(crate) async fn run(args: RetryArgs, context: Context<'_>) -> Result<u8, Err
         context.terminal.say(message);
         return Ok(exit::SUCCESS);
     };
-    finish(
-        &ended,
-        (args.work.json, args.work.results),
-        context.terminal,
-    )
+    finish(&ended, &args.work, context.terminal)
 }

@@ -46,5 +46,5 @@ pub(crate) async fn run(args: UndoArgs, context: Context<'_>) -> Result<u8, Erro
         yes: args.yes,
     };
     let ended = ops::undo(options, &mut connector, &session).await?;
-    conclude(ended, (args.work.json, args.work.results), context.terminal)
+    conclude(ended, &args.work, context.terminal)
 }
