@@ -91,75 +91,29 @@ impl Book {
     pub(super) fn each(
         &mut self,
         sheet: &str,
-        mut visit: impl FnMut(Placed) -> io::Result<bool>,
+        visit: impl FnMut(Placed) -> io::Result<bool>,
     ) -> io::Result<Result<(), String>> {
         match self {
-            Self::Xlsx(book) => {
-                let mut cells = match book.worksheet_cells_reader(sheet) {
-                    Ok(cells) => cells,
-                    Err(error) => return Ok(Err(damaged(&error))),
-                };
-                loop {
-                    match cells.next_cell_with_formula_metadata() {
-                        Ok(Some(cell)) => {
-                            let is_formula = cell.formula.is_some();
-                            let placed = placed(cell.pos, value_of(&cell.value), is_formula);
-                            if let Some(placed) = placed
-                                && !visit(placed)?
-                            {
-                                break;
-                            }
-                        }
-                        Ok(None) => break,
-                        Err(error) => return Ok(Err(damaged(&error))),
-                    }
-                }
-            }
-            Self::Xlsb(book) => {
-                let mut cells = match book.worksheet_cells_reader(sheet) {
-                    Ok(cells) => cells,
-                    Err(error) => return Ok(Err(damaged(&error))),
-                };
-                loop {
-                    match cells.next_cell() {
-                        Ok(Some(cell)) => {
-                            let value = value_of(cell.get_value());
-                            if let Some(placed) = placed(cell.get_position(), value, false)
-                                && !visit(placed)?
-                            {
-                                break;
-                            }
-                        }
-                        Ok(None) => break,
-                        Err(error) => return Ok(Err(damaged(&error))),
-                    }
-                }
-            }
-            Self::Ods(book) => {
-                let (values, formulas) =
-                    match (book.worksheet_range(sheet), book.worksheet_formula(sheet)) {
-                        (Ok(values), Ok(formulas)) => (values, formulas),
-                        (Err(error), _) | (_, Err(error)) => return Ok(Err(damaged(&error))),
-                    };
-                let (top, left) = values.start().unwrap_or_default();
-                for (row, column, value) in values.cells() {
-                    let at = |first: u32, more: usize| {
-                        first.saturating_add(u32::try_from(more).unwrap_or(u32::MAX))
-                    };
-                    let place = (at(top, row), at(left, column));
-                    let is_formula = formulas
-                        .get_value(place)
-                        .is_some_and(|formula| !formula.is_empty());
-                    let placed = placed(place, value_of_data(value), is_formula);
-                    if let Some(placed) = placed
-                        && !visit(placed)?
-                    {
-                        break;
-                    }
-                }
-            }
+            Self::Xlsx(book) => match book.worksheet_cells_reader(sheet) {
+                Ok(mut cells) => walk(visit, || {
+                    let next = cells.next_cell_with_formula_metadata();
+                    let cell = next.map_err(|error| damaged(&error))?;
+                    Ok(cell.map(|cell| {
+                        placed(cell.pos, value_of(&cell.value), cell.formula.is_some())
+                    }))
+                }),
+                Err(error) => Ok(Err(damaged(&error))),
+            },
+            Self::Xlsb(book) => match book.worksheet_cells_reader(sheet) {
+                Ok(mut cells) => walk(visit, || {
+                    let cell = cells.next_cell().map_err(|error| damaged(&error))?;
+                    Ok(cell
+                        .map(|cell| placed(cell.get_position(), value_of(cell.get_value()), false)))
+                }),
+                Err(error) => Ok(Err(damaged(&error))),
+            },
+            Self::Ods(book) => each_of_ods(book, sheet, visit),
         }
-        Ok(Ok(()))
     }
 
     /// Returns the most titles that are known in one of the first rows of a sheet.
@@ -189,6 +143,48 @@ pub(super) fn damaged(error: &dyn std::error::Error) -> String {
     }
     let text: String = text.chars().take(80).collect();
     format!("the workbook cannot be read: {text}")
+}
+
+/// Hands what `next` returns to `visit`, until that returns false or nothing is left.
+fn walk(
+    mut visit: impl FnMut(Placed) -> io::Result<bool>,
+    mut next: impl FnMut() -> Result<Option<Option<Placed>>, String>,
+) -> io::Result<Result<(), String>> {
+    loop {
+        match next() {
+            Ok(Some(Some(placed))) => {
+                if !visit(placed)? {
+                    return Ok(Ok(()));
+                }
+            }
+            Ok(Some(None)) => {}
+            Ok(None) => return Ok(Ok(())),
+            Err(message) => return Ok(Err(message)),
+        }
+    }
+}
+
+fn each_of_ods(
+    book: &mut Ods<Input>,
+    sheet: &str,
+    visit: impl FnMut(Placed) -> io::Result<bool>,
+) -> io::Result<Result<(), String>> {
+    let (values, formulas) = match (book.worksheet_range(sheet), book.worksheet_formula(sheet)) {
+        (Ok(values), Ok(formulas)) => (values, formulas),
+        (Err(error), _) | (_, Err(error)) => return Ok(Err(damaged(&error))),
+    };
+    let (top, left) = values.start().unwrap_or_default();
+    let at =
+        |first: u32, more: usize| first.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+    let mut cells = values.cells();
+    walk(visit, || {
+        Ok(cells.next().map(|(row, column, value)| {
+            let place = (at(top, row), at(left, column));
+            let formula = formulas.get_value(place);
+            let is_formula = formula.is_some_and(|formula| !formula.is_empty());
+            placed(place, value_of_data(value), is_formula)
+        }))
+    })
 }
 
 fn placed(

@@ -61,50 +61,66 @@ fn read_here(file: &File, reading: &Reading) -> io::Result<Result<Sheet, String>
 /// Chooses the sheet that was asked for, or the first that is shown and has a fitting header. Returns it with notes.
 fn choose(book: &mut Book, reading: &Reading) -> Result<(String, Vec<String>), String> {
     let sheets = book.sheets();
-    let quoted = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| format!("{name:?}"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let hidden: Vec<&str> = sheets
-        .iter()
-        .filter(|(_, is_shown)| !is_shown)
-        .map(|(name, _)| name.as_str())
-        .collect();
     if let Some(wanted) = &reading.sheet {
-        let found = sheets.iter().find(|(name, _)| name == wanted);
-        let found = found.or_else(|| {
-            sheets
-                .iter()
-                .find(|(name, _)| name.to_lowercase() == wanted.to_lowercase())
-        });
-        return match found {
-            Some((name, is_shown)) if *is_shown || reading.include_hidden => {
-                Ok((name.clone(), Vec::new()))
-            }
-            Some((name, _)) => Err(format!(
-                "the sheet {name:?} is hidden; --include-hidden reads it"
-            )),
-            None => {
-                let names: Vec<&str> = sheets.iter().map(|(name, _)| name.as_str()).collect();
-                Err(format!(
-                    "there is no sheet {wanted:?}; there are {}",
-                    quoted(&names)
-                ))
-            }
-        };
+        return Ok((named(&sheets, wanted, reading)?, Vec::new()));
     }
-    let known = Known::new(reading);
+    let (shown, hidden): (Vec<_>, Vec<_>) = sheets.iter().partition(|(_, is_shown)| *is_shown);
+    let offered = if reading.include_hidden {
+        sheets.iter().collect()
+    } else {
+        shown
+    };
+    let fitting = fitting(book, &offered, &Known::new(reading))?;
+    let first = offered.first().map(|(name, _)| name.as_str());
+    let Some(chosen) = fitting.first().copied().or(first) else {
+        return Err("the workbook shows no sheet; --include-hidden reads hidden ones".to_owned());
+    };
+    let mut notes = Vec::new();
+    if let [_, others @ ..] = &*fitting
+        && !others.is_empty()
+    {
+        notes.push(format!(
+            "the sheet {chosen:?} is read; --sheet reads another: {}",
+            listed(others.iter().copied())
+        ));
+    }
+    if !hidden.is_empty() && !reading.include_hidden {
+        let what = counted(
+            hidden.len() as u64,
+            ["hidden sheet was", "hidden sheets were"],
+        );
+        let names = listed(hidden.iter().map(|(name, _)| name.as_str()));
+        notes.push(format!("{what} left out: {names} (--include-hidden)"));
+    }
+    Ok((chosen.to_owned(), notes))
+}
+
+/// Returns the name of the sheet that was asked for, in any case.
+fn named(sheets: &[(String, bool)], wanted: &str, reading: &Reading) -> Result<String, String> {
+    let found = sheets.iter().find(|(name, _)| name == wanted);
+    let alike = |(name, _): &&(String, bool)| name.to_lowercase() == wanted.to_lowercase();
+    match found.or_else(|| sheets.iter().find(alike)) {
+        Some((name, is_shown)) if *is_shown || reading.include_hidden => Ok(name.clone()),
+        Some((name, _)) => Err(format!(
+            "the sheet {name:?} is hidden; --include-hidden reads it"
+        )),
+        None => {
+            let names = listed(sheets.iter().map(|(name, _)| name.as_str()));
+            Err(format!("there is no sheet {wanted:?}; there are {names}"))
+        }
+    }
+}
+
+/// Returns the names of the sheets whose header is known.
+fn fitting<'s>(
+    book: &mut Book,
+    offered: &[&'s (String, bool)],
+    known: &Known,
+) -> Result<Vec<&'s str>, String> {
     let mut fitting = Vec::new();
-    let offered = sheets
-        .iter()
-        .filter(|(_, is_shown)| *is_shown || reading.include_hidden);
-    for (name, _) in offered.clone() {
-        let titles = book
-            .known_titles(name, &known)
-            .map_err(|error| damaged(&error))??;
+    for (name, _) in offered {
+        let titles = book.known_titles(name, known);
+        let titles = titles.map_err(|error| damaged(&error))??;
         if titles > 0 {
             fitting.push((name.as_str(), titles));
         }
@@ -113,30 +129,14 @@ fn choose(book: &mut Book, reading: &Reading) -> Result<(String, Vec<String>), S
     if fitting.iter().any(|(_, titles)| *titles > 1) {
         fitting.retain(|(_, titles)| *titles > 1);
     }
-    let first = fitting.first().map(|(name, _)| *name);
-    let Some(chosen) = first.or_else(|| offered.clone().next().map(|(name, _)| name.as_str()))
-    else {
-        return Err("the workbook shows no sheet; --include-hidden reads hidden ones".to_owned());
-    };
-    let mut notes = Vec::new();
-    let others: Vec<&str> = fitting.iter().skip(1).map(|(name, _)| *name).collect();
-    if !others.is_empty() {
-        notes.push(format!(
-            "the sheet {chosen:?} is read; --sheet reads another: {}",
-            quoted(&others)
-        ));
-    }
-    if !hidden.is_empty() && !reading.include_hidden {
-        let what = counted(
-            hidden.len() as u64,
-            ["hidden sheet was", "hidden sheets were"],
-        );
-        notes.push(format!(
-            "{what} left out: {} (--include-hidden)",
-            quoted(&hidden)
-        ));
-    }
-    Ok((chosen.to_owned(), notes))
+    Ok(fitting.into_iter().map(|(name, _)| name).collect())
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names
+        .map(|name| format!("{name:?}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Writes the rows of a sheet into a file, without what is hidden.

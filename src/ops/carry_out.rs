@@ -71,18 +71,6 @@ pub(super) async fn carry_out(
         // The next run finds out by itself.
         session.observer.warn_of(&error);
     }
-    let elapsed = monotonic().saturating_duration_since(session.started);
-    let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    let progress = tenant.engine.progress_now();
-    let summary = Summary::new(&end, &ledger, &progress, elapsed, path);
-    let report = report::write(path, &plan, &header, &ledger, summary);
-    let report = report.map_err(|error| Error {
-        kind: ErrorKind::Stopped,
-        ..Error::from(error).hint(format!(
-            "every outcome is in the journal; when this is mended, zpa-bulk resume {} writes the results",
-            shell_word(path.display())
-        ))
-    })?;
     let page = RunPage {
         directory: path,
         plan: &plan,
@@ -90,7 +78,7 @@ pub(super) async fn carry_out(
         ledger: &ledger,
         written: wall(),
     };
-    write_page_of(&page, session);
+    let report = write_results(&page, &end, tenant, session)?;
     if let Some(events) = &tenant.evidence.events {
         events.summary(&report.summary, wall());
     }
@@ -103,11 +91,30 @@ pub(super) async fn carry_out(
     })
 }
 
-/// Writes the page of the run. All of it is in the other files too.
-fn write_page_of(page: &RunPage<'_>, session: &Session<'_>) {
+/// Writes the result files and the page of a run. All that is in the page is in the other files too.
+fn write_results(
+    page: &RunPage<'_>,
+    end: &End,
+    tenant: &Tenant,
+    session: &Session<'_>,
+) -> Result<Report, Error> {
+    let path = page.directory;
+    let elapsed = monotonic().saturating_duration_since(session.started);
+    let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    let progress = tenant.engine.progress_now();
+    let summary = Summary::new(end, page.ledger, &progress, elapsed, path);
+    let report = report::write(path, page.plan, page.header, page.ledger, summary);
+    let report = report.map_err(|error| Error {
+        kind: ErrorKind::Stopped,
+        ..Error::from(error).hint(format!(
+            "every outcome is in the journal; when this is mended, zpa-bulk resume {} writes the results",
+            shell_word(path.display())
+        ))
+    })?;
     if let Err(error) = write_page(page) {
-        let directory = shell_word(page.directory.display());
+        let directory = shell_word(path.display());
         let hint = format!("zpa-bulk report {directory} writes it");
         session.observer.warn_of(&Error::from(error).hint(hint));
     }
+    Ok(report)
 }

@@ -144,28 +144,18 @@ pub fn check_named(
     let opened = problems.count();
     let manifests = found.manifests.iter().zip(&found.layouts);
     for ((manifest, layout), completer) in manifests.zip(&found.completers) {
-        let is_idle = completer.is_idle();
         let read = manifest.for_each_row(&mut problems, |row, problems| {
             if layout.is_example(row) {
                 return Ok(());
             }
-            let (repairs, cells);
-            let row = if is_idle {
-                row
-            } else {
-                repairs = completer.repairs(row, layout);
-                repaired.extend(described(row, layout, &repairs));
-                cells = completer.completed(row, &repairs);
-                Row {
-                    cells: &cells,
-                    ..row
+            let note = |repairs: &[_]| repaired.extend(described(row, layout, repairs));
+            as_planned(row, layout, completer, note, |row| {
+                if let Some(draft) = checker.check(row, layout, &mut of_row) {
+                    of_row.extend(duplicates.add(&draft, layout));
+                    found.scopes.note(&draft);
+                    microtenants.add(&draft, layout);
                 }
-            };
-            if let Some(draft) = checker.check(row, layout, &mut of_row) {
-                of_row.extend(duplicates.add(&draft, layout));
-                found.scopes.note(&draft);
-                microtenants.add(&draft, layout);
-            }
+            });
             own += of_row.len() as u64;
             problems.extend(of_row.drain(..));
             found.rows += 1;
@@ -203,30 +193,26 @@ pub fn plan<'s>(
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     let manifests = manifests.zip(&rows.completers).zip(&rows.fingerprints);
     for (((manifest, layout), completer), fingerprint) in manifests {
-        let is_idle = completer.is_idle();
         let columns = rows.positions(layout);
         let checker = Checker::new(rows.defaults.clone());
         let read = manifest.for_each_row(&mut problems, |row, problems| {
             if layout.is_example(row) {
                 return Ok(());
             }
-            let (repairs, cells);
-            let row = if is_idle {
-                row
-            } else {
-                repairs = completer.repairs(row, layout);
-                cells = completer.completed(row, &repairs);
-                Row {
-                    cells: &cells,
-                    ..row
-                }
-            };
-            match checker.draft(row, layout).map(|draft| planner.plan(draft)) {
-                Some(Ok(item)) => return keep(&item, &cells_of(row, &columns)),
-                Some(Err(problem)) => problems.push(problem),
-                None => {}
-            }
-            Ok(())
+            as_planned(
+                row,
+                layout,
+                completer,
+                |_| {},
+                |row| {
+                    match checker.draft(row, layout).map(|draft| planner.plan(draft)) {
+                        Some(Ok(item)) => return keep(&item, &cells_of(row, &columns)),
+                        Some(Err(problem)) => problems.push(problem),
+                        None => {}
+                    }
+                    Ok(())
+                },
+            )
         })?;
         if read != *fingerprint {
             problems.push(changed(manifest.number()));
@@ -234,6 +220,26 @@ pub fn plan<'s>(
     }
     rows.refuse(problems)?;
     within_limits(planner)
+}
+
+/// Hands a row to `plan` with the values that are set for all rows, and with its repairs, which `note` gets too.
+fn as_planned<R>(
+    row: Row<'_>,
+    layout: &Layout,
+    completer: &Completer,
+    note: impl FnOnce(&[(usize, String)]),
+    plan: impl FnOnce(Row<'_>) -> R,
+) -> R {
+    if completer.is_idle() {
+        return plan(row);
+    }
+    let repairs = completer.repairs(row, layout);
+    note(&repairs);
+    let cells = completer.completed(row, &repairs);
+    plan(Row {
+        cells: &cells,
+        ..row
+    })
 }
 
 /// The most notes of one kind that are shown.
