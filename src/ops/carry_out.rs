@@ -71,6 +71,10 @@ pub(super) async fn carry_out(
         // The next run finds out by itself.
         session.observer.warn_of(&error);
     }
+    let elapsed = monotonic().saturating_duration_since(session.started);
+    let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    let progress = tenant.engine.progress_now();
+    let summary = Summary::new(&end, &ledger, &progress, elapsed, path);
     let page = RunPage {
         directory: path,
         plan: &plan,
@@ -78,7 +82,7 @@ pub(super) async fn carry_out(
         ledger: &ledger,
         written: wall(),
     };
-    let report = write_results(&page, &end, tenant, session)?;
+    let report = write_results(&page, summary, session)?;
     if let Some(events) = &tenant.evidence.events {
         events.summary(&report.summary, wall());
     }
@@ -91,28 +95,22 @@ pub(super) async fn carry_out(
     })
 }
 
-/// Writes the result files and the page of a run. All that is in the page is in the other files too.
+/// Writes the result files and the page of a run. A run without a page has ended all the same, since all of it is in the
+/// other files.
 fn write_results(
-    page: &RunPage<'_>,
-    end: &End,
-    tenant: &Tenant,
+    run: &RunPage<'_>,
+    summary: Summary,
     session: &Session<'_>,
 ) -> Result<Report, Error> {
-    let path = page.directory;
-    let elapsed = monotonic().saturating_duration_since(session.started);
-    let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    let progress = tenant.engine.progress_now();
-    let summary = Summary::new(end, page.ledger, &progress, elapsed, path);
-    let report = report::write(path, page.plan, page.header, page.ledger, summary);
+    let directory = shell_word(run.directory.display());
+    let report = report::write(run.directory, run.plan, run.header, run.ledger, summary);
     let report = report.map_err(|error| Error {
         kind: ErrorKind::Stopped,
         ..Error::from(error).hint(format!(
-            "every outcome is in the journal; when this is mended, zpa-bulk resume {} writes the results",
-            shell_word(path.display())
+            "every outcome is in the journal; when this is mended, zpa-bulk resume {directory} writes the results"
         ))
     })?;
-    if let Err(error) = write_page(page) {
-        let directory = shell_word(path.display());
+    if let Err(error) = write_page(run) {
         let hint = format!("zpa-bulk report {directory} writes it");
         session.observer.warn_of(&Error::from(error).hint(hint));
     }

@@ -65,30 +65,7 @@ pub fn metrics(
         text: String::new(),
         tenant: escaped_label(tenant),
     };
-    let calls = numbers.calls.iter().map(|((class, status), count)| {
-        let labels = format!("{},status=\"{}\"", of_class(*class), escaped_label(status));
-        (labels, count.to_string())
-    });
-    text.family(
-        "calls",
-        "Calls of the last run, by class and status.",
-        calls,
-    );
-    text.family(
-        "wait_seconds",
-        "Time of the last run in which calls waited for the quota.",
-        times(&numbers.waited),
-    );
-    text.family(
-        "pause_seconds",
-        "Pauses of the last run that the server asked for.",
-        times(&numbers.paused),
-    );
-    text.family(
-        "quota_use_ratio",
-        "Calls of the last run per second, of those that the quota allows.",
-        quota_use(summary, numbers),
-    );
+    text.calls(summary, numbers);
     let items = summary.tally.states();
     let items = items.map(|(count, state)| (format!("state=\"{state}\""), count.to_string()));
     text.family("items", "Rows of the last run, by state.", items);
@@ -132,6 +109,34 @@ struct Metrics {
 }
 
 impl Metrics {
+    /// Adds what is known of the calls.
+    fn calls(&mut self, summary: &Summary, numbers: &CallNumbers) {
+        let calls = numbers.calls.iter().map(|((class, status), count)| {
+            let labels = format!("{},status=\"{}\"", of_class(*class), escaped_label(status));
+            (labels, count.to_string())
+        });
+        self.family(
+            "calls",
+            "Calls of the last run, by class and status.",
+            calls,
+        );
+        self.family(
+            "wait_seconds",
+            "Time of the last run in which calls waited for the quota.",
+            times(&numbers.waited),
+        );
+        self.family(
+            "pause_seconds",
+            "Pauses of the last run that the server asked for.",
+            times(&numbers.paused),
+        );
+        self.family(
+            "quota_use_ratio",
+            "Calls of the last run per second, of those that the quota allows.",
+            quota_use(summary, numbers),
+        );
+    }
+
     /// Adds a gauge with its samples: labels besides the tenant, and values.
     fn family(
         &mut self,

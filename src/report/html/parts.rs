@@ -71,29 +71,28 @@ fn cut(text: &str, most: usize) -> Markup {
     }
 }
 
-/// Returns a list of counts as one bar, with a legend. Counts of zero are left out.
-pub(super) fn bar(label: &str, counts: &[(u64, &'static str)]) -> Markup {
-    let counts: Vec<(u64, &str)> = counts.iter().copied().filter(|(n, _)| *n > 0).collect();
-    let all: u64 = counts.iter().map(|(count, _)| count).sum();
+/// Returns a list of counts as one bar, with a legend. Each count has the state whose colour it takes, and a word. Counts
+/// of zero are left out.
+pub(super) fn bar(label: &str, counts: &[(u64, &'static str, &'static str)]) -> Markup {
+    let counts = counts.iter().copied().filter(|(n, ..)| *n > 0);
+    let counts: Vec<(u64, &str, &str)> = counts.collect();
+    let all: u64 = counts.iter().map(|(count, ..)| count).sum();
     let mut from = 0.0;
-    let parts = counts.iter().map(|(count, class)| {
+    let parts = counts.iter().map(|(count, class, word)| {
         let width = 1000.0 * share(*count, all);
-        let part = (from, width, *class, *count);
+        let part = (from, width, *class, format!("{count} {word}"));
         from += width;
         part
     });
-    let parts: Vec<(f64, f64, &str, u64)> = parts.collect();
-    let told: Vec<String> = counts
-        .iter()
-        .map(|(n, what)| format!("{n} {what}"))
-        .collect();
+    let parts: Vec<(f64, f64, &str, String)> = parts.collect();
+    let told: Vec<&str> = parts.iter().map(|(.., told)| told.as_str()).collect();
     html! {
         figure {
             svg.bar viewBox="0 0 1000 10" preserveAspectRatio="none" role="img"
                 aria-label=(format!("{label}: {}", told.join(", "))) {
-                @for (from, width, class, count) in &parts {
+                @for (from, width, class, told) in &parts {
                     rect.(class) x=(format!("{from:.2}")) y="0" width=(format!("{width:.2}")) height="10" {
-                        title { (count) " " (class) }
+                        title { (told) }
                     }
                     @if *from > 0.0 {
                         rect.gap x=(format!("{from:.2}")) y="0" width="2" height="10" {}
@@ -101,10 +100,10 @@ pub(super) fn bar(label: &str, counts: &[(u64, &'static str)]) -> Markup {
                 }
             }
             ul.legend {
-                @for (count, class) in &counts {
+                @for (_, _, class, told) in &parts {
                     li {
                         svg viewBox="0 0 10 10" aria-hidden="true" { rect.(class) width="10" height="10" {} }
-                        (count) " " (class)
+                        (told)
                     }
                 }
             }
@@ -136,7 +135,7 @@ pub(super) fn scrolling(label: &str, content: &Markup) -> Markup {
 }
 
 /// Returns a section with its heading.
-pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
+fn section(id: &str, title: &str, content: &Markup) -> Markup {
     html! {
         section aria-labelledby=(id) {
             h2 id=(id) { (title) }
@@ -145,15 +144,40 @@ pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
     }
 }
 
-/// Returns the links to the sections of a page.
-pub(super) fn contents(sections: &[(&str, &str)]) -> Markup {
+/// The sections of a page: each with its mark, its title, and its content if there is any.
+pub(super) type Sections<'s> = [(&'s str, &'s str, Option<Markup>)];
+
+/// Returns the body of a page: its heading, the links to its sections, what stands before them, and the sections.
+pub(super) fn framed(heading: &Markup, before: &Markup, sections: &Sections<'_>) -> Markup {
+    let shown = sections.iter();
+    let shown: Vec<(&str, &str, &Markup)> = shown
+        .filter_map(|(id, title, content)| Some((*id, *title, content.as_ref()?)))
+        .collect();
     html! {
+        header { (heading) }
         nav aria-label="Contents" {
-            ul {
-                @for (id, title) in sections {
-                    li { a href={ "#" (id) } { (title) } }
+            ul { @for (id, title, _) in &shown { li { a href={ "#" (id) } { (title) } } } }
+        }
+        main id="main" {
+            (before)
+            @for (id, title, content) in &shown { (section(id, title, content)) }
+        }
+        footer { "Written by zpa-bulk " (env!("CARGO_PKG_VERSION")) ". This file loads nothing, and holds no secret." }
+    }
+}
+
+/// Returns the controls by which the script filters the table of all rows. Without it they are not shown.
+pub(super) fn filters(what: &str, words: &[&str]) -> Markup {
+    html! {
+        div.controls id="controls" hidden {
+            label { "Rows with these words" input id="words" type="search" autocomplete="off"; }
+            label { (what)
+                select id="status" {
+                    option value="" { "all" }
+                    @for word in words { option value=(word) { (word) } }
                 }
             }
+            span.dim id="shown" role="status" {}
         }
     }
 }

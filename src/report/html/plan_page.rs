@@ -6,12 +6,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::parts::{bar, changes, contents, name, page, scrolling, section, shown};
+use super::parts::{bar, changes, filters, framed, name, page, scrolling, shown};
 use crate::item::{Change, Item};
 use crate::plan::{Estimate, Totals, Way};
 use crate::resource::Kind;
 use crate::text::{counted, rounded};
 use crate::wire::{FieldValue, Fields};
+
+/// The words for changes.
+const CHANGES: [&str; 7] = [
+    "create",
+    "update",
+    "delete",
+    "unchanged",
+    "spared",
+    "stale",
+    "error",
+];
 
 /// The most rows of a page.
 const MOST_ROWS: usize = 20_000;
@@ -64,37 +75,23 @@ fn body(plan: &PlanPage<'_>) -> Markup {
         ("what", "Where the plan comes from", Some(source(plan, &at))),
         ("approval", "Approval", Some(approval())),
     ];
-    let titles: Vec<(&str, &str)> = sections
-        .iter()
-        .filter(|(_, _, content)| content.is_some())
-        .map(|(id, title, _)| (*id, *title))
-        .collect();
-    html! {
-        header {
+    let heading = html! {
             h1 { "Plan: " (counted(plan.totals.changes().into(), "change", "changes")) " to tenant " (name(plan.tenant)) }
             p.dim { "Made on " (at) ". Nothing has been changed yet." }
-        }
-        (contents(&titles))
-        main id="main" {
-            (bar("Rows", &counts(&plan.totals)))
-            @for (id, title, content) in &sections {
-                @if let Some(content) = content { (section(id, title, content)) }
-            }
-        }
-        footer { "Written by zpa-bulk " (env!("CARGO_PKG_VERSION")) ". This file loads nothing, and holds no secret." }
-    }
+    };
+    framed(&heading, &bar("Rows", &counts(&plan.totals)), &sections)
 }
 
-/// The rows by their change, under the words for the states that they are to reach.
-fn counts(totals: &Totals) -> [(u64, &'static str); 7] {
+/// The rows by their change, in the colours of the states that they are to reach.
+fn counts(totals: &Totals) -> [(u64, &'static str, &'static str); 7] {
     [
-        (totals.create.into(), "created"),
-        (totals.update.into(), "updated"),
-        (totals.delete.into(), "deleted"),
-        (totals.unchanged.into(), "unchanged"),
-        (totals.spared.into(), "spared"),
-        (totals.stale.into(), "stale"),
-        (totals.error.into(), "failed"),
+        (totals.create.into(), "created", "to create"),
+        (totals.update.into(), "updated", "to update"),
+        (totals.delete.into(), "deleted", "to delete"),
+        (totals.unchanged.into(), "unchanged", "unchanged"),
+        (totals.spared.into(), "spared", "spared"),
+        (totals.stale.into(), "stale", "stale"),
+        (totals.error.into(), "failed", "impossible"),
     ]
 }
 
@@ -162,16 +159,7 @@ fn rows(plan: &PlanPage<'_>) -> Markup {
         }
     };
     html! {
-        div.controls id="controls" hidden {
-            label { "Rows with these words" input id="words" type="search" autocomplete="off"; }
-            label { "Change"
-                select id="status" {
-                    option value="" { "all" }
-                    @for word in ["create", "update", "delete", "unchanged", "spared", "stale", "error"] { option value=(word) { (word) } }
-                }
-            }
-            span.dim id="shown" role="status" {}
-        }
+        (filters("Change", &CHANGES))
         (scrolling("Every change", &table))
     }
 }

@@ -9,9 +9,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::charts::{against_quota, latencies};
-use super::parts::{
-    badge, bar, changes, contents, name, page, scrolling, section, share_bar, shown,
-};
+use super::parts::{badge, bar, changes, filters, framed, name, page, scrolling, share_bar, shown};
 use super::run_data::{Breakdown, Reason, RunData};
 use crate::engine::{CallClass, SentCall};
 use crate::files::Replacement;
@@ -99,25 +97,11 @@ fn body(run: &RunPage<'_>, data: &RunData) -> Markup {
         ("all", "All rows", Some(rows(data))),
         ("what", "What ran", Some(what_ran(run, data))),
     ];
-    let titles: Vec<(&str, &str)> = sections
-        .iter()
-        .filter(|(_, _, content)| content.is_some())
-        .map(|(id, title, _)| (*id, *title))
-        .collect();
-    html! {
-        header {
+    let heading = html! {
             h1 { "Run " span.mono { (name(&run.header.run)) } ": " (verdict(&run.ledger.tally())) }
             p.dim { "zpa-bulk on tenant " (name(&run.header.tenant)) ", last written " (time(run.written)) }
-        }
-        (contents(&titles))
-        main id="main" {
-            (at_a_glance(run, data, &calls))
-            @for (id, title, content) in &sections {
-                @if let Some(content) = content { (section(id, title, content)) }
-            }
-        }
-        footer { "Written by zpa-bulk " (env!("CARGO_PKG_VERSION")) ". This file loads nothing, and holds no secret." }
-    }
+    };
+    framed(&heading, &at_a_glance(run, data, &calls), &sections)
 }
 
 fn verdict(tally: &Tally) -> String {
@@ -139,11 +123,12 @@ fn millis(ms: u64) -> String {
 
 fn at_a_glance(run: &RunPage<'_>, data: &RunData, calls: &[&SentCall]) -> Markup {
     let tally = run.ledger.tally();
+    let states = tally.states().map(|(count, state)| (count, state, state));
     let count = |class| calls.iter().filter(|call| call.class == class).count();
     let refused = calls.iter().filter(|call| call.status == Some(429)).count();
     let worked: u64 = data.parts.iter().map(CallPart::lasted_ms).sum();
     html! {
-        (bar("Rows", &tally.states()))
+        (bar("Rows", &states))
         ul.facts {
             li { "Rows" b { (tally.items) } }
             li { "Failed" b { (tally.failed) } }
@@ -367,16 +352,7 @@ fn rows(data: &RunData) -> Markup {
         }
     };
     html! {
-        div.controls id="controls" hidden {
-            label { "Rows with these words" input id="words" type="search" autocomplete="off"; }
-            label { "Status"
-                select id="status" {
-                    option value="" { "all" }
-                    @for state in states { option value=(state) { (state) } }
-                }
-            }
-            span.dim id="shown" role="status" {}
-        }
+        (filters("Status", &states))
         (scrolling("All rows", &table))
     }
 }
