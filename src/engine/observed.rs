@@ -77,9 +77,11 @@ impl Observed {
             let last = slot(class, &mut self.paused);
             let is_new = |until: &Instant| last.is_none_or(|last| last < *until);
             if let Some(until) = of_class.paused_until.filter(is_new) {
+                // A pause that is made longer is told by what is added, so that none overlap.
+                let from = last.map_or(now, |last| last.max(now));
                 *last = Some(until);
-                let length = until.saturating_duration_since(now);
-                self.tell(&CallEvent::Pause(self.span(class, now, length)));
+                let length = until.saturating_duration_since(from);
+                self.tell(&CallEvent::Pause(self.span(class, from, length)));
             }
         }
     }

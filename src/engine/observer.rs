@@ -31,7 +31,7 @@ pub enum CallEvent {
     Session(CallSession),
     /// A call was sent and is over.
     Call(SentCall),
-    /// The server refused a call, and asked for a pause of its class.
+    /// The server refused a call, and asked for a pause of its class, or for more of one. These spans do not overlap.
     Pause(Span),
     /// Calls waited for their slots, and none of the class was sent.
     Wait(Span),

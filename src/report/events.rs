@@ -62,11 +62,11 @@ enum RunEvent<'l> {
     Call(CallLine<'l>),
     /// A row has ended. There is one such event for each row that ends.
     Item(ItemLine<'l>),
-    /// The server refused a call and asked for a pause.
+    /// The server refused a call and asked for a pause, or for more of one. `at` is its beginning.
     Throttle {
         /// `read` or `write`.
         class: &'l str,
-        /// The length of the pause in milliseconds.
+        /// The length of the pause in milliseconds, or of what is added.
         ms: u64,
     },
     /// How far the run is, about once a second.

@@ -98,10 +98,14 @@ fn verdict(part: &CallPart, class: CallClass, used: &QuotaUse) -> String {
     } else {
         limit.calls.to_string()
     };
-    let kept = if used.over == 0 {
-        "no window was over the limit"
-    } else {
-        "SOME WINDOWS WERE OVER THE LIMIT"
+    let tries = part.session.as_ref().is_some_and(|s| s.scope == "auto") && !part.is_by_path;
+    let kept = match (used.over, tries) {
+        (0, _) => "no window was over the limit".to_owned(),
+        (over, true) => format!(
+            "{} went beyond the limit to try whether each path has one of its own, as the quota scope auto does",
+            counted(over, "call", "calls")
+        ),
+        (over, false) => format!("{} WENT BEYOND THE LIMIT", counted(over, "CALL", "CALLS")),
     };
     format!(
         "{kept}: at most {peak}{what} in any {}, and the limit is {allowed}",
@@ -155,9 +159,12 @@ fn outline(levels: &[u32], height: &impl Fn(u32) -> f64) -> String {
 }
 
 fn legend(part: &CallPart, class: CallClass, used: &QuotaUse) -> Markup {
+    let lasted = part.lasted_ms();
+    // A pause may go on after the process has ended.
+    let inside = |span: &Span| span.ms.min(lasted.saturating_sub(part.since(span.at)));
     let total = |spans: &[Span]| -> Duration {
         let of_class = spans.iter().filter(|span| span.class == class);
-        Duration::from_millis(of_class.map(|span| span.ms).sum())
+        Duration::from_millis(of_class.map(inside).sum())
     };
     let refused: u64 = used.windows.iter().map(|window| window.refused).sum();
     let (paused, waited) = (total(&part.pauses), total(&part.waits));
