@@ -257,15 +257,15 @@ impl EventStream {
             outcomes: &outcomes,
         };
         let unreadable = RunError::io(plan.path(), "the plan cannot be read");
-        let lines = (0..plan.len()).map(|number| plan.line(number).map(|line| (number, line)));
-        let lines: Vec<(ItemNumber, PlanLine)> =
-            lines.collect::<Result<_, _>>().map_err(unreadable)?;
+        let line = |number| plan.line(number).map_err(unreadable);
+        let rows = (0..plan.len()).map(|number| Ok(RowName::of(&line(number)?)));
+        let rows = rows.collect::<Result<_, RunError>>()?;
         let origin = plan.origin();
         // A command carries out one run.
         let _ = self.followed.set(Followed {
             run: header.run.clone(),
             files: origin.files.clone(),
-            rows: lines.iter().map(|(_, line)| RowName::of(line)).collect(),
+            rows,
         });
         let tally = ledger.tally();
         let planned = RunEvent::Plan(PlanEvent {
@@ -278,16 +278,17 @@ impl EventStream {
             plan_sha256: &header.plan_sha256,
         });
         self.send(at, planned);
-        for (number, line) in &lines {
-            if let State::Finished(status) = ledger.state(*number) {
-                let row = results.row(*number, line);
-                let id = outcomes.id(*number);
+        for number in 0..plan.len() {
+            if let State::Finished(status) = ledger.state(number) {
+                let line = line(number)?;
+                let row = results.row(number, &line);
+                let id = outcomes.id(number);
                 let id = id.as_ref().or_else(|| line.item.change.id());
                 let is_planned = matches!(
                     line.item.change,
                     Change::Unchanged { .. } | Change::Spared { .. } | Change::Error { .. }
                 );
-                self.item(*number, (status.name(), id, row.failure), !is_planned, at);
+                self.item(number, (status.name(), id, row.failure), !is_planned, at);
             }
         }
         Ok(())
