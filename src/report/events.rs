@@ -69,7 +69,7 @@ enum RunEvent<'l> {
         /// The length of the pause in milliseconds, or of what is added.
         ms: u64,
     },
-    /// How far the run is, about once a second.
+    /// The progress of the run, about once a second.
     Progress(ProgressLine),
     /// Something that the user should know.
     Warning {
@@ -86,7 +86,7 @@ enum RunEvent<'l> {
         /// The exit code of the command.
         exit_code: u8,
     },
-    /// This process's work on the run has ended.
+    /// The end of this process's work on the run.
     Summary(SummaryLine<'l>),
 }
 

@@ -48,7 +48,7 @@ pub struct Window {
     pub from_ms: u64,
     /// The calls that were sent in it.
     pub sent: u64,
-    /// Those of them that were refused with 429.
+    /// The calls among them that were refused with 429.
     pub refused: u64,
 }
 
