@@ -88,7 +88,7 @@ pub fn metrics(
         "Time of the end of the last run.",
         plain(end.clone()),
     );
-    let success = if is_finished && summary.tally.failed == 0 {
+    let success = if is_finished && summary.tally.missed() == 0 {
         Some(end)
     } else {
         last_success(before, &text.tenant)
@@ -96,7 +96,7 @@ pub fn metrics(
     let success = success.map(|at| (String::new(), at));
     text.family(
         LAST_SUCCESS,
-        "Time of the end of the last run in which no row failed.",
+        "Time of the end of the last run in which no row failed or was stale.",
         success,
     );
     text.text
