@@ -161,7 +161,7 @@ fn next(run: &RunPage<'_>) -> Option<Markup> {
     } else {
         if tally.missed() > 0 && origin.undoes.is_none() {
             commands.push((
-                "Try the failed rows again, in a new run:",
+                "Try again what was not done, in a new run:",
                 format!("zpa-bulk retry {directory}"),
             ));
         }
