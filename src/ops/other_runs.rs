@@ -437,7 +437,7 @@ fn created(run_state: &RunState, live: &Snapshot) -> Result<HashSet<Id>, Error> 
         }
         let id = match run_state.ledger.state(number) {
             State::Finished(Status::Created | Status::Recovered) => outcomes.id(number),
-            State::InDoubt | State::Finished(Status::Failed)
+            State::InDoubt | State::Finished(Status::Failed | Status::Stale)
                 if run_state.ledger.attempts(number) > 0 =>
             {
                 let item = run_state.plan.load(number);

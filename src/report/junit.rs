@@ -41,7 +41,9 @@ pub fn junit(run: &RunPage<'_>) -> Result<String, RunError> {
 
 fn case(line: &PlanLine, row: &ResultRow<'_>, state: State) -> TestCase {
     let mut status = match state {
-        State::Finished(Status::Failed) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        State::Finished(Status::Failed | Status::Stale) => {
+            TestCaseStatus::non_success(NonSuccessKind::Failure)
+        }
         State::InDoubt => TestCaseStatus::non_success(NonSuccessKind::Error),
         State::Waiting | State::Finished(Status::Spared) => TestCaseStatus::skipped(),
         State::Finished(_) => TestCaseStatus::success(),

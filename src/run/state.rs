@@ -113,7 +113,7 @@ fn keep_failures(failures: &mut VecDeque<Outcome>, event: &Event) {
     };
     let failed = outcomes
         .iter()
-        .filter(|outcome| outcome.status == Status::Failed);
+        .filter(|outcome| matches!(outcome.status, Status::Failed | Status::Stale));
     for outcome in failed {
         if failures.len() == FAILURES_KEPT {
             failures.pop_front();
