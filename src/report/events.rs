@@ -8,9 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::outcomes::Outcomes;
 use super::rows::Results;
@@ -30,11 +28,12 @@ const FORMAT: &str = "zpa-bulk-events";
 const VERSION: &str = "1.0";
 
 /// One line of the stream.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(title = "An event of a run of zpa-bulk")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "An event of a run of zpa-bulk"))]
 struct Line<'l> {
     /// The time of the event.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     at: Timestamp,
     /// The name of the run, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +43,8 @@ struct Line<'l> {
 }
 
 /// An event.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum RunEvent<'l> {
     /// The first line: the format of all others.
@@ -91,7 +91,8 @@ enum RunEvent<'l> {
 }
 
 /// The plan of a run.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PlanEvent<'l> {
     /// The tenant's customer id.
     tenant: &'l str,
@@ -111,7 +112,8 @@ struct PlanEvent<'l> {
     plan_sha256: &'l str,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct CallLine<'l> {
     /// `read`, `write`, or `auth` for a sign-in.
     class: &'l str,
@@ -132,7 +134,8 @@ struct CallLine<'l> {
     ms: u64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ItemLine<'l> {
     /// The number of the row in the run, from 0.
     item: u32,
@@ -159,7 +162,8 @@ struct ItemLine<'l> {
     earlier: bool,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ProgressLine {
     /// The number of rows in each state.
     #[serde(flatten)]
@@ -172,7 +176,8 @@ struct ProgressLine {
     left_ms: u64,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SummaryLine<'l> {
     /// `finished`, or `stopped` if rows are left.
     end: &'l str,
@@ -191,12 +196,6 @@ struct SummaryLine<'l> {
     elapsed_ms: u64,
     /// The run directory.
     run_dir: String,
-}
-
-/// Returns the JSON Schema of a line.
-#[must_use]
-pub fn events_schema() -> Value {
-    schemars::schema_for!(Line<'static>).to_value()
 }
 
 /// The facts of a row that its event names.
@@ -439,7 +438,8 @@ mod tests {
     #[test]
     fn the_schema_in_the_repository_is_that_of_the_program() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.schema.json");
-        let current = serde_json::to_string_pretty(&events_schema()).unwrap() + "\n";
+        let schema = schemars::schema_for!(Line<'static>).to_value();
+        let current = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         if std::env::var_os("ZPA_BULK_WRITE_SCHEMA").is_some() {
             std::fs::write(path, &current).unwrap();
         }

@@ -28,7 +28,7 @@ mod workbook;
 mod write;
 
 pub use self::document::{FailedRow, Report, is_written, says_finished};
-pub use self::events::{EventStream, events_schema};
+pub use self::events::EventStream;
 pub use self::html::{PAGE_NAME, PlanPage, RunPage, render_plan, render_run, write_page};
 pub use self::junit::junit;
 pub use self::metrics::{CallNumbers, metrics};
