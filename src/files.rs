@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 mod digest;
 
-pub(crate) use self::digest::Digested;
+pub(crate) use self::digest::{Digested, sha256};
 use crate::platform::{self, follow_no_link, is_link, private_file, sync_dir};
 
 /// Opens a file in order to read it.

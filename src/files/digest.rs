@@ -51,6 +51,13 @@ impl<T: Write> Write for Digested<T> {
     }
 }
 
+/// Returns the SHA-256 of these bytes, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let mut hash = Context::new(&SHA256);
+    hash.update(bytes);
+    hex(hash)
+}
+
 fn hex(hash: Context) -> String {
     let hash = hash.finish();
     hash.as_ref()

@@ -77,6 +77,7 @@ pub(super) async fn carry_out(
     let summary = Summary::new(&end, &ledger, &progress, elapsed, path);
     let page = RunPage {
         directory: path,
+        named: path,
         plan: &plan,
         header: &header,
         ledger: &ledger,

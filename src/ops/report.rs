@@ -23,10 +23,7 @@ pub struct Page {
 /// [`ErrorKind::Usage`](super::ErrorKind::Usage) if there is no such run, [`ErrorKind::Run`](super::ErrorKind::Run) for a
 /// run that is refused.
 pub fn report(runs: &Path, name: Option<&str>, observer: &dyn Observer) -> Result<Page, Error> {
-    let run = match name {
-        Some(name) => RunState::read(RunDirectory::find(runs, name)?)?,
-        None => newest_readable(runs, observer)?,
-    };
+    let run = named_or_newest_readable(runs, name, observer)?;
     Ok(Page {
         text: render_run(&page_of(&run))?,
         path: run.directory.path().join(PAGE_NAME),
@@ -42,9 +39,22 @@ pub fn junit(directory: &Path) -> Result<String, Error> {
     Ok(report::junit(&page_of(&run))?)
 }
 
-fn page_of(run: &RunState) -> RunPage<'_> {
+/// Reads the run of that name below `runs`, or the newest run that can be read.
+pub(super) fn named_or_newest_readable(
+    runs: &Path,
+    name: Option<&str>,
+    observer: &dyn Observer,
+) -> Result<RunState, Error> {
+    match name {
+        Some(name) => Ok(RunState::read(RunDirectory::find(runs, name)?)?),
+        None => newest_readable(runs, observer),
+    }
+}
+
+pub(super) fn page_of(run: &RunState) -> RunPage<'_> {
     RunPage {
         directory: run.directory.path(),
+        named: run.directory.path(),
         plan: &run.plan,
         header: &run.header,
         ledger: &run.ledger,

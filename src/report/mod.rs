@@ -10,6 +10,8 @@
 //! add `_row,_status,_id,_error_id,_error,_attempts`. Each file is written under a temporary name and renamed, so a
 //! reader never sees half of one.
 //!
+//! An evidence pack, written by [`write_pack`] on request, holds all of it in one file.
+//!
 //! The report holds the SHA-256 of the three files, and the end of the journal at the time of writing. With these,
 //! [`verify`] finds later changes and cuts.
 
@@ -19,6 +21,7 @@ mod html;
 mod junit;
 mod metrics;
 mod outcomes;
+mod pack;
 mod quota_use;
 mod retry_manifest;
 mod rows;
@@ -33,6 +36,10 @@ pub use self::html::{PAGE_NAME, PlanPage, RunPage, render_plan, render_run, writ
 pub use self::junit::junit;
 pub use self::metrics::{CallNumbers, metrics};
 pub use self::outcomes::Outcomes;
+pub use self::pack::{
+    CheckedPack, LARGEST_PACK, Pack, PackError, PackList, PackedFile, PackedManifest, check_pack,
+    write_pack,
+};
 pub use self::quota_use::{CallPart, QuotaUse, Window, parts};
 pub use self::retry_manifest::{write_failed, write_row};
 pub use self::summary::Summary;

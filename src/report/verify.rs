@@ -103,7 +103,7 @@ impl Findings {
     }
 
     /// Adds a finding about a file as a whole.
-    fn add_of_file(
+    pub(super) fn add_of_file(
         &mut self,
         at: &'static str,
         claimed: impl Into<String>,

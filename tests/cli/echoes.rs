@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use crate::pack::unpacked;
 use crate::support::command::{Ran, assert_contains, rows, run_dirs, run_name};
 use crate::support::scripted::{Asked, Hostile, NONE, write_answer};
 
@@ -47,6 +48,18 @@ impl Echo {
         let ran = Ran::of(&mut self.command(args));
         self.assert_discreet(&ran, &[SECRET, ACCESS]);
         ran
+    }
+
+    /// Packs the newest run, and fails if a secret is in a member of the pack.
+    #[track_caller]
+    fn assert_discreet_pack(&self) {
+        self.run(&["report", "--pack", "run.zip"]).expect(0);
+        for (name, content) in unpacked(&self.0.dir.path().join("run.zip")) {
+            let text = String::from_utf8_lossy(&content);
+            for secret in [SECRET, ACCESS].map(forms).concat() {
+                assert!(!text.contains(&secret), "{secret:?} is in {name}");
+            }
+        }
     }
 
     #[track_caller]
@@ -141,6 +154,7 @@ fn refusals_that_repeat_the_request_are_redacted() {
         ] {
             echo.run(args);
         }
+        echo.assert_discreet_pack();
     }
 }
 

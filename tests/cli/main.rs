@@ -29,6 +29,7 @@ mod layers;
 mod limits;
 mod manifests;
 mod others;
+mod pack;
 mod processes;
 mod prune;
 mod replaced;

@@ -284,7 +284,7 @@ fn refuse_other_addresses(recorded: &Addresses, own: &Connection) -> Result<(), 
 }
 
 /// Opens the user's seal. If that is impossible, warns and goes on.
-fn sealer() -> Option<Sealer> {
+pub(crate) fn sealer() -> Option<Sealer> {
     let dir = state_dir()?.join("zpa-bulk");
     Sealer::open(&dir)
         .inspect_err(|error| {

@@ -14,7 +14,7 @@ mod typed;
 mod vendor_file;
 mod window;
 
-pub(super) use self::connect::{Connector, Gathered, Simulation, share};
+pub(super) use self::connect::{Connector, Gathered, Simulation, sealer, share};
 pub(super) use self::environment::variable;
 pub(super) use self::layer::Settings;
 pub(super) use self::profile::{Profile, ProofSource, changes};

@@ -35,6 +35,8 @@ const SLOWEST: usize = 20;
 pub struct RunPage<'r> {
     /// The run directory.
     pub directory: &'r Path,
+    /// The run, as the commands on the page name it.
+    pub named: &'r Path,
     /// The plan.
     pub plan: &'r PlanFile,
     /// The first record of the journal.
@@ -151,7 +153,7 @@ fn next(run: &RunPage<'_>) -> Option<Markup> {
             html! { p { "This was a rehearsal on a simulated tenant, which ended with it. There is nothing to do." } },
         );
     }
-    let directory = shell_word(run.directory.display());
+    let directory = shell_word(run.named.display());
     let mut commands: Vec<(&str, String)> = Vec::new();
     if tally.unknown + tally.waiting > 0 {
         commands.push((
