@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::{Error, ErrorKind};
+use super::recorded::recorded;
 use super::report::{named_or_newest_readable, page_of};
 use super::session::Observer;
 use crate::files::{read_within, sha256};
@@ -33,13 +34,23 @@ pub fn pack(
         let message = "a process is working on this run, so its files are not final";
         return Err(Error::new(ErrorKind::Run, message).hint("pack it when it has ended"));
     }
-    let distrusted = distrust(&run.directory, &run.header, sealer)?;
-    let reason = distrusted.map(|why| format!("the run is not trusted: {why}"));
+    let reason = no_manifests(&run, sealer)?;
     let page = RunPage {
         named: Path::new(&run.header.run),
         ..page_of(&run)
     };
     Ok(write_pack(&page, reason.as_deref())?)
+}
+
+/// Returns the reason why the manifests of a run are not read. A run that comes from elsewhere must not say which files
+/// are read.
+fn no_manifests(run: &RunState, sealer: Option<&Sealer>) -> Result<Option<String>, Error> {
+    if recorded(&run.header)?.simulated {
+        let reason = "the run was a rehearsal, of which nobody knows who made it";
+        return Ok(Some(reason.to_owned()));
+    }
+    let distrusted = distrust(&run.directory, &run.header, sealer)?;
+    Ok(distrusted.map(|why| format!("the run is not trusted: {why}")))
 }
 
 /// The result of the check of a pack.

@@ -54,6 +54,7 @@ impl Echo {
     #[track_caller]
     fn assert_discreet_pack(&self) {
         self.run(&["report", "--pack", "run.zip"]).expect(0);
+        self.run(&["verify", "run.zip"]).expect(0);
         for (name, content) in unpacked(&self.0.dir.path().join("run.zip")) {
             let text = String::from_utf8_lossy(&content);
             for secret in [SECRET, ACCESS].map(forms).concat() {

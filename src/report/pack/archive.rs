@@ -21,7 +21,7 @@ pub(super) const MOST_MEMBERS: usize = 1000;
 const LARGEST_DIRECTORY: usize = 256 << 10;
 
 /// The unpacked bytes that even a small pack may have.
-const LEAST_ROOM: u64 = 64 << 20;
+const LEAST_ROOM: u64 = 16 << 20;
 
 /// The most unpacked bytes for each byte of the archive. The lines of a plan or a log are alike, and take a fiftieth.
 const MOST_UNPACKED: u64 = 200;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::html::{PAGE_NAME, RunPage, render_run};
 use super::super::outcomes::Outcomes;
 use super::super::rows::Results;
+use super::archive::MOST_MEMBERS;
 use crate::manifest::CsvWriter;
 use crate::run::{RecordedSettings, RunError};
 
@@ -17,7 +18,7 @@ pub(super) const SETTINGS: &str = "settings.json";
 /// The name of the rows of the manifests.
 pub(super) const ROWS: &str = "rows.csv";
 
-/// The files of a run that are copied, as far as the run has them.
+/// The files of a run without which its results cannot be judged.
 pub(super) const RUN_FILES: [&str; 8] = [
     "plan.jsonl",
     "journal.jsonl",
@@ -29,11 +30,27 @@ pub(super) const RUN_FILES: [&str; 8] = [
     "report.json",
 ];
 
+/// The beginning of the names of records that a repair cut off the journal. They are copied too.
+const CUT: &str = "journal.cut-";
+
+/// The most files of such records.
+const MOST_CUTS: usize = 99;
+
 /// The members that every pack has, and which follow from the files of the run.
 pub(super) const MADE: [&str; 3] = [ROWS, SETTINGS, PAGE_NAME];
 
 /// The directory of the manifests.
 const MANIFESTS: &str = "manifests/";
+
+/// The most manifests that are put into a pack.
+pub(super) const MOST_MANIFESTS: usize =
+    MOST_MEMBERS - RUN_FILES.len() - MOST_CUTS - MADE.len() - 1;
+
+/// Returns the names of the files of a run that are copied, as far as the run has them.
+pub(super) fn run_files() -> impl Iterator<Item = String> {
+    let cuts = (1..=MOST_CUTS).map(|number| format!("{CUT}{number}.jsonl"));
+    RUN_FILES.into_iter().map(str::to_owned).chain(cuts)
+}
 
 /// Returns the name of the member for a manifest, whose number begins with 0.
 pub(super) fn manifest_member(number: usize, name: &str) -> String {
@@ -46,7 +63,8 @@ pub(super) fn manifest_member(number: usize, name: &str) -> String {
 
 /// Tells whether a pack may have a member of that name.
 pub(super) fn is_known(name: &str) -> bool {
-    name == LIST || MADE.contains(&name) || RUN_FILES.contains(&name) || name.starts_with(MANIFESTS)
+    let is_numbered = [MANIFESTS, CUT].iter().any(|begin| name.starts_with(begin));
+    name == LIST || MADE.contains(&name) || RUN_FILES.contains(&name) || is_numbered
 }
 
 /// Returns the content of the members that are made for a pack, in the order of [`MADE`].

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `manifests/N.EXT` | each manifest as it came, if it is still there unchanged |
 //! | `plan.jsonl`, `journal.jsonl`, `journal.synced`, `calls.jsonl` | the files of the run of these names |
+//! | `journal.cut-N.jsonl` | records that a repair cut off the journal |
 //! | `success.csv`, `errors.csv`, `skipped.csv`, `report.json` | its results |
 //! | `rows.csv` | the rows of all manifests, by the plan |
 //! | `settings.json` | the settings that the run recorded |

@@ -7,17 +7,14 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, DateTime, System};
 
 use super::super::html::RunPage;
-use super::archive::{LARGEST_PACK, MOST_MEMBERS, add_sum, comment, room};
+use super::archive::{LARGEST_PACK, add_sum, comment, room};
 use super::list::{FORMAT, PROGRAM, PackList, PackedFile, PackedManifest};
-use super::members::{LIST, MADE, RUN_FILES, made, manifest_member};
+use super::members::{LIST, MADE, MOST_MANIFESTS, made, manifest_member, run_files};
 use crate::files::{self, Digested, sha256};
 use crate::run::{Origin, RunError};
 
 /// The most bytes of a manifest that is put into a pack.
 const LARGEST_MANIFEST: u64 = 64 << 20;
-
-/// The most manifests that are put into a pack.
-const MOST_MANIFESTS: usize = MOST_MEMBERS - RUN_FILES.len() - MADE.len() - 1;
 
 /// A pack.
 #[derive(Clone, Debug)]
@@ -30,8 +27,7 @@ pub struct Pack {
     pub list: PackList,
 }
 
-/// Packs a run. Its manifests are read only if nothing is said against it: a run that comes from elsewhere must not say
-/// which files are read.
+/// Packs a run. Its manifests are read only if no reason against it is given.
 ///
 /// # Errors
 /// [`RunError`] if the run cannot be read, or its pack would be larger than [`LARGEST_PACK`].
@@ -44,10 +40,10 @@ pub fn write_pack(run: &RunPage<'_>, no_manifests: Option<&str>) -> Result<Pack,
 fn packed(run: &RunPage<'_>, made: &[Vec<u8>; 3], no_manifests: Option<&str>) -> io::Result<Pack> {
     let mut writer = PackWriter::new()?;
     let manifests = writer.add_manifests(run.plan.origin(), no_manifests)?;
-    for name in RUN_FILES {
-        match files::open(&run.directory.join(name)) {
+    for name in run_files() {
+        match files::open(&run.directory.join(&name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            file => writer.add(name, file?)?,
+            file => writer.add(&name, file?)?,
         }
     }
     for (name, content) in MADE.iter().zip(made) {
