@@ -140,7 +140,8 @@ impl PackWriter {
 fn unchanged(origin: &Origin, manifest: &PackedManifest) -> Result<Vec<u8>, String> {
     let Some((sha256_then, named_in)) = manifest.sha256.as_ref().zip(origin.named_in.as_ref())
     else {
-        return Err("the run did not record its SHA-256 and its directory".to_owned());
+        let why = "no SHA-256 of it was recorded: its rows come from another run, or an older version read it";
+        return Err(why.to_owned());
     };
     let path = Path::new(named_in).join(&manifest.name);
     let content = files::read(&path, LARGEST_MANIFEST).map_err(|error| match error.kind() {
