@@ -108,7 +108,7 @@ fn assert_finding(pack: &Path, bytes: &[u8], expected: &str) {
 }
 
 #[test]
-fn a_pack_holds_the_files_of_a_run_and_the_same_run_gives_the_same_bytes() {
+fn the_same_run_gives_the_same_complete_pack() {
     let (tenant, pack) = packed(12);
     let run = tenant.run_dir();
     let first = fs::read(&pack).unwrap();
@@ -157,7 +157,7 @@ fn a_pack_holds_the_files_of_a_run_and_the_same_run_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_manifest_that_is_not_as_it_was_is_left_out_and_said() {
+fn a_manifest_that_was_changed_is_left_out_and_told() {
     let (tenant, pack) = packed(2);
     tenant.write("links.csv", "name,url\nOther,https://other.example\n");
     let ran = tenant.run(&["report", "--pack", "run.zip"]).expect(0);
@@ -174,7 +174,7 @@ fn a_manifest_that_is_not_as_it_was_is_left_out_and_said() {
 }
 
 #[test]
-fn a_run_that_is_not_finished_can_be_packed_and_is_called_so() {
+fn an_unfinished_run_is_packed_and_called_so() {
     let (tenant, _) = packed(2);
     fs::remove_file(tenant.run_dir().join("report.json")).unwrap();
     fs::write(tenant.run_dir().join("journal.cut-1.jsonl"), "{}\n").unwrap();
@@ -186,7 +186,7 @@ fn a_run_that_is_not_finished_can_be_packed_and_is_called_so() {
 }
 
 #[test]
-fn a_run_from_elsewhere_does_not_say_which_file_is_packed() {
+fn a_run_from_elsewhere_names_no_file_to_pack() {
     let (tenant, pack) = packed(2);
     let mut command = tenant.command(&["report", "--pack", "run.zip"]);
     let ran = Ran::of(command.env("XDG_STATE_HOME", tenant.path("other"))).expect(0);
@@ -224,7 +224,7 @@ fn one_changed_bit_anywhere_in_a_pack_is_told() {
 }
 
 #[test]
-fn a_pack_whose_sums_were_computed_anew_is_judged_by_its_parts() {
+fn new_sums_do_not_hide_the_change_of_a_part() {
     let (_tenant, pack) = packed(3);
     let original = unpacked(&pack);
     let forge = |name: &str, how: &dyn Fn(&str) -> String, expected: &str| {

@@ -33,12 +33,8 @@ Examples:
 
 pub(crate) async fn run(args: VerifyArgs, context: Context<'_>) -> Result<u8, Error> {
     let terminal = context.terminal;
-    if let Some(pack) = args
-        .run
-        .as_deref()
-        .map(Path::new)
-        .filter(|path| is_pack(path))
-    {
+    let named = args.run.as_deref().map(Path::new);
+    if let Some(pack) = named.filter(|path| is_pack(path)) {
         return verify_pack(pack, args.json.json, terminal);
     }
     let watcher = Watcher::new(terminal);
@@ -72,7 +68,7 @@ fn exit_code(findings: &Findings, finished: bool) -> u8 {
 /// Tells whether the argument names a pack. Runs are directories.
 fn is_pack(path: &Path) -> bool {
     let is_zip = path.extension().is_some_and(|extension| extension == "zip");
-    path.is_file() || (is_zip && !path.is_dir())
+    path.is_file() || (is_zip && !path.exists())
 }
 
 fn verify_pack(path: &Path, as_json: bool, terminal: &Terminal) -> Result<u8, Error> {
@@ -102,7 +98,7 @@ fn pack_described(document: &VerifiedPack) -> Vec<String> {
         lines.push(format!("manifest {name}: {place}"));
     }
     lines.push(format!("SHA-256 of the pack: {}", document.sha256));
-    if !document.finished {
+    if !document.finished && !document.altered {
         lines.push("the run was not finished when it was packed".to_owned());
     }
     let verdict = if document.altered {

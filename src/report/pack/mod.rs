@@ -23,6 +23,7 @@ mod archive;
 mod check;
 mod list;
 mod members;
+mod unpack;
 mod write;
 
 pub use self::archive::{LARGEST_PACK, PackError};
