@@ -26,6 +26,9 @@ const LEAST_ROOM: u64 = 16 << 20;
 /// The most unpacked bytes for each byte of the archive. The lines of a plan or a log are alike, and take a fiftieth.
 const MOST_UNPACKED: u64 = 200;
 
+/// The most unpacked bytes of any pack: 2 GiB.
+pub(super) const LARGEST_UNPACKED: u64 = 2 << 30;
+
 /// The text before the sum, in the comment of the archive.
 const COMMENT: &str = "zpa-bulk evidence pack. SHA-256 of all bytes before this sum: ";
 
@@ -85,7 +88,8 @@ pub(super) fn add_sum(archive: &mut Vec<u8>) {
 
 /// Returns the number of bytes that the members of an archive of that length may have together.
 pub(super) fn room(archive: usize) -> u64 {
-    (archive as u64).saturating_mul(MOST_UNPACKED) + LEAST_ROOM
+    let room = (archive as u64).saturating_mul(MOST_UNPACKED) + LEAST_ROOM;
+    room.min(LARGEST_UNPACKED)
 }
 
 /// Returns the sum that a pack has, and the sum that it should have.

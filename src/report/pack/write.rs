@@ -7,7 +7,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, DateTime, System};
 
 use super::super::html::RunPage;
-use super::archive::{LARGEST_PACK, add_sum, comment, room};
+use super::archive::{LARGEST_PACK, LARGEST_UNPACKED, add_sum, comment, room};
 use super::list::{FORMAT, PROGRAM, PackList, PackedFile, PackedManifest};
 use super::members::{LIST, MADE, MOST_MANIFESTS, made, manifest_member, run_files};
 use crate::files::{self, Digested, sha256};
@@ -81,14 +81,23 @@ impl PackWriter {
             .unix_permissions(0o600)
             .system(System::Unix);
         self.zip.start_file(name, options)?;
-        let mut input = Digested::new(input);
+        let room = LARGEST_UNPACKED.saturating_sub(self.unpacked());
+        let mut input = Digested::new(input.take(room + 1));
         let bytes = io::copy(&mut input, &mut self.zip)?;
+        if bytes > room {
+            return Err(too_large());
+        }
         self.files.push(PackedFile {
             name: name.to_owned(),
             bytes,
             sha256: input.finish().1,
         });
         Ok(())
+    }
+
+    /// Returns the bytes of all members so far.
+    fn unpacked(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
     }
 
     fn add_manifests(
@@ -121,12 +130,11 @@ impl PackWriter {
         let mut text = serde_json::to_vec_pretty(&list)?;
         text.push(b'\n');
         self.add(LIST, text.as_slice())?;
-        let unpacked: u64 = self.files.iter().map(|file| file.bytes).sum();
+        let unpacked = self.unpacked();
         let mut bytes = self.zip.finish()?.into_inner();
         add_sum(&mut bytes);
         if bytes.len() as u64 > LARGEST_PACK || unpacked > room(bytes.len()) {
-            let message = "the pack would be larger than a pack may be";
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+            return Err(too_large());
         }
         Ok(Pack {
             sha256: sha256(&bytes),
@@ -134,6 +142,10 @@ impl PackWriter {
             list,
         })
     }
+}
+
+fn too_large() -> io::Error {
+    io::Error::other("the pack would be larger than a pack may be")
 }
 
 /// Reads a manifest that is still as it was, or returns the reason why that is impossible.
