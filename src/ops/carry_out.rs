@@ -71,10 +71,8 @@ pub(super) async fn carry_out(
         // The next run finds out by itself.
         session.observer.warn_of(&error);
     }
-    let elapsed = monotonic().saturating_duration_since(session.started);
-    let elapsed = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     let progress = tenant.engine.progress_now();
-    let summary = Summary::new(&end, &ledger, &progress, elapsed, path);
+    let summary = Summary::new(&end, &ledger, &progress, elapsed_ms(session), path);
     let page = RunPage {
         directory: path,
         named: path,
@@ -94,6 +92,11 @@ pub(super) async fn carry_out(
         directory: path.to_owned(),
         numbers: tenant.evidence.numbers(),
     })
+}
+
+fn elapsed_ms(session: &Session<'_>) -> u64 {
+    let elapsed = monotonic().saturating_duration_since(session.started);
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Writes the result files and the page of a run. A run without a page has ended all the same, since all of it is in the
