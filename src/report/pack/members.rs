@@ -13,10 +13,10 @@ use crate::run::{RecordedSettings, RunError};
 pub(super) const LIST: &str = "pack.json";
 
 /// The name of the recorded settings.
-pub(super) const SETTINGS: &str = "settings.json";
+const SETTINGS: &str = "settings.json";
 
 /// The name of the rows of the manifests.
-pub(super) const ROWS: &str = "rows.csv";
+const ROWS: &str = "rows.csv";
 
 /// The files of a run without which its results cannot be judged.
 pub(super) const RUN_FILES: [&str; 8] = [
