@@ -1,4 +1,4 @@
-//! What `init` is to write: as far as it is known, what is missing, and the forms of the answers.
+//! The profile that `init` is to write: what is known of it, what is missing, and the forms of the answers.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::cli::settings::{Profile, ProofSource};
 use crate::ops::Error;
 use crate::zpa::Style;
 
-/// What is asked for, as far as it is known, and a secret that is to be stored.
+/// The profile that is asked for, as far as it is known, and a secret that is to be stored.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) profile: Profile,
