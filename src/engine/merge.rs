@@ -5,7 +5,7 @@
 //! An element that was written and is missing then is owed: it is put back, whatever becomes of the items.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::item::{CallId, Change, Item, Status};
 use crate::resource::Kind;
@@ -24,6 +24,8 @@ pub(super) struct Merge {
     owed: Vec<Object>,
     /// True while the list that was written last is waited for.
     pub(super) was_behind: bool,
+    /// The instant from which on the list cannot lag behind the last write, once that matters.
+    current_from: Option<Instant>,
     /// True once the list was read and empty, which is believed the second time.
     seen_empty: bool,
     /// True once the server said that it has taken a write of any of these items, with others or without.
@@ -105,6 +107,7 @@ impl Merge {
 
     /// Notes that this list is written at `now`, in the place of the one that was read.
     pub(super) fn sent(&mut self, list: Vec<Object>, base: Vec<Object>, now: Instant) {
+        self.current_from = None;
         self.written = Some(Written {
             list,
             base: Some(base),
@@ -192,6 +195,13 @@ impl Merge {
             WriteAnswer::Open(until) if now < until && !is_done() => Some(until),
             _ => None,
         }
+    }
+
+    /// Returns the time until the list cannot lag behind the last write any more. Lists lag for at most `longest`, counted from
+    /// the first `now` after the write.
+    pub(super) fn until_current(&mut self, now: Instant, longest: Duration) -> Duration {
+        let from = *self.current_from.get_or_insert(now + longest);
+        from.saturating_duration_since(now)
     }
 
     /// Returns the instant at which the server said that it has taken the last write, if the list is exactly as it was read

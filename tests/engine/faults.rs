@@ -144,6 +144,42 @@ async fn pauses_use_no_attempts_of_an_update() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_is_not_given_up_while_it_lags() {
+    let concurrent = fault(
+        "status-after-commit",
+        "POST */domains",
+        "times = 8\nstatus = 409\nid = \"api.concurrent.access.error\"",
+    );
+    let wire = Wire::new(&format!("listing = {{ lag = \"6s\" }}\n{concurrent}"));
+    let mut desk = Desk::new();
+    desk.settings.max_attempts = 2.try_into().unwrap();
+    let applied = desk
+        .apply(&wire, "resource,domain\ndomain,a.example\n")
+        .await;
+    assert_eq!(applied.ledger.tally().recovered, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_without_a_check_has_not_failed() {
+    let after_a_while = "after = \"30s\"\nstatus = 400";
+    let refused = fault("status-after-commit", "DELETE *", after_a_while);
+    let (wire, desk) = with_a_link(&refused).await;
+    desk.apply(&wire, DELETE).await;
+    let deleted = wire.log(Class::Write).last().unwrap().at.as_millis();
+    let after = format!("after = \"{}ms\"\nstatus = 408", deleted + 1);
+    let late = fault("status", "GET */userPortalLink/*", &after);
+    let (wire, desk) = with_a_link(&format!("{late}{refused}")).await;
+    let applied = desk.apply(&wire, DELETE).await;
+    assert!(wire.names().is_empty());
+    assert!(
+        matches!(applied.end, End::Unreadable(..)),
+        "{:?}",
+        applied.end
+    );
+    assert!(applied.outcomes.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_list_that_lags_is_not_taken_out_again() {
     let refused = fault(
         "status-after-commit",

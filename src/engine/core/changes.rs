@@ -262,9 +262,12 @@ pub(super) fn checked(
 }
 
 /// Ends an item whose object could not be checked. A single call that was refused counts as it was answered, if the API
-/// itself refuses the reading too. An answer without an id may come from anything on the way.
+/// itself refuses the reading too. An answer without an id may come from anything on the way, and one that speaks of time or
+/// of the server is no refusal.
 fn unchecked(item: &Item<'static>, end: Outcome, failure: Failure, attempts: &Attempts) -> Step {
-    if attempts.of(item) > 1 || failure.error_id.is_none() {
+    let is_refused =
+        failure.error_id.is_some() && matches!(failure.status, Some(400..=407 | 409..=499));
+    if attempts.of(item) > 1 || !is_refused {
         unread(item, failure, attempts)
     } else {
         Step::finish(end)

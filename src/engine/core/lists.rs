@@ -119,6 +119,15 @@ fn compare(
     if std::mem::take(&mut merge.was_behind) && behind.is_none() {
         steps.push(Step::Lags);
     }
+    let gives_up = |item: &Item<'_>| attempts.is_spent(item) && !is_done(item, live);
+    if merge.items().iter().any(gives_up) {
+        // Whatever the server answered, it may have taken a write that the list does not show yet.
+        let wait = merge.until_current(now, lag::LONGEST);
+        if !wait.is_zero() {
+            steps.push(again_after(merge, wait));
+            return steps;
+        }
+    }
     merge.compare(kind, live);
     let spent = merge.items().iter().all(|item| attempts.is_spent(item));
     if merge.owed().is_empty() || spent {
