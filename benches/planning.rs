@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 use zpa_bulk::manifest::LARGEST_MANIFEST;
-use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
+use zpa_bulk::plan::{Defaults, Listing, Snapshot, TenantRules};
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::run::{self, PlanError, PlanWriter};
 use zpa_bulk::wire::Object;
@@ -157,10 +157,11 @@ fn plan_writing(manifest: &Path, snapshot: &Snapshot, dir: &Path) -> Duration {
     })
 }
 
-fn unlimited() -> Limits {
-    Limits {
+fn unlimited() -> TenantRules {
+    TenantRules {
         links: u32::MAX,
         links_per_portal: u32::MAX,
+        ..TenantRules::default()
     }
 }
 

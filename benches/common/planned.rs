@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::Value;
 use zpa_bulk::journal::{FORMAT, Header};
-use zpa_bulk::plan::{Limits, Snapshot};
+use zpa_bulk::plan::{Snapshot, TenantRules};
 use zpa_bulk::run::{self, Checked, PlanError, PlanWriter, Run, RunDirectory};
 
 /// A run of `tenant` below `runs` that is planned and has not sent anything yet.
@@ -30,9 +30,10 @@ pub(crate) fn planned(rows: &Checked, snapshot: &Snapshot, tenant: &str, runs: &
 }
 
 /// For tenants that hold as much as anybody likes.
-pub(crate) fn no_limits() -> Limits {
-    Limits {
+pub(crate) fn no_limits() -> TenantRules {
+    TenantRules {
         links: u32::MAX,
         links_per_portal: u32::MAX,
+        ..TenantRules::default()
     }
 }

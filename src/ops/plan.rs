@@ -62,9 +62,11 @@ pub(super) fn check(manifests: &Manifests, tenant: &Tenant) -> Result<Checked, E
         action: manifests.action,
         microtenant: tenant.microtenant.clone(),
     };
-    let mut checked = run::check(&manifests.paths, manifests.reading.clone(), defaults)?;
-    checked.set_bulk_portals(tenant.bulk_portals);
-    Ok(checked)
+    Ok(run::check(
+        &manifests.paths,
+        manifests.reading.clone(),
+        defaults,
+    )?)
 }
 
 /// The options of [`plan()`].
@@ -167,7 +169,7 @@ pub(super) fn plan_rows(
     tenant: &Tenant,
     sink: ItemSink<'_>,
 ) -> Result<PlanSummary, PlanError> {
-    let planner = run::plan(rows, live, tenant.limits, sink)?;
+    let planner = run::plan(rows, live, tenant.rules, sink)?;
     let mut summary = PlanSummary::of(&planner, tenant);
     summary.notes.extend_from_slice(rows.notes());
     let origin = rows.origin();

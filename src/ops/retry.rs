@@ -44,10 +44,8 @@ pub async fn retry(
     let mut tenant = connect
         .connect(Some(&recorded), session.stop.clone())
         .await?;
-    let mut checked = rows_of(&failed)?;
-    checked.set_bulk_portals(tenant.bulk_portals);
     let mut input = Rows {
-        checked,
+        checked: rows_of(&failed)?,
         retries: Some(&failed),
         yes,
     };

@@ -166,7 +166,7 @@ impl PlanInput for Reviewed {
         tenant: &Tenant,
         sink: ItemSink<'_>,
     ) -> Result<PlanSummary, PlanError> {
-        let planner = self.saved.plan(live, tenant.limits, sink)?;
+        let planner = self.saved.plan(live, tenant.rules, sink)?;
         let mut summary = PlanSummary::of(&planner, tenant);
         if summary.totals.stale > 0 {
             let stale = u64::from(summary.totals.stale);

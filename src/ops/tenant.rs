@@ -12,7 +12,7 @@ use super::session::Later;
 use crate::clock::monotonic;
 use crate::coordination::{Coordination, Now};
 use crate::engine::{Engine, EngineSettings};
-use crate::plan::{BulkPortals, Guards, Limits, Snapshot};
+use crate::plan::{Guards, Snapshot, TenantRules};
 use crate::resource::{Scope, Shape};
 use crate::run::{RecordedSettings, Sealer};
 use crate::wire::Id;
@@ -29,10 +29,8 @@ pub struct Tenant {
     pub connection: Connection,
     /// The microtenant of rows that name none.
     pub microtenant: Option<Id>,
-    /// The limits of the tenant.
-    pub limits: Limits,
-    /// The place of the portals in a bulk create of links.
-    pub bulk_portals: BulkPortals,
+    /// The rules of the tenant for portal links.
+    pub rules: TenantRules,
     /// The guards on deletes.
     pub guards: Guards,
     /// The settings as a run records them.

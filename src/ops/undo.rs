@@ -160,7 +160,7 @@ impl PlanInput for Undo<'_> {
         tenant: &Tenant,
         sink: ItemSink<'_>,
     ) -> Result<PlanSummary, PlanError> {
-        let planner = self.effects.plan(live, tenant.limits, sink)?;
+        let planner = self.effects.plan(live, tenant.rules, sink)?;
         Ok(PlanSummary::of(&planner, tenant))
     }
 

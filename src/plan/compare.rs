@@ -5,10 +5,11 @@ use std::collections::HashSet;
 
 use super::by_scope::ByScope;
 use super::guards::Removals;
-use super::limits::{BulkPortals, Groups, Limits, Load, owned_ids, portals_of};
+use super::limits::{Groups, Load, owned_ids, portals_of};
 use super::live_index::{LiveIndex, LiveObject, damaged, id_of};
 use super::rounded::stands_for;
 use super::snapshot::Snapshot;
+use super::tenant_rules::{BulkPortals, TenantRules};
 use super::{Backlog, CallCounts, Draft, Guards, Resolver, UnresolvedRef};
 use crate::item::{Change, FieldChange, Item, Operation, Problem, Problems};
 use crate::resource::{Action, Kind, Part, Scope, Shape};
@@ -50,7 +51,7 @@ impl Totals {
 #[derive(Debug)]
 pub struct Planner<'s> {
     snapshot: &'s Snapshot,
-    limits: Limits,
+    rules: TenantRules,
     pub(super) indexes: ByScope<LiveIndex<'s>>,
     resolvers: ByScope<Resolver<'s>>,
     groups: Groups,
@@ -67,7 +68,7 @@ pub struct Planner<'s> {
 impl<'s> Planner<'s> {
     /// Makes a planner that compares rows with a snapshot.
     #[must_use]
-    pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
+    pub fn new(snapshot: &'s Snapshot, rules: TenantRules) -> Self {
         let mut indexes = ByScope::default();
         let mut load = Load::default();
         let mut removals = Removals::default();
@@ -84,7 +85,7 @@ impl<'s> Planner<'s> {
         }
         Self {
             snapshot,
-            limits,
+            rules,
             indexes,
             resolvers: ByScope::default(),
             groups: Groups::default(),
@@ -103,13 +104,6 @@ impl<'s> Planner<'s> {
     #[must_use]
     pub fn into_alike(self) -> Problems {
         self.alike
-    }
-
-    /// Tells the planner where the portals stand in a bulk create. Default: once for the call.
-    #[must_use]
-    pub fn bulk_portals(mut self, bulk_portals: BulkPortals) -> Self {
-        self.groups.bulk_portals = bulk_portals;
-        self
     }
 
     /// Tells the planner the live objects that other runs of the same rows have created before.
@@ -193,7 +187,7 @@ impl<'s> Planner<'s> {
         let mut calls = self.backlog.calls(batch_size);
         let planned = self
             .groups
-            .link_creates(batch_size, self.groups.bulk_portals);
+            .link_creates(batch_size, self.rules.bulk_portals);
         let asked = self.groups.link_creates(batch_size, place);
         for count in [&mut calls.write, &mut calls.together] {
             *count = (*count + asked).saturating_sub(planned);
@@ -204,14 +198,14 @@ impl<'s> Planner<'s> {
     /// Returns the place of the portals in a bulk create of links for which the items are grouped.
     #[must_use]
     pub fn place_of_portals(&self) -> BulkPortals {
-        self.groups.bulk_portals
+        self.rules.bulk_portals
     }
 
     /// Returns one message for each limit of the tenant that the plan would exceed.
     #[must_use]
     pub fn exceeded(&self) -> Vec<String> {
         let load = self.groups.added_to(&self.load);
-        load.exceeding(self.limits, self.totals.create > 0, |portal| {
+        load.exceeding(self.rules, self.totals.create > 0, |portal| {
             self.portal_name(portal)
         })
     }
@@ -534,7 +528,7 @@ impl<'s> Planner<'s> {
             (_, Change::Create { .. }) if kind.bulk().is_none() => Some(self.groups.alone()),
             (_, Change::Create { body }) => {
                 let shared = shared_refs(kind, body);
-                Some(self.groups.add(scope, shared))
+                Some(self.groups.add(scope, shared, self.rules.bulk_portals))
             }
             _ => None,
         }

@@ -17,7 +17,7 @@ use super::composite::Share;
 use super::live_index::{LiveObject, id_of};
 use super::past_change::PastChange;
 use super::snapshot::Snapshot;
-use super::{Limits, Planner};
+use super::{Planner, TenantRules};
 use crate::item::{Change, Item, Referrer, Undo, changed_since, referred_to};
 use crate::resource::{Action, Column, Kind, Scope, Shape, live_refs};
 use crate::wire::{Failure, FieldValue, Fields, Id, Object, Reference};
@@ -81,7 +81,7 @@ type Inverse = (Change<'static>, Option<Undo<'static>>);
 impl<'s> InversePlanner<'s> {
     /// Makes a planner that takes a run back on a tenant with these live objects.
     #[must_use]
-    pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
+    pub fn new(snapshot: &'s Snapshot, rules: TenantRules) -> Self {
         let mut referrers: HashMap<&'s str, Vec<(Kind, &'s Object)>> = HashMap::new();
         for listing in &snapshot.listings {
             let kind = listing.scope.kind;
@@ -95,7 +95,7 @@ impl<'s> InversePlanner<'s> {
             }
         }
         Self {
-            planner: Planner::new(snapshot, limits),
+            planner: Planner::new(snapshot, rules),
             referrers,
             deleted: HashSet::new(),
             new_ids: HashMap::new(),

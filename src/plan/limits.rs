@@ -1,72 +1,20 @@
-//! The tenant's limits on portal links, and the number of links after a plan: in all, and on each portal.
+//! The groups of items that share a call, and the number of links after a plan: in all, and on each portal.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::str::FromStr;
 
 use super::by_scope::ByScope;
+use super::tenant_rules::{BulkPortals, TenantRules};
 use super::wording::counted;
 use crate::item::index;
 use crate::resource::{Kind, Scope, live_refs};
 use crate::wire::{Object, Reference};
-
-/// The most portal links that a tenant accepts. The API does not tell its limits, so they are settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most links in the organization. Default: 500, as in the product.
-    pub links: u32,
-    /// The most links on one portal. Default: 500, as in the product.
-    pub links_per_portal: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            links: 500,
-            links_per_portal: 500,
-        }
-    }
-}
-
-/// The place of the portals in a bulk create of links. The documentation names one set of portals a call; a model of the
-/// API names a set a link, and nobody says whether the server honours it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BulkPortals {
-    /// `call`: one set for all links of a call. Links with other portals go in another call.
-    #[default]
-    Call,
-    /// `item`: a set for each link, so that links with different portals share a call.
-    Item,
-}
-
-impl FromStr for BulkPortals {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "call" => Ok(Self::Call),
-            "item" => Ok(Self::Item),
-            _ => Err(format!("{text:?} is neither call nor item")),
-        }
-    }
-}
-
-impl fmt::Display for BulkPortals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Call => "call",
-            Self::Item => "item",
-        })
-    }
-}
 
 /// The groups of items that may share a call.
 ///
 /// The links of each portal are counted by their sets of portals, not link by link.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    pub(super) bulk_portals: BulkPortals,
     creates: ByScope<HashMap<Vec<Reference<'static>>, u32>>,
     /// The group of all creates of a scope.
     shared: ByScope<u32>,
@@ -123,7 +71,12 @@ impl Groups {
     }
 
     /// Adds one create with these references, which a call may share, and returns the number of its group.
-    pub(super) fn add(&mut self, scope: &Scope, shared: &[Reference<'_>]) -> u32 {
+    pub(super) fn add(
+        &mut self,
+        scope: &Scope,
+        shared: &[Reference<'_>],
+        place: BulkPortals,
+    ) -> u32 {
         let numbers = self.creates.get_or_insert_with(scope, HashMap::default);
         let number = known(numbers, shared).unwrap_or_else(|| {
             let portals = owned_refs(shared);
@@ -140,7 +93,7 @@ impl Groups {
         {
             group.links += 1;
         }
-        match self.bulk_portals {
+        match place {
             BulkPortals::Call => number,
             BulkPortals::Item => *self.shared.get_or_insert_with(scope, || number),
         }
@@ -163,7 +116,7 @@ impl<'s> Load<'s> {
     /// Only portals that get new links are checked. The limit of the organization is checked only if there are `creates`.
     pub(super) fn exceeding(
         &self,
-        limits: Limits,
+        limits: TenantRules,
         creates: bool,
         portal_name: impl Fn(&str) -> String,
     ) -> Vec<String> {

@@ -6,7 +6,7 @@
 use super::compare::error;
 use super::live_index::{LiveIndex, LiveObject};
 use super::snapshot::Snapshot;
-use super::{Limits, Planner};
+use super::{Planner, TenantRules};
 use crate::item::{Change, Item, Reviewed};
 use crate::resource::{Scope, Shape};
 use crate::wire::{Failure, FieldValue, Fields, Id, quoted};
@@ -18,8 +18,8 @@ pub struct ReviewPlanner<'s>(Planner<'s>);
 impl<'s> ReviewPlanner<'s> {
     /// Makes a planner that compares items with the live objects of a tenant.
     #[must_use]
-    pub fn new(snapshot: &'s Snapshot, limits: Limits) -> Self {
-        Self(Planner::new(snapshot, limits))
+    pub fn new(snapshot: &'s Snapshot, rules: TenantRules) -> Self {
+        Self(Planner::new(snapshot, rules))
     }
 
     /// Returns the item as it is to be carried out.

@@ -147,7 +147,7 @@ struct ItemLine<'l> {
     name: &'l str,
     /// The kind of the object.
     resource: &'l str,
-    /// `created`, `updated`, `deleted`, `recovered`, `unchanged`, `spared` or `failed`.
+    /// `created`, `updated`, `deleted`, `recovered`, `unchanged`, `spared`, `stale` or `failed`.
     status: &'l str,
     /// The object's id, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,7 +155,7 @@ struct ItemLine<'l> {
     /// The server's id of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_id: Option<&'l str>,
-    /// The reason why the row failed or was spared.
+    /// The reason why the row failed, is stale or was spared.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'l str>,
     /// True if the row ended in an earlier process of the same run.

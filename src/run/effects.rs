@@ -17,7 +17,7 @@ use super::{Lineage, Origin, PlanError, RunDirectory};
 use crate::item::{Change, Item};
 use crate::plan::composite::Share;
 use crate::plan::inverse::{InversePlanner, Stage, scopes};
-use crate::plan::{Limits, PastChange, Planner, Snapshot};
+use crate::plan::{PastChange, Planner, Snapshot, TenantRules};
 use crate::resource::{Action, Column, Form, Kind, Part, Scope};
 use crate::wire::{FieldValue, Fields, Id};
 
@@ -107,10 +107,10 @@ impl RunEffects {
     pub fn plan<'s>(
         &self,
         snapshot: &'s Snapshot,
-        limits: Limits,
+        rules: TenantRules,
         mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
     ) -> Result<Planner<'s>, PlanError> {
-        let mut inverse = InversePlanner::new(snapshot, limits);
+        let mut inverse = InversePlanner::new(snapshot, rules);
         let shares = self.shares(&inverse)?;
         for (_, at) in &self.order {
             let past = self.past(*at)?;

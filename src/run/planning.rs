@@ -12,8 +12,8 @@ use crate::item::{Item, Located, Problem, Problems, Row};
 use crate::manifest::{Assignment, Format, Manifest, ManifestError, Reading, changed};
 use crate::plan::complete::described;
 use crate::plan::{
-    BulkPortals, Checker, Completer, Defaults, Draft, Duplicates, Layout, Limits, Microtenants,
-    Planner, Snapshot,
+    Checker, Completer, Defaults, Draft, Duplicates, Layout, Microtenants, Planner, Snapshot,
+    TenantRules,
 };
 use crate::resource::{Action, Kind, Scope, fold};
 use crate::wire::{Id, shortened};
@@ -75,7 +75,6 @@ pub struct Checked {
     scopes: Scopes,
     rows: u64,
     created_before: HashSet<Id>,
-    bulk_portals: BulkPortals,
     /// Facts that are no mistakes, and that the user should know.
     notes: Vec<String>,
     /// The word for the place of an object, by manifest.
@@ -184,11 +183,10 @@ pub fn check_named(
 pub fn plan<'s>(
     rows: &'s Checked,
     snapshot: &'s Snapshot,
-    limits: Limits,
+    rules: TenantRules,
     mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
 ) -> Result<Planner<'s>, PlanError> {
-    let planner = Planner::new(snapshot, limits).bulk_portals(rows.bulk_portals);
-    let mut planner = planner.created_before(&rows.created_before);
+    let mut planner = Planner::new(snapshot, rules).created_before(&rows.created_before);
     let mut problems = Problems::default();
     let manifests = rows.manifests.iter().zip(&rows.layouts);
     let manifests = manifests.zip(&rows.completers).zip(&rows.fingerprints);
@@ -306,11 +304,6 @@ impl Checked {
     /// already, and is not refused because the object exists.
     pub fn set_created_before(&mut self, created_before: HashSet<Id>) {
         self.created_before = created_before;
-    }
-
-    /// Says where the portals stand in a bulk create of links. Default: once for the call.
-    pub fn set_bulk_portals(&mut self, bulk_portals: BulkPortals) {
-        self.bulk_portals = bulk_portals;
     }
 
     /// Returns facts about the rows that are no mistakes, and that the user should know.

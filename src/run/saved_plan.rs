@@ -25,7 +25,7 @@ use super::trust::{Sealer, distrust_plan};
 use crate::files::{Digested, next_line};
 use crate::item::{Change, Item};
 use crate::manifest::SAVED_PLAN;
-use crate::plan::{Limits, Planner, ReviewPlanner, Snapshot};
+use crate::plan::{Planner, ReviewPlanner, Snapshot, TenantRules};
 use crate::platform::sync_dir;
 use crate::resource::{Kind, Scope};
 use crate::wire::{FieldValue, Fields, Id};
@@ -296,10 +296,10 @@ impl SavedPlan {
     pub fn plan<'s>(
         &self,
         snapshot: &'s Snapshot,
-        limits: Limits,
+        rules: TenantRules,
         mut keep: impl FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError>,
     ) -> Result<Planner<'s>, PlanError> {
-        let mut planner = ReviewPlanner::new(snapshot, limits);
+        let mut planner = ReviewPlanner::new(snapshot, rules);
         self.each(|line| {
             let cells: Vec<&str> = line.input.iter().map(String::as_str).collect();
             keep(&planner.plan(line.item), &cells)

@@ -7,8 +7,8 @@ use serde_json::json;
 use zpa_bulk::item::{Problem, Problems};
 use zpa_bulk::manifest::{Format, LARGEST_MANIFEST, Manifest, ManifestError};
 use zpa_bulk::plan::{
-    BulkPortals, CallCounts, Checker, Defaults, Draft, Duplicates, Layout, Limits, Listing,
-    Planner, Snapshot, Totals,
+    BulkPortals, CallCounts, Checker, Defaults, Draft, Duplicates, Layout, Listing, Planner,
+    Snapshot, TenantRules, Totals,
 };
 use zpa_bulk::resource::{Kind, Scope};
 use zpa_bulk::wire::FieldValue;
@@ -118,7 +118,7 @@ fn the_spreadsheet_of_links_has_no_problems() {
 #[test]
 fn the_links_take_eight_calls_on_an_empty_tenant() {
     let tenant = empty_tenant();
-    let mut planner = Planner::new(&tenant, Limits::default());
+    let mut planner = Planner::new(&tenant, TenantRules::default());
     let mut rows = 0;
     let problems = check(&[LINKS_CSV], |draft| {
         rows += 1;
@@ -145,7 +145,7 @@ fn the_links_take_eight_calls_on_an_empty_tenant() {
 #[test]
 fn both_manifests_of_links_fit_into_one_run() {
     let tenant = empty_tenant();
-    let mut planner = Planner::new(&tenant, Limits::default());
+    let mut planner = Planner::new(&tenant, TenantRules::default());
     let problems = check(&[LINKS_CSV, LINKS_JSONL], |draft| {
         planner.plan(draft).unwrap();
     });

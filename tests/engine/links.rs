@@ -36,7 +36,7 @@ async fn five_hundred_links_take_six_writes_and_no_refusal() {
 /// Applies a manifest of links on three portals to a tenant, with the portals with each link.
 async fn apply_with_own_portals(wire: &Wire, links: usize) -> Applied {
     let mut desk = Desk::new();
-    desk.bulk_portals = BulkPortals::Item;
+    desk.rules.bulk_portals = BulkPortals::Item;
     desk.apply(wire, &manifest(links)).await
 }
 
@@ -50,6 +50,17 @@ async fn links_on_many_portals_share_a_call() {
         assert_eq!(wire.links(), expected(500), "{answer}");
         assert_eq!(wire.log(Class::Write).len(), 5, "two links, then the rest");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn links_of_a_saved_plan_share_a_call_too() {
+    let wire = Wire::new("bulk = { item_portals = \"honoured\" }");
+    let mut desk = Desk::new();
+    desk.rules.bulk_portals = BulkPortals::Item;
+    let saved = desk.save(&wire, &manifest(100)).await;
+    desk.apply_saved(&wire, &saved).await;
+    assert_eq!(wire.links(), expected(100));
+    assert_eq!(wire.log(Class::Write).len(), 2, "two links, then the rest");
 }
 
 #[tokio::test(start_paused = true)]

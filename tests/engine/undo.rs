@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use zpa_bulk::item::{Event, Item};
 use zpa_bulk::journal::{Header, Journal};
-use zpa_bulk::plan::{Limits, Snapshot};
+use zpa_bulk::plan::{Snapshot, TenantRules};
 use zpa_bulk::run::{RunDirectory, RunEffects, RunState};
 use zpa_bulk::wire::{Method, Request};
 
@@ -261,7 +261,7 @@ async fn an_undo_lists_its_objects_and_their_references() {
         Ok(())
     };
     deeds
-        .plan(&Snapshot::default(), Limits::default(), count)
+        .plan(&Snapshot::default(), TenantRules::default(), count)
         .unwrap();
     assert_eq!(planned, 2);
 }

@@ -13,7 +13,7 @@ use zpa_bulk::item::{Item, Outcome, Status};
 use zpa_bulk::journal::{self, FORMAT, Header};
 use zpa_bulk::ledger::Ledger;
 use zpa_bulk::manifest::LARGEST_MANIFEST;
-use zpa_bulk::plan::{BulkPortals, Defaults, Limits, LiveCheck};
+use zpa_bulk::plan::{BulkPortals, Defaults, LiveCheck, TenantRules};
 use zpa_bulk::run::{
     self, Origin, PLAN_FORMAT, PlanError, PlanWriter, Replaced, Run, RunDirectory, RunEffects,
     SavedHead, SavedPlan, SavedPlanWriter,
@@ -28,16 +28,17 @@ use super::wire::{CUSTOMER, Wire};
 type Keep<'k> = &'k mut (dyn FnMut(&Item<'_>, &[&str]) -> Result<(), PlanError> + Send);
 
 /// Limits that no test of the engine reaches.
-const ROOM: Limits = Limits {
+const ROOM: TenantRules = TenantRules {
     links: 100_000,
     links_per_portal: 100_000,
+    bulk_portals: BulkPortals::Call,
 };
 
 /// A user's files and settings.
 pub(crate) struct Desk {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) settings: EngineSettings,
-    pub(crate) bulk_portals: BulkPortals,
+    pub(crate) rules: TenantRules,
 }
 
 impl Desk {
@@ -45,7 +46,7 @@ impl Desk {
         Self {
             dir: scratch(),
             settings: EngineSettings::default(),
-            bulk_portals: BulkPortals::Call,
+            rules: ROOM,
         }
     }
 
@@ -62,7 +63,7 @@ impl Desk {
     pub(crate) async fn start<A: Api>(&self, engine: &mut Engine<A>, manifest: &str) -> Run {
         let path = self.dir.path().join("links.csv");
         std::fs::write(&path, manifest).unwrap();
-        started(self.dir.path(), engine, &path, self.bulk_portals)
+        started(self.dir.path(), engine, &path, self.rules)
             .await
             .unwrap()
     }
@@ -72,7 +73,7 @@ impl Desk {
         let deeds = effects(past);
         let snapshot = engine.snapshot(deeds.scopes()).await.unwrap();
         begin(self.dir.path(), &deeds.origin(), |keep| {
-            deeds.plan(&snapshot, ROOM, keep).unwrap();
+            deeds.plan(&snapshot, self.rules, keep).unwrap();
         })
     }
 
@@ -88,7 +89,7 @@ impl Desk {
         let snapshot = engine.snapshot(rows.scopes()).await.unwrap();
         let live = LiveCheck::new(&snapshot);
         let mut writer = SavedPlanWriter::create(&saved, &head(rows.origin())).unwrap();
-        run::plan(&rows, &snapshot, ROOM, |item, cells| {
+        run::plan(&rows, &snapshot, self.rules, |item, cells| {
             let mut item = item.to_owned_item();
             item.reviewed = live.reading(&item).map(Box::new);
             writer.push(&item, cells).map_err(PlanError::from)
@@ -106,7 +107,7 @@ impl Desk {
     ) -> Run {
         let snapshot = engine.snapshot(saved.scopes()).await.unwrap();
         begin(self.dir.path(), &saved.head().origin, |keep| {
-            saved.plan(&snapshot, ROOM, keep).unwrap();
+            saved.plan(&snapshot, self.rules, keep).unwrap();
         })
     }
 
@@ -199,18 +200,17 @@ pub(crate) async fn started<A: Api>(
     home: &Path,
     engine: &mut Engine<A>,
     manifest: &Path,
-    bulk_portals: BulkPortals,
+    rules: TenantRules,
 ) -> Result<Run, End> {
-    let mut rows = run::check(
+    let rows = run::check(
         &[manifest.to_owned()],
         LARGEST_MANIFEST,
         Defaults::default(),
     )
     .unwrap();
-    rows.set_bulk_portals(bulk_portals);
     let snapshot = engine.snapshot(rows.scopes()).await?;
     Ok(begin(home, &rows.origin(), |keep| {
-        run::plan(&rows, &snapshot, ROOM, keep).unwrap();
+        run::plan(&rows, &snapshot, rules, keep).unwrap();
     }))
 }
 

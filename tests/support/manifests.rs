@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use zpa_bulk::manifest::LARGEST_MANIFEST;
-use zpa_bulk::plan::{Defaults, Limits, Listing, Snapshot};
+use zpa_bulk::plan::{Defaults, Listing, Snapshot, TenantRules};
 use zpa_bulk::run::{self, PlanError};
 
 pub(crate) const PORTALS: [&str; 3] =
@@ -39,9 +39,10 @@ pub(crate) fn items_planned(path: &Path) -> Result<u32, PlanError> {
         listings: rows.scopes().into_iter().map(empty).collect(),
         ..Snapshot::default()
     };
-    let limits = Limits {
+    let limits = TenantRules {
         links: u32::MAX,
         links_per_portal: u32::MAX,
+        ..TenantRules::default()
     };
     let planner = run::plan(&rows, &snapshot, limits, |_, _| Ok(()))?;
     Ok(planner.totals().items)

@@ -11,7 +11,7 @@ use zpa_bulk::engine::{Engine, EngineSettings, Progress};
 use zpa_bulk::ops::{Connect, Error, Evidence, Later, Observer, Preview, Prompt, Sharing, Tenant};
 use zpa_bulk::pacer::QuotaScope;
 use zpa_bulk::plan::prune::Choice;
-use zpa_bulk::plan::{BulkPortals, Guards, Limits};
+use zpa_bulk::plan::{BulkPortals, Guards, TenantRules};
 use zpa_bulk::run::{Addresses, RecordedSettings, Sealer};
 use zpa_bulk::wire::{Reply, Request};
 use zpa_bulk::zpa::{AnyApi, Api, Connection, SignInError, Style};
@@ -93,11 +93,11 @@ impl Line {
             engine_settings: settings,
             connection: connection(self.client),
             microtenant: None,
-            limits: Limits {
+            rules: TenantRules {
                 links: 100_000,
                 links_per_portal: 100_000,
+                bulk_portals: BulkPortals::Call,
             },
-            bulk_portals: BulkPortals::default(),
             guards: Guards {
                 max_deletes: Some("100%".parse().unwrap()),
                 keep_per_group: 1,

@@ -12,7 +12,7 @@ use crate::engine::EngineSettings;
 use crate::files::read_within;
 use crate::ops::Error;
 use crate::pacer::Pace;
-use crate::plan::{BulkPortals, Guards, Limits, Share};
+use crate::plan::{Guards, Share, TenantRules};
 use crate::run::{Addresses, RecordedSettings};
 use crate::wire::Id;
 use crate::zpa::{Connection, Style, Transport};
@@ -31,8 +31,7 @@ pub(crate) struct Resolved {
     pub(crate) connect_timeout: Duration,
     pub(crate) engine: EngineSettings,
     pub(crate) keep_per_group: u32,
-    pub(crate) limits: Limits,
-    pub(crate) bulk_portals: BulkPortals,
+    pub(crate) rules: TenantRules,
     pub(crate) microtenant: Option<Id>,
     pub(crate) shares_state: bool,
 }
@@ -52,7 +51,7 @@ impl Resolved {
             within(name, &time, &Duration::from_secs(1), &LONGEST_TIMEOUT)?;
         }
         let guards = Guards::default();
-        let limits = Limits::default();
+        let rules = TenantRules::default();
         let keep_per_group = settings.keep_per_group.unwrap_or(guards.keep_per_group);
         Ok(Self {
             connection: connection(settings)?,
@@ -60,13 +59,13 @@ impl Resolved {
             connect_timeout,
             engine: engine(settings, timeout, keep_per_group)?,
             keep_per_group,
-            limits: Limits {
-                links: settings.links_limit.unwrap_or(limits.links),
+            rules: TenantRules {
+                links: settings.links_limit.unwrap_or(rules.links),
                 links_per_portal: settings
                     .links_per_portal_limit
-                    .unwrap_or(limits.links_per_portal),
+                    .unwrap_or(rules.links_per_portal),
+                bulk_portals: settings.bulk_portals.unwrap_or(rules.bulk_portals),
             },
-            bulk_portals: settings.bulk_portals.unwrap_or_default(),
             microtenant: microtenant(settings)?,
             shares_state: !settings.no_shared_state.unwrap_or(false),
         })

@@ -62,7 +62,7 @@ fn on(portals: &str) -> UnresolvedRef<'_> {
 
 fn op(links: &[serde_json::Value], draft: Draft<'static>) -> Change<'static> {
     let snapshot = snapshot(links);
-    let mut planner = Planner::new(&snapshot, Limits::default());
+    let mut planner = Planner::new(&snapshot, TenantRules::default());
     planner.plan(draft).unwrap().to_owned_item().change
 }
 
@@ -159,7 +159,7 @@ fn a_taken_name_is_neither_reused_nor_created_again() {
 #[test]
 fn two_rows_about_one_live_object_are_refused() {
     let snapshot = snapshot(&[wiki()]);
-    let mut planner = Planner::new(&snapshot, Limits::default());
+    let mut planner = Planner::new(&snapshot, TenantRules::default());
     planner
         .plan(draft(Action::Ensure, "Wiki & Docs", ""))
         .unwrap();
@@ -175,7 +175,7 @@ fn two_rows_about_one_live_object_are_refused() {
 #[test]
 fn rows_with_the_same_portals_share_a_group() {
     let snapshot = snapshot(&[]);
-    let mut planner = Planner::new(&snapshot, Limits::default());
+    let mut planner = Planner::new(&snapshot, TenantRules::default());
     let mut groups = Vec::new();
     let rows = [
         ("a", "Staff;Guests"),
@@ -198,11 +198,12 @@ fn rows_with_the_same_portals_share_a_group() {
 #[test]
 fn limits_count_live_new_and_deleted_links() {
     let snapshot = snapshot(&[wiki()]);
-    let limits = Limits {
+    let rules = TenantRules {
         links: 2,
         links_per_portal: 1,
+        ..TenantRules::default()
     };
-    let mut planner = Planner::new(&snapshot, limits);
+    let mut planner = Planner::new(&snapshot, rules);
     let mut on_staff = |key| {
         let mut row = draft(Action::Ensure, key, "x.example");
         row.unresolved_refs.push(on("Staff"));

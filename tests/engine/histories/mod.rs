@@ -234,7 +234,7 @@ impl Life {
                 self.desk.dir.path(),
                 &mut engine,
                 &self.manifest,
-                self.desk.bulk_portals,
+                self.desk.rules,
             )
             .await
             {
