@@ -63,6 +63,29 @@ fn a_saved_plan_leaves_alone_what_has_changed_since() {
 }
 
 #[test]
+fn programs_are_told_of_a_stale_row_as_of_one_not_done() {
+    let tenant = reviewed();
+    tenant
+        .apply("other.csv", "name,url,enabled\nA,https://a.example,no\n")
+        .expect(0);
+    let told = [
+        "--junit",
+        "j.xml",
+        "--metrics",
+        "m.prom",
+        "--events",
+        "e.jsonl",
+    ];
+    apply(&tenant, &[&["links.plan"], &told[..]].concat()).expect(4);
+    let read = |name: &str| fs::read_to_string(tenant.path(name)).unwrap();
+    assert_contains(&read("j.xml"), "failures=\"1\"");
+    let metrics = read("m.prom");
+    assert_contains(&metrics, "state=\"stale\"} 1");
+    assert!(!metrics.contains("zpa_bulk_last_success_timestamp_seconds{"));
+    assert_contains(&read("e.jsonl"), "\"status\":\"stale\"");
+}
+
+#[test]
 fn a_refreshed_plan_is_made_anew_from_the_saved_rows() {
     let tenant = reviewed();
     tenant
