@@ -3,6 +3,7 @@
 //! A call that changes something knows its items, so that its intent can be written down before it is sent. Nothing
 //! here decides when a call goes or what its answer means.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use super::listing::ListingReader;
@@ -74,11 +75,12 @@ impl Call {
     /// together have one name, since a group of them keeps some. `None` if the call depends on no reading.
     pub(super) fn object(&self) -> Option<String> {
         match self {
+            Self::Delete(items) => group_of(items),
+            Self::Check(item, _) if is_of_group(item) => group_of(from_ref(item)),
             Self::Read(item)
             | Self::Check(item, _)
             | Self::Put(item, _)
             | Self::DeleteOne(item) => object_of(item),
-            Self::Delete(items) => group_of(items),
             Self::ReadList(merge) | Self::WriteList(merge, _) => Some(format!(
                 "list {}",
                 merge.items().first()?.scope().shared_name()
@@ -136,9 +138,14 @@ impl Call {
         matches!(self, Self::Put(..) | Self::DeleteOne(_) | Self::Delete(_))
     }
 
-    /// Returns true if the call deletes objects of which a group keeps some.
+    /// Returns true if the call deletes objects of which a group keeps some, or reads one that was deleted and that a
+    /// listing may still show.
     pub(super) fn deletes_from_groups(&self) -> bool {
-        matches!(self, Self::Delete(_))
+        match self {
+            Self::Delete(_) => true,
+            Self::Check(item, _) => is_of_group(item),
+            _ => false,
+        }
     }
 
     pub(super) fn creates(&self) -> bool {
@@ -186,7 +193,7 @@ impl Call {
             Self::WriteList(merge, None) => {
                 Some(merge.items().first()?.scope().write_list(Vec::new()))
             }
-            Self::DeleteOne(item) => delete(std::slice::from_ref(item)),
+            Self::DeleteOne(item) => delete(from_ref(item)),
             Self::Delete(items) => delete(items.get(..items.len().min(most))?),
             Self::ReadList(merge) => Some(merge.items().first()?.scope().list_page(1)),
             Self::Page(_, reader) => Some(reader.request()),
@@ -201,6 +208,11 @@ pub(super) fn numbers(items: &[Item<'_>]) -> Vec<ItemNumber> {
 /// The object of an item, by the name that all runs give it.
 pub(super) fn object_of(item: &Item<'_>) -> Option<String> {
     Some(format!("{} {}", item.resource.name(), target(item)?))
+}
+
+/// Tells whether the item deletes an object of which a group keeps some.
+pub(super) fn is_of_group(item: &Item<'_>) -> bool {
+    item.resource.bulk_delete().is_some() && matches!(item.change, Change::Delete { .. })
 }
 
 /// All objects among which some are deleted together, by the name that all runs give them.

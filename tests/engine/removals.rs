@@ -267,3 +267,15 @@ async fn one_that_a_listing_still_shows_is_gone_all_the_same() {
         assert_eq!(applied.ledger.tally().deleted, 8, "{batch_size}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_a_listing_still_shows_does_not_count_in_its_group() {
+    let tenant = "connectors = { live = 0, stale = 9, read_only = 0, never_connected = 0, groups = 1 }\nlatency = { base = \"200ms\" }";
+    let wire = Wire::new(&format!("{tenant}\nlisting = {{ lag = \"3s\" }}\n"));
+    let mut desk = Desk::new().batch_size(1);
+    desk.settings.keep_per_group = 4;
+    let applied = desk.apply(&wire, &manifest()).await;
+    let tally = applied.ledger.tally();
+    assert_eq!((tally.deleted, tally.spared), (5, 3), "{tally:?}");
+    assert_eq!(wire.objects("connectors").len(), 4);
+}

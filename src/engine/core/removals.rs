@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::super::call::{Batch, Call, CallId, target};
+use super::super::call::{Batch, Call, CallId, is_of_group, target};
 use super::super::dispatch::Priority;
 use super::super::lag;
 use super::super::lookup::Lookup;
@@ -22,8 +22,7 @@ use crate::wire::{Failure, Object};
 
 /// Begins with loaded items. Objects of a kind that cannot be deleted together are read and deleted one by one.
 pub(super) fn begin(items: Batch) -> Steps {
-    let together = |item: &Item<'_>| item.resource.bulk_delete().is_some();
-    if items.first().is_some_and(together) {
+    if items.first().is_some_and(is_of_group) {
         return vec![Step::submit(Call::Delete(items))];
     }
     changes::begin(items)
