@@ -172,7 +172,8 @@ impl Lanes {
         if !admitted {
             return None;
         }
-        let is_probe = class.together.ask(now) != Admission::Admitted;
+        let is_probe =
+            class.together.ask(now) != Admission::Admitted || (self.shared && lane.slot.is_probe());
         let probes = self.counting.trial().map_or(0, |t| t.room(key.class));
         if is_probe && probes == 0 {
             return None;
@@ -339,41 +340,58 @@ impl Lanes {
         if let Some(lane) = self.each.get_mut(key) {
             self.unused.extend(lane.slot.take_missed(now));
         }
-        // What other lanes have requested uses up the room that they have in common.
-        let pending = |lane: &Lane| lane.by_path.is_some() && lane.slot.is_pending(now);
-        let pending = self.of_class(key.class).filter(|(_, lane)| pending(lane));
-        let pending = pending.count();
-        if pending >= self.room(key.class, soon) {
-            return None;
-        }
         let common = self.not_before(key.class);
-        let by_class = self.terms_of_class(key.class, pending, soon);
+        let (by_class, is_probe) = self.terms_of_class(key.class, now, soon)?;
         let lane = self.each.get_mut(key)?;
+        if is_probe {
+            // As a probe the call may go at once.
+            self.unused.extend(lane.slot.take_later(soon));
+        }
         let by_path = lane.by_path.as_ref().and_then(Pacer::terms);
         if by_class.is_none() && by_path.is_none() {
             return None;
         }
         let own = lane.by_path.as_ref().and_then(Pacer::not_before);
         let earliest = own.max(common).unwrap_or(now).max(now);
-        lane.slot.request(earliest, soon).then(|| SlotRequest {
-            class: key.class,
-            path: Arc::clone(path),
-            by_path,
-            by_class,
-            by_all: self.gateway.terms(),
-            earliest,
-            unused: std::mem::take(&mut self.unused),
-        })
+        lane.slot
+            .request(earliest, soon, is_probe)
+            .then(|| SlotRequest {
+                class: key.class,
+                path: Arc::clone(path),
+                by_path,
+                by_class,
+                by_all: self.gateway.terms(),
+                earliest,
+                unused: std::mem::take(&mut self.unused),
+            })
     }
 
-    /// Returns the terms that calls of the class keep together; `None` if they need not, or if the next one is a probe.
-    /// `pending` other calls of the class have slots.
-    fn terms_of_class(&self, class: QuotaClass, pending: usize, soon: Instant) -> Option<Terms> {
-        let class = self.classes.of(class);
-        match self.counting {
-            Counting::EachPath(_) => None,
-            Counting::Trial(_) if pending >= class.together.room_by(soon) => None,
-            Counting::AllPaths | Counting::Trial(_) => class.together.terms(),
+    /// Returns the terms that the next call of the class keeps together with the others, and whether it is a probe, which
+    /// keeps none. `None` if there is no room for it: what other lanes have requested uses up what they have in common.
+    fn terms_of_class(
+        &self,
+        class: QuotaClass,
+        now: Instant,
+        soon: Instant,
+    ) -> Option<(Option<Terms>, bool)> {
+        let lanes = self.of_class(class).map(|(_, lane)| lane);
+        let pending = lanes.filter(|lane| lane.by_path.is_some() && lane.slot.is_pending(now));
+        let (probes, others): (Vec<&Lane>, Vec<&Lane>) =
+            pending.partition(|lane| lane.slot.is_probe());
+        let (together, room) = (&self.classes.of(class).together, self.room(class, soon));
+        match &self.counting {
+            Counting::AllPaths => (others.len() < room).then(|| (together.terms(), false)),
+            Counting::EachPath(_) => (probes.len() + others.len() < room).then_some((None, false)),
+            Counting::Trial(trial) => {
+                // Other processes may have used up what this one has not.
+                let is_used_up = others.len() >= together.room_by(soon)
+                    || others.iter().any(|lane| lane.slot.opens_at() > Some(soon));
+                if is_used_up {
+                    (probes.len() < trial.room(class)).then_some((None, true))
+                } else {
+                    Some((together.terms(), false))
+                }
+            }
         }
     }
 

@@ -25,6 +25,8 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct SharedSlot {
     state: State,
+    /// True if the slot that was asked for last is that of a probe, which the calls of all paths do not count.
+    is_probe: bool,
     last: Option<Instant>,
     /// The times for which the last calls waited for their slots, though the quota alone would have let them go.
     waits: VecDeque<Duration>,
@@ -33,10 +35,11 @@ pub(super) struct SharedSlot {
 impl SharedSlot {
     /// Asks for a slot from `earliest` on, if there is none and it is needed by `soon`. Returns whether it is to be
     /// requested.
-    pub(super) fn request(&mut self, earliest: Instant, soon: Instant) -> bool {
+    pub(super) fn request(&mut self, earliest: Instant, soon: Instant, is_probe: bool) -> bool {
         let is_due = self.state == State::Wanted && earliest <= soon;
         if is_due {
             self.state = State::Requested(earliest);
+            self.is_probe = is_probe;
         }
         is_due
     }
@@ -45,6 +48,17 @@ impl SharedSlot {
     pub(super) fn take_missed(&mut self, now: Instant) -> Option<Slot> {
         match self.state {
             State::Taken(slot, _, until) if until < now => {
+                self.state = State::Wanted;
+                Some(slot)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes out the slot, if it was taken and comes after `soon`.
+    pub(super) fn take_later(&mut self, soon: Instant) -> Option<Slot> {
+        match self.state {
+            State::Taken(slot, from, _) if soon < from => {
                 self.state = State::Wanted;
                 Some(slot)
             }
@@ -80,6 +94,11 @@ impl SharedSlot {
         }
         self.last = Some(from);
         self.state = State::Taken(slot, from, until);
+    }
+
+    /// Returns true if the slot that was asked for last is that of a probe.
+    pub(super) fn is_probe(&self) -> bool {
+        self.is_probe
     }
 
     /// Returns true if a slot was requested, and it is not missed yet.

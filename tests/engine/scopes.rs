@@ -1,16 +1,17 @@
 //! Many links deleted one by one, on tenants that limit each exact path and on others.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use zpa_bulk::engine::{End, EngineSettings};
-use zpa_bulk::pacer::QuotaScope;
+use zpa_bulk::clock;
+use zpa_bulk::coordination::{Coordination, Fact, Now};
+use zpa_bulk::engine::{End, EngineSettings, Member};
+use zpa_bulk::pacer::{Learned, QuotaScope};
 use zpa_bulk::sim::Class;
 
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, carry_out};
 use crate::support::manifests::manifest;
-use crate::support::wire::{ROOMY, Wire};
+use crate::support::wire::{CUSTOMER, ROOMY, Wire};
 
 const LINKS: usize = 500;
 
@@ -19,10 +20,7 @@ async fn delete_all(quota: &str, settings: impl FnOnce(&mut EngineSettings)) -> 
     let wire = Wire::new(&format!("{ROOMY}\n[quota]\n{quota}"));
     let mut desk = Desk::new();
     desk.apply(&wire, &manifest(LINKS)).await;
-    let mut deletes = "resource,action,name\n".to_owned();
-    for name in wire.names() {
-        writeln!(deletes, "portal-link,delete,{name}").unwrap();
-    }
+    let deletes = deletes(&wire.names());
     sleep(Duration::from_secs(60)).await;
     settings(&mut desk.settings);
     let applied = desk.apply(&wire, &deletes).await;
@@ -30,6 +28,14 @@ async fn delete_all(quota: &str, settings: impl FnOnce(&mut EngineSettings)) -> 
     assert_eq!(applied.ledger.tally().deleted, LINKS as u64);
     assert!(wire.links().is_empty());
     wire
+}
+
+/// A manifest that deletes the links of these names.
+fn deletes(names: &[String]) -> String {
+    let rows = names
+        .iter()
+        .map(|name| format!("portal-link,delete,{name}\n"));
+    format!("resource,action,name\n{}", rows.collect::<String>())
 }
 
 fn by_endpoint(settings: &mut EngineSettings) {
@@ -106,6 +112,38 @@ async fn slow_answers_do_not_hide_a_limit_on_each_path() {
     let lasted = lasted(&wire);
     assert!(lasted < Duration::from_secs(40), "{lasted:?}");
     assert_eq!(wire.refusals(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_processes_find_a_limit_on_each_path_out_together() {
+    clock::tie();
+    let wire = Wire::new(&format!("{ROOMY}\n[quota]\nscope = \"endpoint\""));
+    let state = tempfile::tempdir().unwrap();
+    let table = Coordination::open(state.path(), CUSTOMER, Now::read()).unwrap();
+    Desk::new().apply(&wire, &manifest(LINKS)).await;
+    sleep(Duration::from_secs(60)).await;
+    let names = wire.names();
+    let (one, other) = names.split_at(LINKS / 2);
+    let delete = async |run: &str, names: &[String]| {
+        let mut desk = Desk::new();
+        auto(&mut desk.settings);
+        let mut engine = desk.engine(wire.clone());
+        engine.share(table.clone()).unwrap();
+        let planned = desk.start(&mut engine, &deletes(names)).await;
+        let settle = desk.settings.settle;
+        let id = table.change(Now::read(), |table| table.begin(run, run, settle));
+        let (id, name) = (id.unwrap(), run.to_owned());
+        engine.join(Member { id, name });
+        carry_out(&mut engine, planned).await
+    };
+    tokio::join!(delete("one", one), delete("other", other));
+    assert!(wire.links().is_empty());
+    assert_eq!(wire.refusals(), 0);
+    let lasted = lasted(&wire);
+    assert!(lasted < Duration::from_secs(30), "{lasted:?}");
+    let learned = table.learned(Now::read()).unwrap();
+    let is_found = |fact: &Fact| fact.learned == Learned::Scope(QuotaScope::Endpoint);
+    assert!(learned.iter().any(is_found), "{learned:?}");
 }
 
 #[tokio::test(start_paused = true)]
