@@ -37,8 +37,8 @@ pub(super) enum CreateReason {
     Rejected(Failure),
     /// Their call was refused for the time being, perhaps by a gateway after it was carried out.
     Unavailable,
-    /// Their call was refused for good. Some may have been created before that.
-    Refused(Failure),
+    /// Their call was refused for good at that instant. Some may have been created before that.
+    Refused(Failure, Instant),
     /// The server said at that instant that the object exists.
     Exists(Failure, Instant),
 }
@@ -48,7 +48,7 @@ impl CreateReason {
     pub(super) fn may_appear_until(&self) -> Option<Instant> {
         match self {
             Self::Lost(_, until) | Self::Unconfirmed { until, .. } => Some(*until),
-            Self::Rejected(_) | Self::Unavailable | Self::Refused(_) | Self::Exists(..) => None,
+            Self::Rejected(_) | Self::Unavailable | Self::Refused(..) | Self::Exists(..) => None,
         }
     }
 }

@@ -105,6 +105,19 @@ async fn a_name_that_the_server_knows_is_looked_for_until_it_shows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_of_a_second_attempt_is_believed_only_after_the_lag() {
+    let busy = "[[fault]]\nkind = \"status-after-commit\"\nmatch = \"POST *\"\nafter = \"50ms\"\ntimes = 1\n\
+                status = 409\nid = \"api.concurrent.access.error\"";
+    let wire = Wire::with_faults(&lagging(busy), |_, write| {
+        (write == 1).then_some(Fault::Answer(400))
+    });
+    let applied = Desk::new().apply(&wire, &manifest(1)).await;
+    assert_eq!(wire.links(), expected(1));
+    assert_eq!(applied.outcomes[&0].status, Status::Recovered);
+    assert_eq!(wire.log(Class::Write).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_create_is_believed_only_after_the_lag() {
     for last in [Fault::Answer(403), Fault::Answer(400), Fault::Unavailable] {
         let wire = Wire::with_faults(&lagging(ROOMY), move |_, write| {

@@ -279,3 +279,16 @@ async fn a_connector_that_a_listing_still_shows_does_not_count_in_its_group() {
     assert_eq!((tally.deleted, tally.spared), (5, 3), "{tally:?}");
     assert_eq!(wire.objects("connectors").len(), 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_the_server_confirmed_has_not_failed() {
+    let hidden = "[[fault]]\nkind = \"status\"\nmatch = \"GET */connector/*\"\nstatus = 400\nid = \"not.now\"\ntimes = 1\n";
+    let wire = Wire::new(&format!("{TENANT}\nlisting = {{ lag = \"3s\" }}\n{hidden}"));
+    let desk = Desk::new().batch_size(1);
+    let (applied, directory) = desk.applied_in(&wire, &manifest()).await;
+    let end = &applied.end;
+    assert!(matches!(end, End::Unreadable(..)), "{end:?}");
+    assert!(applied.failures().is_empty(), "{:?}", applied.failures());
+    let resumed = desk.resume(&wire, directory).await;
+    assert_eq!(resumed.ledger.tally().deleted, 8);
+}

@@ -265,9 +265,10 @@ pub(super) fn checked(
 /// itself refuses the reading too. An answer without an id may come from anything on the way, and one that speaks of time or
 /// of the server is no refusal.
 fn unchecked(item: &Item<'static>, end: Outcome, failure: Failure, attempts: &Attempts) -> Step {
+    let was_refused = end.failure.as_ref().is_some_and(|end| end.status.is_some());
     let is_refused =
         failure.error_id.is_some() && matches!(failure.status, Some(400..=407 | 409..=499));
-    if attempts.of(item) > 1 || !is_refused {
+    if attempts.of(item) > 1 || !was_refused || !is_refused {
         unread(item, failure, attempts)
     } else {
         Step::finish(end)

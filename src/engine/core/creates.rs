@@ -139,9 +139,12 @@ impl Creates {
             {
                 CreateReason::Rejected(failure)
             }
-            verdict => CreateReason::Refused(failure_of(verdict)),
+            verdict => CreateReason::Refused(failure_of(verdict), now),
         };
-        if matches!(reason, CreateReason::Rejected(_) | CreateReason::Refused(_)) {
+        if matches!(
+            reason,
+            CreateReason::Rejected(_) | CreateReason::Refused(..)
+        ) {
             let items = numbers(&items);
             steps.push(Step::Append(Event::Refused { call, items }));
         }
@@ -238,6 +241,10 @@ impl Creates {
             let look_again = match &reason {
                 // The server knows better than a listing that lags behind.
                 CreateReason::Exists(_, at) => lag::read_again_at(*at, seen),
+                // An earlier attempt may have been carried out, whatever its answer was.
+                CreateReason::Refused(_, at) if absent.iter().any(|it| attempts.of(it) > 1) => {
+                    lag::read_again_at(*at, seen)
+                }
                 _ => until.filter(|_| is_open),
             };
             if let Some(due) = look_again {
@@ -329,7 +336,7 @@ impl Creates {
                     self.send_in(1, items)
                 }
             }
-            CreateReason::Exists(failure, _) | CreateReason::Refused(failure) => {
+            CreateReason::Exists(failure, _) | CreateReason::Refused(failure, _) => {
                 self.fail_all(&items, &failure)
             }
             CreateReason::Rejected(_) => {
@@ -415,7 +422,7 @@ fn unproven(
 ) -> Option<Failure> {
     let refused = matches!(
         reason,
-        CreateReason::Rejected(_) | CreateReason::Refused(_) | CreateReason::Unavailable
+        CreateReason::Rejected(_) | CreateReason::Refused(..) | CreateReason::Unavailable
     );
     let message = if refused && attempts.of(item) <= 1 {
         "it is there though its call was refused; another may have created it"
