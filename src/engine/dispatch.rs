@@ -19,7 +19,7 @@ use super::effect::Effect;
 use super::in_flight::InFlight;
 use super::lanes::{LaneKey, Lanes, Rank};
 use super::session::Session;
-use super::settings::EngineSettings;
+use super::settings::{EngineSettings, UpdateReads};
 use crate::item::Event;
 use crate::pacer::Refusal;
 use crate::plan::CallCounts;
@@ -152,6 +152,7 @@ pub(super) struct Dispatcher {
     session: Session,
     counts: Counts,
     freshness: Duration,
+    update_reads: UpdateReads,
     /// The time from the first reading for a change to the last. It rises at once and falls fast.
     readings: Duration,
     halted: bool,
@@ -169,6 +170,7 @@ impl Dispatcher {
             session: Session::default(),
             counts: Counts::default(),
             freshness: settings.freshness,
+            update_reads: settings.update_reads,
             readings: Duration::ZERO,
             halted: false,
         }
@@ -487,7 +489,23 @@ impl Dispatcher {
     /// of it, slots that come seldom would pass unused, one after the other.
     fn reading_lead(&self) -> Duration {
         let lasts = self.in_flight.reading().max(self.readings);
-        (lasts + LEAD).min(self.freshness / 2)
+        (lasts + LEAD + self.wave_lead().unwrap_or_default()).min(self.freshness / 2)
+    }
+
+    /// Returns the time by which updates are handed out earlier so that they can be read together: in the window before, the
+    /// others went later than their witness by the write of it and a listing. `None` if they are not to be read together, or
+    /// if readings take so long that a listing would be old.
+    pub(super) fn wave_lead(&self) -> Option<Duration> {
+        let reading = self.in_flight.reading();
+        let is_quick = 4 * reading <= self.freshness;
+        let waves = self.update_reads == UpdateReads::Listing && is_quick;
+        waves.then(|| 2 * (reading + LEAD))
+    }
+
+    /// Makes all updates read their objects by their ids from now on.
+    pub(super) fn read_each(&mut self, why: &str) {
+        self.update_reads = UpdateReads::Object;
+        tracing::info!("{why}; updates read their objects one by one from now on");
     }
 
     /// Returns how many calls may be made ready: no more than can replace all that are in flight.

@@ -30,6 +30,7 @@ mod shared_slot;
 mod shell;
 mod trial;
 mod unresolved;
+mod witness;
 mod workload;
 
 pub use self::coordinator::Member;
@@ -39,6 +40,6 @@ pub use self::observer::{
     CallClass, CallEvent, CallLimit, CallSession, EngineObserver, SentCall, Span,
 };
 pub use self::progress::{ClassProgress, Progress};
-pub use self::settings::{Bounds, End, EngineSettings, Parked};
+pub use self::settings::{Bounds, End, EngineSettings, Parked, UpdateReads};
 pub use self::shell::{Engine, EngineError, Items};
 pub use self::workload::Workload;

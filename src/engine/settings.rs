@@ -1,6 +1,8 @@
 //! The settings of an engine, and the ways in which a phase of a run ends.
 
+use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -37,10 +39,44 @@ pub struct EngineSettings {
     /// The greatest age of what was read for a change when the change is sent. An older reading is made anew. Default
     /// 2 s.
     pub freshness: Duration,
+    /// The way in which updates read their objects. Default: each by its id.
+    pub update_reads: UpdateReads,
     /// The number of objects that must stay in a group when others of it are deleted. Default 0.
     pub keep_per_group: u32,
     /// The bounds at which a run is parked before its end.
     pub bounds: Bounds,
+}
+
+/// The way in which updates read their objects just before they are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateReads {
+    /// `object`: each by its id, which is always up to date.
+    #[default]
+    Object,
+    /// `listing`: those that go together from one page of a listing, if it shows what was just written. Fewer reads, and more
+    /// of the read quota for others; not faster.
+    Listing,
+}
+
+impl FromStr for UpdateReads {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "object" => Ok(Self::Object),
+            "listing" => Ok(Self::Listing),
+            _ => Err(format!("{text:?} is neither object nor listing")),
+        }
+    }
+}
+
+impl fmt::Display for UpdateReads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Object => "object",
+            Self::Listing => "listing",
+        })
+    }
 }
 
 /// The bounds at which a run is parked before its end.
@@ -139,6 +175,7 @@ impl Default for EngineSettings {
             max_attempts: MAX_ATTEMPTS,
             settle: Duration::from_secs(60),
             freshness: Duration::from_secs(2),
+            update_reads: UpdateReads::default(),
             keep_per_group: 0,
             bounds: Bounds::default(),
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::call::{Batch, CallId, group_of, object_of};
 use super::listing::ListingReader;
+use super::witness::Witness;
 use crate::item::Item;
 use crate::resource::Scope;
 use crate::wire::Failure;
@@ -18,6 +19,8 @@ pub(super) enum Reason {
     Delete(DeleteReason),
     /// The call that changes the one object of the item was sent and not answered.
     Change,
+    /// Their objects are to be updated. This update shows how old the listing is.
+    Read(Box<Witness>),
 }
 
 /// The reason why nobody knows whether items were created.
@@ -92,8 +95,8 @@ impl Unresolved {
         match self.reason {
             Reason::Create(_) => true,
             Reason::Delete(ref reason) => *reason != DeleteReason::Due,
-            // The object itself is read before the call is sent again.
-            Reason::Change => false,
+            // The object itself is read before the call is sent again, or the listing tells whether it is behind.
+            Reason::Change | Reason::Read(_) => false,
         }
     }
 
@@ -101,7 +104,7 @@ impl Unresolved {
         match self.reason {
             Reason::Create(_) => Vec::new(),
             Reason::Delete(_) => group_of(&self.items).into_iter().collect(),
-            Reason::Change => self.items.iter().filter_map(object_of).collect(),
+            Reason::Change | Reason::Read(_) => self.items.iter().filter_map(object_of).collect(),
         }
     }
 
@@ -157,6 +160,13 @@ impl Reconciliation {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Returns the number of updates whose objects are being listed.
+    pub(super) fn reading(&self) -> usize {
+        let is_read = |unresolved: &&Unresolved| matches!(unresolved.reason, Reason::Read(_));
+        let read = self.0.iter().filter(is_read);
+        read.map(|unresolved| unresolved.items.len()).sum()
     }
 
     /// The instants at which listings are due.

@@ -12,7 +12,7 @@ use crate::journal::Header;
 use crate::pacer::{Pace, Quota, parse_duration};
 
 /// The settings that a run carries on when it is resumed, by the names that settings files give them.
-const CARRIED: [&str; 20] = [
+const CARRIED: [&str; 21] = [
     "microtenant_id",
     "timeout",
     "connect_timeout",
@@ -30,6 +30,7 @@ const CARRIED: [&str; 20] = [
     "max_attempts",
     "settle",
     "freshness",
+    "update_reads",
     "keep_per_group",
     "links_limit",
     "links_per_portal_limit",

@@ -25,3 +25,4 @@ mod stale;
 #[path = "../support/mod.rs"]
 mod support;
 mod undo;
+mod waves;

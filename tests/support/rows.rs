@@ -86,6 +86,17 @@ pub(crate) fn rows(random: &mut Random, before: &Value) -> Vec<Row> {
     rows
 }
 
+/// Adds an update for every link that is there and has no row.
+pub(crate) fn describe_all(rows: &mut Vec<Row>, before: &Value, description: &str) {
+    for link in objects(before, "portal_links") {
+        let name = link["name"].as_str().unwrap();
+        if rows.iter().all(|row| row.key() != name) {
+            let row = Row::new("portal-link", "update").with("name", name);
+            rows.push(row.with("description", description));
+        }
+    }
+}
+
 fn objects<'s>(state: &'s Value, of: &str) -> impl Iterator<Item = &'s Value> {
     state[of].as_array().into_iter().flatten()
 }

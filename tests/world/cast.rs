@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use zpa_bulk::engine::UpdateReads;
 use zpa_bulk::sim::Scenario;
 use zpa_bulk::wire::{Method, Request};
 use zpa_bulk::zpa::Api as _;
@@ -46,6 +47,7 @@ pub(crate) struct Plan {
     pub(crate) write_quota: WriteQuota,
     /// True if all processes have their runs in one directory.
     pub(crate) shares_runs: bool,
+    pub(crate) update_reads: UpdateReads,
     pub(crate) processes: Vec<Process>,
     pub(crate) acts: Vec<Act>,
     /// The steps of the wall clock, each with the wait before it.
@@ -123,6 +125,16 @@ pub(crate) async fn plan(seed: u64) -> Plan {
     for _ in 0..2 + random.below(2) {
         plan.processes.push(process(&mut random, &before));
     }
+    if plan.update_reads == UpdateReads::Listing {
+        // A wave needs several updates.
+        for (number, process) in plan.processes.iter_mut().enumerate() {
+            for step in &mut process.steps {
+                if let Verb::Apply { rows, .. } = &mut step.verb {
+                    rows::describe_all(rows, &before, &format!("by process {number}"));
+                }
+            }
+        }
+    }
     if random.percent(60) {
         plan.acts = administrator::acts(&mut random);
     }
@@ -147,6 +159,10 @@ fn empty(seed: u64, random: &mut Random) -> (Plan, InMemory) {
         late,
         write_quota: WRITE_QUOTAS[random.index(WRITE_QUOTAS.len())],
         shares_runs: random.percent(50),
+        update_reads: match seed % 4 {
+            1 => UpdateReads::Listing,
+            _ => UpdateReads::Object,
+        },
         processes: Vec::new(),
         acts: Vec::new(),
         clock: Vec::new(),

@@ -45,6 +45,7 @@ impl Desk {
             jobs: NonZeroUsize::new(process.jobs),
             max_attempts: process.max_attempts.try_into().unwrap(),
             keep_per_group: 1,
+            update_reads: plan.update_reads,
             ..EngineSettings::default()
         };
         Self {

@@ -29,7 +29,8 @@ fn settings(plan: &Plan) -> Vec<String> {
     let processes = plan.processes.iter().enumerate().map(process);
     let acts = plan.acts.iter().map(|act| format!("by hand: {act:?}"));
     let clock = plan.clock.iter().map(|step| format!("clock: {step:?}"));
-    processes.chain(acts).chain(clock).collect()
+    let reads = [format!("updates read: {}", plan.update_reads)];
+    processes.chain(acts).chain(clock).chain(reads).collect()
 }
 
 /// Takes parts of a plan away as long as the same kind of violation remains.

@@ -59,6 +59,7 @@ fn written_over(model: &mut Model<'_>, run: &Run, call: &Traced) {
         for field in changed_fields(change) {
             if !is_intended(run, change, &field)
                 && !by_hand_just_before(model, call, change, &field)
+                && !is_as_by_hand(model, call, change, &field)
             {
                 let text = format!("{:?} of {:?} by {}", field, change.place, call.line());
                 model.find("no lost update", text);
@@ -121,6 +122,18 @@ fn by_hand_just_before(model: &Model<'_>, call: &Traced, change: &Changed, field
     })
 }
 
+/// True if the call leaves the field as the administrator has written it last: an earlier call came late and took that back.
+fn is_as_by_hand(model: &Model<'_>, call: &Traced, change: &Changed, field: &str) -> bool {
+    let before = model.deeds.iter().filter(|other| other.turn < call.turn);
+    let by_hand = before.filter(|other| other.client == HAND);
+    let mut of_field = by_hand.flat_map(|other| &other.changes).filter(|other| {
+        other.place == change.place && changed_fields(other).iter().any(|name| name == field)
+    });
+    let value = |change: &Changed| change.after.as_ref()?.get(field).cloned();
+    let last = of_field.next_back().and_then(value);
+    last.is_some() && last == value(change)
+}
+
 /// No change is sent on an older reading than the bound.
 fn old_reading(model: &mut Model<'_>, call: &Traced) {
     let paths = readings_for(call);
@@ -141,12 +154,47 @@ fn old_reading(model: &mut Model<'_>, call: &Traced) {
         Some(call.sent.saturating_sub(read_at))
     };
     let age = readings.filter_map(age).min();
+    let age = age.filter(|age| *age <= freshness + TICK).or_else(|| {
+        let witnessed = listing_behind(model, call)?;
+        Some(call.sent.saturating_sub(witnessed))
+    });
     if age.is_none_or(|age| age > freshness + TICK) {
         model.find(
             "fresh readings",
             format!("the reading is {age:?} old: {}", call.line()),
         );
     }
+}
+
+/// The instant from which on the age counts of a listing on which an update may depend: that of the last change of the same
+/// client before the listing, of another object of the same collection.
+fn listing_behind(model: &Model<'_>, call: &Traced) -> Option<Duration> {
+    let (collection, _) = call.path.rsplit_once('/')?;
+    let own = || {
+        let trace = model.history.trace.iter();
+        trace.filter(|other| other.client == call.client && other.answered <= Some(call.sent))
+    };
+    let is_listing =
+        |read: &&Traced| read.method == "GET" && read.path == collection && read.status == 200;
+    let behind = |listing: &Traced| {
+        let is_witness = |other: &&Traced| {
+            other.method == "PUT"
+                && other.path.starts_with(collection)
+                && other.path != call.path
+                && other
+                    .answered
+                    .is_some_and(|answered| answered <= listing.sent)
+        };
+        let half = model.history.freshness / 2;
+        let age = |other: &Traced| Some(other.sent.max(other.answered?.saturating_sub(half)));
+        own().filter(is_witness).filter_map(age).max()
+    };
+    let puts = call.method == "PUT";
+    own()
+        .filter(|_| puts)
+        .filter(is_listing)
+        .filter_map(behind)
+        .max()
 }
 
 /// The paths of the readings on which a write may depend; none for a create.

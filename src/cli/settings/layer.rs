@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::typed::{self, duration};
+use crate::engine::UpdateReads;
 use crate::pacer::{Margin, Pace, QuotaScope, Shape};
 use crate::plan::BulkPortals;
 use crate::zpa::Style;
@@ -200,6 +201,11 @@ settings! {
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_FRESHNESS", help_heading = ENGINE)]
     #[serde(with = "typed::duration")]
     freshness: Duration,
+    /// What updates read before they write: each `object` by its id, or one `listing` for those that go together. A listing
+    /// takes fewer reads, so more of the read quota is left to others [default: object]
+    #[arg(long, value_name = "WHAT", env = "ZPA_BULK_UPDATE_READS", help_heading = ENGINE)]
+    #[serde(with = "typed")]
+    update_reads: UpdateReads,
     /// Connectors that must stay in each group, whatever their state, when others of the group are deleted [default: 1]
     #[arg(long, value_name = "N", env = "ZPA_BULK_KEEP_PER_GROUP", help_heading = ENGINE)]
     keep_per_group: u32,

@@ -175,6 +175,7 @@ fn engine(
         max_attempts: settings.max_attempts.unwrap_or(default.max_attempts),
         settle: settings.settle.unwrap_or(timeout * 2),
         freshness: settings.freshness.unwrap_or(default.freshness),
+        update_reads: settings.update_reads.unwrap_or(default.update_reads),
         keep_per_group,
         ..default
     };

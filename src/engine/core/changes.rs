@@ -13,6 +13,7 @@ use super::super::listing::ListingReader;
 use super::super::lookup::Lookup;
 use super::super::outcomes::{barred, done, failed, failure_of, give_way, spared, stale};
 use super::super::settings::End;
+use super::super::witness::Witness;
 use super::attempts::Attempts;
 use super::referrers::{Referrers, Seen};
 use super::step::{Judged, Step, Steps};
@@ -60,6 +61,41 @@ pub(super) fn read(
     };
     referrers.forget(&item);
     vec![ended]
+}
+
+/// Takes in a listing of objects that items are to update, if it shows what the witness has written.
+///
+/// # Errors
+/// The items, if the listing is older than that.
+pub(super) fn listed(
+    items: Batch,
+    witness: &Witness,
+    lookup: &Lookup<'_>,
+    attempts: &Attempts,
+) -> Result<Steps, Batch> {
+    let row = |item: &Item<'_>| target(item).and_then(|id| lookup.by_id.get(&id).copied());
+    let is_shown = |row| witness.is_followed_by(row) && is_as_asked(&witness.item, row);
+    if !row(&witness.item).is_some_and(is_shown) {
+        return Err(items);
+    }
+    let mut steps = Vec::new();
+    for item in items {
+        match row(&item).cloned() {
+            Some(live) => {
+                let seen = Seen {
+                    item,
+                    live,
+                    read_at: witness.written_at,
+                    kept: None,
+                    unknown: None,
+                };
+                steps.extend(change(seen, attempts));
+            }
+            // The object itself says what has become of it.
+            None => steps.push(Step::retry(Call::Read(item))),
+        }
+    }
+    Ok(steps)
 }
 
 /// Takes in a page of the listing of what refers to the object of an item.
@@ -135,9 +171,7 @@ pub(super) fn resolve(items: Batch, lookup: &Lookup<'_>, attempts: &Attempts) ->
         match (&item.change, live) {
             (Change::Delete { .. }, None) => Step::finish(attempts.gone(&item)),
             (Change::Delete { .. }, Some(_)) => Step::retry(Call::DeleteOne(item)),
-            (Change::Update { id, set, .. }, Some(live))
-                if replacement(&item, id, set, live) == Ok(None) =>
-            {
+            (Change::Update { .. }, Some(live)) if is_as_asked(&item, live) => {
                 Step::finish(done(&item, Status::Recovered, target(&item)))
             }
             _ => Step::retry(Call::Put(item, None)),
@@ -232,7 +266,7 @@ pub(super) fn checked(
     let body = judged.json();
     let status = match (&item.change, judged.verdict) {
         (Change::Delete { .. }, Verdict::Absent(_)) => Some(Status::Deleted),
-        (Change::Update { id, set, .. }, Verdict::Success) => {
+        (Change::Update { set, .. }, Verdict::Success) => {
             let Some(Value::Object(live)) = body else {
                 let reason = "the object that was read is not one";
                 return unchecked(item, end, Failure::new(reason), attempts);
@@ -241,8 +275,7 @@ pub(super) fn checked(
                 // Nothing is left to be put back: others have changed all of it.
                 return Step::finish(end);
             }
-            let as_asked = replacement(item, id, set, &live) == Ok(None);
-            as_asked.then_some(Status::Recovered)
+            is_as_asked(item, &live).then_some(Status::Recovered)
         }
         (Change::Delete { .. }, Verdict::Success) => {
             if let Some(Value::Object(live)) = &body
@@ -297,6 +330,14 @@ fn live_object(item: &Item<'_>, body: Option<Value>) -> Result<Object, Failure> 
         _ => "the object that was read is not one; nothing was written".to_owned(),
     };
     Err(Failure::new(reason))
+}
+
+/// Tells whether an object is as the update of the item leaves it.
+pub(super) fn is_as_asked(item: &Item<'_>, live: &Object) -> bool {
+    let Change::Update { id, set, .. } = &item.change else {
+        return false;
+    };
+    replacement(item, id, set, live) == Ok(None)
 }
 
 /// The write of an update, or none when the object is by now as asked.

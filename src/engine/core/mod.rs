@@ -27,6 +27,7 @@ mod removals;
 mod repeats;
 mod step;
 mod unanswered;
+mod waves;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -40,6 +41,7 @@ use self::loader::{Loader, UnderWay};
 use self::referrers::Referrers;
 use self::step::{Judged, Step, Steps};
 use self::unanswered::Unanswered;
+use self::waves::Waves;
 use super::call::{Batch, Call, CallId, Purpose};
 use super::dispatch::{Dispatcher, Disposition, Unread};
 use super::effect::{Effect, Tell};
@@ -82,6 +84,7 @@ pub(super) struct Core {
     /// The names of the scopes of items that were loaded and have not ended.
     scopes: HashMap<ItemNumber, String>,
     referrers: Referrers,
+    waves: Waves,
     snapshot: Snapshot,
     effects: Vec<Effect>,
     begun: Instant,
@@ -106,6 +109,7 @@ impl Core {
             deleted: HashSet::new(),
             scopes: HashMap::new(),
             referrers: Referrers::new(settings.freshness),
+            waves: Waves::new(settings.freshness),
             snapshot: Snapshot::default(),
             effects: Vec::new(),
             begun: now,
@@ -204,9 +208,7 @@ impl Core {
             let learned = self.dispatcher.lanes_mut().take_learned();
             let learned = learned.into_iter().map(Tell::Learned);
             self.effects.extend(learned.map(Effect::Tell));
-            if unread.is_empty() {
-                break;
-            }
+            let is_over = unread.is_empty();
             for Unread { call, recorded } in unread {
                 let void = recorded.and_then(|id| call.void(id));
                 self.append(void);
@@ -214,6 +216,11 @@ impl Core {
                     self.begin_reading(call, now);
                 }
             }
+            let waves = self.waves.go_on(now);
+            if is_over && waves.is_empty() {
+                break;
+            }
+            self.carry_all(waves, now);
         }
         let asked_again = self.claims.ask_again(now);
         self.effects.extend(asked_again);
@@ -229,6 +236,7 @@ impl Core {
         let mut in_use = self.dispatcher.objects_in_use();
         in_use.extend(self.reconciliation.objects());
         in_use.extend(self.referrers.objects());
+        in_use.extend(self.waves.objects());
         let is_open = |item| self.unanswered.open_until(item, now).is_some();
         let released = self.claims.release(&in_use, is_open);
         self.effects.extend(released);
@@ -246,6 +254,10 @@ impl Core {
 
     /// Reads what a call depends on.
     fn begin_reading(&mut self, call: Call, now: Instant) {
+        let lead = self.dispatcher.wave_lead();
+        let Some(call) = self.waves.admit(call, lead, &self.attempts, now) else {
+            return;
+        };
         let listings = self.referrers.begin(&call, now);
         self.carry(repeats::reading(call, now), now);
         self.carry_all(listings, now);
@@ -258,12 +270,14 @@ impl Core {
             return None;
         }
         let lookups = self.reconciliation.due().filter(|due| *due > self.pumped);
+        let waves = self.waves.due().filter(|due| *due > self.pumped);
         let has_backlog = self.loader.has_backlog();
         let calls = self.dispatcher.wake_at(has_backlog, self.pumped);
         lookups
             .chain(calls)
             .chain(self.unanswered.ends())
             .chain(self.claims.retries())
+            .chain(waves)
             .chain(self.deadline())
             .min()
     }
@@ -284,6 +298,7 @@ impl Core {
             && self.creates.holds_none()
             && self.unanswered.is_empty()
             && self.claims.waiting() == 0
+            && self.waves.waiting() == 0
     }
 
     pub(super) fn end(&self) -> End {
@@ -506,7 +521,14 @@ impl Core {
         let steps = match call {
             Call::Create(items) => self.creates.judged(items, judged, attempts),
             Call::Read(item) => changes::read(item, judged, &mut self.referrers, attempts),
-            Call::Put(item, _) => vec![changes::written(item, judged.verdict, attempts)],
+            Call::Put(item, _) => {
+                let mut steps = Vec::new();
+                if judged.verdict == Verdict::Success {
+                    steps = self.waves.written(item.item, judged.read_at, now);
+                }
+                steps.push(changes::written(item, judged.verdict, attempts));
+                steps
+            }
             Call::DeleteOne(item) => vec![changes::deleted(item, judged.verdict, attempts)],
             Call::Check(item, end) => vec![changes::checked(&item, end, judged, attempts)],
             Call::Delete(items) => removals::judged(items, judged, attempts),
@@ -549,6 +571,9 @@ impl Core {
         let lookup = Lookup::new(listing.scope.kind, &listing.objects);
         for unresolved in self.reconciliation.take_all() {
             if unresolved.is_answered_by(&listing) {
+                if listing.spans_pages() && matches!(unresolved.reason, Reason::Read(_)) {
+                    self.dispatcher.read_each("the listing has several pages");
+                }
                 let steps = self.resolve(unresolved, &lookup, listing.begun, read_at);
                 self.carry_all(steps, now);
             } else {
@@ -571,6 +596,14 @@ impl Core {
                 .creates
                 .resolve(call, items, reason, lookup, seen, attempts),
             Reason::Change => changes::resolve(items, lookup, attempts),
+            Reason::Read(witness) => {
+                let steps = changes::listed(items, &witness, lookup, attempts);
+                steps.unwrap_or_else(|items| {
+                    let why = "a listing does not show what was just written";
+                    self.dispatcher.read_each(why);
+                    waves::read_each(items)
+                })
+            }
             Reason::Delete(reason) => {
                 let seen = removals::Seen {
                     lookup,
@@ -595,11 +628,12 @@ impl Core {
         let calls = || self.dispatcher.calls();
         let is_deleting = calls().any(Call::deletes_from_groups);
         let under_way = UnderWay {
-            room: self
-                .dispatcher
-                .appetite(now)
-                .saturating_sub(self.claims.waiting()),
-            may_free: calls().any(Call::may_free) || self.reconciliation.may_free(),
+            room: self.dispatcher.appetite(now).saturating_sub(
+                self.claims.waiting() + self.waves.waiting() + self.reconciliation.reading(),
+            ),
+            may_free: calls().any(Call::may_free)
+                || self.reconciliation.may_free()
+                || self.waves.waiting() > 0,
             is_deleting: is_deleting || self.reconciliation.awaits_deletes(),
             is_probing: self.creates.is_probing(),
         };
@@ -649,7 +683,12 @@ impl Core {
             Step::Listed(Purpose::Referrers(_), ..) => {}
             Step::Confirm(scope, id) => self.lag.confirm(scope, id, now),
             Step::Lags => self.lags(),
-            Step::Append(event) => self.append([event]),
+            Step::Append(event) => {
+                if let Event::Before { item, object } = &event {
+                    self.waves.read(*item, object);
+                }
+                self.append([event]);
+            }
             Step::Own(ids) => self.own(ids),
             Step::Finish(outcomes) => self.finish(outcomes),
             Step::Stop(end) => self.stop(end),
