@@ -1,6 +1,6 @@
 //! Listings that lag behind: for some seconds they show the state before a change.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,6 +115,18 @@ async fn a_refusal_of_a_second_attempt_is_believed_only_after_the_lag() {
     assert_eq!(wire.links(), expected(1));
     assert_eq!(applied.outcomes[&0].status, Status::Recovered);
     assert_eq!(wire.log(Class::Write).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_attempt_is_looked_for_until_the_lag_is_over() {
+    let busy = "[[fault]]\nkind = \"status-after-commit\"\nmatch = \"POST *\"\nafter = \"50ms\"\n\
+                status = 409\nid = \"api.concurrent.access.error\"";
+    let wire = Wire::new(&lagging(busy));
+    let mut desk = Desk::new();
+    desk.settings.max_attempts = NonZeroU32::MIN;
+    let applied = desk.apply(&wire, &manifest(1)).await;
+    assert_eq!(wire.links(), expected(1));
+    assert_eq!(applied.outcomes[&0].status, Status::Recovered);
 }
 
 #[tokio::test(start_paused = true)]

@@ -238,15 +238,7 @@ impl Creates {
         let mut steps = self.finish(outcomes);
         if !absent.is_empty() {
             let renamed = !self.keeps_names && absent.iter().any(|item| lookup.may_hold(item));
-            let look_again = match &reason {
-                // The server knows better than a listing that lags behind.
-                CreateReason::Exists(_, at) => lag::read_again_at(*at, seen),
-                // An earlier attempt may have been carried out, whatever its answer was.
-                CreateReason::Refused(_, at) if absent.iter().any(|it| attempts.of(it) > 1) => {
-                    lag::read_again_at(*at, seen)
-                }
-                _ => until.filter(|_| is_open),
-            };
+            let look_again = look_again(&reason, &absent, seen, attempts);
             if let Some(due) = look_again {
                 steps.push(Step::look_up(call, absent, Reason::Create(reason), due));
             } else {
@@ -409,6 +401,26 @@ impl Creates {
 
     fn fail_all(&mut self, items: &[Item<'_>], failure: &Failure) -> Steps {
         self.finish(failed_all(items, failure))
+    }
+}
+
+/// Returns when to look again for items that a listing from `seen` on does not show. One that may lag is no reason to fail if
+/// the server says that the object exists, or if any attempt may have been carried out, whatever its answer was.
+fn look_again(
+    reason: &CreateReason,
+    absent: &[Item<'_>],
+    seen: Instant,
+    attempts: &Attempts,
+) -> Option<Instant> {
+    let until = reason.may_appear_until();
+    let was_sent_again = || absent.iter().any(|item| attempts.of(item) > 1);
+    let fails = || absent.iter().any(|item| attempts.is_spent(item));
+    match reason {
+        _ if until.is_some_and(|until| seen < until) => until,
+        CreateReason::Exists(_, at) => lag::read_again_at(*at, seen),
+        CreateReason::Refused(_, at) if was_sent_again() => lag::read_again_at(*at, seen),
+        _ if fails() => until.and_then(|until| lag::read_again_at(until, seen)),
+        _ => None,
     }
 }
 
