@@ -10,7 +10,7 @@ use super::preview::{PlanSummary, Preview};
 use super::saving::Saving;
 use super::tenant::Tenant;
 use crate::clock::wall;
-use crate::engine::EngineSettings;
+use crate::engine::{EngineSettings, UpdateReads};
 use crate::item::Item;
 use crate::manifest::{Assignment, Reading};
 use crate::plan::{Defaults, Estimate, Planner, Snapshot, Way};
@@ -39,12 +39,26 @@ impl PlanSummary {
         let settings = &tenant.engine_settings;
         let (batch_size, paces) = (settings.batch_size.get(), settings.paces());
         let usual = EngineSettings::default().batch_size.get();
-        let calls = |batch_size, place| planner.calls(batch_size, place);
+        // Listings of several pages are not read for updates.
+        let updates = if planner.fits_one_page() {
+            u64::from(planner.totals().update)
+        } else {
+            0
+        };
+        let lists = settings.update_reads == UpdateReads::Listing;
+        let calls = |batch_size, place| {
+            let calls = planner.calls(batch_size, place);
+            let fewer = calls.listing_updates(updates, paces.write);
+            if lists { fewer } else { calls }
+        };
         let place = planner.place_of_portals();
+        let chosen = calls(batch_size, place);
+        let mut ways = Way::others(calls, (batch_size, place), usual, &paces);
+        ways.extend(Way::listing_updates(chosen, updates, &paces).filter(|_| !lists));
         Self {
             totals: planner.totals(),
-            estimate: Estimate::new(calls(batch_size, place), &paces),
-            ways: Way::others(calls, (batch_size, place), usual, &paces),
+            estimate: Estimate::new(chosen, &paces),
+            ways,
             objections: planner.objections(tenant.guards),
             notes: Vec::new(),
             manifests: Vec::new(),

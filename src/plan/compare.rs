@@ -11,8 +11,8 @@ use super::rounded::stands_for;
 use super::snapshot::Snapshot;
 use super::tenant_rules::{BulkPortals, TenantRules};
 use super::{Backlog, CallCounts, Draft, Guards, Resolver, UnresolvedRef};
-use crate::item::{Change, FieldChange, Item, Operation, Problem, Problems};
-use crate::resource::{Action, Kind, Part, Scope, Shape};
+use crate::item::{Change, FieldChange, Item, Operation, Problem, Problems, index};
+use crate::resource::{Action, Kind, PAGE_SIZE, Part, Scope, Shape};
 use crate::wire::{Failure, FieldValue, Fields, Id, Object, Reference, quoted};
 
 /// The most digits of an id that every program keeps.
@@ -193,6 +193,14 @@ impl<'s> Planner<'s> {
             *count = (*count + asked).saturating_sub(planned);
         }
         calls
+    }
+
+    /// Tells whether every listing of the tenant fits one page.
+    #[must_use]
+    pub fn fits_one_page(&self) -> bool {
+        let listings = self.snapshot.listings.iter();
+        let mut sizes = listings.map(|listing| listing.objects.len());
+        sizes.all(|size| size <= index(PAGE_SIZE))
     }
 
     /// Returns the place of the portals in a bulk create of links for which the items are grouped.

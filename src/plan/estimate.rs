@@ -52,6 +52,21 @@ impl CallCounts {
         let apart = self.write.saturating_sub(self.together);
         matches!(writes, Pace::At(quota) if apart > WORTH_A_TRIAL * u64::from(quota.calls.get()))
     }
+
+    /// Returns the same calls if so many `updates` read listings: at that pace of writes, each wave reads one object and one
+    /// page. Without windows there are no waves.
+    #[must_use]
+    pub fn listing_updates(self, updates: u64, writes: Pace) -> Self {
+        let wave = match writes {
+            Pace::At(quota) if !writes.is_smooth() => u64::from(quota.calls.get()),
+            _ => 1,
+        };
+        let reads = updates.min(2 * updates.div_ceil(wave));
+        Self {
+            read: self.read.saturating_sub(updates) + reads,
+            ..self
+        }
+    }
 }
 
 impl Estimate {
@@ -148,6 +163,17 @@ impl Way {
         let ways = [by_scope, by_shape, by_batch, by_place];
         ways.into_iter().filter(differs).collect()
     }
+
+    /// Returns the way with listings for so many `updates`, if it takes at most half of the reads.
+    #[must_use]
+    pub fn listing_updates(calls: CallCounts, updates: u64, paces: &Paces) -> Option<Self> {
+        let fewer = calls.listing_updates(updates, paces.write);
+        (2 * fewer.read <= calls.read && fewer.read < calls.read).then(|| Self {
+            setting: "--update-reads listing".to_owned(),
+            estimate: Estimate::new(fewer, paces),
+            when: "to leave reads to other programs",
+        })
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +213,21 @@ mod tests {
         assert_eq!(settled, [(scope, 0, "if the tenant counts that way")]);
         let (setting, least, _) = &ways(500, QuotaScope::Endpoint)[0];
         assert_eq!((setting.as_str(), *least), ("--quota-scope tenant", 499));
+    }
+
+    #[test]
+    fn listings_take_two_reads_for_each_window_of_updates() {
+        let calls = CallCounts {
+            read: 65,
+            write: 65,
+            together: 0,
+        };
+        let scope = QuotaScope::Tenant;
+        let way = Way::listing_updates(calls, 61, &paces(scope)).unwrap();
+        assert_eq!(way.estimate.calls.read, 4 + 2 * 7);
+        assert_eq!(Way::listing_updates(calls, 2, &paces(scope)), None);
+        let smooth = paces(scope).write.shaped(Shape::Smooth);
+        assert_eq!(calls.listing_updates(61, smooth), calls);
     }
 
     #[test]
