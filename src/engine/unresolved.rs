@@ -28,6 +28,8 @@ pub(super) enum Reason {
 pub(super) enum CreateReason {
     /// Their call was sent and no answer came. Until that instant it may still be carried out.
     Lost(Failure, Instant),
+    /// Their call was answered at that instant with an error after which it may be repeated.
+    Answered(Failure, Instant),
     /// The server reported success and did not mention them. They are sent again only if the server is known to keep
     /// names, or if no object there might be one of them under another name.
     Unconfirmed {
@@ -51,7 +53,11 @@ impl CreateReason {
     pub(super) fn may_appear_until(&self) -> Option<Instant> {
         match self {
             Self::Lost(_, until) | Self::Unconfirmed { until, .. } => Some(*until),
-            Self::Rejected(_) | Self::Unavailable | Self::Refused(..) | Self::Exists(..) => None,
+            Self::Answered(..)
+            | Self::Rejected(_)
+            | Self::Unavailable
+            | Self::Refused(..)
+            | Self::Exists(..) => None,
         }
     }
 }

@@ -322,6 +322,7 @@ fn the_settings_file_names_every_setting() {
             "style",
             "timeout",
             "token_url",
+            "update_reads",
             "vanity_domain",
             "window_margin",
             "write_quota",

@@ -313,7 +313,9 @@ impl Creates {
         attempts: &Attempts,
     ) -> Steps {
         match reason {
-            CreateReason::Lost(failure, _) => self.send_again(items, &failure, attempts),
+            CreateReason::Lost(failure, _) | CreateReason::Answered(failure, _) => {
+                self.send_again(items, &failure, attempts)
+            }
             CreateReason::Unconfirmed { in_part, .. } => {
                 let failure = Failure::new(
                     "the server reported success, and nothing of this name is there; look at the \
@@ -419,7 +421,7 @@ fn look_again(
         _ if until.is_some_and(|until| seen < until) => until,
         CreateReason::Exists(_, at) => lag::read_again_at(*at, seen),
         CreateReason::Refused(_, at) if was_sent_again() => lag::read_again_at(*at, seen),
-        _ if fails() => until.and_then(|until| lag::read_again_at(until, seen)),
+        CreateReason::Answered(_, at) if fails() => lag::read_again_at(*at, seen),
         _ => None,
     }
 }

@@ -497,7 +497,7 @@ impl Core {
         let is_answered = matches!(reply, Reply::Answer(_));
         if is_answered && let Some(Call::Create(items)) = self.dispatcher.take_if(id, Call::creates)
         {
-            let reason = Reason::Create(CreateReason::Lost(failure.clone(), now));
+            let reason = Reason::Create(CreateReason::Answered(failure.clone(), now));
             return self.carry(Step::look_up(id, items, reason, now + wait), now);
         }
         let Some(call) = self.dispatcher.call(id) else {
