@@ -1,6 +1,7 @@
 use super::*;
 use crate::pacer::Slot;
 use crate::resource::{Kind, Scope};
+use crate::wire::Failure;
 
 #[test]
 fn a_past_instant_still_wakes_the_core() {
