@@ -35,7 +35,10 @@ fn start() -> Tenant {
 
 /// A tenant with a run of single creates that was killed after some of them, and the run's directory.
 fn killed() -> (Tenant, PathBuf) {
-    let tenant = start();
+    killed_on(start())
+}
+
+fn killed_on(tenant: Tenant) -> (Tenant, PathBuf) {
     let mut apply = tenant.command(&["apply", "links.csv", "--yes"]);
     let run = tenant.killed_after(4, apply.args(ALONE));
     (tenant, run)
@@ -487,7 +490,7 @@ fn as_anybody(command: &mut Command, owned: &[&Path]) -> Ran {
 
 #[test]
 fn in_a_read_only_directory_nothing_is_sent() {
-    let (tenant, run) = killed();
+    let (tenant, run) = killed_on(start().with("ZPA_BULK_SETTLE", "1s"));
     let before = lines(&run);
     let writes = tenant.writes();
     let files: Vec<PathBuf> = fs::read_dir(&run)

@@ -159,7 +159,7 @@ fn empty(seed: u64, random: &mut Random) -> (Plan, InMemory) {
         late,
         write_quota: WRITE_QUOTAS[random.index(WRITE_QUOTAS.len())],
         shares_runs: random.percent(50),
-        update_reads: match seed % 4 {
+        update_reads: match seed % 8 {
             1 => UpdateReads::Listing,
             _ => UpdateReads::Object,
         },
