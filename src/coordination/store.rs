@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
@@ -257,10 +258,24 @@ fn replace(path: &Path, damage: &Reason, now: Now) -> Result<Connection, Reason>
     Ok(connection)
 }
 
+/// Opens the file, again and again if another process makes it or closes it at the same moment: the library does not wait for
+/// that by itself.
 fn open(path: &Path, now: Now) -> Result<Connection, Reason> {
+    const TRIES: u32 = 10;
+    const PAUSE: Duration = Duration::from_millis(100);
+    for _ in 1..TRIES {
+        match open_once(path, PATIENCE / TRIES, now) {
+            Err(Reason::Busy) => sleep(PAUSE),
+            opened => return opened,
+        }
+    }
+    open_once(path, PATIENCE / TRIES, now)
+}
+
+fn open_once(path: &Path, patience: Duration, now: Now) -> Result<Connection, Reason> {
     // Made here, so that it is its owner's alone and no link.
     drop(files::open_or_create(path)?);
-    let mut connection = connect(path)?;
+    let mut connection = connect(path, patience)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         0..VERSION => create(&mut connection, now)?,
@@ -273,15 +288,16 @@ fn open(path: &Path, now: Now) -> Result<Connection, Reason> {
         return Err(rusqlite::Error::SqliteFailure(code, Some(sound)).into());
     }
     change_within(&mut connection, now, |_| Ok(()))?;
+    connection.busy_timeout(PATIENCE)?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(patience)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     synchronous(&connection, "NORMAL")?;
     Ok(connection)
@@ -316,7 +332,7 @@ fn create(connection: &mut Connection, now: Now) -> rusqlite::Result<()> {
 /// Returns the directories and names of runs, as far as a damaged file still tells of any.
 fn known_directories(path: &Path) -> Vec<(String, String)> {
     let read = || -> rusqlite::Result<Vec<(String, String)>> {
-        let connection = connect(path)?;
+        let connection = connect(path, PATIENCE)?;
         let mut statement =
             connection.prepare("SELECT directory, name FROM runs WHERE NOT finished")?;
         let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
