@@ -186,7 +186,7 @@ fn awkward(scenario: &str) -> Tenant {
 
 #[test]
 fn any_export_is_applied_without_a_write() {
-    let tenant = awkward("connectors = { live = 20, stale = 10, groups = 2 }\n");
+    let tenant = awkward("connectors = { live = 20, stale = 10, groups = 2 }\n").unpaced();
     for (resource, count) in [
         ("portal-link", 23),
         ("user-portal", 27),
