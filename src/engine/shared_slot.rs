@@ -46,19 +46,17 @@ impl SharedSlot {
 
     /// Takes out the slot, if it was taken and `now` is too late for it.
     pub(super) fn take_missed(&mut self, now: Instant) -> Option<Slot> {
-        match self.state {
-            State::Taken(slot, _, until) if until < now => {
-                self.state = State::Wanted;
-                Some(slot)
-            }
-            _ => None,
-        }
+        self.take_if(|_, until| until < now)
     }
 
     /// Takes out the slot, if it was taken and comes after `soon`.
     pub(super) fn take_later(&mut self, soon: Instant) -> Option<Slot> {
+        self.take_if(|from, _| soon < from)
+    }
+
+    fn take_if(&mut self, is_meant: impl FnOnce(Instant, Instant) -> bool) -> Option<Slot> {
         match self.state {
-            State::Taken(slot, from, _) if soon < from => {
+            State::Taken(slot, from, until) if is_meant(from, until) => {
                 self.state = State::Wanted;
                 Some(slot)
             }

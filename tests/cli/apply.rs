@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::command::{Ran, assert_contains, rows, zpa_bulk};
 use crate::support::manifests::{expected, manifest};
 use crate::support::scratch;
-use crate::support::tenant::{CUSTOMER, QUICK, Tenant};
+use crate::support::tenant::{CUSTOMER, OPEN, QUICK, Tenant};
 
 fn sample(name: &str) -> String {
     format!("{}/samples/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -612,4 +612,38 @@ fn json_rows_of_no_clear_resource_are_reported() {
         assert!(ran.stderr.contains(problem), "{row}: {}", ran.stderr);
     }
     assert!(tenant.log().is_empty());
+}
+
+#[test]
+fn updates_by_listings_are_counted_and_recorded() {
+    let tenant = Tenant::start(&format!("{OPEN}tenant = {{ links = 11 }}\n"));
+    let rows: String = (1..12)
+        .map(|number| format!("Seeded Link {number:04},new,update\n"))
+        .collect();
+    let manifest = format!("name,description,action\n{rows}");
+    tenant.write("links.csv", &manifest);
+    let planned = |more: &[&str]| {
+        let args = ["plan", "links.csv", "--json", "--resource", "portal-link"];
+        let ran = tenant.run(&[&args, more].concat()).expect(0);
+        ran.json()["summary"].clone()
+    };
+    let summary = planned(&[]);
+    assert_eq!(summary["read_calls"], 11);
+    let ways = summary["ways"].as_array().unwrap();
+    let by_listing = |way: &&Value| way["setting"] == "--update-reads listing";
+    let way = ways.iter().find(by_listing).unwrap();
+    assert_eq!(way["read_calls"], 4);
+    let by_listing = ["--update-reads", "listing"];
+    assert_eq!(planned(&by_listing)["read_calls"], 4);
+    tenant.write(
+        "one.csv",
+        "name,description,action\nSeeded Link 0001,new,update\n",
+    );
+    let args = ["apply", "one.csv", "--yes", "--resource", "portal-link"];
+    tenant.run(&[&args[..], &by_listing].concat()).expect(0);
+    let journal = fs::read_to_string(tenant.run_dir().join("journal.jsonl")).unwrap();
+    assert_contains(
+        journal.lines().next().unwrap(),
+        r#""update_reads":"listing""#,
+    );
 }

@@ -42,7 +42,8 @@ struct Prey {
 impl Prey {
     fn new() -> Self {
         let fault = "[[fault]]\nkind = \"status\"\nstatus = 400\nmatch = \"POST */userPortalLink\"\ntimes = 1\n";
-        let tenant = Tenant::start(&format!("{OPEN}{TWINS}{fault}"));
+        let tenant =
+            Tenant::start(&format!("{OPEN}{TWINS}{fault}")).with("ZPA_BULK_READ_QUOTA", "off");
         let args = ["apply", "links.csv", "--yes", "--batch-size", "1"];
         tenant.write(
             "links.csv",

@@ -140,7 +140,7 @@ async fn two_processes_find_a_limit_on_each_path_out_together() {
     assert!(wire.links().is_empty());
     assert_eq!(wire.refusals(), 0);
     let lasted = lasted(&wire);
-    assert!(lasted < Duration::from_secs(30), "{lasted:?}");
+    assert!(lasted < Duration::from_secs(10), "{lasted:?}");
     let learned = table.learned(Now::read()).unwrap();
     let is_found = |fact: &Fact| fact.learned == Learned::Scope(QuotaScope::Endpoint);
     assert!(learned.iter().any(is_found), "{learned:?}");

@@ -101,6 +101,35 @@ async fn what_a_listing_does_not_show_yet_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listing_that_does_not_show_the_witness_as_written_is_not_believed() {
+    let earlier = |row: &mut Value| row["modifiedTime"] = json!("1");
+    let of_another = |row: &mut Value| row["link"] = json!("theirs.example");
+    let cut_down = |row: &mut Value| drop(row.as_object_mut().unwrap().remove("enabled"));
+    let ways: [fn(&mut Value); 3] = [earlier, of_another, cut_down];
+    for (number, way) in ways.into_iter().enumerate() {
+        let mut wire = Wire::new(&format!("{ROOMY}\n{LATENCY}"));
+        let reads = updated(&mut wire, |wire| {
+            let (writes, planned) = (Arc::clone(&wire.writes), *wire.writes.lock().unwrap());
+            wire.rewords = Some(Arc::new(move |path, _, body| {
+                if !path.ends_with("userPortalLink") || *writes.lock().unwrap() == planned {
+                    return body;
+                }
+                let mut answer: Value = serde_json::from_str(&body).unwrap();
+                answer["list"]
+                    .as_array_mut()
+                    .into_iter()
+                    .flatten()
+                    .for_each(way);
+                answer.to_string()
+            }));
+        })
+        .await;
+        let (single, lists) = counts(&reads);
+        assert_eq!((single, lists), (LINKS, 2), "{number}: {reads:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_witness_that_is_not_answered_holds_nothing_up() {
     for fault in [Fault::LoseAnswer, Fault::LoseRequest, Fault::Answer(500)] {
         let mut wire = Wire::new(&format!("{ROOMY}\n{LATENCY}"));

@@ -201,7 +201,7 @@ settings! {
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "ZPA_BULK_FRESHNESS", help_heading = ENGINE)]
     #[serde(with = "typed::duration")]
     freshness: Duration,
-    /// What updates read before they write: each `object` by its id, or one `listing` for those that go together. A listing
+    /// Reading before an update is written: each `object` by its id, or one `listing` for those that go together. A listing
     /// takes fewer reads, so more of the read quota is left to others [default: object]
     #[arg(long, value_name = "WHAT", env = "ZPA_BULK_UPDATE_READS", help_heading = ENGINE)]
     #[serde(with = "typed")]
